@@ -1,0 +1,93 @@
+// Package actual reads what is, over all backends, and knows how each object
+// that is ours can be told from everybody else's.
+//
+// It refuses to know what is wanted: a backend creates, updates and deletes
+// values one batch at a time and reports each outcome. The order of the
+// batches is the planner's.
+//
+// Read next: reader.go, then one backend: kernel, bgp, ovs or model.
+package actual
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// ErrGone is what a backend wraps when the thing that a change stands on (a
+// link, a bridge) has vanished. It is a race with reality and not a fault: the
+// next round sees the new state.
+var ErrGone = errors.New("what it stands on is gone")
+
+// Backend is one system that holds values: the kernel, the speaker, Open
+// vSwitch. Implementations are safe for use by one goroutine at a time, except
+// Changed.
+type Backend interface {
+	// Name is one word for messages: kernel, bgp, ovs.
+	Name() string
+	// Kinds are what it holds.
+	Kinds() []object.Kind
+	// Read returns everything of ours (Marked), and of others' what stands
+	// under or beside the keys in focus. A complete read asks the system for
+	// everything; otherwise the backend may answer from what it has been
+	// notified of since. An error means that nothing is known, never part.
+	Read(ctx context.Context, focus Focus) (object.Set, error)
+	// Apply performs the changes, in order, as few system calls as it can,
+	// and returns one error (or nil) for each. All changes are of one kind.
+	// Deleting what is gone succeeds; creating what is there already with the
+	// same value succeeds.
+	Apply(ctx context.Context, changes []object.Change) []error
+	// Changed is signalled when something of ours may have been altered by
+	// others, or when what could not be applied may now be possible.
+	Changed() <-chan struct{}
+	// Close releases sockets and helpers. It leaves everything applied in place.
+	Close() error
+}
+
+// Focus tells a backend what the caller is interested in, for kinds of which
+// the system holds far more than is ours: sysctls, devices, bridges.
+type Focus struct {
+	// Want is the desired set.
+	Want object.Set
+	// Owned are keys that the ledger says are ours.
+	Owned []object.Key
+	// Complete asks for a full read instead of what notifications have told.
+	Complete bool
+}
+
+// Keys yields every key of kind k in focus, wanted ones first; a key may come
+// twice.
+func (f Focus) Keys(k object.Kind) []object.Key {
+	var out []object.Key
+	for key := range f.Want.All() {
+		if key.Kind == k {
+			out = append(out, key)
+		}
+	}
+	for _, key := range f.Owned {
+		if key.Kind == k {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// Marks are the numbers and words by which our objects are known, all
+// configurable (see the configuration reference).
+type Marks struct {
+	// RouteProtocol is rtm_protocol of our routes.
+	RouteProtocol uint8
+	// RuleProtocol is FRA_PROTOCOL of our rules.
+	RuleProtocol uint8
+	// Alias is IFLA_IFALIAS of our links.
+	Alias string
+	// Cookies are the cookies of our flows.
+	Cookies []uint64
+}
+
+// DefaultMarks are the numbers of a fresh installation. The cookies are the
+// predecessor's, so that taking over from it changes nothing.
+func DefaultMarks() Marks {
+	return Marks{RouteProtocol: 98, RuleProtocol: 98, Alias: "bgp-ovn", Cookies: []uint64{0x3e7, 0x3e6}}
+}

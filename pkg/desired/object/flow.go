@@ -1,0 +1,46 @@
+package object
+
+import "fmt"
+
+// Flow is one OpenFlow entry. Match and Actions are written in the canonical
+// form in which ovs-ofctl prints them, so that what is read back compares
+// equal.
+type Flow struct {
+	// Bridge is the OVS bridge.
+	Bridge string `json:"bridge"`
+	// Table is the OpenFlow table.
+	Table uint8 `json:"table"`
+	// Priority is the entry's priority.
+	Priority uint16 `json:"priority"`
+	// Match is the match without priority, such as ip,in_port=1.
+	Match string `json:"match"`
+	// Actions is the action list, such as mod_dl_dst:3a:f7:e9:54:e8:4d,NORMAL.
+	Actions string `json:"actions"`
+	// Cookie is the mark of ownership.
+	Cookie uint64 `json:"cookie"`
+}
+
+// Key is OpenFlow's own: bridge, table, priority and match.
+func (f Flow) Key() Key {
+	return Key{Kind: KindFlow, Name: f.Bridge, Num: uint32(f.Priority), Aux: uint32(f.Table), Sub: f.Match}
+}
+
+func flowKey(k Key) string {
+	return fmt.Sprintf("%s table %d priority %d %s", k.Name, k.Aux, k.Num, k.Sub)
+}
+
+// Attrs prints cookie and actions.
+func (f Flow) Attrs() string { return fmt.Sprintf("cookie %#x actions %s", f.Cookie, f.Actions) }
+
+// DependsOn is empty: that the bridge exists is for the driver to know.
+func (f Flow) DependsOn() []Key { return nil }
+
+func parseFlow(f *fields) (Value, error) {
+	v := Flow{Bridge: f.word()}
+	v.Table = uint8(f.numberAfter("table", 8))
+	v.Priority = uint16(f.numberAfter("priority", 16))
+	v.Match = f.word()
+	v.Cookie = f.numberAfter("cookie", 64)
+	v.Actions = f.wordAfter("actions")
+	return v, f.end()
+}

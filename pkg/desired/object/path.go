@@ -1,0 +1,136 @@
+package object
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Family is a BGP address family (AFI and SAFI, RFC 4760).
+type Family uint8
+
+// The families that paths may belong to. Their names are those of RFC 4760
+// practice: ipv4-unicast, ipv6-unicast.
+const (
+	IPv4Unicast Family = iota + 1
+	IPv6Unicast
+)
+
+// FamilyOf is the unicast family of an address.
+func FamilyOf(a netip.Addr) Family {
+	if a.Is4() {
+		return IPv4Unicast
+	}
+	return IPv6Unicast
+}
+
+// ParseFamily reads a family's name.
+func ParseFamily(s string) (Family, error) {
+	for _, f := range []Family{IPv4Unicast, IPv6Unicast} {
+		if f.String() == s {
+			return f, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown address family %q: use ipv4-unicast or ipv6-unicast", s)
+}
+
+// String returns the family's name.
+func (f Family) String() string {
+	switch f {
+	case IPv4Unicast:
+		return "ipv4-unicast"
+	case IPv6Unicast:
+		return "ipv6-unicast"
+	default:
+		return fmt.Sprintf("family(%d)", uint8(f))
+	}
+}
+
+// MarshalText is String for JSON.
+func (f Family) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// Origin is the ORIGIN attribute (RFC 4271 section 5.1.1).
+type Origin uint8
+
+// The values of ORIGIN, numbered as on the wire.
+const (
+	OriginIGP Origin = iota
+	OriginEGP
+	OriginIncomplete
+)
+
+// String returns the origin's name.
+func (o Origin) String() string {
+	switch o {
+	case OriginIGP:
+		return "igp"
+	case OriginEGP:
+		return "egp"
+	default:
+		return "incomplete"
+	}
+}
+
+// MarshalText is String for JSON.
+func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// Path is one BGP path that originates in our speaker.
+type Path struct {
+	Family Family       `json:"family"`
+	Prefix netip.Prefix `json:"prefix"`
+	// NextHop is the NEXT_HOP to send; the zero value stands for self: the
+	// speaker puts in the local address of each session.
+	NextHop NextHop `json:"next_hop"`
+	Origin  Origin  `json:"origin"`
+}
+
+// NextHop is an address or, as the zero value, self.
+type NextHop struct{ netip.Addr }
+
+// String prints the address or the word self.
+func (n NextHop) String() string {
+	if !n.IsValid() {
+		return "self"
+	}
+	return n.Addr.String()
+}
+
+// MarshalText is String for JSON.
+func (n NextHop) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// NewPath is the path for prefix with ourselves as next hop.
+func NewPath(prefix netip.Prefix, origin Origin) Path {
+	return Path{Family: FamilyOf(prefix.Addr()), Prefix: prefix.Masked(), Origin: origin}
+}
+
+// Key is family and prefix (the NLRI).
+func (p Path) Key() Key { return Key{Kind: KindPath, Num: uint32(p.Family), Prefix: p.Prefix} }
+
+func pathKey(k Key) string { return Family(k.Num).String() + " " + k.Prefix.String() }
+
+// Attrs prints the path attributes.
+func (p Path) Attrs() string {
+	return "next-hop " + p.NextHop.String() + " origin " + p.Origin.String()
+}
+
+// DependsOn is empty: what a path stands on is up to the driver.
+func (p Path) DependsOn() []Key { return nil }
+
+func parsePath(f *fields) (Value, error) {
+	var p Path
+	var err error
+	if p.Family, err = ParseFamily(f.word()); err != nil && f.err == nil {
+		f.err = err
+	}
+	p.Prefix = f.prefix()
+	if hop := f.wordAfter("next-hop"); hop != "self" && f.err == nil {
+		p.NextHop.Addr, f.err = netip.ParseAddr(hop)
+	}
+	switch f.wordAfter("origin") {
+	case "igp":
+	case "egp":
+		p.Origin = OriginEGP
+	default:
+		p.Origin = OriginIncomplete
+	}
+	return p, f.end()
+}

@@ -1,0 +1,200 @@
+package object
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// Source says which database row led to a value, and by which rule of which
+// driver. It travels beside the value and never takes part in equality.
+type Source struct {
+	Driver string // osp_ovn_bgp_driver
+	Rule   string // the rule of the driver's decision table: R1
+	Table  string // Port_Binding
+	Row    string // what people call the row: logical_port, or the row's UUID
+}
+
+// String prints the source as one phrase.
+func (s Source) String() string {
+	return s.Table + " " + s.Row + " (" + s.Driver + " " + s.Rule + ")"
+}
+
+// RowRef is the part of the source that names the row.
+func (s Source) RowRef() string { return s.Table + " " + s.Row }
+
+// Block says why a wanted value must not exist for now. Code is stable and
+// meant for scripts, Text is for people.
+type Block struct {
+	Code string
+	Text string
+}
+
+// The codes of blocks.
+const (
+	BlockNotWired      = "not-wired"      // a patch port, MAC or device is missing
+	BlockNeedFailed    = "need-failed"    // something it stands on could not be applied
+	BlockNeedMissing   = "need-missing"   // something it stands on is neither wanted nor present
+	BlockForeign       = "foreign"        // somebody else's object stands under the same key
+	BlockBackoff       = "backoff"        // it failed and will be tried again later
+	BlockFrozen        = "frozen"         // nothing may be removed for now
+	BlockHeld          = "held"           // the row it came from cannot be read
+	BlockUnimplemented = "cannot-create"  // it is somebody else's to create
+	BlockUnmanaged     = "kind-unmanaged" // this instance does not manage the kind
+)
+
+// Item is a value together with why it is there and what must precede it.
+type Item struct {
+	Value Value
+	// Why is the provenance, in the order in which it was added.
+	Why []Source
+	// After are needs beyond Value.DependsOn, such as a path's route.
+	After []Key
+	// Block is set on a wanted value that must not exist yet.
+	Block *Block
+	// Marked is set by backends on what carries our mark of ownership.
+	Marked bool
+}
+
+// ConflictError reports that a key is wanted with two different values.
+type ConflictError struct {
+	Key       Key
+	Have, Add Item
+}
+
+// Error names both values and where they come from.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%s: %q wanted by %v stands, %q wanted by %v is left out",
+		e.Key.Text(), e.Have.Value.Attrs(), e.Have.Why, e.Add.Value.Attrs(), e.Add.Why)
+}
+
+// Set holds at most one item a key. The zero value is an empty set. A Set that
+// has been handed on must not be changed.
+type Set struct{ items map[Key]Item }
+
+// NewSet returns a set with room for n items.
+func NewSet(n int) Set { return Set{make(map[Key]Item, n)} }
+
+// SetOf returns a set of bare values; equal keys are a *ConflictError.
+func SetOf(values ...Value) (Set, error) {
+	s := NewSet(len(values))
+	for _, v := range values {
+		if err := s.Add(Item{Value: v}); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// Add puts it in the set. Adding an equal value twice merges provenance and
+// needs; an unblocked reason lifts a block, because one good reason is enough.
+// Adding a different value under the same key is a *ConflictError and leaves
+// the set as it was: the first one wins, so callers add in a fixed order.
+func (s *Set) Add(it Item) error {
+	if s.items == nil {
+		s.items = make(map[Key]Item)
+	}
+	k := it.Value.Key()
+	old, ok := s.items[k]
+	if !ok {
+		s.items[k] = it
+		return nil
+	}
+	if old.Value != it.Value {
+		return &ConflictError{Key: k, Have: old, Add: it}
+	}
+	switch {
+	case it.Block != nil && old.Block == nil:
+		it.After, it.Block = old.After, nil
+	case it.Block == nil && old.Block == nil:
+		it.After = union(old.After, it.After)
+	}
+	it.Why = union(old.Why, it.Why)
+	it.Marked = it.Marked || old.Marked
+	s.items[k] = it
+	return nil
+}
+
+// union appends what is new to a clipped copy of have, so that slices shared
+// between items are never written through.
+func union[T comparable](have, add []T) []T {
+	out := slices.Clip(have)
+	for _, x := range add {
+		if !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// Put stores it, replacing what stands under its key.
+func (s *Set) Put(it Item) {
+	if s.items == nil {
+		s.items = make(map[Key]Item)
+	}
+	s.items[it.Value.Key()] = it
+}
+
+// Remove takes the key out.
+func (s *Set) Remove(k Key) { delete(s.items, k) }
+
+// Get returns the item under k.
+func (s Set) Get(k Key) (Item, bool) {
+	it, ok := s.items[k]
+	return it, ok
+}
+
+// Has reports whether k is in the set.
+func (s Set) Has(k Key) bool {
+	_, ok := s.items[k]
+	return ok
+}
+
+// Len is the number of items.
+func (s Set) Len() int { return len(s.items) }
+
+// All yields the items in no order, for passes whose result does not depend on
+// it.
+func (s Set) All() iter.Seq2[Key, Item] {
+	return func(yield func(Key, Item) bool) {
+		for k, it := range s.items {
+			if !yield(k, it) {
+				return
+			}
+		}
+	}
+}
+
+// Sorted returns the items in key order, which is dependency order.
+func (s Set) Sorted() []Item {
+	keys := make([]Key, 0, len(s.items))
+	for k := range s.items {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, Key.Compare)
+	out := make([]Item, len(keys))
+	for i, k := range keys {
+		out[i] = s.items[k]
+	}
+	return out
+}
+
+// Clone returns a set that can be changed without changing s.
+func (s Set) Clone() Set {
+	c := NewSet(len(s.items))
+	for k, it := range s.items {
+		c.items[k] = it
+	}
+	return c
+}
+
+// Of returns the values of one type in key order.
+func Of[T Value](s Set) []T {
+	var out []T
+	for _, it := range s.Sorted() {
+		if v, ok := it.Value.(T); ok {
+			out = append(out, v)
+		}
+	}
+	return out
+}

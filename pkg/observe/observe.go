@@ -1,0 +1,176 @@
+// Package observe says what can be known about the world, as plain immutable
+// data: the rows of the OVN Southbound database, the local Open_vSwitch
+// database, the devices of this node and the routing tables others use. Its
+// subpackages are the sources that fill it in.
+//
+// It refuses to decide anything (drivers do) and to perform I/O (its
+// subpackages do). Relations between rows are methods in lookup.go, so that
+// each is written and tested once.
+//
+// Read next: southbound.go for the rows, lookup.go for the relations, join.go
+// for how the parts become one Snapshot.
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// ErrNotSynced is returned by a source before its first complete read.
+var ErrNotSynced = errors.New("not synchronised yet")
+
+// Source yields the newest complete, immutable state of one part of the world.
+type Source[T any] interface {
+	// Changed is closed or signalled when Read may return something new. It
+	// carries no payload: whoever is woken reads the whole again.
+	Changed() <-chan struct{}
+	// Read returns the newest complete state at once, without waiting for
+	// I/O; ErrNotSynced (wrapped with what is missing) before the first one.
+	Read(ctx context.Context) (T, error)
+}
+
+// Snapshot is one consistent, immutable view of everything a driver may know.
+// It exists only once every source has reported its initial contents.
+type Snapshot struct {
+	// Chassis is our system-id, Chassis.name in the Southbound database.
+	Chassis string
+	// SB are the Southbound rows of one revision.
+	SB *Southbound
+	// OVS is the local Open_vSwitch database.
+	OVS *OpenVSwitch
+	// Host is what is known of devices and routing tables of this node.
+	Host *Host
+}
+
+// OpenVSwitch is what we read of the local Open_vSwitch database.
+type OpenVSwitch struct {
+	// Revision grows with every change.
+	Revision uint64 `json:"revision"`
+	// SystemID is external_ids:system-id, or the configured override.
+	SystemID string `json:"system_id"`
+	// Hostname is external_ids:hostname.
+	Hostname string `json:"hostname"`
+	// Remotes are the entries of external_ids:ovn-remote.
+	Remotes []string `json:"remotes"`
+	// EncapIPs are the addresses of external_ids:ovn-encap-ip, a comma list.
+	EncapIPs []netip.Addr `json:"encap_ips"`
+	// IntegrationBridge is external_ids:ovn-bridge, br-int by default.
+	IntegrationBridge string `json:"integration_bridge"`
+	// Mappings are those of external_ids:ovn-bridge-mappings, with the
+	// "-<system-id>" form of the key taking precedence.
+	Mappings []BridgeMapping `json:"mappings"`
+	// Bridges are all rows of table Bridge, by name.
+	Bridges []Bridge `json:"bridges"`
+	// Problems are entries that could not be read.
+	Problems []string `json:"problems"`
+}
+
+// BridgeMapping is one physnet:bridge item of ovn-bridge-mappings.
+type BridgeMapping struct {
+	// Position is 1-based among all items of the list, malformed ones counted.
+	Position int    `json:"position"`
+	Network  string `json:"network"`
+	Bridge   string `json:"bridge"`
+}
+
+// Bridge is an OVS bridge with what matters of its ports.
+type Bridge struct {
+	Name string `json:"name"`
+	// DatapathType is Bridge.datapath_type: "", "system" or "netdev".
+	DatapathType string `json:"datapath_type"`
+	// MAC is mac_in_use of the internal port that has the bridge's name; zero
+	// while it is not known.
+	MAC object.MAC `json:"mac"`
+	// Patches are the ports of the bridge that carry
+	// external_ids:ovn-localnet-port, by that name.
+	Patches []PatchPort `json:"patches"`
+}
+
+// PatchPort connects a localnet port of OVN to a provider bridge.
+type PatchPort struct {
+	// Localnet is Port.external_ids:ovn-localnet-port, a logical_port.
+	Localnet string `json:"localnet"`
+	Name     string `json:"name"`
+	// OFPort is Interface.ofport on the provider bridge; 0 while OVS has not
+	// assigned one (an empty set or -1 in the database).
+	OFPort uint16 `json:"ofport"`
+}
+
+// Bridge returns the bridge of that name.
+func (o *OpenVSwitch) Bridge(name string) (Bridge, bool) {
+	for _, b := range o.Bridges {
+		if b.Name == name {
+			return b, true
+		}
+	}
+	return Bridge{}, false
+}
+
+// Patch returns the patch port of a localnet on this bridge.
+func (b Bridge) Patch(localnet string) (PatchPort, bool) {
+	for _, p := range b.Patches {
+		if p.Localnet == localnet {
+			return p, true
+		}
+	}
+	return PatchPort{}, false
+}
+
+// Host is what is known of the node's own network stack. It is nil in a
+// snapshot file that was taken elsewhere: drivers then assume that the devices
+// which OVS names exist.
+type Host struct {
+	// Revision grows with every change.
+	Revision uint64 `json:"revision"`
+	// Links are the devices of our network namespace, by name.
+	Links []Link `json:"links"`
+	// Tables are routing tables that have a name in rt_tables or hold routes
+	// that are not ours, by number.
+	Tables []RoutingTable `json:"tables"`
+}
+
+// Link is a network device (rtnetlink RTM_NEWLINK).
+type Link struct {
+	Name  string     `json:"name"`
+	Index int        `json:"index"`
+	MAC   object.MAC `json:"mac"`
+	Up    bool       `json:"up"`
+	MTU   int        `json:"mtu"`
+}
+
+// Link returns the device of that name.
+func (h *Host) Link(name string) (Link, bool) {
+	for _, l := range h.Links {
+		if l.Name == name {
+			return l, true
+		}
+	}
+	return Link{}, false
+}
+
+// RoutingTable says why a table number may not be free.
+type RoutingTable struct {
+	ID uint32 `json:"id"`
+	// Name is what /etc/iproute2/rt_tables and rt_tables.d call it; may be empty.
+	Name string `json:"name"`
+	// Foreign says that it holds routes that are not ours and none of ours.
+	Foreign bool `json:"foreign"`
+}
+
+// RowError reports a row that could not be used, and why. What the row last
+// led to is held until it can be read again.
+type RowError struct {
+	Table string
+	Row   string
+	Err   error
+}
+
+// Error reads "Port_Binding vm-a: ...".
+func (e *RowError) Error() string { return fmt.Sprintf("%s %s: %v", e.Table, e.Row, e.Err) }
+
+// Unwrap returns what is wrong with the row.
+func (e *RowError) Unwrap() error { return e.Err }
