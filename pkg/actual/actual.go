@@ -60,10 +60,8 @@ type Focus struct {
 // twice.
 func (f Focus) Keys(k object.Kind) []object.Key {
 	var out []object.Key
-	for key := range f.Want.All() {
-		if key.Kind == k {
-			out = append(out, key)
-		}
+	for key := range f.Want.AllOf(k) {
+		out = append(out, key)
 	}
 	for _, key := range f.Owned {
 		if key.Kind == k {

@@ -174,3 +174,26 @@ func (e *RowError) Error() string { return fmt.Sprintf("%s %s: %v", e.Table, e.R
 
 // Unwrap returns what is wrong with the row.
 func (e *RowError) Unwrap() error { return e.Err }
+
+// Skip is something that a driver could not use as it stands: a row that
+// cannot be read, a conflict that it lost, a bridge that is not there.
+type Skip struct {
+	Table string `json:"table"`
+	Row   string `json:"row"`
+	// Code is stable and meant for scripts.
+	Code string `json:"code"`
+	Text string `json:"text"`
+	// Hold keeps what the row last led to, because the row is unreadable and
+	// not gone.
+	Hold bool `json:"hold"`
+}
+
+// The codes of skips.
+const (
+	SkipUnreadable = "unreadable" // a value in the row cannot be parsed
+	SkipConflict   = "conflict"   // another row wants something else under the same key
+	SkipDegraded   = "degraded"   // the node lacks something that the row needs
+)
+
+// String reads "Port_Binding vm-a: unreadable: ...".
+func (s Skip) String() string { return s.Table + " " + s.Row + ": " + s.Code + ": " + s.Text }

@@ -44,3 +44,16 @@ func parseLink(f *fields) (Value, error) {
 	l.Up = f.oneOf("up", "down") == "up"
 	return l, f.end()
 }
+
+// Claimer is implemented by values that exclude others under different keys:
+// of two VLAN devices on one parent only one can have a given identifier.
+type Claimer interface {
+	Value
+	// Claims returns a name for each thing that is taken.
+	Claims() []string
+}
+
+// Claims returns parent and identifier: the kernel allows a VLAN once a parent.
+func (l Link) Claims() []string {
+	return []string{fmt.Sprintf("vlan %d on %s", l.VLAN, l.Parent)}
+}

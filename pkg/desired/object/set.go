@@ -3,6 +3,7 @@ package object
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 )
 
@@ -70,14 +71,25 @@ func (e *ConflictError) Error() string {
 
 // Set holds at most one item a key. The zero value is an empty set. A Set that
 // has been handed on must not be changed.
-type Set struct{ items map[Key]Item }
+//
+// There is one map a kind, so that the sets of several backends, whose kinds
+// are disjoint, unite without copying 100,000 items.
+type Set struct{ byKind [kindEnd]map[Key]Item }
 
-// NewSet returns a set with room for n items.
-func NewSet(n int) Set { return Set{make(map[Key]Item, n)} }
+// SetLike returns an empty set with room for as many items as prev has.
+func SetLike(prev Set) Set {
+	var s Set
+	for k, items := range prev.byKind {
+		if len(items) > 0 {
+			s.byKind[k] = make(map[Key]Item, len(items))
+		}
+	}
+	return s
+}
 
 // SetOf returns a set of bare values; equal keys are a *ConflictError.
 func SetOf(values ...Value) (Set, error) {
-	s := NewSet(len(values))
+	var s Set
 	for _, v := range values {
 		if err := s.Add(Item{Value: v}); err != nil {
 			return s, err
@@ -86,18 +98,30 @@ func SetOf(values ...Value) (Set, error) {
 	return s, nil
 }
 
+// Union returns a set of all items, sharing the maps of its arguments, which
+// must have no kind in common and must not be changed afterwards. Of a kind
+// that several have, the last one counts.
+func Union(sets ...Set) Set {
+	var u Set
+	for _, s := range sets {
+		for k, items := range s.byKind {
+			if len(items) > 0 {
+				u.byKind[k] = items
+			}
+		}
+	}
+	return u
+}
+
 // Add puts it in the set. Adding an equal value twice merges provenance and
 // needs; an unblocked reason lifts a block, because one good reason is enough.
 // Adding a different value under the same key is a *ConflictError and leaves
 // the set as it was: the first one wins, so callers add in a fixed order.
 func (s *Set) Add(it Item) error {
-	if s.items == nil {
-		s.items = make(map[Key]Item)
-	}
 	k := it.Value.Key()
-	old, ok := s.items[k]
+	old, ok := s.Get(k)
 	if !ok {
-		s.items[k] = it
+		s.put(k, it)
 		return nil
 	}
 	if old.Value != it.Value {
@@ -111,7 +135,7 @@ func (s *Set) Add(it Item) error {
 	}
 	it.Why = union(old.Why, it.Why)
 	it.Marked = it.Marked || old.Marked
-	s.items[k] = it
+	s.put(k, it)
 	return nil
 }
 
@@ -128,64 +152,94 @@ func union[T comparable](have, add []T) []T {
 }
 
 // Put stores it, replacing what stands under its key.
-func (s *Set) Put(it Item) {
-	if s.items == nil {
-		s.items = make(map[Key]Item)
+func (s *Set) Put(it Item) { s.put(it.Value.Key(), it) }
+
+func (s *Set) put(k Key, it Item) {
+	if s.byKind[k.Kind] == nil {
+		s.byKind[k.Kind] = make(map[Key]Item)
 	}
-	s.items[it.Value.Key()] = it
+	s.byKind[k.Kind][k] = it
 }
 
 // Remove takes the key out.
-func (s *Set) Remove(k Key) { delete(s.items, k) }
+func (s *Set) Remove(k Key) { delete(s.byKind[k.Kind], k) }
 
 // Get returns the item under k.
 func (s Set) Get(k Key) (Item, bool) {
-	it, ok := s.items[k]
+	it, ok := s.byKind[k.Kind][k]
 	return it, ok
 }
 
 // Has reports whether k is in the set.
 func (s Set) Has(k Key) bool {
-	_, ok := s.items[k]
+	_, ok := s.byKind[k.Kind][k]
 	return ok
 }
 
 // Len is the number of items.
-func (s Set) Len() int { return len(s.items) }
+func (s Set) Len() int {
+	n := 0
+	for _, items := range s.byKind {
+		n += len(items)
+	}
+	return n
+}
 
-// All yields the items in no order, for passes whose result does not depend on
-// it.
+// LenOf is the number of items of one kind.
+func (s Set) LenOf(k Kind) int { return len(s.byKind[k]) }
+
+// All yields the items kind by kind, and within a kind in no order, for passes
+// whose result does not depend on it.
 func (s Set) All() iter.Seq2[Key, Item] {
 	return func(yield func(Key, Item) bool) {
-		for k, it := range s.items {
-			if !yield(k, it) {
-				return
+		for _, items := range s.byKind {
+			for k, it := range items {
+				if !yield(k, it) {
+					return
+				}
 			}
 		}
 	}
 }
 
+// AllOf yields the items of one kind, in no order.
+func (s Set) AllOf(k Kind) iter.Seq2[Key, Item] { return maps.All(s.byKind[k]) }
+
 // Sorted returns the items in key order, which is dependency order.
 func (s Set) Sorted() []Item {
-	keys := make([]Key, 0, len(s.items))
-	for k := range s.items {
-		keys = append(keys, k)
+	out := make([]Item, 0, s.Len())
+	for k := range s.byKind {
+		out = append(out, s.SortedOf(Kind(k))...)
 	}
-	slices.SortFunc(keys, Key.Compare)
+	return out
+}
+
+// SortedOf returns the items of one kind in key order.
+func (s Set) SortedOf(k Kind) []Item {
+	keys := slices.SortedFunc(maps.Keys(s.byKind[k]), Key.Compare)
 	out := make([]Item, len(keys))
-	for i, k := range keys {
-		out[i] = s.items[k]
+	for i, key := range keys {
+		out[i] = s.byKind[k][key]
 	}
 	return out
 }
 
 // Clone returns a set that can be changed without changing s.
 func (s Set) Clone() Set {
-	c := NewSet(len(s.items))
-	for k, it := range s.items {
-		c.items[k] = it
+	var c Set
+	for k, items := range s.byKind {
+		c.byKind[k] = maps.Clone(items)
 	}
 	return c
+}
+
+// Only returns the part of s with these kinds, sharing its maps.
+func (s Set) Only(kinds ...Kind) Set {
+	var o Set
+	for _, k := range kinds {
+		o.byKind[k] = s.byKind[k]
+	}
+	return o
 }
 
 // Of returns the values of one type in key order.

@@ -1,0 +1,61 @@
+// Package desired runs the drivers over a snapshot and unites their wishes
+// into one set. It refuses to know any orchestrator: that is the drivers'
+// part. It is pure.
+//
+// Read next: package object for the vocabulary, package expose for the
+// building blocks, drivers/bgp for a driver.
+package desired
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Driver turns a snapshot into wishes. It is a pure function of its
+// configuration and the snapshot. Rows that it cannot use are returned as
+// skips and never take the rest down.
+type Driver interface {
+	// Name is the driver's name in the configuration.
+	Name() string
+	// Desired adds to out. It must add in an order that does not depend on
+	// map iteration, because of two values for one key the first one stands.
+	Desired(snap observe.Snapshot, out *object.Set) []observe.Skip
+}
+
+// Result is what all drivers together want.
+type Result struct {
+	Want    object.Set
+	Skipped []observe.Skip
+}
+
+// Compute runs the drivers in order and adds fixed, the objects that come from
+// the configuration alone (peers). like is a set of about the size to expect,
+// such as that of the last round; an empty one is fine.
+func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, drivers ...Driver) Result {
+	res := Result{Want: object.SetLike(like)}
+	for _, d := range drivers {
+		res.Skipped = append(res.Skipped, d.Desired(snap, &res.Want)...)
+	}
+	for _, it := range fixed {
+		if err := res.Want.Add(it); err != nil {
+			res.Skipped = append(res.Skipped, observe.Skip{
+				Table: "configuration", Row: it.Value.Key().Text(), Code: observe.SkipConflict, Text: err.Error(),
+			})
+		}
+	}
+	if snap.SB != nil {
+		for _, bad := range snap.SB.BadRows {
+			res.Skipped = append(res.Skipped, observe.Skip{
+				Table: bad.Table, Row: bad.Row, Code: observe.SkipUnreadable, Text: bad.Err.Error(), Hold: true,
+			})
+		}
+	}
+	slices.SortFunc(res.Skipped, func(a, b observe.Skip) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Row, b.Row), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Text, b.Text))
+	})
+	res.Skipped = slices.Compact(res.Skipped)
+	return res
+}

@@ -1,0 +1,120 @@
+// Package bgp is the driver osp_ovn_bgp_driver: it makes the addresses of an
+// OpenStack cloud on OVN reachable from the fabric as plain host routes. What
+// it exposes from this node:
+//
+//   - ports of VMs and virtual ports on provider networks that are bound here,
+//   - gateway ports of routers whose gateway is here,
+//   - floating IPs: distributed ones on the VM's node, others on the gateway's,
+//   - on request, tenant networks behind a gateway that is here.
+//
+// It is a pure function of snapshot and configuration and keeps no state. The
+// rules R0 to R9 are those of docs/openstack-rules.md.
+//
+// Read next: Desired below, then one file a rule.
+package bgp
+
+import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Name is the driver's name in the configuration.
+const Name = "osp_ovn_bgp_driver"
+
+// Method says how tenant networks are advertised.
+type Method string
+
+// The values of advertisement_method_tenant_networks.
+const (
+	MethodHost   Method = "host"   // each port's address
+	MethodSubnet Method = "subnet" // the subnet as a whole
+)
+
+// Config are the driver's options, under upstream's names.
+type Config struct {
+	Expose expose.Options
+	// TenantNetworks is expose_tenant_networks.
+	TenantNetworks bool
+	// TenantGUA is expose_ipv6_gua_tenant_networks; TenantNetworks wins.
+	TenantGUA bool
+	// TenantMethod is advertisement_method_tenant_networks.
+	TenantMethod Method
+	// AddressScopes is address_scopes: UUIDs of Neutron address scopes; empty
+	// means no filter.
+	AddressScopes []string
+	// UnknownMACFromCIDRs takes the addresses of provider ports whose mac
+	// column is "unknown" from neutron:cidrs (provider_unknown_mac_from_cidrs).
+	UnknownMACFromCIDRs bool
+}
+
+// Driver implements desired.Driver.
+type Driver struct{ cfg Config }
+
+// New returns the driver.
+func New(cfg Config) *Driver { return &Driver{cfg} }
+
+// Name is osp_ovn_bgp_driver.
+func (d *Driver) Name() string { return Name }
+
+// Desired adds what this node is to expose.
+func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
+	p := d.newPass(snap, out)
+	p.Base(p.networks)
+	for _, port := range snap.SB.Ports { // by logical_port, so that conflicts end the same way each time
+		switch port.Type {
+		case observe.PortVIF, observe.PortVirtual:
+			p.providerPort(port)
+		case observe.PortPatch:
+			p.floatingIPs(port)
+		}
+	}
+	for _, gw := range p.gateways {
+		p.gateway(gw)
+	}
+	p.tenants()
+	return p.Skips()
+}
+
+// pass is one run over one snapshot.
+type pass struct {
+	*expose.Exposer
+	cfg      Config
+	sb       *observe.Southbound
+	me       observe.UUID // our Chassis row; zero if it is missing
+	networks *expose.Networks
+	gateways []gateway
+}
+
+func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
+	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB}
+	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
+		p.me = c.UUID
+	}
+	var skips []observe.Skip
+	p.networks, skips = expose.FindNetworks(snap, d.cfg.Expose)
+	for _, s := range skips {
+		p.Skip(s)
+	}
+	p.gateways = p.findGateways()
+	return p
+}
+
+// bound reports whether the port is bound to this node.
+func (p *pass) bound(port *observe.PortBinding) bool {
+	return !p.me.IsZero() && port.Chassis == p.me
+}
+
+// live reports whether the port is bound here and up. The order matters: up
+// stays true on a row whose chassis went away.
+func (p *pass) live(port *observe.PortBinding) bool { return p.bound(port) && !port.Down }
+
+func (p *pass) reportProblems(port *observe.PortBinding) {
+	for _, s := range expose.PortSkip(port) {
+		p.Skip(s)
+	}
+}
+
+func (p *pass) why(rule string, port *observe.PortBinding) object.Source {
+	return p.Why(rule, "Port_Binding", port.LogicalPort)
+}

@@ -1,0 +1,117 @@
+package bgp
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// subnet is a tenant subnet that is routed through a gateway on this node.
+type subnet struct {
+	prefix  netip.Prefix
+	via     netip.Addr
+	network *expose.Network
+}
+
+// tenants exposes the tenant networks behind the gateways of this node (R7)
+// and, with method host, the ports on them wherever they are (R8, R9).
+func (p *pass) tenants() {
+	if (!p.cfg.TenantNetworks && !p.cfg.TenantGUA) || len(p.gateways) == 0 {
+		return
+	}
+	subnets := map[observe.UUID][]subnet{} // by logical switch
+	for _, gw := range p.gateways {
+		for _, lrp := range p.sb.Ports {
+			if lrp.Type == observe.PortPatch && lrp.Datapath == gw.port.Datapath {
+				p.tenantSubnets(gw, lrp, subnets)
+			}
+		}
+	}
+	if p.cfg.TenantMethod == MethodSubnet || len(subnets) == 0 {
+		return
+	}
+	for _, port := range p.sb.Ports {
+		if on := subnets[port.Datapath]; on != nil {
+			p.tenantPort(port, on)
+		}
+	}
+}
+
+// tenantSubnets exposes the subnets of one router port (R7).
+func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[observe.UUID][]subnet) {
+	lsp, ok := p.sb.Port(lrp.Options["peer"])
+	if !ok || !lrp.Chassis.IsZero() || lrp.Options["chassis-redirect-port"] != "" {
+		return
+	}
+	p.reportProblems(lrp)
+	for _, el := range lrp.Addresses {
+		for _, prefix := range el.Addrs {
+			via, ok := gatewayAddr(gw.port, prefix.Addr())
+			if !ok || !p.allowed(prefix.Addr(), lsp) {
+				continue
+			}
+			s := subnet{prefix.Masked(), via, gw.network}
+			p.ExposeSubnet(gw.network, s.prefix, via, p.cfg.TenantMethod == MethodSubnet, p.why("R7", lrp), p.why("R7", gw.port))
+			subnets[lsp.Datapath] = append(subnets[lsp.Datapath], s)
+		}
+	}
+}
+
+// gatewayAddr is the first address of the gateway of the same family; none if
+// addr is the gateway's own.
+func gatewayAddr(gw *observe.PortBinding, addr netip.Addr) (netip.Addr, bool) {
+	own := portAddrs(gw)
+	if slices.Contains(own, addr) {
+		return netip.Addr{}, false
+	}
+	for _, a := range own {
+		if a.Is4() == addr.Is4() {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// tenantPort exposes the addresses of a port on an exposed tenant network: of
+// VMs that are bound anywhere (R8), of virtual ports and of the VIP ports of
+// OVN load balancers, which are never bound (R9).
+func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
+	var addrs []netip.Addr
+	rule := "R8"
+	switch {
+	case port.Type == observe.PortVirtual, port.Type == observe.PortVIF && !port.Chassis.IsZero():
+		if addrs = portAddrs(port); len(addrs) == 0 && port.Unknown {
+			addrs = cidrAddrs(port)
+		}
+	case port.IsBalancerVIP():
+		rule, addrs = "R9", cidrAddrs(port)
+	default:
+		return
+	}
+	p.reportProblems(port)
+	for _, addr := range addrs {
+		i := slices.IndexFunc(on, func(s subnet) bool { return s.prefix.Contains(addr) })
+		if i >= 0 && p.allowed(addr, port) {
+			p.ExposeRemoteIP(on[i].network, addr, on[i].prefix, on[i].via, p.why(rule, port))
+		}
+	}
+}
+
+// allowed applies the tenant filters to an address: which families, and which
+// address scopes, of the switch port that carries the scope.
+func (p *pass) allowed(addr netip.Addr, port *observe.PortBinding) bool {
+	if !p.cfg.TenantNetworks && !observe.IsGUA(addr) {
+		return false
+	}
+	if len(p.cfg.AddressScopes) == 0 {
+		return true
+	}
+	key := "neutron:subnet_pool_addr_scope6"
+	if addr.Is4() {
+		key = "neutron:subnet_pool_addr_scope4"
+	}
+	scope := port.ExternalIDs[key]
+	return scope != "" && slices.Contains(p.cfg.AddressScopes, scope)
+}

@@ -1,0 +1,151 @@
+// Package expose is the common driver API: the building blocks that every
+// driver calls on the set it is filling. Each call adds the whole family of
+// objects (wiring and advertisement) with its provenance. There is no withdraw
+// call: withdrawing is not exposing in the next round.
+//
+// The families are those of docs/openstack-rules.md: B (bridge), W (wiring of
+// an address), S (wiring of a subnet), A (advertisement), F (flows) and T
+// (routing tables).
+//
+// Read next: network.go for what a provider network is to this node.
+package expose
+
+import (
+	"net/netip"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Options are the numbers and choices that all drivers share.
+type Options struct {
+	// RulePriority is the priority of the one ip rule a bridge table.
+	RulePriority uint32
+	// TableMin and TableMax bound the routing tables we may take.
+	TableMin, TableMax uint32
+	// Cookie marks the flows of this driver.
+	Cookie uint64
+	// FlowPriority is the priority of the flows that hand traffic to the kernel.
+	FlowPriority uint16
+	// Origin is the ORIGIN attribute of our paths.
+	Origin object.Origin
+	// HostSysctls lets us set node-wide settings (forwarding, rp_filter).
+	HostSysctls bool
+	// ProxyPlainPorts adds NDP proxies for the subnets of ordinary ports, not
+	// only for those of gateways and virtual ports.
+	ProxyPlainPorts bool
+}
+
+// DefaultOptions are those of a fresh installation. Priority and cookie are
+// the predecessor's, so that taking over from it changes nothing.
+func DefaultOptions() Options {
+	return Options{
+		RulePriority: 32000, TableMin: 200, TableMax: 252, Cookie: 0x3e7, FlowPriority: 900,
+		Origin: object.OriginIncomplete, HostSysctls: true, ProxyPlainPorts: true,
+	}
+}
+
+// Exposer fills one set on behalf of one driver.
+type Exposer struct {
+	driver string
+	opts   Options
+	out    *object.Set
+	skips  []observe.Skip
+}
+
+// New returns an Exposer that adds to out.
+func New(driver string, opts Options, out *object.Set) *Exposer {
+	return &Exposer{driver: driver, opts: opts, out: out}
+}
+
+// Skips are the conflicts and other trouble met so far.
+func (e *Exposer) Skips() []observe.Skip { return e.skips }
+
+// Skip reports a row that could not be used.
+func (e *Exposer) Skip(s observe.Skip) { e.skips = append(e.skips, s) }
+
+// Why names a row and the rule of the decision table that applied to it.
+func (e *Exposer) Why(rule, table, row string) object.Source {
+	return object.Source{Driver: e.driver, Rule: rule, Table: table, Row: row}
+}
+
+// add puts an item in the set; losing to an earlier, different value is
+// reported against the row that lost.
+func (e *Exposer) add(v object.Value, why []object.Source, block *object.Block, after ...object.Key) {
+	err := e.out.Add(object.Item{Value: v, Why: why, After: after, Block: block})
+	if err == nil {
+		return
+	}
+	s := observe.Skip{Code: observe.SkipConflict, Text: err.Error()}
+	if len(why) > 0 {
+		s.Table, s.Row = why[0].Table, why[0].Row
+	}
+	e.Skip(s)
+}
+
+// Gateway is what makes an address that of a router port: its MAC, which the
+// kernel cannot learn by itself (family W4).
+type Gateway struct{ MAC object.MAC }
+
+// ExposeIP makes addr, an address of a port on this node, reachable through
+// network n: families W1 to W4 and A1. gw is nil for everything but router
+// ports.
+func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...object.Source) {
+	host := netip.PrefixFrom(addr, addr.BitLen())
+	route := object.NewRoute(n.Table, host, n.Dev, netip.Addr{})
+	e.add(route, why, n.block)
+	e.rule(n, addr.Is6(), why)
+
+	needs := n.needs(addr.Is6())
+	if gw != nil {
+		neigh := object.Neigh{Dev: n.Dev, Addr: addr, MAC: gw.MAC}
+		e.add(neigh, why, n.block)
+		needs = append(needs[:len(needs):len(needs)], neigh.Key())
+	}
+	needs = append(needs[:len(needs):len(needs)], route.Key())
+	e.add(object.NewPath(host, e.opts.Origin), why, n.announceBlock(addr.Is6()), needs...)
+}
+
+// ExposeSubnet wires subnet, which is routed through the local gateway address
+// via on network n: families S1 and S2. With announce it is advertised as well
+// (A2); otherwise the addresses inside are, one by one, by ExposeRemoteIP.
+func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool, why ...object.Source) {
+	route := object.NewRoute(n.Table, subnet, n.Dev, via)
+	e.add(route, why, n.block)
+	e.rule(n, via.Is6(), why)
+	if announce {
+		e.add(object.NewPath(subnet, e.opts.Origin), why, n.announceBlock(via.Is6()), e.subnetNeeds(n, route, via)...)
+	}
+}
+
+// ExposeRemoteIP advertises addr, an address of a port on any node that is
+// entered through this one: family A1 on top of ExposeSubnet's wiring of the
+// same subnet.
+func (e *Exposer) ExposeRemoteIP(n *Network, addr netip.Addr, subnet netip.Prefix, via netip.Addr, why ...object.Source) {
+	route := object.NewRoute(n.Table, subnet, n.Dev, via)
+	host := netip.PrefixFrom(addr, addr.BitLen())
+	e.add(object.NewPath(host, e.opts.Origin), why, n.announceBlock(addr.Is6()), e.subnetNeeds(n, route, via)...)
+}
+
+// subnetNeeds are what a path through a tenant gateway stands on: the network,
+// the subnet's route and the gateway's neighbour entry.
+func (e *Exposer) subnetNeeds(n *Network, route object.Route, via netip.Addr) []object.Key {
+	needs := n.needs(via.Is6())
+	return append(needs[:len(needs):len(needs)], route.Key(), object.Neigh{Dev: n.Dev, Addr: via}.Key())
+}
+
+// ProxyNDP answers neighbour solicitations for the network address of an IPv6
+// prefix on network n (family W5). IPv4 prefixes are ignored: proxy_arp answers
+// for every address.
+func (e *Exposer) ProxyNDP(n *Network, prefix netip.Prefix, why ...object.Source) {
+	if prefix.Addr().Is4() {
+		return
+	}
+	e.add(object.ProxyNeigh{Dev: n.Dev, Addr: prefix.Masked().Addr()}, why, n.block)
+}
+
+// rule adds the one rule of a bridge table and family (B4). It exists as soon
+// as the table holds one route.
+func (e *Exposer) rule(n *Network, ipv6 bool, why []object.Source) {
+	e.add(object.Rule{Priority: e.opts.RulePriority, Table: n.Table, IPv6: ipv6}, n.ruleWhy(why), n.block)
+}

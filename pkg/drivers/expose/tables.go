@@ -1,0 +1,50 @@
+package expose
+
+import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// allocateTables gives each bridge its routing table (family T): the one that
+// rt_tables names after the bridge; else the low end of the range plus the
+// bridge's position, like its addresses; else, where somebody uses that, the
+// lowest free number. It is a function of the snapshot, so that a restart with
+// an empty memory arrives at the same numbers.
+func allocateTables(bridges []*Bridge, host *observe.Host, opts Options) {
+	taken := map[uint32]bool{0: true, 253: true, 254: true, 255: true}
+	named := map[string]uint32{}
+	if host != nil {
+		for _, t := range host.Tables {
+			if t.Name != "" || t.Foreign {
+				taken[t.ID] = true
+			}
+			if t.Name != "" {
+				named[t.Name] = t.ID
+			}
+		}
+	}
+	for _, b := range bridges {
+		b.Table = named[b.Name]
+	}
+	for _, b := range bridges {
+		want := opts.TableMin + uint32(b.Position)
+		if b.Table == 0 && want <= opts.TableMax && !taken[want] {
+			b.Table = want
+			taken[want] = true
+		}
+	}
+	for _, b := range bridges {
+		for id := opts.TableMin; b.Table == 0 && id <= opts.TableMax; id++ {
+			if !taken[id] {
+				b.Table = id
+				taken[id] = true
+			}
+		}
+		if b.Table == 0 && b.block == nil {
+			b.block = &object.Block{
+				Code: object.BlockNotWired,
+				Text: "no routing table is free for bridge " + b.Name + "; widen routing.table_range or name one in /etc/iproute2/rt_tables",
+			}
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package observe
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// ProviderSide returns the switch port that belongs to a chassisredirect row
+// of a router, by the structure distributed-port -> peer. Rows that OVN makes
+// for the switch side of a distributed port do not qualify.
+func (sb *Southbound) ProviderSide(cr *PortBinding) (*PortBinding, bool) {
+	lrp, ok := sb.Port(cr.Options["distributed-port"])
+	if !ok || lrp.Datapath != cr.Datapath || lrp.Type != PortPatch {
+		return nil, false
+	}
+	lsp, ok := sb.Port(lrp.Options["peer"])
+	if !ok || lsp.Datapath == cr.Datapath || lrp.Options["chassis-redirect-port"] != cr.LogicalPort {
+		return nil, false
+	}
+	return lsp, true
+}
+
+// IsBalancerVIP reports whether this is the port that Octavia's OVN provider
+// keeps for the VIP of a load balancer: never bound, address only in
+// neutron:cidrs, named after the balancer. Newer releases keep the MAC.
+func (p *PortBinding) IsBalancerVIP() bool {
+	return p.Type == PortVIF && p.Chassis.IsZero() &&
+		strings.HasPrefix(p.ExternalIDs["neutron:port_name"], "ovn-lb-vip-")
+}
+
+// IsGUA reports whether addr is a globally routable IPv6 unicast address: in
+// 2000::/3 but not in the blocks for documentation, protocols and 6to4.
+func IsGUA(addr netip.Addr) bool {
+	if !addr.Is6() || !netip.MustParsePrefix("2000::/3").Contains(addr) {
+		return false
+	}
+	for _, not := range []string{"2001:db8::/32", "3fff::/20", "2001::/23", "2002::/16"} {
+		if netip.MustParsePrefix(not).Contains(addr) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,129 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// findReplaced collects links that the kernel cannot change in place and,
+// until nothing is added, every wanted item that needs one of them: deleting a
+// link silently removes what sits on it, so all of that must be planned again
+// and the paths above withdrawn meanwhile.
+func (d *differ) findReplaced() {
+	for k, it := range d.Want.AllOf(object.KindLink) {
+		have, ok := d.Have.Get(k)
+		if ok && d.mine(k, have) && mustReplace(have.Value, it.Value) {
+			d.replaced[k] = true
+		}
+	}
+	for grew := len(d.replaced) > 0; grew; {
+		grew = false
+		for k, it := range d.Want.All() {
+			if !d.replaced[k] && d.standsOnReplaced(it) {
+				d.replaced[k] = true
+				grew = true
+			}
+		}
+	}
+}
+
+func (d *differ) standsOnReplaced(it object.Item) bool {
+	for _, need := range needs(it) {
+		for _, k := range alias(need) {
+			if d.replaced[k] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mustReplace reports whether a link differs in more than its admin state.
+func mustReplace(have, want object.Value) bool {
+	h, ok := have.(object.Link)
+	if !ok {
+		return false
+	}
+	w, ok := want.(object.Link)
+	if !ok {
+		return true
+	}
+	h.Up = w.Up
+	return h != w
+}
+
+// order sorts the steps and notes, moves deletes that must make room and
+// resolves needs to steps of this plan.
+func (d *differ) order() {
+	d.makeRoom()
+	slices.SortFunc(d.plan.Ops, compareOps)
+	slices.SortFunc(d.plan.Notes, func(a, b Note) int { return a.Key.Compare(b.Key) })
+	for i := range d.plan.Ops {
+		op := &d.plan.Ops[i]
+		if op.Phase != Build {
+			continue
+		}
+		it, _ := d.Want.Get(op.Key())
+		op.Needs = d.stepNeeds(it)
+	}
+}
+
+func compareOps(a, b Op) int {
+	down := a.Phase == Dismantle || a.Phase == Clear
+	byKey := a.Key().Compare(b.Key())
+	if down {
+		byKey = cmp.Or(-cmp.Compare(a.Key().Kind, b.Key().Kind), byKey)
+	}
+	return cmp.Or(cmp.Compare(a.Phase, b.Phase), byKey)
+}
+
+// stepNeeds returns the needs of an item that are steps of this plan. The
+// others are met already.
+func (d *differ) stepNeeds(it object.Item) []object.Key {
+	var out []object.Key
+	for _, need := range needs(it) {
+		for _, k := range alias(need) {
+			if d.steps[k] && !slices.Contains(out, k) {
+				out = append(out, k)
+			}
+		}
+	}
+	return out
+}
+
+// makeRoom moves the delete of a link before the builds when a link that is
+// created claims the same thing under another name, together with the deletes
+// of what sits on it. This is the only exception to the order of the phases.
+func (d *differ) makeRoom() {
+	claims := map[string]bool{}
+	for _, op := range d.plan.Ops {
+		if c, ok := op.After.(object.Claimer); ok && op.Verb == Create {
+			for _, claim := range c.Claims() {
+				claims[claim] = true
+			}
+		}
+	}
+	if len(claims) == 0 {
+		return
+	}
+	moved := map[object.Key]bool{}
+	for i := range d.plan.Ops {
+		op := &d.plan.Ops[i]
+		c, ok := op.Before.(object.Claimer)
+		if !ok || op.Phase != Dismantle || !slices.ContainsFunc(c.Claims(), func(s string) bool { return claims[s] }) {
+			continue
+		}
+		op.Phase, op.Note = Clear, "makes room"
+		moved[op.Key()] = true
+	}
+	for i := range d.plan.Ops {
+		op := &d.plan.Ops[i]
+		if op.Phase == Dismantle && slices.ContainsFunc(op.Before.DependsOn(), func(need object.Key) bool {
+			return slices.ContainsFunc(alias(need), func(k object.Key) bool { return moved[k] })
+		}) {
+			op.Phase, op.Note = Clear, "makes room"
+		}
+	}
+}

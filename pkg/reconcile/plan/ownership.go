@@ -1,0 +1,31 @@
+package plan
+
+import "github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+
+// Ownership tells what the ledger remembers of a key. The zero value remembers
+// nothing.
+type Ownership interface {
+	// Owned reports whether the key may be ours although it carries no mark.
+	Owned(object.Key) bool
+	// Prior is a setting's value from before our first change.
+	Prior(object.Key) (object.Value, bool)
+	// Why is the provenance that was recorded when the key was created.
+	Why(object.Key) []object.Source
+	// Keys are all keys in the ledger, in key order.
+	Keys() []object.Key
+}
+
+// NoLedger is an Ownership that remembers nothing.
+type NoLedger struct{}
+
+// Owned is always false.
+func (NoLedger) Owned(object.Key) bool { return false }
+
+// Prior knows nothing.
+func (NoLedger) Prior(object.Key) (object.Value, bool) { return nil, false }
+
+// Why knows nothing.
+func (NoLedger) Why(object.Key) []object.Source { return nil }
+
+// Keys is empty.
+func (NoLedger) Keys() []object.Key { return nil }

@@ -1,0 +1,152 @@
+// Package state keeps what must survive a crash, in one bbolt file: which keys
+// may be ours (the ledger), which plan was being executed (the journal), and
+// what was done lately (the history). It is the only package that knows bbolt.
+//
+// The journal answers "what may I have touched?", never "what shall I do?".
+// After a crash nothing is replayed: the keys of the unfinished plan are in the
+// ledger already, reality is read and the difference computed as always.
+//
+// A round that changes something costs two small transactions, one before its
+// first step and one after its last; a round that changes nothing costs none.
+//
+// Read next: ledger.go, journal.go.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// Version is the schema version in bucket meta. A file with a higher one was
+// written by a newer program and is refused.
+const Version = 1
+
+// The buckets.
+var (
+	bucketMeta    = []byte("meta")
+	bucketPlan    = []byte("plan")
+	bucketLedger  = []byte("ledger")
+	bucketHistory = []byte("history")
+)
+
+// lockTimeout is how long Open waits for another process to let go.
+const lockTimeout = 2 * time.Second
+
+// DB is an open state file. It is safe for use by several goroutines.
+type DB struct {
+	bolt   *bbolt.DB
+	now    func() time.Time
+	mu     sync.Mutex
+	ledger map[object.Key]Entry
+	writes uint64
+	// unfinished is the plan that a crash interrupted; empty if none was.
+	unfinished Intent
+}
+
+// Open opens or creates the file, takes its lock and reads the ledger. A lock
+// held by another process is an error that names the file.
+func Open(path string, now func() time.Time) (*DB, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, fmt.Errorf("create directory of state file: %w", err)
+	}
+	b, err := bbolt.Open(path, 0o640, &bbolt.Options{Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("state file %s is locked: another bgp-ovn is running on it; stop that one or give this one its own state file (--state)", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open state file %s: %w; if it is damaged, move it away: it is rebuilt, at the price of not knowing unmarked objects of ours", path, err)
+	}
+	db := &DB{bolt: b, now: now, ledger: map[object.Key]Entry{}}
+	if err := db.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("read state file %s: %w", path, err), b.Close())
+	}
+	return db, nil
+}
+
+// Close releases the lock.
+func (db *DB) Close() error { return db.bolt.Close() }
+
+// Writes is the number of transactions committed since Open.
+func (db *DB) Writes() uint64 {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.writes
+}
+
+// load checks the version and reads ledger and open plan.
+func (db *DB) load() error {
+	if err := db.init(); err != nil {
+		return err
+	}
+	return db.bolt.View(func(tx *bbolt.Tx) error {
+		if raw := tx.Bucket(bucketPlan).Get(keyIntent); raw != nil {
+			if err := json.Unmarshal(raw, &db.unfinished); err != nil {
+				return fmt.Errorf("open plan: %w", err)
+			}
+		}
+		return tx.Bucket(bucketLedger).ForEach(func(k, v []byte) error {
+			var e Entry
+			if err := json.Unmarshal(v, &e); err != nil {
+				return fmt.Errorf("ledger entry %q: %w", k, err)
+			}
+			key, err := e.key()
+			if err != nil {
+				return fmt.Errorf("ledger entry %q: %w", k, err)
+			}
+			db.ledger[key] = e
+			return nil
+		})
+	})
+}
+
+var keyVersion = []byte("version")
+
+// init makes the buckets of a new file and refuses a newer one. An existing
+// file is not written to, so that starting up changes nothing on disk.
+func (db *DB) init() error {
+	fresh := false
+	err := db.bolt.View(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(bucketMeta)
+		if meta == nil {
+			fresh = true
+			return nil
+		}
+		var v int
+		if err := json.Unmarshal(meta.Get(keyVersion), &v); err != nil {
+			return fmt.Errorf("schema version: %w", err)
+		}
+		if v > Version {
+			return fmt.Errorf("it has schema version %d, this program knows %d: run the newer program or move the file away", v, Version)
+		}
+		return nil
+	})
+	if err != nil || !fresh {
+		return err
+	}
+	return db.bolt.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{bucketMeta, bucketPlan, bucketLedger, bucketHistory} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return fmt.Errorf("create bucket %s: %w", name, err)
+			}
+		}
+		return put(tx.Bucket(bucketMeta), keyVersion, Version)
+	})
+}
+
+func put(b *bbolt.Bucket, key []byte, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	return b.Put(key, raw)
+}
