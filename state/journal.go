@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -71,36 +72,23 @@ func (db *DB) Begin(p plan.Plan) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	for k, e := range enter {
-		db.ledger[k] = e
+		db.enter(k, e)
 	}
 	db.unfinished = intent
 	return nil
 }
 
-// sameEntry reports whether the ledger says the same of the step's key already.
+// sameEntry reports whether the ledger says the same of the step already.
 func (db *DB) sameEntry(op plan.Op) bool {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	e, ok := db.ledger[op.Key()]
-	if !ok || len(e.Why) != len(op.Why) {
-		return false
-	}
-	for i := range e.Why {
-		if e.Why[i] != op.Why[i] {
-			return false
-		}
-	}
-	return true
+	e, ok := db.entry(op.Key())
+	return ok && e.Line == object.Text(op.After) && slices.Equal(e.Why, op.Why)
 }
 
 // newEntry keeps the date and the prior value of an older entry: the value to
 // restore is the one from before our first change, not from before the last.
 func (db *DB) newEntry(op plan.Op, now time.Time) Entry {
-	db.mu.Lock()
-	old, known := db.ledger[op.Key()]
-	db.mu.Unlock()
-	e := Entry{Version: Version, Key: store(op.Key()), Why: op.Why, Since: now}
-	if known {
+	e := Entry{Version: Version, Key: store(op.Key()), Why: op.Why, Since: now, Line: object.Text(op.After)}
+	if old, known := db.entry(op.Key()); known {
 		e.Since, e.Prior = old.Since, old.Prior
 	} else if op.Key().Kind.IsSetting() && op.Before != nil {
 		e.Prior = object.Text(op.Before)
@@ -138,7 +126,7 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	for _, k := range gone {
-		delete(db.ledger, k)
+		delete(db.ledger[k.Kind], k)
 	}
 	db.unfinished = Intent{}
 	return nil
@@ -163,7 +151,7 @@ func (db *DB) Forget(keys []object.Key) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	for _, k := range keys {
-		delete(db.ledger, k)
+		delete(db.ledger[k.Kind], k)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -15,6 +16,8 @@ type Entry struct {
 	Key     storedKey       `json:"key"`
 	Why     []object.Source `json:"why,omitempty"`
 	Since   time.Time       `json:"since"`
+	// Line is the value as it was last written, in the form of a plan.
+	Line string `json:"line,omitempty"`
 	// Prior is the line of a setting's value from before our first change.
 	Prior string `json:"prior,omitempty"`
 }
@@ -49,19 +52,30 @@ func (e Entry) key() (object.Key, error) {
 	return k, nil
 }
 
-// Owned reports whether the key may be ours.
-func (db *DB) Owned(k object.Key) bool {
+// enter stores an entry; the caller holds the lock.
+func (db *DB) enter(k object.Key, e Entry) {
+	if db.ledger[k.Kind] == nil {
+		db.ledger[k.Kind] = map[object.Key]Entry{}
+	}
+	db.ledger[k.Kind][k] = e
+}
+
+func (db *DB) entry(k object.Key) (Entry, bool) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	_, ok := db.ledger[k]
+	e, ok := db.ledger[k.Kind][k]
+	return e, ok
+}
+
+// Owned reports whether the key may be ours.
+func (db *DB) Owned(k object.Key) bool {
+	_, ok := db.entry(k)
 	return ok
 }
 
 // Prior is a setting's value from before our first change.
 func (db *DB) Prior(k object.Key) (object.Value, bool) {
-	db.mu.Lock()
-	e, ok := db.ledger[k]
-	db.mu.Unlock()
+	e, ok := db.entry(k)
 	if !ok || e.Prior == "" {
 		return nil, false
 	}
@@ -71,26 +85,38 @@ func (db *DB) Prior(k object.Key) (object.Value, bool) {
 
 // Why is the provenance recorded for the key.
 func (db *DB) Why(k object.Key) []object.Source {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	return db.ledger[k].Why
+	e, _ := db.entry(k)
+	return e.Why
 }
 
 // Since is when the key was recorded; zero if it is not.
 func (db *DB) Since(k object.Key) time.Time {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	return db.ledger[k].Since
+	e, _ := db.entry(k)
+	return e.Since
 }
 
-// Keys are all keys in the ledger, in key order.
-func (db *DB) Keys() []object.Key {
+// Keys are the keys of one kind in the ledger, in no order.
+func (db *DB) Keys(k object.Kind) []object.Key {
 	db.mu.Lock()
-	keys := make([]object.Key, 0, len(db.ledger))
-	for k := range db.ledger {
-		keys = append(keys, k)
+	defer db.mu.Unlock()
+	return slices.Collect(maps.Keys(db.ledger[k]))
+}
+
+// LastKnown is the set that was last written, without settings and peers: what
+// a restarted controller goes on announcing while no database answers.
+func (db *DB) LastKnown() object.Set {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	var s object.Set
+	for kind, entries := range db.ledger {
+		if kind.IsSetting() || kind == object.KindPeer {
+			continue
+		}
+		for _, e := range entries {
+			if v, err := object.Parse(e.Line); err == nil {
+				s.Put(object.Item{Value: v, Why: e.Why})
+			}
+		}
 	}
-	db.mu.Unlock()
-	slices.SortFunc(keys, object.Key.Compare)
-	return keys
+	return s
 }

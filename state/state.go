@@ -47,7 +47,7 @@ type DB struct {
 	bolt   *bbolt.DB
 	now    func() time.Time
 	mu     sync.Mutex
-	ledger map[object.Key]Entry
+	ledger map[object.Kind]map[object.Key]Entry
 	writes uint64
 	// unfinished is the plan that a crash interrupted; empty if none was.
 	unfinished Intent
@@ -66,7 +66,7 @@ func Open(path string, now func() time.Time) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state file %s: %w; if it is damaged, move it away: it is rebuilt, at the price of not knowing unmarked objects of ours", path, err)
 	}
-	db := &DB{bolt: b, now: now, ledger: map[object.Key]Entry{}}
+	db := &DB{bolt: b, now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
 	if err := db.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("read state file %s: %w", path, err), b.Close())
 	}
@@ -103,7 +103,7 @@ func (db *DB) load() error {
 			if err != nil {
 				return fmt.Errorf("ledger entry %q: %w", k, err)
 			}
-			db.ledger[key] = e
+			db.enter(key, e)
 			return nil
 		})
 	})

@@ -67,6 +67,8 @@ type OpenVSwitch struct {
 	Bridges []Bridge `json:"bridges"`
 	// Problems are entries that could not be read.
 	Problems []string `json:"problems"`
+	// Stale says why this may be old: empty while connected.
+	Stale string `json:"-"`
 }
 
 // BridgeMapping is one physnet:bridge item of ovn-bridge-mappings.

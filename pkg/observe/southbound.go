@@ -139,6 +139,9 @@ type PortBinding struct {
 	ExternalIDs   map[string]string
 	HAGroup       UUID
 	GWChassis     []UUID
+	// RawMAC and RawNAT are the elements of columns mac and nat_addresses as
+	// they stand; updates are differences to them.
+	RawMAC, RawNAT []string
 	// Problems are the parts of the row that could not be read.
 	Problems []string
 }

@@ -20,6 +20,9 @@ type Input struct {
 	Keep func(object.Key, []object.Source) *object.Block
 	// Unmanaged kinds are left alone altogether.
 	Unmanaged []object.Kind
+	// Tidy looks for ledger keys that can be forgotten, which takes a pass over
+	// the whole ledger.
+	Tidy bool
 }
 
 // Diff returns the steps that turn what we have into what we want. Values that
@@ -217,14 +220,25 @@ func (d *differ) unwanted() {
 			continue
 		}
 		why := d.Ledger.Why(k)
-		if !blocked && d.Keep != nil {
-			if b := d.Keep(k, why); b != nil {
-				d.plan.Notes = append(d.plan.Notes, Note{Key: k, Value: have.Value, Block: *b, Why: why})
-				continue
-			}
+		if b := d.keep(k, why, blocked); b != nil {
+			d.plan.Notes = append(d.plan.Notes, Note{Key: k, Value: have.Value, Block: *b, Why: why})
+			continue
 		}
 		d.remove(k, have, why, d.blocked[k])
 	}
+}
+
+// keep returns why something unwanted stays for now. The path of a blocked
+// item is withdrawn even while the world is frozen: what it stood on is known
+// to be missing.
+func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.Block {
+	if text, waits := d.Waiting[k]; waits && !d.Want.Has(k) {
+		return &object.Block{Code: object.BlockBackoff, Text: text}
+	}
+	if blocked || d.Keep == nil {
+		return nil
+	}
+	return d.Keep(k, why)
 }
 
 func (d *differ) remove(k object.Key, have object.Item, why []object.Source, b object.Block) {
@@ -248,17 +262,24 @@ func (d *differ) remove(k object.Key, have object.Item, why []object.Source, b o
 // forget finds ledger keys that are neither wanted nor there any more, so that
 // the ledger does not grow for ever and never claims what others make later.
 func (d *differ) forget() {
-	for _, k := range d.Ledger.Keys() {
-		if d.Want.Has(k) {
-			continue
-		}
-		have, there := d.Have.Get(k)
-		if !there {
-			d.plan.Forget = append(d.plan.Forget, k)
-			continue
-		}
-		if prior, ok := d.Ledger.Prior(k); k.Kind.IsSetting() && (!ok || prior == have.Value) {
-			d.plan.Forget = append(d.plan.Forget, k)
+	if !d.Tidy {
+		return
+	}
+	for _, kind := range object.Kinds() {
+		for _, k := range d.Ledger.Keys(kind) {
+			if d.managed(kind) && !d.Want.Has(k) && d.nothingLeft(k) {
+				d.plan.Forget = append(d.plan.Forget, k)
+			}
 		}
 	}
+	slices.SortFunc(d.plan.Forget, object.Key.Compare)
+}
+
+func (d *differ) nothingLeft(k object.Key) bool {
+	have, there := d.Have.Get(k)
+	if !there || !k.Kind.IsSetting() {
+		return !there
+	}
+	prior, ok := d.Ledger.Prior(k)
+	return !ok || prior == have.Value
 }

@@ -11,8 +11,8 @@ type Ownership interface {
 	Prior(object.Key) (object.Value, bool)
 	// Why is the provenance that was recorded when the key was created.
 	Why(object.Key) []object.Source
-	// Keys are all keys in the ledger, in key order.
-	Keys() []object.Key
+	// Keys are the keys of one kind in the ledger, in any order.
+	Keys(object.Kind) []object.Key
 }
 
 // NoLedger is an Ownership that remembers nothing.
@@ -28,4 +28,4 @@ func (NoLedger) Prior(object.Key) (object.Value, bool) { return nil, false }
 func (NoLedger) Why(object.Key) []object.Source { return nil }
 
 // Keys is empty.
-func (NoLedger) Keys() []object.Key { return nil }
+func (NoLedger) Keys(object.Kind) []object.Key { return nil }

@@ -1,0 +1,329 @@
+// Package contract is the one suite of tests that every backend must pass: the
+// kernel in a fresh network namespace, GoBGP, Open vSwitch, and the model that
+// stands in for them. A model that is not held to this drifts.
+package contract
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// Subject is a backend under test and the names of what its world offers.
+type Subject struct {
+	// New returns a backend on a world that has the devices below and nothing
+	// of ours. It registers its own clean-up.
+	New func(t *testing.T) actual.Backend
+	// Device is the name of an existing device that is up; it is also the
+	// parent of links. Bridge is the name of an existing OVS bridge.
+	Device, Bridge string
+	// Foreign puts a value there as somebody else would; nil if the world has
+	// no such thing as somebody else.
+	Foreign func(t *testing.T, b actual.Backend, v object.Value)
+	// Omit are kinds that this world cannot hold, with the reason; the reason
+	// is logged.
+	Omit map[object.Kind]string
+}
+
+// sample is a value with another value for the same key; other is nil where a
+// value is nothing but its key.
+type sample struct{ value, other object.Value }
+
+// Run runs the suite, once for each kind that the backend holds.
+func Run(t *testing.T, s Subject) {
+	t.Helper()
+	for _, kind := range s.New(t).Kinds() {
+		t.Run(kind.String(), func(t *testing.T) {
+			if why, omit := s.Omit[kind]; omit {
+				t.Logf("kind %s is not tested here: %s", kind, why)
+				return
+			}
+			smp := s.sample(t, kind)
+			t.Run("absent", func(t *testing.T) { s.absent(t, smp) })
+			if kind.IsSetting() {
+				t.Run("set", func(t *testing.T) { s.set(t, smp) })
+				return
+			}
+			t.Run("roundtrip", func(t *testing.T) { s.roundTrip(t, smp) })
+			t.Run("idempotent", func(t *testing.T) { s.idempotent(t, smp) })
+			t.Run("batch", func(t *testing.T) { s.batch(t, kind) })
+			if smp.other != nil {
+				t.Run("update", func(t *testing.T) { s.update(t, smp) })
+			}
+			if s.Foreign != nil && smp.other != nil {
+				t.Run("foreign", func(t *testing.T) { s.foreign(t, smp) })
+			}
+		})
+	}
+}
+
+// absent: nothing of ours is there at first.
+func (s Subject) absent(t *testing.T, smp sample) {
+	b := s.New(t)
+	if smp.value.Key().Kind.IsSetting() {
+		return
+	}
+	if _, ok := read(t, b, smp.value).Get(smp.value.Key()); ok {
+		t.Errorf("%s is there before it was created", smp.value.Key().Text())
+	}
+}
+
+// roundTrip: what was created is read back equal, from notifications and in
+// full, and is gone after a delete.
+func (s Subject) roundTrip(t *testing.T, smp sample) {
+	b := s.New(t)
+	read(t, b, smp.value) // a backend may subscribe with its first read
+	apply(t, b, object.Change{After: smp.value})
+	for _, complete := range []bool{false, true} {
+		it, ok := readAs(t, b, complete, smp.value).Get(smp.value.Key())
+		if !ok || it.Value != smp.value {
+			t.Fatalf("complete=%t: got %v, %t, want %s", complete, it.Value, ok, object.Text(smp.value))
+		}
+	}
+	apply(t, b, object.Change{Before: smp.value})
+	for _, complete := range []bool{false, true} {
+		if it, ok := readAs(t, b, complete, smp.value).Get(smp.value.Key()); ok {
+			t.Errorf("complete=%t: %s is there after its delete", complete, object.Text(it.Value))
+		}
+	}
+}
+
+// idempotent: creating what is there, and deleting what is gone, succeed.
+func (s Subject) idempotent(t *testing.T, smp sample) {
+	b := s.New(t)
+	read(t, b, smp.value)
+	for range 2 {
+		apply(t, b, object.Change{After: smp.value})
+	}
+	for range 2 {
+		apply(t, b, object.Change{Before: smp.value})
+	}
+}
+
+// update: a change in place is read back.
+func (s Subject) update(t *testing.T, smp sample) {
+	b := s.New(t)
+	read(t, b, smp.value)
+	apply(t, b, object.Change{After: smp.value})
+	apply(t, b, object.Change{Before: smp.value, After: smp.other})
+	for _, complete := range []bool{false, true} {
+		it, ok := readAs(t, b, complete, smp.other).Get(smp.other.Key())
+		if !ok || it.Value != smp.other {
+			t.Errorf("complete=%t: got %v, want %s", complete, it.Value, object.Text(smp.other))
+		}
+	}
+}
+
+// set: a setting is read, changed and restored, and never deleted.
+func (s Subject) set(t *testing.T, smp sample) {
+	b := s.New(t)
+	before, ok := read(t, b, smp.value).Get(smp.value.Key())
+	if !ok {
+		t.Fatalf("%s cannot be read", smp.value.Key().Text())
+	}
+	for _, v := range []object.Value{smp.other, smp.value, before.Value} {
+		now, _ := read(t, b, v).Get(v.Key())
+		apply(t, b, object.Change{Before: now.Value, After: v})
+		if got, _ := readAs(t, b, true, v).Get(v.Key()); got.Value != v {
+			t.Errorf("got %v, want %s", got.Value, object.Text(v))
+		}
+	}
+}
+
+// batch: many changes at once, one of them impossible; each has its own
+// outcome.
+func (s Subject) batch(t *testing.T, kind object.Kind) {
+	many := s.many(kind, 300)
+	if many == nil {
+		return
+	}
+	b := s.New(t)
+	focus := actual.Focus{Want: setOf(t, many...)}
+	readFocus(t, b, focus)
+	var creates, deletes []object.Change
+	for _, v := range many {
+		creates = append(creates, object.Change{After: v})
+		deletes = append(deletes, object.Change{Before: v})
+	}
+	apply(t, b, creates...)
+	got := readFocus(t, b, focus)
+	for _, v := range many {
+		if it, ok := got.Get(v.Key()); !ok || it.Value != v {
+			t.Fatalf("got %v, want %s", it.Value, object.Text(v))
+		}
+	}
+	if bad := s.impossible(kind); bad != nil {
+		errs := b.Apply(t.Context(), []object.Change{deletes[0], {After: bad}, creates[0]})
+		if errs[0] != nil || errs[1] == nil || errs[2] != nil {
+			t.Errorf("got %v, want only the second one to fail", errs)
+		}
+	}
+	apply(t, b, deletes...)
+	for k := range readFocus(t, b, focus).AllOf(kind) {
+		if focus.Want.Has(k) {
+			t.Errorf("%s is left", k.Text())
+		}
+	}
+}
+
+// foreign: somebody else's value under our key is seen, unmarked, and neither
+// overwritten by a create nor taken away by a delete of ours.
+func (s Subject) foreign(t *testing.T, smp sample) {
+	b := s.New(t)
+	read(t, b, smp.value)
+	s.Foreign(t, b, smp.other)
+	it, ok := readAs(t, b, true, smp.value).Get(smp.value.Key())
+	if !ok || it.Marked {
+		t.Fatalf("got %v, marked %t, want the foreign value, unmarked", it.Value, it.Marked)
+	}
+	if !markedKind(smp.value.Key().Kind) {
+		return // the planner, which has the ledger, is what protects these
+	}
+	if errs := b.Apply(t.Context(), []object.Change{{After: smp.value}}); errs[0] == nil {
+		t.Errorf("creating %s over a foreign one succeeded", smp.value.Key().Text())
+	}
+	if it, ok := readAs(t, b, true, smp.value).Get(smp.value.Key()); !ok || it.Marked {
+		t.Errorf("the foreign %s is gone or ours now: %v", smp.value.Key().Text(), it.Value)
+	}
+}
+
+func markedKind(k object.Kind) bool {
+	return k == object.KindRoute || k == object.KindFlow || k == object.KindRule
+}
+
+func read(t *testing.T, b actual.Backend, v object.Value) object.Set {
+	t.Helper()
+	return readAs(t, b, false, v)
+}
+
+func readAs(t *testing.T, b actual.Backend, complete bool, v object.Value) object.Set {
+	t.Helper()
+	return readFocus(t, b, actual.Focus{Want: setOf(t, v), Complete: complete})
+}
+
+func readFocus(t *testing.T, b actual.Backend, f actual.Focus) object.Set {
+	t.Helper()
+	s, err := b.Read(t.Context(), f)
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	return s
+}
+
+func apply(t *testing.T, b actual.Backend, changes ...object.Change) {
+	t.Helper()
+	for i, err := range b.Apply(t.Context(), changes) {
+		if err != nil {
+			t.Fatalf("apply %s: %v", changes[i].Key().Text(), err)
+		}
+	}
+}
+
+func setOf(t *testing.T, values ...object.Value) object.Set {
+	t.Helper()
+	s, err := object.SetOf(values...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// sample returns a value of the kind and another one for the same key.
+func (s Subject) sample(t *testing.T, kind object.Kind) sample {
+	t.Helper()
+	addr := netip.MustParseAddr("172.24.4.92")
+	host := netip.PrefixFrom(addr, 32)
+	proxyARP := "net/ipv4/conf/" + s.Device + "/proxy_arp"
+	flow := object.Flow{Bridge: s.Bridge, Priority: 900, Match: "ip,in_port=1", Actions: "mod_dl_dst:3a:f7:e9:54:e8:4d,NORMAL", Cookie: 0x3e7}
+	otherFlow := flow
+	otherFlow.Actions = "mod_dl_dst:3a:f7:e9:54:e8:4e,NORMAL"
+	peer := object.Peer{Address: "127.0.0.9", Port: 1790, AS: 65000, Families: object.WordsOf("ipv4-unicast", "ipv6-unicast"), HoldTime: 90, RestartTime: 120}
+	otherPeer := peer
+	otherPeer.HoldTime = 30
+	path := object.NewPath(host, object.OriginIncomplete)
+	otherPath := path
+	otherPath.Origin = object.OriginIGP
+	switch kind {
+	case object.KindDevice:
+		return sample{object.Device{Name: s.Device, Up: true}, object.Device{Name: s.Device, Up: false}}
+	case object.KindLink:
+		l := object.Link{Name: s.Device[:min(len(s.Device), 10)] + ".100", Type: "vlan", Parent: s.Device, VLAN: 100, Up: true}
+		down := l
+		down.Up = false
+		return sample{l, down}
+	case object.KindSysctl:
+		return sample{object.Sysctl{Path: proxyARP, Val: "1"}, object.Sysctl{Path: proxyARP, Val: "0"}}
+	case object.KindAddress:
+		return sample{object.Address{Dev: s.Device, Prefix: netip.MustParsePrefix("169.254.1.1/32")}, nil}
+	case object.KindNeigh:
+		return sample{
+			object.Neigh{Dev: s.Device, Addr: addr, MAC: object.MAC{0xfa, 0x16, 0x3e, 0, 0, 1}},
+			object.Neigh{Dev: s.Device, Addr: addr, MAC: object.MAC{0xfa, 0x16, 0x3e, 0, 0, 2}},
+		}
+	case object.KindProxyNeigh:
+		return sample{object.ProxyNeigh{Dev: s.Device, Addr: netip.MustParseAddr("2001:db8::")}, nil}
+	case object.KindRoute:
+		return sample{
+			object.NewRoute(201, host, s.Device, netip.Addr{}),
+			object.NewRoute(201, host, s.Device, netip.MustParseAddr("172.24.4.1")),
+		}
+	case object.KindRule:
+		return sample{object.Rule{Priority: 32000, Table: 201}, nil}
+	case object.KindFlow:
+		return sample{flow, otherFlow}
+	case object.KindPath:
+		return sample{path, otherPath}
+	case object.KindPeer:
+		return sample{peer, otherPeer}
+	default:
+		t.Fatalf("no sample of kind %s: add one here", kind)
+		return sample{}
+	}
+}
+
+// many returns n values of a kind of which there may be many, both families;
+// nil for the others.
+func (s Subject) many(kind object.Kind, n int) []object.Value {
+	var out []object.Value
+	for i := range n {
+		a := netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})
+		if i%2 == 1 {
+			a = netip.MustParseAddr(fmt.Sprintf("2001:db8:1::%x", i+1))
+		}
+		host := netip.PrefixFrom(a, a.BitLen())
+		switch kind {
+		case object.KindRoute:
+			out = append(out, object.NewRoute(201, host, s.Device, netip.Addr{}))
+		case object.KindNeigh:
+			out = append(out, object.Neigh{Dev: s.Device, Addr: a, MAC: object.MAC{0xfa, 0x16, 0x3e, 0, byte(i >> 8), byte(i)}})
+		case object.KindAddress:
+			out = append(out, object.Address{Dev: s.Device, Prefix: host})
+		case object.KindPath:
+			out = append(out, object.NewPath(host, object.OriginIncomplete))
+		case object.KindFlow:
+			out = append(out, object.Flow{Bridge: s.Bridge, Priority: 900, Match: fmt.Sprintf("ip,in_port=%d", i+1), Actions: "mod_dl_dst:3a:f7:e9:54:e8:4d,NORMAL", Cookie: 0x3e7})
+		default:
+			return nil
+		}
+	}
+	return out
+}
+
+// impossible returns a value of the kind that cannot be created.
+func (s Subject) impossible(kind object.Kind) object.Value {
+	nowhere := "no-such-dev"
+	addr := netip.MustParseAddr("192.0.2.77")
+	switch kind {
+	case object.KindRoute:
+		return object.NewRoute(201, netip.PrefixFrom(addr, 32), nowhere, netip.Addr{})
+	case object.KindNeigh:
+		return object.Neigh{Dev: nowhere, Addr: addr, MAC: object.MAC{2, 0, 0, 0, 0, 1}}
+	case object.KindAddress:
+		return object.Address{Dev: nowhere, Prefix: netip.PrefixFrom(addr, 32)}
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,223 @@
+// Package model is the world in memory: a backend of every kind that behaves
+// like the real ones where it matters. It refuses an address on a device that
+// does not exist, loses what sits on a device with the device, keeps foreign
+// values from being overwritten, and can fail on request. Tests, the crash
+// suite and `plan --against model` run on it; the contract suite holds it to
+// the behaviour of the kernel, GoBGP and Open vSwitch.
+package model
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// World is a backend of the kinds it was made with. It is safe for concurrent
+// use.
+type World struct {
+	kinds   []object.Kind
+	changed chan struct{}
+
+	mu    sync.Mutex
+	items object.Set
+	// fail holds errors to return once for the next change of a key.
+	fail   map[object.Key]error
+	writes int
+	// onApply is called before each change; an error from it stops the world
+	// for good, as a crash would.
+	onApply func(object.Change) error
+}
+
+// New returns an empty world of the kinds; of all kinds if none is given.
+func New(kinds ...object.Kind) *World {
+	if len(kinds) == 0 {
+		kinds = object.Kinds()
+	}
+	return &World{kinds: kinds, changed: make(chan struct{}, 1), fail: map[object.Key]error{}}
+}
+
+// Name is model.
+func (w *World) Name() string { return "model" }
+
+// Kinds are those it was made with.
+func (w *World) Kinds() []object.Kind { return w.kinds }
+
+// Changed is signalled by Poke.
+func (w *World) Changed() <-chan struct{} { return w.changed }
+
+// Close does nothing.
+func (w *World) Close() error { return nil }
+
+// Read returns everything.
+func (w *World) Read(ctx context.Context, _ actual.Focus) (object.Set, error) {
+	if err := ctx.Err(); err != nil {
+		return object.Set{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.items.Clone(), nil
+}
+
+// Apply performs the changes in order.
+func (w *World) Apply(ctx context.Context, changes []object.Change) []error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	errs := make([]error, len(changes))
+	for i, c := range changes {
+		if errs[i] = ctx.Err(); errs[i] == nil {
+			errs[i] = w.apply(c)
+		}
+	}
+	return errs
+}
+
+func (w *World) apply(c object.Change) error {
+	if w.onApply != nil {
+		if err := w.onApply(c); err != nil {
+			return err
+		}
+	}
+	if err, ok := w.fail[c.Key()]; ok {
+		delete(w.fail, c.Key())
+		return err
+	}
+	w.writes++
+	if c.After == nil {
+		return w.remove(c.Before)
+	}
+	return w.put(c)
+}
+
+func (w *World) put(c object.Change) error {
+	k := c.Key()
+	have, exists := w.items.Get(k)
+	if k.Kind == object.KindDevice && !exists {
+		return fmt.Errorf("device %s does not exist: %w", k.Name, actual.ErrGone)
+	}
+	for _, need := range c.After.DependsOn() {
+		if !w.hasDevice(need.Name) {
+			return fmt.Errorf("%s: device %s: %w", k.Text(), need.Name, actual.ErrGone)
+		}
+	}
+	if c.Before == nil && exists && have.Value != c.After && !k.Kind.IsSetting() {
+		return fmt.Errorf("%s exists as %q", k.Text(), have.Value.Attrs())
+	}
+	if c.Before == nil && exists && have.Value == c.After {
+		return nil
+	}
+	w.items.Put(object.Item{Value: c.After, Marked: marked(k.Kind)})
+	return nil
+}
+
+// marked tells which kinds carry a mark in the systems that hold them.
+func marked(k object.Kind) bool {
+	switch k {
+	case object.KindLink, object.KindRoute, object.KindRule, object.KindFlow, object.KindPath, object.KindPeer:
+		return true
+	default:
+		return false
+	}
+}
+
+// hasDevice treats devices as present when the world does not hold any: a
+// world of BGP paths alone has no opinion on them.
+func (w *World) hasDevice(name string) bool {
+	return w.items.Has(object.Key{Kind: object.KindDevice, Name: name}) ||
+		w.items.Has(object.Key{Kind: object.KindLink, Name: name})
+}
+
+func (w *World) remove(v object.Value) error {
+	k := v.Key()
+	if k.Kind.IsSetting() {
+		return fmt.Errorf("%s cannot be deleted", k.Text())
+	}
+	w.items.Remove(k)
+	if k.Kind == object.KindLink {
+		w.dropDevice(k.Name)
+	}
+	return nil
+}
+
+// dropDevice removes what the kernel removes with a device.
+func (w *World) dropDevice(name string) {
+	for k, it := range w.items.Clone().All() {
+		for _, need := range it.Value.DependsOn() {
+			if need.Name == name {
+				w.items.Remove(k)
+				if k.Kind == object.KindLink {
+					w.dropDevice(k.Name)
+				}
+			}
+		}
+	}
+}
+
+// Set puts values there as somebody else would: unmarked unless ours is true.
+func (w *World) Set(ours bool, values ...object.Value) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, v := range values {
+		w.items.Put(object.Item{Value: v, Marked: ours})
+	}
+}
+
+// Unset removes keys as somebody else would, and what sits on a device with it.
+func (w *World) Unset(keys ...object.Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range keys {
+		w.items.Remove(k)
+		if k.Kind == object.KindLink || k.Kind == object.KindDevice {
+			w.dropDevice(k.Name)
+		}
+	}
+}
+
+// FailNext makes the next change of the key return err.
+func (w *World) FailNext(k object.Key, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fail[k] = err
+}
+
+// StopOn calls hook before each change; once it returns an error nothing is
+// changed any more.
+func (w *World) StopOn(hook func(object.Change) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.onApply = hook
+}
+
+// Poke signals Changed.
+func (w *World) Poke() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Writes is the number of changes applied so far.
+func (w *World) Writes() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.writes
+}
+
+// String prints the world, one line an object, in key order. Foreign objects
+// are marked with a star.
+func (w *World) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var b strings.Builder
+	for _, it := range w.items.Sorted() {
+		if marked(it.Value.Key().Kind) && !it.Marked {
+			b.WriteString("* ")
+		}
+		b.WriteString(object.Text(it.Value) + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,66 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Join makes one snapshot out of its sources.
+type Join struct {
+	SB   Source[*Southbound]
+	OVS  Source[*OpenVSwitch]
+	Host Source[*Host]
+	// Chassis overrides the system-id of the Open_vSwitch database.
+	Chassis string
+}
+
+// Snapshot returns the newest view of everything. Until every source has been
+// read completely once it is an error wrapping ErrNotSynced that lists what is
+// missing.
+func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
+	var snap Snapshot
+	var missing []string
+	var err error
+	if snap.SB, err = j.SB.Read(ctx); err != nil {
+		missing = append(missing, "Southbound database: "+err.Error())
+	}
+	if snap.OVS, err = j.OVS.Read(ctx); err != nil {
+		missing = append(missing, "Open_vSwitch database: "+err.Error())
+	}
+	if snap.Host, err = j.Host.Read(ctx); err != nil {
+		missing = append(missing, "network devices: "+err.Error())
+	}
+	if len(missing) > 0 {
+		return Snapshot{}, fmt.Errorf("%w: %s", ErrNotSynced, strings.Join(missing, "; "))
+	}
+	snap.Chassis = j.Chassis
+	if snap.Chassis == "" {
+		snap.Chassis = snap.OVS.SystemID
+	}
+	if snap.Chassis == "" {
+		return Snapshot{}, fmt.Errorf("%w: the Open_vSwitch database has no external_ids:system-id; set it, or chassis in the configuration", ErrNotSynced)
+	}
+	return snap, nil
+}
+
+// Changed returns the wake-up channels of all sources.
+func (j *Join) Changed() []<-chan struct{} {
+	return []<-chan struct{}{j.SB.Changed(), j.OVS.Changed(), j.Host.Changed()}
+}
+
+// Doubt says why nothing may be removed on the strength of this snapshot: a
+// source is disconnected, or the database does not know this chassis and is
+// therefore not the one that our objects came from. Empty means no doubt.
+func (s Snapshot) Doubt() string {
+	switch {
+	case s.SB.Stale != "":
+		return "Southbound database: " + s.SB.Stale
+	case s.OVS.Stale != "":
+		return "Open_vSwitch database: " + s.OVS.Stale
+	}
+	if _, ok := s.SB.ChassisByName(s.Chassis); !ok {
+		return fmt.Sprintf("the Southbound database has no Chassis row named %q: it is empty, not the right one, or ovn-controller has not registered this node", s.Chassis)
+	}
+	return ""
+}

@@ -1,0 +1,78 @@
+package reconcile
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// FuseConfig says when a round is too destructive to be believed at once.
+type FuseConfig struct {
+	// Share is the share of our paths, 0 to 1, above which the fuse blows; 0
+	// turns it off.
+	Share float64
+	// Least is the number of paths below which it never blows.
+	Least int
+	// Hold is how long the same wish must last before it is believed.
+	Hold time.Duration
+}
+
+// fuse holds rounds that would withdraw an implausible share of what we
+// announce because the rows are gone. An emptied database looks exactly like a
+// wish for nothing; a gateway that moves does not, because its rows are still
+// there and name another chassis. So only vanished rows count.
+type fuse struct {
+	cfg   FuseConfig
+	since time.Time // when the present streak of implausible rounds began
+}
+
+// check returns the reason to hold back, or "".
+func (f *fuse) check(r Round, now time.Time) string {
+	if f.cfg.Share <= 0 || r.Frozen != "" || r.Snapshot.SB == nil {
+		return ""
+	}
+	vanished := 0
+	for _, op := range r.Plan.Ops {
+		if op.Verb == plan.Delete && op.Key().Kind == object.KindPath && rowsGone(r.Snapshot.SB, op.Why) {
+			vanished++
+		}
+	}
+	total := r.Have.LenOf(object.KindPath)
+	if vanished < max(f.cfg.Least, 1) || float64(vanished) <= f.cfg.Share*float64(total) {
+		f.since = time.Time{}
+		return ""
+	}
+	if f.since.IsZero() {
+		f.since = now
+	}
+	if now.Sub(f.since) >= f.cfg.Hold {
+		return ""
+	}
+	return fmt.Sprintf("fuse: %d of %d paths would be withdrawn because their rows are gone from the Southbound database; believed if it lasts %s, or at once after fuse.share is raised",
+		vanished, total, f.cfg.Hold)
+}
+
+// due is when a held round may be believed; zero if none is held.
+func (f *fuse) due() time.Time {
+	if f.since.IsZero() {
+		return time.Time{}
+	}
+	return f.since.Add(f.cfg.Hold)
+}
+
+// rowsGone reports whether a Port_Binding that led to the object is not there
+// any more. What was recorded without a row counts as present.
+func rowsGone(sb *observe.Southbound, why []object.Source) bool {
+	for _, src := range why {
+		if src.Table != "Port_Binding" {
+			continue
+		}
+		if _, ok := sb.Port(src.Row); !ok {
+			return true
+		}
+	}
+	return false
+}

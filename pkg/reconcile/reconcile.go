@@ -1,0 +1,130 @@
+// Package reconcile is the loop: it looks at the world, computes what is
+// wanted, reads what is, and executes the difference. What woke it decides
+// when, never what.
+//
+// It refuses to know databases, netlink, GoBGP or Open vSwitch: it sees
+// sources, drivers and backends only.
+//
+// Read next: Controller.Plan in round.go, then run.go and execute.go.
+package reconcile
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// Observer yields snapshots. observe.Join is the real one.
+type Observer interface {
+	Snapshot(ctx context.Context) (observe.Snapshot, error)
+	Changed() []<-chan struct{}
+}
+
+// Journal records intent before effect, and remembers what may be ours.
+// state.DB is the real one.
+type Journal interface {
+	plan.Ownership
+	// Begin is called before the first step of a plan that is not empty.
+	Begin(p plan.Plan) error
+	// End is called after the last step with one outcome a step.
+	End(p plan.Plan, outcomes []error, took time.Duration) error
+	// Forget drops keys of which nothing is left.
+	Forget(keys []object.Key) error
+	// LastKnown is the set that was written last.
+	LastKnown() object.Set
+}
+
+// Config is what a controller is made of.
+type Config struct {
+	Observer Observer
+	Drivers  []desired.Driver
+	// Fixed are wishes that come from the configuration alone: peers.
+	Fixed    []object.Item
+	Backends *actual.Reader
+	Journal  Journal
+	// Unmanaged kinds are left alone.
+	Unmanaged []object.Kind
+	// AuditInterval is the period of complete reads; 0 turns them off.
+	AuditInterval time.Duration
+	// StartupGrace is how long a fresh process waits for its first snapshot
+	// before it goes on announcing what it last knew; 0 turns that off.
+	StartupGrace time.Duration
+	Fuse         FuseConfig
+	// DryRun computes and reports every round and writes nothing at all.
+	DryRun bool
+	// OnRound is called after every round, from the loop.
+	OnRound func(Round)
+	// Refresh is called before every complete round, for sources that have
+	// facts without notifications.
+	Refresh func(context.Context)
+	Clock   Clock
+	Log     *slog.Logger
+}
+
+// Clock is the time, so that tests can run it.
+type Clock interface {
+	Now() time.Time
+	After(d time.Duration) <-chan time.Time
+}
+
+// SystemClock is the real time.
+type SystemClock struct{}
+
+// Now is time.Now.
+func (SystemClock) Now() time.Time { return time.Now() }
+
+// After is time.After.
+func (SystemClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
+
+// Controller runs rounds.
+type Controller struct {
+	cfg Config
+
+	// round serialises rounds: the loop's and those asked for over the socket.
+	round sync.Mutex
+	fails failures
+	fuse  fuse
+	// want is the last desired set, as a size hint.
+	want object.Set
+
+	mu   sync.Mutex // guards last and stats
+	last Round
+	stat Stats
+}
+
+// New returns a controller. Nothing happens before Plan or Run.
+func New(cfg Config) *Controller {
+	if cfg.Clock == nil {
+		cfg.Clock = SystemClock{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Controller{cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse}}
+}
+
+// Stats count what the controller did since it started.
+type Stats struct {
+	Rounds      uint64    `json:"rounds"`
+	EmptyRounds uint64    `json:"empty_rounds"`
+	Audits      uint64    `json:"audits"`
+	Steps       uint64    `json:"steps"`
+	FailedSteps uint64    `json:"failed_steps"`
+	Drift       uint64    `json:"drift"`
+	Started     time.Time `json:"started"`
+	LastChange  time.Time `json:"last_change,omitzero"`
+}
+
+// Last returns the last round and the counters.
+func (c *Controller) Last() (Round, Stats) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last, c.stat
+}

@@ -1,0 +1,174 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// Round is what one look at the world led to.
+type Round struct {
+	Plan    plan.Plan
+	Want    object.Set
+	Have    object.Set
+	Skipped []observe.Skip
+	// Snapshot is what the round was computed from.
+	Snapshot observe.Snapshot
+	// Frozen says why nothing may be removed; empty if it may.
+	Frozen string
+	// Complete says that reality was read in full.
+	Complete bool
+	// LastKnown says that there is no snapshot and the set is the one that was
+	// written last.
+	LastKnown bool
+	// ReadErr lists backends that could not be read; their kinds are left out.
+	ReadErr error
+	// Outcomes has an element a step once the plan has been executed.
+	Outcomes []error
+	Started  time.Time
+	// Derived, Read, Planned and Executed are how long each part took.
+	Derived, Read, Planned, Executed time.Duration
+}
+
+// Took is the length of the round.
+func (r Round) Took() time.Duration { return r.Derived + r.Read + r.Planned + r.Executed }
+
+// Failed returns the steps that failed, as one error each.
+func (r Round) Failed() []error {
+	var out []error
+	for i, err := range r.Outcomes {
+		if err != nil {
+			out = append(out, &StepError{Op: r.Plan.Ops[i], Err: err})
+		}
+	}
+	return out
+}
+
+// Plan is one round without its effects: dry run, audit and the loop all use
+// it. A complete round asks every backend for everything.
+func (c *Controller) Plan(ctx context.Context, complete bool) (Round, error) {
+	c.round.Lock()
+	defer c.round.Unlock()
+	return c.plan(ctx, complete)
+}
+
+func (c *Controller) plan(ctx context.Context, complete bool) (Round, error) {
+	r := Round{Started: c.cfg.Clock.Now(), Complete: complete}
+	if complete && c.cfg.Refresh != nil {
+		c.cfg.Refresh(ctx)
+	}
+	snap, err := c.cfg.Observer.Snapshot(ctx)
+	if err != nil {
+		return r, err
+	}
+	res := desired.Compute(snap, c.cfg.Fixed, c.want, c.cfg.Drivers...)
+	r.Snapshot, r.Want, r.Skipped, r.Frozen = snap, res.Want, res.Skipped, snap.Doubt()
+	c.want = res.Want
+	r.Derived = c.since(r.Started)
+	return c.compare(ctx, r)
+}
+
+// planLastKnown is the round of a process that has not seen a snapshot yet: it
+// wants what it last wrote and removes nothing.
+func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error) {
+	r := Round{Started: c.cfg.Clock.Now(), Complete: true, LastKnown: true, Frozen: why.Error()}
+	r.Want = c.cfg.Journal.LastKnown()
+	tiePathsToRoutes(&r.Want)
+	for _, it := range c.cfg.Fixed {
+		r.Want.Put(it)
+	}
+	return c.compare(ctx, r)
+}
+
+// tiePathsToRoutes restores the one need that matters most and that the ledger
+// does not record: no path without the route that leads there.
+func tiePathsToRoutes(s *object.Set) {
+	for _, path := range s.SortedOf(object.KindPath) {
+		for k, route := range s.AllOf(object.KindRoute) {
+			v, isRoute := route.Value.(object.Route)
+			if isRoute && v.Dst.Overlaps(k.Prefix) && v.Dst.Contains(path.Value.Key().Prefix.Addr()) {
+				path.After = append(path.After, k)
+			}
+		}
+		s.Put(path)
+	}
+}
+
+// compare reads reality and computes the difference.
+func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
+	began := c.cfg.Clock.Now()
+	focus := actual.Focus{Want: r.Want, Owned: c.owned(), Complete: r.Complete}
+	var unread []object.Kind
+	r.Have, unread, r.ReadErr = c.cfg.Backends.Read(ctx, focus)
+	if errors.Is(r.ReadErr, context.Canceled) {
+		return r, r.ReadErr
+	}
+	r.Read = c.since(began)
+
+	began = c.cfg.Clock.Now()
+	c.fails.prune(r.Want, r.Have)
+	in := plan.Input{
+		Want: r.Want, Have: r.Have, Ledger: c.cfg.Journal, Tidy: r.Complete,
+		Failed: c.fails.reasons(), Waiting: c.fails.waiting(began),
+		Unmanaged: slices.Concat(c.cfg.Unmanaged, unread),
+	}
+	in.Keep = c.keeper(r)
+	r.Plan = plan.Diff(in)
+	if reason := c.fuse.check(r, c.cfg.Clock.Now()); reason != "" {
+		r.Frozen = reason
+		in.Keep = c.keeper(r)
+		r.Plan = plan.Diff(in)
+	}
+	r.Planned = c.since(began)
+	return r, nil
+}
+
+func (c *Controller) since(t time.Time) time.Duration { return c.cfg.Clock.Now().Sub(t) }
+
+// owned lists the ledger's keys of kinds that backends cannot find by a mark.
+func (c *Controller) owned() []object.Key {
+	var out []object.Key
+	for _, k := range []object.Kind{
+		object.KindDevice, object.KindLink, object.KindSysctl, object.KindAddress,
+		object.KindNeigh, object.KindProxyNeigh, object.KindRule, object.KindFlow,
+	} {
+		out = append(out, c.cfg.Journal.Keys(k)...)
+	}
+	return out
+}
+
+// keeper decides what must not be deleted although it is not wanted: anything
+// while in doubt, and what a row led to that cannot be read now.
+func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.Block {
+	held := map[string]string{}
+	for _, s := range r.Skipped {
+		if s.Hold {
+			held[s.Table+" "+s.Row] = s.Text
+		}
+	}
+	if r.Frozen == "" && len(held) == 0 {
+		return nil
+	}
+	return func(_ object.Key, why []object.Source) *object.Block {
+		if r.Frozen != "" {
+			return &object.Block{Code: object.BlockFrozen, Text: r.Frozen}
+		}
+		for _, src := range why {
+			if text, ok := held[src.RowRef()]; ok {
+				return &object.Block{Code: object.BlockHeld, Text: fmt.Sprintf("%s cannot be read: %s", src.RowRef(), text)}
+			}
+		}
+		if len(why) == 0 {
+			return &object.Block{Code: object.BlockHeld, Text: "where it came from is not recorded, and some rows cannot be read"}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,228 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// quiet is the least pause between two rounds; a round that took longer is
+// followed by a pause of its own length, so that the loop never takes more
+// than half a core while events pour in.
+const quiet = 2 * time.Millisecond
+
+// Run repeats rounds until ctx ends. It returns nil then, leaving everything
+// in place: peers keep our routes through graceful restart. An error means
+// that it cannot go on, such as a state file that cannot be written.
+func (c *Controller) Run(ctx context.Context) error {
+	c.mu.Lock()
+	c.stat.Started = c.cfg.Clock.Now()
+	c.mu.Unlock()
+	wake := c.wakes(ctx)
+	w := waiter{c: c, wake: wake, started: c.cfg.Clock.Now(), complete: true}
+	for {
+		r, err := c.Round(ctx, w.complete)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, observe.ErrNotSynced):
+			if err := w.notSynced(ctx, err); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		}
+		if !w.wait(ctx, r) {
+			return nil
+		}
+	}
+}
+
+// wakes merges all wake-up channels into one that holds a single token.
+func (c *Controller) wakes(ctx context.Context) <-chan struct{} {
+	wake := make(chan struct{}, 1)
+	all := c.cfg.Observer.Changed()
+	for _, b := range c.cfg.Backends.Backends() {
+		all = append(all, b.Changed())
+	}
+	for _, ch := range all {
+		go func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case _, ok := <-ch:
+					if !ok {
+						return
+					}
+					select {
+					case wake <- struct{}{}:
+					default:
+					}
+				}
+			}
+		}()
+	}
+	return wake
+}
+
+// Round plans and, unless this is a dry run, executes one round.
+func (c *Controller) Round(ctx context.Context, complete bool) (Round, error) {
+	c.round.Lock()
+	defer c.round.Unlock()
+	r, err := c.plan(ctx, complete)
+	if err != nil {
+		return r, err
+	}
+	return c.finish(ctx, r)
+}
+
+// finish executes a planned round and reports it.
+func (c *Controller) finish(ctx context.Context, r Round) (Round, error) {
+	if !c.cfg.DryRun {
+		began := c.cfg.Clock.Now()
+		var err error
+		r.Outcomes, err = c.execute(ctx, r.Plan)
+		r.Executed = c.since(began)
+		if err != nil {
+			return r, fmt.Errorf("state file: %w", err)
+		}
+	}
+	c.count(r)
+	c.report(r)
+	return r, nil
+}
+
+func (c *Controller) count(r Round) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = r
+	c.stat.Rounds++
+	if r.Complete {
+		c.stat.Audits++
+	}
+	if r.Plan.Empty() {
+		c.stat.EmptyRounds++
+		return
+	}
+	c.stat.LastChange = r.Started
+	c.stat.Steps += uint64(len(r.Outcomes))
+	c.stat.FailedSteps += uint64(len(r.Failed()))
+}
+
+// report logs what changed and what failed. A round that changed nothing logs
+// nothing.
+func (c *Controller) report(r Round) {
+	if c.cfg.OnRound != nil {
+		c.cfg.OnRound(r)
+	}
+	if r.ReadErr != nil {
+		c.cfg.Log.Error("part of reality cannot be read; its kinds are left alone", "err", r.ReadErr)
+	}
+	for _, err := range r.Failed() {
+		c.cfg.Log.Warn("step failed", "err", err)
+	}
+	if !r.Plan.Empty() && !c.cfg.DryRun {
+		c.cfg.Log.Info("applied", "plan", r.Plan.Summary(), "failed", len(r.Failed()), "took", r.Took().Round(10*time.Microsecond))
+	}
+}
+
+// waiter decides when the next round begins.
+type waiter struct {
+	c        *Controller
+	wake     <-chan struct{}
+	started  time.Time
+	complete bool // the next round must read everything
+	audited  time.Time
+	restored bool
+	said     string
+}
+
+// notSynced says once what is missing and, when that has lasted too long for
+// the peers to keep our routes, goes on announcing what was last known.
+func (w *waiter) notSynced(ctx context.Context, why error) error {
+	if text := why.Error(); text != w.said {
+		w.said = text
+		w.c.cfg.Log.Info("waiting for the first snapshot; nothing is changed before it", "missing", text)
+	}
+	grace := w.c.cfg.StartupGrace
+	if w.restored || grace == 0 || w.c.cfg.DryRun || w.c.since(w.started) < grace {
+		return nil
+	}
+	w.restored = true
+	w.c.cfg.Log.Warn("no snapshot in time: going on with what was last written", "missing", why)
+	w.c.round.Lock()
+	defer w.c.round.Unlock()
+	r, err := w.c.planLastKnown(ctx, why)
+	if err != nil {
+		return err
+	}
+	_, err = w.c.finish(ctx, r)
+	return err
+}
+
+// wait blocks until there is a reason for another round; false means that ctx
+// ended.
+func (w *waiter) wait(ctx context.Context, r Round) bool {
+	clock := w.c.cfg.Clock
+	if r.Complete && r.Want.Len() > 0 {
+		w.audited = clock.Now()
+	}
+	pause := clock.After(max(quiet, r.Took()))
+	select {
+	case <-ctx.Done():
+		return false
+	case <-pause:
+	}
+	w.complete = false
+	select {
+	case <-ctx.Done():
+		return false
+	case <-w.wake:
+	case <-w.timer(r):
+		w.complete = w.auditDue()
+	}
+	if w.audited.IsZero() {
+		w.complete = true
+	}
+	return true
+}
+
+func (w *waiter) auditDue() bool {
+	every := w.c.cfg.AuditInterval
+	return every > 0 && w.c.since(w.audited) >= every
+}
+
+// timer fires at the earliest of: the audit, a retry, the end of a fuse's hold,
+// the end of the start-up grace. Failures that are new make the next round
+// come at once, because what stands on them must be withdrawn.
+func (w *waiter) timer(r Round) <-chan time.Time {
+	now := w.c.cfg.Clock.Now()
+	var due []time.Time
+	if w.c.cfg.AuditInterval > 0 && !w.audited.IsZero() {
+		due = append(due, w.audited.Add(w.c.cfg.AuditInterval))
+	}
+	due = append(due, w.c.fails.next(r.Started))
+	if hold := w.c.fuse.due(); hold.After(r.Started) {
+		due = append(due, hold)
+	}
+	if len(r.Failed()) > 0 {
+		due = append(due, now)
+	}
+	if w.audited.IsZero() && !w.restored && w.c.cfg.StartupGrace > 0 {
+		due = append(due, w.started.Add(w.c.cfg.StartupGrace))
+	}
+	var first time.Time
+	for _, t := range due {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	if first.IsZero() {
+		return nil
+	}
+	return w.c.cfg.Clock.After(max(first.Sub(now), 0))
+}
