@@ -73,6 +73,23 @@ func Open(path string, now func() time.Time) (*DB, error) {
 	return db, nil
 }
 
+// OpenReadOnly reads an existing file without changing it, for commands that
+// only compute. A missing file is os.ErrNotExist.
+func OpenReadOnly(path string, now func() time.Time) (*DB, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	b, err := bbolt.Open(path, 0o640, &bbolt.Options{Timeout: 100 * time.Millisecond, ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("read state file %s: %w", path, err)
+	}
+	db := &DB{bolt: b, now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
+	if err := db.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("read state file %s: %w", path, err), b.Close())
+	}
+	return db, nil
+}
+
 // Close releases the lock.
 func (db *DB) Close() error { return db.bolt.Close() }
 

@@ -15,7 +15,8 @@ func ParseBridgeMappings(s string) ([]BridgeMapping, []string) {
 	if strings.TrimSpace(s) == "" {
 		return nil, nil
 	}
-	for i, item := range strings.Split(s, ",") {
+	// A comma behind the last item is common and harmless.
+	for i, item := range strings.Split(strings.TrimSuffix(strings.TrimSpace(s), ","), ",") {
 		item = strings.TrimSpace(item)
 		network, bridge, ok := strings.Cut(item, ":")
 		network, bridge = strings.TrimSpace(network), strings.TrimSpace(bridge)

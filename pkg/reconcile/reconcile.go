@@ -128,3 +128,19 @@ func (c *Controller) Last() (Round, Stats) {
 	defer c.mu.Unlock()
 	return c.last, c.stat
 }
+
+// NoJournal remembers nothing: for commands that only compute, and for
+// controllers whose every object carries a mark.
+type NoJournal struct{ plan.NoLedger }
+
+// Begin does nothing.
+func (NoJournal) Begin(plan.Plan) error { return nil }
+
+// End does nothing.
+func (NoJournal) End(plan.Plan, []error, time.Duration) error { return nil }
+
+// Forget does nothing.
+func (NoJournal) Forget([]object.Key) error { return nil }
+
+// LastKnown is empty.
+func (NoJournal) LastKnown() object.Set { return object.Set{} }

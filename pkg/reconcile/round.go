@@ -172,3 +172,14 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 		return nil
 	}
 }
+
+// Desired is the first half of a round: what is wanted, without a look at what
+// is.
+func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []observe.Skip, chassis string, err error) {
+	snap, err := c.cfg.Observer.Snapshot(ctx)
+	if err != nil {
+		return object.Set{}, nil, "", err
+	}
+	res := desired.Compute(snap, c.cfg.Fixed, object.Set{}, c.cfg.Drivers...)
+	return res.Want, res.Skipped, snap.Chassis, nil
+}

@@ -1,0 +1,64 @@
+// Package reason is the vocabulary of explanations: what stands between a
+// database row and an announcement, in order, with the first thing that is in
+// the way. Drivers account for their decisions in it; `explain` prints it.
+package reason
+
+import (
+	"net/netip"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// The stable codes of what can be in the way, beyond those of object.Block.
+const (
+	NoRow           = "no-row"             // no row mentions the address
+	NotOwner        = "not-owner"          // another chassis has it
+	Unbound         = "unbound"            // no chassis has it
+	PortDown        = "port-down"          // bound but not up
+	NotProvider     = "not-provider"       // its network has no localnet port
+	NotMapped       = "network-not-mapped" // its physical network is not mapped here
+	TenantOff       = "tenant-not-exposed" // tenant networks are not exposed
+	NoGateway       = "no-local-gateway"   // the router's gateway is elsewhere
+	ScopeDenied     = "address-scope"      // filtered by address_scopes
+	Unreadable      = "unreadable"         // the row cannot be parsed
+	NotApplied      = "not-applied"        // wanted, but not there yet
+	PeerDown        = "peer-down"          // no session is established
+	UnknownProvider = "unknown-mac"        // the port has no known address
+)
+
+// Step is one link of the chain.
+type Step struct {
+	// Stage is one word: OVN, ownership, policy, steering, BGP, peers.
+	Stage string `json:"stage"`
+	Text  string `json:"text"`
+	OK    bool   `json:"ok"`
+	// Code says what is in the way; empty if OK.
+	Code string `json:"code,omitempty"`
+}
+
+// Account is a driver's account of one address.
+type Account struct {
+	// What names the address in the user's words: floating IP of port web-1.
+	What string `json:"what"`
+	// Chassis are the names of those that would announce it.
+	Chassis []string `json:"chassis"`
+	Steps   []Step   `json:"steps"`
+	// Try is what to do about the first blocking reason; may be empty.
+	Try string `json:"try,omitempty"`
+}
+
+// Blocked returns the first step that is not OK.
+func (a Account) Blocked() (Step, bool) {
+	for _, s := range a.Steps {
+		if !s.OK {
+			return s, true
+		}
+	}
+	return Step{}, false
+}
+
+// Explainer is implemented by drivers that can account for an address.
+type Explainer interface {
+	// Explain returns one account for each row that mentions addr.
+	Explain(snap observe.Snapshot, addr netip.Addr) []Account
+}

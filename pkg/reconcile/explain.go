@@ -1,0 +1,240 @@
+package reconcile
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// PeerStatus is what explanations need to know of a session.
+type PeerStatus struct {
+	Address string `json:"address"`
+	Up      bool   `json:"up"`
+	Text    string `json:"text"`
+}
+
+// Explanation is all that is known of one address.
+type Explanation struct {
+	Address    netip.Addr       `json:"address"`
+	Advertised bool             `json:"advertised"`
+	Accounts   []reason.Account `json:"accounts"`
+	// First is the first blocking reason of the account that got furthest;
+	// empty when the address is advertised.
+	First string `json:"first_reason,omitempty"`
+	// Code is the stable code of First.
+	Code string `json:"code,omitempty"`
+	// Chassis are those that would announce it.
+	Chassis []string `json:"chassis"`
+	Try     string   `json:"try,omitempty"`
+	// Hypothetical says that reality was not looked at, as for a snapshot file:
+	// what is derived and not blocked counts as being there.
+	Hypothetical bool `json:"hypothetical"`
+	// Stale says why the answer may be old.
+	Stale string `json:"stale,omitempty"`
+	// Checked are withholders that were ruled out.
+	Checked []string `json:"checked,omitempty"`
+}
+
+// Explain says why addr is or is not announced from here, from the round r and
+// the state of the peers. known says whether peers is known at all: a command
+// without a running controller cannot see sessions.
+func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known bool) Explanation {
+	e := Explanation{Address: addr, Stale: r.Snapshot.Doubt()}
+	for _, d := range c.cfg.Drivers {
+		x, ok := d.(reason.Explainer)
+		if !ok {
+			continue
+		}
+		for _, a := range x.Explain(r.Snapshot, addr) {
+			if _, blocked := a.Blocked(); !blocked {
+				a = c.explainObjects(r, addr, a)
+				if _, blocked := a.Blocked(); !blocked && known {
+					a.Steps = append(a.Steps, peerStep(peers))
+				}
+			}
+			e.Accounts = append(e.Accounts, a)
+		}
+	}
+	e.conclude(r)
+	return e
+}
+
+// ExplainHypothetical is Explain for a node in the state of the snapshot, as if
+// everything that can be applied were.
+func (c *Controller) ExplainHypothetical(r Round, addr netip.Addr) Explanation {
+	var there object.Set
+	for k, it := range r.Want.All() {
+		if noteOf(r.Plan, k) == nil {
+			there.Put(it)
+		}
+	}
+	r.Have = there
+	e := c.Explain(r, addr, nil, false)
+	e.Hypothetical = true
+	return e
+}
+
+// explainObjects adds what became of the objects: those that the path needs,
+// then the path.
+func (c *Controller) explainObjects(r Round, addr netip.Addr, a reason.Account) reason.Account {
+	path := object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete)
+	it, ok := r.Want.Get(path.Key())
+	if !ok {
+		text := "no path is derived for " + path.Prefix.String()
+		for _, covering := range r.Want.SortedOf(object.KindPath) {
+			if p := covering.Value.Key().Prefix; p.Contains(addr) {
+				return c.objectSteps(r, covering, a)
+			}
+		}
+		a.Steps = append(a.Steps, reason.Step{Stage: "steering", Text: text + skipText(r.Skipped), Code: reason.NotApplied})
+		return a
+	}
+	return c.objectSteps(r, it, a)
+}
+
+func (c *Controller) objectSteps(r Round, it object.Item, a reason.Account) reason.Account {
+	for _, need := range it.After {
+		if need.Kind != object.KindSysctl && need.Kind != object.KindDevice {
+			a.Steps = append(a.Steps, keyStep(r, "steering", need))
+		}
+	}
+	a.Steps = append(a.Steps, keyStep(r, "BGP", it.Value.Key()))
+	return a
+}
+
+// keyStep says what stands in reality under a wanted key, and if that is not
+// what is wanted, why.
+func keyStep(r Round, stage string, k object.Key) reason.Step {
+	want, wanted := r.Want.Get(k)
+	have, there := r.Have.Get(k)
+	switch {
+	case there && (!wanted || have.Value == want.Value):
+		return reason.Step{Stage: stage, Text: object.Text(have.Value), OK: true}
+	case wanted && noteOf(r.Plan, k) != nil:
+		n := noteOf(r.Plan, k)
+		if n.Block.Code == object.BlockUnmanaged {
+			return reason.Step{Stage: stage, Text: k.Text() + ": not managed by this instance", OK: true}
+		}
+		return reason.Step{Stage: stage, Text: k.Text() + ": " + n.Block.Text, Code: n.Block.Code}
+	case wanted:
+		return reason.Step{Stage: stage, Text: object.Text(want.Value) + ": wanted, not applied yet", Code: reason.NotApplied}
+	default:
+		return reason.Step{Stage: stage, Text: k.Text() + ": missing", Code: reason.NotApplied}
+	}
+}
+
+func noteOf(p plan.Plan, k object.Key) *plan.Note {
+	for i := range p.Notes {
+		if p.Notes[i].Key == k {
+			return &p.Notes[i]
+		}
+	}
+	return nil
+}
+
+func skipText(skips []observe.Skip) string {
+	if len(skips) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d rows were skipped, see status", len(skips))
+}
+
+// peerStep sums the sessions up.
+func peerStep(peers []PeerStatus) reason.Step {
+	var texts []string
+	up := false
+	for _, p := range peers {
+		up = up || p.Up
+		texts = append(texts, p.Text)
+	}
+	if len(peers) == 0 {
+		return reason.Step{Stage: "peers", Text: "no peer is configured (bgp.peers)", Code: reason.PeerDown}
+	}
+	s := reason.Step{Stage: "peers", Text: strings.Join(texts, "; "), OK: up}
+	if !up {
+		s.Code = reason.PeerDown
+	}
+	return s
+}
+
+// conclude picks the account that got furthest and names its first reason.
+func (e *Explanation) conclude(r Round) {
+	if len(e.Accounts) == 0 {
+		e.First = "no row of the Southbound database mentions " + e.Address.String()
+		e.Code = reason.NoRow
+		e.Try = "openstack port list --fixed-ip ip-address=" + e.Address.String() + " ; openstack floating ip list --floating-ip-address " + e.Address.String()
+		return
+	}
+	best := -1
+	for _, a := range e.Accounts {
+		for _, name := range a.Chassis {
+			if name != "" && !slices.Contains(e.Chassis, name) {
+				e.Chassis = append(e.Chassis, name)
+			}
+		}
+		s, blocked := a.Blocked()
+		if !blocked {
+			e.Advertised, e.First, e.Code, e.Try = true, "", "", ""
+			return
+		}
+		if len(a.Steps) > best {
+			best = len(a.Steps)
+			e.First, e.Code, e.Try = s.Text, s.Code, a.Try
+		}
+	}
+	if r.Frozen == "" {
+		e.Checked = append(e.Checked, "not frozen")
+	}
+}
+
+// String prints the explanation as people read it: the verdict, each account as
+// a numbered chain, and the first reason on a line of its own.
+func (e Explanation) String() string {
+	var b strings.Builder
+	verdict := "NOT ADVERTISED"
+	switch {
+	case e.Advertised && e.Hypothetical:
+		verdict = "WOULD BE ADVERTISED"
+	case e.Advertised:
+		verdict = "ADVERTISED"
+	}
+	what := "unknown here"
+	if len(e.Accounts) > 0 {
+		what = e.Accounts[0].What
+	}
+	fmt.Fprintf(&b, "%s  %s  %s\n", e.Address, what, verdict)
+	for i, a := range e.Accounts {
+		if i > 0 {
+			fmt.Fprintf(&b, "%s  also %s\n", e.Address, a.What)
+		}
+		for n, s := range a.Steps {
+			state := "ok"
+			if !s.OK {
+				state = "BLOCKED " + s.Code
+			}
+			fmt.Fprintf(&b, "  %d %-10s %s  %s\n", n+1, s.Stage, s.Text, state)
+		}
+	}
+	if e.First != "" {
+		fmt.Fprintf(&b, "  first reason: %s (%s)\n", e.First, e.Code)
+	}
+	if len(e.Chassis) > 0 {
+		fmt.Fprintf(&b, "  announced by: %s\n", strings.Join(e.Chassis, ", "))
+	}
+	if e.Try != "" {
+		fmt.Fprintf(&b, "  try:          %s\n", e.Try)
+	}
+	if len(e.Checked) > 0 {
+		fmt.Fprintf(&b, "  also checked: %s\n", strings.Join(e.Checked, ", "))
+	}
+	if e.Stale != "" {
+		fmt.Fprintf(&b, "  stale:        %s\n", e.Stale)
+	}
+	return b.String()
+}

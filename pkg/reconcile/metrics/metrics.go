@@ -1,0 +1,103 @@
+// Package metrics turns rounds into Prometheus metrics. It refuses to decide
+// what is healthy: alerts do, see docs/metrics.md.
+package metrics
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+)
+
+// Metrics is a registry of its own, filled by Observe.
+type Metrics struct {
+	registry *prometheus.Registry
+	rounds   *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	steps    *prometheus.CounterVec
+	objects  *prometheus.GaugeVec
+	notes    *prometheus.GaugeVec
+	skipped  *prometheus.GaugeVec
+	frozen   prometheus.Gauge
+	last     prometheus.Gauge
+	peers    *prometheus.GaugeVec
+	sources  *prometheus.GaugeVec
+}
+
+// New returns an empty registry.
+func New() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.rounds = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bgp_ovn_rounds_total", Help: "Rounds, by whether they changed anything."}, []string{"result"})
+	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "bgp_ovn_round_seconds", Help: "Duration of the parts of a round in seconds.",
+		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
+	}, []string{"part"})
+	m.steps = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bgp_ovn_steps_total", Help: "Steps executed, by kind, verb and outcome."}, []string{"kind", "verb", "outcome"})
+	m.objects = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_objects", Help: "Objects by kind: wanted, and present as far as they are ours or under our keys."}, []string{"kind", "state"})
+	m.notes = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_not_as_wanted", Help: "Objects that are not as wanted and that no step will mend now, by code."}, []string{"code"})
+	m.skipped = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_skipped_rows", Help: "Rows that could not be used, by code."}, []string{"code"})
+	m.frozen = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bgp_ovn_frozen", Help: "1 while nothing may be removed: a database is unreachable, empty, or the fuse has blown."})
+	m.last = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bgp_ovn_last_round_timestamp_seconds", Help: "When the last round began, in seconds since 1970."})
+	m.peers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_peer_up", Help: "1 while the session with the peer is established."}, []string{"peer"})
+	m.sources = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_source_up", Help: "1 while the database is connected and in step."}, []string{"source"})
+	m.registry.MustRegister(m.rounds, m.seconds, m.steps, m.objects, m.notes, m.skipped, m.frozen, m.last, m.peers, m.sources)
+	return m
+}
+
+// Handler serves the registry.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Observe takes in a finished round.
+func (m *Metrics) Observe(r reconcile.Round) {
+	result := "changed"
+	if r.Plan.Empty() {
+		result = "empty"
+	}
+	m.rounds.WithLabelValues(result).Inc()
+	m.seconds.WithLabelValues("derive").Observe(r.Derived.Seconds())
+	m.seconds.WithLabelValues("read").Observe(r.Read.Seconds())
+	m.seconds.WithLabelValues("plan").Observe(r.Planned.Seconds())
+	m.seconds.WithLabelValues("execute").Observe(r.Executed.Seconds())
+	for i, op := range r.Plan.Ops {
+		if i >= len(r.Outcomes) {
+			break
+		}
+		outcome := "ok"
+		if r.Outcomes[i] != nil {
+			outcome = "failed"
+		}
+		m.steps.WithLabelValues(op.Key().Kind.String(), op.Verb.String(), outcome).Inc()
+	}
+	for _, k := range object.Kinds() {
+		m.objects.WithLabelValues(k.String(), "wanted").Set(float64(r.Want.LenOf(k)))
+		m.objects.WithLabelValues(k.String(), "present").Set(float64(r.Have.LenOf(k)))
+	}
+	m.notes.Reset()
+	for _, n := range r.Plan.Notes {
+		m.notes.WithLabelValues(n.Block.Code).Inc()
+	}
+	m.skipped.Reset()
+	for _, s := range r.Skipped {
+		m.skipped.WithLabelValues(s.Code).Inc()
+	}
+	m.frozen.Set(b2f(r.Frozen != ""))
+	m.last.Set(float64(r.Started.UnixMilli()) / 1000)
+}
+
+// Peer sets the state of one session.
+func (m *Metrics) Peer(address string, up bool) { m.peers.WithLabelValues(address).Set(b2f(up)) }
+
+// Source sets the state of one database.
+func (m *Metrics) Source(name string, up bool) { m.sources.WithLabelValues(name).Set(b2f(up)) }
+
+func b2f(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
