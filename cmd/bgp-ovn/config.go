@@ -48,6 +48,7 @@ type Config struct {
 	AddressScopes               []string `yaml:"address_scopes"`
 	ProviderUnknownMAC          bool     `yaml:"provider_unknown_mac_from_cidrs"`
 	ProxyNDPPlainPorts          bool     `yaml:"proxy_ndp_plain_ports"`
+	ProxyNDPAddresses           []string `yaml:"proxy_ndp_addresses"`
 
 	BGP     BGPConfig     `yaml:"bgp"`
 	Routing RoutingConfig `yaml:"routing"`
@@ -162,6 +163,7 @@ func (c *Config) flagSet() *pflag.FlagSet {
 	fs.StringSliceVar(&c.AddressScopes, "address-scopes", c.AddressScopes, "UUIDs of Neutron address scopes to which tenant networks are limited")
 	fs.BoolVar(&c.ProviderUnknownMAC, "provider-unknown-mac-from-cidrs", c.ProviderUnknownMAC, "take addresses of provider ports with unknown MAC from neutron:cidrs")
 	fs.BoolVar(&c.ProxyNDPPlainPorts, "proxy-ndp-plain-ports", c.ProxyNDPPlainPorts, "add NDP proxies for the subnets of ordinary provider ports too")
+	fs.StringSliceVar(&c.ProxyNDPAddresses, "proxy-ndp-addresses", c.ProxyNDPAddresses, "IPv6 gateways to answer for, as NETWORK[:VLAN]=ADDRESS, such as physnet1:101=2001:db8::1")
 	c.BGP.flags(fs)
 	fs.StringVar(&c.Routing.TableRange, "routing-table-range", c.Routing.TableRange, "routing tables that may be taken")
 	fs.Uint32Var(&c.Routing.RulePriority, "routing-rule-priority", c.Routing.RulePriority, "priority of the ip rule of a bridge")

@@ -30,8 +30,10 @@ func (c *Config) Validate() []error {
 		_, err := observe.ParseUUID(scope)
 		p.check(err == nil, "address_scopes: %q is not a UUID", scope)
 	}
+	_, err := c.proxyAddrs()
+	p.check(err == nil, "proxy_ndp_addresses: %v", err)
 	p.check(c.ReconcileInterval >= 0, "reconcile_interval: %d: use 0 or more seconds", c.ReconcileInterval)
-	_, err := c.logLevel()
+	_, err = c.logLevel()
 	p.check(err == nil, "log.level: %q: use debug, info, warn or error", c.Log.Level)
 	p.check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format: %q: use text or json", c.Log.Format)
 	for _, remote := range append([]string{c.OVSDBConnection}, splitList(c.SBConnection)...) {
@@ -116,6 +118,29 @@ func (r RoutingConfig) tableRange() (low, high uint32, err error) {
 	return uint32(lo), uint32(hi), nil
 }
 
+// proxyAddrs reads NETWORK[:VLAN]=ADDRESS items.
+func (c *Config) proxyAddrs() ([]expose.ProxyAddr, error) {
+	var out []expose.ProxyAddr
+	for _, item := range c.ProxyNDPAddresses {
+		where, text, ok := strings.Cut(item, "=")
+		network, tag, tagged := strings.Cut(where, ":")
+		addr, err := netip.ParseAddr(text)
+		if !ok || network == "" || err != nil || !addr.Is6() {
+			return nil, fmt.Errorf("%q: use NETWORK=ADDRESS or NETWORK:VLAN=ADDRESS with an IPv6 address", item)
+		}
+		p := expose.ProxyAddr{Network: network, Addr: addr}
+		if tagged {
+			vlan, err := strconv.ParseUint(tag, 10, 16)
+			if err != nil || vlan < 1 || vlan > 4094 {
+				return nil, fmt.Errorf("%q: the VLAN must be 1 to 4094", item)
+			}
+			p.VLAN = uint16(vlan)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
 // validRemote accepts what OVSDB clients accept, but relative paths: the
 // library silently replaces those.
 func validRemote(s string) bool {
@@ -150,6 +175,7 @@ func (c *Config) driverConfig() drivers.Config {
 	opts.Origin = origins[c.BGP.Origin]
 	opts.HostSysctls = c.Sysctls.Manage
 	opts.ProxyPlainPorts = c.ProxyNDPPlainPorts
+	opts.ProxyAddrs, _ = c.proxyAddrs() // validated
 	return drivers.Config{BGP: bgp.Config{
 		Expose:         opts,
 		TenantNetworks: c.ExposeTenantNetworks, TenantGUA: c.ExposeIPv6GUATenantNetworks,

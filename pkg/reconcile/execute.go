@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -56,8 +57,9 @@ func (c *Controller) settle(p plan.Plan, outcomes []error, now time.Time) {
 		switch err := outcomes[i]; {
 		case err == nil:
 			c.fails.clear(op.Key())
-		case asBlocked(err, &blocked):
-			// It waits for the other key; a failure of its own would delay it.
+		case asBlocked(err, &blocked), errors.Is(err, context.Canceled):
+			// It waits for the other key, or was never tried; a failure of its
+			// own would delay it.
 		default:
 			c.fails.add(op.Key(), op.After, err, now)
 		}

@@ -31,7 +31,11 @@ type fuse struct {
 
 // check returns the reason to hold back, or "".
 func (f *fuse) check(r Round, now time.Time) string {
-	if f.cfg.Share <= 0 || r.Frozen != "" || r.Snapshot.SB == nil {
+	if f.cfg.Share <= 0 {
+		return ""
+	}
+	if r.Frozen != "" || r.Snapshot.SB == nil {
+		f.since = time.Time{} // a wish in doubt does not count as one that lasts
 		return ""
 	}
 	vanished := 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -91,13 +92,20 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 // tiePathsToRoutes restores the one need that matters most and that the ledger
 // does not record: no path without the route that leads there.
 func tiePathsToRoutes(s *object.Set) {
+	routes := map[netip.Prefix][]object.Key{}
+	lengths := map[int]bool{}
+	for k := range s.AllOf(object.KindRoute) {
+		routes[k.Prefix] = append(routes[k.Prefix], k)
+		lengths[k.Prefix.Bits()] = true
+	}
 	for _, path := range s.SortedOf(object.KindPath) {
-		for k, route := range s.AllOf(object.KindRoute) {
-			v, isRoute := route.Value.(object.Route)
-			if isRoute && v.Dst.Overlaps(k.Prefix) && v.Dst.Contains(path.Value.Key().Prefix.Addr()) {
-				path.After = append(path.After, k)
+		dst := path.Value.Key().Prefix
+		for bits := range lengths { // few: asking each is cheaper than asking each route
+			if over, err := dst.Addr().Prefix(bits); err == nil && bits <= dst.Bits() {
+				path.After = append(path.After, routes[over]...)
 			}
 		}
+		slices.SortFunc(path.After, object.Key.Compare)
 		s.Put(path)
 	}
 }

@@ -14,6 +14,10 @@ import (
 // than half a core while events pour in.
 const quiet = 2 * time.Millisecond
 
+// rereadAfter is the pause before a backend that could not be read is asked
+// again: nothing else would wake the loop for it.
+const rereadAfter = 5 * time.Second
+
 // Run repeats rounds until ctx ends. It returns nil then, leaving everything
 // in place: peers keep our routes through graceful restart. An error means
 // that it cannot go on, such as a state file that cannot be written.
@@ -39,6 +43,18 @@ func (c *Controller) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// due is when the last round leaves something to be done later. It takes the
+// lock because a plan that is asked for over the socket changes what it reads.
+func (c *Controller) due(r Round) []time.Time {
+	c.round.Lock()
+	defer c.round.Unlock()
+	out := []time.Time{c.fails.next(r.Started)}
+	if hold := c.fuse.due(); hold.After(r.Started) {
+		out = append(out, hold)
+	}
+	return out
 }
 
 // wakes merges all wake-up channels into one that holds a single token.
@@ -201,16 +217,15 @@ func (w *waiter) auditDue() bool {
 // come at once, because what stands on them must be withdrawn.
 func (w *waiter) timer(r Round) <-chan time.Time {
 	now := w.c.cfg.Clock.Now()
-	var due []time.Time
+	due := w.c.due(r)
 	if w.c.cfg.AuditInterval > 0 && !w.audited.IsZero() {
 		due = append(due, w.audited.Add(w.c.cfg.AuditInterval))
 	}
-	due = append(due, w.c.fails.next(r.Started))
-	if hold := w.c.fuse.due(); hold.After(r.Started) {
-		due = append(due, hold)
-	}
 	if len(r.Failed()) > 0 {
 		due = append(due, now)
+	}
+	if r.ReadErr != nil {
+		due = append(due, now.Add(rereadAfter))
 	}
 	if w.audited.IsZero() && !w.restored && w.c.cfg.StartupGrace > 0 {
 		due = append(due, w.started.Add(w.c.cfg.StartupGrace))

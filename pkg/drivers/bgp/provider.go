@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -30,7 +31,7 @@ func (p *pass) providerPort(port *observe.PortBinding) {
 	for _, addr := range addrs {
 		p.ExposeIP(n, addr, nil, why)
 	}
-	if len(addrs) > 0 && (port.Type == observe.PortVirtual || p.cfg.Expose.ProxyPlainPorts) {
+	if slices.ContainsFunc(addrs, netip.Addr.Is6) && (port.Type == observe.PortVirtual || p.cfg.Expose.ProxyPlainPorts) {
 		for _, cidr := range port.CIDRs() {
 			p.ProxyNDP(n, cidr, why)
 		}

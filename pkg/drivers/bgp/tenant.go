@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -13,6 +14,10 @@ type subnet struct {
 	prefix  netip.Prefix
 	via     netip.Addr
 	network *expose.Network
+	// why are the rows without which the subnet would not be exposed. They
+	// belong to each address in it too: while one of them cannot be read, none
+	// of these addresses may be withdrawn.
+	why []object.Source
 }
 
 // tenants exposes the tenant networks behind the gateways of this node (R7)
@@ -22,11 +27,16 @@ func (p *pass) tenants() {
 		return
 	}
 	subnets := map[observe.UUID][]subnet{} // by logical switch
+	routers := map[observe.UUID][]gateway{}
 	for _, gw := range p.gateways {
-		for _, lrp := range p.sb.Ports {
-			if lrp.Type == observe.PortPatch && lrp.Datapath == gw.port.Datapath {
-				p.tenantSubnets(gw, lrp, subnets)
-			}
+		routers[gw.port.Datapath] = append(routers[gw.port.Datapath], gw)
+	}
+	for _, lrp := range p.sb.Ports { // by name: of two equal subnets the one behind the lowest LRP stands
+		if lrp.Type != observe.PortPatch {
+			continue
+		}
+		for _, gw := range routers[lrp.Datapath] {
+			p.tenantSubnets(gw, lrp, subnets)
 		}
 	}
 	if p.cfg.TenantMethod == MethodSubnet || len(subnets) == 0 {
@@ -45,6 +55,9 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 	if !ok || !lrp.Chassis.IsZero() || lrp.Options["chassis-redirect-port"] != "" {
 		return
 	}
+	if p.networks.IsProvider(lsp.Datapath) {
+		return // its ports are reached through their own nodes (R1)
+	}
 	p.reportProblems(lrp)
 	for _, el := range lrp.Addresses {
 		for _, prefix := range el.Addrs {
@@ -52,9 +65,10 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 			if !ok || !p.allowed(prefix.Addr(), lsp) {
 				continue
 			}
-			s := subnet{prefix.Masked(), via, gw.network}
-			p.ExposeSubnet(gw.network, s.prefix, via, p.cfg.TenantMethod == MethodSubnet, p.why("R7", lrp), p.why("R7", gw.port))
-			subnets[lsp.Datapath] = append(subnets[lsp.Datapath], s)
+			s := subnet{prefix.Masked(), via, gw.network, []object.Source{p.why("R7", lrp), p.why("R7", gw.port)}}
+			if p.ExposeSubnet(gw.network, s.prefix, via, p.cfg.TenantMethod == MethodSubnet, s.why...) {
+				subnets[lsp.Datapath] = append(subnets[lsp.Datapath], s)
+			}
 		}
 	}
 }
@@ -94,7 +108,8 @@ func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
 	for _, addr := range addrs {
 		i := slices.IndexFunc(on, func(s subnet) bool { return s.prefix.Contains(addr) })
 		if i >= 0 && p.allowed(addr, port) {
-			p.ExposeRemoteIP(on[i].network, addr, on[i].prefix, on[i].via, p.why(rule, port))
+			why := append([]object.Source{p.why(rule, port)}, on[i].why...)
+			p.ExposeRemoteIP(on[i].network, addr, on[i].prefix, on[i].via, why...)
 		}
 	}
 }

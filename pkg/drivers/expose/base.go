@@ -18,13 +18,18 @@ func (e *Exposer) Base(ns *Networks) {
 	}
 	for _, n := range ns.localnets {
 		why := []object.Source{e.Why("R0", "Port_Binding", n.Localnet)}
-		if n.VLAN != 0 {
+		if n.VLAN != 0 && ns.devices[n.Dev] == n.Bridge {
 			e.add(object.Link{Name: n.Dev, Type: "vlan", Parent: n.Bridge.Name, VLAN: n.VLAN, Up: true}, why, n.block)
 			e.device(n.Dev, n.Bridge, int(n.VLAN%256), why)
 		}
 		if n.wiredBlock() == nil {
 			e.add(n.flows[0], why, nil)
 			e.add(n.flows[1], why, nil)
+		}
+		for _, p := range e.opts.ProxyAddrs {
+			if p.Network == n.Physnet && p.VLAN == n.VLAN {
+				e.add(object.ProxyNeigh{Dev: n.Dev, Addr: p.Addr}, why, n.block)
+			}
 		}
 	}
 	if e.opts.HostSysctls && len(ns.bridges) > 0 {

@@ -31,9 +31,23 @@ type Options struct {
 	Origin object.Origin
 	// HostSysctls lets us set node-wide settings (forwarding, rp_filter).
 	HostSysctls bool
+	// ProxyAddrs are addresses for which NDP is answered on provider networks,
+	// beyond those that the database tells of.
+	ProxyAddrs []ProxyAddr
 	// ProxyPlainPorts adds NDP proxies for the subnets of ordinary ports, not
 	// only for those of gateways and virtual ports.
 	ProxyPlainPorts bool
+}
+
+// ProxyAddr is an IPv6 address that the kernel answers for on one provider
+// network: usually its gateway, which the Southbound database does not tell and
+// which the kernel's NDP proxy must be given exactly.
+type ProxyAddr struct {
+	// Network is the physical network (options:network_name of the localnet)
+	// and VLAN its tag, 0 for none.
+	Network string
+	VLAN    uint16
+	Addr    netip.Addr
 }
 
 // DefaultOptions are those of a fresh installation. Priority and cookie are
@@ -70,17 +84,18 @@ func (e *Exposer) Why(rule, table, row string) object.Source {
 }
 
 // add puts an item in the set; losing to an earlier, different value is
-// reported against the row that lost.
-func (e *Exposer) add(v object.Value, why []object.Source, block *object.Block, after ...object.Key) {
+// reported against the row that lost, and returned as false.
+func (e *Exposer) add(v object.Value, why []object.Source, block *object.Block, after ...object.Key) bool {
 	err := e.out.Add(object.Item{Value: v, Why: why, After: after, Block: block})
 	if err == nil {
-		return
+		return true
 	}
 	s := observe.Skip{Code: observe.SkipConflict, Text: err.Error()}
 	if len(why) > 0 {
 		s.Table, s.Row = why[0].Table, why[0].Row
 	}
 	e.Skip(s)
+	return false
 }
 
 // Gateway is what makes an address that of a router port: its MAC, which the
@@ -93,7 +108,9 @@ type Gateway struct{ MAC object.MAC }
 func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...object.Source) {
 	host := netip.PrefixFrom(addr, addr.BitLen())
 	route := object.NewRoute(n.Table, host, n.Dev, netip.Addr{})
-	e.add(route, why, n.block)
+	if !e.add(route, why, n.block) {
+		return // the address leads into another network, which announces it
+	}
 	e.rule(n, addr.Is6(), why)
 
 	needs := n.needs(addr.Is6())
@@ -108,14 +125,19 @@ func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...obje
 
 // ExposeSubnet wires subnet, which is routed through the local gateway address
 // via on network n: families S1 and S2. With announce it is advertised as well
-// (A2); otherwise the addresses inside are, one by one, by ExposeRemoteIP.
-func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool, why ...object.Source) {
+// (A2); otherwise the addresses inside are, one by one, by ExposeRemoteIP. It
+// returns false if the same subnet is wired through another gateway already:
+// then nothing inside may be announced on behalf of this one.
+func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool, why ...object.Source) bool {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
-	e.add(route, why, n.block)
+	if !e.add(route, why, n.block) {
+		return false
+	}
 	e.rule(n, via.Is6(), why)
 	if announce {
 		e.add(object.NewPath(subnet, e.opts.Origin), why, n.announceBlock(via.Is6()), e.subnetNeeds(n, route, via)...)
 	}
+	return true
 }
 
 // ExposeRemoteIP advertises addr, an address of a port on any node that is

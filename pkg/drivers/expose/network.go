@@ -13,8 +13,9 @@ import (
 type Network struct {
 	// Datapath is the logical switch.
 	Datapath observe.UUID
-	// Localnet is the logical_port of the localnet row that counts.
-	Localnet string
+	// Localnet is the logical_port of the localnet row that counts, Physnet the
+	// physical network that it names.
+	Localnet, Physnet string
 	// Bridge is the provider bridge and Table its routing table.
 	Bridge *Bridge
 	Table  uint32
@@ -54,11 +55,12 @@ type Networks struct {
 	byDatapath map[observe.UUID]*Network
 	localnets  []*Network // one for each mapped localnet row, by logical_port
 	datapaths  map[observe.UUID]bool
+	devices    map[string]*Bridge // which bridge a device leads into
 }
 
 // FindNetworks works out which provider networks this node reaches, and how.
 func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Skip) {
-	ns := &Networks{byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{}}
+	ns := &Networks{byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{}, devices: map[string]*Bridge{}}
 	skips := ns.findBridges(snap, opts)
 	byPhysnet := map[string]*Bridge{}
 	for _, b := range ns.bridges {
@@ -76,6 +78,10 @@ func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Ski
 			continue
 		}
 		n := newNetwork(b, p, opts)
+		if s, lost := ns.claimDevice(n); lost {
+			skips = append(skips, s)
+		}
+		n.wire(opts)
 		ns.localnets = append(ns.localnets, n)
 		if _, taken := ns.byDatapath[p.Datapath]; !taken {
 			ns.byDatapath[p.Datapath] = n
@@ -147,14 +153,28 @@ func notWired(format string, args ...any) *object.Block {
 
 func newNetwork(b *Bridge, p *observe.PortBinding, opts Options) *Network {
 	n := &Network{
-		Datapath: p.Datapath, Localnet: p.LogicalPort, Bridge: b, Table: b.Table,
+		Datapath: p.Datapath, Localnet: p.LogicalPort, Physnet: p.Options["network_name"], Bridge: b, Table: b.Table,
 		Dev: b.Name, VLAN: p.Tag, block: b.block,
 	}
 	if n.VLAN != 0 {
 		n.Dev = VLANName(b.Name, n.VLAN)
 	}
-	n.wire(opts)
 	return n
+}
+
+// claimDevice makes sure that a VLAN device belongs to one bridge: names that
+// are cut may be equal, and traffic of this network must not be sent into that
+// one.
+func (ns *Networks) claimDevice(n *Network) (observe.Skip, bool) {
+	owner, taken := ns.devices[n.Dev]
+	if !taken {
+		ns.devices[n.Dev] = n.Bridge
+	}
+	if !taken || owner == n.Bridge {
+		return observe.Skip{}, false
+	}
+	n.block = notWired("device %s belongs to bridge %s: the names of both bridges begin alike", n.Dev, owner.Name)
+	return observe.Skip{Table: "Port_Binding", Row: n.Localnet, Code: observe.SkipConflict, Text: n.block.Text}, true
 }
 
 // VLANName is the name of the VLAN device: the bridge's name is cut to ten
@@ -168,7 +188,7 @@ func VLANName(bridge string, vlan uint16) string {
 // nothing is announced.
 func (n *Network) wire(opts Options) {
 	patch, _ := n.Bridge.ovs.Patch(n.Localnet)
-	wired := patch.OFPort != 0 && !n.Bridge.MAC.IsZero()
+	wired := n.wiredBlock() == nil
 	for i, proto := range []string{"ip", "ipv6"} {
 		n.flows[i] = object.Flow{
 			Bridge: n.Bridge.Name, Priority: opts.FlowPriority, Cookie: opts.Cookie,

@@ -200,13 +200,13 @@ func (d *differ) replace(k object.Key, it, have object.Item, exists bool) {
 		return
 	}
 	if exists && (k.Kind == object.KindLink || k.Kind == object.KindPath) {
-		op := Op{Verb: Delete, Phase: Clear, Before: have.Value, Why: it.Why, Note: "replaced"}
+		op := Op{Verb: Delete, Phase: Clear, Before: have.Value, Why: it.Why, Note: NoteReplaced}
 		if k.Kind == object.KindPath {
 			op.Phase = Withdraw
 		}
 		d.plan.Ops = append(d.plan.Ops, op)
 	}
-	d.build(Op{Verb: Create, After: it.Value, Why: it.Why, Note: "replaced"})
+	d.build(Op{Verb: Create, After: it.Value, Why: it.Why, Note: NoteReplaced})
 }
 
 // unwanted plans deletes and restores, and notes what is kept back.

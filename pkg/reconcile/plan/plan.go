@@ -69,6 +69,9 @@ const (
 	Dismantle
 )
 
+// NoteReplaced marks both halves of a replacement: the delete and the create.
+const NoteReplaced = "replaced"
+
 // Op is one step. Before is nil for Create, After is nil for Delete.
 type Op struct {
 	Verb          Verb

@@ -1,0 +1,114 @@
+// Package product runs bgp-ovn itself on the nodes of a lab.
+package product
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
+)
+
+// Agent is bgp-ovn on one chassis.
+type Agent struct {
+	*lab.Daemon
+	Chassis *lab.Chassis
+
+	bin, config string
+}
+
+// New prepares bgp-ovn on a chassis: a configuration with the top of rack as
+// the only peers, IPv4 over IPv4 and IPv6 over IPv6. extra are lines added to
+// the configuration file.
+func New(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
+	a := &Agent{Chassis: c, bin: bin, config: filepath.Join(c.Dir, "bgp-ovn.yaml")}
+	lines := append([]string{
+		"state: " + filepath.Join(c.Dir, "state.db"),
+		"socket: " + a.socket(),
+		"ovsdb_connection: " + c.OVSSocket(),
+		"ovs_rundir: " + c.OVSRunDir,
+		"routing: {tables_files: []}",
+		`proxy_ndp_addresses: ["physnet1=2001:db8:4::1"]`,
+		"bgp:",
+		fmt.Sprintf("  as: %d", lab.ChassisAS),
+		"  router_id: " + c.Loopback.String(),
+		"  peers:",
+		peer(c.TorAddr4.String(), "ipv4-unicast"),
+		peer(c.TorAddr6.String(), "ipv6-unicast"),
+	}, extra...)
+	if err := os.WriteFile(a.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+	a.Daemon = c.Daemon("bgp-ovn", func(ctx context.Context) (bool, error) {
+		_, err := a.Status(ctx)
+		return err == nil, nil
+	}, bin, "run", "--config", a.config)
+	return a, nil
+}
+
+func peer(addr, family string) string {
+	return fmt.Sprintf("  - {address: %q, as: %d, families: [%s], hold_time: 9}", addr, lab.TorAS, family)
+}
+
+func (a *Agent) socket() string { return filepath.Join(a.Chassis.Dir, "control.sock") }
+
+// Result is what a command printed and how it ended.
+type Result struct {
+	Out  string
+	Err  string
+	Exit int
+}
+
+// CLI runs a bgp-ovn command on the chassis with the agent's configuration.
+func (a *Agent) CLI(ctx context.Context, args ...string) (Result, error) {
+	cmd := a.Command(ctx, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return Result{}, fmt.Errorf("bgp-ovn %s: %w", strings.Join(args, " "), err)
+	}
+	return Result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}, nil
+}
+
+// Command prepares a bgp-ovn command on the chassis.
+func (a *Agent) Command(ctx context.Context, args ...string) *exec.Cmd {
+	return a.Chassis.Command(ctx, a.bin, append(args, "--config", a.config)...)
+}
+
+// Status is the part of `bgp-ovn status -o json` that tests look at.
+type Status struct {
+	Healthy  bool   `json:"healthy"`
+	Chassis  string `json:"chassis"`
+	Rounds   uint64 `json:"rounds"`
+	Audits   uint64 `json:"audits"`
+	Steps    uint64 `json:"steps"`
+	Failed   uint64 `json:"failed_steps"`
+	Writes   uint64 `json:"state_writes"`
+	Frozen   string `json:"frozen"`
+	Problems []struct {
+		Code string `json:"code"`
+		Text string `json:"text"`
+	} `json:"problems"`
+	NotAsWanted []string `json:"not_as_wanted"`
+}
+
+// Status asks the running controller.
+func (a *Agent) Status(ctx context.Context) (Status, error) {
+	res, err := a.CLI(ctx, "status", "-o", "json")
+	if err != nil {
+		return Status{}, err
+	}
+	var s Status
+	if err := json.Unmarshal([]byte(res.Out), &s); err != nil {
+		return Status{}, fmt.Errorf("status ended with %d: %s%w", res.Exit, res.Err, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,161 @@
+// Package scenarios tells the product's promises as stories on a lab of real
+// OVN, Open vSwitch and FRR: one lab, one bgp-ovn a chassis, one claim a test.
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
+	"github.com/bgp-ovn/bgp-ovn/e2e/product"
+)
+
+// world is the one lab of all tests here; they use different names in it.
+type world struct {
+	*lab.Lab
+	bin    string
+	agents []*product.Agent
+	public *lab.Network
+}
+
+var shared world
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run exists because os.Exit skips deferred calls.
+func run(m *testing.M) (code int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	err := shared.start(ctx)
+	if shared.Lab != nil {
+		defer func() {
+			if err := shared.Close(); err != nil {
+				fmt.Fprintln(os.Stderr, "close lab:", err)
+				code = 1
+			}
+		}()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func (w *world) start(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "bo-bin")
+	if err != nil {
+		return err
+	}
+	w.bin = filepath.Join(dir, "bgp-ovn")
+	build := exec.CommandContext(ctx, "go", "build", "-o", w.bin, "../../cmd/bgp-ovn")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build bgp-ovn: %w: %s", err, out)
+	}
+	if w.Lab, err = lab.Start(ctx, lab.Options{Log: os.Stderr, KeepDir: os.Getenv("LAB_KEEP") != ""}); err != nil {
+		return err
+	}
+	w.public, err = w.Neutron.ProviderNetwork(ctx, "public", "physnet1", 0,
+		netip.MustParsePrefix("172.24.4.0/24"), netip.MustParsePrefix("2001:db8:4::/64"))
+	if err != nil {
+		return err
+	}
+	for _, c := range w.Chassis {
+		a, err := product.New(c, w.bin)
+		if err != nil {
+			return err
+		}
+		if err := a.Start(ctx); err != nil {
+			return err
+		}
+		w.agents = append(w.agents, a)
+	}
+	for _, c := range w.Chassis {
+		for _, addr := range []netip.Addr{c.Addr4, c.Addr6} {
+			if err := w.Tor.AwaitPeer(ctx, addr); err != nil {
+				return fmt.Errorf("%w\n%s", err, w.agents[c.Index-1].Tail(20))
+			}
+		}
+	}
+	return nil
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// must stops the test on an error and otherwise passes the value on.
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// host returns the host prefix of an address.
+func host(s string) netip.Prefix {
+	a := netip.MustParseAddr(s)
+	return netip.PrefixFrom(a, a.BitLen())
+}
+
+// guest makes a port on a chassis and plugs a VM into it.
+func guest(t *testing.T, name string, n *lab.Network, c *lab.Chassis, addrs ...string) *lab.VM {
+	t.Helper()
+	ctx := testContext(t)
+	spec := lab.PortSpec{Name: name, Network: n, Chassis: c}
+	for _, a := range addrs {
+		spec.Addrs = append(spec.Addrs, netip.MustParseAddr(a))
+	}
+	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
+	vm := must[*lab.VM](t)(c.PlugVM(ctx, p))
+	t.Cleanup(func() {
+		check(t, vm.Unplug(context.WithoutCancel(ctx)))
+		check(t, p.Delete(context.WithoutCancel(ctx)))
+	})
+	return vm
+}
+
+// at waits until the top of rack sends the addresses to exactly these chassis.
+func at(t *testing.T, addr string, to ...*lab.Chassis) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := shared.Tor.WaitRoute(ctx, host(addr), to...); err != nil {
+		for _, a := range shared.agents {
+			res, _ := a.CLI(t.Context(), "explain", addr)
+			t.Logf("%s: %s%s\n%s", a.Chassis.Name, res.Out, res.Err, a.Tail(15))
+		}
+		t.Fatal(err)
+	}
+}
+
+// pings demands that the host behind the top of rack reaches the address
+// without loss, once the first request has been answered.
+func pings(t *testing.T, addr string) {
+	t.Helper()
+	ctx := testContext(t)
+	to := netip.MustParseAddr(addr)
+	check(t, shared.Host.AwaitPing(ctx, to))
+	if r := must[lab.PingResult](t)(shared.Host.Ping(ctx, to, 5, 20*time.Millisecond)); !r.Lossless() {
+		t.Errorf("ping %s: %+v", addr, r)
+	}
+}
