@@ -36,6 +36,7 @@ type status struct {
 	Failed   uint64          `json:"failed_steps"`
 	Writes   uint64          `json:"state_writes"`
 	Last     *lastRound      `json:"last_round"`
+	Change   *lastRound      `json:"last_change"`
 	Frozen   string          `json:"frozen,omitempty"`
 }
 
@@ -61,7 +62,7 @@ type kindCount struct {
 type lastRound struct {
 	At      time.Time `json:"at"`
 	Took    string    `json:"took"`
-	Summary string    `json:"summary"`
+	Summary string    `json:"summary,omitempty"`
 }
 
 func (c *cli) statusCommand() *cobra.Command {
@@ -107,6 +108,9 @@ func (a *app) gather(ctx context.Context) status {
 		s.Last = &lastRound{At: r.Started, Took: r.Took().Round(time.Microsecond).String(), Summary: r.Plan.Summary()}
 	} else {
 		s.problem("not-synced", "no round has run yet", "look at the sources above")
+	}
+	if !stats.LastChange.IsZero() {
+		s.Change = &lastRound{At: stats.LastChange, Took: stats.ChangeTook.Round(time.Microsecond).String()}
 	}
 	for _, err := range r.Failed() {
 		s.problem("step-failed", err.Error(), "it is tried again with growing pauses")

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 )
@@ -98,6 +99,11 @@ type Status struct {
 		Text string `json:"text"`
 	} `json:"problems"`
 	NotAsWanted []string `json:"not_as_wanted"`
+	// LastChange is the last round that changed something.
+	LastChange struct {
+		At   time.Time `json:"at"`
+		Took string    `json:"took"`
+	} `json:"last_change"`
 }
 
 // Status asks the running controller.

@@ -148,14 +148,19 @@ func at(t *testing.T, addr string, to ...*lab.Chassis) {
 	}
 }
 
-// pings demands that the host behind the top of rack reaches the address
-// without loss, once the first request has been answered.
+// pings demands that the host behind the top of rack comes to reach the address
+// without loss. The first packets of a new floating IP may be lost to OVN, which
+// learns its neighbours then.
 func pings(t *testing.T, addr string) {
 	t.Helper()
 	ctx := testContext(t)
 	to := netip.MustParseAddr(addr)
 	check(t, shared.Host.AwaitPing(ctx, to))
-	if r := must[lab.PingResult](t)(shared.Host.Ping(ctx, to, 5, 20*time.Millisecond)); !r.Lossless() {
-		t.Errorf("ping %s: %+v", addr, r)
+	var last lab.PingResult
+	if err := await(ctx, func() bool {
+		last = must[lab.PingResult](t)(shared.Host.Ping(ctx, to, 5, 20*time.Millisecond))
+		return last.Lossless()
+	}); err != nil {
+		t.Fatalf("ping %s: %+v", addr, last)
 	}
 }

@@ -1,6 +1,14 @@
 package scenarios
 
-import "testing"
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
+)
 
 // A VM on a flat provider network is reached from behind the top of rack.
 func TestProviderVM(t *testing.T) {
@@ -10,4 +18,128 @@ func TestProviderVM(t *testing.T) {
 		at(t, addr, hv)
 		pings(t, addr)
 	}
+}
+
+// A VM that is unplugged is withdrawn, and nothing of it stays behind.
+func TestPortDown(t *testing.T) {
+	ctx := testContext(t)
+	hv := shared.Chassis[2]
+	spec := lab.PortSpec{Name: "vm-down", Network: shared.public, Chassis: hv, Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.32")}}
+	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
+	vm := must[*lab.VM](t)(hv.PlugVM(ctx, p))
+	at(t, "172.24.4.32", hv)
+	check(t, vm.Unplug(ctx))
+	at(t, "172.24.4.32")
+	settled(t)
+	if out := must[string](t)(hv.Run(ctx, "ip", "route", "show", "table", "201")); strings.Contains(out, "172.24.4.32") {
+		t.Errorf("the route is left:\n%s", out)
+	}
+	check(t, p.Delete(ctx))
+}
+
+// A VM that moves is announced by its new chassis and no longer by the old one.
+func TestMove(t *testing.T) {
+	ctx := testContext(t)
+	from, to := shared.Chassis[1], shared.Chassis[2]
+	spec := lab.PortSpec{Name: "vm-move", Network: shared.public, Chassis: from, Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.33")}}
+	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
+	vm := must[*lab.VM](t)(from.PlugVM(ctx, p))
+	at(t, "172.24.4.33", from)
+	pings(t, "172.24.4.33")
+	check(t, vm.Unplug(ctx))
+	check(t, p.Move(ctx, to))
+	vm = must[*lab.VM](t)(to.PlugVM(ctx, p))
+	at(t, "172.24.4.33", to)
+	pings(t, "172.24.4.33")
+	check(t, vm.Unplug(ctx))
+	check(t, p.Delete(ctx))
+}
+
+// tenant is a tenant network behind a router with a gateway on the public
+// network, and a VM on it.
+type tenant struct {
+	router *lab.Router
+	vm     *lab.VM
+}
+
+func newTenant(t *testing.T, name, cidr, gateway, gateway6, vm string, on *lab.Chassis, gateways ...*lab.Chassis) tenant {
+	t.Helper()
+	ctx := testContext(t)
+	n := must[*lab.Network](t)(shared.Neutron.TenantNetwork(ctx, name, netip.MustParsePrefix(cidr)))
+	r := must[*lab.Router](t)(shared.Neutron.Router(ctx, lab.RouterSpec{
+		Name: name, External: shared.public, Gateways: gateways, SNAT: true,
+		Addrs: []netip.Addr{netip.MustParseAddr(gateway), netip.MustParseAddr(gateway6)},
+	}))
+	check(t, r.Attach(ctx, n))
+	return tenant{r, guest(t, name+"-vm", n, on, vm)}
+}
+
+// A gateway port is announced by the chassis that has it, and moves with it; a
+// distributed floating IP is announced by the VM's chassis and stays there; a
+// centralised one moves with the gateway.
+func TestGatewayAndFloatingIPs(t *testing.T) {
+	ctx := testContext(t)
+	gw1, gw2, hv3 := shared.Chassis[0], shared.Chassis[1], shared.Chassis[2]
+	ten := newTenant(t, "blue", "10.0.0.0/26", "172.24.4.40", "2001:db8:4::40", "10.0.0.5", hv3, gw1, gw2)
+	for _, addr := range []string{"172.24.4.40", "2001:db8:4::40"} {
+		at(t, addr, gw1)
+		pings(t, addr)
+	}
+	fip := must[*lab.FloatingIP](t)(shared.Neutron.FloatingIP(ctx, ten.router, ten.vm.Port, netip.MustParseAddr("172.24.4.41"), true))
+	at(t, "172.24.4.41", hv3)
+	pings(t, "172.24.4.41")
+
+	t.Run("failover", func(t *testing.T) {
+		check(t, ten.router.Prefer(ctx, gw2, gw1))
+		at(t, "172.24.4.40", gw2)
+		at(t, "2001:db8:4::40", gw2)
+		at(t, "172.24.4.41", hv3)
+		pings(t, "172.24.4.40")
+		pings(t, "172.24.4.41")
+	})
+	t.Run("controller stops", func(t *testing.T) {
+		check(t, gw2.StopController(ctx))
+		at(t, "172.24.4.40", gw1)
+		pings(t, "172.24.4.40")
+		check(t, gw2.StartController(ctx))
+		at(t, "172.24.4.40", gw2)
+	})
+	t.Run("centralised", func(t *testing.T) {
+		check(t, fip.SetDistributed(ctx, false))
+		at(t, "172.24.4.41", gw2)
+		pings(t, "172.24.4.41")
+		check(t, fip.Delete(ctx))
+		at(t, "172.24.4.41")
+	})
+}
+
+// settled waits until no agent has anything to do.
+func settled(t *testing.T) {
+	t.Helper()
+	ctx := testContext(t)
+	for _, a := range shared.agents {
+		last := ""
+		err := await(ctx, func() bool {
+			res, err := a.CLI(ctx, "plan")
+			last = res.Out + res.Err
+			return err == nil && res.Exit == 0
+		})
+		if err != nil {
+			t.Fatalf("%s does not settle: %v\n%s", a.Chassis.Name, err, last)
+		}
+	}
+}
+
+// await asks until ok or the end of ctx.
+func await(ctx context.Context, ok func() bool) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
 }

@@ -61,7 +61,11 @@ func (c *Controller) settle(p plan.Plan, outcomes []error, now time.Time) {
 			// It waits for the other key, or was never tried; a failure of its
 			// own would delay it.
 		default:
-			c.fails.add(op.Key(), op.After, err, now)
+			after := op.After
+			if op.Verb == plan.Restore {
+				after = nil // a removal as far as waiting for another attempt goes
+			}
+			c.fails.add(op.Key(), after, err, now)
 		}
 	}
 }

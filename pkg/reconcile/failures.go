@@ -12,7 +12,7 @@ type failure struct {
 	count int
 	next  time.Time
 	err   error
-	after object.Value
+	after object.Value // what was to be written; nil for a delete or restore
 }
 
 // failures remembers failed keys between rounds: each is tried again with a
@@ -57,14 +57,20 @@ func (f failures) reasons() map[object.Key]string {
 	return out
 }
 
-func (f failures) waiting(now time.Time) map[object.Key]string {
-	out := map[object.Key]string{}
+// waiting returns the keys that must not be tried again yet, and of these the
+// ones that could not be removed.
+func (f failures) waiting(now time.Time) (all, stuck map[object.Key]string) {
+	all, stuck = map[object.Key]string{}, map[object.Key]string{}
 	for k, one := range f {
-		if one.next.After(now) {
-			out[k] = fmt.Sprintf("attempt %d failed: %v; next one in at most %s", one.count, one.err, retryMax)
+		if !one.next.After(now) {
+			continue
+		}
+		all[k] = fmt.Sprintf("attempt %d failed: %v; next one in at most %s", one.count, one.err, retryMax)
+		if one.after == nil {
+			stuck[k] = all[k]
 		}
 	}
-	return out
+	return all, stuck
 }
 
 // next is the time of the earliest retry after t; zero if there is none. What

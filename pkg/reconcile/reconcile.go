@@ -119,7 +119,10 @@ type Stats struct {
 	FailedSteps uint64    `json:"failed_steps"`
 	Drift       uint64    `json:"drift"`
 	Started     time.Time `json:"started"`
-	LastChange  time.Time `json:"last_change,omitzero"`
+	// LastChange is when the last round that changed something began, and
+	// ChangeTook how long it took.
+	LastChange time.Time     `json:"last_change,omitzero"`
+	ChangeTook time.Duration `json:"change_took"`
 }
 
 // Last returns the last round and the counters.

@@ -125,9 +125,9 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	c.fails.prune(r.Want, r.Have)
 	in := plan.Input{
 		Want: r.Want, Have: r.Have, Ledger: c.cfg.Journal, Tidy: r.Complete,
-		Failed: c.fails.reasons(), Waiting: c.fails.waiting(began),
-		Unmanaged: slices.Concat(c.cfg.Unmanaged, unread),
+		Failed: c.fails.reasons(), Unmanaged: slices.Concat(c.cfg.Unmanaged, unread),
 	}
+	in.Waiting, in.Stuck = c.fails.waiting(began)
 	in.Keep = c.keeper(r)
 	r.Plan = plan.Diff(in)
 	if reason := c.fuse.check(r, c.cfg.Clock.Now()); reason != "" {
@@ -166,7 +166,7 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 		return nil
 	}
 	return func(_ object.Key, why []object.Source) *object.Block {
-		if r.Frozen != "" {
+		if r.Frozen != "" && !movedAway(r, why) {
 			return &object.Block{Code: object.BlockFrozen, Text: r.Frozen}
 		}
 		for _, src := range why {
@@ -190,4 +190,27 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 	}
 	res := desired.Compute(snap, c.cfg.Fixed, object.Set{}, c.cfg.Drivers...)
 	return res.Want, res.Skipped, snap.Chassis, nil
+}
+
+// movedAway reports whether a row that led to the object is bound to another
+// chassis that the database knows. That is positive evidence, which holds even
+// where the database has lost our own Chassis row, as it does when
+// ovn-controller is stopped in the orderly way: its gateways are elsewhere then,
+// and two nodes must not announce them. A disconnected database proves nothing.
+func movedAway(r Round, why []object.Source) bool {
+	sb := r.Snapshot.SB
+	if sb == nil || sb.Stale != "" || r.Snapshot.OVS.Stale != "" {
+		return false
+	}
+	for _, src := range why {
+		if src.Table != "Port_Binding" {
+			continue
+		}
+		if p, ok := sb.Port(src.Row); ok {
+			if name := sb.ChassisName(p.Chassis); name != "" && name != r.Snapshot.Chassis {
+				return true
+			}
+		}
+	}
+	return false
 }

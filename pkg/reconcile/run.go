@@ -124,7 +124,7 @@ func (c *Controller) count(r Round) {
 		c.stat.EmptyRounds++
 		return
 	}
-	c.stat.LastChange = r.Started
+	c.stat.LastChange, c.stat.ChangeTook = r.Started, r.Took()
 	c.stat.Steps += uint64(len(r.Outcomes))
 	c.stat.FailedSteps += uint64(len(r.Failed()))
 }
@@ -193,17 +193,14 @@ func (w *waiter) wait(ctx context.Context, r Round) bool {
 		return false
 	case <-pause:
 	}
-	w.complete = false
 	select {
 	case <-ctx.Done():
 		return false
 	case <-w.wake:
 	case <-w.timer(r):
-		w.complete = w.auditDue()
 	}
-	if w.audited.IsZero() {
-		w.complete = true
-	}
+	// Whatever woke the loop: an audit must not starve because events pour in.
+	w.complete = w.audited.IsZero() || w.auditDue()
 	return true
 }
 

@@ -1,0 +1,198 @@
+package lab_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
+)
+
+func TestTenantTraffic(t *testing.T) {
+	ctx := testContext(t)
+	net := tenant(t, "green", "10.9.0.0/24", "fd00:9::/64")
+	a := guest(t, "green-a", net, shared.Chassis[0], "10.9.0.11", "fd00:9::11")
+	b := guest(t, "green-b", net, shared.Chassis[2], "10.9.0.12", "fd00:9::12")
+	for _, to := range b.Port.Addrs {
+		check(t, a.AwaitPing(ctx, to))
+	}
+	check(t, shared.Chassis[2].RestartSwitch(ctx))
+	check(t, a.AwaitPing(ctx, b.Port.Addrs[0]))
+	check(t, shared.Central.Southbound.Kill())
+	check(t, shared.Central.Southbound.Start(ctx))
+	check(t, shared.Central.Sync(ctx))
+}
+
+func TestProviderFlat(t *testing.T) {
+	ctx := testContext(t)
+	vm := guest(t, "flat-a", public(t), shared.Chassis[0], "172.24.4.11", "2001:db8:4::11")
+	expose(t, shared.Chassis[0], public(t), vm.Port.Addrs...)
+	for _, a := range vm.Port.Addrs {
+		check(t, shared.Host.AwaitPing(ctx, a))
+		lossless(t, shared.Host.Node, a)
+	}
+	lossless(t, vm.Node, shared.Host.Addrs[0].Addr())
+}
+
+func TestFloatingIP(t *testing.T) {
+	ctx := testContext(t)
+	hv1, hv2, hv3 := shared.Chassis[0], shared.Chassis[1], shared.Chassis[2]
+	priv := tenant(t, "priv", "10.10.0.0/24")
+	router := routed(t, priv, lab.RouterSpec{
+		Name: "r1", External: public(t), SNAT: true, Gateways: []*lab.Chassis{hv1, hv2},
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.100"), netip.MustParseAddr("2001:db8:4::100")},
+	})
+	vm := guest(t, "priv-a", priv, hv3, "10.10.0.11")
+	check(t, router.AwaitGateway(ctx, hv1))
+	addr := netip.MustParseAddr("172.24.4.111")
+
+	fip := must[*lab.FloatingIP](t)(shared.Neutron.FloatingIP(ctx, router, vm.Port, addr, true))
+	check(t, shared.Central.Sync(ctx))
+	t.Run("distributed", func(t *testing.T) {
+		expose(t, hv3, public(t), addr)
+		check(t, shared.Host.AwaitPing(ctx, addr))
+		lossless(t, shared.Host.Node, addr)
+	})
+	check(t, fip.SetDistributed(ctx, false))
+	check(t, shared.Central.Sync(ctx))
+	t.Run("centralised", func(t *testing.T) {
+		expose(t, hv1, public(t), addr)
+		check(t, shared.Host.AwaitPing(ctx, addr))
+	})
+	t.Run("gateway moves with a stopped controller", func(t *testing.T) {
+		check(t, hv1.StopController(ctx))
+		check(t, router.AwaitGateway(ctx, hv2))
+		expose(t, hv2, public(t), addr)
+		check(t, shared.Host.AwaitPing(ctx, addr))
+		check(t, hv1.StartController(ctx))
+		check(t, router.AwaitGateway(ctx, hv1))
+	})
+	t.Run("gateway moves with cut tunnels", func(t *testing.T) {
+		check(t, hv2.AwaitTunnels(ctx))
+		check(t, hv1.SetTunnels(false))
+		check(t, router.AwaitGateway(ctx, hv2))
+		check(t, hv1.SetTunnels(true))
+		check(t, router.AwaitGateway(ctx, hv1))
+	})
+	check(t, fip.Delete(ctx))
+}
+
+func TestVirtualPort(t *testing.T) {
+	ctx := testContext(t)
+	a := guest(t, "vip-a", public(t), shared.Chassis[0], "172.24.4.21")
+	b := guest(t, "vip-b", public(t), shared.Chassis[1], "172.24.4.22")
+	vip := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: "vip", Network: public(t),
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.20")}, Parents: []*lab.Port{a.Port, b.Port}}))
+	removed(t, vip.Delete)
+	check(t, shared.Central.Sync(ctx))
+	for _, vm := range []*lab.VM{a, b} {
+		check(t, vm.Announce(vip.Addrs[0]))
+		check(t, vip.AwaitBound(ctx, vm.Chassis))
+	}
+}
+
+func TestLoadBalancer(t *testing.T) {
+	ctx := testContext(t)
+	hv2, hv3 := shared.Chassis[1], shared.Chassis[2]
+	members := tenant(t, "lbn", "10.40.0.0/24")
+	router := routed(t, members, lab.RouterSpec{Name: "r4", External: public(t),
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.130")}, Gateways: []*lab.Chassis{hv2}})
+	vm := guest(t, "member", members, hv3, "10.40.0.11")
+	lb := must[*lab.LoadBalancer](t)(shared.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
+		Name: "lb", Network: public(t), VIP: netip.MustParseAddr("172.24.4.140"), Port: 80,
+		Members:  []netip.AddrPort{netip.AddrPortFrom(vm.Port.Addrs[0], 8080)},
+		Switches: []*lab.Network{members}, Router: router}))
+	check(t, router.AwaitGateway(ctx, hv2))
+	expose(t, hv2, public(t), netip.MustParseAddr("172.24.4.140"))
+	serve(t, vm, "10.40.0.11:8080", "here")
+	if got := fetch(t, ctx, "172.24.4.140:80"); got != "here" {
+		t.Errorf("through the load balancer: got %q, want %q", got, "here")
+	}
+	check(t, lb.Delete(ctx))
+}
+
+// serve answers every TCP connection in a guest with a text. The socket stays
+// in the namespace it was made in.
+func serve(t *testing.T, vm *lab.VM, addr, text string) {
+	t.Helper()
+	var listener net.Listener
+	check(t, vm.Do(func() (err error) {
+		listener, err = net.Listen("tcp", addr)
+		return err
+	}))
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, text)
+			_ = conn.Close()
+		}
+	}()
+}
+
+// fetch reads from the host what is served at an address, once it is.
+func fetch(t *testing.T, ctx context.Context, addr string) string {
+	t.Helper()
+	var text []byte
+	for {
+		err := shared.Host.Do(func() error {
+			conn, err := net.DialTimeout("tcp4", addr, time.Second)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			check(t, conn.SetDeadline(time.Now().Add(2*time.Second)))
+			text, err = io.ReadAll(conn)
+			return err
+		})
+		if err == nil {
+			return string(text)
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("fetch from %s: %v", addr, err)
+		}
+	}
+}
+
+func TestPortMoves(t *testing.T) {
+	ctx := testContext(t)
+	from, to := shared.Chassis[0], shared.Chassis[1]
+	port := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: "mover", Network: public(t),
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.31")}, Chassis: from}))
+	removed(t, port.Delete)
+	for _, c := range []*lab.Chassis{from, to, from} {
+		check(t, port.Move(ctx, c))
+		vm := must[*lab.VM](t)(c.PlugVM(ctx, port))
+		check(t, port.AwaitBound(ctx, c))
+		check(t, vm.Unplug(ctx))
+	}
+}
+
+func TestVLANNetwork(t *testing.T) {
+	ctx := testContext(t)
+	net := must[*lab.Network](t)(shared.Neutron.ProviderNetwork(ctx, "public101", "physnet1", 101, netip.MustParsePrefix("172.24.8.0/24")))
+	removed(t, net.Delete)
+	guest(t, "vlan-a", net, shared.Chassis[0], "172.24.8.11")
+	must[int](t)(shared.Chassis[0].Ofport(ctx, net.PatchPort()))
+}
+
+// lossless waits until ten requests in a row are answered. Right after the
+// first answer OVN may still drop some: it installs what it learnt by ARP.
+func lossless(t *testing.T, from *lab.Node, to netip.Addr) {
+	t.Helper()
+	ctx := testContext(t)
+	for {
+		r, err := from.Ping(ctx, to, 10, 10*time.Millisecond)
+		check(t, err)
+		if r.Lossless() {
+			return
+		}
+		t.Logf("ping %s from %s: %+v", to, from.Name, r)
+	}
+}

@@ -1,0 +1,88 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
+	"github.com/bgp-ovn/bgp-ovn/e2e/product"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
+)
+
+// A VM that is bound is in FRR's table soon after: 100 binds, from the moment
+// the Southbound database says that the port is up to the moment the kernel of
+// the top of rack has the route. The figures are printed, not judged; the
+// promise is that none takes longer than the deadline.
+func TestBindLatency(t *testing.T) {
+	const binds = 100
+	hv := shared.Chassis[2]
+	watch := watchUp(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var took, ours []time.Duration
+	for i := range binds {
+		addr := netip.AddrFrom4([4]byte{172, 24, 4, byte(100 + i)})
+		spec := lab.PortSpec{Name: fmt.Sprintf("lat-%d", i), Network: shared.public, Chassis: hv, Addrs: []netip.Addr{addr}}
+		p := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
+		up := watch(ctx, p.ID)
+		vm := must[*lab.VM](t)(hv.PlugVM(ctx, p))
+		arrived := must[time.Time](t)(shared.Tor.WaitRoute(ctx, netip.PrefixFrom(addr, 32), hv))
+		began := <-up
+		took = append(took, arrived.Sub(began))
+		ours = append(ours, applied(t, shared.agents[2]).Sub(began))
+		check(t, vm.Unplug(ctx))
+		check(t, p.Delete(ctx))
+	}
+	report(t, "bound and up -> route at the top of rack", took)
+	report(t, "of which ours: bound and up -> path handed to the peers", ours)
+	t.Log("the rest is FRR, whose bgpd lets received routes rest 50 ms in its work queue before it selects a path")
+	if worst := took[binds-1]; worst > 5*time.Second {
+		t.Errorf("the slowest bind took %s", worst)
+	}
+}
+
+func report(t *testing.T, what string, took []time.Duration) {
+	t.Helper()
+	slices.Sort(took)
+	n := len(took)
+	t.Logf("%s, %d times: p50 %s, p90 %s, p99 %s, max %s", what, n, took[n/2], took[n*9/10], took[n*99/100], took[n-1])
+}
+
+// applied is when the agent's last round that changed something ended.
+func applied(t *testing.T, a *product.Agent) time.Time {
+	t.Helper()
+	s := must[product.Status](t)(a.Status(t.Context()))
+	length := must[time.Duration](t)(time.ParseDuration(s.LastChange.Took))
+	return s.LastChange.At.Add(length)
+}
+
+// watchUp watches the Southbound database on a connection of its own.
+func watchUp(t *testing.T) func(context.Context, string) <-chan time.Time {
+	t.Helper()
+	src, err := sb.Open(t.Context(), sb.Config{Remotes: []string{shared.Central.SBSocket()}})
+	check(t, err)
+	t.Cleanup(func() { check(t, src.Close()) })
+	return func(ctx context.Context, port string) <-chan time.Time {
+		at := make(chan time.Time, 1)
+		go func() {
+			for {
+				if rows, err := src.Read(ctx); err == nil {
+					if p, ok := rows.Port(port); ok && !p.Chassis.IsZero() && !p.Down {
+						at <- time.Now()
+						return
+					}
+				}
+				select {
+				case <-ctx.Done():
+					return
+				case <-src.Changed():
+				}
+			}
+		}()
+		return at
+	}
+}

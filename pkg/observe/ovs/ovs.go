@@ -1,0 +1,218 @@
+// Package ovs is the source of observe.OpenVSwitch: the local Open_vSwitch
+// database, which ovn-controller and ovs-vswitchd write and we only read.
+//
+// It refuses to interpret what it finds: which bridges matter is for drivers.
+// Its rows come from the stock libovsdb client, whose cache is not
+// transactional and whose events may be lost. An event therefore only means
+// that the whole cache is to be read again once it has come to rest.
+//
+// Read next: session.go for one connection, build.go for what is made of the
+// rows, vswitch for the tables.
+package ovs
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// The defaults of Config.
+const (
+	DefaultEndpoint = "unix:/var/run/openvswitch/db.sock"
+	DefaultTimeout  = 10 * time.Second
+)
+
+// The pause between two attempts to connect. The database is on this machine,
+// so that trying often costs nobody anything.
+const (
+	firstPause = 20 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// Config says where the database is.
+type Config struct {
+	// Endpoint is unix:/absolute/path, tcp:host:port or ssl:host:port, and
+	// DefaultEndpoint if it is empty.
+	Endpoint string
+	// TLS is needed for ssl endpoints.
+	TLS *tls.Config
+	// SystemID overrides external_ids:system-id, as ovn-controller's option -n
+	// does.
+	SystemID string
+	// Timeout bounds connecting and every answer of the server.
+	Timeout time.Duration
+	// Logger receives changes of the connection; nil discards them.
+	Logger *slog.Logger
+}
+
+// Status says how the source stands with its server.
+type Status struct {
+	Connected bool
+	// Since is when Connected last changed.
+	Since time.Time
+	// LastError is why the last connection ended or could not be made; nil
+	// before the first failure. It outlives a reconnection.
+	LastError error
+}
+
+// Source implements observe.Source[*observe.OpenVSwitch].
+type Source struct {
+	cfg     Config
+	changed chan struct{}
+	stop    context.CancelFunc
+	done    chan struct{}
+
+	mu      sync.Mutex
+	newest  *observe.OpenVSwitch
+	missing string
+	status  Status
+}
+
+var _ observe.Source[*observe.OpenVSwitch] = (*Source)(nil)
+
+// Open starts following the database and returns at once: a server that is not
+// there yet is awaited for ever. Only a configuration that can never work is an
+// error. The source lives until ctx ends or Close is called.
+func Open(ctx context.Context, cfg Config) (*Source, error) {
+	if cfg.Endpoint == "" {
+		cfg.Endpoint = DefaultEndpoint
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := checkEndpoint(cfg.Endpoint, cfg.TLS != nil); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	s := &Source{
+		cfg:     cfg,
+		changed: make(chan struct{}, 1),
+		stop:    stop,
+		done:    make(chan struct{}),
+		missing: "not connected yet",
+		status:  Status{Since: time.Now()},
+	}
+	go s.run(ctx)
+	return s, nil
+}
+
+// Changed is signalled when Read may return something new.
+func (s *Source) Changed() <-chan struct{} { return s.changed }
+
+// Read returns the newest state, which nobody may change. While the server is
+// away that is the last one known, marked stale.
+func (s *Source) Read(context.Context) (*observe.OpenVSwitch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.newest == nil {
+		return nil, fmt.Errorf("%s: %w: %s", s.cfg.Endpoint, observe.ErrNotSynced, s.missing)
+	}
+	return s.newest, nil
+}
+
+// Status returns how the source stands with its server.
+func (s *Source) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// Close ends the connection. Read keeps returning what it last did.
+func (s *Source) Close() error {
+	s.stop()
+	<-s.done
+	return nil
+}
+
+// run holds one session after the other. Each has a client of its own, because
+// libovsdb's reconnection panics the process when it gives up and keeps rows
+// that vanished meanwhile.
+func (s *Source) run(ctx context.Context) {
+	defer close(s.done)
+	pause := firstPause
+	for ctx.Err() == nil {
+		err := s.session(ctx)
+		if s.disconnected(ctx, err) {
+			pause = firstPause
+		}
+		wait(ctx, pause)
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// connected notes that rows are flowing. The snapshot stays stale until the
+// first one of this session replaces it.
+func (s *Source) connected() {
+	s.mu.Lock()
+	s.status.Connected, s.status.Since = true, time.Now()
+	s.missing = "connected, the first rows are not complete"
+	s.mu.Unlock()
+	s.cfg.Logger.Info("connected to the Open_vSwitch database", "endpoint", s.cfg.Endpoint)
+}
+
+// disconnected notes the end of a session or of an attempt and reports whether
+// there had been one. What is known is published once more, as stale.
+func (s *Source) disconnected(ctx context.Context, err error) bool {
+	s.mu.Lock()
+	was := s.status.Connected
+	s.status.LastError = err
+	s.missing = err.Error()
+	if was {
+		s.status.Connected, s.status.Since = false, time.Now()
+	}
+	newest := s.newest
+	s.mu.Unlock()
+	if !was || ctx.Err() != nil {
+		return was
+	}
+	s.cfg.Logger.Warn("lost the Open_vSwitch database", "endpoint", s.cfg.Endpoint, "err", err)
+	s.stale(newest, fmt.Sprintf("disconnected since %s: %v", time.Now().UTC().Format(time.RFC3339), err))
+	return true
+}
+
+// stale publishes what is known together with why it may be old.
+func (s *Source) stale(known *observe.OpenVSwitch, why string) {
+	if known == nil {
+		return
+	}
+	old := *known
+	old.Stale = why
+	s.publish(&old)
+}
+
+// publish makes next the newest state unless nothing differs.
+func (s *Source) publish(next *observe.OpenVSwitch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.newest != nil {
+		next.Revision = s.newest.Revision
+		if reflect.DeepEqual(next, s.newest) {
+			return
+		}
+	}
+	next.Revision++
+	s.newest = next
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns after d or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

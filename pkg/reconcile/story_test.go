@@ -1,0 +1,191 @@
+package reconcile
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected sections of the stories")
+
+// TestStories runs every story in testdata on the model of the world. A file
+// has the sections
+//
+//	snapshot   the world at first (package story), to which each node converges
+//	config     options, one "key: value" a line
+//	node       the nodes to follow
+//	before     what the world has before the first round: lines of node.line
+//	step ...   what happens next: lines of a story, or of node.line
+//
+// and behind each step, for each node, the plan of the round that follows, and
+// the world after it if anything was planned. The round after that must be
+// empty, else its plan is printed too. Of printed worlds devices, settings,
+// addresses and flows are left out unless the configuration says "show: base".
+func TestStories(t *testing.T) {
+	for _, file := range storyFiles(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { tell(t, file) })
+	}
+}
+
+func storyFiles(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no stories: %v", err)
+	}
+	return files
+}
+
+func tell(t *testing.T, file string) {
+	have, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := &txtar.Archive{Comment: have.Comment}
+	s, nodes, base := begin(t, have)
+	happen(t, s, nodes, section(have, "before"))
+	for _, f := range have.Files {
+		switch name, _, _ := strings.Cut(f.Name, " "); name {
+		case "snapshot", "config", "before", "node":
+			got.Files = append(got.Files, f)
+			if name == "node" {
+				for _, n := range nodes {
+					n.settle()
+					got.Files = append(got.Files, txtar.File{Name: "world " + n.name, Data: []byte(printWorld(n, base))})
+				}
+			}
+		case "step":
+			got.Files = append(got.Files, f)
+			got.Files = append(got.Files, step(t, s, nodes, string(f.Data), base)...)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+// begin returns the story and its nodes before the first round.
+func begin(t testing.TB, a *txtar.Archive) (s *story.Story, nodes []*node, base bool) {
+	t.Helper()
+	cfg, fuse := defaults(), FuseConfig{}
+	for line := range strings.Lines(section(a, "config")) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch key {
+		case "show":
+			base = value == "base"
+		case "expose_tenant_networks":
+			cfg.TenantNetworks = value == "true"
+		case "advertisement_method_tenant_networks":
+			cfg.TenantMethod = bgp.Method(value)
+		case "fuse":
+			fuse = FuseConfig{Share: 0.5, Least: 2, Hold: time.Minute}
+		default:
+			t.Fatalf("unknown option %q", line)
+		}
+	}
+	s, err := story.Parse(section(a, "snapshot"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range strings.Fields(section(a, "node")) {
+		nodes = append(nodes, newNode(t, name, s, cfg, func(c *Config) { c.Fuse = fuse }))
+	}
+	return s, nodes, base
+}
+
+func section(a *txtar.Archive, name string) string {
+	for _, f := range a.Files {
+		if f.Name == name {
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
+// step applies the lines, then runs a round on each node.
+func step(t *testing.T, s *story.Story, nodes []*node, text string, base bool) []txtar.File {
+	t.Helper()
+	happen(t, s, nodes, text)
+	var out []txtar.File
+	for _, n := range nodes {
+		r := n.round()
+		out = append(out, txtar.File{Name: "plan " + n.name, Data: []byte(printRound(r))})
+		if r.Plan.Empty() {
+			continue
+		}
+		out = append(out, txtar.File{Name: "world " + n.name, Data: []byte(printWorld(n, base))})
+		if again := n.round(); !again.Plan.Empty() {
+			out = append(out, txtar.File{Name: "plan again " + n.name, Data: []byte(printRound(again))})
+		}
+	}
+	return out
+}
+
+func happen(t testing.TB, s *story.Story, nodes []*node, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		only, rest, at := strings.Cut(line, "@")
+		mine := false
+		for _, n := range nodes {
+			if at && n.name != only {
+				continue
+			}
+			if !at {
+				rest = line
+			}
+			did, err := n.line(rest)
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			mine = mine || did
+		}
+		if mine {
+			continue
+		}
+		if err := s.Tell(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// printRound prints the plan as the dry run does, and what failed.
+func printRound(r Round) string {
+	var b strings.Builder
+	if r.Frozen != "" {
+		fmt.Fprintf(&b, "frozen: %s\n", r.Frozen)
+	}
+	b.WriteString(r.Plan.String())
+	for _, err := range r.Failed() {
+		fmt.Fprintf(&b, "failed: %v\n", err)
+	}
+	return b.String()
+}
+
+func printWorld(n *node, base bool) string {
+	var b strings.Builder
+	for line := range strings.Lines(n.world.String()) {
+		kind, _, _ := strings.Cut(line, " ")
+		if base || !slices.Contains([]string{"device", "link", "sysctl", "address", "flow"}, kind) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
