@@ -3,10 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func (c *cli) configCommand() *cobra.Command {
@@ -20,8 +24,78 @@ func (c *cli) configCommand() *cobra.Command {
 			return c.print(answer{body: []byte("configuration is valid\n")})
 		},
 	})
+	cmd.AddCommand(&cobra.Command{
+		Use: "reference", Short: "list every key with its flag, variable, default and meaning, as Markdown", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return c.print(answer{body: []byte(reference())}) },
+	})
 	return cmd
 }
+
+// reference is docs/configuration.md, made from the flags' declarations so that
+// it cannot say anything else than the program does.
+func reference() string {
+	var b strings.Builder
+	b.WriteString(referenceHead)
+	keys := yamlKeys(reflect.TypeFor[Config](), "")
+	newConfig().flagSet().VisitAll(func(f *pflag.Flag) {
+		def := f.DefValue
+		if def == "" || def == "[]" {
+			def = "none"
+		}
+		fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s |\n", keys[f.Name], f.Name, def, strings.ReplaceAll(f.Usage, "|", "or"))
+	})
+	b.WriteString(referenceTail)
+	return b.String()
+}
+
+// yamlKeys maps flag names to keys of the file: a flag is its key with dashes.
+func yamlKeys(t reflect.Type, prefix string) map[string]string {
+	keys := map[string]string{}
+	for i := range t.NumField() {
+		key := prefix + t.Field(i).Tag.Get("yaml")
+		keys[strings.NewReplacer(".", "-", "_", "-").Replace(key)] = key
+		if t.Field(i).Type.Kind() == reflect.Struct {
+			maps.Copy(keys, yamlKeys(t.Field(i).Type, key+"."))
+		}
+	}
+	return keys
+}
+
+const referenceHead = `# Configuration
+
+Made by ` + "`bgp-ovn config reference`" + `; do not edit.
+
+The file is YAML, ` + "`/etc/bgp-ovn/config.yaml`" + ` by default. An unknown key is an error that names its line. Each key
+is also a flag and an environment variable (` + "`BGP_OVN_`" + ` and the flag in capitals with underscores); flags win over
+variables, variables over the file. ` + "`bgp-ovn config check`" + ` checks all of it without connecting to anything.
+
+| Key | Flag | Default | Meaning |
+|---|---|---|---|
+`
+
+const referenceTail = `
+## Peers
+
+` + "`bgp.peers`" + ` is a list; as flags, each neighbour is one ` + "`--bgp-peers`" + `:
+
+    bgp:
+      as: 64999
+      peers:
+        - {address: 192.0.2.1, as: 65000}
+        - {address: "2001:db8::1", as: 65000, families: [ipv6-unicast], password: secret, ttl_security: true}
+
+| Key | Default | Meaning |
+|---|---|---|
+| ` + "`address`" + ` | required | the neighbour's IP address |
+| ` + "`as`" + ` | required | its autonomous system number |
+| ` + "`port`" + ` | 179 | its TCP port |
+| ` + "`families`" + ` | both | ipv4-unicast, ipv6-unicast |
+| ` + "`password`" + ` | none | TCP MD5 key (RFC 2385); never printed |
+| ` + "`ttl_security`" + ` | false | GTSM (RFC 5082); excludes multihop |
+| ` + "`multihop`" + ` | 0 | TTL of a session over several hops |
+| ` + "`hold_time`" + ` | 90 | seconds, 3 to 65535 |
+| ` + "`passive`" + ` | false | wait for the neighbour to connect |
+`
 
 // version is set by the linker for releases.
 var version = ""

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
@@ -82,7 +83,10 @@ func (c *cli) root() *cobra.Command {
 	pf.StringVar(&c.configPath, "config", "", "configuration file (default "+defaultConfigPath+" if it exists)")
 	pf.StringVarP(&c.output, "output", "o", "text", "form of the output: text or json")
 	c.flags = newConfig().flagSet()
-	c.flags.VisitAll(func(f *pflag.Flag) { pf.AddFlag(f) })
+	c.flags.VisitAll(func(f *pflag.Flag) {
+		f.Hidden = !slices.Contains(shownFlags, f.Name)
+		pf.AddFlag(f)
+	})
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if c.output != "text" && c.output != "json" {
 			return fmt.Errorf("--output %q: use text or json", c.output)
@@ -96,10 +100,17 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
+// shownFlags are those keys of the configuration that a person types; the help
+// of every command would be three screens long with all of them.
+var shownFlags = []string{"chassis", "drivers", "log-level", "socket", "state"}
+
 const longHelp = `bgp-ovn runs on every node of an OVN deployment. It reads the OVN Southbound
 database and the local Open_vSwitch database, derives the routes, rules,
 neighbours, addresses, flows and BGP paths that this node must have, and makes
 the smallest change that gets there.
+
+Every key of the configuration file is a flag and an environment variable too:
+"bgp-ovn config reference" lists them.
 
 Exit status: 0 done or in agreement, 2 differences found, 1 error.`
 
