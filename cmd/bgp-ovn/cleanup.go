@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,14 +56,17 @@ func (c *cli) cleanup(ctx context.Context, cfg *Config, dryRun bool) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(c.stdout, r.Plan.String())
 	if r.ReadErr != nil {
 		return r.ReadErr
 	}
+	ans := answer{}
 	if dryRun {
-		c.exit = differs(r.Plan)
+		ans.exit = differs(r.Plan)
 	}
-	return errors.Join(r.Failed()...)
+	if ans, err = ans.with(c.output, r.Plan.String(), r.Plan); err != nil {
+		return err
+	}
+	return errors.Join(append(r.Failed(), c.print(ans))...)
 }
 
 // nothing is a snapshot from which no driver derives anything and that nobody

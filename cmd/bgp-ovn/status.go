@@ -38,6 +38,9 @@ type status struct {
 	Last     *lastRound      `json:"last_round"`
 	Change   *lastRound      `json:"last_change"`
 	Frozen   string          `json:"frozen,omitempty"`
+	// Shadows are rules of others that come before ours: a packet that one of
+	// them matches never reaches our tables.
+	Shadows []string `json:"shadowed_by"`
 }
 
 // problem is something to act on.
@@ -90,6 +93,7 @@ func (a *app) gather(ctx context.Context) status {
 	if a.db != nil {
 		s.Writes = a.db.Writes()
 	}
+	s.Shadows, _ = a.kernel.Shadows(ctx, a.cfg.Routing.RulePriority) // for information only
 	s.sources(a)
 	s.objects(r.Want, r.Have)
 	for _, n := range r.Plan.Notes {
@@ -211,6 +215,9 @@ func (s status) String() string {
 		fmt.Fprintf(&b, "last round %s, took %s: %s\n", ago(s.Last.At), s.Last.Took, s.Last.Summary)
 	}
 	fmt.Fprintf(&b, "rounds %d, of which %d changed nothing; audits %d; steps %d, failed %d; state writes %d\n", s.Rounds, s.Empty, s.Audits, s.Steps, s.Failed, s.Writes)
+	for _, rule := range s.Shadows {
+		fmt.Fprintf(&b, "shadowed by rule: %s\n", rule)
+	}
 	for _, skip := range s.Skipped {
 		fmt.Fprintf(&b, "skipped: %s\n", skip)
 	}

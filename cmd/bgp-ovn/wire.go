@@ -36,6 +36,7 @@ type app struct {
 	sb      *sb.Source
 	ovs     *ovs.Source
 	host    *host.Source
+	kernel  *kernel.Backend
 	speaker *bgp.Backend // nil without one
 	db      *state.DB    // nil without one
 
@@ -209,6 +210,7 @@ func (a *app) backends(ctx context.Context, w wiring) ([]actual.Backend, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
+	a.kernel = k
 	a.onClose(k.Close)
 	backends := []actual.Backend{k}
 	if a.cfg.Flows.Manage {

@@ -35,6 +35,7 @@ func New(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
 		"ovsdb_connection: " + c.OVSSocket(),
 		"ovs_rundir: " + c.OVSRunDir,
 		"routing: {tables_files: []}",
+		"startup_grace: 1s",
 		`proxy_ndp_addresses: ["physnet1=2001:db8:4::1"]`,
 		"bgp:",
 		fmt.Sprintf("  as: %d", lab.ChassisAS),

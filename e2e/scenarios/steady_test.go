@@ -282,6 +282,81 @@ func TestSouthboundRestart(t *testing.T) {
 	at(t, "172.24.4.56", hv)
 }
 
+// A controller that starts while the Southbound database is away goes on
+// announcing what it last knew, before the peers give it up.
+func TestStartWithoutSouthbound(t *testing.T) {
+	ctx := testContext(t)
+	hv := shared.Chassis[2]
+	a := shared.agents[2]
+	guest(t, "vm-nosb", shared.public, hv, "172.24.4.58", "2001:db8:4::58")
+	at(t, "172.24.4.58", hv)
+	at(t, "2001:db8:4::58", hv)
+	settled(t)
+	check(t, shared.Central.Southbound.Kill())
+	t.Cleanup(func() { check(t, shared.Central.Southbound.Start(context.WithoutCancel(ctx))) })
+	check(t, a.Kill())
+	check(t, a.Start(ctx))
+	for _, addr := range []netip.Addr{hv.Addr4, hv.Addr6} {
+		check(t, shared.Tor.AwaitPeer(ctx, addr))
+	}
+	// The peers have heard our End-of-RIB once nothing of ours is stale.
+	check(t, await(ctx, func() bool {
+		out, err := shared.Tor.Vtysh(ctx, "show bgp ipv4 unicast 172.24.4.58/32")
+		return err == nil && strings.Contains(out, "172.24.4.58") && !strings.Contains(out, "stale")
+	}))
+	at(t, "172.24.4.58", hv)
+	at(t, "2001:db8:4::58", hv)
+	pings(t, "172.24.4.58")
+	check(t, shared.Central.Southbound.Start(ctx))
+	check(t, await(ctx, func() bool {
+		s, err := a.Status(ctx)
+		return err == nil && s.Frozen == "" && s.Rounds > 1
+	}))
+	at(t, "172.24.4.58", hv)
+	settled(t)
+}
+
+// status, explain and plan answer on a node that works.
+func TestCommands(t *testing.T) {
+	ctx := testContext(t)
+	hv := shared.Chassis[2]
+	a := shared.agents[2]
+	guest(t, "vm-cmd", shared.public, hv, "172.24.4.59")
+	at(t, "172.24.4.59", hv)
+	settled(t)
+	must[string](t)(hv.Run(ctx, "ip", strings.Fields("rule add pref 100 to 172.24.4.59 lookup 55")...))
+	t.Cleanup(func() { _, _ = hv.Run(context.WithoutCancel(ctx), "ip", "rule", "del", "pref", "100") })
+	for _, tt := range []struct {
+		agent int
+		args  []string
+		exit  int
+		want  string
+	}{
+		{2, []string{"status"}, 0, "healthy"},
+		{2, []string{"status"}, 0, "shadowed by rule: 100:"},
+		{2, []string{"plan"}, 0, "0 to create, 0 to update, 0 to delete"},
+		{2, []string{"audit"}, 0, "no drift"},
+		{2, []string{"explain", "172.24.4.59"}, 0, "ADVERTISED"},
+		{0, []string{"explain", "172.24.4.59"}, 2, "(not-owner)"},
+		{0, []string{"explain", "172.24.4.59"}, 2, "announced by: " + hv.SystemID},
+		{2, []string{"desired"}, 0, "path ipv4-unicast 172.24.4.59/32"},
+	} {
+		res := must[product.Result](t)(shared.agents[tt.agent].CLI(ctx, tt.args...))
+		if res.Exit != tt.exit || !strings.Contains(res.Out, tt.want) {
+			t.Errorf("%v on %s: exit %d, want %d, and %q in\n%s%s", tt.args, shared.agents[tt.agent].Chassis.Name, res.Exit, tt.exit, tt.want, res.Out, res.Err)
+		}
+	}
+	// What a snapshot says is what the controller says.
+	snap := must[product.Result](t)(a.CLI(ctx, "snapshot"))
+	path := filepath.Join(hv.Dir, "snapshot.json")
+	check(t, os.WriteFile(path, []byte(snap.Out), 0o600))
+	live := must[product.Result](t)(a.CLI(ctx, "desired", "-o", "json"))
+	file := must[product.Result](t)(a.CLI(ctx, "desired", "-o", "json", "--snapshot", path))
+	if live.Out != file.Out {
+		t.Errorf("desired from the snapshot differs from the controller's:\n%s%s\n%s", file.Out, file.Err, live.Out)
+	}
+}
+
 // cleanup removes everything that is ours and nothing else.
 func TestCleanup(t *testing.T) {
 	ctx := testContext(t)

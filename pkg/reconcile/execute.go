@@ -82,8 +82,8 @@ type executor struct {
 	ops      []plan.Op
 	outcomes []error
 	failed   map[object.Key]bool
-	// withdrawn is false once a withdrawal failed: then nothing that traffic
-	// may still be sent to is dismantled.
+	// stuck is the first withdrawal that failed: then nothing that traffic may
+	// still be sent to is dismantled.
 	stuck *object.Key
 }
 
