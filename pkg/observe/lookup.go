@@ -31,13 +31,21 @@ func (p *PortBinding) IsBalancerVIP() bool {
 // IsGUA reports whether addr is a globally routable IPv6 unicast address: in
 // 2000::/3 but not in the blocks for documentation, protocols and 6to4.
 func IsGUA(addr netip.Addr) bool {
-	if !addr.Is6() || !netip.MustParsePrefix("2000::/3").Contains(addr) {
+	if !globalUnicast.Contains(addr) {
 		return false
 	}
-	for _, not := range []string{"2001:db8::/32", "3fff::/20", "2001::/23", "2002::/16"} {
-		if netip.MustParsePrefix(not).Contains(addr) {
+	for _, not := range notGlobal {
+		if not.Contains(addr) {
 			return false
 		}
 	}
 	return true
 }
+
+var (
+	globalUnicast = netip.MustParsePrefix("2000::/3")
+	notGlobal     = []netip.Prefix{
+		netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("3fff::/20"), // documentation
+		netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2002::/16"), // protocols, 6to4
+	}
+)

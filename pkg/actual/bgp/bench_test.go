@@ -1,0 +1,159 @@
+package bgp_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	api "github.com/osrg/gobgp/v3/api"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+var sizes = []int{1_000, 10_000, 100_000}
+
+// rate reports the time per path.
+func rate(b *testing.B, n int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/path")
+	b.ReportMetric(0, "ns/op")
+}
+
+// bare are the same paths as GoBGP takes them.
+func bare(paths []object.Path) []*api.Path {
+	out := make([]*api.Path, len(paths))
+	for i, p := range paths {
+		out[i] = &api.Path{
+			Family:       &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST},
+			NlriBinary:   append([]byte{32}, p.Prefix.Addr().AsSlice()...),
+			PattrsBinary: [][]byte{{0x40, 1, 1, 2}, {0x40, 3, 4, 0, 0, 0, 0}},
+		}
+	}
+	return out
+}
+
+// Adding and deleting through the backend, against bare GoBGP with the same
+// bytes.
+func BenchmarkAddDelete(b *testing.B) {
+	for _, n := range sizes {
+		paths := manyPaths(n)
+		adds, deletes, raw := create(paths...), remove(paths...), bare(paths)
+		backend := start(b, noListener)
+		b.Run(fmt.Sprintf("backend/add/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				apply(b, backend, adds)
+				b.StopTimer()
+				apply(b, backend, deletes)
+				b.StartTimer()
+			}
+			rate(b, n)
+		})
+		b.Run(fmt.Sprintf("gobgp/add/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				each(b, raw, backend.AddPath)
+				b.StopTimer()
+				each(b, raw, backend.DeletePath)
+				b.StartTimer()
+			}
+			rate(b, n)
+		})
+		b.Run(fmt.Sprintf("backend/delete/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				apply(b, backend, adds)
+				b.StartTimer()
+				apply(b, backend, deletes)
+			}
+			rate(b, n)
+		})
+		b.Run(fmt.Sprintf("gobgp/delete/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				each(b, raw, backend.AddPath)
+				b.StartTimer()
+				each(b, raw, backend.DeletePath)
+			}
+			rate(b, n)
+		})
+	}
+}
+
+func each(b *testing.B, paths []*api.Path, call func(*api.Path) error) {
+	for _, p := range paths {
+		if err := call(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	const n = 100_000
+	backend := start(b, noListener)
+	apply(b, backend, create(manyPaths(n)...))
+	ctx := context.Background()
+	for name, read := range map[string]func() error{
+		"idle":     func() error { _, err := backend.Read(ctx, actual.Focus{}); return err },
+		"complete": func() error { _, err := backend.Read(ctx, actual.Focus{Complete: true}); return err },
+		"gobgp":    func() error { return backend.ListPaths() },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := read(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	extra := path("203.0.113.7/32")
+	b.Run("change-and-read", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			changes := create(extra)
+			if i%2 == 1 {
+				changes = remove(extra)
+			}
+			apply(b, backend, changes)
+			read(b, backend, false)
+		}
+	})
+}
+
+// What people ask, with 100,000 paths and one session.
+func BenchmarkAsk(b *testing.B) {
+	backend := start(b, nil)
+	apply(b, backend, create(manyPaths(100_000)...))
+	apply(b, backend, create(passive("192.0.2.2", object.IPv4Unicast)))
+	n := newNeighbour(b, neighbourAS, "192.0.2.2")
+	n.dial("192.0.2.2", "192.0.2.1", nil, object.IPv4Unicast)
+	established(b, backend, "192.0.2.2")
+	ctx := context.Background()
+	b.Run("peers", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := backend.Peers(ctx); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("advertised", func(b *testing.B) {
+		for b.Loop() {
+			if _, sent, err := backend.Advertised(ctx, "192.0.2.2", netip.MustParsePrefix("100.64.1.1/32")); err != nil || !sent {
+				b.Fatal(sent, err)
+			}
+		}
+	})
+}
+
+// A peer that is down makes GoBGP produce debug messages; this is their price.
+func BenchmarkAddWhilePeerIsDown(b *testing.B) {
+	const n = 10_000
+	backend := start(b, noListener)
+	apply(b, backend, create(passive("192.0.2.11", object.IPv4Unicast)))
+	paths := manyPaths(n)
+	for b.Loop() {
+		apply(b, backend, create(paths...))
+		b.StopTimer()
+		apply(b, backend, remove(paths...))
+		b.StartTimer()
+	}
+	rate(b, n)
+}

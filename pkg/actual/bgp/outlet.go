@@ -1,0 +1,105 @@
+package bgp
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	api "github.com/osrg/gobgp/v3/api"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// outlet says what goes out on a session. GoBGP could be asked: it keeps no
+// record of what it has sent either, but computes it from the whole table, and
+// its one loop does nothing else meanwhile: 0.4 s at 100,000 paths.
+type outlet struct {
+	local    netip.Addr      // our end, without a zone
+	families []object.Family // what the neighbour takes
+	graceful bool            // the neighbour supports graceful restart
+	held     bool            // everything waits for End-of-RIB markers
+}
+
+// outletOf reads the capabilities from the neighbour's OPEN (RFC 5492). A
+// session that is not up lets nothing out.
+func outletOf(p *api.Peer) outlet {
+	if stateFromAPI(p.GetState().GetSessionState()) != Established {
+		return outlet{}
+	}
+	local, _ := netip.ParseAddr(p.GetTransport().GetLocalAddress())
+	out := outlet{local: local.WithZone("").Unmap(), held: p.GetGracefulRestart().GetLocalRestarting()}
+	for _, raw := range p.GetState().GetRemoteCap() {
+		capability, err := raw.UnmarshalNew()
+		if err != nil {
+			continue
+		}
+		switch c := capability.(type) {
+		case *api.MultiProtocolCapability:
+			if f, ok := familyFromAPI(c.GetFamily()); ok {
+				out.families = append(out.families, f)
+			}
+		case *api.GracefulRestartCapability:
+			out.graceful = true
+		}
+	}
+	return out
+}
+
+// hop is the next hop that a path of ours leaves with, if it does. It follows
+// exportPolicy.
+func (o outlet) hop(p object.Path) (netip.Addr, bool) {
+	switch {
+	case o.held || !slices.Contains(o.families, p.Family):
+		return netip.Addr{}, false
+	case p.NextHop.IsValid():
+		return p.NextHop.Addr, true
+	case p.Family == object.IPv6Unicast && o.local.Is4():
+		return netip.Addr{}, false
+	}
+	return o.local, true
+}
+
+// count is how many of the paths leave.
+func (o outlet) count(family object.Family, paths object.Set) uint64 {
+	if !slices.Contains(o.families, family) {
+		return 0
+	}
+	var n uint64
+	for _, it := range paths.AllOf(object.KindPath) {
+		if p, ok := it.Value.(object.Path); ok && p.Family == family {
+			if _, leaves := o.hop(p); leaves {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Advertised reports whether the prefix is announced to the peer, and with
+// which next hop: it is if GoBGP's table has it, from us, and the session lets
+// it out.
+func (b *Backend) Advertised(ctx context.Context, peer string, prefix netip.Prefix) (hop netip.Addr, sent bool, err error) {
+	list, err := b.listPeers(ctx, &api.ListPeerRequest{Address: peer})
+	if err != nil || len(list) != 1 {
+		return hop, false, err
+	}
+	out := outletOf(list[0])
+	req := &api.ListPathRequest{
+		TableType:        api.TableType_GLOBAL,
+		Family:           familyToAPI(object.FamilyOf(prefix.Addr())),
+		Prefixes:         []*api.TableLookupPrefix{{Prefix: prefix.String()}},
+		EnableOnlyBinary: true,
+	}
+	err = b.speaker.ListPath(ctx, req, func(d *api.Destination) {
+		for _, p := range d.Paths {
+			if path, ours := pathFromAPI(p); ours && p.Best && path.Prefix == prefix {
+				hop, sent = out.hop(path)
+			}
+		}
+	})
+	if err := whole(ctx, err); err != nil {
+		return hop, false, fmt.Errorf("look %s up: %w", prefix, err)
+	}
+	return hop, sent, nil
+}

@@ -1,0 +1,198 @@
+package bgp
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// localSource is how GoBGP prints the neighbour of a path that has none.
+const localSource = "<nil>"
+
+// attrs is what paths have in common: everything but the prefix.
+type attrs struct {
+	origin object.Origin
+	hop    netip.Addr
+}
+
+// encoder turns paths into GoBGP's binary form. It remembers the attributes of
+// IPv4 paths: on a node with 100,000 addresses they are all the same.
+type encoder struct{ known map[attrs][][]byte }
+
+// toAPI is the path as GoBGP takes it, with NLRI and attributes as on the wire
+// (RFC 4271 section 4.3): no protobuf Any, which costs more than the path.
+func (e *encoder) toAPI(p object.Path) (*api.Path, error) {
+	if err := validatePath(p); err != nil {
+		return nil, err
+	}
+	pattrs, err := e.attributes(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode the attributes: %w", err)
+	}
+	return &api.Path{Family: familyToAPI(p.Family), NlriBinary: nlri(p.Prefix), PattrsBinary: pattrs}, nil
+}
+
+// pathFromAPI is the inverse of toAPI. It is false for what was not announced
+// by us, or not by toAPI.
+func pathFromAPI(p *api.Path) (object.Path, bool) {
+	family, ok := familyFromAPI(p.Family)
+	if !ok || p.NeighborIp != localSource {
+		return object.Path{}, false
+	}
+	prefix, ok := prefixOf(family, p.NlriBinary)
+	if !ok {
+		return object.Path{}, false
+	}
+	path := object.Path{Family: family, Prefix: prefix}
+	for _, raw := range p.PattrsBinary {
+		if !readAttribute(&path, raw) {
+			return object.Path{}, false
+		}
+	}
+	return path, true
+}
+
+// validatePath refuses what GoBGP would accept and announce wrongly.
+func validatePath(p object.Path) error {
+	hop := p.NextHop.Addr
+	switch {
+	case !p.Prefix.IsValid() || p.Prefix.Masked() != p.Prefix:
+		return fmt.Errorf("%s is not a prefix", p.Prefix)
+	case object.FamilyOf(p.Prefix.Addr()) != p.Family:
+		return fmt.Errorf("prefix %s is not %s", p.Prefix, p.Family)
+	case p.Origin > object.OriginIncomplete:
+		return fmt.Errorf("origin %d is unknown", p.Origin)
+	case !hop.IsValid():
+		return nil
+	case hop.IsUnspecified():
+		return fmt.Errorf("next hop %s: leave it out to announce ourselves", hop)
+	case hop.Zone() != "" || hop.Is4In6():
+		return fmt.Errorf("next hop %s cannot be announced", hop)
+	case hop.Is4() && p.Family == object.IPv6Unicast:
+		return fmt.Errorf("next hop %s cannot carry %s", hop, p.Prefix)
+	}
+	return nil
+}
+
+// attributes lists ORIGIN and the next hop. The next hop comes last because
+// GoBGP puts it there: what is listed later has the same order.
+func (e *encoder) attributes(p object.Path) ([][]byte, error) {
+	set := attrs{p.Origin, p.NextHop.Addr}
+	if !set.hop.IsValid() {
+		// GoBGP replaces an unspecified next hop by the local address of each
+		// session, on IBGP sessions too.
+		set.hop = unspecified(p.Family)
+	}
+	if set.hop.Is6() {
+		return serialize(bgp.NewPathAttributeOrigin(uint8(p.Origin)), mpReach(p.Prefix, set.hop))
+	}
+	if known, ok := e.known[set]; ok {
+		return known, nil
+	}
+	list, err := serialize(bgp.NewPathAttributeOrigin(uint8(p.Origin)), bgp.NewPathAttributeNextHop(set.hop.String()))
+	if err != nil {
+		return nil, err
+	}
+	if e.known == nil {
+		e.known = make(map[attrs][][]byte)
+	}
+	e.known[set] = list
+	return list, nil
+}
+
+// mpReach is MP_REACH_NLRI (RFC 4760 section 3), which IPv4 prefixes need too
+// when their next hop is an IPv6 address (RFC 8950).
+func mpReach(prefix netip.Prefix, hop netip.Addr) bgp.PathAttributeInterface {
+	var n bgp.AddrPrefixInterface = bgp.NewIPAddrPrefix(uint8(prefix.Bits()), prefix.Addr().String())
+	if prefix.Addr().Is6() {
+		n = bgp.NewIPv6AddrPrefix(uint8(prefix.Bits()), prefix.Addr().String())
+	}
+	return bgp.NewPathAttributeMpReachNLRI(hop.String(), []bgp.AddrPrefixInterface{n})
+}
+
+// readAttribute puts one attribute into the path. It is false for one that
+// toAPI does not write.
+func readAttribute(path *object.Path, raw []byte) bool {
+	attr, err := bgp.GetPathAttribute(raw)
+	if err != nil || attr.DecodeFromBytes(raw) != nil {
+		return false
+	}
+	var hop net.IP
+	switch a := attr.(type) {
+	case *bgp.PathAttributeOrigin:
+		path.Origin = object.Origin(a.Value)
+		return true
+	case *bgp.PathAttributeNextHop:
+		hop = a.Value
+	case *bgp.PathAttributeMpReachNLRI:
+		hop = a.Nexthop
+	default:
+		return false
+	}
+	addr, ok := netip.AddrFromSlice(hop)
+	if ok && !addr.IsUnspecified() {
+		path.NextHop.Addr = addr
+	}
+	return ok
+}
+
+func serialize(list ...bgp.PathAttributeInterface) ([][]byte, error) {
+	out := make([][]byte, len(list))
+	for i, attr := range list {
+		var err error
+		if out[i], err = attr.Serialize(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// nlri is a prefix on the wire: its length in bits, then as many octets as
+// hold them.
+func nlri(p netip.Prefix) []byte {
+	addr := p.Addr().AsSlice()
+	return append([]byte{uint8(p.Bits())}, addr[:(p.Bits()+7)/8]...)
+}
+
+// prefixOf is the inverse of nlri.
+func prefixOf(family object.Family, wire []byte) (netip.Prefix, bool) {
+	if len(wire) == 0 {
+		return netip.Prefix{}, false
+	}
+	full := unspecified(family).AsSlice()
+	copy(full, wire[1:])
+	addr, _ := netip.AddrFromSlice(full)
+	prefix := netip.PrefixFrom(addr, int(wire[0]))
+	return prefix, prefix.IsValid()
+}
+
+func unspecified(f object.Family) netip.Addr {
+	if f == object.IPv4Unicast {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+func familyToAPI(f object.Family) *api.Family {
+	if f == object.IPv4Unicast {
+		return &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}
+	}
+	return &api.Family{Afi: api.Family_AFI_IP6, Safi: api.Family_SAFI_UNICAST}
+}
+
+func familyFromAPI(f *api.Family) (object.Family, bool) {
+	switch {
+	case f.GetSafi() != api.Family_SAFI_UNICAST:
+		return 0, false
+	case f.GetAfi() == api.Family_AFI_IP:
+		return object.IPv4Unicast, true
+	case f.GetAfi() == api.Family_AFI_IP6:
+		return object.IPv6Unicast, true
+	}
+	return 0, false
+}

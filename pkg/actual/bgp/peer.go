@@ -1,0 +1,197 @@
+package bgp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	api "github.com/osrg/gobgp/v3/api"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+const (
+	// connectRetry is ConnectRetryTime in seconds (RFC 4271 section 8.2.1).
+	// GoBGP's own 120 keeps a node out of the fabric for minutes; a second
+	// less than this is its limit for one attempt, so 1 would leave no room
+	// for the first SYN to be lost.
+	connectRetry = 3
+	// idleHoldAfterReset is the pause in seconds after an operator's reset.
+	idleHoldAfterReset = 1
+	// maxPassword is TCP_MD5SIG_MAXKEYLEN; GoBGP cuts off what is longer.
+	maxPassword = 80
+	// maxRestartTime fits the 12 bits of RFC 4724 section 3.
+	maxRestartTime = 4095
+)
+
+// ResetsSession reports whether changing one into the other ends the session
+// and with it, for as long as the neighbour takes to come back, everything
+// announced over it. The rest (hold time, TTL) changes under the session, the
+// hold time to be proposed when it next comes up.
+func ResetsSession(before, after object.Peer) bool {
+	after.HoldTime, after.TTLSecurity, after.Multihop = before.HoldTime, before.TTLSecurity, before.Multihop
+	return before != after
+}
+
+// peerToAPI is the neighbour as GoBGP takes it. restarting sets the Restart
+// State bit (RFC 4724 section 3): the neighbour shall keep what it has of us.
+func peerToAPI(p object.Peer, deferral time.Duration, restarting bool) (*api.Peer, error) {
+	addr, err := validatePeer(p)
+	if err != nil {
+		return nil, err
+	}
+	return &api.Peer{
+		Conf: &api.PeerConf{NeighborAddress: p.Address, PeerAsn: p.AS, AuthPassword: p.Password},
+		Timers: &api.Timers{Config: &api.TimersConfig{
+			ConnectRetry:           connectRetry,
+			HoldTime:               uint64(p.HoldTime),
+			KeepaliveInterval:      uint64(p.HoldTime / 3),
+			IdleHoldTimeAfterReset: idleHoldAfterReset,
+		}},
+		Transport: &api.Transport{
+			RemotePort:   uint32(p.Port),
+			PassiveMode:  p.Passive,
+			LocalAddress: localAddress(addr),
+		},
+		EbgpMultihop:    &api.EbgpMultihop{Enabled: p.Multihop != 0, MultihopTtl: uint32(p.Multihop)},
+		TtlSecurity:     ttlSecurity(p.TTLSecurity),
+		GracefulRestart: gracefulRestart(p, deferral, restarting),
+		AfiSafis:        afiSafis(p),
+	}, nil
+}
+
+// peerFromAPI is the inverse of peerToAPI.
+func peerFromAPI(p *api.Peer) object.Peer {
+	conf, transport, graceful := p.GetConf(), p.GetTransport(), p.GetGracefulRestart()
+	peer := object.Peer{
+		Address:     conf.GetNeighborAddress(),
+		AS:          conf.GetPeerAsn(),
+		Password:    conf.GetAuthPassword(),
+		Port:        uint16(transport.GetRemotePort()),
+		Passive:     transport.GetPassiveMode(),
+		HoldTime:    uint16(p.GetTimers().GetConfig().GetHoldTime()),
+		TTLSecurity: p.GetTtlSecurity().GetEnabled(),
+	}
+	if hops := p.GetEbgpMultihop(); hops.GetEnabled() {
+		peer.Multihop = uint8(hops.GetMultihopTtl())
+	}
+	if graceful.GetEnabled() {
+		peer.RestartTime = uint16(graceful.GetRestartTime())
+	}
+	var names []string
+	for _, af := range p.GetAfiSafis() {
+		if family, ok := familyFromAPI(af.GetConfig().GetFamily()); ok {
+			names = append(names, family.String())
+		}
+	}
+	peer.Families = object.WordsOf(names...)
+	return peer
+}
+
+// validatePeer refuses what GoBGP would refuse, change silently or keep
+// without effect.
+func validatePeer(p object.Peer) (netip.Addr, error) {
+	addr, err := peerAddress(p.Address)
+	if err != nil {
+		return addr, err
+	}
+	switch {
+	case p.AS == 0:
+		err = errors.New("AS 0 is reserved (RFC 7607)")
+	case p.Families.Empty():
+		err = errors.New("no address family")
+	case p.HoldTime < 3:
+		err = fmt.Errorf("hold time %d is under 3 s (RFC 4271 section 4.2)", p.HoldTime)
+	case p.TTLSecurity && p.Multihop != 0:
+		err = errors.New("TTL security and multihop exclude each other (RFC 5082)")
+	case p.RestartTime > maxRestartTime:
+		err = fmt.Errorf("restart time %d is over %d s (RFC 4724 section 3)", p.RestartTime, maxRestartTime)
+	case len(p.Password) > maxPassword:
+		err = fmt.Errorf("password is over %d bytes", maxPassword)
+	case p.Password != "" && addr.Zone() != "":
+		err = errors.New("GoBGP cannot protect a session with a link-local address by a password")
+	}
+	for _, name := range p.Families.List() {
+		if _, bad := object.ParseFamily(name); bad != nil {
+			err = errors.Join(err, bad)
+		}
+	}
+	return addr, err
+}
+
+// peerAddress parses the address. It must be spelt as the kernel spells it,
+// because GoBGP finds the peer of an incoming connection by that text.
+func peerAddress(text string) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(text)
+	switch {
+	case err != nil:
+		return addr, fmt.Errorf("peer address %q is not an IP address", text)
+	case addr.Is4In6() || addr.String() != text:
+		return addr, fmt.Errorf("peer address %q: write it as %s", text, addr.Unmap())
+	case addr.IsUnspecified() || addr.IsMulticast():
+		return addr, fmt.Errorf("peer address %s is nobody's", addr)
+	case addr.Is6() && addr.IsLinkLocalUnicast() && addr.Zone() == "":
+		return addr, fmt.Errorf("peer address %s needs its interface: %s%%eth0", addr, addr)
+	case addr.Zone() == "":
+		return addr, nil
+	}
+	if _, err := net.InterfaceByName(addr.Zone()); err != nil {
+		return addr, fmt.Errorf("peer address %s: %w: %w", addr, actual.ErrGone, err)
+	}
+	return addr, nil
+}
+
+// localAddress leaves the choice to the kernel. For a link-local neighbour it
+// has to be said: GoBGP would fill in our address with its zone, fail to parse
+// that as the next hop and announce "::".
+func localAddress(neighbour netip.Addr) string {
+	if neighbour.Zone() == "" {
+		return ""
+	}
+	return netip.IPv6Unspecified().String()
+}
+
+func ttlSecurity(on bool) *api.TtlSecurity {
+	if !on {
+		return &api.TtlSecurity{}
+	}
+	return &api.TtlSecurity{Enabled: true, TtlMin: 255}
+}
+
+func gracefulRestart(p object.Peer, deferral time.Duration, restarting bool) *api.GracefulRestart {
+	if p.RestartTime == 0 {
+		return &api.GracefulRestart{}
+	}
+	return &api.GracefulRestart{
+		Enabled:         true,
+		RestartTime:     uint32(p.RestartTime),
+		DeferralTime:    uint32(deferral / time.Second),
+		LocalRestarting: restarting,
+	}
+}
+
+// afiSafis lists the families in a fixed order. Graceful restart is said again
+// for each: only those are kept by the neighbour.
+func afiSafis(p object.Peer) []*api.AfiSafi {
+	var out []*api.AfiSafi
+	for _, f := range familiesOf(p) {
+		out = append(out, &api.AfiSafi{
+			Config:            &api.AfiSafiConfig{Family: familyToAPI(f), Enabled: true},
+			MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: p.RestartTime != 0}},
+		})
+	}
+	return out
+}
+
+func familiesOf(p object.Peer) []object.Family {
+	var out []object.Family
+	for _, name := range p.Families.List() {
+		if f, err := object.ParseFamily(name); err == nil {
+			out = append(out, f)
+		}
+	}
+	return out
+}

@@ -1,0 +1,99 @@
+package bgp
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	api "github.com/osrg/gobgp/v3/api"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// PeerState is how one session is.
+type PeerState struct {
+	Address string `json:"address"`
+	AS      uint32 `json:"as"`
+	State   State  `json:"state"`
+	// Since is when the session came up or, if it is not, went down.
+	Since time.Time `json:"since"`
+	// LocalAddress is our end of an established session: the next hop.
+	LocalAddress string `json:"local_address,omitempty"`
+	// RouterID is the neighbour's BGP Identifier.
+	RouterID string `json:"router_id,omitempty"`
+	// HoldTime is the negotiated hold time in seconds.
+	HoldTime uint16 `json:"hold_time,omitempty"`
+	// Graceful is set when both ends support graceful restart (RFC 4724).
+	Graceful bool `json:"graceful_restart"`
+	// RestartTime is how long, in seconds, the neighbour asks to be waited for.
+	RestartTime uint16 `json:"restart_time,omitempty"`
+	// Flaps counts how often the session was lost.
+	Flaps    uint32        `json:"flaps"`
+	Families []FamilyState `json:"families"`
+	// LastError says in words why the session is not up, or last went down.
+	LastError   string    `json:"last_error,omitempty"`
+	LastErrorAt time.Time `json:"last_error_at,omitzero"`
+}
+
+// FamilyState counts the prefixes of one family on one session.
+type FamilyState struct {
+	Family object.Family `json:"family"`
+	// Negotiated is set when the neighbour takes the family (RFC 4760).
+	Negotiated bool   `json:"negotiated"`
+	Sent       uint64 `json:"sent"`
+	Received   uint64 `json:"received"`
+	Accepted   uint64 `json:"accepted"`
+}
+
+// Peers returns the state of every session, ordered by address. It may be
+// called at any time, but waits for an Apply under way.
+func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
+	list, err := b.listPeers(ctx, &api.ListPeerRequest{})
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	paths := b.mirror.lend()
+	b.mu.Unlock()
+	out := make([]PeerState, len(list))
+	for i, p := range list {
+		out[i] = peerState(p, b.words.of(p.GetConf().GetNeighborAddress()), paths)
+	}
+	slices.SortFunc(out, func(x, y PeerState) int { return strings.Compare(x.Address, y.Address) })
+	return out, nil
+}
+
+func peerState(p *api.Peer, known session, paths object.Set) PeerState {
+	s := PeerState{
+		Address:     p.GetConf().GetNeighborAddress(),
+		AS:          p.GetState().GetPeerAsn(),
+		State:       stateFromAPI(p.GetState().GetSessionState()),
+		Since:       known.since,
+		Flaps:       p.GetState().GetFlops(),
+		LastError:   known.fault,
+		LastErrorAt: known.at,
+	}
+	out := outletOf(p)
+	if s.State == Established {
+		s.LocalAddress = p.GetTransport().GetLocalAddress()
+		s.RouterID = p.GetState().GetRouterId()
+		s.HoldTime = uint16(p.GetTimers().GetState().GetNegotiatedHoldTime())
+		s.Graceful = out.graceful && p.GetGracefulRestart().GetEnabled()
+		s.RestartTime = uint16(p.GetGracefulRestart().GetPeerRestartTime())
+	}
+	for _, af := range p.GetAfiSafis() {
+		family, ok := familyFromAPI(af.GetConfig().GetFamily())
+		if !ok {
+			continue
+		}
+		s.Families = append(s.Families, FamilyState{
+			Family:     family,
+			Negotiated: slices.Contains(out.families, family),
+			Sent:       out.count(family, paths),
+			Received:   af.GetState().GetReceived(),
+			Accepted:   af.GetState().GetAccepted(),
+		})
+	}
+	return s
+}

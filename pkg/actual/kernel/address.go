@@ -1,0 +1,134 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// ifaProto is IFA_PROTO, which kernels since 5.18 keep and older ones ignore.
+const ifaProto = 0xb
+
+// addressToRequest writes a with our protocol. IPv6 addresses skip duplicate
+// address detection: every node has the same ones on its provider bridges, and
+// where the bridges share a segment all but the first would stay unusable.
+func addressToRequest(q *rtnl.Batch, kind uint16, flags int, a object.Address, device uint32, protocol uint8) {
+	q.Begin(kind, flags, familyOf(a.Prefix.Addr()), uint8(a.Prefix.Bits()), 0, unix.RT_SCOPE_UNIVERSE)
+	q.Header32(device)
+	q.Addr(unix.IFA_LOCAL, a.Prefix.Addr())
+	q.Addr(unix.IFA_ADDRESS, a.Prefix.Addr())
+	if kind == unix.RTM_DELADDR {
+		return
+	}
+	if a.Prefix.Addr().Is6() {
+		q.Uint32(unix.IFA_FLAGS, unix.IFA_F_NODAD)
+	}
+	q.Uint8(ifaProto, protocol)
+}
+
+// addressFromMessage is the inverse of addressToRequest.
+func addressFromMessage(m rtnl.Message, names *links) (a object.Address, protocol uint8, ok bool) {
+	h, attrs, ok := m.Header(unix.SizeofIfAddrmsg)
+	if !ok {
+		return a, 0, false
+	}
+	var local, address netip.Addr
+	for attrs.Next() {
+		switch attrs.Type {
+		case unix.IFA_LOCAL:
+			local = attrs.Addr()
+		case unix.IFA_ADDRESS:
+			address = attrs.Addr()
+		case ifaProto:
+			protocol = attrs.Uint8()
+		}
+	}
+	if !local.IsValid() { // IPv6 without a peer
+		local = address
+	}
+	a.Prefix = netip.PrefixFrom(local, int(h[1]))
+	a.Dev, ok = names.name(rtnl.Uint32At(h, 4))
+	return a, protocol, ok
+}
+
+func familyOf(a netip.Addr) uint8 {
+	if a.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
+func (b *Backend) encodeAddress(q *rtnl.Batch, c object.Change) error {
+	if c.After == nil {
+		a := c.Before.(object.Address)
+		device, err := b.links.index(a.Dev)
+		if gone(err) {
+			return nil
+		}
+		addressToRequest(q, unix.RTM_DELADDR, 0, a, device, 0)
+		return nil
+	}
+	a := c.After.(object.Address)
+	device, err := b.links.index(a.Dev)
+	if err != nil {
+		return err
+	}
+	addressToRequest(q, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, a, device, b.marks.RouteProtocol)
+	return nil
+}
+
+func (b *Backend) readAddresses(ctx context.Context) error {
+	items, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
+		q.Begin(unix.RTM_GETADDR, 0, family, 0, 0, 0, 0, 0, 0, 0)
+	}, b.addressItem)
+	if err != nil {
+		return fmt.Errorf("read addresses: %w", err)
+	}
+	b.mirror.replace(object.KindAddress, items)
+	return nil
+}
+
+func (b *Backend) noteAddress(m rtnl.Message) {
+	if it, ok := b.addressItem(m); ok {
+		b.noteItem(it, m.Type == unix.RTM_NEWADDR)
+	}
+	if a, _, ok := addressFromMessage(m, &b.links); ok && m.Type == unix.RTM_DELADDR {
+		b.addressGone(a.Dev, a.Prefix.Addr(), true)
+	}
+}
+
+// addressGone takes in what the kernel says nothing about: with the last IPv4
+// address of a device it drops all IPv4 routes and neighbours there, and with
+// any address the routes that prefer it as their source.
+func (b *Backend) addressGone(dev string, addr netip.Addr, news bool) {
+	if addr.Is4() && (has(b.mirror.devs, dev) || has(b.scope.devices, dev)) {
+		b.doubt(partRoutes|partNeighs, news)
+	}
+}
+
+// addressItem leaves out link-local IPv6 addresses that nobody wants: the
+// kernel makes one for every device, on ours too, and needs it.
+func (b *Backend) addressItem(m rtnl.Message) (object.Item, bool) {
+	a, protocol, ok := addressFromMessage(m, &b.links)
+	if !ok {
+		return object.Item{}, false
+	}
+	ours := protocol == b.marks.RouteProtocol
+	automatic := a.Prefix.Addr().Is6() && a.Prefix.Addr().IsLinkLocalUnicast()
+	if automatic && !ours && !b.scope.wants(a.Key()) {
+		return object.Item{}, false
+	}
+	ours = ours || b.ourLink(a.Dev)
+	return object.Item{Value: a, Marked: ours}, ours || has(b.scope.devices, a.Dev)
+}
+
+// ourLink reports whether the device of that name is ours, and with it what
+// stands on it.
+func (b *Backend) ourLink(name string) bool {
+	l, ok := b.links.named(name)
+	return ok && l.alias == b.marks.Alias
+}

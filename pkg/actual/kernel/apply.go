@@ -1,0 +1,259 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// Apply performs changes of one kind in order, many in one system call, and
+// returns an error or nil for each. A refused one does not hold up the others.
+func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.announce()
+	errs := make([]error, len(changes))
+	switch {
+	case len(changes) == 0:
+		return errs
+	case b.watch == nil:
+		return fill(errs, errClosed)
+	}
+	kind := changes[0].Key().Kind
+	if err := b.prepare(ctx, kind, changes); err != nil {
+		return fill(errs, fmt.Errorf("prepare to change the kernel: %w", err))
+	}
+	b.flight = &flight{changes: changes}
+	var clashes []clash
+	if kind == object.KindSysctl {
+		b.applySysctls(changes, errs)
+	} else {
+		clashes = b.send(ctx, kind, changes, errs)
+	}
+	b.drain()
+	b.flight = nil
+	b.record(kind, changes, errs)
+	b.settle(ctx, kind, changes, errs, clashes)
+	return errs
+}
+
+func fill(errs []error, err error) []error {
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+// prepare brings up to date what the changes are judged by: the names of
+// devices, and for kinds where the kernel would overwrite somebody else's
+// object, what stands under their keys.
+func (b *Backend) prepare(ctx context.Context, kind object.Kind, changes []object.Change) error {
+	b.drain()
+	if b.scope.tables == nil {
+		b.scope = newScope()
+	}
+	tables := len(b.scope.tables)
+	needed := partLinks
+	if kind != object.KindRoute {
+		needed |= partOf(kind)
+	}
+	var table uint32
+	for _, c := range changes {
+		// There may be 100,000 routes and they are all in a few tables.
+		if r, ok := c.After.(object.Route); ok && c.Before == nil && r.Table == table {
+			continue
+		}
+		k := c.Key()
+		if k.Kind != kind {
+			return fmt.Errorf("%s among changes of kind %s", k.Text(), kind)
+		}
+		b.stale |= b.scope.add(k)
+		table = k.Num
+		if c.Before != nil && c.After != nil {
+			needed |= partOf(kind)
+		}
+	}
+	if len(b.scope.tables) != tables {
+		if err := b.restrict(); err != nil {
+			return err
+		}
+	}
+	if kind == object.KindProxyNeigh {
+		b.stale |= partProxies // of which the kernel does not notify
+	}
+	return b.refreshOnly(ctx, needed)
+}
+
+// refreshOnly reads what is both needed and doubtful.
+func (b *Backend) refreshOnly(ctx context.Context, needed parts) error {
+	stale := b.stale & needed
+	if stale&partLinks != 0 {
+		stale |= partDevices
+	}
+	if stale == 0 {
+		return nil
+	}
+	b.stale &^= stale
+	if err := b.reread(ctx, stale); err != nil {
+		b.stale |= stale
+		return err
+	}
+	b.drain()
+	return nil
+}
+
+// clash is a create that met something under its key.
+type clash struct {
+	i   int
+	err *rtnl.Error
+}
+
+// send encodes the changes and sends them in batches. Every change becomes
+// one request or more, or an outcome at once.
+// Creates that met something are left for settle.
+func (b *Backend) send(ctx context.Context, kind object.Kind, changes []object.Change, errs []error) (clashes []clash) {
+	encode := b.encoder(kind)
+	var owners []int // of each request in the batch, the change
+	flush := func() {
+		err := b.conn.Execute(ctx, &b.batch, func(at int, err *rtnl.Error) {
+			i := owners[at]
+			if err.Errno == unix.EEXIST && changes[i].After != nil {
+				errs[i] = err
+				clashes = append(clashes, clash{i, err})
+				return
+			}
+			if outcome := outcome(changes[i], err); outcome != nil && errs[i] == nil {
+				errs[i] = outcome
+			}
+			if b.mirror.set.Has(changes[i].Key()) {
+				b.doubt(partOf(kind), false) // the mirror knows something else
+			}
+		})
+		if err != nil {
+			b.doubt(partOf(kind), true)
+			for _, i := range owners {
+				errs[i] = fmt.Errorf("outcome unknown: %w", err)
+			}
+		}
+		owners = owners[:0]
+		b.batch.Reset()
+	}
+	b.batch.Reset()
+	for i, c := range changes {
+		before := b.batch.Len()
+		errs[i] = encode(&b.batch, c)
+		for range b.batch.Len() - before {
+			owners = append(owners, i)
+		}
+		if b.batch.Full() {
+			flush()
+		}
+	}
+	flush()
+	return clashes
+}
+
+type encoder func(*rtnl.Batch, object.Change) error
+
+func (b *Backend) encoder(kind object.Kind) encoder {
+	switch kind {
+	case object.KindDevice:
+		return b.encodeDevice
+	case object.KindLink:
+		return b.encodeLink
+	case object.KindAddress:
+		return b.encodeAddress
+	case object.KindNeigh:
+		return b.encodeNeigh
+	case object.KindProxyNeigh:
+		return b.encodeProxyNeigh
+	case object.KindRoute:
+		return b.encodeRoute
+	case object.KindRule:
+		return b.encodeRule
+	default:
+		return func(*rtnl.Batch, object.Change) error {
+			return fmt.Errorf("the kernel holds nothing of kind %s", kind)
+		}
+	}
+}
+
+// settle looks at what creates have met: the same value is as good as created,
+// whatever else is somebody else's and stays.
+func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object.Change, errs []error, clashes []clash) {
+	if len(clashes) == 0 {
+		return
+	}
+	b.stale |= partOf(kind)
+	if err := b.refreshOnly(ctx, everything&^partSysctls); err != nil {
+		for _, c := range clashes {
+			errs[c.i] = fmt.Errorf("read what stands there already: %w", err)
+		}
+		return
+	}
+	for _, c := range clashes {
+		errs[c.i] = b.judge(changes[c.i].After, c.err)
+	}
+}
+
+// judge compares a wanted value with what stands under its key. Kinds that
+// bear no mark on every kernel are ours when they are equal: the ledger decides
+// whether they may be removed.
+func (b *Backend) judge(want object.Value, refused *rtnl.Error) error {
+	k := want.Key()
+	have, ok := b.mirror.set.Get(k)
+	unmarkable := k.Kind == object.KindAddress || k.Kind == object.KindNeigh || k.Kind == object.KindProxyNeigh
+	if ok && have.Value == want && (have.Marked || unmarkable) {
+		return nil
+	}
+	if !ok {
+		return fmt.Errorf("something else stands under this key: %w", refused)
+	}
+	return b.foreign(have)
+}
+
+// foreign says whose object stands in the way.
+func (b *Backend) foreign(have object.Item) error {
+	owner := "somebody else's"
+	if p, ok := b.mirror.others[have.Value.Key()]; ok {
+		owner += " (protocol " + protocolName(p) + ")"
+	}
+	if have.Marked {
+		owner = "our own, different"
+	}
+	return fmt.Errorf("%s %s stands there and is left alone: %s", owner, have.Value.Key().Kind, object.Text(have.Value))
+}
+
+// record takes our own writes into the mirror. All but routes are read again
+// before they are next used: they are few, and what the kernel made of a write
+// is better seen than assumed.
+func (b *Backend) record(kind object.Kind, changes []object.Change, errs []error) {
+	marked := kind == object.KindRoute || kind == object.KindRule || kind == object.KindLink
+	b.mirror.own(kind)
+	for i, c := range changes {
+		switch {
+		case errs[i] != nil:
+			continue
+		case c.After == nil:
+			b.mirror.set.Remove(c.Before.Key())
+		default:
+			b.mirror.set.Put(object.Item{Value: c.After, Marked: marked})
+		}
+		if len(b.mirror.crowded) > 0 && has(b.mirror.crowded, c.Key()) {
+			b.doubt(partRoutes, false) // what else there was shows now
+		}
+		if a, ok := c.Before.(object.Address); ok && c.After == nil {
+			b.addressGone(a.Dev, a.Prefix.Addr(), false)
+		}
+	}
+	if kind != object.KindRoute {
+		b.stale |= partOf(kind)
+	}
+}
+
+// errNeverDeleted refuses to delete a [object.Setting].
+var errNeverDeleted = errors.New("a setting is changed, never deleted")

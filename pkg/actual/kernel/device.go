@@ -1,0 +1,63 @@
+package kernel
+
+import (
+	"context"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// linkRequest begins a request about a device; change says which of the flags
+// are meant.
+func linkRequest(q *rtnl.Batch, kind uint16, flags int, index, set, change uint32) {
+	q.Begin(kind, flags, unix.AF_UNSPEC, 0, 0, 0)
+	q.Header32(index)
+	q.Header32(set)
+	q.Header32(change)
+}
+
+// adminState is IFF_UP or nothing.
+func adminState(up bool) uint32 {
+	if up {
+		return unix.IFF_UP
+	}
+	return 0
+}
+
+func deviceFromLink(l link) object.Device { return object.Device{Name: l.name, Up: l.up} }
+
+// encodeDevice sets the admin state. A device is never made and never removed.
+func (b *Backend) encodeDevice(q *rtnl.Batch, c object.Change) error {
+	if c.After == nil {
+		return errNeverDeleted
+	}
+	d := c.After.(object.Device)
+	index, err := b.links.index(d.Name)
+	if err != nil {
+		return err
+	}
+	linkRequest(q, unix.RTM_NEWLINK, 0, index, adminState(d.Up), unix.IFF_UP)
+	return nil
+}
+
+// readDevices derives the values of kinds Device and Link from the table of
+// links: devices asked for, links with our alias, and whatever stands where a
+// link of ours is wanted.
+func (b *Backend) readDevices(context.Context) error {
+	var devices, ours []object.Item
+	for name := range b.scope.admin {
+		if l, ok := b.links.named(name); ok {
+			devices = append(devices, object.Item{Value: deviceFromLink(l)})
+		}
+	}
+	for _, l := range b.links.byIndex {
+		marked := l.alias == b.marks.Alias
+		if marked || has(b.scope.links, l.name) {
+			ours = append(ours, object.Item{Value: linkToValue(l, &b.links), Marked: marked})
+		}
+	}
+	b.mirror.replace(object.KindDevice, devices)
+	b.mirror.replace(object.KindLink, ours)
+	return nil
+}

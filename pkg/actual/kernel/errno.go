@@ -1,0 +1,83 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// outcome is what a refusal means for a change; nil when it is as good as done.
+// This is the only place where an errno is judged, except that EEXIST on a
+// create is looked into (judge).
+func outcome(c object.Change, refused *rtnl.Error) error {
+	if c.After == nil && isGone(refused.Errno) {
+		return nil
+	}
+	switch refused.Errno {
+	case unix.ENODEV, unix.ENXIO:
+		// The index was resolved a moment ago: the device has just vanished.
+		return fmt.Errorf("its device has vanished: %w: %w", actual.ErrGone, refused)
+	case unix.ENETDOWN:
+		// A device that is down holds no routes. Setting it up is a change of
+		// its own, which the next round plans.
+		return fmt.Errorf("its device is down: %w: %w", actual.ErrGone, refused)
+	case unix.EOPNOTSUPP:
+		if c.Key().Kind == object.KindLink {
+			return fmt.Errorf("kernel has no 802.1Q support; load module 8021q: %w", refused)
+		}
+	case unix.EPERM, unix.EACCES:
+		return fmt.Errorf("CAP_NET_ADMIN is missing: %w", refused)
+	}
+	return refused
+}
+
+// isGone reports the errors with which a delete says that there is nothing to
+// delete.
+func isGone(e unix.Errno) bool {
+	switch e {
+	case unix.ESRCH, // route: no entry with this selector and protocol
+		unix.ENOENT,        // rule, neighbour, proxy neighbour, or a table nobody has used
+		unix.ENODEV,        // the device is gone, and all that stood on it
+		unix.ENXIO,         // the same, as IPv6 addresses say it
+		unix.EADDRNOTAVAIL: // address
+		return true
+	}
+	return false
+}
+
+// gone reports whether an error is that of a vanished device.
+func gone(err error) bool { return errors.Is(err, actual.ErrGone) }
+
+// protocolName is how ip(8) calls the common values of rtm_protocol.
+func protocolName(p uint8) string {
+	switch p {
+	case unix.RTPROT_UNSPEC:
+		return "unspec"
+	case unix.RTPROT_REDIRECT:
+		return "redirect"
+	case unix.RTPROT_KERNEL:
+		return "kernel"
+	case unix.RTPROT_BOOT:
+		return "boot"
+	case unix.RTPROT_STATIC:
+		return "static"
+	case unix.RTPROT_RA:
+		return "ra"
+	case unix.RTPROT_ZEBRA:
+		return "zebra"
+	case unix.RTPROT_BIRD:
+		return "bird"
+	case unix.RTPROT_DHCP:
+		return "dhcp"
+	case unix.RTPROT_BGP:
+		return "bgp"
+	case unix.RTPROT_OSPF:
+		return "ospf"
+	default:
+		return fmt.Sprint(p)
+	}
+}

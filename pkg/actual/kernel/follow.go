@@ -1,0 +1,199 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// follow takes in notifications between rounds, until the watch is closed.
+func (b *Backend) follow() {
+	defer close(b.done)
+	for {
+		if err := b.watch.Wait(); err != nil {
+			if !errors.Is(err, os.ErrClosed) {
+				b.log.Error("kernel changes are seen only by audits from now on", "error", err)
+			}
+			return
+		}
+		b.mu.Lock()
+		b.drain()
+		b.checkSysctls()
+		b.announce()
+		b.mu.Unlock()
+	}
+}
+
+// checkSysctls reads the settings again when the kernel has said that one of
+// its network settings was changed, which says neither which of ours nor
+// whether at all. Forwarding, rp_filter and the proxies are told of; others
+// are seen by audits.
+func (b *Backend) checkSysctls() {
+	if !b.settings {
+		return
+	}
+	b.settings = false
+	before := b.mirror.set
+	if err := b.readSysctls(context.Background()); err != nil {
+		b.doubt(partSysctls, true)
+	}
+	b.stirred = b.stirred || !sameSet(before, b.mirror.set)
+}
+
+// announce signals the caller if something came up that it has not seen.
+func (b *Backend) announce() {
+	if b.stirred {
+		b.stirred = false
+		b.signal()
+	}
+}
+
+func (b *Backend) signal() {
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}
+
+// drain takes in what is queued. After a loss nothing in the mirror is sure.
+func (b *Backend) drain() {
+	lost, err := b.watch.Drain(b.note)
+	if lost || err != nil {
+		b.stale = everything
+		b.stirred = true
+	}
+}
+
+// rtmDelNetconf is RTM_DELNETCONF.
+const rtmDelNetconf = unix.RTM_NEWNETCONF + 1
+
+// note takes in one notification.
+func (b *Backend) note(m rtnl.Message) {
+	switch m.Type {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		b.noteLink(m)
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		b.noteAddress(m)
+	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
+		b.noteNeigh(m)
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		b.noteRoute(m)
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		b.noteRule(m)
+	case unix.RTM_NEWNETCONF, rtmDelNetconf:
+		b.settings = true
+		b.doubt(partSysctls, false)
+	}
+}
+
+// noteItem takes in that an object is there (or not) whose key tells all.
+func (b *Backend) noteItem(it object.Item, there bool) {
+	k := it.Value.Key()
+	if b.flight.has(k) {
+		b.doubt(partOf(k.Kind), !b.flight.leadsTo(it.Value, there))
+		return
+	}
+	have, _ := b.mirror.set.Get(k)
+	var news bool
+	if there {
+		// That it is ours is no news: the kernel may tell of our own IPv6
+		// address some time after it took it.
+		news = b.mirror.put(it) && have.Value != it.Value
+	} else {
+		news = b.mirror.remove(k)
+	}
+	if news && (it.Marked || have.Marked || b.scope.wants(k)) {
+		b.stirred = true
+	}
+}
+
+// doubt has parts of the mirror read again before they are used.
+func (b *Backend) doubt(p parts, news bool) {
+	b.stale |= p
+	b.stirred = b.stirred || news
+}
+
+// noteLink keeps the table of links and finds out what a change of a device
+// has done to what stands on it. The kernel drops the IPv4 routes of a device
+// that goes down without a word, and proxy neighbours always.
+func (b *Backend) noteLink(m rtnl.Message) {
+	now, ok := linkFromMessage(m)
+	if !ok {
+		return
+	}
+	before, known := b.links.byIndex[now.index]
+	gone := m.Type == unix.RTM_DELLINK
+	if !gone && before == now {
+		return
+	}
+	if gone {
+		b.links.remove(now.index)
+	} else {
+		b.links.put(now)
+	}
+	b.doubt(partDevices, b.concerns(now) || known && b.concerns(before))
+	if known && !gone && before.name != now.name {
+		b.doubt(everything, b.stirred)
+		return
+	}
+	if gone || known && before.up && !now.up {
+		b.noteDown(now.name)
+	}
+	if !gone && (!known || before.up != now.up) && has(b.scope.devices, now.name) {
+		b.doubt(onDevices, false)
+	}
+}
+
+func (b *Backend) noteDown(name string) {
+	if has(b.scope.devices, name) || has(b.mirror.devs, name) {
+		b.doubt(onDevices|partRoutes, !b.flight.concernsLink(name))
+	}
+}
+
+// concerns reports whether a change of the device is news to the caller: it is
+// in focus or ours, and it is not we who are changing it.
+func (b *Backend) concerns(l link) bool {
+	return (has(b.scope.devices, l.name) || l.alias == b.marks.Alias) && !b.flight.concernsLink(l.name)
+}
+
+// flight is a run of changes that is being applied. What the kernel reports
+// about the same keys meanwhile cannot be put in order with our own writes,
+// whose notifications are kept from us.
+type flight struct {
+	changes []object.Change
+	keys    map[object.Key]object.Value // what each is to become; nil for nothing
+}
+
+// has reports whether a key is being changed. The keys are collected only when
+// somebody else's change comes in at all, which is rare.
+func (f *flight) has(k object.Key) bool {
+	if f == nil {
+		return false
+	}
+	if f.keys == nil {
+		f.keys = make(map[object.Key]object.Value, len(f.changes))
+		for _, c := range f.changes {
+			f.keys[c.Key()] = c.After
+		}
+	}
+	_, ok := f.keys[k]
+	return ok
+}
+
+// leadsTo reports whether a notification about a key in flight says just what
+// we want: then it does not matter which came first.
+func (f *flight) leadsTo(v object.Value, there bool) bool {
+	want := f.keys[v.Key()]
+	if !there {
+		return want == nil
+	}
+	return want == v
+}
+
+func (f *flight) concernsLink(name string) bool {
+	return f.has(object.Key{Kind: object.KindDevice, Name: name}) || f.has(object.Key{Kind: object.KindLink, Name: name})
+}

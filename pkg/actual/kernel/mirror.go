@@ -1,0 +1,145 @@
+package kernel
+
+import "github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+
+// parts names portions of the mirror that are read together.
+type parts uint
+
+const (
+	partLinks     parts = 1 << iota // the table of links, which gives names to indexes
+	partDevices                     // values of kinds Device and Link, derived from it
+	partSysctls                     //
+	partAddresses                   //
+	partNeighs                      //
+	partProxies                     //
+	partRoutes                      //
+	partRules                       //
+	everything    = partRules<<1 - 1
+	onDevices     = partSysctls | partAddresses | partNeighs | partProxies
+)
+
+// partOf is the part in which values of a kind are.
+func partOf(k object.Kind) parts {
+	switch k {
+	case object.KindDevice, object.KindLink:
+		return partDevices
+	case object.KindSysctl:
+		return partSysctls
+	case object.KindAddress:
+		return partAddresses
+	case object.KindNeigh:
+		return partNeighs
+	case object.KindProxyNeigh:
+		return partProxies
+	case object.KindRoute:
+		return partRoutes
+	case object.KindRule:
+		return partRules
+	default:
+		return 0
+	}
+}
+
+// mirror is what the kernel holds, as far as it is of interest. There may be
+// 100,000 routes, so what has been handed out is copied only when it must
+// change, and only the kind concerned.
+type mirror struct {
+	set object.Set
+	// lent has a bit for each kind that has been handed out: its part of the
+	// set must not be changed any more.
+	lent uint
+	// others are the protocols of routes that are not ours, also of those
+	// that stand beside ours under the same key.
+	others map[object.Key]uint8
+	// crowded are the keys under which the FIB had several entries when it was
+	// last read.
+	crowded map[object.Key]struct{}
+	// devs are the devices that routes have ever been seen on.
+	devs map[string]struct{}
+	dev  string // the last one that was added to devs
+}
+
+func newMirror() mirror {
+	return mirror{others: make(map[object.Key]uint8), devs: make(map[string]struct{})}
+}
+
+// lend returns the set, which stays as it is from now on.
+func (m *mirror) lend() object.Set {
+	m.lent = ^uint(0)
+	return m.set
+}
+
+// own makes the values of a kind changeable.
+func (m *mirror) own(kind object.Kind) {
+	if m.lent&(1<<kind) != 0 {
+		m.exchange(kind, m.set.Only(kind).Clone())
+	}
+}
+
+// exchange puts all values of a kind in place of those there are.
+func (m *mirror) exchange(kind object.Kind, values object.Set) {
+	var rest []object.Kind
+	for _, k := range object.Kinds() {
+		if k != kind {
+			rest = append(rest, k)
+		}
+	}
+	m.set = object.Union(m.set.Only(rest...), values)
+	m.lent &^= 1 << kind
+}
+
+// put stores an item and reports whether that changed anything.
+func (m *mirror) put(it object.Item) bool {
+	k := it.Value.Key()
+	if m.shows(k, it) {
+		return false
+	}
+	m.own(k.Kind)
+	m.set.Put(it)
+	if r, ok := it.Value.(object.Route); ok {
+		m.onDevice(r.Dev)
+	}
+	return true
+}
+
+// onDevice notes that there may be routes on a device.
+func (m *mirror) onDevice(name string) {
+	if name != m.dev {
+		m.dev = name
+		m.devs[name] = struct{}{}
+	}
+}
+
+func (m *mirror) shows(k object.Key, it object.Item) bool {
+	have, ok := m.set.Get(k)
+	return ok && have.Value == it.Value && have.Marked == it.Marked
+}
+
+// remove takes a key out and reports whether it was there.
+func (m *mirror) remove(k object.Key) bool {
+	if !m.set.Has(k) {
+		return false
+	}
+	m.own(k.Kind)
+	m.set.Remove(k)
+	return true
+}
+
+// replace makes items the only ones of a kind. When they are what is there,
+// nothing is touched, so that an unchanged set stays the very same.
+func (m *mirror) replace(kind object.Kind, items []object.Item) {
+	var fresh object.Set
+	same := true
+	for _, it := range items {
+		k := it.Value.Key()
+		// Two objects of the kernel may share a key; ours is the one to show.
+		if have, twice := fresh.Get(k); twice && have.Marked {
+			continue
+		}
+		fresh.Put(it)
+		same = same && m.shows(k, it)
+	}
+	if !same || fresh.LenOf(kind) != m.set.LenOf(kind) {
+		m.exchange(kind, fresh)
+	}
+}

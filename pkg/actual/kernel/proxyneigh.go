@@ -1,0 +1,72 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// proxyToRequest writes p with our protocol.
+func proxyToRequest(q *rtnl.Batch, kind uint16, flags int, p object.ProxyNeigh, device uint32, protocol uint8) {
+	neighHeader(q, kind, flags, p.Addr, device, unix.NUD_NONE, unix.NTF_PROXY)
+	if kind == unix.RTM_NEWNEIGH {
+		q.Uint8(ndaProtocol, protocol)
+	}
+}
+
+// proxy is the inverse of proxyToRequest.
+func (n neighbour) proxy() (object.ProxyNeigh, bool) {
+	return object.ProxyNeigh{Dev: n.dev, Addr: n.addr}, n.flags&unix.NTF_PROXY != 0
+}
+
+// encodeProxyNeigh leaves an entry alone that stands already: creating it
+// again would put our mark on what may be somebody else's.
+func (b *Backend) encodeProxyNeigh(q *rtnl.Batch, c object.Change) error {
+	there := b.mirror.set.Has(c.Key())
+	device, err := b.links.index(c.Key().Name)
+	switch {
+	case c.After == nil && (gone(err) || !there):
+		return nil
+	case err != nil:
+		return err
+	case c.After == nil:
+		proxyToRequest(q, unix.RTM_DELNEIGH, 0, c.Before.(object.ProxyNeigh), device, 0)
+	case !there:
+		proxyToRequest(q, unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_EXCL,
+			c.After.(object.ProxyNeigh), device, b.marks.RouteProtocol)
+	}
+	return nil
+}
+
+// readProxies asks with NTF_PROXY: a plain dump of neighbours leaves them out.
+func (b *Backend) readProxies(ctx context.Context) error {
+	items, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
+		q.Begin(unix.RTM_GETNEIGH, 0, family, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.NTF_PROXY, 0)
+	}, func(m rtnl.Message) (object.Item, bool) {
+		n, ok := neighbourFromMessage(m, &b.links)
+		if !ok {
+			return object.Item{}, false
+		}
+		return b.proxyItem(n)
+	})
+	if err != nil {
+		return fmt.Errorf("read proxy neighbours: %w", err)
+	}
+	b.mirror.replace(object.KindProxyNeigh, items)
+	return nil
+}
+
+func (b *Backend) proxyItem(n neighbour) (object.Item, bool) {
+	p, ok := n.proxy()
+	ours := n.protocol == b.marks.RouteProtocol || b.ourLink(n.dev)
+	return object.Item{Value: p, Marked: ours}, ok && (ours || has(b.scope.devices, n.dev))
+}
+
+func (b *Backend) noteProxyNeigh(n neighbour, there bool) {
+	if it, ok := b.proxyItem(n); ok || !there {
+		b.noteItem(it, there)
+	}
+}

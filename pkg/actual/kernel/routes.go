@@ -1,0 +1,188 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// readRoutes reads ours from all tables and everybody's from the tables in
+// focus. As a rule it finds what the mirror has, so the first pass only
+// compares, which is cheaper than building a set and leaves no garbage; the
+// second is for when something has vanished.
+func (b *Backend) readRoutes(ctx context.Context) error {
+	have := b.mirror.set.Only(object.KindRoute)
+	first := newRouteReader(b, have)
+	if err := first.read(ctx); err != nil {
+		return err
+	}
+	if first.same == have.Len() && !first.conflict {
+		for _, it := range first.fresh.All() {
+			b.mirror.put(it)
+		}
+		b.mirror.others, b.mirror.crowded = first.others, first.crowded
+		return nil
+	}
+	second := newRouteReader(b, object.Set{})
+	second.fresh = object.SetLike(have)
+	if err := second.read(ctx); err != nil {
+		return err
+	}
+	b.mirror.exchange(object.KindRoute, second.fresh)
+	b.mirror.others, b.mirror.crowded = second.others, second.crowded
+	return nil
+}
+
+func (b *Backend) ourRoute(r route) bool { return r.protocol == b.marks.RouteProtocol }
+
+// routeReader goes once through all routes and sorts them into those that are
+// in have as they are and the others.
+type routeReader struct {
+	b    *Backend
+	have object.Set
+	// same counts, fresh collects; conflict is set when one of the fresh has a
+	// key that is in have.
+	same     int
+	fresh    object.Set
+	conflict bool
+	others   map[object.Key]uint8
+	crowded  map[object.Key]struct{}
+}
+
+func newRouteReader(b *Backend, have object.Set) *routeReader {
+	return &routeReader{b: b, have: have, others: make(map[object.Key]uint8), crowded: make(map[object.Key]struct{})}
+}
+
+// read asks table by table and then by protocol: the kernel filters by either.
+// What the tables have shown is skipped in the end.
+func (r *routeReader) read(ctx context.Context) error {
+	for _, family := range families {
+		for _, table := range r.b.scope.tableList() {
+			if err := r.dump(ctx, family, table, 0); err != nil {
+				return fmt.Errorf("read routes of table %d: %w", table, err)
+			}
+		}
+		if err := r.dump(ctx, family, 0, r.b.marks.RouteProtocol); err != nil {
+			return fmt.Errorf("read our routes: %w", err)
+		}
+	}
+	return nil
+}
+
+// dump reads the routes of one family, those of a table or (table 0) those of
+// a protocol. An interrupted dump goes back to where it began.
+func (r *routeReader) dump(ctx context.Context, family uint8, table uint32, protocol uint8) error {
+	request := func(q *rtnl.Batch) {
+		q.Begin(unix.RTM_GETROUTE, 0, family, 0, 0, 0, 0, protocol, 0, 0, 0, 0, 0, 0)
+		if table != 0 {
+			q.Uint32(unix.RTA_TABLE, table)
+		}
+	}
+	var rows []route
+	same := 0
+	err := r.b.dump(ctx, family, request, func() { rows, same = rows[:0], 0 }, func(m rtnl.Message) error {
+		if table == 0 && r.shown(m) {
+			return nil
+		}
+		row, ok := routeFromMessage(m, &r.b.links)
+		switch {
+		case !ok || table == 0 && has(r.b.scope.tables, row.Table):
+		case r.known(row):
+			same++
+		default:
+			rows = append(rows, row)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.same += same
+	for _, row := range rows {
+		r.add(row)
+	}
+	return nil
+}
+
+// shown reports from the header alone whether the route is in a table that has
+// been read. Tables beyond 255 are named by an attribute and have number
+// RT_TABLE_COMPAT here, which is also a table.
+func (r *routeReader) shown(m rtnl.Message) bool {
+	h, _, ok := m.Header(unix.SizeofRtMsg)
+	return ok && h[4] != unix.RT_TABLE_COMPAT && has(r.b.scope.tables, uint32(h[4]))
+}
+
+// known reports whether the mirror has this very row.
+func (r *routeReader) known(row route) bool {
+	have, ok := r.have.Get(row.Key())
+	if !ok || have.Marked != r.b.ourRoute(row) || have.Value != object.Value(row.Route) {
+		return false
+	}
+	if !have.Marked {
+		r.others[row.Key()] = row.protocol
+	}
+	return true
+}
+
+// add takes in a row that the mirror does not have. Of several under one key
+// ours is the one to show, and of those the first, which is in force.
+func (r *routeReader) add(row route) {
+	if row.unresolved {
+		// The device came after the links were read.
+		r.b.doubt(partLinks|partRoutes, false)
+	}
+	k, ours := row.Key(), r.b.ourRoute(row)
+	if !ours {
+		r.others[k] = row.protocol
+	}
+	r.conflict = r.conflict || r.have.Has(k)
+	have, twice := r.fresh.Get(k)
+	if twice {
+		r.crowded[k] = struct{}{}
+	}
+	if !twice || ours && !have.Marked {
+		r.fresh.Put(object.Item{Value: row.Route, Marked: ours})
+	}
+	r.b.mirror.onDevice(row.Dev)
+}
+
+// noteRoute takes in a notification. The FIB may hold several entries under
+// one of our keys (appended ones, IPv6 entries that differ in the next hop);
+// where a notification does not say which of them is in force now, the routes
+// are read again.
+func (b *Backend) noteRoute(m rtnl.Message) {
+	row, ok := routeFromMessage(m, &b.links)
+	ours := ok && b.ourRoute(row)
+	if !ok || !ours && !has(b.scope.tables, row.Table) {
+		return
+	}
+	k := row.Key()
+	have, there := b.mirror.set.Get(k)
+	news := ours || have.Marked || b.scope.wants(k)
+	same := there && have.Marked == ours && have.Value == object.Value(row.Route)
+	switch {
+	case b.flight.has(k) && ours && b.flight.leadsTo(row.Route, m.Type == unix.RTM_NEWROUTE):
+	case b.flight.has(k), row.unresolved, has(b.mirror.crowded, k):
+		b.doubt(partLinks|partRoutes, news)
+	case m.Type == unix.RTM_DELROUTE && same:
+		b.mirror.remove(k)
+		delete(b.mirror.others, k)
+		b.stirred = b.stirred || news
+	case same, m.Type == unix.RTM_DELROUTE && !there:
+		// We know already.
+	case m.Type == unix.RTM_NEWROUTE && (!there || m.Flags&unix.NLM_F_REPLACE != 0):
+		b.mirror.put(object.Item{Value: row.Route, Marked: ours})
+		if !ours {
+			b.mirror.others[k] = row.protocol
+		} else {
+			delete(b.mirror.others, k)
+		}
+		b.stirred = b.stirred || news
+	default:
+		// A second one under the key, or the end of one that was never seen.
+		b.doubt(partRoutes, news)
+	}
+}

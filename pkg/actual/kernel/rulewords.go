@@ -1,0 +1,177 @@
+package kernel
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// ruleWords collects what a rule selects and does, in the words of ip(8).
+type ruleWords struct {
+	header   []byte
+	from, to string
+	not      bool
+	words    []string // further selectors
+	action   string   // what is done instead of a look-up
+	tail     []string // what follows the action
+}
+
+// none is how the kernel writes that a number is not set.
+const none = 0xffffffff
+
+// fibRuleInvert is FIB_RULE_INVERT.
+const fibRuleInvert = 2
+
+func newRuleWords(h []byte) *ruleWords {
+	w := &ruleWords{header: h, from: "all", not: rtnl.Uint32At(h, 8)&fibRuleInvert != 0}
+	if h[3] != 0 {
+		w.add("tos", fmt.Sprintf("%#x", h[3]))
+	}
+	switch h[7] {
+	case frActToTbl:
+	case unix.FR_ACT_BLACKHOLE:
+		w.action = "blackhole"
+	case unix.FR_ACT_UNREACHABLE:
+		w.action = "unreachable"
+	case unix.FR_ACT_PROHIBIT:
+		w.action = "prohibit"
+	case unix.FR_ACT_GOTO:
+		w.action = "goto"
+	default:
+		w.action = "action " + strconv.Itoa(int(h[7]))
+	}
+	return w
+}
+
+func (w *ruleWords) add(words ...string) { w.words = append(w.words, words...) }
+
+// attribute takes in everything but table, priority and protocol. What is
+// unknown counts as a selector, so that no rule passes for simpler than it is.
+func (w *ruleWords) attribute(a *rtnl.Attrs) {
+	switch a.Type {
+	case unix.FRA_SRC:
+		w.from = selected(a.Addr(), w.header[2])
+	case unix.FRA_DST:
+		w.to = selected(a.Addr(), w.header[1])
+	case unix.FRA_IIFNAME:
+		w.add("iif", a.Text())
+	case unix.FRA_OIFNAME:
+		w.add("oif", a.Text())
+	case unix.FRA_FWMARK:
+		w.add("fwmark", fmt.Sprintf("%#x", a.Uint32()))
+	case unix.FRA_FWMASK:
+		if len(w.words) > 0 && a.Uint32() != none {
+			w.words[len(w.words)-1] += fmt.Sprintf("/%#x", a.Uint32())
+		}
+	case unix.FRA_GOTO:
+		w.action = "goto " + strconv.Itoa(int(a.Uint32()))
+	case unix.FRA_L3MDEV:
+		w.action = "lookup [l3mdev-table]"
+	case unix.FRA_IP_PROTO:
+		w.add("ipproto", transport(a.Uint8()))
+	case unix.FRA_SPORT_RANGE:
+		w.add("sport", ports(a))
+	case unix.FRA_DPORT_RANGE:
+		w.add("dport", ports(a))
+	case unix.FRA_UID_RANGE:
+		w.add("uidrange", uids(a))
+	case unix.FRA_SUPPRESS_PREFIXLEN, unix.FRA_SUPPRESS_IFGROUP:
+		w.suppress(a)
+	case unix.FRA_FLOW, unix.FRA_PAD, unix.FRA_UNUSED2, unix.FRA_UNUSED3, unix.FRA_UNUSED4, unix.FRA_UNUSED5:
+	default:
+		w.add("attribute", strconv.Itoa(int(a.Type)))
+	}
+}
+
+func (w *ruleWords) suppress(a *rtnl.Attrs) {
+	if a.Uint32() == none {
+		return
+	}
+	word := "suppress_prefixlength"
+	if a.Type == unix.FRA_SUPPRESS_IFGROUP {
+		word = "suppress_ifgroup"
+	}
+	w.tail = append(w.tail, word, strconv.Itoa(int(a.Uint32())))
+}
+
+// plain reports whether the rule does nothing but look a table up for every
+// packet.
+func (w *ruleWords) plain() bool {
+	return w.from == "all" && w.to == "" && !w.not && len(w.words)+len(w.tail) == 0 && w.action == ""
+}
+
+// line is the rule as ip(8) prints it.
+func (w *ruleWords) line(r object.Rule) string {
+	words := []string{strconv.Itoa(int(r.Priority)) + ":"}
+	if w.not {
+		words = append(words, "not")
+	}
+	words = append(words, "from", w.from)
+	if w.to != "" {
+		words = append(words, "to", w.to)
+	}
+	words = append(words, w.words...)
+	if w.action != "" {
+		words = append(words, w.action)
+	} else {
+		words = append(words, "lookup", tableName(r.Table))
+	}
+	return strings.Join(append(words, w.tail...), " ")
+}
+
+func tableName(t uint32) string {
+	switch t {
+	case unix.RT_TABLE_MAIN:
+		return "main"
+	case unix.RT_TABLE_LOCAL:
+		return "local"
+	case unix.RT_TABLE_DEFAULT:
+		return "default"
+	default:
+		return strconv.Itoa(int(t))
+	}
+}
+
+// selected prints a selector as ip(8) does: without the length of a host.
+func selected(a netip.Addr, bits uint8) string {
+	if int(bits) == a.BitLen() {
+		return a.String()
+	}
+	return netip.PrefixFrom(a, int(bits)).String()
+}
+
+func transport(p uint8) string {
+	switch p {
+	case unix.IPPROTO_TCP:
+		return "tcp"
+	case unix.IPPROTO_UDP:
+		return "udp"
+	case unix.IPPROTO_ICMP:
+		return "icmp"
+	default:
+		return strconv.Itoa(int(p))
+	}
+}
+
+func ports(a *rtnl.Attrs) string {
+	if len(a.Data) < 4 {
+		return "?"
+	}
+	first, last := rtnl.Uint16At(a.Data, 0), rtnl.Uint16At(a.Data, 2)
+	if first == last {
+		return strconv.Itoa(int(first))
+	}
+	return fmt.Sprintf("%d-%d", first, last)
+}
+
+func uids(a *rtnl.Attrs) string {
+	if len(a.Data) < 8 {
+		return "?"
+	}
+	return fmt.Sprintf("%d-%d", rtnl.Uint32At(a.Data, 0), rtnl.Uint32At(a.Data, 4))
+}

@@ -1,0 +1,115 @@
+package kernel
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"unsafe"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// scope is how far beyond our own marks the caller is interested: what a
+// [actual.Focus] says, reduced to tables, devices and paths.
+type scope struct {
+	focus actual.Focus
+	// tables are those in which everybody's routes and rules are read.
+	tables map[uint32]struct{}
+	// devices are those whose addresses and neighbours are read, and whose
+	// coming and going is news.
+	devices map[string]struct{}
+	// admin are the devices whose admin state is asked for, links those that
+	// are wanted as ours.
+	admin, links map[string]struct{}
+	sysctls      map[string]struct{}
+}
+
+func newScope() scope {
+	return scope{
+		tables:  make(map[uint32]struct{}),
+		devices: make(map[string]struct{}),
+		admin:   make(map[string]struct{}),
+		links:   make(map[string]struct{}),
+		sysctls: make(map[string]struct{}),
+	}
+}
+
+// widen takes in a focus and returns the parts for which more must be read
+// than before. It only ever grows, apart from a complete read, which begins
+// anew: what is read too much is merely not ours.
+func (s *scope) widen(f actual.Focus) parts {
+	if s.tables == nil || f.Complete {
+		*s = newScope()
+	} else if sameFocus(s.focus, f) {
+		return 0
+	}
+	s.focus = f
+	var grown parts
+	for k, it := range f.Want.All() {
+		grown |= s.add(k)
+		if r, ok := it.Value.(object.Route); ok {
+			grown |= grow(s.devices, r.Dev, partAddresses|partNeighs|partProxies)
+		}
+	}
+	for _, k := range f.Owned {
+		grown |= s.add(k)
+	}
+	return grown
+}
+
+// add takes in one key and returns the parts that it makes wider.
+func (s *scope) add(k object.Key) parts {
+	const near = partAddresses | partNeighs | partProxies
+	switch k.Kind {
+	case object.KindRoute, object.KindRule:
+		return grow(s.tables, k.Num, partRoutes|partRules)
+	case object.KindAddress, object.KindNeigh, object.KindProxyNeigh:
+		return grow(s.devices, k.Name, near)
+	case object.KindDevice:
+		return grow(s.admin, k.Name, partDevices) | grow(s.devices, k.Name, near)
+	case object.KindLink:
+		return grow(s.links, k.Name, partDevices) | grow(s.devices, k.Name, near)
+	case object.KindSysctl:
+		return grow(s.sysctls, k.Name, partSysctls)
+	default:
+		return 0
+	}
+}
+
+func grow[K comparable](set map[K]struct{}, k K, p parts) parts {
+	if _, ok := set[k]; ok {
+		return 0
+	}
+	set[k] = struct{}{}
+	return p
+}
+
+func has[K comparable, V any](set map[K]V, k K) bool {
+	_, ok := set[k]
+	return ok
+}
+
+func (s *scope) tableList() []uint32 { return slices.Sorted(maps.Keys(s.tables)) }
+
+// wants reports whether a key is in the focus as wanted.
+func (s *scope) wants(k object.Key) bool { return s.focus.Want.Has(k) }
+
+// sameFocus reports whether two focuses are the very same data. Neither sets
+// nor lists that have been handed on are changed, so identity is enough, and it
+// is what makes an idle round free of going through 100,000 wishes.
+func sameFocus(a, b actual.Focus) bool {
+	return sameSet(a.Want, b.Want) &&
+		unsafe.SliceData(a.Owned) == unsafe.SliceData(b.Owned) && len(a.Owned) == len(b.Owned)
+}
+
+// sameSet compares the maps inside of two sets by address.
+func sameSet(a, b object.Set) bool {
+	x, y := reflect.ValueOf(a).Field(0), reflect.ValueOf(b).Field(0)
+	for i := range x.Len() {
+		if x.Index(i).Pointer() != y.Index(i).Pointer() {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,85 @@
+// Package file reads and writes snapshot files: the rows of a Southbound
+// database and of the Open_vSwitch databases of one or more chassis, in OVSDB's
+// JSON notation (RFC 7047 section 5.1), one row a line.
+//
+//	{"meta": {...},
+//	 "sb":   {"Port_Binding": [{"_uuid": "...", "logical_port": "...", ...}, ...], ...},
+//	 "ovs":  {"hv1": {"Open_vSwitch": [...], "Bridge": [...], "Port": [...], "Interface": [...]}},
+//	 "host": {"hv1": {"links": [...], "tables": [...]}}}
+//
+// Files made from a dump of the databases have every column and no host part;
+// other members, such as "nb", are skipped. Files written here have the columns
+// that we use. It refuses to guess: what is not such a file is an error that
+// says where.
+//
+// Read next: read.go, ovs.go for what an Open_vSwitch database says, write.go.
+package file
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// File is what a snapshot file holds.
+type File struct {
+	// Southbound are the rows of "sb".
+	Southbound *observe.Southbound
+	// OVS is what each chassis' Open_vSwitch database says, by the key under
+	// "ovs"; nil where the file has null.
+	OVS map[string]*observe.OpenVSwitch
+	// Host is what is known of each node's network stack, by the same keys;
+	// there is none in a dump of the databases.
+	Host map[string]*observe.Host
+}
+
+// Names lists the chassis that Snapshot knows: keys, with the system-id behind
+// those that differ from it.
+func (f *File) Names() []string {
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(f.OVS)) {
+		if o := f.OVS[key]; o != nil && o.SystemID != key && o.SystemID != "" {
+			key += " (" + o.SystemID + ")"
+		}
+		out = append(out, key)
+	}
+	return out
+}
+
+// Snapshot is the view of one chassis, named by its system-id or its key under
+// "ovs". The name may be empty if the file has only one.
+func (f *File) Snapshot(name string) (observe.Snapshot, error) {
+	key, err := f.find(name)
+	if err != nil {
+		return observe.Snapshot{}, err
+	}
+	snap := observe.Snapshot{Chassis: key, SB: f.Southbound, OVS: f.OVS[key], Host: f.Host[key]}
+	if snap.OVS != nil && snap.OVS.SystemID != "" {
+		snap.Chassis = snap.OVS.SystemID
+	}
+	return snap, nil
+}
+
+func (f *File) find(name string) (string, error) {
+	if _, ok := f.OVS[name]; ok {
+		return name, nil
+	}
+	if name == "" && len(f.OVS) == 1 {
+		return slices.Collect(maps.Keys(f.OVS))[0], nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.OVS)) {
+		if o := f.OVS[key]; o != nil && o.SystemID == name && name != "" {
+			return key, nil
+		}
+	}
+	switch {
+	case len(f.OVS) == 0:
+		return "", fmt.Errorf("the snapshot has no Open_vSwitch database of any chassis (member \"ovs\")")
+	case name == "":
+		return "", fmt.Errorf("the snapshot has several chassis: name one of %s", strings.Join(f.Names(), ", "))
+	}
+	return "", fmt.Errorf("the snapshot has no chassis %q: it has %s", name, strings.Join(f.Names(), ", "))
+}

@@ -1,0 +1,103 @@
+package file
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
+)
+
+// madeWith is meta.made_with of the files written here.
+const madeWith = "bgp-ovn snapshot"
+
+// Write writes a file from which Read makes an equal snapshot. Equal snapshots
+// make equal files, byte for byte.
+func Write(out io.Writer, snap observe.Snapshot) error {
+	w := &writer{buf: bufio.NewWriterSize(out, 1<<16)}
+	w.text("{\n\"meta\": ")
+	w.json(meta{MadeWith: madeWith, Revision: snap.SB.Revision, Stale: snap.SB.Stale})
+	w.text(",\n\"sb\": {")
+	w.southbound(snap.SB)
+	w.text("\n},\n\"ovs\": {\n ")
+	w.json(snap.Chassis)
+	w.text(": ")
+	w.openVSwitch(snap.OVS)
+	w.text("\n}")
+	if snap.Host != nil {
+		w.text(",\n\"host\": {\n ")
+		w.json(snap.Chassis)
+		w.text(": ")
+		w.json(snap.Host)
+		w.text("\n}")
+	}
+	w.badRows(snap.SB.BadRows)
+	w.text("\n}\n")
+	if w.err == nil {
+		w.err = w.buf.Flush()
+	}
+	if w.err != nil {
+		return fmt.Errorf("write snapshot: %w", w.err)
+	}
+	return nil
+}
+
+// writer keeps the first error.
+type writer struct {
+	buf *bufio.Writer
+	row []byte
+	err error
+}
+
+func (w *writer) text(s string) { w.bytes([]byte(s)) }
+
+func (w *writer) bytes(b []byte) {
+	if w.err == nil {
+		_, w.err = w.buf.Write(b)
+	}
+}
+
+func (w *writer) json(v any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil && w.err == nil {
+		w.err = err
+	}
+	w.bytes(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}
+
+func (w *writer) southbound(sb *observe.Southbound) {
+	for i, table := range slices.Clone(sb.Tables) {
+		if i > 0 {
+			w.text(",")
+		}
+		w.text("\n \"" + table + "\": ")
+		var err error
+		if w.row, err = wire.AppendRows(w.row[:0], sb, table); err != nil && w.err == nil {
+			w.err = err
+		}
+		w.bytes(w.row)
+	}
+}
+
+// badRows keeps what is known of rows that could not be read: the rows
+// themselves are not, and without this they would look deleted.
+func (w *writer) badRows(rows []*observe.RowError) {
+	if len(rows) == 0 {
+		return
+	}
+	w.text(",\n\"bad_rows\": [")
+	for i, r := range rows {
+		if i > 0 {
+			w.text(",")
+		}
+		w.text("\n  ")
+		w.json(badRow{r.Table, r.Row, r.Err.Error()})
+	}
+	w.text("\n]")
+}

@@ -1,0 +1,132 @@
+package file
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// wireMap is a map in OVSDB's notation.
+func wireMap(pairs ...[2]string) any {
+	return []any{"map", append([][2]string{}, pairs...)}
+}
+
+func wireSet(values ...any) any {
+	if len(values) == 1 {
+		return values[0]
+	}
+	return []any{"set", append([]any{}, values...)}
+}
+
+// madeUUID makes the UUID of a row out of its name, because we do not keep
+// those of the Open_vSwitch database.
+func madeUUID(words ...string) observe.UUID {
+	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
+	return observe.UUID(sum[:16])
+}
+
+func wireRef(u observe.UUID) any { return [2]string{"uuid", u.String()} }
+
+type row = map[string]any
+
+// openVSwitch writes rows that say what o says.
+func (w *writer) openVSwitch(o *observe.OpenVSwitch) {
+	if o == nil {
+		w.text("null")
+		return
+	}
+	var bridges, ports, interfaces []row
+	for _, b := range o.Bridges {
+		var refs []any
+		add := func(name, localnet string, mac object.MAC, ofport uint16) {
+			p, i := portRows(b.Name, name, localnet, mac, ofport)
+			ports, interfaces = append(ports, p), append(interfaces, i)
+			refs = append(refs, wireRef(madeUUID("Port", b.Name, name)))
+		}
+		add(b.Name, "", b.MAC, 65534)
+		for _, p := range b.Patches {
+			add(p.Name, p.Localnet, object.MAC{}, p.OFPort)
+		}
+		bridges = append(bridges, row{
+			"_uuid": madeUUID("Bridge", b.Name), "name": b.Name, "datapath_type": b.DatapathType, "ports": wireSet(refs...),
+		})
+	}
+	w.text("{\n  \"revision\": ")
+	w.json(o.Revision)
+	w.text(",\n  \"stale\": ")
+	w.json(o.Stale)
+	w.text(",\n  \"problems\": ")
+	w.json(append([]string{}, o.Problems...))
+	w.rows("Open_vSwitch", row{"_uuid": madeUUID("Open_vSwitch"), "external_ids": globalIDs(o)})
+	w.rows("Bridge", bridges...)
+	w.rows("Port", ports...)
+	w.rows("Interface", interfaces...)
+	w.text("\n }")
+}
+
+func (w *writer) rows(table string, rows ...row) {
+	w.text(",\n  \"" + table + "\": [")
+	for i, r := range rows {
+		if i > 0 {
+			w.text(",")
+		}
+		w.text("\n    ")
+		w.json(r)
+	}
+	w.text("\n  ]")
+}
+
+func portRows(bridge, name, localnet string, mac object.MAC, ofport uint16) (port, iface row) {
+	id := madeUUID("Interface", bridge, name)
+	port = row{
+		"_uuid": madeUUID("Port", bridge, name), "name": name, "interfaces": wireRef(id), "external_ids": wireMap(),
+	}
+	if localnet != "" {
+		port["external_ids"] = wireMap([2]string{"ovn-localnet-port", localnet})
+	}
+	iface = row{"_uuid": id, "name": name, "mac_in_use": wireSet(), "ofport": wireSet()}
+	if !mac.IsZero() {
+		iface["mac_in_use"] = mac.String()
+	}
+	if ofport != 0 {
+		iface["ofport"] = ofport
+	}
+	return port, iface
+}
+
+// globalIDs are the external_ids from which o was made.
+func globalIDs(o *observe.OpenVSwitch) any {
+	var encap []string
+	for _, a := range o.EncapIPs {
+		encap = append(encap, a.String())
+	}
+	var out [][2]string
+	add := func(key, value string) {
+		if value != "" {
+			out = append(out, [2]string{key, value})
+		}
+	}
+	add("hostname", o.Hostname)
+	add("ovn-bridge", o.IntegrationBridge)
+	add("ovn-bridge-mappings", mappings(o.Mappings))
+	add("ovn-encap-ip", strings.Join(encap, ","))
+	add("ovn-remote", strings.Join(o.Remotes, ","))
+	add("system-id", o.SystemID)
+	return wireMap(out...)
+}
+
+// mappings leaves an item empty for each that was malformed, so that the others
+// keep their positions.
+func mappings(list []observe.BridgeMapping) string {
+	var items []string
+	for _, m := range list {
+		for len(items) < m.Position-1 {
+			items = append(items, "")
+		}
+		items = append(items, fmt.Sprintf("%s:%s", m.Network, m.Bridge))
+	}
+	return strings.Join(items, ",")
+}

@@ -1,0 +1,199 @@
+// Package host is the source of [observe.Host]: the devices of this node and
+// the routing tables that others use.
+//
+// It refuses to change anything and to know which of it matters (drivers do).
+// Devices are followed by notification; routing tables are looked at on
+// request, because nothing depends on them from one second to the next. When
+// either cannot be read, what was last known stands and the error is reported:
+// a failing dump is no reason to take an address away.
+//
+// Read next: links.go, then tables.go.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"golang.org/x/sys/unix"
+)
+
+// Config says where to look.
+type Config struct {
+	// Netns is the path of a network namespace; empty is that of the calling
+	// thread.
+	Netns string
+	// RtTablesPaths are files, or patterns of files, that name routing tables;
+	// [RtTables] by default.
+	RtTablesPaths []string
+	// Marks tell our own routes from others'.
+	Marks actual.Marks
+	// TableRange is the first and the last table that may become ours. Only
+	// these are looked into for the routes of others.
+	TableRange [2]uint32
+	// Queue is the size in bytes of the queue for notifications; 1 MiB by
+	// default.
+	Queue int
+	// Logger is told what went wrong between two calls.
+	Logger *slog.Logger
+}
+
+// RtTables are where iproute2 keeps the names of routing tables: the first two
+// for the administrator, the others for the distribution.
+func RtTables() []string {
+	return []string{
+		"/etc/iproute2/rt_tables",
+		"/etc/iproute2/rt_tables.d/*.conf",
+		"/usr/share/iproute2/rt_tables",
+		"/usr/share/iproute2/rt_tables.d/*.conf",
+		"/usr/lib/iproute2/rt_tables",
+	}
+}
+
+// Source follows one network namespace.
+type Source struct {
+	cfg     Config
+	log     *slog.Logger
+	ns      *rtnl.Namespace
+	watch   *rtnl.Watch
+	changed chan struct{}
+	done    chan struct{} // closed when the watching goroutine has ended
+
+	// refresh serialises Refresh, which may take a while, and guards prober.
+	refresh sync.Mutex
+	prober  *rtnl.Conn
+
+	// mu guards the rest.
+	mu     sync.Mutex
+	conn   *rtnl.Conn
+	links  map[int]observe.Link
+	tables []observe.RoutingTable
+	state  *observe.Host
+	lost   bool // a notification was lost and the links have not been read again
+	closed bool
+}
+
+var _ observe.Source[*observe.Host] = (*Source)(nil)
+
+// Open reads everything once and follows the devices from then on.
+func Open(ctx context.Context, cfg Config) (*Source, error) {
+	if len(cfg.RtTablesPaths) == 0 {
+		cfg.RtTablesPaths = RtTables()
+	}
+	if cfg.Queue == 0 {
+		cfg.Queue = 1 << 20
+	}
+	ns, err := rtnl.OpenNamespace(cfg.Netns)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{cfg: cfg, log: cfg.Logger, ns: ns, changed: make(chan struct{}, 1), done: make(chan struct{})}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("observe host: %w", err), s.release())
+	}
+	go s.follow()
+	return s, nil
+}
+
+func (s *Source) open(ctx context.Context) (err error) {
+	// Listening comes first: what changes while the links are read is heard.
+	if s.watch, err = rtnl.Listen(s.ns, s.cfg.Queue, unix.RTNLGRP_LINK); err != nil {
+		return err
+	}
+	if s.conn, err = rtnl.Dial(s.ns); err != nil {
+		return err
+	}
+	if err := s.readLinks(ctx); err != nil {
+		return err
+	}
+	return s.Refresh(ctx)
+}
+
+// Changed is signalled when Read may return something new.
+func (s *Source) Changed() <-chan struct{} { return s.changed }
+
+// Read returns what is known, at once.
+func (s *Source) Read(context.Context) (*observe.Host, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state, nil
+}
+
+// publish makes a new state of links and tables, if it is one. The caller
+// holds mu.
+func (s *Source) publish() {
+	links := make([]observe.Link, 0, len(s.links))
+	for _, l := range s.links {
+		links = append(links, l)
+	}
+	slices.SortFunc(links, func(a, b observe.Link) int { return strings.Compare(a.Name, b.Name) })
+	next := &observe.Host{Revision: 1, Links: links, Tables: s.tables}
+	if s.state != nil {
+		if slices.Equal(s.state.Links, links) && slices.Equal(s.state.Tables, s.tables) {
+			return
+		}
+		next.Revision = s.state.Revision + 1
+	}
+	s.state = next
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// follow takes in notifications until the source is closed.
+func (s *Source) follow() {
+	defer close(s.done)
+	for {
+		if err := s.watch.Wait(); err != nil {
+			if !errors.Is(err, os.ErrClosed) {
+				s.log.Error("devices are seen only by audits from now on", "error", err)
+			}
+			return
+		}
+		s.mu.Lock()
+		s.drain()
+		s.mu.Unlock()
+	}
+}
+
+// Close ends the watching and releases the sockets.
+func (s *Source) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	err := s.watch.Close()
+	<-s.done
+	s.refresh.Lock() // one that is under way comes to its end
+	defer s.refresh.Unlock()
+	s.watch = nil
+	return errors.Join(err, s.release())
+}
+
+func (s *Source) release() error {
+	var errs []error
+	if s.watch != nil {
+		errs = append(errs, s.watch.Close())
+	}
+	for _, conn := range []*rtnl.Conn{s.conn, s.prober} {
+		if conn != nil {
+			errs = append(errs, conn.Close())
+		}
+	}
+	return errors.Join(append(errs, s.ns.Close())...)
+}

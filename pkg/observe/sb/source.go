@@ -1,0 +1,174 @@
+// Package sb watches the OVN Southbound database: it keeps a session with any
+// member or relay of its cluster, applies every update as one step and
+// publishes an immutable observe.Southbound.
+//
+// libovsdb's client is not used, only its wire types, for three reasons that
+// were measured: it applies rows one by one, so that half a transaction can be
+// seen; it stays silent when an update3 cannot be applied; and it needs several
+// times the time and memory for a first copy.
+//
+// It refuses to write: nothing is ever sent but requests to look. It refuses to
+// forget: while no server answers, the last rows stay readable and say why they
+// may be old.
+//
+// Read next: session.go for one connection, run.go for what happens between
+// two, package wire for the rows.
+package sb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
+)
+
+// Config says where the database is and how to keep in touch with it.
+type Config struct {
+	// Remotes are OVSDB addresses: unix:/path, tcp:host:port, ssl:host:port
+	// (ovsdb(7)); any member of a cluster or relay. They are tried in a random
+	// order, so that the nodes of a fleet spread over them.
+	Remotes []string
+	// TLS is needed for ssl remotes.
+	TLS TLS
+	// Database is OVN_Southbound if empty.
+	Database string
+	// Probe is after how much silence the server is asked for a sign of life;
+	// it has as long again to answer. 60 s if zero, never if negative.
+	Probe time.Duration
+	// BackoffMin and BackoffMax bound the pause after all remotes have been
+	// tried in vain: 1 s and 8 s if zero, with a jitter of 20 %.
+	BackoffMin, BackoffMax time.Duration
+	// Logger is slog.Default() if nil.
+	Logger *slog.Logger
+}
+
+// The defaults of Config.
+const (
+	DefaultDatabase   = "OVN_Southbound"
+	DefaultProbe      = 60 * time.Second
+	DefaultBackoffMin = time.Second
+	DefaultBackoffMax = 8 * time.Second
+)
+
+// Source keeps the rows of the Southbound database current. It implements
+// observe.Source[*observe.Southbound].
+type Source struct {
+	cfg     Config
+	remotes []remote
+	log     *slog.Logger
+
+	changed chan struct{}
+	latest  atomic.Pointer[observe.Southbound]
+	status  status
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	// What follows belongs to the goroutine of run.
+	store    *wire.Store
+	since    string // last transaction id that store includes
+	revision uint64
+	cluster  cluster
+}
+
+var _ observe.Source[*observe.Southbound] = (*Source)(nil)
+
+// Open starts to watch the database. An error means that the configuration is
+// wrong; servers that do not answer are tried until Close, or ctx ends.
+func Open(ctx context.Context, cfg Config) (*Source, error) {
+	remotes, err := parseRemotes(cfg.Remotes)
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.TLS.validate(remotes); err != nil {
+		return nil, err
+	}
+	cfg.fill()
+	rand.Shuffle(len(remotes), func(i, j int) { remotes[i], remotes[j] = remotes[j], remotes[i] })
+	ctx, cancel := context.WithCancel(ctx)
+	s := &Source{
+		cfg:     cfg,
+		remotes: remotes,
+		log:     cfg.Logger.With("database", cfg.Database),
+		changed: make(chan struct{}, 1),
+		cancel:  cancel,
+		done:    make(chan struct{}),
+	}
+	go s.run(ctx)
+	return s, nil
+}
+
+func (c *Config) fill() {
+	if c.Database == "" {
+		c.Database = DefaultDatabase
+	}
+	if c.Probe == 0 {
+		c.Probe = DefaultProbe
+	}
+	if c.BackoffMin <= 0 {
+		c.BackoffMin = DefaultBackoffMin
+	}
+	if c.BackoffMax <= 0 {
+		c.BackoffMax = DefaultBackoffMax
+	}
+	c.BackoffMax = max(c.BackoffMin, c.BackoffMax)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+}
+
+// Changed signals that Read may return something new.
+func (s *Source) Changed() <-chan struct{} { return s.changed }
+
+// Read returns the newest rows; observe.ErrNotSynced with the reason before the
+// first copy is complete.
+func (s *Source) Read(context.Context) (*observe.Southbound, error) {
+	if sb := s.latest.Load(); sb != nil {
+		return sb, nil
+	}
+	return nil, fmt.Errorf("southbound: %w: %s", observe.ErrNotSynced, s.status.missing())
+}
+
+// Close ends the session and waits for it. What was read stays readable.
+func (s *Source) Close() error {
+	s.cancel()
+	<-s.done
+	return nil
+}
+
+// publish makes the rows of the store the newest.
+func (s *Source) publish() {
+	sb := s.store.Southbound()
+	s.revision++
+	sb.Revision = s.revision
+	s.latest.Store(sb)
+	s.signal()
+}
+
+// publishStale says why the newest rows may be old, or with an empty reason
+// that they are not. The revision stays: the rows are the same.
+func (s *Source) publishStale(why string) {
+	have := s.latest.Load()
+	if have == nil || have.Stale == why {
+		return
+	}
+	sb := *have
+	sb.Stale = why
+	s.latest.Store(&sb)
+	s.signal()
+}
+
+func (s *Source) signal() {
+	select {
+	case s.changed <- struct{}{}:
+	default: // a signal that was not taken yet says the same
+	}
+}
+
+// errClosed is why a session ended when nobody is to be blamed.
+var errClosed = errors.New("closed")

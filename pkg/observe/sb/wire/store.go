@@ -1,0 +1,216 @@
+package wire
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Column is what a schema says of a column.
+type Column struct {
+	// Kind is the type of the key: string, integer, real, boolean or uuid; or
+	// map.
+	Kind string
+	// Many says that it may hold more than one element; updates then carry
+	// differences.
+	Many bool
+}
+
+// Schema is what a server has: table -> column -> type. A nil Schema stands for
+// everything we know, which is how snapshot files are read.
+type Schema map[string]map[string]Column
+
+// Store holds the rows of the tables we know and applies updates to them. It is
+// used by one goroutine; what Southbound returns is immutable.
+type Store struct {
+	tables []table
+}
+
+// table is a rows[T].
+type table interface {
+	name() string
+	bind(columns map[string]Column) error
+	bound() []string
+	appendLayout(out []byte) []byte
+	readUpdates(d *Decoder)
+	readCopies(d *Decoder, prev table)
+	readList(d *Decoder)
+	sort()
+	commit() bool
+	rollback()
+	equal(other table) bool
+	publish(sb *observe.Southbound)
+	appendRows(out []byte, sb *observe.Southbound) []byte
+}
+
+// NewStore returns an empty store for the tables and columns that both the
+// schema and we have.
+func NewStore(schema Schema) (*Store, error) {
+	s := &Store{}
+	for _, t := range allTables() {
+		columns, ok := schema[t.name()]
+		if schema != nil && !ok {
+			continue
+		}
+		if err := t.bind(columns); err != nil {
+			return nil, err
+		}
+		s.tables = append(s.tables, t)
+	}
+	return s, nil
+}
+
+// allTables lists them in the order in which they are written to files.
+func allTables() []table {
+	return []table{
+		newRows(globalSpec), newRows(chassisSpec), newRows(encapSpec), newRows(datapathSpec),
+		newRows(portSpec), newRows(balancerSpec), newRows(dpGroupSpec), newRows(haGroupSpec),
+		newRows(haChassisSpec), newRows(gwChassisSpec),
+	}
+}
+
+// Tables names the tables of the store.
+func (s *Store) Tables() []string {
+	var out []string
+	for _, t := range s.tables {
+		out = append(out, t.name())
+	}
+	return out
+}
+
+// Columns are the columns to ask for, by table.
+func (s *Store) Columns() map[string][]string {
+	out := make(map[string][]string, len(s.tables))
+	for _, t := range s.tables {
+		out[t.name()] = t.bound()
+	}
+	return out
+}
+
+// Layout describes the tables, columns and their types; rows can be carried
+// over from one store to another only if it is the same.
+func (s *Store) Layout() string {
+	var out []byte
+	for _, t := range s.tables {
+		out = t.appendLayout(out)
+	}
+	return string(out)
+}
+
+func (s *Store) table(name []byte) table {
+	for _, t := range s.tables {
+		if t.name() == string(name) {
+			return t
+		}
+	}
+	return nil
+}
+
+// ReadCopy reads the <table-updates> of a first reply into an empty store. Rows
+// that prev has with the same contents are taken from there, so that a consumer
+// sees what really changed; prev may be nil.
+func (s *Store) ReadCopy(d *Decoder, prev *Store) error {
+	d.names.begin()
+	defer d.names.end()
+	d.eachTable(s, func(t table) {
+		var before table
+		if prev != nil {
+			before = prev.table([]byte(t.name()))
+		}
+		t.readCopies(d, before)
+	})
+	s.sort()
+	return d.err
+}
+
+// sort orders the tables on two cores: Port_Binding is by far the largest.
+func (s *Store) sort() {
+	var all sync.WaitGroup
+	for _, t := range s.tables {
+		all.Go(t.sort)
+	}
+	all.Wait()
+}
+
+// ReadUpdate reads the <table-updates> of a notification and applies it, as a
+// whole or not at all. It reports whether any row changed as we see it.
+func (s *Store) ReadUpdate(d *Decoder) (bool, error) {
+	d.eachTable(s, func(t table) { t.readUpdates(d) })
+	changed := false
+	for _, t := range s.tables {
+		if d.err != nil {
+			t.rollback()
+			continue
+		}
+		changed = t.commit() || changed
+	}
+	return changed, d.err
+}
+
+// ReadList reads the rows of a table from a snapshot file: an array of rows
+// that have "_uuid". Tables we do not know are skipped.
+func (s *Store) ReadList(d *Decoder, name string) error {
+	t := s.table([]byte(name))
+	if t == nil {
+		d.Skip()
+		return d.err
+	}
+	t.readList(d)
+	t.sort()
+	return d.err
+}
+
+// eachTable reads {"<table>": ..., ...}.
+func (d *Decoder) eachTable(s *Store, read func(table)) {
+	for d.Open('{'); d.More(); {
+		name := d.Key()
+		if t := s.table(name); t != nil {
+			read(t)
+			continue
+		}
+		d.Skip()
+	}
+	d.Must("table updates")
+}
+
+// Must turns a value of the wrong type into a fatal error: what is read is not
+// a column's value but the structure around it.
+func (d *Decoder) Must(what string) {
+	if d.bad != nil {
+		bad := d.bad
+		d.bad = nil
+		d.Fail("%s: %v", what, bad)
+	}
+}
+
+// Equal reports whether two stores hold the same rows; rows that are equal are
+// identical, see ReadCopy.
+func (s *Store) Equal(other *Store) bool {
+	return slices.EqualFunc(s.tables, other.tables, table.equal)
+}
+
+// Southbound returns the rows as they are now.
+func (s *Store) Southbound() *observe.Southbound {
+	sb := &observe.Southbound{Tables: s.Tables()}
+	for _, t := range s.tables {
+		t.publish(sb)
+	}
+	slices.SortStableFunc(sb.BadRows, func(a, b *observe.RowError) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Row, b.Row))
+	})
+	return sb
+}
+
+// AppendRows writes the rows of a table as a snapshot file has them, one a
+// line. Only the tables of sb.Tables can be written.
+func AppendRows(out []byte, sb *observe.Southbound, name string) ([]byte, error) {
+	for _, t := range allTables() {
+		if t.name() == name {
+			return t.appendRows(out, sb), nil
+		}
+	}
+	return out, fmt.Errorf("table %s is not one we write", name)
+}

@@ -1,0 +1,190 @@
+package story
+
+import (
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// heads are the first words of lines:
+//
+//	include base                      the lines of scenes/base.story
+//	chassis cmp-1 cmp-2               rows of table Chassis; "gone" before names removes them
+//	mapping public:br-ex              the whole of ovn-bridge-mappings
+//	bridge br-ex mac 3a:..            a bridge with its device; "gone" removes both
+//	patch br-ex provnet-c1 ofport 1   a patch port; "ofport none", or "gone"
+//	device eth0 mac 3a:..             a device that is no bridge, or a bridge's with another MAC; "gone"
+//	table 201 name br-ex              an entry of rt_tables; "table 201 foreign"
+//	localnet provnet-c1 on dp-pub network public tag 100
+//	port vm on dp-pub mac "MAC IP" chassis cmp-1 up cidrs "IP/len"
+//	virtual vip on dp-pub ...         the same of type virtual
+//	switchport gw1 on dp-pub peer lrp-gw1 nat 'MAC IP is_chassis_resident("vm")'
+//	routerport lrp-gw1 on dp-r1 mac "MAC IP/len" peer gw1 redirect cr-lrp-gw1
+//	gateway cr-lrp-gw1 on dp-r1 mac "MAC IP/len" of lrp-gw1 chassis gw-1 up
+//	balancer L1 vip 172.24.4.60:80 ls dp-priv lr dp-r1
+//	set vm chassis cmp-2              changes of a port that was told before
+//	drop vm                           ports that are gone
+//	unreadable Port_Binding vm "why"  a row that cannot be read; "readable Port_Binding vm"
+//	stale sb "why"                    a source that is disconnected; "stale ovs"; an empty why ends it
+func heads() map[string]func(*Story, *reader) {
+	return map[string]func(*Story, *reader){
+		"include":    func(s *Story, r *reader) { r.check(s.include(r.word())) },
+		"chassis":    chassis,
+		"mapping":    func(s *Story, r *reader) { s.mapping = strings.Join(r.rest(), " ") },
+		"bridge":     bridge,
+		"patch":      patch,
+		"device":     device,
+		"table":      table,
+		"localnet":   port(observe.PortLocalnet),
+		"port":       port(observe.PortVIF),
+		"virtual":    port(observe.PortVirtual),
+		"switchport": switchPort,
+		"routerport": routerPort(observe.PortPatch),
+		"gateway":    routerPort(observe.PortChassisRedirect),
+		"balancer":   loadBalancer,
+		"set":        change,
+		"drop":       drop,
+		"unreadable": unreadable,
+		"readable":   readable,
+		"stale":      stale,
+	}
+}
+
+func (r *reader) check(err error) {
+	if err != nil {
+		r.fail("%w", err)
+	}
+}
+
+// gone takes the word "gone" if it is next.
+func (r *reader) gone() bool {
+	if r.more() && r.words[0] == "gone" {
+		r.words = r.words[1:]
+		return true
+	}
+	return false
+}
+
+func chassis(s *Story, r *reader) {
+	gone := r.gone()
+	for _, name := range r.rest() {
+		if gone {
+			delete(s.chassis, name)
+			continue
+		}
+		s.chassis[name] = true
+	}
+}
+
+func bridge(s *Story, r *reader) {
+	name := r.word()
+	if r.gone() {
+		delete(s.bridges, name)
+		delete(s.devices, name)
+		return
+	}
+	r.literal("mac")
+	b := observe.Bridge{Name: name, DatapathType: "system", MAC: r.mac()}
+	if have, ok := s.bridges[name]; ok {
+		b.Patches = have.Patches
+	}
+	s.bridges[name] = &b
+	s.devices[name] = observe.Link{Name: name, MAC: b.MAC, Up: true, MTU: 1500}
+}
+
+func device(s *Story, r *reader) {
+	name := r.word()
+	if r.gone() {
+		delete(s.devices, name)
+		return
+	}
+	r.literal("mac")
+	s.devices[name] = observe.Link{Name: name, MAC: r.mac(), Up: true, MTU: 1500}
+}
+
+func patch(s *Story, r *reader) {
+	name, localnet := r.word(), r.word()
+	have, ok := s.bridges[name]
+	if !ok {
+		r.fail("there is no bridge %q", name)
+		return
+	}
+	b := *have
+	b.Patches = nil
+	for _, p := range have.Patches {
+		if p.Localnet != localnet {
+			b.Patches = append(b.Patches, p)
+		}
+	}
+	s.bridges[name] = &b
+	if r.gone() {
+		return
+	}
+	r.literal("ofport")
+	p := observe.PatchPort{Localnet: localnet, Name: "patch-" + localnet + "-to-br-int"}
+	if r.more() && r.words[0] == "none" {
+		r.word()
+	} else {
+		p.OFPort = uint16(r.number(16))
+	}
+	b.Patches = append(b.Patches, p)
+}
+
+func table(s *Story, r *reader) {
+	t := observe.RoutingTable{ID: uint32(r.number(32))}
+	switch w := r.word(); w {
+	case "name":
+		t.Name = r.word()
+	case "foreign":
+		t.Foreign = true
+	default:
+		r.fail("nothing known of %q", w)
+	}
+	s.tables[t.ID] = t
+}
+
+func loadBalancer(s *Story, r *reader) {
+	name := r.word()
+	if r.gone() {
+		delete(s.balancers, name)
+		return
+	}
+	b := &balancer{vips: map[string]string{}}
+	for r.more() {
+		switch w := r.word(); w {
+		case "vip":
+			b.vips[r.word()] = "10.0.0.5:80"
+		case "ls":
+			b.switches = append(b.switches, r.word())
+		case "lr":
+			b.routers = append(b.routers, r.word())
+		default:
+			r.fail("nothing known of %q", w)
+		}
+	}
+	s.balancers[name] = b
+}
+
+func unreadable(s *Story, r *reader) {
+	key := [2]string{r.word(), r.word()}
+	s.bad[key] = r.word()
+}
+
+func readable(s *Story, r *reader) { delete(s.bad, [2]string{r.word(), r.word()}) }
+
+func stale(s *Story, r *reader) {
+	switch w := r.word(); w {
+	case "sb":
+		s.staleSB = r.word()
+	case "ovs":
+		s.staleOVS = r.word()
+	default:
+		r.fail("nothing known of %q", w)
+	}
+}
+
+func (r *reader) literal(want string) {
+	if got := r.word(); r.err == nil && got != want {
+		r.fail("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,252 @@
+// Package story describes a snapshot in lines that a person can check at a
+// glance, for tests and examples:
+//
+//	chassis cmp-1 cmp-2
+//	mapping public:br-ex
+//	bridge br-ex mac 3a:f7:e9:54:e8:4d
+//	patch br-ex provnet-c1 ofport 1
+//	localnet provnet-c1 on dp-pub network public
+//	port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis cmp-1 up
+//
+// Lines can be told one after the other, so that a later one changes what an
+// earlier one said. The columns mac and nat_addresses go through the reader of
+// package wire, the same that reads a database.
+//
+// It refuses to be used outside tests: nothing in the product imports it.
+//
+// Read next: heads.go for the lines, port.go for what can be said of a port.
+package story
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
+)
+
+// scenes are stories that others begin with: "include base".
+//
+//go:embed scenes
+var scenes embed.FS
+
+// Story is a world that lines have described so far.
+type Story struct {
+	chassis   map[string]bool
+	ports     map[string]*observe.PortBinding
+	balancers map[string]*balancer
+	bad       map[[2]string]string // table and row -> what is wrong
+	mapping   string
+	bridges   map[string]*observe.Bridge
+	devices   map[string]observe.Link
+	tables    map[uint32]observe.RoutingTable
+	staleSB   string
+	staleOVS  string
+	datapaths map[string]bool // router or not, by name
+	revision  uint64
+}
+
+// balancer is a load balancer and the datapaths that it is attached to.
+type balancer struct {
+	vips              map[string]string
+	switches, routers []string
+}
+
+// New returns a story of nothing.
+func New() *Story {
+	return &Story{
+		chassis: map[string]bool{}, ports: map[string]*observe.PortBinding{},
+		balancers: map[string]*balancer{}, bad: map[[2]string]string{},
+		bridges: map[string]*observe.Bridge{}, devices: map[string]observe.Link{},
+		tables: map[uint32]observe.RoutingTable{}, datapaths: map[string]bool{},
+	}
+}
+
+// Parse returns the story that text tells.
+func Parse(text string) (*Story, error) {
+	s := New()
+	return s, s.Tell(text)
+}
+
+// Tell goes on with the story. Empty lines and those that begin with # say
+// nothing.
+func (s *Story) Tell(text string) error {
+	s.revision++
+	for i, line := range strings.Split(text, "\n") {
+		if err := s.line(line); err != nil {
+			return fmt.Errorf("line %d, %q: %w", i+1, line, err)
+		}
+	}
+	return nil
+}
+
+func (s *Story) line(line string) error {
+	line = strings.TrimSpace(line)
+	if line == "" || line[0] == '#' {
+		return nil
+	}
+	words, err := split(line)
+	if err != nil {
+		return err
+	}
+	r := &reader{words: words}
+	head := r.word()
+	tell, ok := heads()[head]
+	if !ok {
+		return fmt.Errorf("no line begins with %q", head)
+	}
+	tell(s, r)
+	if r.err == nil && len(r.words) > 0 {
+		return fmt.Errorf("unexpected %q", r.words[0])
+	}
+	return r.err
+}
+
+func (s *Story) include(name string) error {
+	text, err := scenes.ReadFile("scenes/" + name + ".story")
+	if err != nil {
+		return fmt.Errorf("include: %w", err)
+	}
+	return s.Tell(string(text))
+}
+
+// Snapshot is the story as the node with that system-id sees it.
+func (s *Story) Snapshot(chassis string) (observe.Snapshot, error) {
+	sb, err := s.southbound()
+	if err != nil {
+		return observe.Snapshot{}, err
+	}
+	return observe.Snapshot{Chassis: chassis, SB: sb, OVS: s.openVSwitch(chassis), Host: s.host()}, nil
+}
+
+// UUID is the row identity that a story gives to a name.
+func UUID(name string) observe.UUID {
+	sum := sha256.Sum256([]byte(name))
+	return observe.UUID(sum[:16])
+}
+
+func (s *Story) southbound() (*observe.Southbound, error) {
+	raw := &observe.Southbound{}
+	for name := range s.chassis {
+		raw.Chassis = append(raw.Chassis, &observe.Chassis{UUID: UUID("chassis " + name), Name: name, Hostname: name + ".example"})
+	}
+	for name, router := range s.datapaths {
+		raw.Datapaths = append(raw.Datapaths, datapath(name, router))
+	}
+	for _, p := range s.ports {
+		raw.Ports = append(raw.Ports, p)
+	}
+	for name, b := range s.balancers {
+		b.rows(name, raw)
+	}
+	sb, err := reread(raw)
+	if err != nil {
+		return nil, err
+	}
+	sb.Revision, sb.Stale = s.revision, s.staleSB
+	for k, text := range s.bad {
+		sb.BadRows = append(sb.BadRows, &observe.RowError{Table: k[0], Row: k[1], Err: errors.New(text)})
+		if k[0] == "Port_Binding" {
+			sb.Ports = slices.DeleteFunc(sb.Ports, func(p *observe.PortBinding) bool { return p.LogicalPort == k[1] })
+		}
+	}
+	slices.SortFunc(sb.BadRows, func(a, b *observe.RowError) int {
+		return cmp.Or(strings.Compare(a.Table, b.Table), strings.Compare(a.Row, b.Row))
+	})
+	return sb, nil
+}
+
+func datapath(name string, router bool) *observe.Datapath {
+	kind := "logical-switch"
+	if router {
+		kind = "logical-router"
+	}
+	return &observe.Datapath{
+		UUID: UUID("datapath " + name),
+		ExternalIDs: map[string]string{
+			kind: UUID("northbound " + name).String(), "name": "neutron-" + name, "name2": name,
+		},
+	}
+}
+
+func (b *balancer) rows(name string, sb *observe.Southbound) {
+	lb := &observe.LoadBalancer{UUID: UUID("balancer " + name), Name: name, VIPs: b.vips, Protocol: "tcp"}
+	for _, g := range []struct {
+		at    *observe.UUID
+		label string
+		names []string
+	}{{&lb.LSGroup, "switches ", b.switches}, {&lb.LRGroup, "routers ", b.routers}} {
+		if len(g.names) == 0 {
+			continue
+		}
+		*g.at = UUID(g.label + name)
+		group := &observe.DatapathGroup{UUID: *g.at}
+		for _, dp := range g.names {
+			group.Datapaths = append(group.Datapaths, UUID("datapath "+dp))
+		}
+		sb.DPGroups = append(sb.DPGroups, group)
+	}
+	sb.Balancers = append(sb.Balancers, lb)
+}
+
+// reread writes the rows as a snapshot file has them and reads them back, so
+// that every column is understood by the product's own reader.
+func reread(raw *observe.Southbound) (*observe.Southbound, error) {
+	store, err := wire.NewStore(nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range []string{"Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer", "Logical_DP_Group"} {
+		text, err := wire.AppendRows(nil, raw, table)
+		if err != nil {
+			return nil, fmt.Errorf("write table %s: %w", table, err)
+		}
+		if err := store.ReadList(wire.NewDecoder(bytes.NewReader(text)), table); err != nil {
+			return nil, fmt.Errorf("read table %s: %w", table, err)
+		}
+	}
+	return store.Southbound(), nil
+}
+
+func (s *Story) openVSwitch(chassis string) *observe.OpenVSwitch {
+	o := &observe.OpenVSwitch{
+		Revision: s.revision, SystemID: chassis, IntegrationBridge: "br-int", Stale: s.staleOVS,
+	}
+	o.Mappings, o.Problems = observe.ParseBridgeMappings(s.mapping)
+	for _, name := range slices.Sorted(maps.Keys(s.bridges)) {
+		b := *s.bridges[name]
+		b.Patches = slices.Clone(b.Patches)
+		o.Bridges = append(o.Bridges, b)
+	}
+	return o
+}
+
+func (s *Story) host() *observe.Host {
+	h := &observe.Host{Revision: s.revision}
+	for i, name := range slices.Sorted(maps.Keys(s.devices)) {
+		link := s.devices[name]
+		link.Index = i + 2
+		h.Links = append(h.Links, link)
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.tables)) {
+		h.Tables = append(h.Tables, s.tables[id])
+	}
+	return h
+}
+
+// Devices are the network devices of the story, as objects of a world.
+func (s *Story) Devices() []object.Value {
+	var out []object.Value
+	for _, name := range slices.Sorted(maps.Keys(s.devices)) {
+		out = append(out, object.Device{Name: name, Up: s.devices[name].Up})
+	}
+	return out
+}
