@@ -64,3 +64,6 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	pgregory.net/rapid v1.2.0 // indirect
 )
+
+// GoBGP listens with TCP MD5, which Multipath TCP sockets refuse.
+godebug multipathtcp=0

@@ -10,7 +10,7 @@ import (
 
 // ethtoolValue is struct ethtool_value of linux/ethtool.h.
 type ethtoolValue struct {
-	cmd, data uint32
+	cmd, _ uint32 // the second is the data, 0 for off
 }
 
 // ethtoolRequest is struct ifreq of linux/if.h with a pointer as its union.

@@ -28,13 +28,17 @@ func (n *Neutron) FloatingIP(ctx context.Context, r *Router, p *Port, addr netip
 	if err != nil {
 		return nil, err
 	}
-	f := &FloatingIP{Addr: addr, ID: uuidFor("fip " + addr.String()), Router: r, Port: p,
-		MAC: macFor("fip " + addr.String()), Distributed: distributed}
+	f := &FloatingIP{
+		Addr: addr, ID: uuidFor("fip " + addr.String()), Router: r, Port: p,
+		MAC: macFor("fip " + addr.String()), Distributed: distributed,
+	}
 	p.fip = addr.String()
-	args := []string{"--id=@nat", "create", "NAT", "type=dnat_and_snat",
+	args := []string{
+		"--id=@nat", "create", "NAT", "type=dnat_and_snat",
 		fmt.Sprintf("external_ip=%q", addr), fmt.Sprintf("logical_ip=%q", inside),
 		"logical_port=" + strconv.Quote(p.ID), "options:stateless=false",
-		column("external_ids", f.externalIDs())}
+		column("external_ids", f.externalIDs()),
+	}
 	if distributed {
 		args = append(args, "external_mac="+strconv.Quote(f.MAC))
 	}

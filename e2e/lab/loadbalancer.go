@@ -34,8 +34,10 @@ type LoadBalancer struct {
 func (n *Neutron) LoadBalancer(ctx context.Context, s LoadBalancerSpec) (*LoadBalancer, error) {
 	lb := &LoadBalancer{Name: s.Name, ID: uuidFor("load balancer " + s.Name), neutron: n}
 	name := "vip " + s.Name
-	lb.Port = &Port{Name: name, ID: uuidFor("port " + name), Network: s.Network, MAC: macFor(name),
-		Addrs: []netip.Addr{s.VIP}, label: "ovn-lb-vip-" + lb.ID}
+	lb.Port = &Port{
+		Name: name, ID: uuidFor("port " + name), Network: s.Network, MAC: macFor(name),
+		Addrs: []netip.Addr{s.VIP}, label: "ovn-lb-vip-" + lb.ID,
+	}
 	if _, err := s.Network.subnet(s.VIP); err != nil {
 		return nil, err
 	}
@@ -54,8 +56,10 @@ func (lb *LoadBalancer) add(t *transaction, s LoadBalancerSpec) {
 	for i, m := range s.Members {
 		members[i] = m.String()
 	}
-	ids := map[string]string{"enabled": "True", "neutron:vip": s.VIP.String(), "neutron:vip_port_id": lb.Port.ID,
-		"octavia:healthmonitors": "[]"}
+	ids := map[string]string{
+		"enabled": "True", "neutron:vip": s.VIP.String(), "neutron:vip_port_id": lb.Port.ID,
+		"octavia:healthmonitors": "[]",
+	}
 	if s.Router != nil {
 		ids["lr_ref"] = s.Router.LogicalName()
 	}

@@ -28,7 +28,7 @@ func inNamespace(ns netns.NsHandle, f func() error) error {
 			result <- fmt.Errorf("remember namespace: %w", err)
 			return
 		}
-		defer home.Close()
+		defer func() { _ = home.Close() }()
 		if err := netns.Set(ns); err != nil {
 			result <- fmt.Errorf("enter namespace: %w", err)
 			return
@@ -56,7 +56,7 @@ func newNamespace(name string) (netns.NsHandle, error) {
 			result <- made{err: err}
 			return
 		}
-		defer home.Close()
+		defer func() { _ = home.Close() }()
 		ns, err := netns.NewNamed(name)
 		if netns.Set(home) == nil {
 			runtime.UnlockOSThread()

@@ -67,8 +67,10 @@ func (n *Neutron) commit(ctx context.Context, t transaction) error {
 }
 
 func (n *Neutron) initialise(ctx context.Context) error {
-	return n.commit(ctx, transaction{"set", "NB_Global", ".",
-		column("external_ids", map[string]string{"neutron:fip-distributed": "True"})})
+	return n.commit(ctx, transaction{
+		"set", "NB_Global", ".",
+		column("external_ids", map[string]string{"neutron:fip-distributed": "True"}),
+	})
 }
 
 // ProviderNetwork makes a network on a physical one; vlan 0 makes it flat.
@@ -79,8 +81,10 @@ func (n *Neutron) ProviderNetwork(ctx context.Context, name, physnet string, vla
 	t.add("lsp-add", net.Switch(), net.Localnet())
 	t.add("set", "Logical_Switch_Port", net.Localnet(), "type=localnet", "addresses=unknown",
 		column("external_ids", map[string]string{"neutron:provnet-physical-network": physnet}),
-		column("options", map[string]string{"localnet_learn_fdb": "false", "mcast_flood": "false",
-			"mcast_flood_reports": "true", "network_name": physnet}))
+		column("options", map[string]string{
+			"localnet_learn_fdb": "false", "mcast_flood": "false",
+			"mcast_flood_reports": "true", "network_name": physnet,
+		}))
 	if vlan != 0 {
 		t.add("set", "Logical_Switch_Port", net.Localnet(), fmt.Sprintf("tag_request=%d", vlan), fmt.Sprintf("tag=%d", vlan))
 	}
@@ -109,8 +113,10 @@ func (n *Network) create() transaction {
 	t.add("ls-add", n.Switch())
 	t.add("set", "Logical_Switch", n.Switch(),
 		column("external_ids", n.externalIDs()), column("other_config", n.otherConfig()))
-	metadata := Port{Name: "metadata " + n.Name, Network: n, owner: "network:distributed",
-		DeviceID: "ovnmeta-" + n.ID, ID: uuidFor("port metadata " + n.Name), MAC: macFor("metadata " + n.Name)}
+	metadata := Port{
+		Name: "metadata " + n.Name, Network: n, owner: "network:distributed",
+		DeviceID: "ovnmeta-" + n.ID, ID: uuidFor("port metadata " + n.Name), MAC: macFor("metadata " + n.Name),
+	}
 	t.add("lsp-add", n.Switch(), metadata.ID)
 	t.add("set", "Logical_Switch_Port", metadata.ID, "type=localport", "enabled=true",
 		strset("addresses", metadata.MAC), column("external_ids", metadata.externalIDs()))

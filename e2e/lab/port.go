@@ -43,9 +43,11 @@ type Port struct {
 
 // Port makes the port of a guest.
 func (n *Neutron) Port(ctx context.Context, s PortSpec) (*Port, error) {
-	p := &Port{Name: s.Name, ID: uuidFor("port " + s.Name), Network: s.Network, MAC: macFor(s.Name), Addrs: s.Addrs,
+	p := &Port{
+		Name: s.Name, ID: uuidFor("port " + s.Name), Network: s.Network, MAC: macFor(s.Name), Addrs: s.Addrs,
 		Chassis: s.Chassis, DeviceID: uuidFor("instance " + s.Name), owner: "compute:nova",
-		scope4: s.Scope4, scope6: s.Scope6}
+		scope4: s.Scope4, scope6: s.Scope6,
+	}
 	for _, a := range s.Addrs {
 		if _, err := s.Network.subnet(a); err != nil {
 			return nil, err
@@ -167,9 +169,11 @@ func (p *Port) externalIDs() map[string]string {
 // Move binds the port to another chassis, where the guest is then plugged.
 func (p *Port) Move(ctx context.Context, to *Chassis) error {
 	p.Chassis = to
-	return p.Network.neutron.commit(ctx, transaction{"set", "Logical_Switch_Port", p.ID,
+	return p.Network.neutron.commit(ctx, transaction{
+		"set", "Logical_Switch_Port", p.ID,
 		column("options", map[string]string{"requested-chassis": to.Hostname}),
-		column("external_ids", p.externalIDs())})
+		column("external_ids", p.externalIDs()),
+	})
 }
 
 // Delete removes the port. A guest that is still plugged loses its network.

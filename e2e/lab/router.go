@@ -40,10 +40,14 @@ func (n *Neutron) Router(ctx context.Context, s RouterSpec) (*Router, error) {
 	var t transaction
 	t.add("lr-add", r.LogicalName())
 	t.add("set", "Logical_Router", r.LogicalName(), "enabled=true",
-		column("external_ids", map[string]string{"neutron:availability_zone_hints": "",
-			"neutron:revision_number": "4", "neutron:router_name": s.Name}),
-		column("options", map[string]string{"always_learn_from_arp_request": "false",
-			"dynamic_neigh_routers": "true", "mac_binding_age_threshold": "0"}))
+		column("external_ids", map[string]string{
+			"neutron:availability_zone_hints": "",
+			"neutron:revision_number":         "4", "neutron:router_name": s.Name,
+		}),
+		column("options", map[string]string{
+			"always_learn_from_arp_request": "false",
+			"dynamic_neigh_routers":         "true", "mac_binding_age_threshold": "0",
+		}))
 	if s.External != nil {
 		r.Gateway = r.port(s.External, s.Addrs, "network:router_gateway")
 		if len(s.Gateways) > 0 {
@@ -63,8 +67,10 @@ func (r *Router) addGateway(t *transaction) {
 		subnet, _ := r.Gateway.Network.subnet(gw)
 		t.add(fmt.Sprintf("--id=@default%d", i), "create", "Logical_Router_Static_Route",
 			fmt.Sprintf("ip_prefix=%q", anywhere(gw)), fmt.Sprintf("nexthop=%q", gw),
-			column("external_ids", map[string]string{"neutron:is_ext_gw": "true",
-				"neutron:is_static_route": "true", "neutron:subnet_id": subnet.ID}))
+			column("external_ids", map[string]string{
+				"neutron:is_ext_gw":       "true",
+				"neutron:is_static_route": "true", "neutron:subnet_id": subnet.ID,
+			}))
 		t.add("add", "Logical_Router", r.LogicalName(), "static_routes", fmt.Sprintf("@default%d", i))
 	}
 }
@@ -122,7 +128,8 @@ func (r *Router) Attach(ctx context.Context, n *Network) error {
 		p := r.port(n, six, "network:router_interface")
 		r.addPort(&t, p, nil)
 		t.add("set", "Logical_Router_Port", "lrp-"+p.ID, column("ipv6_ra_configs", map[string]string{
-			"address_mode": "slaac", "mtu": strconv.Itoa(n.MTU), "send_periodic": "true"}))
+			"address_mode": "slaac", "mtu": strconv.Itoa(n.MTU), "send_periodic": "true",
+		}))
 	}
 	return r.neutron.commit(ctx, t)
 }
@@ -152,8 +159,10 @@ func (r *Router) Delete(ctx context.Context) error {
 // port is one of the router's, not written yet.
 func (r *Router) port(n *Network, addrs []netip.Addr, owner string) *Port {
 	name := fmt.Sprintf("router %s %s %s", r.Name, n.Name, addrs[0])
-	return &Port{Name: name, ID: uuidFor("port " + name), Network: n, MAC: macFor(name), Addrs: addrs,
-		DeviceID: r.ID, owner: owner}
+	return &Port{
+		Name: name, ID: uuidFor("port " + name), Network: n, MAC: macFor(name), Addrs: addrs,
+		DeviceID: r.ID, owner: owner,
+	}
 }
 
 // addPort writes both halves of a router's port.

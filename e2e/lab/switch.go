@@ -43,8 +43,10 @@ func (c *Chassis) declare() {
 		return append(more, "--pidfile="+c.file(name+".pid"), "--log-file="+c.file(name+".log"),
 			"--no-chdir", "-vconsole:off")
 	}
-	c.OVSDB = c.Daemon("ovsdb", listening(c.file("db.sock")), append([]string{"ovsdb-server", c.file("conf.db"),
-		"--remote=punix:" + c.file("db.sock")}, common("ovsdb", "--unixctl="+c.file("ovsdb.ctl"))...)...)
+	c.OVSDB = c.Daemon("ovsdb", listening(c.file("db.sock")), append([]string{
+		"ovsdb-server", c.file("conf.db"),
+		"--remote=punix:" + c.file("db.sock"),
+	}, common("ovsdb", "--unixctl="+c.file("ovsdb.ctl"))...)...)
 	c.Vswitchd = c.Daemon("vswitchd", listening(c.file("vswitchd.ctl")),
 		append([]string{"ovs-vswitchd", c.OVSSocket()}, common("vswitchd", "--unixctl="+c.file("vswitchd.ctl"))...)...)
 	// It has no --unixctl: its socket has its pid in the name, and ovn-appctl

@@ -54,8 +54,10 @@ func (v *VM) plug(ctx context.Context) error {
 	if err := v.addDefaults(v.Port.gateways()...); err != nil {
 		return err
 	}
-	ids := map[string]string{"iface-id": v.Port.ID, "attached-mac": v.Port.MAC, "iface-status": "active",
-		"vm-uuid": v.Port.DeviceID}
+	ids := map[string]string{
+		"iface-id": v.Port.ID, "attached-mac": v.Port.MAC, "iface-status": "active",
+		"vm-uuid": v.Port.DeviceID,
+	}
 	if _, err := v.Chassis.Vsctl(ctx, "add-port", IntegrationBridge, v.Tap,
 		"--", "set", "Interface", v.Tap, column("external_ids", ids)); err != nil {
 		return err

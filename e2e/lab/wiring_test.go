@@ -84,8 +84,10 @@ func TestVirtualPort(t *testing.T) {
 	ctx := testContext(t)
 	a := guest(t, "vip-a", public(t), shared.Chassis[0], "172.24.4.21")
 	b := guest(t, "vip-b", public(t), shared.Chassis[1], "172.24.4.22")
-	vip := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: "vip", Network: public(t),
-		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.20")}, Parents: []*lab.Port{a.Port, b.Port}}))
+	vip := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{
+		Name: "vip", Network: public(t),
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.20")}, Parents: []*lab.Port{a.Port, b.Port},
+	}))
 	removed(t, vip.Delete)
 	check(t, shared.Central.Sync(ctx))
 	for _, vm := range []*lab.VM{a, b} {
@@ -98,13 +100,16 @@ func TestLoadBalancer(t *testing.T) {
 	ctx := testContext(t)
 	hv2, hv3 := shared.Chassis[1], shared.Chassis[2]
 	members := tenant(t, "lbn", "10.40.0.0/24")
-	router := routed(t, members, lab.RouterSpec{Name: "r4", External: public(t),
-		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.130")}, Gateways: []*lab.Chassis{hv2}})
+	router := routed(t, members, lab.RouterSpec{
+		Name: "r4", External: public(t),
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.130")}, Gateways: []*lab.Chassis{hv2},
+	})
 	vm := guest(t, "member", members, hv3, "10.40.0.11")
 	lb := must[*lab.LoadBalancer](t)(shared.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
 		Name: "lb", Network: public(t), VIP: netip.MustParseAddr("172.24.4.140"), Port: 80,
 		Members:  []netip.AddrPort{netip.AddrPortFrom(vm.Port.Addrs[0], 8080)},
-		Switches: []*lab.Network{members}, Router: router}))
+		Switches: []*lab.Network{members}, Router: router,
+	}))
 	check(t, router.AwaitGateway(ctx, hv2))
 	expose(t, hv2, public(t), netip.MustParseAddr("172.24.4.140"))
 	serve(t, vm, "10.40.0.11:8080", "here")
@@ -163,8 +168,10 @@ func fetch(t *testing.T, ctx context.Context, addr string) string {
 func TestPortMoves(t *testing.T) {
 	ctx := testContext(t)
 	from, to := shared.Chassis[0], shared.Chassis[1]
-	port := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: "mover", Network: public(t),
-		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.31")}, Chassis: from}))
+	port := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{
+		Name: "mover", Network: public(t),
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.31")}, Chassis: from,
+	}))
 	removed(t, port.Delete)
 	for _, c := range []*lab.Chassis{from, to, from} {
 		check(t, port.Move(ctx, c))

@@ -34,7 +34,7 @@ func runSpeaker() {
 	signal.Notify(stop, syscall.SIGTERM)
 	b, err := speak()
 	if err == nil {
-		fmt.Println(applied)
+		fmt.Fprintln(os.Stdout, applied)
 		<-stop
 		err = b.Shutdown(context.Background())
 	}
