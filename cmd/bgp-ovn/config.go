@@ -46,6 +46,8 @@ type Config struct {
 	ExposeIPv6GUATenantNetworks bool     `yaml:"expose_ipv6_gua_tenant_networks"`
 	AdvertisementMethodTenant   string   `yaml:"advertisement_method_tenant_networks"`
 	AddressScopes               []string `yaml:"address_scopes"`
+	ExposePortForwardings       bool     `yaml:"expose_port_forwardings"`
+	ExposeGatewayRouters        bool     `yaml:"expose_gateway_routers"`
 	ProviderUnknownMAC          bool     `yaml:"provider_unknown_mac_from_cidrs"`
 	ProxyNDPPlainPorts          bool     `yaml:"proxy_ndp_plain_ports"`
 	ProxyNDPAddresses           []string `yaml:"proxy_ndp_addresses"`
@@ -161,6 +163,8 @@ func (c *Config) flagSet() *pflag.FlagSet {
 	fs.BoolVar(&c.ExposeIPv6GUATenantNetworks, "expose-ipv6-gua-tenant-networks", c.ExposeIPv6GUATenantNetworks, "expose only globally routable IPv6 tenant addresses")
 	fs.StringVar(&c.AdvertisementMethodTenant, "advertisement-method-tenant-networks", c.AdvertisementMethodTenant, "host or subnet")
 	fs.StringSliceVar(&c.AddressScopes, "address-scopes", c.AddressScopes, "UUIDs of Neutron address scopes to which tenant networks are limited")
+	fs.BoolVar(&c.ExposePortForwardings, "expose-port-forwardings", c.ExposePortForwardings, "expose VIPs of load balancers on a router whose gateway is here: port forwardings of floating IPs")
+	fs.BoolVar(&c.ExposeGatewayRouters, "expose-gateway-routers", c.ExposeGatewayRouters, "expose gateway routers bound to this chassis (type l3gateway)")
 	fs.BoolVar(&c.ProviderUnknownMAC, "provider-unknown-mac-from-cidrs", c.ProviderUnknownMAC, "take addresses of provider ports with unknown MAC from neutron:cidrs")
 	fs.BoolVar(&c.ProxyNDPPlainPorts, "proxy-ndp-plain-ports", c.ProxyNDPPlainPorts, "add NDP proxies for the subnets of ordinary provider ports too")
 	fs.StringSliceVar(&c.ProxyNDPAddresses, "proxy-ndp-addresses", c.ProxyNDPAddresses, "IPv6 gateways to answer for, as NETWORK[:VLAN]=ADDRESS, such as physnet1:101=2001:db8::1")

@@ -181,6 +181,8 @@ func (c *Config) driverConfig() drivers.Config {
 		TenantNetworks: c.ExposeTenantNetworks, TenantGUA: c.ExposeIPv6GUATenantNetworks,
 		TenantMethod: bgp.Method(c.AdvertisementMethodTenant), AddressScopes: c.AddressScopes,
 		UnknownMACFromCIDRs: c.ProviderUnknownMAC,
+		PortForwardings:     c.ExposePortForwardings,
+		GatewayRouters:      c.ExposeGatewayRouters,
 	}}
 }
 

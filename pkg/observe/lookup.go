@@ -2,7 +2,6 @@ package observe
 
 import (
 	"net/netip"
-	"strings"
 )
 
 // ProviderSide returns the switch port that belongs to a chassisredirect row
@@ -18,14 +17,6 @@ func (sb *Southbound) ProviderSide(cr *PortBinding) (*PortBinding, bool) {
 		return nil, false
 	}
 	return lsp, true
-}
-
-// IsBalancerVIP reports whether this is the port that Octavia's OVN provider
-// keeps for the VIP of a load balancer: never bound, address only in
-// neutron:cidrs, named after the balancer. Newer releases keep the MAC.
-func (p *PortBinding) IsBalancerVIP() bool {
-	return p.Type == PortVIF && p.Chassis.IsZero() &&
-		strings.HasPrefix(p.ExternalIDs["neutron:port_name"], "ovn-lb-vip-")
 }
 
 // IsGUA reports whether addr is a globally routable IPv6 unicast address: in

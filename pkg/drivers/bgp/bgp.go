@@ -5,10 +5,11 @@
 //   - ports of VMs and virtual ports on provider networks that are bound here,
 //   - gateway ports of routers whose gateway is here,
 //   - floating IPs: distributed ones on the VM's node, others on the gateway's,
+//   - VIPs of OVN load balancers behind a gateway that is here,
 //   - on request, tenant networks behind a gateway that is here.
 //
 // It is a pure function of snapshot and configuration and keeps no state. The
-// rules R0 to R9 are those of docs/openstack-rules.md.
+// rules R0 to R13 are those of docs/openstack-rules.md.
 //
 // Read next: Desired below, then one file a rule.
 package bgp
@@ -46,6 +47,10 @@ type Config struct {
 	// UnknownMACFromCIDRs takes the addresses of provider ports whose mac
 	// column is "unknown" from neutron:cidrs (provider_unknown_mac_from_cidrs).
 	UnknownMACFromCIDRs bool
+	// PortForwardings is expose_port_forwardings: VIPs of balancers on a router.
+	PortForwardings bool
+	// GatewayRouters is expose_gateway_routers: routers bound whole to a chassis.
+	GatewayRouters bool
 }
 
 // Driver implements desired.Driver.
@@ -67,12 +72,17 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 			p.providerPort(port)
 		case observe.PortPatch:
 			p.floatingIPs(port)
+		case observe.PortL3Gateway:
+			if d.cfg.GatewayRouters {
+				p.gatewayRouter(port, snap.Chassis)
+			}
 		}
 	}
 	for _, gw := range p.gateways {
 		p.gateway(gw)
 	}
 	p.tenants()
+	p.balancers()
 	return p.Skips()
 }
 
@@ -84,6 +94,8 @@ type pass struct {
 	me       observe.UUID // our Chassis row; zero if it is missing
 	networks *expose.Networks
 	gateways []gateway
+	// routers are the routers on each switch, filled in when first asked for.
+	routers map[observe.UUID][]observe.UUID
 }
 
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {

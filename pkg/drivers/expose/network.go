@@ -77,7 +77,7 @@ func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Ski
 		if !ok {
 			continue
 		}
-		n := newNetwork(b, p, opts)
+		n := newNetwork(b, p)
 		if s, lost := ns.claimDevice(n); lost {
 			skips = append(skips, s)
 		}
@@ -151,7 +151,7 @@ func notWired(format string, args ...any) *object.Block {
 	return &object.Block{Code: object.BlockNotWired, Text: fmt.Sprintf(format, args...)}
 }
 
-func newNetwork(b *Bridge, p *observe.PortBinding, opts Options) *Network {
+func newNetwork(b *Bridge, p *observe.PortBinding) *Network {
 	n := &Network{
 		Datapath: p.Datapath, Localnet: p.LogicalPort, Physnet: p.Options["network_name"], Bridge: b, Table: b.Table,
 		Dev: b.Name, VLAN: p.Tag, block: b.block,

@@ -1,0 +1,151 @@
+package bgp
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// balancers exposes the VIPs of OVN load balancers on provider networks (R10)
+// and, on request, port forwardings (R12). Both enter through the node that has
+// the gateway of a router in front of the members: OVN answers there.
+func (p *pass) balancers() {
+	if len(p.gateways) == 0 {
+		return
+	}
+	byName := p.balancersByName()
+	for _, port := range p.sb.Ports {
+		if n, ok := p.networks.Of(port.Datapath); ok && port.IsBalancerVIP() {
+			p.balancerVIP(n, port, byName[port.BalancerName()])
+		}
+	}
+	if p.cfg.PortForwardings {
+		p.portForwardings()
+	}
+}
+
+// balancersByName groups the rows: Octavia's provider writes one a protocol,
+// all with the same name.
+func (p *pass) balancersByName() map[string][]*observe.LoadBalancer {
+	m := make(map[string][]*observe.LoadBalancer, len(p.sb.Balancers))
+	for _, lb := range p.sb.Balancers {
+		m[lb.Name] = append(m[lb.Name], lb)
+	}
+	return m
+}
+
+// balancerVIP exposes the addresses of one VIP port if a gateway of this node,
+// on the VIP's own network, leads to the members. The port is never bound; its
+// addresses are in neutron:cidrs only.
+func (p *pass) balancerVIP(n *expose.Network, port *observe.PortBinding, rows []*observe.LoadBalancer) {
+	for _, gw := range p.gateways {
+		if gw.lsp.Datapath != port.Datapath {
+			continue
+		}
+		for _, lb := range rows {
+			if !p.leadsTo(gw, lb) {
+				continue
+			}
+			p.reportProblems(port)
+			for _, vip := range cidrAddrs(port) {
+				p.ExposeIP(n, vip, nil, p.why("R10", port), p.Why("R10", "Load_Balancer", lb.Name), p.why("R10", gw.port))
+			}
+			return
+		}
+	}
+}
+
+// leadsTo reports whether the gateway's router is one that the balancer is on:
+// named by it, or else attached to one of its switches. A balancer on no switch
+// has no members.
+func (p *pass) leadsTo(gw gateway, lb *observe.LoadBalancer) bool {
+	switches, routers := p.sb.BalancerDatapaths(lb)
+	if len(switches) == 0 {
+		return false
+	}
+	if len(routers) > 0 {
+		return slices.Contains(routers, gw.port.Datapath)
+	}
+	for _, s := range switches {
+		if slices.Contains(p.routersOf(s), gw.port.Datapath) {
+			return true
+		}
+	}
+	return false
+}
+
+// routersOf lists the routers that have a port on a logical switch.
+func (p *pass) routersOf(network observe.UUID) []observe.UUID {
+	if p.routers == nil {
+		p.routers = map[observe.UUID][]observe.UUID{}
+		for _, lsp := range p.sb.Ports {
+			if lsp.Type != observe.PortPatch {
+				continue
+			}
+			if lrp, ok := p.sb.Port(lsp.Options["peer"]); ok {
+				p.routers[lsp.Datapath] = append(p.routers[lsp.Datapath], lrp.Datapath)
+			}
+		}
+	}
+	return p.routers[network]
+}
+
+// portForwardings exposes VIPs of balancers on a router of this node that have
+// no port of their own and lie in the subnet of the router's gateway: that is
+// how Neutron implements port forwarding of a floating IP (R12).
+func (p *pass) portForwardings() {
+	for _, lb := range p.sb.Balancers {
+		_, routers := p.sb.BalancerDatapaths(lb)
+		for _, gw := range p.gateways {
+			if !slices.Contains(routers, gw.port.Datapath) {
+				continue
+			}
+			for _, vip := range lb.VIPAddrs() {
+				if inGatewaySubnet(gw.port, vip) && !p.hasPort(gw.lsp.Datapath, vip) {
+					p.ExposeIP(gw.network, vip, nil, p.Why("R12", "Load_Balancer", lb.Name), p.why("R12", gw.port))
+				}
+			}
+		}
+	}
+}
+
+// hasPort reports whether a port on the network has the address.
+func (p *pass) hasPort(network observe.UUID, addr netip.Addr) bool {
+	return slices.ContainsFunc(p.sb.Ports, func(port *observe.PortBinding) bool {
+		return port.Datapath == network && (slices.Contains(portAddrs(port), addr) || slices.Contains(cidrAddrs(port), addr))
+	})
+}
+
+func inGatewaySubnet(gw *observe.PortBinding, addr netip.Addr) bool {
+	return slices.ContainsFunc(gw.Addresses, func(el observe.PortAddress) bool {
+		return slices.ContainsFunc(el.Addrs, func(c netip.Prefix) bool { return c.Masked().Contains(addr) })
+	})
+}
+
+// gatewayRouter exposes a gateway router, which lives whole on one chassis
+// (R13): the addresses of its port like those of a gateway, its NAT addresses
+// like floating IPs without a guard.
+func (p *pass) gatewayRouter(port *observe.PortBinding, chassis string) {
+	n, ok := p.networks.Of(port.Datapath)
+	if !ok || port.Options["l3gateway-chassis"] != chassis {
+		return
+	}
+	p.reportProblems(port)
+	for _, nat := range port.NAT {
+		for _, addr := range nat.Addrs {
+			p.ExposeIP(n, addr, nil, p.why("R13", port))
+		}
+	}
+	lrp, ok := p.sb.Port(port.Options["peer"])
+	if !ok {
+		return
+	}
+	for _, el := range lrp.Addresses {
+		for _, prefix := range el.Addrs {
+			p.ExposeIP(n, prefix.Addr(), &expose.Gateway{MAC: el.MAC}, p.why("R13", lrp))
+			p.ProxyNDP(n, prefix, p.why("R13", lrp))
+		}
+	}
+}
