@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -29,14 +30,17 @@ func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 	}
 	b.flight = &flight{changes: changes}
 	var clashes []clash
-	if kind == object.KindSysctl {
+	switch kind {
+	case object.KindSysctl:
 		b.applySysctls(changes, errs)
-	} else {
+	case object.KindLink:
+		b.applyLinks(changes, errs)
+	default:
 		clashes = b.send(ctx, kind, changes, errs)
 	}
 	b.drain()
 	b.flight = nil
-	b.record(kind, changes, errs)
+	b.landed = landed{kind, slices.Clone(changes), slices.Clone(errs)}
 	b.settle(ctx, kind, changes, errs, clashes)
 	return errs
 }
@@ -163,8 +167,6 @@ func (b *Backend) encoder(kind object.Kind) encoder {
 	switch kind {
 	case object.KindDevice:
 		return b.encodeDevice
-	case object.KindLink:
-		return b.encodeLink
 	case object.KindAddress:
 		return b.encodeAddress
 	case object.KindNeigh:
@@ -188,6 +190,7 @@ func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object
 	if len(clashes) == 0 {
 		return
 	}
+	b.record()
 	b.stale |= partOf(kind)
 	if err := b.refreshOnly(ctx, everything&^partSysctls); err != nil {
 		for _, c := range clashes {
@@ -228,15 +231,30 @@ func (b *Backend) foreign(have object.Item) error {
 	return fmt.Errorf("%s %s stands there and is left alone: %s", owner, have.Value.Key().Kind, object.Text(have.Value))
 }
 
+// landed is what the last Apply did and the mirror does not know yet. Taking it
+// in costs about a tenth of the writing; it waits until the mirror is next
+// looked at, because what comes after the writing, an announcement, waits for
+// Apply to return.
+type landed struct {
+	kind    object.Kind
+	changes []object.Change
+	errs    []error
+}
+
 // record takes our own writes into the mirror. All but routes are read again
 // before they are next used: they are few, and what the kernel made of a write
 // is better seen than assumed.
-func (b *Backend) record(kind object.Kind, changes []object.Change, errs []error) {
-	marked := kind == object.KindRoute || kind == object.KindRule || kind == object.KindLink
-	b.mirror.own(kind)
-	for i, c := range changes {
+func (b *Backend) record() {
+	l := b.landed
+	if len(l.changes) == 0 {
+		return
+	}
+	b.landed = landed{}
+	marked := l.kind == object.KindRoute || l.kind == object.KindRule || l.kind == object.KindLink
+	b.mirror.own(l.kind)
+	for i, c := range l.changes {
 		switch {
-		case errs[i] != nil:
+		case l.errs[i] != nil:
 			continue
 		case c.After == nil:
 			b.mirror.set.Remove(c.Before.Key())
@@ -250,8 +268,8 @@ func (b *Backend) record(kind object.Kind, changes []object.Change, errs []error
 			b.addressGone(a.Dev, a.Prefix.Addr(), false)
 		}
 	}
-	if kind != object.KindRoute {
-		b.stale |= partOf(kind)
+	if l.kind != object.KindRoute {
+		b.stale |= partOf(l.kind)
 	}
 }
 

@@ -2,7 +2,9 @@ package kernel
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"golang.org/x/sys/unix"
@@ -33,9 +35,9 @@ func (b *Backend) encodeDevice(q *rtnl.Batch, c object.Change) error {
 		return errNeverDeleted
 	}
 	d := c.After.(object.Device)
-	index, err := b.links.index(d.Name)
-	if err != nil {
-		return err
+	index, ok := b.links.byName[d.Name]
+	if !ok {
+		return fmt.Errorf("device %s does not exist; Open vSwitch makes it with its bridge, and it is not made here: %w", d.Name, actual.ErrGone)
 	}
 	linkRequest(q, unix.RTM_NEWLINK, 0, index, adminState(d.Up), unix.IFF_UP)
 	return nil

@@ -59,8 +59,11 @@ func (b *Backend) signal() {
 	}
 }
 
-// drain takes in what is queued. After a loss nothing in the mirror is sure.
+// drain brings the mirror up to date: with our own writes first, then with what
+// is queued, which came later or concerned other keys. After a loss nothing in
+// the mirror is sure. Whoever takes the lock begins with it.
 func (b *Backend) drain() {
+	b.record()
 	lost, err := b.watch.Drain(b.note)
 	if lost || err != nil {
 		b.stale = everything

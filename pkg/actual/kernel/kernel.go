@@ -23,6 +23,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,6 +56,7 @@ type Backend struct {
 	// mu serialises the caller with the watching goroutine.
 	mu     sync.Mutex
 	conn   *rtnl.Conn
+	rare   *netlink.Handle // for what is not worth an encoder of our own
 	batch  rtnl.Batch
 	links  links
 	scope  scope
@@ -66,6 +68,8 @@ type Backend struct {
 	settings bool
 	// flight is what is being applied right now; nil otherwise.
 	flight *flight
+	// landed is what was applied last and is not in the mirror yet.
+	landed landed
 	// stirred is set when something changed that the caller should see.
 	stirred bool
 }
@@ -118,6 +122,12 @@ func (b *Backend) open(queue int) (err error) {
 	if b.conn, err = rtnl.Dial(b.ns); err != nil {
 		return fmt.Errorf("open kernel backend: %w", err)
 	}
+	if err = b.ns.Do(func() (err error) {
+		b.rare, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		return err
+	}); err != nil {
+		return fmt.Errorf("open netlink library: %w", err)
+	}
 	if b.watch, err = rtnl.Listen(b.ns, queue, groups[:]...); err != nil {
 		return fmt.Errorf("watch kernel: %w", err)
 	}
@@ -164,6 +174,9 @@ func (b *Backend) release() error {
 	}
 	if b.conn != nil {
 		errs = append(errs, b.conn.Close())
+	}
+	if b.rare != nil {
+		b.rare.Close()
 	}
 	return errors.Join(append(errs, b.ns.Close())...)
 }

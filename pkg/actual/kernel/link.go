@@ -1,83 +1,111 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
+	"net"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
 // vlanKind is the only type of link that is ever made.
 const vlanKind = "vlan"
 
-// linkToRequests writes two requests: the kernel takes an alias only for a
-// device that exists. Dying between the two leaves a link without our mark,
-// which the ledger knows.
-func linkToRequests(q *rtnl.Batch, l object.Link, parent uint32, alias string) {
-	linkRequest(q, unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 0, 0, 0)
-	q.Text(unix.IFLA_IFNAME, l.Name)
-	q.Uint32(unix.IFLA_LINK, parent)
-	q.Nest(unix.IFLA_LINKINFO, func() {
-		q.Text(unix.IFLA_INFO_KIND, l.Type)
-		q.Nest(unix.IFLA_INFO_DATA, func() { q.Uint16(unix.IFLA_VLAN_ID, l.VLAN) })
-	})
-	linkRequest(q, unix.RTM_SETLINK, 0, 0, adminState(l.Up), unix.IFF_UP)
-	q.Text(unix.IFLA_IFNAME, l.Name)
-	q.Text(unix.IFLA_IFALIAS, alias)
+// linkToNetlink is l for the netlink library, which writes links: there are
+// few of them, and nothing is gained by writing them in batches.
+func linkToNetlink(l object.Link, parent uint32) *netlink.Vlan {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.ParentIndex = l.Name, int(parent)
+	if l.Up {
+		attrs.Flags = net.FlagUp
+	}
+	return &netlink.Vlan{LinkAttrs: attrs, VlanId: int(l.VLAN), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
 }
 
-// linkToValue is the inverse of linkToRequests.
+// linkToValue is the inverse of linkToNetlink, from the table of links.
 func linkToValue(l link, names *links) object.Link {
 	parent, _ := names.name(l.parent)
 	return object.Link{Name: l.name, Type: l.kind, Parent: parent, VLAN: l.vlan, Up: l.up}
 }
 
-// encodeLink creates, sets up or down, or removes a link. What stands under
-// the name must be what the change says, or it is somebody else's.
-func (b *Backend) encodeLink(q *rtnl.Batch, c object.Change) error {
-	have, exists := b.links.named(c.Key().Name)
-	if c.Before == nil {
-		return b.createLink(q, c.After.(object.Link), have, exists)
+// applyLinks makes the changes one by one; each sees what the one before has
+// led to.
+func (b *Backend) applyLinks(changes []object.Change, errs []error) {
+	for i, c := range changes {
+		err := b.applyLink(c)
+		var errno unix.Errno
+		if errors.As(err, &errno) {
+			err = outcome(c, &rtnl.Error{Errno: errno})
+		}
+		errs[i] = err
+		b.drain()
 	}
-	before := c.Before.(object.Link)
+}
+
+// applyLink creates, sets up or down, or removes a link. What stands under the
+// name must be what the change says, or it is somebody else's.
+func (b *Backend) applyLink(c object.Change) error {
+	have, exists := b.links.named(c.Key().Name)
 	switch {
 	case !exists && c.After == nil:
 		return nil
-	case !exists:
-		return b.createLink(q, c.After.(object.Link), have, exists)
-	case have.alias != b.marks.Alias && !sameDevice(linkToValue(have, &b.links), before):
-		return b.foreign(object.Item{Value: linkToValue(have, &b.links)})
-	case c.After == nil:
-		linkRequest(q, unix.RTM_DELLINK, 0, have.index, 0, 0)
-		return nil
+	case !exists || c.Before == nil:
+		return b.createLink(c.After.(object.Link), have, exists)
+	}
+	value := linkToValue(have, &b.links)
+	if have.alias != b.marks.Alias && !sameDevice(value, c.Before.(object.Link)) {
+		return b.foreign(object.Item{Value: value})
+	}
+	device := &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Name: have.name, Index: int(have.index)}}
+	if c.After == nil {
+		return b.rare.LinkDel(device)
 	}
 	after := c.After.(object.Link)
-	if !sameDevice(linkToValue(have, &b.links), after) {
+	if !sameDevice(value, after) {
 		// The kernel changes neither parent nor VLAN of a link in place.
-		linkRequest(q, unix.RTM_DELLINK, 0, have.index, 0, 0)
-		return b.createLink(q, after, link{}, false)
+		if err := b.rare.LinkDel(device); err != nil {
+			return err
+		}
+		return b.createLink(after, link{}, false)
 	}
-	linkRequest(q, unix.RTM_SETLINK, 0, have.index, adminState(after.Up), unix.IFF_UP)
-	q.Text(unix.IFLA_IFALIAS, b.marks.Alias)
-	return nil
+	if err := b.rare.LinkSetAlias(device, b.marks.Alias); err != nil {
+		return err
+	}
+	if after.Up {
+		return b.rare.LinkSetUp(device)
+	}
+	return b.rare.LinkSetDown(device)
 }
 
-func (b *Backend) createLink(q *rtnl.Batch, want object.Link, have link, exists bool) error {
+// createLink makes a link and marks it. The kernel takes an alias only for a
+// device that exists: dying between the two leaves a link without our mark,
+// which the ledger knows.
+func (b *Backend) createLink(want object.Link, have link, exists bool) error {
 	if want.Type != vlanKind {
 		return fmt.Errorf("links of type %s are not made here", want.Type)
 	}
 	if exists {
-		if value := linkToValue(have, &b.links); have.alias != b.marks.Alias || value != want {
-			return b.foreign(object.Item{Value: value, Marked: have.alias == b.marks.Alias})
+		value := linkToValue(have, &b.links)
+		ours := have.alias == b.marks.Alias
+		if ours && value == want {
+			return nil
 		}
-		return nil
+		return b.foreign(object.Item{Value: value, Marked: ours})
 	}
 	parent, err := b.links.index(want.Parent)
 	if err != nil {
 		return err
 	}
-	linkToRequests(q, want, parent, b.marks.Alias)
+	device := linkToNetlink(want, parent)
+	if err := b.rare.LinkAdd(device); err != nil {
+		return err
+	}
+	if err := b.rare.LinkSetAlias(device, b.marks.Alias); err != nil {
+		return errors.Join(fmt.Errorf("mark %s as ours: %w", want.Name, err), b.rare.LinkDel(device))
+	}
 	return nil
 }
 

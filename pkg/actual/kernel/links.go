@@ -67,7 +67,7 @@ func (l *links) name(index uint32) (string, bool) {
 // missingDevice is an ordinary outcome: whoever makes the device is late, or
 // has just removed it.
 func missingDevice(name string) error {
-	return fmt.Errorf("device %s does not exist; it is made by others: %w", name, actual.ErrGone)
+	return fmt.Errorf("device %s does not exist: %w", name, actual.ErrGone)
 }
 
 // skipStats keeps two hundred bytes of counters out of every link message

@@ -6,16 +6,16 @@ import "github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 type parts uint
 
 const (
-	partLinks     parts = 1 << iota // the table of links, which gives names to indexes
-	partDevices                     // values of kinds Device and Link, derived from it
-	partSysctls                     //
-	partAddresses                   //
-	partNeighs                      //
-	partProxies                     //
-	partRoutes                      //
-	partRules                       //
-	everything    = partRules<<1 - 1
-	onDevices     = partSysctls | partAddresses | partNeighs | partProxies
+	partLinks   parts = 1 << iota // the table of links, which gives names to indexes
+	partDevices                   // values of kinds Device and Link, derived from it
+	partSysctls
+	partAddresses
+	partNeighs
+	partProxies
+	partRoutes
+	partRules
+	everything = partRules<<1 - 1
+	onDevices  = partSysctls | partAddresses | partNeighs | partProxies
 )
 
 // partOf is the part in which values of a kind are.

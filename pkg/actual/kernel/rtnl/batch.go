@@ -66,14 +66,6 @@ func (b *Batch) Uint32(kind uint16, v uint32) {
 	b.buf = order.AppendUint32(b.buf, v)
 }
 
-// Text adds a string with a terminating zero.
-func (b *Batch) Text(kind uint16, s string) {
-	b.head(kind, len(s)+1)
-	b.buf = append(b.buf, s...)
-	b.buf = append(b.buf, 0)
-	b.pad()
-}
-
 // Bytes adds an attribute as it is.
 func (b *Batch) Bytes(kind uint16, v ...byte) {
 	b.head(kind, len(v))
@@ -92,14 +84,6 @@ func (b *Batch) Addr(kind uint16, a netip.Addr) {
 	b.head(kind, 16)
 	v := a.As16()
 	b.buf = append(b.buf, v[:]...)
-}
-
-// Nest adds an attribute that holds the attributes which inside adds.
-func (b *Batch) Nest(kind uint16, inside func()) {
-	at := len(b.buf)
-	b.head(kind|unix.NLA_F_NESTED, 0)
-	inside()
-	order.PutUint16(b.buf[at:], uint16(len(b.buf)-at))
 }
 
 func (b *Batch) head(kind uint16, size int) {
