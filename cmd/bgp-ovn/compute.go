@@ -31,9 +31,9 @@ func (k *computing) flags(cmd *cobra.Command) {
 // compute runs a computing command: on a snapshot file, or else in the running
 // controller, or else in this process on the live databases.
 func (c *cli) compute(ctx context.Context, k computing, path string, query url.Values, local func(context.Context, *app) (answer, error)) error {
-	cfg, err := c.loadConfig()
-	if err != nil {
-		return err
+	cfg, bad := c.loadConfig()
+	if bad != nil && k.snapshot != "" {
+		return bad
 	}
 	if k.driver != "" {
 		cfg.Drivers = []string{k.driver}
@@ -44,11 +44,15 @@ func (c *cli) compute(ctx context.Context, k computing, path string, query url.V
 	if k.snapshot == "" && k.driver == "" {
 		ans, err := c.ask(ctx, cfg, http.MethodGet, path, query)
 		if err == nil {
+			c.warn(bad)
 			return c.print(ans)
 		}
 		if !errors.Is(err, errNoController) {
 			return err
 		}
+	}
+	if bad != nil {
+		return bad
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.wait)
 	defer cancel()

@@ -197,13 +197,15 @@ func (b *BGPConfig) flags(fs *pflag.FlagSet) {
 }
 
 // loadConfig puts defaults, file, environment and flags on top of each other.
+// With an error, the configuration is what could be made of it, and good enough
+// to find a running controller with.
 func (c *cli) loadConfig() (*Config, error) {
 	cfg := newConfig()
+	var problems []error
 	if err := c.readFile(cfg); err != nil {
-		return nil, err
+		problems = append(problems, err)
 	}
 	fs := cfg.flagSet()
-	var problems []error
 	fs.VisitAll(func(f *pflag.Flag) {
 		name := "BGP_OVN_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value, ok := c.getenv(name); ok {

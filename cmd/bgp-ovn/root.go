@@ -95,7 +95,7 @@ func (c *cli) root() *cobra.Command {
 	}
 	root.AddCommand(
 		c.runCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
-		c.statusCommand(), c.explainCommand(), c.cleanupCommand(), c.configCommand(), c.versionCommand(),
+		c.statusCommand(), c.explainCommand(), c.reloadCommand(), c.cleanupCommand(), c.configCommand(), c.versionCommand(),
 	)
 	return root
 }

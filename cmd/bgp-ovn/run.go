@@ -71,6 +71,7 @@ func (c *cli) runForever(ctx context.Context, cfg *Config) error {
 	defer func() { _ = a.Close() }() // the process ends: nothing can be done about it
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	a.load, a.current = c.loadConfig, cfg
 	wait, err := a.serve(ctx, m.Handler())
 	if err != nil {
 		return err
@@ -78,6 +79,7 @@ func (c *cli) runForever(ctx context.Context, cfg *Config) error {
 	if err := a.serveMetrics(ctx, m.Handler()); err != nil {
 		return err
 	}
+	go a.reloadOnHangup(ctx, c)
 	a.sayUnfinished()
 	go watchdog(ctx, c, a)
 	a.log.Info("controller runs", "version", versionText(), "chassis", cfg.Chassis, "state", cfg.State, "socket", cfg.Socket)

@@ -94,6 +94,7 @@ func (a *app) mux(metrics http.Handler) *http.ServeMux {
 	get("POST /v1/audit", func(ctx context.Context, q url.Values) (answer, error) {
 		return a.answerAudit(ctx, q.Get("output"), true)
 	})
+	get("POST /v1/reload", func(_ context.Context, q url.Values) (answer, error) { return a.answerReload(q.Get("output")) })
 	mux.Handle("GET /metrics", metrics)
 	return mux
 }
@@ -157,6 +158,14 @@ func (c *cli) remoteOnly(ctx context.Context, cfg *Config, path string, query ur
 		return err
 	}
 	return c.print(ans)
+}
+
+// warn tells of a bad configuration where a running controller, which has a
+// good one, can still be asked.
+func (c *cli) warn(bad error) {
+	if bad != nil {
+		fmt.Fprintln(c.stderr, "bgp-ovn: warning, the configuration is not valid:", oneLine(bad))
+	}
 }
 
 func (c *cli) print(ans answer) error {

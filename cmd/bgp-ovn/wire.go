@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
@@ -14,7 +15,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/model"
 	actualovs "github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -41,6 +41,12 @@ type app struct {
 	db      *state.DB    // nil without one
 
 	reader *actual.Reader
+	// load reads the configuration again; nil where there is no reload.
+	load func() (*Config, error)
+	// current is the configuration after the last reload. What other goroutines
+	// read stands in cfg, which no reload can change.
+	current   *Config
+	reloading sync.Mutex
 	// closers are called in reverse order.
 	closers []func() error
 }
@@ -269,18 +275,13 @@ func (a *app) control(obs reconcile.Observer, backends []actual.Backend, w wirin
 	if a.reader, err = actual.NewReader(backends...); err != nil {
 		return err
 	}
-	var list []desired.Driver
-	for _, name := range a.cfg.Drivers {
-		d, err := drivers.New(name, a.cfg.driverConfig())
-		if err != nil {
-			return err
-		}
-		list = append(list, d)
+	wishes, err := a.cfg.wishes()
+	if err != nil {
+		return err
 	}
 	conf := reconcile.Config{
-		Observer: obs, Drivers: list, Fixed: a.cfg.peers(), Backends: a.reader, Journal: reconcile.NoJournal{},
-		AuditInterval: time.Duration(a.cfg.ReconcileInterval) * time.Second, StartupGrace: a.cfg.StartupGrace,
-		Fuse:   reconcile.FuseConfig{Share: a.cfg.Fuse.Share, Least: a.cfg.Fuse.Least, Hold: a.cfg.Fuse.Hold},
+		Observer: obs, Drivers: wishes.Drivers, Fixed: wishes.Fixed, Backends: a.reader, Journal: reconcile.NoJournal{},
+		AuditInterval: wishes.AuditInterval, Fuse: wishes.Fuse, StartupGrace: a.cfg.StartupGrace,
 		DryRun: w.dryRun, Log: a.log, Refresh: a.refresh,
 	}
 	if a.db != nil {
@@ -294,6 +295,22 @@ func (a *app) control(obs reconcile.Observer, backends []actual.Backend, w wirin
 	}
 	a.ctl = reconcile.New(conf)
 	return nil
+}
+
+// wishes builds the part of a controller that a reload can replace.
+func (c *Config) wishes() (reconcile.Wishes, error) {
+	w := reconcile.Wishes{
+		Fixed: c.peers(), AuditInterval: time.Duration(c.ReconcileInterval) * time.Second,
+		Fuse: reconcile.FuseConfig{Share: c.Fuse.Share, Least: c.Fuse.Least, Hold: c.Fuse.Hold},
+	}
+	for _, name := range c.Drivers {
+		d, err := drivers.New(name, c.driverConfig())
+		if err != nil {
+			return w, err
+		}
+		w.Drivers = append(w.Drivers, d)
+	}
+	return w, nil
 }
 
 // refresh re-reads facts that the kernel does not notify of.

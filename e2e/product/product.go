@@ -29,6 +29,20 @@ type Agent struct {
 // the configuration file.
 func New(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
 	a := &Agent{Chassis: c, bin: bin, config: filepath.Join(c.Dir, "bgp-ovn.yaml")}
+	if err := a.Configure(nil, extra...); err != nil {
+		return nil, err
+	}
+	a.Daemon = c.Daemon("bgp-ovn", func(ctx context.Context) (bool, error) {
+		_, err := a.Status(ctx)
+		return err == nil, nil
+	}, bin, "run", "--config", a.config)
+	return a, nil
+}
+
+// Configure writes the configuration file: peerKeys are added to each of the
+// two peers, extra are further lines of the file.
+func (a *Agent) Configure(peerKeys []string, extra ...string) error {
+	c := a.Chassis
 	lines := append([]string{
 		"state: " + filepath.Join(c.Dir, "state.db"),
 		"socket: " + a.socket(),
@@ -41,21 +55,20 @@ func New(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
 		fmt.Sprintf("  as: %d", lab.ChassisAS),
 		"  router_id: " + c.Loopback.String(),
 		"  peers:",
-		peer(c.TorAddr4.String(), "ipv4-unicast"),
-		peer(c.TorAddr6.String(), "ipv6-unicast"),
+		peer(c.TorAddr4.String(), "ipv4-unicast", peerKeys),
+		peer(c.TorAddr6.String(), "ipv6-unicast", peerKeys),
 	}, extra...)
 	if err := os.WriteFile(a.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
+		return fmt.Errorf("write configuration: %w", err)
 	}
-	a.Daemon = c.Daemon("bgp-ovn", func(ctx context.Context) (bool, error) {
-		_, err := a.Status(ctx)
-		return err == nil, nil
-	}, bin, "run", "--config", a.config)
-	return a, nil
+	return nil
 }
 
-func peer(addr, family string) string {
-	return fmt.Sprintf("  - {address: %q, as: %d, families: [%s], hold_time: 9}", addr, lab.TorAS, family)
+func peer(addr, family string, keys []string) string {
+	if keys == nil {
+		keys = []string{"hold_time: 9"}
+	}
+	return fmt.Sprintf("  - {address: %q, as: %d, families: [%s], %s}", addr, lab.TorAS, family, strings.Join(keys, ", "))
 }
 
 func (a *Agent) socket() string { return filepath.Join(a.Chassis.Dir, "control.sock") }

@@ -121,11 +121,13 @@ func settled(t *testing.T) {
 		last := ""
 		err := await(ctx, func() bool {
 			res, err := a.CLI(ctx, "plan")
-			last = res.Out + res.Err
+			if err == nil && res.Out+res.Err != "" {
+				last = res.Out + res.Err
+			}
 			return err == nil && res.Exit == 0
 		})
 		if err != nil {
-			t.Fatalf("%s does not settle: %v\n%s", a.Chassis.Name, err, last)
+			t.Fatalf("%s does not settle: %v\n%s\n%s", a.Chassis.Name, err, last, a.Tail(20))
 		}
 	}
 }

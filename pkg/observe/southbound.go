@@ -19,7 +19,8 @@ func ParseUUID(s string) (UUID, error) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return u, fmt.Errorf("%q is not a UUID", s)
 	}
-	if _, err := hex.Decode(u[:], []byte(strings.ReplaceAll(s, "-", ""))); err != nil {
+	digits := strings.ReplaceAll(s, "-", "")
+	if _, err := hex.Decode(u[:], []byte(digits)); err != nil || len(digits) != 32 {
 		return UUID{}, fmt.Errorf("%q is not a UUID", s)
 	}
 	return u, nil

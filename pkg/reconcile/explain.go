@@ -46,7 +46,10 @@ type Explanation struct {
 // without a running controller cannot see sessions.
 func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known bool) Explanation {
 	e := Explanation{Address: addr, Stale: r.Snapshot.Doubt()}
-	for _, d := range c.cfg.Drivers {
+	c.round.Lock()
+	drivers := c.cfg.Drivers
+	c.round.Unlock()
+	for _, d := range drivers {
 		x, ok := d.(reason.Explainer)
 		if !ok {
 			continue
@@ -99,7 +102,7 @@ func (c *Controller) explainObjects(r Round, addr netip.Addr, a reason.Account) 
 }
 
 func (c *Controller) objectSteps(r Round, it object.Item, a reason.Account) reason.Account {
-	for _, need := range it.After {
+	for _, need := range it.Needs() {
 		if need.Kind != object.KindSysctl && need.Kind != object.KindDevice {
 			a.Steps = append(a.Steps, keyStep(r, "steering", need))
 		}

@@ -35,7 +35,8 @@ type Journal interface {
 	Begin(p plan.Plan) error
 	// End is called after the last step with one outcome a step.
 	End(p plan.Plan, outcomes []error, took time.Duration) error
-	// Forget drops keys of which nothing is left.
+	// Forget is called when there is nothing to do. It drops keys of which
+	// nothing is left.
 	Forget(keys []object.Key) error
 	// LastKnown is the set that was written last.
 	LastKnown() object.Set
@@ -94,9 +95,13 @@ type Controller struct {
 	// want is the last desired set, as a size hint.
 	want object.Set
 
-	mu   sync.Mutex // guards last and stats
+	mu   sync.Mutex // guards last, stat and audit
 	last Round
 	stat Stats
+	// audit is the period of complete reads, which can be changed.
+	audit time.Duration
+	// kick wakes the loop after a change of the configuration.
+	kick chan struct{}
 }
 
 // New returns a controller. Nothing happens before Plan or Run.
@@ -107,7 +112,39 @@ func New(cfg Config) *Controller {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Controller{cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse}}
+	return &Controller{
+		cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse}, audit: cfg.AuditInterval, kick: make(chan struct{}, 1),
+	}
+}
+
+// Wishes is the part of the configuration that can be changed while the
+// controller runs: what is wanted, and when it is believed and checked.
+type Wishes struct {
+	Drivers       []desired.Driver
+	Fixed         []object.Item
+	Fuse          FuseConfig
+	AuditInterval time.Duration
+}
+
+// Reconfigure replaces the wishes and wakes the loop, which applies the
+// difference like any other: sessions that did not change stay up.
+func (c *Controller) Reconfigure(w Wishes) {
+	c.round.Lock()
+	c.cfg.Drivers, c.cfg.Fixed, c.fuse.cfg = w.Drivers, w.Fixed, w.Fuse
+	c.round.Unlock()
+	c.mu.Lock()
+	c.audit = w.AuditInterval
+	c.mu.Unlock()
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (c *Controller) auditInterval() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.audit
 }
 
 // Stats count what the controller did since it started.

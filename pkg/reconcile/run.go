@@ -60,7 +60,7 @@ func (c *Controller) due(r Round) []time.Time {
 // wakes merges all wake-up channels into one that holds a single token.
 func (c *Controller) wakes(ctx context.Context) <-chan struct{} {
 	wake := make(chan struct{}, 1)
-	all := c.cfg.Observer.Changed()
+	all := append(c.cfg.Observer.Changed(), c.kick)
 	for _, b := range c.cfg.Backends.Backends() {
 		all = append(all, b.Changed())
 	}
@@ -205,7 +205,7 @@ func (w *waiter) wait(ctx context.Context, r Round) bool {
 }
 
 func (w *waiter) auditDue() bool {
-	every := w.c.cfg.AuditInterval
+	every := w.c.auditInterval()
 	return every > 0 && w.c.since(w.audited) >= every
 }
 
@@ -215,8 +215,8 @@ func (w *waiter) auditDue() bool {
 func (w *waiter) timer(r Round) <-chan time.Time {
 	now := w.c.cfg.Clock.Now()
 	due := w.c.due(r)
-	if w.c.cfg.AuditInterval > 0 && !w.audited.IsZero() {
-		due = append(due, w.audited.Add(w.c.cfg.AuditInterval))
+	if every := w.c.auditInterval(); every > 0 && !w.audited.IsZero() {
+		due = append(due, w.audited.Add(every))
 	}
 	if len(r.Failed()) > 0 {
 		due = append(due, now)

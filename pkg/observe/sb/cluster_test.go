@@ -33,7 +33,7 @@ func newCluster(t *testing.T, members int) []*ovsdbServer {
 		// A member answers before it has joined, and drops its clients when it
 		// has; only a write shows that it takes part.
 		eventually(t, "a write through "+s.socket, func() bool {
-			_, err := tryTransact("unix", s.socket, insert("Meter", row{"name": fmt.Sprint("m", i), "unit": "pktps"}))
+			_, err := tryTransact("unix", s.socket, insert("Address_Set", row{"name": fmt.Sprint("as", i)}))
 			return err == nil
 		})
 	}
@@ -69,6 +69,13 @@ func connectedTo(t *testing.T, s *sb.Source, members []*ovsdbServer) (*ovsdbServ
 // one sends only what was missed; the last one alone is not trusted.
 func TestFailover(t *testing.T) {
 	members := newCluster(t, 3)
+	// A server forgets what was missed once that is more than the database
+	// has, which is soon in a small one.
+	var bulk []any
+	for i := range 500 {
+		bulk = append(bulk, insert("Address_Set", row{"name": fmt.Sprint("bulk", i), "addresses": address(i)}))
+	}
+	members[0].transact(bulk...)
 	members[0].transact(smallNetwork()...)
 	s := open(t, sb.Config{Remotes: remotes(members)})
 	before := await(t, s, "the first copy", hasPort("vm"))

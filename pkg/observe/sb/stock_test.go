@@ -17,6 +17,42 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
+// The models of libovsdb have the columns that we ask for.
+type stockChassis struct {
+	UUID        string            `ovsdb:"_uuid"`
+	Name        string            `ovsdb:"name"`
+	Hostname    string            `ovsdb:"hostname"`
+	OtherConfig map[string]string `ovsdb:"other_config"`
+	ExternalIDs map[string]string `ovsdb:"external_ids"`
+}
+
+type stockDatapath struct {
+	UUID        string            `ovsdb:"_uuid"`
+	TunnelKey   int               `ovsdb:"tunnel_key"`
+	ExternalIDs map[string]string `ovsdb:"external_ids"`
+}
+
+type stockPort struct {
+	UUID              string            `ovsdb:"_uuid"`
+	LogicalPort       string            `ovsdb:"logical_port"`
+	Type              string            `ovsdb:"type"`
+	Datapath          string            `ovsdb:"datapath"`
+	TunnelKey         int               `ovsdb:"tunnel_key"`
+	Chassis           *string           `ovsdb:"chassis"`
+	AdditionalChassis []string          `ovsdb:"additional_chassis"`
+	RequestedChassis  *string           `ovsdb:"requested_chassis"`
+	MAC               []string          `ovsdb:"mac"`
+	NATAddresses      []string          `ovsdb:"nat_addresses"`
+	Up                *bool             `ovsdb:"up"`
+	Tag               *int              `ovsdb:"tag"`
+	ParentPort        *string           `ovsdb:"parent_port"`
+	VirtualParent     *string           `ovsdb:"virtual_parent"`
+	Options           map[string]string `ovsdb:"options"`
+	ExternalIDs       map[string]string `ovsdb:"external_ids"`
+	HAChassisGroup    *string           `ovsdb:"ha_chassis_group"`
+	GatewayChassis    []string          `ovsdb:"gateway_chassis"`
+}
+
 type stockGlobal struct {
 	UUID    string            `ovsdb:"_uuid"`
 	Options map[string]string `ovsdb:"options"`

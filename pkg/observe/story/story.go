@@ -52,6 +52,7 @@ type Story struct {
 	staleOVS  string
 	datapaths map[string]bool // router or not, by name
 	revision  uint64
+	rows      *observe.Southbound // of this revision, once asked for
 }
 
 // balancer is a load balancer and the datapaths that it is attached to.
@@ -80,6 +81,7 @@ func Parse(text string) (*Story, error) {
 // nothing.
 func (s *Story) Tell(text string) error {
 	s.revision++
+	s.rows = nil
 	for i, line := range strings.Split(text, "\n") {
 		if err := s.line(line); err != nil {
 			return fmt.Errorf("line %d, %q: %w", i+1, line, err)
@@ -134,6 +136,9 @@ func UUID(name string) observe.UUID {
 }
 
 func (s *Story) southbound() (*observe.Southbound, error) {
+	if s.rows != nil {
+		return s.rows, nil
+	}
 	raw := &observe.Southbound{}
 	for name := range s.chassis {
 		raw.Chassis = append(raw.Chassis, &observe.Chassis{UUID: UUID("chassis " + name), Name: name, Hostname: name + ".example"})
@@ -161,6 +166,7 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 	slices.SortFunc(sb.BadRows, func(a, b *observe.RowError) int {
 		return cmp.Or(strings.Compare(a.Table, b.Table), strings.Compare(a.Row, b.Row))
 	})
+	s.rows = sb
 	return sb, nil
 }
 

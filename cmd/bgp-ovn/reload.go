@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+func (c *cli) reloadCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "reload", Short: "make the running controller read its configuration again", Args: cobra.NoArgs,
+		Long: `reload checks the new configuration first and applies nothing of a bad one. What
+changed is applied as a difference: sessions that did not change stay up. Keys
+that only a restart can change are an error that names them. SIGHUP does the
+same. The flags and variables that the controller was started with still count.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := c.loadConfig()
+			if err != nil {
+				return err
+			}
+			ans, err := c.ask(cmd.Context(), cfg, http.MethodPost, "/v1/reload", nil)
+			if err != nil {
+				return err
+			}
+			return c.print(ans)
+		},
+	}
+}
+
+// reloaded is the answer of reload.
+type reloaded struct {
+	Version int      `json:"version"`
+	Changed []string `json:"changed"`
+}
+
+func (a *app) answerReload(output string) (answer, error) {
+	changed, err := a.reload()
+	if err != nil {
+		return answer{}, err
+	}
+	text := "nothing changed\n"
+	if len(changed) > 0 {
+		text = "changed: " + strings.Join(changed, ", ") + "\n"
+	}
+	return answer{}.with(output, text, reloaded{Version: 1, Changed: changed})
+}
+
+// reloadable are the keys that Reconfigure can change.
+var reloadable = []string{
+	"drivers", "reconcile_interval", "expose_tenant_networks", "expose_ipv6_gua_tenant_networks",
+	"advertisement_method_tenant_networks", "address_scopes", "expose_port_forwardings", "expose_gateway_routers",
+	"provider_unknown_mac_from_cidrs", "proxy_ndp_plain_ports", "proxy_ndp_addresses", "bgp.peers", "bgp.origin",
+	"bgp.graceful_restart.restart_time", "routing.table_range", "routing.rule_priority", "flows.priority",
+	"sysctls.manage", "fuse.share", "fuse.least", "fuse.hold",
+}
+
+// reload reads the configuration again and returns the keys that changed.
+func (a *app) reload() ([]string, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return nil, fmt.Errorf("the running configuration stays: %w", err)
+	}
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	changed := differingKeys(reflect.ValueOf(*a.current), reflect.ValueOf(*cfg), "")
+	var restart []string
+	for _, key := range changed {
+		if !slices.Contains(reloadable, key) {
+			restart = append(restart, key)
+		}
+	}
+	if len(restart) > 0 {
+		return nil, fmt.Errorf("the running configuration stays: only a restart can change %s", strings.Join(restart, ", "))
+	}
+	wishes, err := cfg.wishes()
+	if err != nil {
+		return nil, err
+	}
+	a.current = cfg
+	a.ctl.Reconfigure(wishes)
+	a.log.Info("configuration reloaded", "changed", changed)
+	return changed, nil
+}
+
+// differingKeys lists the keys of the file whose values differ.
+func differingKeys(was, is reflect.Value, prefix string) []string {
+	out := []string{}
+	for i := range was.NumField() {
+		key := prefix + was.Type().Field(i).Tag.Get("yaml")
+		if was.Field(i).Kind() == reflect.Struct {
+			out = append(out, differingKeys(was.Field(i), is.Field(i), key+".")...)
+		} else if !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// reloadOnHangup reloads on SIGHUP, and tells systemd so.
+func (a *app) reloadOnHangup(ctx context.Context, c *cli) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			notify(c, fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, monotonicMicroseconds()))
+			if _, err := a.reload(); err != nil {
+				a.log.Error("reload", "err", errors.New(oneLine(err)))
+			}
+			notify(c, daemon.SdNotifyReady)
+		}
+	}
+}
+
+// monotonicMicroseconds is CLOCK_MONOTONIC, which systemd wants with a reload.
+func monotonicMicroseconds() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano()).Microseconds()
+}
