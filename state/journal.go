@@ -105,7 +105,7 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	for i, op := range p.Ops {
 		if err := outcomes[i]; err != nil {
 			rec.Failed = append(rec.Failed, op.Key().Text()+": "+err.Error())
-		} else if (op.Verb == plan.Delete && op.Phase != plan.Clear && op.Note != "replaced") || op.Verb == plan.Restore {
+		} else if (op.Verb == plan.Delete && op.Note != plan.NoteReplaced) || op.Verb == plan.Restore {
 			gone = append(gone[:len(gone):len(gone)], op.Key())
 		}
 	}
@@ -132,9 +132,14 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	return nil
 }
 
-// Forget takes keys out of the ledger of which nothing is left.
+// Forget takes keys out of the ledger of which nothing is left. It is called
+// when reality agrees with what is wanted, so that a plan that a crash
+// interrupted is settled too.
 func (db *DB) Forget(keys []object.Key) error {
-	if len(keys) == 0 {
+	db.mu.Lock()
+	settled := db.unfinished.Version == 0
+	db.mu.Unlock()
+	if len(keys) == 0 && settled {
 		return nil
 	}
 	err := db.update(func(tx *bbolt.Tx) error {
@@ -143,13 +148,14 @@ func (db *DB) Forget(keys []object.Key) error {
 				return err
 			}
 		}
-		return nil
+		return tx.Bucket(bucketPlan).Delete(keyIntent)
 	})
 	if err != nil {
 		return fmt.Errorf("forget %d keys: %w", len(keys), err)
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	db.unfinished = Intent{}
 	for _, k := range keys {
 		delete(db.ledger[k.Kind], k)
 	}

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -59,18 +60,37 @@ func Open(path string, now func() time.Time) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("create directory of state file: %w", err)
 	}
-	b, err := bbolt.Open(path, 0o640, &bbolt.Options{Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
+	db := &DB{now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
+	err := survive(func() error {
+		var err error
+		// The freelist is kept in the file: rebuilding it reads every page in a
+		// goroutine of bbolt's, where the panic of a damaged file cannot be
+		// caught.
+		db.bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+		return err
+	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("state file %s is locked: another bgp-ovn is running on it; stop that one or give this one its own state file (--state)", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open state file %s: %w; if it is damaged, move it away: it is rebuilt, at the price of not knowing unmarked objects of ours", path, err)
 	}
-	db := &DB{bolt: b, now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
-	if err := db.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read state file %s: %w", path, err), b.Close())
+	if err := survive(db.load); err != nil {
+		return nil, errors.Join(fmt.Errorf("read state file %s: %w", path, err), db.bolt.Close())
 	}
 	return db, nil
+}
+
+// survive turns the panic with which bbolt meets a damaged page, or the fault of
+// one that is missing from the file, into an error.
+func survive(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("damaged: %v", r)
+		}
+	}()
+	return f()
 }
 
 // OpenReadOnly reads an existing file without changing it, for commands that

@@ -11,6 +11,8 @@ type Join struct {
 	SB   Source[*Southbound]
 	OVS  Source[*OpenVSwitch]
 	Host Source[*Host]
+	// Learned may be nil, where there is no speaker.
+	Learned Source[*Learned]
 	// Chassis overrides the system-id of the Open_vSwitch database.
 	Chassis string
 }
@@ -31,6 +33,11 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 	if snap.Host, err = j.Host.Read(ctx); err != nil {
 		missing = append(missing, "network devices: "+err.Error())
 	}
+	if j.Learned != nil {
+		if snap.Learned, err = j.Learned.Read(ctx); err != nil {
+			missing = append(missing, "learned paths: "+err.Error())
+		}
+	}
 	if len(missing) > 0 {
 		return Snapshot{}, fmt.Errorf("%w: %s", ErrNotSynced, strings.Join(missing, "; "))
 	}
@@ -46,7 +53,11 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 
 // Changed returns the wake-up channels of all sources.
 func (j *Join) Changed() []<-chan struct{} {
-	return []<-chan struct{}{j.SB.Changed(), j.OVS.Changed(), j.Host.Changed()}
+	all := []<-chan struct{}{j.SB.Changed(), j.OVS.Changed(), j.Host.Changed()}
+	if j.Learned != nil {
+		all = append(all, j.Learned.Changed())
+	}
+	return all
 }
 
 // Doubt says why nothing may be removed on the strength of this snapshot: a

@@ -44,6 +44,8 @@ type Snapshot struct {
 	OVS *OpenVSwitch
 	// Host is what is known of devices and routing tables of this node.
 	Host *Host
+	// Learned is what neighbours announce; nil if no speaker was asked.
+	Learned *Learned
 }
 
 // OpenVSwitch is what we read of the local Open_vSwitch database.
@@ -130,6 +132,9 @@ type Host struct {
 	Revision uint64 `json:"revision"`
 	// Links are the devices of our network namespace, by name.
 	Links []Link `json:"links"`
+	// Addresses are those of devices, but for link-local ones and, on other
+	// devices than lo, host prefixes: nothing is connected through them.
+	Addresses []DeviceAddress `json:"addresses,omitempty"`
 	// Tables are routing tables that have a name in rt_tables or hold routes
 	// that are not ours, by number.
 	Tables []RoutingTable `json:"tables"`

@@ -49,14 +49,6 @@ func (f failures) prune(want, have object.Set) {
 	}
 }
 
-func (f failures) reasons() map[object.Key]string {
-	out := make(map[object.Key]string, len(f))
-	for k, one := range f {
-		out[k] = one.err.Error()
-	}
-	return out
-}
-
 // waiting returns the keys that must not be tried again yet, and of these the
 // ones that could not be removed.
 func (f failures) waiting(now time.Time) (all, stuck map[object.Key]string) {

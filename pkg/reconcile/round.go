@@ -125,7 +125,7 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	c.fails.prune(r.Want, r.Have)
 	in := plan.Input{
 		Want: r.Want, Have: r.Have, Ledger: c.cfg.Journal, Tidy: r.Complete,
-		Failed: c.fails.reasons(), Unmanaged: slices.Concat(c.cfg.Unmanaged, unread),
+		Unmanaged: slices.Concat(c.cfg.Unmanaged, unread),
 	}
 	in.Waiting, in.Stuck = c.fails.waiting(began)
 	in.Keep = c.keeper(r)
@@ -188,7 +188,10 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 	if err != nil {
 		return object.Set{}, nil, "", err
 	}
-	res := desired.Compute(snap, c.cfg.Fixed, object.Set{}, c.cfg.Drivers...)
+	c.round.Lock()
+	drivers, fixed := c.cfg.Drivers, c.cfg.Fixed
+	c.round.Unlock()
+	res := desired.Compute(snap, fixed, object.Set{}, drivers...)
 	return res.Want, res.Skipped, snap.Chassis, nil
 }
 

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -40,12 +42,24 @@ func newNode(t testing.TB, name string, s *story.Story, cfg bgp.Config, tune fun
 	n := &node{
 		t: t, name: name, story: s, cfg: cfg, tune: tune, world: model.New(),
 		clock: &manualClock{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
-		path:  filepath.Join(t.TempDir(), "state.db"),
+		path:  filepath.Join(memory(t), "state.db"),
 	}
 	n.world.Set(false, s.Devices()...)
 	n.start()
 	t.Cleanup(func() { n.db.Close() })
 	return n
+}
+
+// memory is a directory in memory where there is one: these tests write the
+// state file thousands of times, and bbolt waits for the disk each time.
+func memory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "bgp-ovn-test")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // start begins a new process on the same world and state file.
@@ -126,7 +140,7 @@ func (n *node) line(line string) (bool, error) {
 	case "restart":
 		n.start()
 	case "amnesia":
-		n.path = filepath.Join(n.t.TempDir(), "state.db")
+		n.path = filepath.Join(memory(n.t), "state.db")
 		n.start()
 	case "speaker":
 		have, err := n.world.Read(n.t.Context(), actual.Focus{})
@@ -193,3 +207,7 @@ func (c *manualClock) advance(d time.Duration) {
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
+
+func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

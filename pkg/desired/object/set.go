@@ -51,11 +51,17 @@ type Item struct {
 	Why []Source
 	// After are needs beyond Value.DependsOn, such as a path's route.
 	After []Key
+	// Shared are more of these, in a slice that many items have in common and
+	// that nobody writes to: what all paths of a network stand on.
+	Shared []Key
 	// Block is set on a wanted value that must not exist yet.
 	Block *Block
 	// Marked is set by backends on what carries our mark of ownership.
 	Marked bool
 }
+
+// Needs lists everything that must exist before the item.
+func (it Item) Needs() []Key { return slices.Concat(it.Value.DependsOn(), it.Shared, it.After) }
 
 // ConflictError reports that a key is wanted with two different values.
 type ConflictError struct {
@@ -129,14 +135,29 @@ func (s *Set) Add(it Item) error {
 	}
 	switch {
 	case it.Block != nil && old.Block == nil:
-		it.After, it.Block = old.After, nil
+		it.After, it.Shared, it.Block = old.After, old.Shared, nil
 	case it.Block == nil && old.Block == nil:
 		it.After = union(old.After, it.After)
+		if !slices.Equal(old.Shared, it.Shared) {
+			it.After, it.Shared = union(it.After, it.Shared), old.Shared
+		}
 	}
-	it.Why = union(old.Why, it.Why)
+	it.Why = mergeWhy(old.Why, it.Why)
 	it.Marked = it.Marked || old.Marked
 	s.put(k, it)
 	return nil
+}
+
+// whyMax bounds the provenance of one value: what every port of a network wants,
+// such as a proxy entry, needs no list of 100,000 reasons, and searching it for
+// each of them would take a time that grows with the square.
+const whyMax = 16
+
+func mergeWhy(have, add []Source) []Source {
+	if len(have) >= whyMax {
+		return have
+	}
+	return union(have, add)
 }
 
 // union appends what is new to a clipped copy of have, so that slices shared

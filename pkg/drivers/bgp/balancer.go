@@ -17,7 +17,10 @@ func (p *pass) balancers() {
 	}
 	byName := p.balancersByName()
 	for _, port := range p.sb.Ports {
-		if n, ok := p.networks.Of(port.Datapath); ok && port.IsBalancerVIP() {
+		if !port.IsBalancerVIP() { // the cheaper question first: it is asked of every port
+			continue
+		}
+		if n, ok := p.networks.Of(port.Datapath); ok {
 			p.balancerVIP(n, port, byName[port.BalancerName()])
 		}
 	}

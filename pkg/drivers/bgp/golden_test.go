@@ -109,6 +109,10 @@ func config(t *testing.T, text string) (cfg bgp.Config, show string) {
 			cfg.AddressScopes = strings.Fields(value)
 		case "provider_unknown_mac_from_cidrs":
 			cfg.UnknownMACFromCIDRs = value == "true"
+		case "expose_port_forwardings":
+			cfg.PortForwardings = value == "true"
+		case "expose_gateway_routers":
+			cfg.GatewayRouters = value == "true"
 		case "proxy_plain_ports":
 			cfg.Expose.ProxyPlainPorts = value == "true"
 		case "host_sysctls":
@@ -164,7 +168,7 @@ func printSkips(skips []observe.Skip) string {
 func soundNeeds(t *testing.T, s object.Set) {
 	t.Helper()
 	for k, it := range s.All() {
-		for _, need := range slices.Concat(it.Value.DependsOn(), it.After) {
+		for _, need := range it.Needs() {
 			if !s.Has(need) && !s.Has(object.Key{Kind: object.KindLink, Name: need.Name}) {
 				t.Errorf("%s needs %s, which is not wanted", k.Text(), need.Text())
 			}
@@ -180,7 +184,7 @@ func soundPath(t *testing.T, it object.Item) {
 	dst := it.Value.Key().Prefix
 	tables := map[uint32]bool{}
 	flow := false
-	for _, need := range it.After {
+	for _, need := range it.Needs() {
 		switch {
 		case need.Kind == object.KindRoute && need.Prefix.Bits() <= dst.Bits() && need.Prefix.Contains(dst.Addr()):
 			tables[need.Num] = true
@@ -188,8 +192,8 @@ func soundPath(t *testing.T, it object.Item) {
 			flow = true
 		}
 	}
-	rule := slices.ContainsFunc(it.After, func(k object.Key) bool { return k.Kind == object.KindRule && tables[k.Num] })
+	rule := slices.ContainsFunc(it.Needs(), func(k object.Key) bool { return k.Kind == object.KindRule && tables[k.Num] })
 	if len(tables) == 0 || !rule || !flow {
-		t.Errorf("%s stands on %v: want a route that covers it, the rule of its table, and a flow", it.Value.Key().Text(), it.After)
+		t.Errorf("%s stands on %v: want a route that covers it, the rule of its table, and a flow", it.Value.Key().Text(), it.Needs())
 	}
 }

@@ -85,11 +85,26 @@ func (e *Exposer) Why(rule, table, row string) object.Source {
 
 // add puts an item in the set; losing to an earlier, different value is
 // reported against the row that lost, and returned as false.
-func (e *Exposer) add(v object.Value, why []object.Source, block *object.Block, after ...object.Key) bool {
-	err := e.out.Add(object.Item{Value: v, Why: why, After: after, Block: block})
+func (e *Exposer) add(v object.Value, why []object.Source, block *object.Block) bool {
+	return e.addItem(object.Item{Value: v, Why: why, Block: block})
+}
+
+// announce adds a path on top of everything that the network needs, and of
+// after.
+func (e *Exposer) announce(n *Network, prefix netip.Prefix, why []object.Source, after ...object.Key) {
+	ipv6 := prefix.Addr().Is6()
+	e.addItem(object.Item{
+		Value: object.NewPath(prefix, e.opts.Origin), Why: why, Block: n.announceBlock(ipv6),
+		Shared: n.needs(ipv6), After: after,
+	})
+}
+
+func (e *Exposer) addItem(it object.Item) bool {
+	err := e.out.Add(it)
 	if err == nil {
 		return true
 	}
+	why := it.Why
 	s := observe.Skip{Code: observe.SkipConflict, Text: err.Error()}
 	if len(why) > 0 {
 		s.Table, s.Row = why[0].Table, why[0].Row
@@ -113,14 +128,13 @@ func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...obje
 	}
 	e.rule(n, addr.Is6(), why)
 
-	needs := n.needs(addr.Is6())
-	if gw != nil {
-		neigh := object.Neigh{Dev: n.Dev, Addr: addr, MAC: gw.MAC}
-		e.add(neigh, why, n.block)
-		needs = append(needs[:len(needs):len(needs)], neigh.Key())
+	if gw == nil {
+		e.announce(n, host, why, route.Key())
+		return
 	}
-	needs = append(needs[:len(needs):len(needs)], route.Key())
-	e.add(object.NewPath(host, e.opts.Origin), why, n.announceBlock(addr.Is6()), needs...)
+	neigh := object.Neigh{Dev: n.Dev, Addr: addr, MAC: gw.MAC}
+	e.add(neigh, why, n.block)
+	e.announce(n, host, why, neigh.Key(), route.Key())
 }
 
 // ExposeSubnet wires subnet, which is routed through the local gateway address
@@ -135,7 +149,7 @@ func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, 
 	}
 	e.rule(n, via.Is6(), why)
 	if announce {
-		e.add(object.NewPath(subnet, e.opts.Origin), why, n.announceBlock(via.Is6()), e.subnetNeeds(n, route, via)...)
+		e.announce(n, subnet, why, subnetNeeds(n, route, via)...)
 	}
 	return true
 }
@@ -146,14 +160,13 @@ func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, 
 func (e *Exposer) ExposeRemoteIP(n *Network, addr netip.Addr, subnet netip.Prefix, via netip.Addr, why ...object.Source) {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
 	host := netip.PrefixFrom(addr, addr.BitLen())
-	e.add(object.NewPath(host, e.opts.Origin), why, n.announceBlock(addr.Is6()), e.subnetNeeds(n, route, via)...)
+	e.announce(n, host, why, subnetNeeds(n, route, via)...)
 }
 
-// subnetNeeds are what a path through a tenant gateway stands on: the network,
-// the subnet's route and the gateway's neighbour entry.
-func (e *Exposer) subnetNeeds(n *Network, route object.Route, via netip.Addr) []object.Key {
-	needs := n.needs(via.Is6())
-	return append(needs[:len(needs):len(needs)], route.Key(), object.Neigh{Dev: n.Dev, Addr: via}.Key())
+// subnetNeeds are what a path through a tenant gateway stands on beside the
+// network: the subnet's route and the gateway's neighbour entry.
+func subnetNeeds(n *Network, route object.Route, via netip.Addr) []object.Key {
+	return []object.Key{route.Key(), object.Neigh{Dev: n.Dev, Addr: via}.Key()}
 }
 
 // ProxyNDP answers neighbour solicitations for the network address of an IPv6
@@ -169,5 +182,9 @@ func (e *Exposer) ProxyNDP(n *Network, prefix netip.Prefix, why ...object.Source
 // rule adds the one rule of a bridge table and family (B4). It exists as soon
 // as the table holds one route.
 func (e *Exposer) rule(n *Network, ipv6 bool, why []object.Source) {
+	if n.ruled[index(ipv6)] {
+		return // once a network, not once for each of 100,000 addresses
+	}
+	n.ruled[index(ipv6)] = true
 	e.add(object.Rule{Priority: e.opts.RulePriority, Table: n.Table, IPv6: ipv6}, n.ruleWhy(why), n.block)
 }

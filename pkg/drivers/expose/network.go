@@ -32,6 +32,8 @@ type Network struct {
 	// needsOf are shared by all paths of the network: computed once, because
 	// there may be 100,000 of them.
 	needsOf [2][]object.Key
+	// ruled remembers which rules have been added for it, by family.
+	ruled [2]bool
 }
 
 // Bridge is a provider bridge.

@@ -75,6 +75,7 @@ type Source struct {
 	mu     sync.Mutex
 	conn   *rtnl.Conn
 	links  map[int]observe.Link
+	addrs  map[address]struct{}
 	tables []observe.RoutingTable
 	state  *observe.Host
 	lost   bool // a notification was lost and the links have not been read again
@@ -108,7 +109,7 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 
 func (s *Source) open(ctx context.Context) (err error) {
 	// Listening comes first: what changes while the links are read is heard.
-	if s.watch, err = rtnl.Listen(s.ns, s.cfg.Queue, unix.RTNLGRP_LINK); err != nil {
+	if s.watch, err = rtnl.Listen(s.ns, s.cfg.Queue, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR); err != nil {
 		return err
 	}
 	if s.conn, err = rtnl.Dial(s.ns); err != nil {
@@ -138,9 +139,9 @@ func (s *Source) publish() {
 		links = append(links, l)
 	}
 	slices.SortFunc(links, func(a, b observe.Link) int { return strings.Compare(a.Name, b.Name) })
-	next := &observe.Host{Revision: 1, Links: links, Tables: s.tables}
+	next := &observe.Host{Revision: 1, Links: links, Addresses: s.addresses(), Tables: s.tables}
 	if s.state != nil {
-		if slices.Equal(s.state.Links, links) && slices.Equal(s.state.Tables, s.tables) {
+		if slices.Equal(s.state.Links, links) && slices.Equal(s.state.Addresses, next.Addresses) && slices.Equal(s.state.Tables, s.tables) {
 			return
 		}
 		next.Revision = s.state.Revision + 1

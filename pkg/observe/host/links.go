@@ -13,7 +13,7 @@ import (
 // skipStats keeps counters out of link messages (RTEXT_FILTER_SKIP_STATS).
 const skipStats = 1 << 3
 
-// readLinks reads all devices anew. The caller holds mu, or is alone.
+// readLinks reads all devices and their addresses anew. The caller holds mu, or is alone.
 func (s *Source) readLinks(ctx context.Context) error {
 	var links map[int]observe.Link
 	err := s.conn.Dump(ctx, func(q *rtnl.Batch) {
@@ -30,7 +30,7 @@ func (s *Source) readLinks(ctx context.Context) error {
 		return fmt.Errorf("read links: %w", err)
 	}
 	s.links, s.lost = links, false
-	return nil
+	return s.readAddrs(ctx)
 }
 
 // drain takes in what is queued. The caller holds mu.
@@ -50,6 +50,10 @@ func (s *Source) drain() {
 }
 
 func (s *Source) note(m rtnl.Message) {
+	if m.Type == unix.RTM_NEWADDR || m.Type == unix.RTM_DELADDR {
+		s.noteAddress(m)
+		return
+	}
 	l, ok := linkFromMessage(m)
 	switch {
 	case !ok:

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -10,11 +11,12 @@ import (
 type Input struct {
 	Want, Have object.Set
 	Ledger     Ownership
-	// Failed are keys whose last attempt failed, with the reason. What stands
-	// on them is withdrawn.
-	Failed map[object.Key]string
-	// Waiting are failed keys that must not be tried again yet.
+	// Waiting are keys whose last attempt failed and that must not be tried
+	// again yet, with the reason. What stands on them is withdrawn; once they
+	// may be tried again, it follows them in the same plan.
 	Waiting map[object.Key]string
+	// Stuck are those of Waiting whose delete or restore failed.
+	Stuck map[object.Key]string
 	// Keep returns a reason not to delete what is not wanted any more: the
 	// world is frozen, or the row it came from cannot be read.
 	Keep func(object.Key, []object.Source) *object.Block
@@ -29,9 +31,15 @@ type Input struct {
 // are neither marked nor in the ledger are left alone. Its result depends on
 // nothing but its input.
 func Diff(in Input) Plan {
-	d := &differ{Input: in, replaced: map[object.Key]bool{}, steps: map[object.Key]bool{}}
+	d := &differ{
+		Input: in, odd: map[object.Key]bool{}, present: map[object.Kind]int{},
+		replaced: map[object.Key]bool{}, steps: map[object.Key]bool{},
+	}
 	d.findBlocked()
-	d.findReplaced()
+	d.blockDependents()
+	if d.findReplaced(); len(d.replaced) > 0 {
+		d.blockDependents() // of what goes with a link and must not come back now
+	}
 	d.wanted()
 	d.unwanted()
 	d.forget()
@@ -43,6 +51,11 @@ func Diff(in Input) Plan {
 type differ struct {
 	Input
 	plan Plan
+	// odd are the wanted keys that need a second look; all others are there as
+	// wanted. Of 100,000 objects usually none is odd.
+	odd map[object.Key]bool
+	// present counts the wanted keys that are there, by kind.
+	present map[object.Kind]int
 	// blocked are wanted keys that must not exist now, with the reason.
 	blocked map[object.Key]object.Block
 	// replaced are keys that the kernel cannot change in place, and all that
@@ -59,117 +72,10 @@ func (d *differ) mine(k object.Key, have object.Item) bool {
 
 func (d *differ) managed(k object.Kind) bool { return !slices.Contains(d.Unmanaged, k) }
 
-// findBlocked collects what is blocked by itself, and then what stands on it,
-// until nothing is added. In the usual case nothing is blocked and the second
-// part costs nothing.
-func (d *differ) findBlocked() {
-	d.blocked = map[object.Key]object.Block{}
-	for k, it := range d.Want.All() {
-		if b, ok := d.blockOf(k, it); ok {
-			d.blocked[k] = b
-		}
-	}
-	for grew := len(d.blocked)+len(d.Failed) > 0; grew; {
-		grew = false
-		for k, it := range d.Want.All() {
-			if _, done := d.blocked[k]; done || !d.managed(k.Kind) {
-				continue
-			}
-			if need, b, ok := d.badNeed(it); ok {
-				d.blocked[k] = object.Block{Code: object.BlockNeedFailed, Text: "needs " + need.Text() + ": " + b}
-				grew = true
-			}
-		}
-	}
-}
-
-// blockOf finds the reasons that lie in the item itself.
-func (d *differ) blockOf(k object.Key, it object.Item) (object.Block, bool) {
-	if !d.managed(k.Kind) {
-		return object.Block{Code: object.BlockUnmanaged, Text: "this instance does not manage kind " + k.Kind.String()}, true
-	}
-	if it.Block != nil {
-		return *it.Block, true
-	}
-	have, ok := d.Have.Get(k)
-	switch {
-	case ok && have.Value == it.Value:
-		return object.Block{}, false
-	case ok && !k.Kind.IsSetting() && !d.mine(k, have):
-		return object.Block{Code: object.BlockForeign, Text: "somebody else's stands in its place: " + object.Text(have.Value)}, true
-	case !ok && k.Kind == object.KindDevice:
-		return object.Block{Code: object.BlockNotWired, Text: "device " + k.Name + " does not exist; it is made by Open vSwitch or the operator"}, true
-	}
-	if why, waits := d.Waiting[k]; waits {
-		return object.Block{Code: object.BlockBackoff, Text: why}, true
-	}
-	if !ok {
-		for _, need := range needs(it) {
-			if !d.known(need) {
-				return object.Block{Code: object.BlockNeedMissing, Text: "needs " + need.Text() + ", which is neither wanted nor present"}, true
-			}
-		}
-	}
-	return object.Block{}, false
-}
-
-// badNeed finds a need that is blocked, or that failed and is still missing.
-func (d *differ) badNeed(it object.Item) (object.Key, string, bool) {
-	for _, need := range needs(it) {
-		for _, k := range alias(need) {
-			if b, bad := d.blocked[k]; bad && b.Code != object.BlockUnmanaged && !d.asWanted(k) {
-				return k, b.Text, true
-			}
-			if why, failed := d.Failed[k]; failed && d.Want.Has(k) && !d.asWanted(k) {
-				return k, why, true
-			}
-		}
-	}
-	return object.Key{}, "", false
-}
-
-// asWanted reports whether what stands under k is what is wanted there; of what
-// nobody wants, that it is there at all.
-func (d *differ) asWanted(k object.Key) bool {
-	want, ok := d.Want.Get(k)
-	if !ok {
-		return d.Have.Has(k)
-	}
-	have, ok := d.Have.Get(k)
-	return ok && have.Value == want.Value
-}
-
-// known reports whether a need is wanted or present.
-func (d *differ) known(need object.Key) bool {
-	for _, k := range alias(need) {
-		if d.Want.Has(k) || d.Have.Has(k) {
-			return true
-		}
-	}
-	return false
-}
-
-// alias returns the keys that can satisfy a need: a device need is met by a
-// link of ours just as well.
-func alias(need object.Key) []object.Key {
-	if need.Kind != object.KindDevice {
-		return []object.Key{need}
-	}
-	return []object.Key{{Kind: object.KindLink, Name: need.Name}, need}
-}
-
-// needs lists everything that must exist before the item.
-func needs(it object.Item) []object.Key {
-	on := it.Value.DependsOn()
-	if len(on) == 0 {
-		return it.After
-	}
-	return append(slices.Clip(on), it.After...)
-}
-
 // wanted plans creates, updates and replacements.
 func (d *differ) wanted() {
-	for k, it := range d.Want.All() {
+	for k := range d.odd {
+		it, _ := d.Want.Get(k)
 		if b, no := d.blocked[k]; no {
 			d.plan.Notes = append(d.plan.Notes, Note{Key: k, Value: it.Value, Block: b, Why: it.Why})
 			continue
@@ -206,25 +112,54 @@ func (d *differ) replace(k object.Key, it, have object.Item, exists bool) {
 		}
 		d.plan.Ops = append(d.plan.Ops, op)
 	}
+	if exists && k.Kind != object.KindLink && k.Kind != object.KindPath && !d.vanishes(k) {
+		// It does not sit on the link yet, and so does not go with it.
+		d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why})
+		return
+	}
 	d.build(Op{Verb: Create, After: it.Value, Why: it.Why, Note: NoteReplaced})
 }
 
 // unwanted plans deletes and restores, and notes what is kept back.
 func (d *differ) unwanted() {
-	for k, have := range d.Have.All() {
-		_, blocked := d.blocked[k]
+	var going, kept []object.Item
+	for k, have := range d.suspects() {
+		b, blocked := d.blocked[k]
 		// Of what is wanted but blocked only the announcement goes: wiring that
-		// nobody is told of does no harm and will be needed again.
-		stays := d.Want.Has(k) && (!blocked || k.Kind != object.KindPath)
-		if stays || !d.managed(k.Kind) || !d.mine(k, have) {
+		// nobody is told of does no harm and will be needed again. A path that
+		// could not be changed stays as it is until the next attempt.
+		stays := d.Want.Has(k) && (!blocked || k.Kind != object.KindPath || b.Code == object.BlockBackoff)
+		if stays || !d.managed(k.Kind) || !d.mine(k, have) || k.Kind.IsSetting() && d.nothingLeft(k) {
 			continue
 		}
 		why := d.Ledger.Why(k)
 		if b := d.keep(k, why, blocked); b != nil {
+			kept = append(kept, have)
 			d.plan.Notes = append(d.plan.Notes, Note{Key: k, Value: have.Value, Block: *b, Why: why})
 			continue
 		}
-		d.remove(k, have, why, d.blocked[k])
+		going = append(going, have)
+	}
+	for _, have := range d.carry(going, kept) {
+		k := have.Value.Key()
+		d.remove(k, have, d.Ledger.Why(k), d.blocked[k])
+	}
+}
+
+// suspects yields what we have of the kinds in which something may have to go:
+// not of those of which we have exactly what is wanted.
+func (d *differ) suspects() iter.Seq2[object.Key, object.Item] {
+	return func(yield func(object.Key, object.Item) bool) {
+		for _, kind := range object.Kinds() {
+			if d.present[kind] == d.Have.LenOf(kind) && (kind != object.KindPath || len(d.blocked) == 0) {
+				continue
+			}
+			for k, have := range d.Have.AllOf(kind) {
+				if !yield(k, have) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -232,7 +167,7 @@ func (d *differ) unwanted() {
 // item is withdrawn even while the world is frozen: what it stood on is known
 // to be missing.
 func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.Block {
-	if text, waits := d.Waiting[k]; waits && !d.Want.Has(k) {
+	if text, waits := d.Stuck[k]; waits {
 		return &object.Block{Code: object.BlockBackoff, Text: text}
 	}
 	if blocked || d.Keep == nil {

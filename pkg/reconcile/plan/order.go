@@ -14,23 +14,31 @@ import (
 func (d *differ) findReplaced() {
 	for k, it := range d.Want.AllOf(object.KindLink) {
 		have, ok := d.Have.Get(k)
-		if ok && d.mine(k, have) && mustReplace(have.Value, it.Value) {
-			d.replaced[k] = true
+		_, blocked := d.blocked[k] // then it stays as it is
+		if ok && !blocked && d.mine(k, have) && mustReplace(have.Value, it.Value) {
+			d.replaced[k], d.odd[k] = true, true
 		}
 	}
 	for grew := len(d.replaced) > 0; grew; {
 		grew = false
 		for k, it := range d.Want.All() {
-			if !d.replaced[k] && d.standsOnReplaced(it) {
-				d.replaced[k] = true
+			if !d.replaced[k] && (d.standsOnReplaced(it.Needs()) || d.vanishes(k)) {
+				d.replaced[k], d.odd[k] = true, true
 				grew = true
 			}
 		}
 	}
 }
 
-func (d *differ) standsOnReplaced(it object.Item) bool {
-	for _, need := range needs(it) {
+// vanishes reports whether what we have under k sits on a link that is replaced
+// and so goes with it, even if it is wanted elsewhere.
+func (d *differ) vanishes(k object.Key) bool {
+	have, ok := d.Have.Get(k)
+	return ok && d.standsOnReplaced(have.Value.DependsOn())
+}
+
+func (d *differ) standsOnReplaced(on []object.Key) bool {
+	for _, need := range on {
 		for _, k := range alias(need) {
 			if d.replaced[k] {
 				return true
@@ -83,7 +91,7 @@ func compareOps(a, b Op) int {
 // others are met already.
 func (d *differ) stepNeeds(it object.Item) []object.Key {
 	var out []object.Key
-	for _, need := range needs(it) {
+	for _, need := range it.Needs() {
 		for _, k := range alias(need) {
 			if d.steps[k] && !slices.Contains(out, k) {
 				out = append(out, k)

@@ -9,7 +9,7 @@
 //  3. build      upwards in kind order; a path only after what it stands on
 //  4. dismantle  downwards, the reverse of kind order
 //
-// Read next: diff.go, then order.go and print.go.
+// Read next: diff.go, then blocked.go, order.go and print.go.
 package plan
 
 import (

@@ -1,0 +1,200 @@
+package object
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func draw4or6(t *rapid.T, label string) netip.Addr {
+	if rapid.Bool().Draw(t, label+" is v6") {
+		b := [16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, label))
+		b[0] = 0x20 // not an IPv4-mapped address, which no system hands us
+		return netip.AddrFrom16(b)
+	}
+	return netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, label)))
+}
+
+func drawPrefix(t *rapid.T) netip.Prefix {
+	a := draw4or6(t, "prefix")
+	return netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits"))
+}
+
+// drawValue draws a value of any kind.
+func drawValue(t *rapid.T) Value {
+	word := rapid.StringMatching(`[a-z][a-z0-9.-]{0,14}`)
+	num32 := rapid.Uint32()
+	yes := rapid.Bool()
+	mac := MAC(rapid.SliceOfN(rapid.Byte(), 6, 6).Draw(t, "mac"))
+	dev := word.Draw(t, "dev")
+	switch kind := rapid.SampledFrom(Kinds()).Draw(t, "kind"); kind {
+	case KindDevice:
+		return Device{Name: dev, Up: yes.Draw(t, "up")}
+	case KindLink:
+		return Link{Name: dev, Type: "vlan", Parent: word.Draw(t, "parent"), VLAN: rapid.Uint16().Draw(t, "vlan"), Up: yes.Draw(t, "up")}
+	case KindSysctl:
+		return Sysctl{Path: "net/ipv4/conf/" + dev + "/proxy_arp", Val: fmt.Sprint(num32.Draw(t, "val"))}
+	case KindAddress:
+		return Address{Dev: dev, Prefix: drawPrefix(t)}
+	case KindNeigh:
+		return Neigh{Dev: dev, Addr: draw4or6(t, "addr"), MAC: mac}
+	case KindProxyNeigh:
+		return ProxyNeigh{Dev: dev, Addr: draw4or6(t, "addr")}
+	case KindRoute:
+		r := NewRoute(num32.Draw(t, "table"), drawPrefix(t), dev, netip.Addr{})
+		if yes.Draw(t, "via") {
+			r.Via = draw4or6(t, "via")
+		}
+		if yes.Draw(t, "src") {
+			r.Src = draw4or6(t, "src")
+		}
+		return r
+	case KindRule:
+		return Rule{Priority: num32.Draw(t, "priority"), Table: num32.Draw(t, "table"), IPv6: yes.Draw(t, "v6")}
+	case KindFlow:
+		return Flow{
+			Bridge: dev, Table: rapid.Uint8().Draw(t, "table"), Priority: rapid.Uint16().Draw(t, "priority"),
+			Match: "ip,in_port=" + fmt.Sprint(num32.Draw(t, "port")), Actions: "mod_dl_dst:" + mac.String() + ",NORMAL", Cookie: rapid.Uint64().Draw(t, "cookie"),
+		}
+	case KindPath:
+		p := NewPath(drawPrefix(t), Origin(rapid.IntRange(0, 2).Draw(t, "origin")))
+		if yes.Draw(t, "hop") {
+			p.NextHop = NextHop{draw4or6(t, "next hop")}
+		}
+		return p
+	case KindPeer:
+		return Peer{
+			Address: draw4or6(t, "peer").String(), Port: rapid.Uint16().Draw(t, "port"), AS: num32.Draw(t, "as"),
+			Families: WordsOf("ipv6-unicast", "ipv4-unicast"), TTLSecurity: yes.Draw(t, "ttl"), Multihop: rapid.Uint8().Draw(t, "hops"),
+			HoldTime: rapid.Uint16().Draw(t, "hold"), Passive: yes.Draw(t, "passive"), RestartTime: rapid.Uint16().Draw(t, "restart"),
+		}
+	default:
+		t.Fatalf("no values of kind %s: add them here", kind)
+		return nil
+	}
+}
+
+// TestParseIsTheInverseOfText: state files and goldens depend on it.
+func TestParseIsTheInverseOfText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawValue(t)
+		got, err := Parse(Text(want))
+		if err != nil || got != want {
+			t.Fatalf("%q: got %#v, %v, want %#v", Text(want), got, err, want)
+		}
+		if got.Key() != want.Key() {
+			t.Fatalf("%q: equal values with different keys", Text(want))
+		}
+	})
+}
+
+// TestTextsOfKeysDiffer: the state file is keyed by them.
+func TestTextsOfKeysDiffer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := drawValue(t).Key(), drawValue(t).Key()
+		if (a == b) != (a.Text() == b.Text()) {
+			t.Fatalf("%#v and %#v: %q and %q", a, b, a.Text(), b.Text())
+		}
+		if (a.Compare(b) == 0) != (a == b) || a.Compare(b) != -b.Compare(a) {
+			t.Fatalf("%s and %s are not ordered", a.Text(), b.Text())
+		}
+	})
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, line := range []string{
+		"", "route", "road 10.0.0.1/32", "route 10.0.0.1 table 201 metric 0 dev br-ex", "route 10.0.0.1/32 table 201",
+		"route 10.0.0.1/32 table 201 metric 0 dev br-ex over there", "device br-ex sideways", "device br-ex up up",
+		"link br-ex.7 type vlan parent br-ex id 70000 up", "rule ipx priority 1 lookup 2",
+		"path ipv4-unicast 10.0.0.1/32 next-hop self origin unknown", "path ipv4-unicast 10.0.0.1/32 next-hop self",
+		"path ipv5-unicast 10.0.0.1/32 next-hop self origin igp", "neigh 10.0.0.1 dev br-ex lladdr 02:00",
+		"sysctl net/ipv4/ip_forward 1", "flow br-ex table 300 priority 1 ip cookie 1 actions drop",
+	} {
+		if v, err := Parse(line); err == nil {
+			t.Errorf("%q: got %#v, want an error", line, v)
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	why := []Source{{Driver: "osp_ovn_bgp_driver", Rule: "R1", Table: "Port_Binding", Row: "vmP"}}
+	for line, want := range map[string]string{
+		"route 172.24.4.92/32 table 201 metric 0 dev br-ex": `{"kind":"route","key":"172.24.4.92/32 table 201 metric 0",` +
+			`"table":201,"dst":"172.24.4.92/32","metric":0,"dev":"br-ex","via":"","why":["Port_Binding vmP (osp_ovn_bgp_driver R1)"]}`,
+		"path ipv4-unicast 172.24.4.92/32 next-hop self origin incomplete": `{"kind":"path","key":"ipv4-unicast 172.24.4.92/32",` +
+			`"family":"ipv4-unicast","prefix":"172.24.4.92/32","next_hop":"self","origin":"incomplete","why":["Port_Binding vmP (osp_ovn_bgp_driver R1)"]}`,
+		"neigh 172.24.4.146 dev br-ex lladdr fa:16:3e:74:e6:3b": `{"kind":"neigh","key":"172.24.4.146 dev br-ex",` +
+			`"dev":"br-ex","address":"172.24.4.146","lladdr":"fa:16:3e:74:e6:3b","why":["Port_Binding vmP (osp_ovn_bgp_driver R1)"]}`,
+		"sysctl net/ipv4/ip_forward = 1": `{"kind":"sysctl","key":"net/ipv4/ip_forward",` +
+			`"path":"net/ipv4/ip_forward","value":"1","why":["Port_Binding vmP (osp_ovn_bgp_driver R1)"]}`,
+	} {
+		v, err := Parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := JSON(v, why)
+		if err != nil || string(got) != want {
+			t.Errorf("got\n%s, %v\nwant\n%s", got, err, want)
+		}
+	}
+}
+
+// TestSecretsAreNotPrinted, in no form.
+func TestSecretsAreNotPrinted(t *testing.T) {
+	p := Peer{Address: "192.0.2.1", AS: 65000, Password: "hunter2"}
+	raw, err := JSON(p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{Text(p), string(raw)} {
+		if strings.Contains(text, "hunter2") {
+			t.Errorf("%s", text)
+		}
+	}
+}
+
+func TestSetAdd(t *testing.T) {
+	route := NewRoute(201, netip.MustParsePrefix("10.0.0.1/32"), "br-ex", netip.Addr{})
+	other := route
+	other.Dev = "eth0"
+	blocked := &Block{Code: BlockNotWired}
+	a, b := Source{Row: "a"}, Source{Row: "b"}
+	need1, need2 := DeviceNeed("one"), DeviceNeed("two")
+
+	var s Set
+	for _, it := range []Item{
+		{Value: route, Why: []Source{a}, After: []Key{need1}, Block: blocked},
+		{Value: route, Why: []Source{b}, After: []Key{need2}},
+	} {
+		if err := s.Add(it); err != nil {
+			t.Fatal(err)
+		}
+	}
+	it, _ := s.Get(route.Key())
+	if it.Block != nil || len(it.Why) != 2 || len(it.After) != 1 || it.After[0] != need2 {
+		t.Errorf("one good reason lifts a block and brings its own needs: got %+v", it)
+	}
+	if err := s.Add(Item{Value: route, After: []Key{need1}, Block: blocked}); err != nil {
+		t.Fatal(err)
+	}
+	if it, _ = s.Get(route.Key()); it.Block != nil || len(it.After) != 1 {
+		t.Errorf("a blocked reason changes nothing: got %+v", it)
+	}
+	if err := s.Add(Item{Value: other}); err == nil {
+		t.Error("another value under the same key was accepted")
+	}
+	if it, _ = s.Get(route.Key()); it.Value != Value(route) || s.Len() != 1 {
+		t.Error("the first value does not stand")
+	}
+	for i := range 1000 {
+		if err := s.Add(Item{Value: route, Why: []Source{{Row: fmt.Sprint(i)}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if it, _ = s.Get(route.Key()); len(it.Why) != whyMax {
+		t.Errorf("%d reasons, want %d at most", len(it.Why), whyMax)
+	}
+}

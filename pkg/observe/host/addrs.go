@@ -1,0 +1,103 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"golang.org/x/sys/unix"
+)
+
+// loopback is the index of device lo in every network namespace.
+const loopback = 1
+
+// address is one address of the device with that index.
+type address struct {
+	index int
+	addr  netip.Addr
+	net   netip.Prefix
+}
+
+// readAddrs reads all addresses anew. The caller holds mu, or is alone.
+func (s *Source) readAddrs(ctx context.Context) error {
+	fresh := make(map[address]struct{})
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		var rows []address
+		err := s.conn.Dump(ctx, func(q *rtnl.Batch) {
+			q.Begin(unix.RTM_GETADDR, 0, family, 0, 0, 0, 0, 0, 0, 0)
+		}, func() { rows = nil }, func(m rtnl.Message) error {
+			if a, ok := addressFromMessage(m); ok {
+				rows = append(rows, a)
+			}
+			return nil
+		})
+		if err != nil {
+			s.lost = true
+			return fmt.Errorf("read addresses: %w", err)
+		}
+		for _, a := range rows {
+			fresh[a] = struct{}{}
+		}
+	}
+	s.addrs = fresh
+	return nil
+}
+
+func (s *Source) noteAddress(m rtnl.Message) {
+	a, ok := addressFromMessage(m)
+	switch {
+	case !ok:
+	case m.Type == unix.RTM_NEWADDR:
+		s.addrs[a] = struct{}{}
+	default:
+		delete(s.addrs, a)
+	}
+}
+
+// addresses lists them by device and address, without those of devices that
+// are not known. The caller holds mu.
+func (s *Source) addresses() []observe.DeviceAddress {
+	var out []observe.DeviceAddress
+	for a := range s.addrs {
+		if l, ok := s.links[a.index]; ok {
+			out = append(out, observe.DeviceAddress{Dev: l.Name, Addr: a.addr, Net: a.net})
+		}
+	}
+	slices.SortFunc(out, func(a, b observe.DeviceAddress) int {
+		return cmp.Or(cmp.Compare(a.Dev, b.Dev), a.Addr.Compare(b.Addr), cmp.Compare(a.Net.Bits(), b.Net.Bits()))
+	})
+	return out
+}
+
+// addressFromMessage returns false for what nothing is connected through:
+// link-local addresses, which every device has, and host prefixes but those of
+// lo. Our own addresses on bridges are of the latter sort.
+func addressFromMessage(m rtnl.Message) (address, bool) {
+	header, attrs, ok := m.Header(unix.SizeofIfAddrmsg)
+	if !ok {
+		return address{}, false
+	}
+	a := address{index: int(rtnl.Uint32At(header, 4))}
+	var far netip.Addr
+	for attrs.Next() {
+		switch attrs.Type {
+		case unix.IFA_LOCAL:
+			a.addr = attrs.Addr()
+		case unix.IFA_ADDRESS:
+			far = attrs.Addr()
+		}
+	}
+	if !far.IsValid() {
+		return a, false
+	}
+	if !a.addr.IsValid() { // IPv6, where there is no other end
+		a.addr = far
+	}
+	a.net = netip.PrefixFrom(far, int(header[1])).Masked()
+	hostOnly := a.net.IsSingleIP() && far == a.addr && a.index != loopback
+	return a, a.net.IsValid() && !a.addr.IsLinkLocalUnicast() && !hostOnly
+}

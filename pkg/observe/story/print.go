@@ -1,0 +1,124 @@
+package story
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// String tells the whole story anew: what it says leads to the same snapshots.
+func (s *Story) String() string {
+	var b strings.Builder
+	say := func(words ...string) { b.WriteString(strings.Join(words, " ") + "\n") }
+	if len(s.chassis) > 0 {
+		say("chassis", strings.Join(slices.Sorted(maps.Keys(s.chassis)), " "))
+	}
+	if s.mapping != "" {
+		say("mapping", s.mapping)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.bridges)) {
+		br := s.bridges[name]
+		say("bridge", name, "mac", br.MAC.String())
+		for _, p := range br.Patches {
+			number := "none"
+			if p.OFPort != 0 {
+				number = fmt.Sprint(p.OFPort)
+			}
+			say("patch", name, p.Localnet, "ofport", number)
+		}
+		if _, ok := s.devices[name]; !ok {
+			say("device", name, "gone")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.devices)) {
+		if br, ok := s.bridges[name]; !ok || br.MAC != s.devices[name].MAC {
+			say("device", name, "mac", s.devices[name].MAC.String())
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.tables)) {
+		if t := s.tables[id]; t.Foreign {
+			say("table", fmt.Sprint(id), "foreign")
+		} else {
+			say("table", fmt.Sprint(id), "name", t.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.ports)) {
+		say(s.portWords(s.ports[name])...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.balancers)) {
+		say(s.balancers[name].words(name)...)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(s.bad), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		say("unreadable", k[0], k[1], quote(s.bad[k]))
+	}
+	for _, source := range [][2]string{{"sb", s.staleSB}, {"ovs", s.staleOVS}} {
+		if source[1] != "" {
+			say("stale", source[0], quote(source[1]))
+		}
+	}
+	return b.String()
+}
+
+// portWords is the line of a port, in the general form.
+func (s *Story) portWords(p *observe.PortBinding) []string {
+	head := "port"
+	for name, router := range s.datapaths {
+		if UUID("datapath "+name) == p.Datapath && router {
+			head = "routerport"
+		}
+	}
+	out := []string{head, p.LogicalPort, "type", quote(p.Type), "on", s.nameOf("datapath ", p.Datapath, slices.Collect(maps.Keys(s.datapaths)))}
+	for _, mac := range p.RawMAC {
+		out = append(out, "mac", quote(mac))
+	}
+	for _, nat := range p.RawNAT {
+		out = append(out, "nat", quote(nat))
+	}
+	chassis := slices.Collect(maps.Keys(s.chassis))
+	if !p.Chassis.IsZero() {
+		out = append(out, "chassis", s.nameOf("chassis ", p.Chassis, chassis))
+	}
+	for _, u := range p.AdditionalChassis {
+		out = append(out, "additional", s.nameOf("chassis ", u, chassis))
+	}
+	if p.Down {
+		out = append(out, "down")
+	}
+	if p.Tag != 0 {
+		out = append(out, "tag", fmt.Sprint(p.Tag))
+	}
+	for _, k := range slices.Sorted(maps.Keys(p.Options)) {
+		out = append(out, "option", quote(k+"="+p.Options[k]))
+	}
+	for _, k := range slices.Sorted(maps.Keys(p.ExternalIDs)) {
+		out = append(out, "id", quote(k+"="+p.ExternalIDs[k]))
+	}
+	return out
+}
+
+// nameOf finds the name that a row's identity was made of.
+func (s *Story) nameOf(kind string, u observe.UUID, names []string) string {
+	for _, name := range names {
+		if UUID(kind+name) == u {
+			return name
+		}
+	}
+	return "none"
+}
+
+func (b *balancer) words(name string) []string {
+	out := []string{"balancer", name}
+	for _, vip := range slices.Sorted(maps.Keys(b.vips)) {
+		out = append(out, "vip", vip)
+	}
+	for _, dp := range b.switches {
+		out = append(out, "ls", dp)
+	}
+	for _, dp := range b.routers {
+		out = append(out, "lr", dp)
+	}
+	return out
+}

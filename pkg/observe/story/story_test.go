@@ -1,0 +1,86 @@
+package story
+
+import (
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/tools/txtar"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// TestPrintedStoriesLeadToTheSameSnapshot, for every scenario of the driver.
+func TestPrintedStoriesLeadToTheSameSnapshot(t *testing.T) {
+	files, err := filepath.Glob("../../drivers/bgp/testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := tell(t, string(a.Files[0].Data))
+		got := tell(t, want.String())
+		opts := []cmp.Option{
+			cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty(), cmpopts.EquateErrors(),
+			cmpopts.IgnoreFields(observe.Southbound{}, "Revision", "BadRows"),
+			cmpopts.IgnoreFields(observe.OpenVSwitch{}, "Revision"), cmpopts.IgnoreFields(observe.Host{}, "Revision"),
+		}
+		if diff := cmp.Diff(snapshot(t, want), snapshot(t, got), opts...); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+}
+
+func tell(t *testing.T, text string) *Story {
+	t.Helper()
+	s, err := Parse(text)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	return s
+}
+
+func snapshot(t *testing.T, s *Story) observe.Snapshot {
+	t.Helper()
+	snap, err := s.Snapshot("cmp-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snap
+}
+
+// TestRowsAreNotShared: a snapshot does not change when the story goes on.
+func TestRowsAreNotShared(t *testing.T) {
+	s := tell(t, "include base")
+	before := snapshot(t, s)
+	vm, _ := before.SB.Port("vm1")
+	was := *vm
+	if err := s.Tell("set vm1 chassis cmp-2 id neutron:port_name=web\npatch br-ex provnet-c1 gone"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(was, *vm, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" || len(before.OVS.Bridges[0].Patches) != 2 {
+		t.Errorf("the old snapshot changed: %s", diff)
+	}
+	after, _ := snapshot(t, s).SB.Port("vm1")
+	if after.Chassis != UUID("chassis cmp-2") || after.ExternalIDs["neutron:port_name"] != "web" || after.ExternalIDs["neutron:cidrs"] == "" {
+		t.Errorf("the new snapshot has %+v", after)
+	}
+}
+
+func TestBadLines(t *testing.T) {
+	for _, line := range []string{
+		"once upon a time", "include nothing", "set nobody down", "drop nobody", `port vm mac "fa:16:3e`, "port vm tag many",
+		"port vm colour blue", "bridge br-ex mac 12", "patch br-x p ofport 1", "table x name y", "table 1 colour", "stale wine",
+		"port", "balancer L1 backend x", "port vm option novalue",
+	} {
+		if _, err := Parse(line); err == nil || !strings.Contains(err.Error(), "line 1") {
+			t.Errorf("%q: got %v, want an error with the line", line, err)
+		}
+	}
+}

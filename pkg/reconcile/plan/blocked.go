@@ -1,0 +1,117 @@
+package plan
+
+import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// findBlocked collects what is not there as wanted, and of this what is blocked
+// by itself. It is the only pass over everything of a round without changes.
+func (d *differ) findBlocked() {
+	d.blocked = map[object.Key]object.Block{}
+	for k, it := range d.Want.All() {
+		have, there := d.Have.Get(k)
+		if there {
+			d.present[k.Kind]++
+		}
+		if there && it.Block == nil && have.Value == it.Value && d.managed(k.Kind) {
+			continue
+		}
+		d.odd[k] = true
+		if b, ok := d.blockOf(k, it, have, there); ok {
+			d.blocked[k] = b
+		}
+	}
+}
+
+// blockDependents adds what stands on something blocked, until nothing is
+// added. In the usual case nothing is blocked and this costs nothing.
+func (d *differ) blockDependents() {
+	for grew := len(d.blocked) > 0; grew; {
+		// What a pass finds counts from the next one on, so that the reason
+		// given does not depend on the order of the pass.
+		found := map[object.Key]object.Block{}
+		for k, it := range d.Want.All() {
+			if _, done := d.blocked[k]; done || !d.managed(k.Kind) {
+				continue
+			}
+			if need, b, ok := d.badNeed(it); ok {
+				found[k] = object.Block{Code: object.BlockNeedFailed, Text: "needs " + need.Text() + ": " + b}
+			}
+		}
+		grew = len(found) > 0
+		for k, b := range found {
+			d.blocked[k], d.odd[k] = b, true
+		}
+	}
+}
+
+// blockOf finds the reasons that lie in the item itself.
+func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Block, bool) {
+	if !d.managed(k.Kind) {
+		return object.Block{Code: object.BlockUnmanaged, Text: "this instance does not manage kind " + k.Kind.String()}, true
+	}
+	if it.Block != nil {
+		return *it.Block, true
+	}
+	switch {
+	case ok && have.Value == it.Value:
+		return object.Block{}, false
+	case ok && !k.Kind.IsSetting() && !d.mine(k, have):
+		return object.Block{Code: object.BlockForeign, Text: "somebody else's stands in its place: " + object.Text(have.Value)}, true
+	case !ok && k.Kind == object.KindDevice:
+		return object.Block{Code: object.BlockNotWired, Text: "device " + k.Name + " does not exist; it is made by Open vSwitch or the operator"}, true
+	}
+	if why, waits := d.Waiting[k]; waits {
+		return object.Block{Code: object.BlockBackoff, Text: why}, true
+	}
+	if !ok {
+		for _, need := range it.Needs() {
+			if !d.known(need) {
+				return object.Block{Code: object.BlockNeedMissing, Text: "needs " + need.Text() + ", which is neither wanted nor present"}, true
+			}
+		}
+	}
+	return object.Block{}, false
+}
+
+// badNeed finds a need that is blocked and not there.
+func (d *differ) badNeed(it object.Item) (object.Key, string, bool) {
+	for _, need := range it.Needs() {
+		for _, k := range alias(need) {
+			if b, bad := d.blocked[k]; bad && b.Code != object.BlockUnmanaged && !d.asWanted(k) {
+				return k, b.Text, true
+			}
+		}
+	}
+	return object.Key{}, "", false
+}
+
+// asWanted reports whether what stands under k is what is wanted there; of what
+// nobody wants, that it is there at all.
+func (d *differ) asWanted(k object.Key) bool {
+	want, ok := d.Want.Get(k)
+	if !ok {
+		return d.Have.Has(k)
+	}
+	have, ok := d.Have.Get(k)
+	return ok && have.Value == want.Value && !d.vanishes(k)
+}
+
+// known reports whether a need is wanted or present.
+func (d *differ) known(need object.Key) bool {
+	for _, k := range alias(need) {
+		if d.Want.Has(k) || d.Have.Has(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// alias returns the keys that can satisfy a need: a device need is met by a
+// link of ours just as well.
+func alias(need object.Key) []object.Key {
+	if need.Kind != object.KindDevice {
+		return []object.Key{need}
+	}
+	return []object.Key{{Kind: object.KindLink, Name: need.Name}, need}
+}

@@ -1,0 +1,184 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected sections")
+
+// TestPlans runs every file in testdata. It has the sections
+//
+//	want   one object a line; "! " before it: blocked; lines that begin with
+//	       "needs" name what the object above needs beyond its device
+//	have   one object a line; "* " before it: somebody else's;
+//	       "ledger " before it: without a mark, but remembered
+//	plan   what is expected, and json if the file has that section
+func TestPlans(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no plans: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { golden(t, file) })
+	}
+}
+
+func golden(t *testing.T, file string) {
+	have, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := &txtar.Archive{Comment: have.Comment}
+	in := plan.Input{Ledger: newLedger()}
+	for _, f := range have.Files {
+		switch f.Name {
+		case "want":
+			in.Want = parseWant(t, string(f.Data))
+		case "have":
+			in.Have = parseHave(t, string(f.Data), in.Ledger.(*ledger))
+		case "plan":
+			f.Data = []byte(plan.Diff(in).String())
+		case "json":
+			raw, err := json.MarshalIndent(plan.Diff(in), "", " ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Data = append(raw, '\n')
+		}
+		got.Files = append(got.Files, f)
+	}
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func parseWant(t *testing.T, text string) object.Set {
+	t.Helper()
+	var items []object.Item
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if need, ok := strings.CutPrefix(line, "needs "); ok {
+			last := &items[len(items)-1]
+			last.After = append(last.After, parse(t, need).Key())
+			continue
+		}
+		line, blocked := strings.CutPrefix(line, "! ")
+		it := object.Item{Value: parse(t, line), Why: []object.Source{{Driver: "test", Rule: "R1", Table: "Port_Binding", Row: "vm"}}}
+		if blocked {
+			it.Block = &object.Block{Code: object.BlockNotWired, Text: "no patch port yet"}
+		}
+		items = append(items, it)
+	}
+	return add(t, items)
+}
+
+func parseHave(t *testing.T, text string, l *ledger) object.Set {
+	t.Helper()
+	var items []object.Item
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		line, foreign := strings.CutPrefix(line, "* ")
+		line, remembered := strings.CutPrefix(line, "ledger ")
+		v := parse(t, line)
+		items = append(items, object.Item{Value: v, Marked: !foreign && !remembered})
+		if remembered {
+			l.own(v.Key())
+		}
+	}
+	return add(t, items)
+}
+
+func parse(t *testing.T, line string) object.Value {
+	t.Helper()
+	v, err := object.Parse(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func add(t *testing.T, items []object.Item) object.Set {
+	t.Helper()
+	var s object.Set
+	for _, it := range items {
+		if err := s.Add(it); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// ledger is an Ownership in memory that is kept as state.DB keeps its own.
+type ledger struct {
+	owned map[object.Key]bool
+	prior map[object.Key]object.Value
+	why   map[object.Key][]object.Source
+}
+
+func newLedger() *ledger {
+	return &ledger{map[object.Key]bool{}, map[object.Key]object.Value{}, map[object.Key][]object.Source{}}
+}
+
+func (l *ledger) own(k object.Key)                 { l.owned[k] = true }
+func (l *ledger) Owned(k object.Key) bool          { return l.owned[k] }
+func (l *ledger) Why(k object.Key) []object.Source { return l.why[k] }
+func (l *ledger) Prior(k object.Key) (object.Value, bool) {
+	v, ok := l.prior[k]
+	return v, ok
+}
+
+func (l *ledger) Keys(kind object.Kind) []object.Key {
+	var out []object.Key
+	for k := range l.owned {
+		if k.Kind == kind {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// begin and end do what the journal does before and after a plan that succeeds.
+func (l *ledger) begin(p plan.Plan) {
+	for _, op := range p.Ops {
+		if op.Phase != plan.Build {
+			continue
+		}
+		k := op.Key()
+		if !l.owned[k] && k.Kind.IsSetting() && op.Before != nil {
+			l.prior[k] = op.Before
+		}
+		l.owned[k], l.why[k] = true, op.Why
+	}
+}
+
+func (l *ledger) end(p plan.Plan) {
+	gone := slices.Clone(p.Forget)
+	for _, op := range p.Ops {
+		if op.Verb == plan.Restore || op.Verb == plan.Delete && op.Note != plan.NoteReplaced {
+			gone = append(gone, op.Key())
+		}
+	}
+	for _, k := range gone {
+		delete(l.owned, k)
+		delete(l.prior, k)
+		delete(l.why, k)
+	}
+}

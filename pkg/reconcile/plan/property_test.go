@@ -1,0 +1,382 @@
+package plan_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/model"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// universe is what the generated sets are made of: for each key one or two
+// values. Keys and values are few, so that sets often meet.
+func universe() [][]object.Value {
+	var out [][]object.Value
+	add := func(vs ...object.Value) { out = append(out, vs) }
+	mac := func(n byte) object.MAC { return object.MAC{2, 0, 0, 0, 0, n} }
+	for _, dev := range []string{"br0", "br1"} {
+		add(object.Device{Name: dev, Up: true}, object.Device{Name: dev})
+	}
+	add(object.Link{Name: "br0.1", Type: "vlan", Parent: "br0", VLAN: 1, Up: true},
+		object.Link{Name: "br0.1", Type: "vlan", Parent: "br1", VLAN: 1, Up: true})
+	add(object.Link{Name: "br0.2", Type: "vlan", Parent: "br0", VLAN: 2, Up: true},
+		object.Link{Name: "br0.2", Type: "vlan", Parent: "br0", VLAN: 2})
+	// The same VLAN under another name: it needs the room of br0.2.
+	add(object.Link{Name: "old.2", Type: "vlan", Parent: "br0", VLAN: 2, Up: true})
+	add(object.Sysctl{Path: "net/ipv4/ip_forward", Val: "1"}, object.Sysctl{Path: "net/ipv4/ip_forward", Val: "0"})
+	for i, dev := range []string{"br0", "br1", "br0.1", "br0.2", "old.2"} {
+		add(object.Sysctl{Path: "net/ipv4/conf/" + dev + "/proxy_arp", Val: "1"},
+			object.Sysctl{Path: "net/ipv4/conf/" + dev + "/proxy_arp", Val: "0"})
+		add(object.Address{Dev: dev, Prefix: netip.MustParsePrefix(fmt.Sprintf("169.254.0.%d/32", i))})
+		add(object.Neigh{Dev: dev, Addr: netip.MustParseAddr("10.0.0.1"), MAC: mac(1)},
+			object.Neigh{Dev: dev, Addr: netip.MustParseAddr("10.0.0.1"), MAC: mac(2)})
+		add(object.ProxyNeigh{Dev: dev, Addr: netip.MustParseAddr("2001:db8::")})
+	}
+	for i := range 4 {
+		host := netip.MustParsePrefix(fmt.Sprintf("10.0.0.%d/32", i))
+		add(object.NewRoute(201, host, "br0", netip.Addr{}), object.NewRoute(201, host, "br0.1", netip.Addr{}))
+		add(object.NewPath(host, object.OriginIncomplete), object.NewPath(host, object.OriginIGP))
+	}
+	add(object.Rule{Priority: 32000, Table: 201})
+	add(object.Rule{Priority: 32000, Table: 202})
+	flow := object.Flow{Bridge: "br0", Priority: 900, Match: "ip,in_port=1", Actions: "NORMAL", Cookie: 0x3e7}
+	other := flow
+	other.Actions = "drop"
+	add(flow, other)
+	add(object.Peer{Address: "192.0.2.1", AS: 1}, object.Peer{Address: "192.0.2.1", AS: 2})
+	return out
+}
+
+// pick draws one value for some of the keys.
+func pick(t *rapid.T, label string) []object.Value {
+	var out []object.Value
+	for i, vs := range universe() {
+		if n := rapid.IntRange(0, len(vs)).Draw(t, fmt.Sprintf("%s %d", label, i)); n > 0 {
+			out = append(out, vs[n-1])
+		}
+	}
+	return out
+}
+
+// drawWant draws a desired set as drivers make them: what sits on a link is
+// wanted only together with the link, paths need their route, a rule and a flow
+// if these are wanted, and two links never claim the same.
+func drawWant(t *rapid.T, block bool) []object.Item {
+	values := pick(t, "want")
+	has := map[object.Key]bool{}
+	claimed := map[string]bool{}
+	values = slices.DeleteFunc(values, func(v object.Value) bool {
+		c, ok := v.(object.Claimer)
+		if !ok {
+			return false
+		}
+		taken := claimed[c.Claims()[0]]
+		claimed[c.Claims()[0]] = true
+		return taken
+	})
+	for _, v := range values {
+		has[v.Key()] = true
+	}
+	values = slices.DeleteFunc(values, func(v object.Value) bool {
+		return slices.ContainsFunc(v.DependsOn(), func(need object.Key) bool {
+			return need.Name != "br0" && need.Name != "br1" && !has[object.Key{Kind: object.KindLink, Name: need.Name}]
+		})
+	})
+	var items []object.Item
+	for i, v := range values {
+		it := object.Item{Value: v, Why: []object.Source{{Rule: "R1", Table: "Port_Binding", Row: fmt.Sprint("vm", i)}}}
+		if p, ok := v.(object.Path); ok {
+			it.After = pathNeeds(p, values)
+		}
+		if block && rapid.IntRange(0, 9).Draw(t, fmt.Sprint("block ", i)) == 0 {
+			it.Block = &object.Block{Code: object.BlockNotWired, Text: "drawn"}
+		}
+		items = append(items, it)
+	}
+	return items
+}
+
+func pathNeeds(p object.Path, values []object.Value) []object.Key {
+	var out []object.Key
+	for _, v := range values {
+		switch k := v.Key(); {
+		case k.Kind == object.KindRoute && k.Prefix == p.Prefix, k.Kind == object.KindRule && k.Num == 201, k.Kind == object.KindFlow:
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// drawWorld draws a world in which some of what is there is ours, and a ledger
+// that knows our objects without a mark.
+func drawWorld(t *rapid.T) (*model.World, *ledger, []object.Value) {
+	w, l := model.New(), newLedger()
+	w.Set(false, object.Device{Name: "br0", Up: true}, object.Device{Name: "br1", Up: true})
+	var foreign []object.Value
+	for i, v := range pick(t, "have") {
+		ours := rapid.Bool().Draw(t, fmt.Sprint("ours ", i))
+		k := v.Key()
+		if k.Kind == object.KindDevice || !standing(w, v) {
+			continue
+		}
+		if !ours && onOurLink(read(w), v) {
+			continue // the kernel takes it away with our device, and nothing of this would hold
+		}
+		switch {
+		case k.Kind.IsSetting():
+			w.Set(false, v)
+		case ours:
+			w.Set(true, v)
+			l.own(k)
+		default:
+			w.Set(false, v)
+			foreign = append(foreign, v)
+		}
+	}
+	return w, l, foreign
+}
+
+// standing reports whether the devices of v are there, and no link claims the
+// same, as the kernel would have it.
+func standing(w *model.World, v object.Value) bool {
+	have := read(w)
+	for _, need := range v.DependsOn() {
+		if !have.Has(need) && !have.Has(object.Key{Kind: object.KindLink, Name: need.Name}) {
+			return false
+		}
+	}
+	c, ok := v.(object.Claimer)
+	if !ok {
+		return true
+	}
+	for _, l := range object.Of[object.Link](have) {
+		if slices.Equal(l.Claims(), c.Claims()) {
+			return false
+		}
+	}
+	return true
+}
+
+func read(w *model.World) object.Set {
+	s, err := w.Read(bg(), actual.Focus{})
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// run applies a plan in order. A foreign link that claims what we want is the
+// only thing that may make a step fail.
+func run(t *rapid.T, w *model.World, l *ledger, p plan.Plan) {
+	l.begin(p)
+	for _, op := range p.Ops {
+		if err := w.Apply(bg(), []object.Change{op.Change()})[0]; err != nil {
+			t.Fatalf("%s: %v\nin plan:\n%s", op, err, p)
+		}
+	}
+	l.end(p)
+}
+
+func mustSet(t *rapid.T, items []object.Item) object.Set {
+	var s object.Set
+	for _, it := range items {
+		if err := s.Add(it); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// TestConverges: applying the difference gives what is wanted and not blocked,
+// leaves everything foreign as it was, removes all else that is ours, and
+// leaves nothing to do.
+func TestConverges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := mustSet(t, drawWant(t, true))
+		w, l, foreign := drawWorld(t)
+		before := read(w)
+		p := plan.Diff(plan.Input{Want: want, Have: before, Ledger: l, Tidy: true})
+		inOrder(t, want, p)
+		run(t, w, l, p)
+		after := read(w)
+		noted := map[object.Key]bool{}
+		for _, n := range p.Notes {
+			noted[n.Key] = true
+		}
+		for k, it := range want.All() {
+			if have, ok := after.Get(k); !noted[k] && (!ok || have.Value != it.Value) {
+				t.Fatalf("%s is wanted and not there:\n%s", object.Text(it.Value), p)
+			}
+			if noted[k] && k.Kind == object.KindPath {
+				if have, ok := after.Get(k); ok && have.Marked {
+					t.Fatalf("%s is blocked and announced:\n%s", object.Text(it.Value), p)
+				}
+			}
+		}
+		for _, v := range foreign {
+			have, ok := after.Get(v.Key())
+			if !ok || have.Value != v {
+				t.Fatalf("foreign %s was touched:\n%s", object.Text(v), p)
+			}
+		}
+		for k, it := range after.All() {
+			if it.Marked && !want.Has(k) {
+				t.Fatalf("%s is ours, not wanted and still there:\n%s", object.Text(it.Value), p)
+			}
+		}
+		again := plan.Diff(plan.Input{Want: want, Have: after, Ledger: l, Tidy: true})
+		if !again.Empty() || len(again.Forget) > 0 {
+			t.Fatalf("after\n%sthere is left to do, %v\n%s", p, again.Forget, again)
+		}
+	})
+}
+
+// onOurLink reports whether v sits on a device of ours.
+func onOurLink(before object.Set, v object.Value) bool {
+	for _, need := range v.DependsOn() {
+		if it, ok := before.Get(object.Key{Kind: object.KindLink, Name: need.Name}); ok && (it.Marked || onOurLink(before, it.Value)) {
+			return true
+		}
+	}
+	return false
+}
+
+// inOrder: withdrawals come first, no step precedes what it needs, nothing is
+// taken away before what sits on it.
+func inOrder(t *rapid.T, want object.Set, p plan.Plan) {
+	at := map[object.Key]int{} // where a key is built
+	for i, op := range p.Ops {
+		if op.Phase == plan.Build {
+			at[op.Key()] = i
+		}
+	}
+	phase := plan.Withdraw
+	for i, op := range p.Ops {
+		if op.Phase < phase {
+			t.Fatalf("%s is in phase %d, behind phase %d:\n%s", op, op.Phase, phase, p)
+		}
+		phase = op.Phase
+		if k := op.Key(); op.Verb == plan.Delete && k.Kind >= object.KindPath && op.Phase != plan.Withdraw {
+			t.Fatalf("%s is not withdrawn first:\n%s", op, p)
+		}
+		if op.Phase == plan.Build {
+			it, _ := want.Get(op.Key())
+			for _, need := range slices.Concat(it.Value.DependsOn(), it.After) {
+				for _, k := range []object.Key{need, {Kind: object.KindLink, Name: need.Name}} {
+					if j, built := at[k]; built && j > i {
+						t.Fatalf("%s precedes what it needs, %s:\n%s", op, k.Text(), p)
+					}
+				}
+			}
+		}
+		if op.Verb == plan.Delete && op.Key().Kind == object.KindLink {
+			for _, later := range p.Ops[i+1:] {
+				if later.Verb == plan.Delete && later.Note != plan.NoteReplaced && op.Note != plan.NoteReplaced && sitsOn(later.Before, op.Key().Name) {
+					t.Fatalf("%s precedes %s, which sits on it:\n%s", op, later, p)
+				}
+			}
+		}
+	}
+}
+
+func sitsOn(v object.Value, dev string) bool {
+	return slices.ContainsFunc(v.DependsOn(), func(k object.Key) bool { return k.Name == dev })
+}
+
+// TestNothingToDo: the difference of a set and itself is empty.
+func TestNothingToDo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		items := drawWant(t, false)
+		want := mustSet(t, items)
+		have := want.Clone()
+		p := plan.Diff(plan.Input{Want: want, Have: have, Ledger: plan.NoLedger{}})
+		if !p.Empty() || len(p.Notes) > 0 {
+			t.Fatalf("want nothing, got\n%s", p)
+		}
+	})
+}
+
+// TestOrderOfInsertionDoesNotMatter: the same input gives the same bytes.
+func TestOrderOfInsertionDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		items := drawWant(t, true)
+		w, l, _ := drawWorld(t)
+		shuffled := rapid.Permutation(items).Draw(t, "order")
+		a := plan.Diff(plan.Input{Want: mustSet(t, items), Have: read(w), Ledger: l})
+		b := plan.Diff(plan.Input{Want: mustSet(t, shuffled), Have: read(w).Clone(), Ledger: l})
+		if a.String() != b.String() {
+			t.Fatalf("got\n%s\nand in another order\n%s", a, b)
+		}
+	})
+}
+
+// TestFrozenDeletesNothing: while everything is to be kept, only paths go whose
+// own needs are missing, and what is replaced.
+func TestFrozenDeletesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := mustSet(t, drawWant(t, true))
+		w, l, _ := drawWorld(t)
+		p := plan.Diff(plan.Input{Want: want, Have: read(w), Ledger: l, Keep: func(object.Key, []object.Source) *object.Block {
+			return &object.Block{Code: object.BlockFrozen, Text: "drawn"}
+		}})
+		for _, op := range p.Ops {
+			removes := op.Verb == plan.Delete || op.Verb == plan.Restore
+			if removes && op.Note != plan.NoteReplaced && !(want.Has(op.Key()) && op.Key().Kind == object.KindPath) {
+				t.Fatalf("%s while frozen:\n%s", op, p)
+			}
+		}
+	})
+}
+
+// TestKeptPathsKeepWhatTheyStandOn: whatever is held, a path that stays does
+// not lose its route, nor that route its rule, neighbour or device.
+func TestKeptPathsKeepWhatTheyStandOn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, l, _ := drawWorld(t)
+		have := read(w)
+		held := map[object.Key]bool{}
+		for i, it := range have.SortedOf(object.KindPath) {
+			held[it.Value.Key()] = rapid.Bool().Draw(t, fmt.Sprint("held ", i))
+		}
+		p := plan.Diff(plan.Input{Have: have, Ledger: l, Keep: func(k object.Key, _ []object.Source) *object.Block {
+			if held[k] {
+				return &object.Block{Code: object.BlockHeld, Text: "drawn"}
+			}
+			return nil
+		}})
+		gone := map[object.Key]bool{}
+		for _, op := range p.Ops {
+			gone[op.Key()] = true
+		}
+		for k, it := range have.AllOf(object.KindPath) {
+			if !held[k] || !it.Marked {
+				continue
+			}
+			for rk, route := range have.AllOf(object.KindRoute) {
+				if rk.Prefix != k.Prefix {
+					continue
+				}
+				dev := route.Value.(object.Route).Dev
+				for _, need := range []object.Key{
+					rk,
+					{Kind: object.KindRule, Name: "inet", Num: rk.Num, Aux: 32000},
+					{Kind: object.KindLink, Name: dev},
+					object.Neigh{Dev: dev, Addr: rk.Prefix.Addr()}.Key(),
+				} {
+					if gone[need] && route.Marked {
+						t.Fatalf("%s stays and loses %s:\n%s", k.Text(), need.Text(), p)
+					}
+				}
+			}
+		}
+	})
+}
+
+func bg() context.Context { return context.Background() }
