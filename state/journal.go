@@ -46,23 +46,16 @@ func (db *DB) Unfinished() Intent {
 }
 
 // Begin records, in one transaction before the first step, what is about to be
-// done, and enters every key that is created or changed into the ledger: from
-// here on it may be ours, whatever becomes of us.
+// done, and enters the keys of unmarked kinds into the ledger: from here on they
+// may be ours, whatever becomes of us. What carries a mark proves itself and is
+// entered by End, when nobody waits for it any more.
 func (db *DB) Begin(p plan.Plan) error {
 	now := db.now()
-	enter := map[object.Key]Entry{}
-	for _, op := range p.Ops {
-		if op.Phase != plan.Build || db.sameEntry(op) {
-			continue
-		}
-		enter[op.Key()] = db.newEntry(op, now)
-	}
+	entries := db.newEntries(p, func(i int) bool { return !p.Ops[i].Key().Kind.HasMark() }, now)
 	intent := Intent{Version: Version, At: now, Steps: lines(p)}
 	err := db.update(func(tx *bbolt.Tx) error {
-		for k, e := range enter {
-			if err := put(tx.Bucket(bucketLedger), []byte(k.Text()), e); err != nil {
-				return err
-			}
+		if err := putEntries(tx, entries); err != nil {
+			return err
 		}
 		return put(tx.Bucket(bucketPlan), keyIntent, intent)
 	})
@@ -71,42 +64,70 @@ func (db *DB) Begin(p plan.Plan) error {
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	for k, e := range enter {
-		db.enter(k, e)
+	for _, e := range entries {
+		db.enter(e.Value.Key(), e)
 	}
 	db.unfinished = intent
+	return nil
+}
+
+// newEntries are what the steps that pick chooses add to the ledger or change
+// in it.
+func (db *DB) newEntries(p plan.Plan, pick func(i int) bool, now time.Time) []Entry {
+	var entries []Entry
+	for i, op := range p.Ops {
+		if op.Phase == plan.Build && pick(i) && !db.sameEntry(op) {
+			entries = append(entries, db.newEntry(op, now))
+		}
+	}
+	return entries
+}
+
+func putEntries(tx *bbolt.Tx, entries []Entry) error {
+	ledger := tx.Bucket(bucketLedger)
+	for _, e := range entries {
+		raw, err := e.encode()
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", e.Value.Key().Text(), err)
+		}
+		if err := ledger.Put([]byte(e.Value.Key().Text()), raw); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // sameEntry reports whether the ledger says the same of the step already.
 func (db *DB) sameEntry(op plan.Op) bool {
 	e, ok := db.entry(op.Key())
-	return ok && e.Line == object.Text(op.After) && slices.Equal(e.Why, op.Why)
+	return ok && e.Value == op.After && slices.Equal(e.Why, op.Why)
 }
 
 // newEntry keeps the date and the prior value of an older entry: the value to
 // restore is the one from before our first change, not from before the last.
 func (db *DB) newEntry(op plan.Op, now time.Time) Entry {
-	e := Entry{Version: Version, Key: store(op.Key()), Why: op.Why, Since: now, Line: object.Text(op.After)}
+	e := Entry{Value: op.After, Why: op.Why, Since: now}
 	if old, known := db.entry(op.Key()); known {
 		e.Since, e.Prior = old.Since, old.Prior
-	} else if op.Key().Kind.IsSetting() && op.Before != nil {
-		e.Prior = object.Text(op.Before)
+	} else if op.Key().Kind.IsSetting() {
+		e.Prior = op.Before
 	}
 	return e
 }
 
-// End records, in one transaction after the last step, how each one went, and
-// takes what was deleted or is no longer there out of the ledger. outcomes has
-// one element a step.
+// End records, in one transaction after the last step, how each one went, enters
+// what succeeded and carries a mark, for its provenance, and takes what was
+// deleted or is no longer there out of the ledger. outcomes has one element a
+// step.
 func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	rec := Record{Version: Version, At: db.now(), Took: took.String(), Steps: lines(p)}
-	gone := p.Forget
+	entries := db.newEntries(p, func(i int) bool { return outcomes[i] == nil && p.Ops[i].Key().Kind.HasMark() }, rec.At)
+	gone := slices.Clone(p.Forget)
 	for i, op := range p.Ops {
 		if err := outcomes[i]; err != nil {
 			rec.Failed = append(rec.Failed, op.Key().Text()+": "+err.Error())
 		} else if (op.Verb == plan.Delete && op.Note != plan.NoteReplaced) || op.Verb == plan.Restore {
-			gone = append(gone[:len(gone):len(gone)], op.Key())
+			gone = append(gone, op.Key())
 		}
 	}
 	err := db.update(func(tx *bbolt.Tx) error {
@@ -114,6 +135,9 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 			if err := tx.Bucket(bucketLedger).Delete([]byte(k.Text())); err != nil {
 				return err
 			}
+		}
+		if err := putEntries(tx, entries); err != nil {
+			return err
 		}
 		if err := tx.Bucket(bucketPlan).Delete(keyIntent); err != nil {
 			return err
@@ -127,6 +151,9 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	defer db.mu.Unlock()
 	for _, k := range gone {
 		delete(db.ledger[k.Kind], k)
+	}
+	for _, e := range entries {
+		db.enter(e.Value.Key(), e)
 	}
 	db.unfinished = Intent{}
 	return nil

@@ -1,9 +1,8 @@
 package state
 
 import (
-	"fmt"
+	"encoding/json"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -12,44 +11,48 @@ import (
 
 // Entry is one key of the ledger: it may be ours, and this is why.
 type Entry struct {
+	// Value is what was last written under the key.
+	Value object.Value
+	Why   []object.Source
+	Since time.Time
+	// Prior is a setting's value from before our first change; nil for the rest.
+	Prior object.Value
+}
+
+// storedEntry is an Entry on disk: values as the lines of a plan, so that a
+// person with a bbolt browser can read them. Secrets are not in a line.
+type storedEntry struct {
 	Version int             `json:"v"`
-	Key     storedKey       `json:"key"`
-	Why     []object.Source `json:"why,omitempty"`
+	Line    string          `json:"line"`
 	Since   time.Time       `json:"since"`
-	// Line is the value as it was last written, in the form of a plan.
-	Line string `json:"line,omitempty"`
-	// Prior is the line of a setting's value from before our first change.
-	Prior string `json:"prior,omitempty"`
+	Why     []object.Source `json:"why,omitempty"`
+	Prior   string          `json:"prior,omitempty"`
 }
 
-// storedKey is object.Key with names, so that a person with a bbolt browser
-// can read it.
-type storedKey struct {
-	Kind   object.Kind `json:"kind"`
-	Name   string      `json:"name,omitempty"`
-	Sub    string      `json:"sub,omitempty"`
-	Num    uint32      `json:"num,omitempty"`
-	Aux    uint32      `json:"aux,omitempty"`
-	Prefix string      `json:"prefix,omitempty"`
-}
-
-func store(k object.Key) storedKey {
-	s := storedKey{Kind: k.Kind, Name: k.Name, Sub: k.Sub, Num: k.Num, Aux: k.Aux}
-	if k.Prefix.IsValid() {
-		s.Prefix = k.Prefix.String()
+// encode returns the entry as it is stored.
+func (e Entry) encode() ([]byte, error) {
+	s := storedEntry{Version: Version, Line: object.Text(e.Value), Since: e.Since, Why: e.Why}
+	if e.Prior != nil {
+		s.Prior = object.Text(e.Prior)
 	}
-	return s
+	return json.Marshal(s)
 }
 
-func (e Entry) key() (object.Key, error) {
-	k := object.Key{Kind: e.Key.Kind, Name: e.Key.Name, Sub: e.Key.Sub, Num: e.Key.Num, Aux: e.Key.Aux}
-	if e.Key.Prefix != "" {
-		var err error
-		if k.Prefix, err = netip.ParsePrefix(e.Key.Prefix); err != nil {
-			return k, fmt.Errorf("prefix: %w", err)
-		}
+// decodeEntry is the inverse of encode.
+func decodeEntry(raw []byte) (Entry, error) {
+	var s storedEntry
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return Entry{}, err
 	}
-	return k, nil
+	e := Entry{Why: s.Why, Since: s.Since}
+	var err error
+	if e.Value, err = object.Parse(s.Line); err != nil {
+		return e, err
+	}
+	if s.Prior != "" {
+		e.Prior, err = object.Parse(s.Prior)
+	}
+	return e, err
 }
 
 // enter stores an entry; the caller holds the lock.
@@ -76,11 +79,7 @@ func (db *DB) Owned(k object.Key) bool {
 // Prior is a setting's value from before our first change.
 func (db *DB) Prior(k object.Key) (object.Value, bool) {
 	e, ok := db.entry(k)
-	if !ok || e.Prior == "" {
-		return nil, false
-	}
-	v, err := object.Parse(e.Prior)
-	return v, err == nil
+	return e.Prior, ok && e.Prior != nil
 }
 
 // Why is the provenance recorded for the key.
@@ -113,9 +112,7 @@ func (db *DB) LastKnown() object.Set {
 			continue
 		}
 		for _, e := range entries {
-			if v, err := object.Parse(e.Line); err == nil {
-				s.Put(object.Item{Value: v, Why: e.Why})
-			}
+			s.Put(object.Item{Value: e.Value, Why: e.Why})
 		}
 	}
 	return s

@@ -132,15 +132,11 @@ func (db *DB) load() error {
 			}
 		}
 		return tx.Bucket(bucketLedger).ForEach(func(k, v []byte) error {
-			var e Entry
-			if err := json.Unmarshal(v, &e); err != nil {
-				return fmt.Errorf("ledger entry %q: %w", k, err)
-			}
-			key, err := e.key()
+			e, err := decodeEntry(v)
 			if err != nil {
 				return fmt.Errorf("ledger entry %q: %w", k, err)
 			}
-			db.enter(key, e)
+			db.enter(e.Value.Key(), e)
 			return nil
 		})
 	})

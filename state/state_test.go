@@ -292,9 +292,7 @@ func TestDamagedFileIsAnError(t *testing.T) {
 func TestEntriesAreReadable(t *testing.T) {
 	db := open(t, file(t))
 	do(t, db, build(sysctlOn, sysctlOff))
-	want := `{"v":1,"key":{"kind":"sysctl","name":"net/ipv4/ip_forward"},` +
-		`"why":[{"Driver":"d","Rule":"R4","Table":"Port_Binding","Row":"cr-lrp-gw1"}],"since":"2026-01-02T03:04:05Z",` +
-		`"line":"sysctl net/ipv4/ip_forward  = 1","prior":"sysctl net/ipv4/ip_forward  = 0"}`
+	want := `{"v":1,"line":"sysctl net/ipv4/ip_forward  = 1","since":"2026-01-02T03:04:05Z","why":[{"driver":"d","rule":"R4","table":"Port_Binding","row":"cr-lrp-gw1"}],"prior":"sysctl net/ipv4/ip_forward  = 0"}`
 	err := db.bolt.View(func(tx *bbolt.Tx) error {
 		if got := string(tx.Bucket(bucketLedger).Get([]byte("sysctl net/ipv4/ip_forward"))); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -57,17 +57,19 @@ func BenchmarkRound(b *testing.B) {
 				add, del, dump := raw.time(unix.RTM_NEWROUTE), time.Duration(0), raw.dump()
 				del = raw.time(unix.RTM_DELROUTE)
 				ipAdd, ipDel := raw.ipBatch("add"), raw.ipBatch("del")
-				b.ReportMetric(create.Executed.Seconds()/add.Seconds(), "create-x-raw")
-				b.ReportMetric(create.Executed.Seconds()/ipAdd.Seconds(), "create-x-ip")
-				b.ReportMetric(remove.Executed.Seconds()/del.Seconds(), "delete-x-raw")
-				b.ReportMetric(remove.Executed.Seconds()/ipDel.Seconds(), "delete-x-ip")
+				b.ReportMetric(create.Applied.Seconds()/add.Seconds(), "create-x-raw")
+				b.ReportMetric(create.Applied.Seconds()/ipAdd.Seconds(), "create-x-ip")
+				b.ReportMetric(create.Executed.Seconds()/add.Seconds(), "create+journal-x-raw")
+				b.ReportMetric(remove.Applied.Seconds()/del.Seconds(), "delete-x-raw")
+				b.ReportMetric(remove.Applied.Seconds()/ipDel.Seconds(), "delete-x-ip")
+				b.ReportMetric(remove.Executed.Seconds()/del.Seconds(), "delete+journal-x-raw")
 				b.ReportMetric(idle.Took().Seconds()*1e3, "idle-ms")
 				b.ReportMetric(idle.Took().Seconds()/dump.Seconds(), "idle-x-dump")
 				b.ReportMetric(float64(idleCPU.Microseconds())/1e3, "idle-cpu-ms")
 				b.ReportMetric(audit.Took().Seconds()*1e3, "audit-ms")
 				b.ReportMetric(peakMB(), "peak-MB")
-				b.Logf("%s: create derive %s read %s plan %s execute %s; idle derive %s read %s plan %s; raw add %s del %s dump %s; ip add %s del %s",
-					size.name, create.Derived, create.Read, create.Planned, create.Executed, idle.Derived, idle.Read, idle.Planned, add, del, dump, ipAdd, ipDel)
+				b.Logf("%s: create derive %s read %s plan %s execute %s (applied %s); idle derive %s read %s plan %s; raw add %s del %s dump %s; ip add %s del %s",
+					size.name, create.Derived, create.Read, create.Planned, create.Executed, create.Applied, idle.Derived, idle.Read, idle.Planned, add, del, dump, ipAdd, ipDel)
 			}
 		})
 	}

@@ -25,13 +25,13 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 	var missing []string
 	var err error
 	if snap.SB, err = j.SB.Read(ctx); err != nil {
-		missing = append(missing, "Southbound database: "+err.Error())
+		missing = append(missing, "Southbound database: "+cause(err))
 	}
 	if snap.OVS, err = j.OVS.Read(ctx); err != nil {
-		missing = append(missing, "Open_vSwitch database: "+err.Error())
+		missing = append(missing, "Open_vSwitch database: "+cause(err))
 	}
 	if snap.Host, err = j.Host.Read(ctx); err != nil {
-		missing = append(missing, "network devices: "+err.Error())
+		missing = append(missing, "network devices: "+cause(err))
 	}
 	if j.Learned != nil {
 		if snap.Learned, err = j.Learned.Read(ctx); err != nil {
@@ -49,6 +49,11 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 		return Snapshot{}, fmt.Errorf("%w: the Open_vSwitch database has no external_ids:system-id; set it, or chassis in the configuration", ErrNotSynced)
 	}
 	return snap, nil
+}
+
+// cause is what a source says without the words that Snapshot says itself.
+func cause(err error) string {
+	return strings.TrimPrefix(strings.ReplaceAll(err.Error(), ErrNotSynced.Error()+": ", ""), "southbound: ")
 }
 
 // Changed returns the wake-up channels of all sources.

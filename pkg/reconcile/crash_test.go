@@ -282,7 +282,8 @@ func walker(t testing.TB) *node {
 	t.Helper()
 	n := sceneNode(t, "include base", "gw-1")
 	for _, dev := range []string{"br-ex", "br-st", "br-a", "br-b", "br-o", "br-provider01", "br-provider02"} {
-		n.world.Set(false, object.Device{Name: dev, Up: dev == "br-ex"})
+		// Up, because a device that we brought up is not brought down again.
+		n.world.Set(false, object.Device{Name: dev, Up: true})
 		for path, val := range map[string]string{
 			"net/ipv4/conf/" + dev + "/proxy_arp": "0", "net/ipv4/conf/" + dev + "/rp_filter": "2",
 			"net/ipv4/conf/" + dev + "/send_redirects": "1", "net/ipv4/neigh/" + dev + "/proxy_delay": "80",

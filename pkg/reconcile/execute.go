@@ -35,6 +35,9 @@ func (e *BlockedError) Error() string { return "not tried: " + e.By.Text() + " f
 // steps that need it and no others. The error is the journal's; outcomes of
 // steps are in the second result.
 func (c *Controller) execute(ctx context.Context, p plan.Plan) (outcomes []error, err error) {
+	if len(p.Ops)+len(p.Forget) > 0 {
+		c.ownedKeys = nil
+	}
 	if p.Empty() {
 		return nil, c.cfg.Journal.Forget(p.Forget)
 	}
@@ -47,6 +50,7 @@ func (c *Controller) execute(ctx context.Context, p plan.Plan) (outcomes []error
 		start = x.batch(ctx, start)
 	}
 	c.settle(p, x.outcomes, c.cfg.Clock.Now())
+	c.applied = c.since(began)
 	return x.outcomes, c.cfg.Journal.End(p, x.outcomes, c.since(began))
 }
 

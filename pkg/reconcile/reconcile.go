@@ -92,8 +92,16 @@ type Controller struct {
 	round sync.Mutex
 	fails failures
 	fuse  fuse
-	// want is the last desired set, as a size hint.
-	want object.Set
+	// derived is the last result of the drivers and what it was derived from.
+	// They are pure: the same snapshot gives the same result.
+	derived derivation
+	// settled are the sets of the last round if it found nothing to do. The
+	// difference is pure: the same sets leave nothing to do.
+	settled *pair
+	// applied is how long the last execution took without the journal.
+	applied time.Duration
+	// ownedKeys are the ledger's keys of unmarked kinds; nil when it changed.
+	ownedKeys []object.Key
 
 	mu   sync.Mutex // guards last, stat and audit
 	last Round
@@ -117,6 +125,16 @@ func New(cfg Config) *Controller {
 	}
 }
 
+// derivation is what the drivers made of a snapshot.
+type derivation struct {
+	valid bool
+	snap  observe.Snapshot
+	res   desired.Result
+}
+
+// pair is what is wanted and what is.
+type pair struct{ want, have object.Set }
+
 // Wishes is the part of the configuration that can be changed while the
 // controller runs: what is wanted, and when it is believed and checked.
 type Wishes struct {
@@ -131,6 +149,7 @@ type Wishes struct {
 func (c *Controller) Reconfigure(w Wishes) {
 	c.round.Lock()
 	c.cfg.Drivers, c.cfg.Fixed, c.fuse.cfg = w.Drivers, w.Fixed, w.Fuse
+	c.derived.valid, c.settled = false, nil
 	c.round.Unlock()
 	c.mu.Lock()
 	c.audit = w.AuditInterval

@@ -35,8 +35,9 @@ type Round struct {
 	// Outcomes has an element a step once the plan has been executed.
 	Outcomes []error
 	Started  time.Time
-	// Derived, Read, Planned and Executed are how long each part took.
-	Derived, Read, Planned, Executed time.Duration
+	// Derived, Read, Planned and Executed are how long each part took. Applied is
+	// the part of Executed in which backends worked; the rest is the journal.
+	Derived, Read, Planned, Executed, Applied time.Duration
 }
 
 // Took is the length of the round.
@@ -70,11 +71,20 @@ func (c *Controller) plan(ctx context.Context, complete bool) (Round, error) {
 	if err != nil {
 		return r, err
 	}
-	res := desired.Compute(snap, c.cfg.Fixed, c.want, c.cfg.Drivers...)
+	res := c.derive(snap)
 	r.Snapshot, r.Want, r.Skipped, r.Frozen = snap, res.Want, res.Skipped, snap.Doubt()
-	c.want = res.Want
 	r.Derived = c.since(r.Started)
 	return c.compare(ctx, r)
+}
+
+// derive runs the drivers, unless the snapshot is the very one of last time:
+// its parts are immutable, so that equal pointers mean equal contents.
+func (c *Controller) derive(snap observe.Snapshot) desired.Result {
+	if !c.derived.valid || c.derived.snap != snap {
+		res := desired.Compute(snap, c.cfg.Fixed, c.derived.res.Want, c.cfg.Drivers...)
+		c.derived = derivation{true, snap, res}
+	}
+	return c.derived.res
 }
 
 // planLastKnown is the round of a process that has not seen a snapshot yet: it
@@ -121,6 +131,9 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	}
 	r.Read = c.since(began)
 
+	if c.nothingChanged(r) {
+		return r, nil
+	}
 	began = c.cfg.Clock.Now()
 	c.fails.prune(r.Want, r.Have)
 	in := plan.Input{
@@ -136,20 +149,37 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 		r.Plan = plan.Diff(in)
 	}
 	r.Planned = c.since(began)
+	c.settled = nil
+	if r.Plan.Empty() && len(r.Plan.Notes) == 0 && r.Frozen == "" && r.ReadErr == nil && len(c.fails) == 0 {
+		c.settled = &pair{r.Want, r.Have}
+	}
 	return r, nil
+}
+
+// nothingChanged reports whether both sets are the very ones that the last
+// round found to agree. A complete round always compares: it also tidies the
+// ledger.
+func (c *Controller) nothingChanged(r Round) bool {
+	return c.settled != nil && !r.Complete && r.Frozen == "" && r.ReadErr == nil && len(c.fails) == 0 &&
+		c.settled.want.Same(r.Want) && c.settled.have.Same(r.Have)
 }
 
 func (c *Controller) since(t time.Time) time.Duration { return c.cfg.Clock.Now().Sub(t) }
 
 // owned lists the ledger's keys of kinds that backends cannot find by a mark.
+// The list stays the same until a plan is executed.
 func (c *Controller) owned() []object.Key {
-	var out []object.Key
+	if c.ownedKeys != nil {
+		return c.ownedKeys
+	}
+	out := []object.Key{}
 	for _, k := range []object.Kind{
 		object.KindDevice, object.KindLink, object.KindSysctl, object.KindAddress,
 		object.KindNeigh, object.KindProxyNeigh, object.KindRule, object.KindFlow,
 	} {
 		out = append(out, c.cfg.Journal.Keys(k)...)
 	}
+	c.ownedKeys = out
 	return out
 }
 

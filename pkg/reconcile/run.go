@@ -103,6 +103,9 @@ func (c *Controller) finish(ctx context.Context, r Round) (Round, error) {
 		var err error
 		r.Outcomes, err = c.execute(ctx, r.Plan)
 		r.Executed = c.since(began)
+		if !r.Plan.Empty() {
+			r.Applied = c.applied
+		}
 		if err != nil {
 			return r, fmt.Errorf("state file: %w", err)
 		}

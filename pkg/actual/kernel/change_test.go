@@ -67,10 +67,10 @@ func TestQuietRound(t *testing.T) {
 	l.agrees(want)
 	l.quiet()
 	one, two := l.read(focus), l.read(focus)
-	if !sameSet(one, two) {
+	if !one.Same(two) {
 		t.Error("an idle read made a new set")
 	}
-	if three := l.read(complete(focus)); !sameSet(one, three) {
+	if three := l.read(complete(focus)); !one.Same(three) {
 		t.Error("a complete read of the same made a new set")
 	}
 }

@@ -41,7 +41,7 @@ func (b *Backend) checkSysctls() {
 	if err := b.readSysctls(context.Background()); err != nil {
 		b.doubt(partSysctls, true)
 	}
-	b.stirred = b.stirred || !sameSet(before, b.mirror.set)
+	b.stirred = b.stirred || !before.Same(b.mirror.set)
 }
 
 // announce signals the caller if something came up that it has not seen.

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 	"unsafe"
 
@@ -49,11 +48,24 @@ func (s *scope) widen(f actual.Focus) parts {
 	for k, it := range f.Want.All() {
 		grown |= s.add(k)
 		if r, ok := it.Value.(object.Route); ok {
-			grown |= grow(s.devices, r.Dev, partAddresses|partNeighs|partProxies)
+			grown |= s.addRoute(r)
 		}
 	}
 	for _, k := range f.Owned {
 		grown |= s.add(k)
+	}
+	return grown
+}
+
+// addRoute takes in the devices of a route. In the main table they are those of
+// others, which nobody but the route asks for.
+func (s *scope) addRoute(r object.Route) (grown parts) {
+	const near = partAddresses | partNeighs | partProxies
+	if r.Table != object.TableMain {
+		return grow(s.devices, r.Dev, near)
+	}
+	for _, h := range r.NextHops() {
+		grown |= grow(s.devices, h.Dev, near) | grow(s.admin, h.Dev, partDevices)
 	}
 	return grown
 }
@@ -99,17 +111,6 @@ func (s *scope) wants(k object.Key) bool { return s.focus.Want.Has(k) }
 // nor lists that have been handed on are changed, so identity is enough, and it
 // is what makes an idle round free of going through 100,000 wishes.
 func sameFocus(a, b actual.Focus) bool {
-	return sameSet(a.Want, b.Want) &&
+	return a.Want.Same(b.Want) &&
 		unsafe.SliceData(a.Owned) == unsafe.SliceData(b.Owned) && len(a.Owned) == len(b.Owned)
-}
-
-// sameSet compares the maps inside of two sets by address.
-func sameSet(a, b object.Set) bool {
-	x, y := reflect.ValueOf(a).Field(0), reflect.ValueOf(b).Field(0)
-	for i := range x.Len() {
-		if x.Index(i).Pointer() != y.Index(i).Pointer() {
-			return false
-		}
-	}
-	return true
 }

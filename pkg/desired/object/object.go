@@ -166,6 +166,18 @@ type Setting interface {
 // deleted.
 func (k Kind) IsSetting() bool { return k == KindDevice || k == KindSysctl }
 
+// HasMark reports whether values of this kind carry our mark in the system that
+// holds them, so that they are provably ours without the ledger. Addresses and
+// neighbours do on kernels that know their protocol attribute, but not on all.
+func (k Kind) HasMark() bool {
+	switch k {
+	case KindLink, KindRoute, KindRule, KindFlow, KindPath, KindPeer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Change is one step for a backend. Before is nil for a create, After is nil
 // for a delete; both are set for an update.
 type Change struct {

@@ -67,8 +67,10 @@ func (p *pass) explainPort(port *observe.PortBinding, addr netip.Addr) reason.Ac
 	p.owner(a, port)
 	p.provider(a, port)
 	known := slices.Contains(portAddrs(port), addr)
-	a.step("policy", known || p.cfg.UnknownMACFromCIDRs, reason.UnknownProvider, "the mac column names the address: %t", known)
-	if a.stop && !known {
+	if !known && !a.stop {
+		a.step("policy", p.cfg.UnknownMACFromCIDRs, reason.UnknownProvider, "the mac column does not name the address, only neutron:cidrs does")
+	}
+	if !known && a.stop && a.Try == "" && !p.cfg.UnknownMACFromCIDRs {
 		a.Try = "set provider_unknown_mac_from_cidrs to take addresses from neutron:cidrs"
 	}
 	return a.Account

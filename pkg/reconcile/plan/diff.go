@@ -178,7 +178,7 @@ func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.B
 
 func (d *differ) remove(k object.Key, have object.Item, why []object.Source, b object.Block) {
 	if k.Kind.IsSetting() {
-		prior, ok := d.Ledger.Prior(k)
+		prior, ok := d.prior(k)
 		if b.Code == "" && ok && prior != have.Value {
 			d.plan.Ops = append(d.plan.Ops, Op{Verb: Restore, Phase: Dismantle, Before: have.Value, After: prior, Why: why})
 		}
@@ -215,6 +215,15 @@ func (d *differ) nothingLeft(k object.Key) bool {
 	if !there || !k.Kind.IsSetting() {
 		return !there
 	}
-	prior, ok := d.Ledger.Prior(k)
+	prior, ok := d.prior(k)
 	return !ok || prior == have.Value
+}
+
+// prior is the value that a setting gets back. A device is not brought down
+// again: the kernel would flush the routes that others have on it.
+func (d *differ) prior(k object.Key) (object.Value, bool) {
+	if k.Kind == object.KindDevice {
+		return nil, false
+	}
+	return d.Ledger.Prior(k)
 }

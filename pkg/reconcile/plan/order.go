@@ -66,7 +66,7 @@ func mustReplace(have, want object.Value) bool {
 // resolves needs to steps of this plan.
 func (d *differ) order() {
 	d.makeRoom()
-	slices.SortFunc(d.plan.Ops, compareOps)
+	d.sortOps()
 	slices.SortFunc(d.plan.Notes, func(a, b Note) int { return a.Key.Compare(b.Key) })
 	for i := range d.plan.Ops {
 		op := &d.plan.Ops[i]
@@ -78,13 +78,37 @@ func (d *differ) order() {
 	}
 }
 
-func compareOps(a, b Op) int {
-	down := a.Phase == Dismantle || a.Phase == Clear
-	byKey := a.Key().Compare(b.Key())
-	if down {
-		byKey = cmp.Or(-cmp.Compare(a.Key().Kind, b.Key().Kind), byKey)
+// sortOps puts the steps in order. Keys are worked out once a step, not once a
+// comparison: a first plan may have 200,000 steps.
+func (d *differ) sortOps() {
+	type keyed struct {
+		key   object.Key
+		index int32
 	}
-	return cmp.Or(cmp.Compare(a.Phase, b.Phase), byKey)
+	order := make([]keyed, len(d.plan.Ops))
+	for i, op := range d.plan.Ops {
+		order[i] = keyed{op.Key(), int32(i)}
+	}
+	slices.SortFunc(order, func(a, b keyed) int {
+		return compareOps(d.plan.Ops[a.index].Phase, a.key, d.plan.Ops[b.index].Phase, b.key)
+	})
+	sorted := make([]Op, len(order))
+	for i, k := range order {
+		sorted[i] = d.plan.Ops[k.index]
+	}
+	d.plan.Ops = sorted
+}
+
+// compareOps orders by phase, then upwards in key order or, for what is taken
+// down, downwards by kind.
+func compareOps(phaseA Phase, a object.Key, phaseB Phase, b object.Key) int {
+	if phaseA != phaseB {
+		return cmp.Compare(phaseA, phaseB)
+	}
+	if phaseA == Dismantle || phaseA == Clear {
+		return cmp.Or(-cmp.Compare(a.Kind, b.Kind), a.Compare(b))
+	}
+	return a.Compare(b)
 }
 
 // stepNeeds returns the needs of an item that are steps of this plan. The

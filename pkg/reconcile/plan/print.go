@@ -28,8 +28,19 @@ func (p Plan) String() string {
 // Summary is the last line of a printed plan.
 func (p Plan) Summary() string {
 	s := fmt.Sprintf("%d to create, %d to update, %d to delete", p.Count(Create), p.Count(Update, Restore), p.Count(Delete))
-	if n := len(p.Notes); n > 0 {
-		s += fmt.Sprintf(", %d not as wanted", n)
+	wrong, unmanaged := 0, 0
+	for _, n := range p.Notes {
+		if n.Block.Code == object.BlockUnmanaged {
+			unmanaged++
+		} else {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		s += fmt.Sprintf(", %d not as wanted", wrong)
+	}
+	if unmanaged > 0 {
+		s += fmt.Sprintf(", %d left to others", unmanaged)
 	}
 	return s
 }
