@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -83,14 +84,27 @@ func (db *DB) newEntries(p plan.Plan, pick func(i int) bool, now time.Time) []En
 	return entries
 }
 
+// putEntries writes them in the order of their keys: within a transaction bbolt
+// keeps a page of any length, and each insertion that is not at the end moves
+// all that follow.
 func putEntries(tx *bbolt.Tx, entries []Entry) error {
+	type record struct {
+		key string
+		Entry
+	}
+	records := make([]record, len(entries))
+	for i, e := range entries {
+		records[i] = record{e.Value.Key().Text(), e}
+	}
+	slices.SortFunc(records, func(a, b record) int { return strings.Compare(a.key, b.key) })
 	ledger := tx.Bucket(bucketLedger)
-	for _, e := range entries {
-		raw, err := e.encode()
+	ledger.FillPercent = 0.9
+	for _, r := range records {
+		raw, err := r.encode()
 		if err != nil {
-			return fmt.Errorf("encode %s: %w", e.Value.Key().Text(), err)
+			return fmt.Errorf("encode %s: %w", r.key, err)
 		}
-		if err := ledger.Put([]byte(e.Value.Key().Text()), raw); err != nil {
+		if err := ledger.Put([]byte(r.key), raw); err != nil {
 			return err
 		}
 	}
