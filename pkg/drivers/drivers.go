@@ -8,11 +8,13 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
 )
 
 // Config holds the options of every driver.
 type Config struct {
-	BGP bgp.Config
+	BGP    bgp.Config
+	Fabric fabric.Config
 }
 
 // Names returns the drivers that can be configured.
@@ -26,6 +28,12 @@ func New(name string, cfg Config) (desired.Driver, error) {
 	default:
 		return nil, fmt.Errorf("unknown driver %q: use one of %s", name, strings.Join(Names(), ", "))
 	}
+}
+
+// Fabric returns the driver of the node's own routes and prefixes, which runs
+// beside whichever others are configured; false if nothing is asked of it.
+func Fabric(cfg Config) (desired.Driver, bool) {
+	return fabric.New(cfg.Fabric), !cfg.Fabric.Empty()
 }
 
 // Canonical translates the predecessor's name of a driver.

@@ -1,0 +1,65 @@
+package expose_test
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
+)
+
+var update = flag.Bool("update", false, "rewrite what the tests compare with")
+
+// The driver in docs/writing-a-driver.md is the one that is compiled here.
+func TestDocumentedDriver(t *testing.T) {
+	const path = "../../../docs/writing-a-driver.md"
+	code, err := os.ReadFile("example_driver_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(doc), "```go\n")
+	_, tail, ok2 := strings.Cut(rest, "```\n")
+	if !ok || !ok2 {
+		t.Fatal("the document has no block of Go")
+	}
+	want := head + "```go\n" + string(code) + "```\n" + tail
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(doc) {
+		t.Error("docs/writing-a-driver.md is out of date: go test ./pkg/drivers/expose -update")
+	}
+}
+
+// It does what the document says.
+func TestLabelDriver(t *testing.T) {
+	s, err := story.Parse(`include base
+port vm on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis cmp-1 up id expose=true
+port quiet on dp-pub mac "fa:16:3e:15:9e:f1 172.24.4.93" chassis cmp-1 up
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := s.Snapshot("cmp-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var driver desired.Driver = LabelDriver{Options: expose.DefaultOptions()}
+	res := desired.Compute(snap, nil, object.Set{}, driver)
+	var got []string
+	for _, p := range object.Of[object.Path](res.Want) {
+		got = append(got, p.Prefix.String())
+	}
+	if strings.Join(got, " ") != "172.24.4.92/32" || len(res.Skipped) > 0 {
+		t.Errorf("got %v, skipped %v", got, res.Skipped)
+	}
+}

@@ -1,0 +1,187 @@
+// Package fabric is the driver of the node's own place in the fabric: what its
+// neighbours announce becomes routes in the main table, and what the node is to
+// originate besides the cloud's addresses becomes paths.
+//
+//   - L1: an accepted prefix is a route over all of its best paths,
+//   - L2: on request, the addresses of lo are announced,
+//   - L3: configured prefixes are announced.
+//
+// It refuses to touch routes of others: one of the same prefix and metric stays
+// and is reported, one of another metric stands beside ours and the kernel
+// prefers the lower number.
+//
+// Read next: Desired, then hops.go for the way to a next hop.
+package fabric
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Name is the driver's name in explanations. It is not configured by name: it
+// runs when one of its options asks for something.
+const Name = "fabric"
+
+// tableLearned is what sources and skips call the speaker's table.
+const tableLearned = "Learned"
+
+// Config are the driver's options.
+type Config struct {
+	// Accept are the prefixes that may become routes; none turns that off.
+	Accept []observe.PrefixRange
+	// Metric is that of all learned routes.
+	Metric uint32
+	// Source4 and Source6 are preferred source addresses; usually invalid.
+	Source4, Source6 netip.Addr
+	// Max bounds how many prefixes become routes.
+	Max int
+	// Loopback announces the addresses of lo.
+	Loopback bool
+	// Originate are prefixes to announce.
+	Originate []netip.Prefix
+	// Origin is the ORIGIN attribute of what is announced.
+	Origin object.Origin
+}
+
+// Empty reports whether nothing is asked for.
+func (c Config) Empty() bool { return len(c.Accept) == 0 && !c.Loopback && len(c.Originate) == 0 }
+
+// Driver implements desired.Driver.
+type Driver struct{ cfg Config }
+
+// New returns the driver.
+func New(cfg Config) *Driver { return &Driver{cfg} }
+
+// Name is fabric.
+func (d *Driver) Name() string { return Name }
+
+// Desired adds learned routes and the paths of the node itself.
+func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
+	p := &pass{cfg: d.cfg, host: snap.Host, out: out}
+	if len(d.cfg.Accept) > 0 {
+		p.hold(snap.Learned)
+		if snap.Learned != nil && snap.Host != nil {
+			p.routes(snap.Learned.Paths)
+		}
+	}
+	if d.cfg.Loopback && snap.Host != nil {
+		p.loopback()
+	}
+	for _, prefix := range d.cfg.Originate {
+		p.announce(prefix, why("L3", "configuration", "originate"))
+	}
+	return p.skips
+}
+
+// pass is one run over one snapshot.
+type pass struct {
+	cfg   Config
+	host  *observe.Host
+	out   *object.Set
+	skips []observe.Skip
+}
+
+func why(rule, table, row string) object.Source {
+	return object.Source{Driver: Name, Rule: rule, Table: table, Row: row}
+}
+
+func (p *pass) skip(table, row, code, format string, args ...any) {
+	p.skips = append(p.skips, observe.Skip{Table: table, Row: row, Code: code, Text: fmt.Sprintf(format, args...)})
+}
+
+// hold keeps learned routes that are there while it is not known whether they
+// are still announced: a restart of ours must not cost the node its way out.
+func (p *pass) hold(l *observe.Learned) {
+	text := "no speaker was asked what neighbours announce"
+	if l != nil {
+		text = l.Unsettled
+	}
+	if text == "" {
+		return
+	}
+	for _, f := range []object.Family{object.IPv4Unicast, object.IPv6Unicast} {
+		p.skips = append(p.skips, observe.Skip{
+			Table: tableLearned, Row: f.String(), Code: observe.SkipDegraded, Text: text, Hold: true,
+		})
+	}
+}
+
+// routes adds a route for each accepted prefix, the shortest first, so that it
+// is never a default route that the maximum leaves out.
+func (p *pass) routes(paths []observe.LearnedPath) {
+	byPrefix := map[netip.Prefix][]observe.LearnedPath{}
+	var prefixes []netip.Prefix
+	for _, path := range paths {
+		if !p.accepts(path.Prefix) {
+			continue
+		}
+		if byPrefix[path.Prefix] == nil {
+			prefixes = append(prefixes, path.Prefix)
+		}
+		byPrefix[path.Prefix] = append(byPrefix[path.Prefix], path)
+	}
+	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
+		return cmp.Or(cmp.Compare(a.Bits(), b.Bits()), a.Addr().Compare(b.Addr()))
+	})
+	if over := len(prefixes) - p.cfg.Max; over > 0 {
+		p.skip(tableLearned, "maximum", observe.SkipDegraded,
+			"%d prefixes are announced and accepted, learn.max is %d: the longest %d are left out, beginning with %s; accept fewer or raise it",
+			len(prefixes), p.cfg.Max, over, prefixes[p.cfg.Max])
+		prefixes = prefixes[:p.cfg.Max]
+	}
+	for _, prefix := range prefixes {
+		p.route(prefix, byPrefix[prefix])
+	}
+}
+
+func (p *pass) accepts(prefix netip.Prefix) bool {
+	return slices.ContainsFunc(p.cfg.Accept, func(r observe.PrefixRange) bool { return r.Contains(prefix) })
+}
+
+// route adds the route of one prefix over all next hops that lead somewhere.
+// The family is the first source because routes are held by it.
+func (p *pass) route(prefix netip.Prefix, paths []observe.LearnedPath) {
+	sources := []object.Source{why("L1", tableLearned, object.FamilyOf(prefix.Addr()).String())}
+	var hops []object.Hop
+	for _, path := range paths {
+		hop, problem := p.hop(path)
+		if problem != "" {
+			p.skip(tableLearned, prefix.String(), observe.SkipDegraded, "peer %s: %s", path.Peer, problem)
+			continue
+		}
+		hops = append(hops, hop)
+		sources = append(sources, why("L1", "peer", path.Peer))
+	}
+	if len(hops) == 0 {
+		return
+	}
+	r := object.Route{Table: object.TableMain, Dst: prefix, Metric: p.cfg.Metric, Src: p.cfg.Source4}
+	if prefix.Addr().Is6() {
+		r.Src = p.cfg.Source6
+	}
+	p.add(object.Item{Value: r.WithHops(hops...), Why: sources})
+}
+
+// loopback announces the addresses of lo that are not everybody's.
+func (p *pass) loopback() {
+	for _, a := range p.host.Addresses {
+		if a.Dev == "lo" && !a.Addr.IsLoopback() {
+			p.announce(netip.PrefixFrom(a.Addr, a.Addr.BitLen()), why("L2", "address", a.Addr.String()))
+		}
+	}
+}
+
+func (p *pass) announce(prefix netip.Prefix, source object.Source) {
+	p.add(object.Item{Value: object.NewPath(prefix, p.cfg.Origin), Why: []object.Source{source}})
+}
+
+func (p *pass) add(it object.Item) {
+	if err := p.out.Add(it); err != nil {
+		p.skip(it.Why[0].Table, it.Value.Key().Text(), observe.SkipConflict, "%v", err)
+	}
+}
