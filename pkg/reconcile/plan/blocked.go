@@ -64,6 +64,11 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	if why, waits := d.Waiting[k]; waits {
 		return object.Block{Code: object.BlockBackoff, Text: why}, true
 	}
+	if !ok && k.Kind == object.KindRule {
+		if text, bad := d.captures(k); bad {
+			return object.Block{Code: object.BlockForeign, Text: text}, true
+		}
+	}
 	if !ok {
 		for _, need := range it.Needs() {
 			if !d.known(need) {
@@ -72,6 +77,21 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 		}
 	}
 	return object.Block{}, false
+}
+
+// captures reports whether a rule would send everything into its table: a packet
+// for which the table has no route must fall through to the next rule, and a
+// default route of somebody else's lets none fall through. The predecessor
+// leaves such tables behind.
+func (d *differ) captures(rule object.Key) (string, bool) {
+	for k, it := range d.Have.AllOf(object.KindRoute) {
+		ipv6 := rule.Name == "inet6"
+		if k.Num == rule.Num && k.Prefix.Bits() == 0 && k.Prefix.Addr().Is6() == ipv6 && !d.mine(k, it) {
+			return "table has a default route that is not ours, and all traffic would follow it: " + object.Text(it.Value) +
+				"; delete it, or run bgp-ovn adopt if ovn-bgp-agent made it", true
+		}
+	}
+	return "", false
 }
 
 // badNeed finds a need that is blocked and not there.

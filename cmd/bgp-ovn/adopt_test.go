@@ -1,0 +1,261 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/legacy"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// setOf reads lines as they stand in a plan.
+func setOf(t *testing.T, lines string) object.Set {
+	t.Helper()
+	var s object.Set
+	for line := range strings.Lines(lines) {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		v, err := object.Parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Put(object.Item{Value: v})
+	}
+	return s
+}
+
+func oldRoute(t *testing.T, line string, protocol uint8) legacy.Route {
+	t.Helper()
+	v, err := object.Parse(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return legacy.Route{Route: v.(object.Route), Protocol: protocol}
+}
+
+func oldRule(to string, table uint32) legacy.Rule {
+	return legacy.Rule{To: netip.MustParsePrefix(to), Table: table, Priority: legacy.RulePriority}
+}
+
+func steps(p plan.Plan) string {
+	var lines []string
+	for line := range strings.Lines(p.String()) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return strings.Join(lines, "\n")
+}
+
+const (
+	wantOne = `
+		device br-ex  up
+		address 169.254.1.1/32 dev br-ex
+		neigh 172.24.4.70 dev br-ex  lladdr fa:16:3e:00:00:70
+		route 172.24.4.70/32 table 77 metric 0  dev br-ex
+		rule inet priority 32000 lookup 77`
+	haveOne = `
+		device br-ex  up
+		address 169.254.1.1/32 dev br-ex`
+)
+
+func TestAdoptionPlan(t *testing.T) {
+	const boot, zebra, oursProtocol = 3, 11, 98
+	tests := []struct {
+		name       string
+		want, have string
+		old        func(t *testing.T) legacy.State
+		named      uint32 // rt_tables names it br-ex
+		removeFRR  bool
+		held       bool
+		plan       string
+	}{
+		{
+			name: "everything, in the order that loses nothing", want: wantOne,
+			have: haveOne + `
+				address 169.254.3.3/32 dev br-ex
+				address 169.254.169.254/32 dev br-ex
+				address 198.18.0.1/32 dev br-ex
+				neigh 172.24.4.70 dev br-ex  lladdr fa:16:3e:00:00:70
+				neigh 172.24.4.99 dev br-ex  lladdr fa:16:3e:00:00:99
+				neigh 172.24.4.95 dev br-ex  lladdr fa:16:3e:00:00:95`,
+			old: func(t *testing.T) legacy.State {
+				return legacy.State{
+					Rules: []legacy.Rule{oldRule("172.24.4.70/32", 77), oldRule("172.24.4.99/32", 77), oldRule("172.24.4.96/32", 56)},
+					Routes: []legacy.Route{
+						oldRoute(t, "route 0.0.0.0/0 table 77 metric 0  dev br-ex", boot),
+						oldRoute(t, "route 172.24.4.70/32 table 77 metric 0  dev br-ex", boot),
+						oldRoute(t, "route 172.24.4.99/32 table 77 metric 0  dev br-ex", boot),
+						oldRoute(t, "route 198.18.0.0/16 table 77 metric 0  dev br-ex", 186),
+						oldRoute(t, "route 0.0.0.0/0 table 56 metric 0  dev eth0", boot),
+					},
+				}
+			},
+			plan: `
+				~ address 169.254.1.1/32 dev br-ex  (taken over as it is)
+				~ neigh   172.24.4.70 dev br-ex  lladdr fa:16:3e:00:00:70  (taken over as it is)
+				~ route   172.24.4.70/32 table 77 metric 0  dev br-ex proto boot -> dev br-ex
+				- route   0.0.0.0/0 table 77 metric 0  (before the rule that sends every packet here)
+				- route   172.24.4.99/32 table 77 metric 0  (before the rule that sends every packet here)
+				+ rule    inet priority 32000 lookup 77
+				- rule    inet to 172.24.4.70/32 priority 32000 lookup 77
+				- rule    inet to 172.24.4.99/32 priority 32000 lookup 77
+				- neigh   172.24.4.99 dev br-ex
+				- address 169.254.3.3/32 dev br-ex
+				! rule    inet to 172.24.4.96/32 priority 32000 lookup 56  left-alone: table 56 is not one of a mapped bridge
+				1 to create, 3 to update, 6 to delete, 1 not as wanted`,
+		},
+		{
+			name: "a table that is not named stays until ours stands", want: wantOne, have: haveOne,
+			old: func(t *testing.T) legacy.State {
+				return legacy.State{
+					Rules: []legacy.Rule{oldRule("172.24.4.70/32", 12)},
+					Routes: []legacy.Route{
+						oldRoute(t, "route 0.0.0.0/0 table 12 metric 0  dev br-ex", boot),
+						oldRoute(t, "route 172.24.4.70/32 table 12 metric 0  dev br-ex", boot),
+					},
+				}
+			},
+			plan: `
+				~ address 169.254.1.1/32 dev br-ex  (taken over as it is)
+				+ neigh   172.24.4.70 dev br-ex  lladdr fa:16:3e:00:00:70
+				+ route   172.24.4.70/32 table 77 metric 0  dev br-ex
+				+ rule    inet priority 32000 lookup 77
+				- rule    inet to 172.24.4.70/32 priority 32000 lookup 12
+				- route   0.0.0.0/0 table 12 metric 0
+				- route   172.24.4.70/32 table 12 metric 0
+				3 to create, 1 to update, 3 to delete`,
+		},
+		{
+			name: "nothing is wanted, but the table has the bridge's name", want: haveOne, have: haveOne, named: 77,
+			old: func(t *testing.T) legacy.State {
+				return legacy.State{Routes: []legacy.Route{
+					oldRoute(t, "route 0.0.0.0/0 table 77 metric 0  dev br-ex", boot),
+					oldRoute(t, "route 198.18.0.0/16 table 77 metric 0  dev eth0", boot),
+				}}
+			},
+			plan: `
+				~ address 169.254.1.1/32 dev br-ex  (taken over as it is)
+				- route   0.0.0.0/0 table 77 metric 0  (before the rule that sends every packet here)
+				0 to create, 1 to update, 1 to delete`,
+		},
+		{
+			name: "another gateway and another MAC", have: haveOne + "\nneigh 172.24.4.70 dev br-ex  lladdr fa:16:3e:00:00:01",
+			want: wantOne + "\nroute 10.0.0.0/26 table 77 metric 0  dev br-ex via 172.24.4.70",
+			old: func(t *testing.T) legacy.State {
+				return legacy.State{Routes: []legacy.Route{
+					oldRoute(t, "route 10.0.0.0/26 table 77 metric 0  dev br-ex via 172.24.4.1", boot),
+					oldRoute(t, "route 172.24.4.70/32 table 77 metric 0  dev br-ex", zebra),
+				}}
+			},
+			plan: `
+				~ address 169.254.1.1/32 dev br-ex  (taken over as it is)
+				~ neigh   172.24.4.70 dev br-ex  lladdr fa:16:3e:00:00:01 -> lladdr fa:16:3e:00:00:70
+				~ route   10.0.0.0/26 table 77 metric 0  dev br-ex via 172.24.4.1 proto boot -> dev br-ex via 172.24.4.70
+				+ route   172.24.4.70/32 table 77 metric 0  dev br-ex
+				+ rule    inet priority 32000 lookup 77
+				2 to create, 3 to update, 0 to delete`,
+		},
+		{
+			name: "VLAN devices and FRR's", removeFRR: true, have: haveOne,
+			want: haveOne + "\nlink br-ex.100  type vlan parent br-ex id 100 up",
+			old: func(*testing.T) legacy.State {
+				vlan := func(id uint16, name string, addrs ...netip.Prefix) legacy.VLAN {
+					return legacy.VLAN{Link: object.Link{Name: name, Type: "vlan", Parent: "br-ex", VLAN: id, Up: true}, Addrs: addrs}
+				}
+				return legacy.State{
+					VLANs: []legacy.VLAN{
+						vlan(100, "br-ex.100", netip.MustParsePrefix("169.254.1.100/32")),
+						vlan(200, "br-ex.200", netip.MustParsePrefix("169.254.1.200/32")),
+						vlan(50, "br-ex.50", netip.MustParsePrefix("198.18.0.1/24")),
+					},
+					Devices: []legacy.Device{{Name: "bgp-nic", Type: "dummy", Addrs: 3}, {Name: "bgp-vrf", Type: "vrf"}},
+				}
+			},
+			plan: `
+				~ link    br-ex.100  type vlan parent br-ex id 100 up  (taken over as it is)
+				~ address 169.254.1.1/32 dev br-ex  (taken over as it is)
+				- link    bgp-nic
+				- link    bgp-vrf
+				- link    br-ex.200
+				! link    br-ex.50  left-alone: nothing on it shows that the predecessor made it
+				0 to create, 2 to update, 3 to delete, 1 not as wanted`,
+		},
+		{
+			name: "a row cannot be read", want: wantOne, have: haveOne, held: true,
+			old: func(t *testing.T) legacy.State {
+				return legacy.State{
+					Rules: []legacy.Rule{oldRule("172.24.4.99/32", 77)},
+					Routes: []legacy.Route{
+						oldRoute(t, "route 0.0.0.0/0 table 77 metric 0  dev br-ex", boot),
+						oldRoute(t, "route 172.24.4.70/32 table 77 metric 0  dev br-ex", oursProtocol),
+						oldRoute(t, "route 172.24.4.99/32 table 77 metric 0  dev br-ex", boot),
+					},
+				}
+			},
+			plan: `
+				~ address 169.254.1.1/32 dev br-ex  (taken over as it is)
+				+ neigh   172.24.4.70 dev br-ex  lladdr fa:16:3e:00:00:70
+				+ route   172.24.4.70/32 table 77 metric 0  dev br-ex
+				- route   0.0.0.0/0 table 77 metric 0  (before the rule that sends every packet here)
+				+ rule    inet priority 32000 lookup 77
+				- rule    inet to 172.24.4.99/32 priority 32000 lookup 77
+				! route   172.24.4.99/32 table 77 metric 0  held: a row cannot be read, and this may come from it: Port_Binding vm-x: bad: it is bad
+				3 to create, 1 to update, 2 to delete, 1 not as wanted`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := adoption{
+				want: setOf(t, tt.want), have: setOf(t, tt.have), old: tt.old(t), ledger: plan.NoLedger{},
+				mapped: []string{"br-ex"}, removeFRR: tt.removeFRR,
+			}
+			if tt.named != 0 {
+				a.snap.Host = &observe.Host{Tables: []observe.RoutingTable{{ID: tt.named, Name: "br-ex", Foreign: true}}}
+			}
+			if tt.held {
+				a.keep = keepHeld([]observe.Skip{{Table: "Learned", Hold: true}, {Table: "Port_Binding", Row: "vm-x", Code: "bad", Text: "it is bad", Hold: true}})
+			}
+			p, err := adoptionPlan(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := strings.ReplaceAll(strings.TrimSpace(tt.plan), "\t", "")
+			if got := steps(p); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// A default route that is somebody else's, in the table that our rule sends every
+// packet to, would cut the node off.
+func TestAdoptionTrap(t *testing.T) {
+	for _, tt := range []struct {
+		line     string
+		protocol uint8
+	}{{"route 0.0.0.0/0 table 77 metric 0  dev br-ex", 186}, {"route 0.0.0.0/0 table 77 metric 0  dev eth0", 3}} {
+		a := adoption{
+			want: setOf(t, wantOne), have: setOf(t, haveOne), ledger: plan.NoLedger{}, mapped: []string{"br-ex"},
+			old: legacy.State{Routes: []legacy.Route{oldRoute(t, tt.line, tt.protocol)}},
+		}
+		if _, err := adoptionPlan(a); err == nil || !strings.Contains(err.Error(), "table 77") {
+			t.Errorf("%+v: got %v", tt, err)
+		}
+	}
+}
+
+// What has been taken over is in the ledger, and is not taken over again.
+func TestAdoptionTwice(t *testing.T) {
+	a := adoption{want: setOf(t, haveOne), have: setOf(t, haveOne), ledger: owned{}, mapped: []string{"br-ex"}}
+	if p, err := adoptionPlan(a); err != nil || !p.Empty() {
+		t.Errorf("got %v, %v", p, err)
+	}
+}
+
+// owned is a ledger that has everything.
+type owned struct{ plan.NoLedger }
+
+func (owned) Owned(object.Key) bool { return true }

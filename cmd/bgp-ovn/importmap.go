@@ -1,0 +1,209 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// fate is what becomes of one option.
+type fate struct {
+	key   string // of our configuration; empty if it is dropped
+	value any
+	// remark says what is different with us; with it the option needs a look.
+	remark string
+}
+
+// translator turns the value of one option into its fate.
+type translator func(o iniOption) fate
+
+// predecessorOptions are all options of ovn-bgp-agent and of networking-bgp-ovn,
+// by group and name, and what becomes of each.
+func predecessorOptions() map[string]translator {
+	frr := dropped("it is about FRR's configuration, and the speaker is part of bgp-ovn")
+	inNode := dropped("an OVN cluster inside of the node (exposing_method ovn) is not supported")
+	nb := dropped("the Northbound database is not read")
+	return map[string]translator{
+		"DEFAULT/reconcile_interval":                        integer("reconcile_interval", ""),
+		"DEFAULT/frr_reconcile_interval":                    frr,
+		"DEFAULT/expose_tenant_networks":                    boolean("expose_tenant_networks"),
+		"DEFAULT/expose_ipv6_gua_tenant_networks":           boolean("expose_ipv6_gua_tenant_networks"),
+		"DEFAULT/advertisement_method_tenant_networks":      text("advertisement_method_tenant_networks"),
+		"DEFAULT/require_snat_disabled_for_tenant_networks": onlyWhen("true", "tenant subnets that a router SNATs are exposed too: whether it does is in the Northbound database, which is not read"),
+		"DEFAULT/address_scopes":                            list("address_scopes"),
+		"DEFAULT/driver":                                    importDriver,
+		"DEFAULT/exposing_method":                           importMethod,
+		"DEFAULT/ovsdb_connection":                          text("ovsdb_connection"),
+		"DEFAULT/ovsdb_connection_timeout":                  integer("ovsdb_connection_timeout", ""),
+		"DEFAULT/bgp_AS":                                    importAS,
+		"DEFAULT/bgp_router_id":                             text("bgp.router_id"),
+		"DEFAULT/bgp_nic":                                   importFRRDevice("bgp-nic"),
+		"DEFAULT/bgp_vrf":                                   importFRRDevice("bgp-vrf"),
+		"DEFAULT/bgp_vrf_table_id":                          importVRFTable,
+		"DEFAULT/clear_vrf_routes_on_startup":               onlyWhen("true", "there is no VRF to clear: every round compares all routes with what is wanted"),
+		"DEFAULT/delete_vrf_on_disconnect":                  evpn(),
+		"DEFAULT/evpn_local_ip":                             evpn(),
+		"DEFAULT/evpn_nic":                                  evpn(),
+		"DEFAULT/evpn_udp_dstport":                          evpn(),
+		"DEFAULT/debug":                                     importDebug,
+		"agent/root_helper":                                 dropped("bgp-ovn runs with CAP_NET_ADMIN and starts no helper as root"),
+		"agent/root_helper_daemon":                          dropped("bgp-ovn runs with CAP_NET_ADMIN and starts no helper as root"),
+		"ovn/ovn_sb_connection":                             list1("ovn_sb_connection"),
+		"ovn/ovn_sb_private_key":                            text("ovn_sb_private_key"),
+		"ovn/ovn_sb_certificate":                            text("ovn_sb_certificate"),
+		"ovn/ovn_sb_ca_cert":                                text("ovn_sb_ca_cert"),
+		"ovn/ovn_nb_connection":                             nb,
+		"ovn/ovn_nb_private_key":                            nb,
+		"ovn/ovn_nb_certificate":                            nb,
+		"ovn/ovn_nb_ca_cert":                                nb,
+		"local_ovn_cluster/ovn_nb_connection":               inNode,
+		"local_ovn_cluster/external_nics":                   inNode,
+		"local_ovn_cluster/peer_ips":                        inNode,
+		"local_ovn_cluster/provider_networks_pool_prefixes": inNode,
+		"local_ovn_cluster/bgp_chassis_id":                  inNode,
+	}
+}
+
+// loggingOptions are those of oslo.log, which every OpenStack service has.
+var loggingOptions = []string{
+	"log_config_append", "log_date_format", "log_file", "log_dir", "watch_log_file", "use_syslog", "use_journal",
+	"syslog_log_facility", "use_json", "use_stderr", "log_color", "default_log_levels", "verbose",
+	"logging_context_format_string", "logging_default_format_string", "logging_exception_prefix",
+}
+
+// translate looks the option up. An unknown one is dropped by name.
+func translate(o iniOption) fate {
+	if strings.Contains(o.value, "$") {
+		return fate{remark: "it refers to another option ($): write out what it stands for and import again"}
+	}
+	if f, ok := predecessorOptions()[o.group+"/"+o.name]; ok {
+		return f(o)
+	}
+	if o.group == "DEFAULT" && slices.Contains(loggingOptions, o.name) {
+		return fate{remark: "bgp-ovn logs to standard error, for the journal; see log.level and log.format"}
+	}
+	if strings.HasPrefix(o.group, "privsep") {
+		return fate{remark: "bgp-ovn runs with CAP_NET_ADMIN and starts no helper as root"}
+	}
+	return fate{remark: "unknown option"}
+}
+
+func dropped(why string) translator { return func(iniOption) fate { return fate{remark: why} } }
+
+func text(key string) translator {
+	return func(o iniOption) fate { return fate{key: key, value: o.value} }
+}
+
+func list(key string) translator {
+	return func(o iniOption) fate { return fate{key: key, value: o.list()} }
+}
+
+// list1 is for a key whose list is one text with commas.
+func list1(key string) translator {
+	return func(o iniOption) fate { return fate{key: key, value: strings.Join(o.list(), ",")} }
+}
+
+func integer(key, remark string) translator {
+	return func(o iniOption) fate {
+		n, err := strconv.Atoi(o.value)
+		if err != nil {
+			return fate{remark: "it is not a number"}
+		}
+		return fate{key: key, value: n, remark: remark}
+	}
+}
+
+func boolean(key string) translator {
+	return func(o iniOption) fate {
+		v, ok := o.boolean()
+		if !ok {
+			return fate{remark: "it is neither true nor false"}
+		}
+		return fate{key: key, value: v}
+	}
+}
+
+// onlyWhen drops an option, silently where it has no effect.
+func onlyWhen(value, why string) translator {
+	return func(o iniOption) fate {
+		if v, ok := o.boolean(); ok && strconv.FormatBool(v) != value {
+			return fate{}
+		}
+		return fate{remark: why}
+	}
+}
+
+func evpn() translator { return dropped("there is no EVPN driver in this version") }
+
+func importDriver(o iniOption) fate {
+	const ours = "osp_ovn_bgp_driver"
+	switch o.value {
+	case "ovn_bgp_driver", ours:
+		return fate{key: "drivers", value: []string{ours}}
+	case "nb_ovn_bgp_driver":
+		return fate{key: "drivers", value: []string{ours}, remark: "the same addresses are derived from the Southbound database: every node needs to reach it (ovn_sb_connection)"}
+	default:
+		return fate{remark: "there is no such driver here; without it osp_ovn_bgp_driver runs"}
+	}
+}
+
+func importMethod(o iniOption) fate {
+	if o.value == "underlay" {
+		return fate{} // it is what is done
+	}
+	return fate{remark: "only underlay is supported: addresses are announced from the node's own routing tables"}
+}
+
+// importAS accepts the dotted form of RFC 5396 too.
+func importAS(o iniOption) fate {
+	if high, low, dotted := strings.Cut(o.value, "."); dotted {
+		h, errHigh := strconv.ParseUint(high, 10, 16)
+		l, errLow := strconv.ParseUint(low, 10, 16)
+		if errHigh == nil && errLow == nil {
+			return fate{key: "bgp.as", value: h<<16 | l}
+		}
+	}
+	n, err := strconv.ParseUint(o.value, 10, 32)
+	if err != nil {
+		return fate{remark: "it is not an autonomous system number"}
+	}
+	return fate{key: "bgp.as", value: n}
+}
+
+func importFRRDevice(flag string) translator {
+	return func(o iniOption) fate {
+		why := "no such device is used"
+		if o.value != flag {
+			why += fmt.Sprintf("; to have it removed: bgp-ovn adopt --remove-frr-interfaces --%s %s", flag, o.value)
+		}
+		return fate{remark: why}
+	}
+}
+
+// importVRFTable keeps the VRF's table out of the range from which ours come.
+// Tables that hold routes of others are left out of it anyway.
+func importVRFTable(o iniOption) fate {
+	low, high, _ := newConfig().Routing.tableRange()
+	if n, err := strconv.ParseUint(o.value, 10, 32); err == nil && (uint32(n) < low || uint32(n) > high) {
+		return fate{remark: "there is no VRF; routing.table_range does not have that table in it"}
+	}
+	return fate{remark: "there is no VRF, but that table is in routing.table_range: change the range if it is still used"}
+}
+
+func importDebug(o iniOption) fate {
+	if on, _ := o.boolean(); on {
+		return fate{key: "log.level", value: "debug"}
+	}
+	return fate{}
+}
+
+// stillToSet says what no option of the predecessor holds.
+func stillToSet(cfg *Config) []string {
+	out := []string{"bgp.peers: the neighbours that FRR has now (show running-config)"}
+	if _, err := netip.ParseAddr(cfg.BGP.RouterID); err != nil {
+		out = append(out, "bgp.router_id: FRR's, unless the first IPv4 address in external_ids:ovn-encap-ip is right")
+	}
+	return out
+}

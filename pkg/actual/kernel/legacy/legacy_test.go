@@ -1,0 +1,187 @@
+package legacy
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// freshNamespace puts the test's thread into a network namespace of its own,
+// which ends with the thread: it is never unlocked.
+func freshNamespace(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func ip(t *testing.T, command string) string {
+	t.Helper()
+	out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput()
+	if err != nil && !strings.Contains(command, " show ") { // an empty table is an error
+		t.Fatalf("ip %s: %v: %s", command, err, out)
+	}
+	return string(out)
+}
+
+func setUp(t *testing.T) *Kernel {
+	t.Helper()
+	freshNamespace(t)
+	for _, c := range []string{
+		"link add br-ex type veth peer name other", "link set br-ex up", "link set other up", "link set lo up",
+		"addr add 169.254.1.1/32 dev br-ex", "addr add fd53:d91e:400:7f17::1:1/128 dev br-ex nodad",
+		"rule add pref 32000 to 172.24.4.70 lookup 77", "-6 rule add pref 32000 to 2001:db8::70 lookup 77",
+		"rule add pref 32000 to 10.0.0.0/26 lookup 77",
+		"rule add pref 32000 to 172.24.4.71 iif lo lookup 77", "rule add pref 32000 to 172.24.4.72 from 10.0.0.0/8 lookup 77",
+		"rule add pref 31999 to 172.24.4.73 lookup 77", "rule add pref 32000 lookup 77 protocol 98", "rule add pref 32000 to 172.24.4.74 fwmark 7 lookup 77",
+		"rule add pref 32000 not to 172.24.4.75 lookup 77", "rule add pref 32000 to 172.24.4.76 ipproto tcp lookup 77",
+		"route add default dev br-ex table 77", "-6 route add default dev br-ex table 77",
+		"route add 172.24.4.70 dev br-ex table 77", "-6 route add 2001:db8::70 dev br-ex table 77",
+		"route add 10.0.0.0/26 via 172.24.4.70 dev br-ex onlink table 77 proto static",
+		"-6 route add 2600:db8::/64 via 2001:db8::70 dev br-ex onlink table 77",
+		"route add 198.18.0.0/15 dev br-ex table 77 proto 186", "route add blackhole 198.51.100.0/24 table 77",
+	} {
+		ip(t, c)
+	}
+	k, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = k.Close() })
+	return k
+}
+
+func read(t *testing.T, k *Kernel) State {
+	t.Helper()
+	s, err := k.Read(Scope{Bridges: []string{"br-ex"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func lines[T object.Value](vs []T) string {
+	var b strings.Builder
+	for _, v := range vs {
+		b.WriteString(object.Text(v) + "\n")
+	}
+	return b.String()
+}
+
+// Rules that select by anything else than the destination are somebody else's.
+func TestRead(t *testing.T) {
+	s := read(t, setUp(t))
+	if got, want := lines(s.Rules), `rule inet to 10.0.0.0/26 priority 32000 lookup 77
+rule inet to 172.24.4.70/32 priority 32000 lookup 77
+rule inet6 to 2001:db8::70/128 priority 32000 lookup 77
+`; got != want {
+		t.Errorf("rules:\n%s", got)
+	}
+	if got, want := lines(s.Routes), `route 0.0.0.0/0 table 77 metric 0  dev br-ex proto boot
+route 10.0.0.0/26 table 77 metric 0  dev br-ex via 172.24.4.70 proto static
+route 172.24.4.70/32 table 77 metric 0  dev br-ex proto boot
+route 198.18.0.0/15 table 77 metric 0  dev br-ex proto 186
+route ::/0 table 77 metric 1024  dev br-ex proto boot
+route 2001:db8::70/128 table 77 metric 1024  dev br-ex proto boot
+route 2600:db8::/64 table 77 metric 1024  dev br-ex via 2001:db8::70 proto boot
+`; got != want {
+		t.Errorf("routes:\n%s", got)
+	}
+}
+
+// A route that is taken over is replaced in one message: the kernel never
+// reports its end.
+func TestTakeOver(t *testing.T) {
+	k := setUp(t)
+	monitor := exec.Command("ip", "monitor", "route")
+	out, err := monitor.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := monitor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := read(t, k)
+	for _, r := range s.Routes {
+		if !r.Unmarked() || r.Dst.Bits() == 0 {
+			continue
+		}
+		want := r.Route
+		if err := k.Apply(object.Change{Before: r, After: want}, 98); err != nil {
+			t.Errorf("%s: %v", object.Text(r), err)
+		}
+	}
+	ip(t, "route add 203.0.113.1 dev br-ex table 78") // the end of what the monitor shows
+	var seen strings.Builder
+	buf := make([]byte, 4096)
+	for !strings.Contains(seen.String(), "203.0.113.1") {
+		n, err := out.Read(buf)
+		seen.Write(buf[:n])
+		if err != nil {
+			break
+		}
+	}
+	_ = monitor.Process.Kill()
+	_ = monitor.Wait()
+	if strings.Contains(strings.ToLower(seen.String()), "deleted") {
+		t.Errorf("a route was missing for a moment:\n%s", seen.String())
+	}
+	for command, want := range map[string][]string{
+		"-4 route show table 77 proto 98": {"172.24.4.70 dev br-ex scope link", "10.0.0.0/26 via 172.24.4.70 dev br-ex onlink"},
+		"-6 route show table 77 proto 98": {"2001:db8::70 dev br-ex", "2600:db8::/64 via 2001:db8::70 dev br-ex"},
+	} {
+		got := ip(t, command)
+		for _, line := range want {
+			if !strings.Contains(got, line) {
+				t.Errorf("ip %s: want %q in\n%s", command, line, got)
+			}
+		}
+	}
+	for _, command := range []string{"-4 route show table 77 proto boot", "-6 route show table 77 proto boot"} {
+		if got := ip(t, command); strings.Count(got, "\n") > 2 || strings.Contains(got, "172.24") || strings.Contains(got, "2001") {
+			t.Errorf("ip %s:\n%s", command, got)
+		}
+	}
+}
+
+// Deletes hit what was read and nothing beside it, and may come twice.
+func TestDelete(t *testing.T) {
+	k := setUp(t)
+	s := read(t, k)
+	for range 2 {
+		for _, r := range s.Rules {
+			if err := k.Apply(object.Change{Before: r}, 98); err != nil {
+				t.Errorf("%s: %v", object.Text(r), err)
+			}
+		}
+		for _, r := range s.Routes {
+			if !r.Unmarked() {
+				continue
+			}
+			if err := k.Apply(object.Change{Before: r}, 98); err != nil {
+				t.Errorf("%s: %v", object.Text(r), err)
+			}
+		}
+	}
+	if got := ip(t, "-4 rule show pref 32000"); strings.Count(got, "\n") != 6 {
+		t.Errorf("rules of others:\n%s", got)
+	}
+	if got := read(t, k); len(got.Rules) != 0 {
+		t.Errorf("rules are left: %v", got.Rules)
+	}
+	if got := ip(t, "-4 route show table 77"); !strings.Contains(got, "198.18.0.0/15") || !strings.Contains(got, "blackhole") || strings.Contains(got, "default") {
+		t.Errorf("routes:\n%s", got)
+	}
+	if err := k.Apply(object.Change{Before: object.Address{}}, 98); err == nil {
+		t.Error("a change about somebody else's was accepted")
+	}
+}

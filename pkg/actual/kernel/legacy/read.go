@@ -1,0 +1,196 @@
+package legacy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// State is what stands in the kernel and may be the predecessor's.
+type State struct {
+	Rules []Rule
+	// Routes are all forwarding entries of the tables that were asked for,
+	// and of those that a rule of the predecessor's form leads to.
+	Routes []Route
+	VLANs  []VLAN
+	// Devices are those of the names that were asked for, and of the type that
+	// the predecessor gives them.
+	Devices []Device
+}
+
+// Scope says where to look.
+type Scope struct {
+	Bridges []string
+	Tables  []uint32
+	// Dummy and VRF are the names of FRR's devices.
+	Dummy, VRF string
+}
+
+// Read reads all of it. Everything is sorted.
+func (k *Kernel) Read(s Scope) (State, error) {
+	var out State
+	links, err := again(k.nl.LinkList)
+	if err != nil {
+		return out, fmt.Errorf("read links: %w", err)
+	}
+	names := map[int]string{}
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	if out.Rules, err = k.rules(); err != nil {
+		return out, err
+	}
+	tables := slices.Clone(s.Tables)
+	for _, r := range out.Rules {
+		tables = append(tables, r.Table)
+	}
+	slices.Sort(tables)
+	for _, table := range slices.Compact(tables) {
+		routes, err := k.routes(table, names)
+		if err != nil {
+			return out, err
+		}
+		out.Routes = append(out.Routes, routes...)
+	}
+	for _, l := range links {
+		if err := k.device(s, l, names, &out); err != nil {
+			return out, err
+		}
+	}
+	slices.SortFunc(out.VLANs, func(a, b VLAN) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(out.Devices, func(a, b Device) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// attempts bounds how often a dump that others keep interrupting is repeated.
+const attempts = 10
+
+// again repeats a dump that a change has interrupted: part of the truth is
+// worse than none, because what is missing would count as gone.
+func again[T any](dump func() ([]T, error)) (rows []T, err error) {
+	for range attempts {
+		if rows, err = dump(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return rows, err
+		}
+	}
+	return nil, err
+}
+
+// rules reads the rules that select by destination, and by nothing else, and
+// that stand where the predecessor puts its own.
+func (k *Kernel) rules() ([]Rule, error) {
+	var out []Rule
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		rows, err := again(func() ([]netlink.Rule, error) { return k.nl.RuleList(family) })
+		if err != nil {
+			return nil, fmt.Errorf("read rules: %w", err)
+		}
+		for i := range rows {
+			if to, ok := destinationOnly(&rows[i]); ok && rows[i].Priority == RulePriority {
+				out = append(out, Rule{To: to, Table: uint32(rows[i].Table), Priority: RulePriority, protocol: rows[i].Protocol})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Rule) int { return a.Key().Compare(b.Key()) })
+	return out, nil
+}
+
+// destinationOnly compares with what a rule without any other selector is read
+// as, so that a selector which nobody thought of here counts.
+func destinationOnly(r *netlink.Rule) (netip.Prefix, bool) {
+	to, ok := prefixOf(r.Dst)
+	plain := netlink.NewRule()
+	plain.Priority, plain.Family, plain.Table, plain.Protocol = r.Priority, r.Family, r.Table, r.Protocol
+	rest := *r
+	rest.Dst = nil
+	return to, ok && r.Table > 0 && rest == *plain
+}
+
+func prefixOf(n *net.IPNet) (netip.Prefix, bool) {
+	if n == nil {
+		return netip.Prefix{}, false
+	}
+	addr, ok := netip.AddrFromSlice(n.IP)
+	bits, size := n.Mask.Size()
+	if size == 32 { // the library hands IPv4 out in sixteen bytes too
+		addr = addr.Unmap()
+	}
+	return netip.PrefixFrom(addr, bits), ok
+}
+
+// routes reads the plain forwarding entries of a table.
+func (k *Kernel) routes(table uint32, names map[int]string) ([]Route, error) {
+	var out []Route
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		rows, err := again(func() ([]netlink.Route, error) {
+			return k.nl.RouteListFiltered(family, &netlink.Route{Table: int(table)}, netlink.RT_FILTER_TABLE)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read routes of table %d: %w", table, err)
+		}
+		for i := range rows {
+			if r, ok := routeOf(&rows[i], family, names); ok {
+				out = append(out, r)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Route) int { return a.Key().Compare(b.Key()) })
+	return out, nil
+}
+
+// routeOf leaves out what the predecessor never writes: several next hops,
+// encapsulations, and types other than unicast.
+func routeOf(row *netlink.Route, family int, names map[int]string) (Route, bool) {
+	if row.Type != unix.RTN_UNICAST || len(row.MultiPath) > 0 || row.Encap != nil || row.Via != nil || row.Protocol == unix.RTPROT_KERNEL {
+		return Route{}, false
+	}
+	dst, ok := prefixOf(row.Dst)
+	if !ok {
+		dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if family == unix.AF_INET6 {
+			dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+	}
+	r := Route{Protocol: uint8(row.Protocol), Route: object.Route{
+		Table: uint32(row.Table), Dst: dst, Metric: uint32(row.Priority), Dev: names[row.LinkIndex],
+	}}
+	r.Via, _ = netip.AddrFromSlice(row.Gw)
+	r.Src, _ = netip.AddrFromSlice(row.Src)
+	r.Via, r.Src = r.Via.Unmap(), r.Src.Unmap()
+	return r, r.Dev != ""
+}
+
+// device sorts one device in, if it is any of those that are looked for.
+func (k *Kernel) device(s Scope, l netlink.Link, names map[int]string, out *State) error {
+	a := l.Attrs()
+	vlan, isVLAN := l.(*netlink.Vlan)
+	onBridge := isVLAN && slices.Contains(s.Bridges, names[a.ParentIndex])
+	frr := a.Name == s.Dummy && l.Type() == "dummy" || a.Name == s.VRF && l.Type() == "vrf"
+	if !onBridge && !frr {
+		return nil
+	}
+	rows, err := again(func() ([]netlink.Addr, error) { return k.nl.AddrList(l, netlink.FAMILY_ALL) })
+	if err != nil {
+		return fmt.Errorf("read addresses of %s: %w", a.Name, err)
+	}
+	var addrs []netip.Prefix
+	for _, row := range rows {
+		if p, ok := prefixOf(row.IPNet); ok && !p.Addr().IsLinkLocalUnicast() || ok && p.Addr().Is4() {
+			addrs = append(addrs, p)
+		}
+	}
+	if frr {
+		out.Devices = append(out.Devices, Device{Name: a.Name, Type: l.Type(), Addrs: len(addrs)})
+		return nil
+	}
+	link := object.Link{Name: a.Name, Type: "vlan", Parent: names[a.ParentIndex], VLAN: uint16(vlan.VlanId), Up: a.Flags&net.FlagUp != 0}
+	out.VLANs = append(out.VLANs, VLAN{Link: link, Alias: a.Alias, Addrs: addrs})
+	return nil
+}

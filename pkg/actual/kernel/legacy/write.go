@@ -1,0 +1,115 @@
+package legacy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Handles reports whether the change is about a thing of this package, and not
+// one for a backend.
+func Handles(c object.Change) bool {
+	switch c.Before.(type) {
+	case Rule, Route, Device:
+		return true
+	default:
+		return false
+	}
+}
+
+// Apply performs one change. Deleting what is gone succeeds. A route becomes
+// ours in one message that replaces it in place: at no moment is it missing.
+func (k *Kernel) Apply(c object.Change, protocol uint8) error {
+	switch before := c.Before.(type) {
+	case Rule:
+		return gone(k.nl.RuleDel(before.netlink()))
+	case Device:
+		l, err := k.nl.LinkByName(before.Name)
+		if err == nil && l.Type() == before.Type {
+			err = k.nl.LinkDel(l)
+		}
+		return gone(err)
+	case Route:
+		if c.After == nil {
+			r, err := k.route(before.Route, before.Protocol)
+			if err == nil {
+				r.Scope, r.Flags = netlink.SCOPE_NOWHERE, 0 // any
+				err = k.nl.RouteDel(r)
+			}
+			return gone(err)
+		}
+		return k.takeOver(before, c.After, protocol)
+	default:
+		return fmt.Errorf("%s is not the predecessor's", c.Key().Text())
+	}
+}
+
+// takeOver writes the wanted route over theirs. Between reading and writing lie
+// milliseconds in which a third party could have put its own there; reading
+// again each time would cost a dump of the table for every route of it.
+func (k *Kernel) takeOver(theirs Route, want object.Value, protocol uint8) error {
+	ours, ok := want.(object.Route)
+	if !ok || ours.Key() != theirs.Key() {
+		return fmt.Errorf("an update cannot change a key: %s", want.Key().Text())
+	}
+	r, err := k.route(ours, protocol)
+	if err != nil {
+		return err
+	}
+	return k.nl.RouteReplace(r)
+}
+
+func (r Rule) netlink() *netlink.Rule {
+	n := netlink.NewRule()
+	n.Family, n.Priority, n.Table, n.Protocol = familyOf(r.To.Addr()), int(r.Priority), int(r.Table), r.protocol
+	n.Dst = ipNet(r.To)
+	return n
+}
+
+// route writes r as the kernel backend does: see routeToRequest there.
+func (k *Kernel) route(r object.Route, protocol uint8) (*netlink.Route, error) {
+	l, err := k.nl.LinkByName(r.Dev)
+	if err != nil {
+		return nil, fmt.Errorf("find device: %w", err)
+	}
+	n := &netlink.Route{
+		Family: familyOf(r.Dst.Addr()), Table: int(r.Table), Dst: ipNet(r.Dst), Priority: int(r.Metric),
+		LinkIndex: l.Attrs().Index, Protocol: netlink.RouteProtocol(protocol), Scope: netlink.SCOPE_UNIVERSE,
+	}
+	switch {
+	case r.Via.IsValid():
+		n.Gw = r.Via.AsSlice()
+		n.Flags = int(netlink.FLAG_ONLINK)
+	case r.Dst.Addr().Is4():
+		n.Scope = netlink.SCOPE_LINK
+	}
+	if r.Src.IsValid() {
+		n.Src = r.Src.AsSlice()
+	}
+	return n, nil
+}
+
+func familyOf(a netip.Addr) int {
+	if a.Is6() {
+		return unix.AF_INET6
+	}
+	return unix.AF_INET
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+// gone turns races with reality into success: somebody was faster.
+func gone(err error) error {
+	var missing netlink.LinkNotFoundError
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) || errors.As(err, &missing) {
+		return nil
+	}
+	return err
+}
