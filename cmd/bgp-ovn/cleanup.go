@@ -44,7 +44,7 @@ func (c *cli) cleanup(ctx context.Context, cfg *Config, dryRun bool) error {
 	if err := a.openState(mode); err != nil {
 		return err
 	}
-	backends, err := a.backends(ctx, wiring{})
+	backends, err := a.backends(ctx, wiring{speaker: cfg.BGP.Speaker != "", attach: true})
 	if err != nil {
 		return err
 	}

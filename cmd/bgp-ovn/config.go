@@ -52,7 +52,11 @@ type Config struct {
 	ProxyNDPPlainPorts          bool     `yaml:"proxy_ndp_plain_ports"`
 	ProxyNDPAddresses           []string `yaml:"proxy_ndp_addresses"`
 
+	AdvertiseLoopback bool     `yaml:"advertise_loopback"`
+	Originate         []string `yaml:"originate"`
+
 	BGP     BGPConfig     `yaml:"bgp"`
+	Learn   LearnConfig   `yaml:"learn"`
 	Routing RoutingConfig `yaml:"routing"`
 	Flows   FlowsConfig   `yaml:"flows"`
 	Sysctls struct {
@@ -68,6 +72,7 @@ type Config struct {
 type BGPConfig struct {
 	AS       uint32 `yaml:"as"`
 	RouterID string `yaml:"router_id"`
+	Speaker  string `yaml:"speaker"`
 	Listen   struct {
 		Address string `yaml:"address"`
 		Port    int    `yaml:"port"`
@@ -91,6 +96,23 @@ type PeerConfig struct {
 	Multihop    int      `yaml:"multihop"`
 	HoldTime    int      `yaml:"hold_time"` // seconds
 	Passive     bool     `yaml:"passive"`
+
+	LocalAddress   string `yaml:"local_address"`
+	AllowOwnAS     int    `yaml:"allow_own_as"`
+	LLGRTime       int    `yaml:"llgr_time"` // seconds
+	AddPathReceive bool   `yaml:"add_path_receive"`
+	PrefixLimit    int    `yaml:"prefix_limit"`
+	ConnectRetry   int    `yaml:"connect_retry"` // seconds
+}
+
+// LearnConfig is the key learn: which announcements of neighbours become routes
+// in the main table.
+type LearnConfig struct {
+	Accept  []string `yaml:"accept"`
+	Source4 string   `yaml:"source4"`
+	Source6 string   `yaml:"source6"`
+	Metric  uint32   `yaml:"metric"`
+	Max     int      `yaml:"max"`
 }
 
 // RoutingConfig is the key routing: the numbers that identify us.
@@ -130,6 +152,10 @@ func newConfig() *Config {
 	c.Log.Level, c.Log.Format = "info", "text"
 	c.BGP.AS, c.BGP.Origin, c.BGP.Listen.Port = 64999, "incomplete", 179
 	c.BGP.GracefulRestart.RestartTime, c.BGP.GracefulRestart.DeferralTime = 120, 10
+	// The metric lies above those of DHCP, router advertisements and static
+	// routes, so that a learned default route never takes over from them: it
+	// serves nodes that have no other.
+	c.Learn = LearnConfig{Accept: []string{"0.0.0.0/0", "::/0"}, Metric: 4098, Max: 100}
 	c.Routing = RoutingConfig{
 		TableRange: "200-252", RulePriority: 32000, RouteProtocol: 98, RuleProtocol: 98,
 		TablesFiles: []string{"/etc/iproute2/rt_tables", "/usr/share/iproute2/rt_tables"},
@@ -168,7 +194,10 @@ func (c *Config) flagSet() *pflag.FlagSet {
 	fs.BoolVar(&c.ProviderUnknownMAC, "provider-unknown-mac-from-cidrs", c.ProviderUnknownMAC, "take addresses of provider ports with unknown MAC from neutron:cidrs")
 	fs.BoolVar(&c.ProxyNDPPlainPorts, "proxy-ndp-plain-ports", c.ProxyNDPPlainPorts, "add NDP proxies for the subnets of ordinary provider ports too")
 	fs.StringSliceVar(&c.ProxyNDPAddresses, "proxy-ndp-addresses", c.ProxyNDPAddresses, "IPv6 gateways to answer for, as NETWORK[:VLAN]=ADDRESS, such as physnet1:101=2001:db8::1")
+	fs.BoolVar(&c.AdvertiseLoopback, "advertise-loopback", c.AdvertiseLoopback, "announce the addresses of lo, but for 127.0.0.0/8 and ::1")
+	fs.StringSliceVar(&c.Originate, "originate", c.Originate, "further prefixes to announce")
 	c.BGP.flags(fs)
+	c.Learn.flags(fs)
 	fs.StringVar(&c.Routing.TableRange, "routing-table-range", c.Routing.TableRange, "routing tables that may be taken")
 	fs.Uint32Var(&c.Routing.RulePriority, "routing-rule-priority", c.Routing.RulePriority, "priority of the ip rule of a bridge")
 	fs.Uint8Var(&c.Routing.RouteProtocol, "routing-route-protocol", c.Routing.RouteProtocol, "protocol number that marks our routes")
@@ -185,15 +214,24 @@ func (c *Config) flagSet() *pflag.FlagSet {
 	return fs
 }
 
+func (l *LearnConfig) flags(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&l.Accept, "learn-accept", l.Accept, "prefixes that become routes in the main table when neighbours announce them, as PREFIX or \"PREFIX le LENGTH\"; empty learns nothing")
+	fs.StringVar(&l.Source4, "learn-source4", l.Source4, "preferred source address of learned IPv4 routes")
+	fs.StringVar(&l.Source6, "learn-source6", l.Source6, "preferred source address of learned IPv6 routes")
+	fs.Uint32Var(&l.Metric, "learn-metric", l.Metric, "metric of learned routes; lower ones are preferred")
+	fs.IntVar(&l.Max, "learn-max", l.Max, "how many prefixes become routes at most, the shortest first")
+}
+
 func (b *BGPConfig) flags(fs *pflag.FlagSet) {
 	fs.Uint32Var(&b.AS, "bgp-as", b.AS, "our autonomous system number")
 	fs.StringVar(&b.RouterID, "bgp-router-id", b.RouterID, "our BGP identifier (default: the first IPv4 ovn-encap-ip)")
+	fs.StringVar(&b.Speaker, "bgp-speaker", b.Speaker, "socket of the process that holds the sessions, unix:/run/bgp-ovn/speaker.sock for bgp-ovn speaker (default: this process does)")
 	fs.StringVar(&b.Listen.Address, "bgp-listen-address", b.Listen.Address, "address to listen on (default: all)")
 	fs.IntVar(&b.Listen.Port, "bgp-listen-port", b.Listen.Port, "port to listen on; -1 does not listen")
 	fs.StringVar(&b.Origin, "bgp-origin", b.Origin, "ORIGIN of our paths: igp, egp or incomplete")
 	fs.IntVar(&b.GracefulRestart.RestartTime, "bgp-graceful-restart-restart-time", b.GracefulRestart.RestartTime, "seconds that peers keep our routes while we restart; 0 turns it off")
 	fs.IntVar(&b.GracefulRestart.DeferralTime, "bgp-graceful-restart-deferral-time", b.GracefulRestart.DeferralTime, "seconds that we wait for the peers' End-of-RIB after a restart")
-	fs.Var((*peersFlag)(&b.Peers), "bgp-peers", "a neighbour as address=...,as=...[,port=...][,families=a+b][,password=...][,ttl_security][,multihop=n][,hold_time=s][,passive]; may be repeated")
+	fs.Var((*peersFlag)(&b.Peers), "bgp-peers", "a neighbour as address=...,as=...[,port=...][,families=a+b][,password=...][,ttl_security][,multihop=n][,hold_time=s][,passive] and so on; may be repeated")
 }
 
 // loadConfig puts defaults, file, environment and flags on top of each other.
@@ -261,7 +299,7 @@ func (c *cli) readFile(cfg *Config) error {
 func yamlError(err error) string {
 	text := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n  ", " ")
 	text = strings.TrimPrefix(text, "unmarshal errors: ")
-	for _, typ := range []string{"main.Config", "main.BGPConfig", "main.PeerConfig", "main.RoutingConfig", "main.FlowsConfig", "main.FuseConfig"} {
+	for _, typ := range []string{"main.Config", "main.BGPConfig", "main.PeerConfig", "main.RoutingConfig", "main.FlowsConfig", "main.FuseConfig", "main.LearnConfig"} {
 		text = strings.ReplaceAll(text, "not found in type "+typ, "is not a key here; see docs/configuration.md")
 	}
 	return text

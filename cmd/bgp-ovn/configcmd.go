@@ -14,7 +14,7 @@ import (
 )
 
 func (c *cli) configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "look at the configuration"}
+	cmd := &cobra.Command{Use: "config", Short: "check, list or import the configuration"}
 	cmd.AddCommand(&cobra.Command{
 		Use: "check", Short: "check file, environment and flags without connecting to anything", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -27,7 +27,7 @@ func (c *cli) configCommand() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use: "reference", Short: "list every key with its flag, variable, default and meaning, as Markdown", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return c.print(answer{body: []byte(reference())}) },
-	})
+	}, c.importCommand())
 	return cmd
 }
 
@@ -95,6 +95,15 @@ const referenceTail = `
 | ` + "`multihop`" + ` | 0 | TTL of a session over several hops |
 | ` + "`hold_time`" + ` | 90 | seconds, 3 to 65535 |
 | ` + "`passive`" + ` | false | wait for the neighbour to connect |
+| ` + "`local_address`" + ` | the kernel's choice | our end of the session; not for link-local neighbours |
+| ` + "`allow_own_as`" + ` | 0 | how often our own AS may stand in a path that is taken |
+| ` + "`llgr_time`" + ` | 0 | seconds that the neighbour keeps our routes as a last resort once the restart time is over (long-lived graceful restart, RFC 9494); 0 turns it off |
+| ` + "`add_path_receive`" + ` | false | take several paths a prefix (RFC 7911) |
+| ` + "`prefix_limit`" + ` | 0 | end the session when the neighbour announces more prefixes of one family; 0 for no limit |
+| ` + "`connect_retry`" + ` | 3 | seconds between attempts to connect, at least 2 |
+
+` + "`password`, `families`, `as`, `port`, `passive`, `local_address`, `allow_own_as`, `add_path_receive`" + ` and turning
+` + "`llgr_time`" + ` or graceful restart on or off change the session only by ending it; the others change under it.
 `
 
 // version is set by the linker for releases.

@@ -68,7 +68,7 @@ func parsePeer(s string) (PeerConfig, error) {
 			value = "true"
 		case key == "families":
 			value = "[" + strings.ReplaceAll(value, "+", ", ") + "]"
-		case key == "password" || key == "address":
+		case key == "password" || key == "address" || key == "local_address":
 			value = fmt.Sprintf("%q", value)
 		}
 		fmt.Fprintf(&b, "%s: %s\n", strings.TrimSpace(key), value)

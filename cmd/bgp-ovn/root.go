@@ -94,8 +94,8 @@ func (c *cli) root() *cobra.Command {
 		return nil
 	}
 	root.AddCommand(
-		c.runCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
-		c.statusCommand(), c.explainCommand(), c.reloadCommand(), c.cleanupCommand(), c.configCommand(), c.versionCommand(),
+		c.runCommand(), c.speakerCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
+		c.statusCommand(), c.explainCommand(), c.reloadCommand(), c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
 	return root
 }

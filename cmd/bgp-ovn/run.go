@@ -82,7 +82,7 @@ func (c *cli) runForever(ctx context.Context, cfg *Config) error {
 	go a.reloadOnHangup(ctx, c)
 	a.sayUnfinished()
 	go watchdog(ctx, c, a)
-	a.log.Info("controller runs", "version", versionText(), "chassis", cfg.Chassis, "state", cfg.State, "socket", cfg.Socket)
+	a.log.Info("controller runs", "version", versionText(), "state", cfg.State, "socket", cfg.Socket)
 	err = a.ctl.Run(ctx)
 	notify(c, daemon.SdNotifyStopping)
 	stop()

@@ -49,6 +49,9 @@ func (c *Config) Validate() []error {
 		p.check(err == nil, "metrics.listen: %q: use ADDRESS:PORT", c.Metrics.Listen)
 	}
 	c.BGP.validate(&p)
+	c.Learn.validate(&p)
+	_, err = c.originate()
+	p.check(err == nil, "originate: %v", err)
 	return p.list
 }
 
@@ -58,6 +61,7 @@ func (b *BGPConfig) validate(p *problems) {
 		id, err := netip.ParseAddr(b.RouterID)
 		p.check(err == nil && id.Is4(), "bgp.router_id: %q is not an IPv4 address", b.RouterID)
 	}
+	p.check(b.Speaker == "" || strings.HasPrefix(b.Speaker, "unix:/"), "bgp.speaker: %q: use unix:/absolute/path, or leave it out", b.Speaker)
 	if b.Listen.Address != "" {
 		_, err := netip.ParseAddr(b.Listen.Address)
 		p.check(err == nil, "bgp.listen.address: %q is not an IP address", b.Listen.Address)
@@ -71,6 +75,7 @@ func (b *BGPConfig) validate(p *problems) {
 	for i := range b.Peers {
 		at := fmt.Sprintf("bgp.peers[%d]", i)
 		b.Peers[i].validate(p, at)
+		p.check(b.Peers[i].LLGRTime == 0 || gr.RestartTime > 0, "%s.llgr_time: needs bgp.graceful_restart.restart_time (RFC 9494)", at)
 		p.check(!seen[b.Peers[i].Address], "%s: address %s stands twice", at, b.Peers[i].Address)
 		seen[b.Peers[i].Address] = true
 	}
@@ -88,6 +93,15 @@ func (peer PeerConfig) validate(p *problems, at string) {
 	p.check(peer.HoldTime == 0 || peer.HoldTime >= 3 && peer.HoldTime <= 65535, "%s.hold_time: %d: use 3 to 65535 seconds (RFC 4271)", at, peer.HoldTime)
 	p.check(peer.Multihop >= 0 && peer.Multihop <= 255, "%s.multihop: %d: use 1 to 255", at, peer.Multihop)
 	p.check(!peer.TTLSecurity || peer.Multihop == 0, "%s: ttl_security and multihop exclude each other (RFC 5082)", at)
+	if peer.LocalAddress != "" {
+		local, errLocal := netip.ParseAddr(peer.LocalAddress)
+		remote, _ := netip.ParseAddr(peer.Address)
+		p.check(errLocal == nil && local.Is4() == remote.Is4() && local.Zone() == "" && remote.Zone() == "", "%s.local_address: %q is not an address of this node that reaches %s", at, peer.LocalAddress, peer.Address)
+	}
+	p.check(peer.AllowOwnAS >= 0 && peer.AllowOwnAS <= 255, "%s.allow_own_as: %d: use 0 to 255", at, peer.AllowOwnAS)
+	p.check(peer.LLGRTime >= 0 && peer.LLGRTime < 1<<24, "%s.llgr_time: %d: use 0 to 16777215 seconds (RFC 9494)", at, peer.LLGRTime)
+	p.check(peer.PrefixLimit >= 0 && peer.PrefixLimit < 1<<32, "%s.prefix_limit: %d: use 1 to 4294967295, or 0 for none", at, peer.PrefixLimit)
+	p.check(peer.ConnectRetry == 0 || peer.ConnectRetry >= 2 && peer.ConnectRetry <= 65535, "%s.connect_retry: %d: use 2 to 65535 seconds", at, peer.ConnectRetry)
 	p.check(len(peer.Password) <= 80, "%s.password: longer than 80 bytes (RFC 2385)", at)
 }
 
@@ -176,7 +190,7 @@ func (c *Config) driverConfig() drivers.Config {
 	opts.HostSysctls = c.Sysctls.Manage
 	opts.ProxyPlainPorts = c.ProxyNDPPlainPorts
 	opts.ProxyAddrs, _ = c.proxyAddrs() // validated
-	return drivers.Config{BGP: bgp.Config{
+	return drivers.Config{Fabric: c.fabricConfig(), BGP: bgp.Config{
 		Expose:         opts,
 		TenantNetworks: c.ExposeTenantNetworks, TenantGUA: c.ExposeIPv6GUATenantNetworks,
 		TenantMethod: bgp.Method(c.AdvertisementMethodTenant), AddressScopes: c.AddressScopes,
@@ -202,6 +216,12 @@ func (c *Config) peers() []object.Item {
 			Address: p.Address, Port: uint16(p.Port), AS: p.AS, Families: object.WordsOf(p.Families...),
 			Password: p.Password, TTLSecurity: p.TTLSecurity, Multihop: uint8(p.Multihop),
 			HoldTime: uint16(p.HoldTime), Passive: p.Passive, RestartTime: uint16(c.BGP.GracefulRestart.RestartTime),
+			LLGRTime: uint32(p.LLGRTime), AllowOwnAS: uint8(p.AllowOwnAS), AddPathReceive: p.AddPathReceive,
+			PrefixLimit: uint32(p.PrefixLimit), ConnectRetry: uint16(p.ConnectRetry),
+		}
+		v.LocalAddress, _ = netip.ParseAddr(p.LocalAddress) // validated
+		if v.ConnectRetry == object.DefaultConnectRetry {
+			v.ConnectRetry = 0
 		}
 		if v.Port == 0 {
 			v.Port = 179

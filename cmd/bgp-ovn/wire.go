@@ -54,6 +54,7 @@ type app struct {
 // wiring says what a command needs.
 type wiring struct {
 	speaker bool      // a BGP speaker; otherwise paths exist in a model only
+	attach  bool      // with a speaker in another process: take it as it is
 	state   stateMode // how the state file is used
 	dryRun  bool      // never write
 	onRound func(*app, reconcile.Round)
@@ -97,6 +98,9 @@ func (a *app) build(ctx context.Context, w wiring) error {
 	}
 	backends, err := a.backends(ctx, w)
 	if err != nil {
+		return err
+	}
+	if err := a.openLearned(); err != nil {
 		return err
 	}
 	return a.control(a.join, backends, w)
@@ -239,7 +243,7 @@ func (a *app) backends(ctx context.Context, w wiring) ([]actual.Backend, error) 
 
 func (a *app) openSpeaker(ctx context.Context, w wiring) (*bgp.Backend, error) {
 	var encap []netip.Addr
-	if a.cfg.BGP.RouterID == "" {
+	if a.cfg.BGP.RouterID == "" && !w.attach {
 		v, err := a.waitOVS(ctx)
 		if err != nil {
 			return nil, err
@@ -247,26 +251,10 @@ func (a *app) openSpeaker(ctx context.Context, w wiring) (*bgp.Backend, error) {
 		encap = v.EncapIPs
 	}
 	id, err := a.cfg.routerID(encap)
-	if err != nil {
+	if err != nil && !w.attach {
 		return nil, err
 	}
-	conf := bgp.Config{
-		AS: a.cfg.BGP.AS, RouterID: id, ListenPort: int32(a.cfg.BGP.Listen.Port),
-		Deferral: time.Duration(a.cfg.BGP.GracefulRestart.DeferralTime) * time.Second, Logger: a.log,
-		OnPeer: func(e bgp.PeerEvent) {
-			if w.peers != nil {
-				w.peers(a, e)
-			}
-		},
-	}
-	if addr := a.cfg.BGP.Listen.Address; addr != "" {
-		conf.Listen = []netip.Addr{netip.MustParseAddr(addr)} // validated
-	}
-	speaker, err := bgp.New(conf)
-	if err != nil {
-		return nil, fmt.Errorf("start the BGP speaker: %w; if the port is taken, stop the other speaker or set bgp.listen.port", err)
-	}
-	return speaker, nil
+	return a.newSpeaker(a.speakerConfig(id, w))
 }
 
 // control puts the controller on top.
@@ -309,6 +297,9 @@ func (c *Config) wishes() (reconcile.Wishes, error) {
 			return w, err
 		}
 		w.Drivers = append(w.Drivers, d)
+	}
+	if d, asked := drivers.Fabric(c.driverConfig()); asked {
+		w.Drivers = append(w.Drivers, d) // last: a cloud's address wins over the same one here
 	}
 	return w, nil
 }

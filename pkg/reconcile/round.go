@@ -105,6 +105,9 @@ func tiePathsToRoutes(s *object.Set) {
 	routes := map[netip.Prefix][]object.Key{}
 	lengths := map[int]bool{}
 	for k := range s.AllOf(object.KindRoute) {
+		if k.Num == object.TableMain {
+			continue // a learned route leads out, not to what we announce
+		}
 		routes[k.Prefix] = append(routes[k.Prefix], k)
 		lengths[k.Prefix.Bits()] = true
 	}

@@ -15,8 +15,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-var _ actual.Backend = (*bgp.Backend)(nil)
-
 func path(prefix string) object.Path {
 	return object.NewPath(netip.MustParsePrefix(prefix), object.OriginIncomplete)
 }
@@ -113,14 +111,38 @@ func stateOf(t testing.TB, b *bgp.Backend, address string) bgp.PeerState {
 }
 
 func TestPathsComeBackAsWritten(t *testing.T) {
-	b := start(t, noListener)
-	paths := []object.Path{
+	inEachForm(t, func(t *testing.T, start func(testing.TB, func(*bgp.Config)) *bgp.Backend) {
+		pathsComeBack(t, start(t, noListener))
+	})
+}
+
+// samplePaths are paths of every form.
+func samplePaths(t *testing.T) []object.Path {
+	communities, err := object.CommunitiesOf("65000:100", "no-export", "065000:7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	large, err := object.LargeCommunitiesOf("4200000000:1:2", "1:2:3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rich4, rich6, crossed := path("198.51.100.5/32"), path("2001:db8:4::1/128"), via(path("198.51.100.6/32"), "2001:db8::9")
+	for _, p := range []*object.Path{&rich4, &rich6, &crossed} {
+		p.Communities, p.LargeCommunities = communities, large
+		p.MED, p.LocalPref = object.MetricOf(0), object.MetricOf(4294967295)
+	}
+	return []object.Path{
 		path("203.0.113.7/32"), path("203.0.113.0/25"), path("0.0.0.0/0"), path("2001:db8:1::7/128"), path("2001:db8:2::/61"), path("::/0"),
 		via(path("198.51.100.1/32"), "192.0.2.9"), via(path("2001:db8:3::1/128"), "2001:db8::9"),
 		via(path("198.51.100.2/32"), "2001:db8::9"),
 		object.NewPath(netip.MustParsePrefix("198.51.100.3/32"), object.OriginIGP),
 		object.NewPath(netip.MustParsePrefix("198.51.100.4/32"), object.OriginEGP),
+		rich4, rich6, crossed,
 	}
+}
+
+func pathsComeBack(t *testing.T, b *bgp.Backend) {
+	paths := samplePaths(t)
 	apply(t, b, create(paths...))
 	mirrored := read(t, b, false)
 	if got := mirrored.Len(); got != len(paths) {
@@ -142,12 +164,23 @@ func TestPathsComeBackAsWritten(t *testing.T) {
 }
 
 func TestPeersComeBackAsWritten(t *testing.T) {
-	b := start(t, nil)
-	plain := passive("192.0.2.11", object.IPv4Unicast)
-	full := object.Peer{
+	inEachForm(t, func(t *testing.T, start func(testing.TB, func(*bgp.Config)) *bgp.Backend) {
+		peersComeBack(t, start(t, nil))
+	})
+}
+
+// fullPeer is a peer with everything set.
+func fullPeer() object.Peer {
+	return object.Peer{
 		Address: "2001:db8::11", Port: 1179, AS: 4200000001, HoldTime: 30, RestartTime: 120, Password: "secret",
 		Families: object.WordsOf("ipv6-unicast", "ipv4-unicast"), TTLSecurity: true, Passive: true,
+		LLGRTime: 3600, LocalAddress: netip.MustParseAddr("2001:db8::1"), AllowOwnAS: 2, AddPathReceive: true,
+		PrefixLimit: 1000, ConnectRetry: 10,
 	}
+}
+
+func peersComeBack(t *testing.T, b *bgp.Backend) {
+	plain, full := passive("192.0.2.11", object.IPv4Unicast), fullPeer()
 	far := passive("192.0.2.12", object.IPv6Unicast)
 	far.Multihop, far.AS = 3, localAS
 	peers := []object.Peer{plain, full, far}
@@ -161,18 +194,36 @@ func TestPeersComeBackAsWritten(t *testing.T) {
 			}
 		}
 	}
-	changed := full
-	changed.HoldTime, changed.TTLSecurity, changed.Multihop = 60, false, 5
-	apply(t, b, []object.Change{{Before: full, After: changed}})
-	if it, _ := read(t, b, true).Get(full.Key()); it.Value != object.Value(changed) {
-		t.Errorf("after an update it reads as %v", it)
+	now := full
+	for _, change := range peerChanges() {
+		next := now
+		change(&next)
+		apply(t, b, []object.Change{{Before: now, After: next}})
+		if it, _ := read(t, b, true).Get(full.Key()); it.Value != object.Value(next) {
+			t.Errorf("after an update it reads as %v", it)
+		}
+		now = next
 	}
 	if it, _ := before.Get(full.Key()); it.Value != object.Value(full) {
 		t.Error("a set that was handed out has changed")
 	}
-	apply(t, b, remove(plain, changed, far))
+	apply(t, b, remove(plain, now, far))
 	if got := read(t, b, true).Len(); got != 0 {
 		t.Errorf("%d peers are left", got)
+	}
+}
+
+// peerChanges change every field once.
+func peerChanges() []func(*object.Peer) {
+	return []func(*object.Peer){
+		func(p *object.Peer) { p.HoldTime, p.TTLSecurity, p.Multihop = 60, false, 5 },
+		func(p *object.Peer) { p.PrefixLimit, p.ConnectRetry = 7, 0 },
+		func(p *object.Peer) { p.LLGRTime = 60 },
+		func(p *object.Peer) { p.LLGRTime, p.PrefixLimit = 0, 0 },
+		func(p *object.Peer) { p.LocalAddress = netip.Addr{} },
+		func(p *object.Peer) { p.AllowOwnAS, p.AddPathReceive = 0, false },
+		func(p *object.Peer) { p.RestartTime, p.Passive, p.Password, p.Port = 0, false, "", 1180 },
+		func(p *object.Peer) { p.Families, p.AS = object.WordsOf("ipv4-unicast"), 7 },
 	}
 }
 
@@ -214,6 +265,14 @@ func TestRefused(t *testing.T) {
 		"restart time 4096":     with(func(p *object.Peer) { p.RestartTime = 4096 }),
 		"over 80 bytes":         with(func(p *object.Peer) { p.Password = strings.Repeat("x", 81) }),
 		"not an IP address":     with(func(p *object.Peer) { p.Address = "tor-a" }),
+		"connect retry 3":       with(func(p *object.Peer) { p.ConnectRetry = 3 }),
+		"connect retry 1 is":    with(func(p *object.Peer) { p.ConnectRetry = 1 }),
+		"needs graceful":        with(func(p *object.Peer) { p.LLGRTime = 3600 }),
+		"over 16777215 s":       with(func(p *object.Peer) { p.RestartTime, p.LLGRTime = 60, 1<<24 }),
+		"cannot reach 192":      with(func(p *object.Peer) { p.LocalAddress = netip.MustParseAddr("2001:db8::1") }),
+		"cannot be used":        with(func(p *object.Peer) { p.LocalAddress = netip.IPv4Unspecified() }),
+		"write them as 1:2":     object.Path{Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"), Communities: object.WordsOf("01:2")},
+		"large community":       object.Path{Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"), LargeCommunities: object.WordsOf("1:2")},
 		"write it as":           with(func(p *object.Peer) { p.Address = "2001:DB8::1" }),
 		"needs its interface":   with(func(p *object.Peer) { p.Address = "fe80::1" }),
 		"what it stands on":     with(func(p *object.Peer) { p.Address = "fe80::1%gone0" }),

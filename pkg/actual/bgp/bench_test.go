@@ -9,6 +9,7 @@ import (
 	api "github.com/osrg/gobgp/v3/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -156,4 +157,43 @@ func BenchmarkAddWhilePeerIsDown(b *testing.B) {
 		b.StartTimer()
 	}
 	rate(b, n)
+}
+
+// The same changes and reads on each form of the speaker, 100,000 paths.
+func BenchmarkForms(b *testing.B) {
+	const n = 100_000
+	paths := manyPaths(n)
+	adds, deletes := create(paths...), remove(paths...)
+	backends := map[string]func() *bgp.Backend{"embedded": func() *bgp.Backend { return start(b, noListener) }}
+	for form := range forms {
+		backends[form] = func() *bgp.Backend { return dial(b, spawn(b, form), noListener) }
+	}
+	for name, start := range backends {
+		backend := start()
+		b.Run(name+"/add", func(b *testing.B) {
+			for b.Loop() {
+				apply(b, backend, adds)
+				b.StopTimer()
+				apply(b, backend, deletes)
+				b.StartTimer()
+			}
+			rate(b, n)
+		})
+		apply(b, backend, adds)
+		b.Run(name+"/read", func(b *testing.B) {
+			for b.Loop() {
+				if got := read(b, backend, true).Len(); got != n {
+					b.Fatalf("read %d", got)
+				}
+			}
+			rate(b, n)
+		})
+		b.Run(name+"/one", func(b *testing.B) {
+			one := []object.Path{path("203.0.113.7/32")}
+			for b.Loop() {
+				apply(b, backend, create(one...))
+				apply(b, backend, remove(one...))
+			}
+		})
+	}
 }

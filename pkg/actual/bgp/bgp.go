@@ -1,13 +1,16 @@
-// Package bgp is the backend over an embedded GoBGP speaker: it reads and
-// changes the paths that originate here and the neighbours that they are sent
-// to, and says how the sessions are.
+// Package bgp is the backend over a GoBGP speaker: it reads and changes the
+// paths that originate here and the neighbours that they are sent to, and says
+// how the sessions are. The speaker runs in this process (New), or in another
+// one (Dial) that keeps the sessions up while this one restarts: one of ours
+// (Serve) or anybody's gobgpd, of which only what carries our marks is touched.
 //
 // It refuses to be a router: what a neighbour announces is never passed on to
 // another one, and nothing it learns reaches the kernel. It also refuses to
 // end the sessions when it is closed, because neighbours that support graceful
 // restart (RFC 4724) then keep forwarding to this node until it is back.
 //
-// Read next: path.go, peer.go, then apply.go and read.go.
+// Read next: path.go, peer.go, then apply.go and read.go; for the second form
+// mark.go and remote.go.
 package bgp
 
 import (
@@ -27,6 +30,11 @@ const DefaultDeferral = 10 * time.Second
 
 // Config says who the speaker is.
 type Config struct {
+	// Socket is where Dial finds the speaker: unix: and an absolute path.
+	Socket string
+	// Attach takes the speaker that Dial finds as it is, whoever it is, and
+	// does not start BGP in it. Nothing below is needed then.
+	Attach bool
 	// AS is the local autonomous system number (RFC 6793).
 	AS uint32
 	// RouterID is the BGP Identifier, an IPv4 address (RFC 6286).
@@ -46,7 +54,7 @@ type Config struct {
 	OnPeer func(PeerEvent)
 }
 
-// Backend holds paths and peers in a speaker inside this process.
+// Backend holds paths and peers in a speaker.
 //
 // GoBGP keeps some settings in package variables and its main loop has no end,
 // so a program makes one Backend and keeps it.
@@ -56,6 +64,7 @@ type Backend struct {
 	deferral time.Duration
 	log      *slog.Logger
 	words    *journal
+	onPeer   func(PeerEvent)
 	changed  chan struct{}
 	unwatch  context.CancelFunc
 
@@ -67,9 +76,11 @@ type Backend struct {
 	// running is set once peers have been added: those that come later are
 	// new and not restarting.
 	running bool
+	// idle is set when BGP does not run in the speaker: it holds nothing.
+	idle bool
 }
 
-// New starts a speaker without paths or peers.
+// New starts a speaker without paths or peers in this process.
 func New(cfg Config) (*Backend, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -82,27 +93,38 @@ func New(cfg Config) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{
-		speaker:  server,
-		stop:     func(ctx context.Context) error { return stopServer(ctx, server) },
-		deferral: cfg.Deferral,
-		log:      cfg.Logger,
-		words:    words,
-		changed:  make(chan struct{}, 1),
-		keyless:  keyless(cfg.ListenPort),
+	b := newBackend(cfg, server, words)
+	b.stop = func(ctx context.Context) error {
+		b.unwatch() // a watcher may hold up the end
+		return stopServer(ctx, server)
 	}
-	if b.deferral == 0 {
-		b.deferral = DefaultDeferral
-	}
-	if err := b.watch(cfg.OnPeer); err != nil {
+	b.keyless = keyless(cfg.ListenPort)
+	if err := b.watch(server); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
+func newBackend(cfg Config, s speaker, words *journal) *Backend {
+	b := &Backend{
+		speaker:  s,
+		deferral: cfg.Deferral,
+		log:      cfg.Logger,
+		words:    words,
+		onPeer:   cfg.OnPeer,
+		changed:  make(chan struct{}, 1),
+	}
+	if b.deferral == 0 {
+		b.deferral = DefaultDeferral
+	}
+	return b
+}
+
 // validate finds what GoBGP would refuse later, or take for something else.
 func (c Config) validate() error {
 	switch {
+	case c.Attach:
+		return nil
 	case c.AS == 0:
 		return fmt.Errorf("local AS 0 is reserved (RFC 7607)")
 	case !c.RouterID.Is4() || c.RouterID.IsUnspecified():
@@ -121,27 +143,36 @@ func (*Backend) Name() string { return "bgp" }
 // Kinds are what the speaker holds.
 func (*Backend) Kinds() []object.Kind { return []object.Kind{object.KindPath, object.KindPeer} }
 
-// Changed is signalled when a session comes up or goes down.
+// Changed is signalled when a session comes up or goes down, and when a speaker
+// in another process comes or goes.
 func (b *Backend) Changed() <-chan struct{} { return b.changed }
 
-// Close stops watching and leaves the speaker as it is. The process is
-// expected to exit: its sessions then end without a CEASE, which is what makes
-// neighbours keep the routes (RFC 4724 section 4.2).
+func (b *Backend) wake() {
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Close stops watching and leaves the speaker as it is. Where it is inside this
+// process, that is expected to exit: its sessions then end without a CEASE,
+// which is what makes neighbours keep the routes (RFC 4724 section 4.2).
 func (b *Backend) Close() error {
 	b.unwatch()
 	return nil
 }
 
-// Shutdown withdraws everything: each neighbour gets a CEASE (RFC 4486) and
-// drops our routes at once, graceful restart or not. The backend is of no use
-// afterwards.
+// Shutdown withdraws everything of ours: each neighbour gets a CEASE (RFC 4486)
+// and drops our routes at once, graceful restart or not. The backend is of no
+// use afterwards.
 func (b *Backend) Shutdown(ctx context.Context) error {
-	b.unwatch()
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := b.stop(ctx); err != nil {
+	err := b.stop(ctx)
+	b.mirror = mirror{}
+	b.mu.Unlock()
+	b.unwatch()
+	if err != nil {
 		return fmt.Errorf("stop the speaker: %w", err)
 	}
-	b.mirror = mirror{}
 	return nil
 }

@@ -10,11 +10,11 @@ import (
 // be refused.
 
 func (b *Backend) DeletePath(p *api.Path) error {
-	return deletePath(context.Background(), b.speaker, p)
+	return b.speaker.(embedded).deletePath(context.Background(), p)
 }
 
 func (b *Backend) AddPath(p *api.Path) error {
-	_, err := b.speaker.AddPath(context.Background(), &api.AddPathRequest{Path: p})
+	_, err := b.speaker.(embedded).AddPath(context.Background(), &api.AddPathRequest{Path: p})
 	return err
 }
 

@@ -131,7 +131,7 @@ func (f *frr) expect(family object.Family, want map[string]string) {
 }
 
 // child starts a process that dies with the test, and only by its own id.
-func child(t *testing.T, cmd *exec.Cmd, output string) *exec.Cmd {
+func child(t testing.TB, cmd *exec.Cmd, output string) *exec.Cmd {
 	t.Helper()
 	out, err := os.Create(output)
 	if err != nil {

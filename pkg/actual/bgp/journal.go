@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +21,8 @@ import (
 // what GoBGP tells nowhere else: why a session is not up.
 type journal struct {
 	log *slog.Logger
+	// brief is set where nobody asks why a connection failed.
+	brief bool
 
 	mu    sync.Mutex
 	peers map[string]*session
@@ -43,14 +47,16 @@ func newJournal(log *slog.Logger) *journal {
 	return &journal{log: log, peers: make(map[string]*session)}
 }
 
-// follow begins to remember a peer.
-func (j *journal) follow(address string) {
+// follow begins to remember a peer, unless it is remembered already.
+func (j *journal) follow(address string) (begun bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, ok := j.peers[address]; !ok {
-		j.peers[address] = &session{state: Idle, since: time.Now()}
-		j.down.Add(1)
+	if _, ok := j.peers[address]; ok {
+		return false
 	}
+	j.peers[address] = &session{state: Idle, since: time.Now()}
+	j.down.Add(1)
+	return true
 }
 
 // forget ends what follow began.
@@ -61,6 +67,22 @@ func (j *journal) forget(address string) {
 		j.down.Add(-1)
 	}
 	delete(j.peers, address)
+}
+
+// upSince corrects when a session came up.
+func (j *journal) upSince(address string, at time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s, ok := j.peers[address]; ok {
+		s.since = at
+	}
+}
+
+// known lists the peers that are followed.
+func (j *journal) known() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Sorted(maps.Keys(j.peers))
 }
 
 // enter records a state and returns what is known with it. flipped is true
@@ -207,7 +229,7 @@ func (j *journal) SetLevel(gobgplog.LogLevel) {}
 
 // GetLevel is asked on GoBGP's hot paths.
 func (j *journal) GetLevel() gobgplog.LogLevel {
-	if j.down.Load() > 0 || j.log.Enabled(context.Background(), slog.LevelDebug) {
+	if j.down.Load() > 0 && !j.brief || j.log.Enabled(context.Background(), slog.LevelDebug) {
 		return gobgplog.DebugLevel
 	}
 	return gobgplog.InfoLevel

@@ -17,11 +17,13 @@ import (
 
 // The test binary runs itself again: first inside a network namespace of its
 // own, so that no test can touch the machine or meet another speaker, and then
-// as the speaker that a test kills.
+// as the speaker that a test kills, inside a controller or on its own.
 const (
 	roleEnv     = "BGP_TEST_ROLE"
 	roleTests   = "tests"
 	roleSpeaker = "speaker"
+	roleServe   = "serve"
+	socketEnv   = "BGP_TEST_SOCKET"
 )
 
 func TestMain(m *testing.M) {
@@ -30,6 +32,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case roleSpeaker:
 		runSpeaker()
+	case roleServe:
+		runServe()
 	default:
 		os.Exit(inNamespace())
 	}

@@ -27,17 +27,7 @@ const (
 // start makes a backend that is shut down with the test.
 func start(t testing.TB, change func(*bgp.Config)) *bgp.Backend {
 	t.Helper()
-	cfg := bgp.Config{
-		AS:         localAS,
-		RouterID:   netip.MustParseAddr("192.0.2.1"),
-		Listen:     []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
-		ListenPort: port,
-		Logger:     logger(),
-	}
-	if change != nil {
-		change(&cfg)
-	}
-	b, err := bgp.New(cfg)
+	b, err := bgp.New(config(change))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +39,21 @@ func start(t testing.TB, change func(*bgp.Config)) *bgp.Backend {
 		}
 	})
 	return b
+}
+
+// config is that of the speakers under test.
+func config(change func(*bgp.Config)) bgp.Config {
+	cfg := bgp.Config{
+		AS:         localAS,
+		RouterID:   netip.MustParseAddr("192.0.2.1"),
+		Listen:     []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
+		ListenPort: port,
+		Logger:     logger(),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	return cfg
 }
 
 func noListener(c *bgp.Config) { c.ListenPort = -1 }

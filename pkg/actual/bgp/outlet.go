@@ -93,7 +93,7 @@ func (b *Backend) Advertised(ctx context.Context, peer string, prefix netip.Pref
 	}
 	err = b.speaker.ListPath(ctx, req, func(d *api.Destination) {
 		for _, p := range d.Paths {
-			if path, ours := pathFromAPI(p); ours && p.Best && path.Prefix == prefix {
+			if path, clean := pathFromAPI(p); clean && isOurPath(p) && p.NeighborIp == localSource && p.Best && path.Prefix == prefix {
 				hop, sent = out.hop(path)
 			}
 		}

@@ -16,8 +16,10 @@ const localSource = "<nil>"
 
 // attrs is what paths have in common: everything but the prefix.
 type attrs struct {
-	origin object.Origin
-	hop    netip.Addr
+	origin             object.Origin
+	hop                netip.Addr
+	communities, large object.Words
+	med, localPref     object.Metric
 }
 
 // encoder turns paths into GoBGP's binary form. It remembers the attributes of
@@ -34,27 +36,25 @@ func (e *encoder) toAPI(p object.Path) (*api.Path, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the attributes: %w", err)
 	}
-	return &api.Path{Family: familyToAPI(p.Family), NlriBinary: nlri(p.Prefix), PattrsBinary: pattrs}, nil
+	return &api.Path{Family: familyToAPI(p.Family), NlriBinary: nlri(p.Prefix), PattrsBinary: pattrs, Identifier: pathMark}, nil
 }
 
-// pathFromAPI is the inverse of toAPI. It is false for what was not announced
-// by us, or not by toAPI.
-func pathFromAPI(p *api.Path) (object.Path, bool) {
+// pathFromAPI is the inverse of toAPI. It is not clean if there is more to the
+// path than toAPI writes.
+func pathFromAPI(p *api.Path) (path object.Path, clean bool) {
 	family, ok := familyFromAPI(p.Family)
-	if !ok || p.NeighborIp != localSource {
-		return object.Path{}, false
+	if !ok {
+		return path, false
 	}
 	prefix, ok := prefixOf(family, p.NlriBinary)
 	if !ok {
-		return object.Path{}, false
+		return path, false
 	}
-	path := object.Path{Family: family, Prefix: prefix}
+	path, clean = object.Path{Family: family, Prefix: prefix}, true
 	for _, raw := range p.PattrsBinary {
-		if !readAttribute(&path, raw) {
-			return object.Path{}, false
-		}
+		clean = readAttribute(&path, raw) && clean
 	}
-	return path, true
+	return path, clean
 }
 
 // validatePath refuses what GoBGP would accept and announce wrongly.
@@ -68,7 +68,7 @@ func validatePath(p object.Path) error {
 	case p.Origin > object.OriginIncomplete:
 		return fmt.Errorf("origin %d is unknown", p.Origin)
 	case !hop.IsValid():
-		return nil
+		return validateAttributes(p)
 	case hop.IsUnspecified():
 		return fmt.Errorf("next hop %s: leave it out to announce ourselves", hop)
 	case hop.Zone() != "" || hop.Is4In6():
@@ -76,33 +76,41 @@ func validatePath(p object.Path) error {
 	case hop.Is4() && p.Family == object.IPv6Unicast:
 		return fmt.Errorf("next hop %s cannot carry %s", hop, p.Prefix)
 	}
-	return nil
+	return validateAttributes(p)
 }
 
-// attributes lists ORIGIN and the next hop. The next hop comes last because
-// GoBGP puts it there: what is listed later has the same order.
+// attributes lists the path attributes. The next hop comes last because GoBGP
+// puts it there: what is listed later has the same order.
 func (e *encoder) attributes(p object.Path) ([][]byte, error) {
-	set := attrs{p.Origin, p.NextHop.Addr}
+	set := attrs{p.Origin, p.NextHop.Addr, p.Communities, p.LargeCommunities, p.MED, p.LocalPref}
 	if !set.hop.IsValid() {
 		// GoBGP replaces an unspecified next hop by the local address of each
 		// session, on IBGP sessions too.
 		set.hop = unspecified(p.Family)
 	}
 	if set.hop.Is6() {
-		return serialize(bgp.NewPathAttributeOrigin(uint8(p.Origin)), mpReach(p.Prefix, set.hop))
+		list, err := set.common()
+		if err != nil {
+			return nil, err
+		}
+		return serialize(append(list, mpReach(p.Prefix, set.hop))...)
 	}
 	if known, ok := e.known[set]; ok {
 		return known, nil
 	}
-	list, err := serialize(bgp.NewPathAttributeOrigin(uint8(p.Origin)), bgp.NewPathAttributeNextHop(set.hop.String()))
+	list, err := set.common()
+	if err != nil {
+		return nil, err
+	}
+	wire, err := serialize(append(list, bgp.NewPathAttributeNextHop(set.hop.String()))...)
 	if err != nil {
 		return nil, err
 	}
 	if e.known == nil {
 		e.known = make(map[attrs][][]byte)
 	}
-	e.known[set] = list
-	return list, nil
+	e.known[set] = wire
+	return wire, nil
 }
 
 // mpReach is MP_REACH_NLRI (RFC 4760 section 3), which IPv4 prefixes need too
@@ -132,7 +140,7 @@ func readAttribute(path *object.Path, raw []byte) bool {
 	case *bgp.PathAttributeMpReachNLRI:
 		hop = a.Nexthop
 	default:
-		return false
+		return readOptional(path, attr)
 	}
 	addr, ok := netip.AddrFromSlice(hop)
 	if ok && !addr.IsUnspecified() {

@@ -14,25 +14,30 @@ import (
 )
 
 const (
-	// connectRetry is ConnectRetryTime in seconds (RFC 4271 section 8.2.1).
-	// GoBGP's own 120 keeps a node out of the fabric for minutes; a second
-	// less than this is its limit for one attempt, so 1 would leave no room
-	// for the first SYN to be lost.
-	connectRetry = 3
+	// minConnectRetry leaves room for the first SYN to be lost: one attempt may
+	// take a second less than ConnectRetryTime.
+	minConnectRetry = 2
 	// idleHoldAfterReset is the pause in seconds after an operator's reset.
 	idleHoldAfterReset = 1
 	// maxPassword is TCP_MD5SIG_MAXKEYLEN; GoBGP cuts off what is longer.
 	maxPassword = 80
 	// maxRestartTime fits the 12 bits of RFC 4724 section 3.
 	maxRestartTime = 4095
+	// maxLLGRTime fits the 24 bits of RFC 9494 section 3.
+	maxLLGRTime = 1<<24 - 1
 )
 
 // ResetsSession reports whether changing one into the other ends the session
 // and with it, for as long as the neighbour takes to come back, everything
-// announced over it. The rest (hold time, TTL) changes under the session, the
-// hold time to be proposed when it next comes up.
+// announced over it. The rest (TTL, prefix limit, pauses, times) changes under
+// the session, the times that an OPEN carries to be proposed when it next comes
+// up. Releases of GoBGP before 3.29 end the session for a change of the TTL too.
 func ResetsSession(before, after object.Peer) bool {
 	after.HoldTime, after.TTLSecurity, after.Multihop = before.HoldTime, before.TTLSecurity, before.Multihop
+	after.PrefixLimit, after.ConnectRetry = before.PrefixLimit, before.ConnectRetry
+	if before.LLGRTime != 0 && after.LLGRTime != 0 {
+		after.LLGRTime = before.LLGRTime
+	}
 	return before != after
 }
 
@@ -44,9 +49,15 @@ func peerToAPI(p object.Peer, deferral time.Duration, restarting bool) (*api.Pee
 		return nil, err
 	}
 	return &api.Peer{
-		Conf: &api.PeerConf{NeighborAddress: p.Address, PeerAsn: p.AS, AuthPassword: p.Password},
+		Conf: &api.PeerConf{
+			NeighborAddress: p.Address,
+			PeerAsn:         p.AS,
+			AuthPassword:    p.Password,
+			AllowOwnAsn:     uint32(p.AllowOwnAS),
+			Description:     description(p.LocalAddress),
+		},
 		Timers: &api.Timers{Config: &api.TimersConfig{
-			ConnectRetry:           connectRetry,
+			ConnectRetry:           uint64(connectRetry(p)),
 			HoldTime:               uint64(p.HoldTime),
 			KeepaliveInterval:      uint64(p.HoldTime / 3),
 			IdleHoldTimeAfterReset: idleHoldAfterReset,
@@ -54,7 +65,7 @@ func peerToAPI(p object.Peer, deferral time.Duration, restarting bool) (*api.Pee
 		Transport: &api.Transport{
 			RemotePort:   uint32(p.Port),
 			PassiveMode:  p.Passive,
-			LocalAddress: localAddress(addr),
+			LocalAddress: localAddress(addr, p.LocalAddress),
 		},
 		EbgpMultihop:    &api.EbgpMultihop{Enabled: p.Multihop != 0, MultihopTtl: uint32(p.Multihop)},
 		TtlSecurity:     ttlSecurity(p.TTLSecurity),
@@ -74,6 +85,11 @@ func peerFromAPI(p *api.Peer) object.Peer {
 		Passive:     transport.GetPassiveMode(),
 		HoldTime:    uint16(p.GetTimers().GetConfig().GetHoldTime()),
 		TTLSecurity: p.GetTtlSecurity().GetEnabled(),
+		AllowOwnAS:  uint8(conf.GetAllowOwnAsn()),
+	}
+	peer.LocalAddress = localAddressOf(p)
+	if retry := uint16(p.GetTimers().GetConfig().GetConnectRetry()); retry != object.DefaultConnectRetry {
+		peer.ConnectRetry = retry
 	}
 	if hops := p.GetEbgpMultihop(); hops.GetEnabled() {
 		peer.Multihop = uint8(hops.GetMultihopTtl())
@@ -83,8 +99,16 @@ func peerFromAPI(p *api.Peer) object.Peer {
 	}
 	var names []string
 	for _, af := range p.GetAfiSafis() {
-		if family, ok := familyFromAPI(af.GetConfig().GetFamily()); ok {
-			names = append(names, family.String())
+		family, ok := familyFromAPI(af.GetConfig().GetFamily())
+		if !ok {
+			continue
+		}
+		names = append(names, family.String())
+		// What we set is the same for all families.
+		peer.PrefixLimit = af.GetPrefixLimits().GetMaxPrefixes()
+		peer.AddPathReceive = af.GetAddPaths().GetConfig().GetReceive()
+		if llgr := af.GetLongLivedGracefulRestart().GetConfig(); llgr.GetEnabled() && graceful.GetLonglivedEnabled() {
+			peer.LLGRTime = llgr.GetRestartTime()
 		}
 	}
 	peer.Families = object.WordsOf(names...)
@@ -109,11 +133,20 @@ func validatePeer(p object.Peer) (netip.Addr, error) {
 		err = errors.New("TTL security and multihop exclude each other (RFC 5082)")
 	case p.RestartTime > maxRestartTime:
 		err = fmt.Errorf("restart time %d is over %d s (RFC 4724 section 3)", p.RestartTime, maxRestartTime)
+	case p.LLGRTime > maxLLGRTime:
+		err = fmt.Errorf("long-lived restart time %d is over %d s (RFC 9494 section 3)", p.LLGRTime, maxLLGRTime)
+	case p.LLGRTime != 0 && p.RestartTime == 0:
+		err = errors.New("long-lived graceful restart needs graceful restart (RFC 9494 section 4.1)")
+	case p.ConnectRetry == object.DefaultConnectRetry:
+		err = fmt.Errorf("connect retry %d: leave it out", p.ConnectRetry)
+	case p.ConnectRetry != 0 && p.ConnectRetry < minConnectRetry:
+		err = fmt.Errorf("connect retry %d is under %d s", p.ConnectRetry, minConnectRetry)
 	case len(p.Password) > maxPassword:
 		err = fmt.Errorf("password is over %d bytes", maxPassword)
 	case p.Password != "" && addr.Zone() != "":
 		err = errors.New("GoBGP cannot protect a session with a link-local address by a password")
 	}
+	err = errors.Join(err, validateLocal(p.LocalAddress, addr))
 	for _, name := range p.Families.List() {
 		if _, bad := object.ParseFamily(name); bad != nil {
 			err = errors.Join(err, bad)
@@ -144,14 +177,39 @@ func peerAddress(text string) (netip.Addr, error) {
 	return addr, nil
 }
 
-// localAddress leaves the choice to the kernel. For a link-local neighbour it
-// has to be said: GoBGP would fill in our address with its zone, fail to parse
-// that as the next hop and announce "::".
-func localAddress(neighbour netip.Addr) string {
-	if neighbour.Zone() == "" {
+// validateLocal checks our end of the session.
+func validateLocal(local, neighbour netip.Addr) error {
+	switch {
+	case !local.IsValid():
+		return nil
+	case neighbour.Zone() != "":
+		return fmt.Errorf("local address %s: towards a link-local neighbour it is the interface's", local)
+	case local.Is4In6() || local.Zone() != "" || local.IsUnspecified() || local.IsMulticast():
+		return fmt.Errorf("local address %s cannot be used", local)
+	case local.Is4() != neighbour.Is4():
+		return fmt.Errorf("local address %s cannot reach %s", local, neighbour)
+	}
+	return nil
+}
+
+// localAddress leaves the choice to the kernel unless it is made. For a
+// link-local neighbour it has to be said: GoBGP would fill in our address with
+// its zone, fail to parse that as the next hop and announce "::".
+func localAddress(neighbour, local netip.Addr) string {
+	switch {
+	case local.IsValid():
+		return local.String()
+	case neighbour.Zone() == "":
 		return ""
 	}
 	return netip.IPv6Unspecified().String()
+}
+
+func connectRetry(p object.Peer) uint16 {
+	if p.ConnectRetry == 0 {
+		return object.DefaultConnectRetry
+	}
+	return p.ConnectRetry
 }
 
 func ttlSecurity(on bool) *api.TtlSecurity {
@@ -166,10 +224,11 @@ func gracefulRestart(p object.Peer, deferral time.Duration, restarting bool) *ap
 		return &api.GracefulRestart{}
 	}
 	return &api.GracefulRestart{
-		Enabled:         true,
-		RestartTime:     uint32(p.RestartTime),
-		DeferralTime:    uint32(deferral / time.Second),
-		LocalRestarting: restarting,
+		Enabled:          true,
+		RestartTime:      uint32(p.RestartTime),
+		DeferralTime:     uint32(deferral / time.Second),
+		LocalRestarting:  restarting,
+		LonglivedEnabled: p.LLGRTime != 0,
 	}
 }
 
@@ -178,9 +237,15 @@ func gracefulRestart(p object.Peer, deferral time.Duration, restarting bool) *ap
 func afiSafis(p object.Peer) []*api.AfiSafi {
 	var out []*api.AfiSafi
 	for _, f := range familiesOf(p) {
+		family := familyToAPI(f)
 		out = append(out, &api.AfiSafi{
-			Config:            &api.AfiSafiConfig{Family: familyToAPI(f), Enabled: true},
+			Config:            &api.AfiSafiConfig{Family: family, Enabled: true},
 			MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: p.RestartTime != 0}},
+			LongLivedGracefulRestart: &api.LongLivedGracefulRestart{
+				Config: &api.LongLivedGracefulRestartConfig{Enabled: p.LLGRTime != 0, RestartTime: p.LLGRTime},
+			},
+			AddPaths:     &api.AddPaths{Config: &api.AddPathsConfig{Receive: p.AddPathReceive}},
+			PrefixLimits: &api.PrefixLimit{Family: family, MaxPrefixes: p.PrefixLimit},
 		})
 	}
 	return out

@@ -10,8 +10,9 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// mirror is what we have put into the speaker. Nobody else changes a speaker
-// inside this process, so that it answers for the speaker between audits.
+// mirror is what we have put into the speaker, which it answers for between
+// audits: nobody else changes a speaker inside this process, and whoever
+// changes what is ours in another one is found out by the next audit.
 //
 // The set that a reader got is never changed afterwards: the first change
 // after a read works on a copy, and rounds without a change share one set.
@@ -20,6 +21,10 @@ type mirror struct {
 	lent bool
 	// doubt is set when a change failed half-way: the next read asks.
 	doubt bool
+	// unread is set while nothing is known of the speaker.
+	unread bool
+	// others are paths and peers that carry no mark of ours, by their keys.
+	others object.Set
 }
 
 func (m *mirror) lend() object.Set {
@@ -47,39 +52,74 @@ func (m *mirror) has(v object.Value) bool {
 func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if focus.Complete || b.mirror.doubt {
+	if err := b.speaker.ready(); err != nil {
+		return object.Set{}, err
+	}
+	if focus.Complete || b.mirror.doubt || b.mirror.unread {
 		if err := b.refresh(ctx); err != nil {
 			return object.Set{}, err
 		}
 	}
-	return b.mirror.lend(), nil
+	return b.mirror.beside(focus.Want), nil
+}
+
+// beside is what is ours, and what others hold under keys that are wanted.
+func (m *mirror) beside(want object.Set) object.Set {
+	ours, copied := m.lend(), false
+	for k, it := range m.others.All() {
+		if !want.Has(k) || ours.Has(k) {
+			continue
+		}
+		if !copied {
+			ours, copied = ours.Clone(), true
+		}
+		ours.Put(it)
+	}
+	return ours
 }
 
 // refresh replaces the mirror by what the speaker says, unless they agree.
 func (b *Backend) refresh(ctx context.Context) error {
+	if b.idle {
+		b.mirror.replace(nil)
+		return nil
+	}
 	have := make([]object.Value, 0, b.mirror.set.Len())
+	var others object.Set
 	for _, family := range []object.Family{object.IPv4Unicast, object.IPv6Unicast} {
-		paths, err := b.listPaths(ctx, family)
+		err := b.listPaths(ctx, family, func(p object.Path, ours bool) {
+			if ours {
+				have = append(have, p)
+			} else {
+				others.Put(object.Item{Value: p})
+			}
+		})
 		if err != nil {
 			return fmt.Errorf("list %s paths: %w", family, err)
 		}
-		have = append(have, paths...)
 	}
 	peers, err := b.listPeers(ctx, &api.ListPeerRequest{})
 	if err != nil {
 		return err
 	}
 	for _, p := range peers {
+		if !isOurPeer(p) {
+			others.Put(object.Item{Value: peerFromAPI(p)})
+			continue
+		}
 		have = append(have, peerFromAPI(p))
+		b.running = true
+		b.adopt(p)
 	}
 	b.mirror.replace(have)
+	b.mirror.others = others
 	return nil
 }
 
 // replace takes the values over; where nothing differs the set stays the one
 // that readers know.
 func (m *mirror) replace(have []object.Value) {
-	m.doubt = false
+	m.doubt, m.unread = false, false
 	same := len(have) == m.set.Len()
 	for i := 0; same && i < len(have); i++ {
 		same = m.has(have[i])
@@ -93,8 +133,9 @@ func (m *mirror) replace(have []object.Value) {
 	}
 }
 
-func (b *Backend) listPaths(ctx context.Context, family object.Family) ([]object.Value, error) {
-	var out []object.Value
+// listPaths calls fn for each path that originates here. What is ours and yet
+// not as we write it is left out, and so will be written again.
+func (b *Backend) listPaths(ctx context.Context, family object.Family, fn func(p object.Path, ours bool)) error {
 	req := &api.ListPathRequest{
 		TableType:        api.TableType_GLOBAL,
 		Family:           familyToAPI(family),
@@ -102,12 +143,16 @@ func (b *Backend) listPaths(ctx context.Context, family object.Family) ([]object
 	}
 	err := b.speaker.ListPath(ctx, req, func(d *api.Destination) {
 		for _, p := range d.Paths {
-			if path, ok := pathFromAPI(p); ok {
-				out = append(out, path)
+			if p.NeighborIp != localSource {
+				continue
+			}
+			path, clean := pathFromAPI(p)
+			if ours := isOurPath(p); path.Prefix.IsValid() && (clean || !ours) {
+				fn(path, ours)
 			}
 		}
 	})
-	return out, whole(ctx, err)
+	return whole(ctx, err)
 }
 
 func (b *Backend) listPeers(ctx context.Context, req *api.ListPeerRequest) ([]*api.Peer, error) {

@@ -8,75 +8,85 @@ import (
 
 	api "github.com/osrg/gobgp/v3/api"
 	"github.com/osrg/gobgp/v3/pkg/server"
-
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
 // speaker is the part of GoBGP that a backend needs, in the messages of its
 // gRPC API, so that it does not matter on which side of a socket GoBGP runs.
 type speaker interface {
-	AddPath(context.Context, *api.AddPathRequest) (*api.AddPathResponse, error)
-	DeletePath(context.Context, *api.DeletePathRequest) error
+	// ready says why nothing can be asked of it now, if so.
+	ready() error
+	// movePaths announces paths, and withdraws those with IsWithdraw, in order.
+	// It returns an error, or nil, for each.
+	movePaths(context.Context, []*api.Path) []error
 	ListPath(context.Context, *api.ListPathRequest, func(*api.Destination)) error
 
 	AddPeer(context.Context, *api.AddPeerRequest) error
 	UpdatePeer(context.Context, *api.UpdatePeerRequest) (*api.UpdatePeerResponse, error)
 	DeletePeer(context.Context, *api.DeletePeerRequest) error
 	ListPeer(context.Context, *api.ListPeerRequest, func(*api.Peer)) error
-
-	WatchEvent(context.Context, *api.WatchEventRequest, func(*api.WatchEventResponse)) error
 }
 
-var _ speaker = (*server.BgpServer)(nil)
+// manager is what it takes besides to set GoBGP up.
+type manager interface {
+	StartBgp(context.Context, *api.StartBgpRequest) error
+	AddPolicy(context.Context, *api.AddPolicyRequest) error
+	AddPolicyAssignment(context.Context, *api.AddPolicyAssignmentRequest) error
+}
+
+var (
+	_ speaker = embedded{}
+	_ manager = embedded{}
+)
+
+// embedded is GoBGP in this process.
+type embedded struct{ *server.BgpServer }
+
+func (embedded) ready() error { return nil }
+
+func (e embedded) movePaths(ctx context.Context, paths []*api.Path) []error {
+	errs := make([]error, len(paths))
+	for i, p := range paths {
+		if errs[i] = ctx.Err(); errs[i] != nil {
+			continue
+		}
+		if p.GetIsWithdraw() {
+			errs[i] = e.deletePath(ctx, p)
+			continue
+		}
+		_, errs[i] = e.AddPath(ctx, &api.AddPathRequest{TableType: api.TableType_GLOBAL, Path: p})
+	}
+	return errs
+}
+
+// deletePath withdraws one path. GoBGP takes a request without a path and
+// without an identifier for an order to delete every local path, so this is
+// the only place that makes one.
+func (e embedded) deletePath(ctx context.Context, path *api.Path) error {
+	if path == nil || len(path.NlriBinary) == 0 || path.Family == nil {
+		return fmt.Errorf("refused to delete a path without a prefix")
+	}
+	return e.DeletePath(ctx, &api.DeletePathRequest{TableType: api.TableType_GLOBAL, Path: path})
+}
 
 // startServer runs GoBGP in this process.
-func startServer(cfg Config, words *journal) (*server.BgpServer, error) {
-	s := server.NewBgpServer(server.LoggerOption(words))
+func startServer(cfg Config, words *journal) (embedded, error) {
+	s := embedded{server.NewBgpServer(server.LoggerOption(words))}
 	// Every call is served by this loop, the first one too. It never returns.
 	go s.Serve()
-	global := &api.Global{Asn: cfg.AS, RouterId: cfg.RouterID.String(), ListenPort: cfg.ListenPort}
-	for _, addr := range cfg.Listen {
-		global.ListenAddresses = append(global.ListenAddresses, addr.String())
-	}
 	ctx := context.Background()
-	if err := s.StartBgp(ctx, &api.StartBgpRequest{Global: global}); err != nil {
-		return nil, fmt.Errorf("start the speaker: %w", err)
+	if err := s.StartBgp(ctx, &api.StartBgpRequest{Global: cfg.global()}); err != nil {
+		return s, fmt.Errorf("start the speaker: %w", err)
 	}
-	if err := exportPolicy(ctx, s); err != nil {
-		return nil, fmt.Errorf("set the export policy: %w", err)
-	}
-	return s, nil
+	return s, exportPolicy(ctx, s)
 }
 
-// exportPolicy keeps learned paths from being announced. Without it GoBGP
-// passes on what one neighbour announces to the next, and a node with two top
-// of rack switches offers itself as transit between them.
-//
-// Nor does it announce IPv6 with ourselves as next hop over an IPv4 session:
-// GoBGP would put in the IPv4 address as ::ffff:192.0.2.1, which FRR takes for
-// valid and nobody can forward to.
-func exportPolicy(ctx context.Context, s *server.BgpServer) error {
-	policy := &api.Policy{Name: "bgp-ovn-export", Statements: []*api.Statement{{
-		Name: "no-mapped-next-hop",
-		Conditions: &api.Conditions{
-			AfiSafiIn:     []*api.Family{familyToAPI(object.IPv6Unicast)},
-			NextHopInList: []string{"0.0.0.0/0"},
-		},
-		Actions: &api.Actions{RouteAction: api.RouteAction_REJECT},
-	}, {
-		Name:       "local-only",
-		Conditions: &api.Conditions{RouteType: api.Conditions_ROUTE_TYPE_LOCAL},
-		Actions:    &api.Actions{RouteAction: api.RouteAction_ACCEPT},
-	}}}
-	if err := s.AddPolicy(ctx, &api.AddPolicyRequest{Policy: policy}); err != nil {
-		return err
+// global is who the speaker is, as GoBGP takes it.
+func (c Config) global() *api.Global {
+	g := &api.Global{Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: c.ListenPort}
+	for _, addr := range c.Listen {
+		g.ListenAddresses = append(g.ListenAddresses, addr.String())
 	}
-	return s.AddPolicyAssignment(ctx, &api.AddPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{
-		Name:          "global",
-		Direction:     api.PolicyDirection_EXPORT,
-		Policies:      []*api.Policy{{Name: policy.Name}},
-		DefaultAction: api.RouteAction_REJECT,
-	}})
+	return g
 }
 
 // keyless says why the speaker's listening sockets take no password. Go opens
@@ -92,7 +102,7 @@ func keyless(listenPort int32) error {
 
 // stopServer ends every session. GoBGP waits for their state machines whatever
 // the context says, hence the goroutine.
-func stopServer(ctx context.Context, s *server.BgpServer) error {
+func stopServer(ctx context.Context, s embedded) error {
 	done := make(chan error, 1)
 	go func() { done <- s.StopBgp(ctx, &api.StopBgpRequest{}) }()
 	select {
@@ -101,14 +111,4 @@ func stopServer(ctx context.Context, s *server.BgpServer) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// deletePath withdraws one path. GoBGP takes a request without a path and
-// without an identifier for an order to delete every local path, so this is
-// the only place that makes one.
-func deletePath(ctx context.Context, s speaker, path *api.Path) error {
-	if path == nil || len(path.NlriBinary) == 0 || path.Family == nil {
-		return fmt.Errorf("refused to delete a path without a prefix")
-	}
-	return s.DeletePath(ctx, &api.DeletePathRequest{TableType: api.TableType_GLOBAL, Path: path})
 }

@@ -46,7 +46,7 @@ type FamilyState struct {
 	Accepted   uint64 `json:"accepted"`
 }
 
-// Peers returns the state of every session, ordered by address. It may be
+// Peers returns the state of every session of ours, ordered by address. It may be
 // called at any time, but waits for an Apply under way.
 func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 	list, err := b.listPeers(ctx, &api.ListPeerRequest{})
@@ -56,9 +56,11 @@ func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 	b.mu.Lock()
 	paths := b.mirror.lend()
 	b.mu.Unlock()
-	out := make([]PeerState, len(list))
-	for i, p := range list {
-		out[i] = peerState(p, b.words.of(p.GetConf().GetNeighborAddress()), paths)
+	out := make([]PeerState, 0, len(list))
+	for _, p := range list {
+		if isOurPeer(p) {
+			out = append(out, peerState(p, b.words.of(p.GetConf().GetNeighborAddress()), paths))
+		}
 	}
 	slices.SortFunc(out, func(x, y PeerState) int { return strings.Compare(x.Address, y.Address) })
 	return out, nil
@@ -73,6 +75,9 @@ func peerState(p *api.Peer, known session, paths object.Set) PeerState {
 		Flaps:       p.GetState().GetFlops(),
 		LastError:   known.fault,
 		LastErrorAt: known.at,
+	}
+	if overLimit(p) {
+		s.LastError = "the neighbour announces more than its prefix limit allows; it stays shut out until its configuration changes"
 	}
 	out := outletOf(p)
 	if s.State == Established {

@@ -51,17 +51,13 @@ type PeerEvent struct {
 
 // watch follows the sessions until unwatch is called. GoBGP queues events
 // without a bound, so that nothing here may wait.
-func (b *Backend) watch(hook func(PeerEvent)) error {
+func (b *Backend) watch(s embedded) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.unwatch = cancel
-	req := &api.WatchEventRequest{Peer: &api.WatchEventRequest_Peer{}}
-	err := b.speaker.WatchEvent(ctx, req, func(r *api.WatchEventResponse) {
-		e := r.GetPeer()
-		if ctx.Err() != nil || e.GetType() != api.WatchEventResponse_PeerEvent_STATE {
-			return
+	err := s.WatchEvent(ctx, watchPeers(), func(r *api.WatchEventResponse) {
+		if ctx.Err() == nil {
+			b.event(r)
 		}
-		state := e.GetPeer().GetState()
-		b.observe(state.GetNeighborAddress(), stateFromAPI(state.GetSessionState()), hook)
 	})
 	if err != nil {
 		cancel()
@@ -70,15 +66,28 @@ func (b *Backend) watch(hook func(PeerEvent)) error {
 	return nil
 }
 
+func watchPeers() *api.WatchEventRequest {
+	return &api.WatchEventRequest{Peer: &api.WatchEventRequest_Peer{}}
+}
+
+func (b *Backend) event(r *api.WatchEventResponse) {
+	e := r.GetPeer()
+	if e.GetType() != api.WatchEventResponse_PeerEvent_STATE {
+		return
+	}
+	state := e.GetPeer().GetState()
+	b.observe(state.GetNeighborAddress(), stateFromAPI(state.GetSessionState()))
+}
+
 // observe passes one step on. Only a session that came up or went down wakes
 // the loop: one that fails to connect steps every few seconds.
-func (b *Backend) observe(address string, state State, hook func(PeerEvent)) {
+func (b *Backend) observe(address string, state State) {
 	e, flipped, known := b.words.enter(address, state)
 	if !known {
 		return
 	}
-	if hook != nil {
-		hook(e)
+	if b.onPeer != nil {
+		b.onPeer(e)
 	}
 	if !flipped {
 		return
@@ -88,8 +97,17 @@ func (b *Backend) observe(address string, state State, hook func(PeerEvent)) {
 	} else {
 		b.log.Warn("session is down", slog.String("peer", e.Address), slog.String("reason", e.Reason))
 	}
-	select {
-	case b.changed <- struct{}{}:
-	default:
+	b.wake()
+}
+
+// adopt begins to follow a session that was there before us.
+func (b *Backend) adopt(p *api.Peer) {
+	address, state := p.GetConf().GetNeighborAddress(), stateFromAPI(p.GetState().GetSessionState())
+	if !b.words.follow(address) || state != Established {
+		return
+	}
+	b.observe(address, state)
+	if up := p.GetTimers().GetState().GetUptime(); up.IsValid() {
+		b.words.upSince(address, up.AsTime())
 	}
 }

@@ -105,7 +105,7 @@ func TestOthersAreNoticed(t *testing.T) {
 		{"neighbours flushed", "neigh flush dev d0 nud permanent"},
 		{"device down", "link set d0 down"},
 		{"device gone", "link del d0"},
-		{"device renamed", "link set d0 name d9"},
+		{"device renamed", "link set d0 down; link set d0 name d9"}, // some kernels refuse it while up
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,7 +116,9 @@ func TestOthersAreNoticed(t *testing.T) {
 			l.build(want)
 			before := text(l.read(focus))
 			l.calm()
-			l.ip(tt.do)
+			for _, command := range strings.Split(tt.do, "; ") {
+				l.ip(command)
+			}
 			l.woken()
 			kept := text(l.read(focus))
 			if kept == before {

@@ -109,8 +109,21 @@ func (b *Backend) noteItem(it object.Item, there bool) {
 	} else {
 		news = b.mirror.remove(k)
 	}
-	if news && (it.Marked || have.Marked || b.scope.wants(k)) {
+	// What goes with a device that we are replacing goes because of us.
+	if news && (it.Marked || have.Marked || b.scope.wants(k)) && !b.flight.concernsLink(deviceOf(it.Value)) {
 		b.stirred = true
+	}
+}
+
+// deviceOf is the device on which an object stands; empty for rules.
+func deviceOf(v object.Value) string {
+	switch v := v.(type) {
+	case object.Route:
+		return v.Dev
+	case object.Rule:
+		return ""
+	default:
+		return v.Key().Name
 	}
 }
 

@@ -97,9 +97,20 @@ func (m *mirror) put(it object.Item) bool {
 	m.own(k.Kind)
 	m.set.Put(it)
 	if r, ok := it.Value.(object.Route); ok {
-		m.onDevice(r.Dev)
+		m.onDevices(r)
 	}
 	return true
+}
+
+// onDevices notes every device of a route.
+func (m *mirror) onDevices(r object.Route) {
+	if r.Hops.Empty() {
+		m.onDevice(r.Dev)
+		return
+	}
+	for _, h := range r.NextHops() {
+		m.onDevice(h.Dev)
+	}
 }
 
 // onDevice notes that there may be routes on a device.

@@ -25,12 +25,13 @@ type route struct {
 // rtaNHID is RTA_NH_ID: the next hop is an object of its own.
 const rtaNHID = 30
 
-// routeToRequest writes r as a request about a route of this protocol.
-func routeToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Route, protocol uint8, device uint32) {
+// routeToRequest writes r as a request about a route of this protocol, through
+// a device or several next hops.
+func routeToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Route, protocol uint8, device uint32, hops ...nexthop) {
 	family, scope := uint8(unix.AF_INET), uint8(unix.RT_SCOPE_UNIVERSE)
 	if r.Dst.Addr().Is6() {
 		family = unix.AF_INET6
-	} else if !r.Via.IsValid() {
+	} else if !r.Via.IsValid() && len(hops) == 0 {
 		scope = unix.RT_SCOPE_LINK
 	}
 	// The flags of struct rtmsg: the gateway need not be reachable first.
@@ -53,6 +54,9 @@ func routeToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Route, proto
 		q.Uint32(unix.RTA_OIF, device)
 	}
 	gatewayToRequest(q, r)
+	if len(hops) > 0 {
+		multipathToRequest(q, r.Dst.Addr().Is4(), hops)
+	}
 	if r.Src.IsValid() {
 		q.Addr(unix.RTA_PREFSRC, r.Src)
 	}
@@ -108,7 +112,7 @@ func routeFromMessage(m rtnl.Message, names *links) (route, bool) {
 		case unix.RTA_PREFSRC:
 			r.Src = attrs.Addr()
 		case unix.RTA_MULTIPATH:
-			r.mark("nexthops/" + strconv.Itoa(nexthops(attrs.Data)))
+			r.multipath(attrs.Data, names)
 		case unix.RTA_ENCAP_TYPE:
 			r.mark("encap/" + strconv.Itoa(int(attrs.Uint16())))
 		case rtaNHID:
@@ -121,7 +125,7 @@ func routeFromMessage(m rtnl.Message, names *links) (route, bool) {
 	return r, !(r.protocol == unix.RTPROT_KERNEL && dst.IsLinkLocalUnicast())
 }
 
-func (r *route) mark(what string) { r.Dev, r.odd = what, true }
+func (r *route) mark(what string) { r.Dev, r.Hops, r.odd = what, object.Hops{}, true }
 
 func (r *route) device(index uint32, names *links) {
 	if r.odd {
@@ -131,19 +135,6 @@ func (r *route) device(index uint32, names *links) {
 		r.Dev = "index/" + strconv.Itoa(int(index))
 	}
 	r.unresolved = !r.unresolved
-}
-
-// nexthops counts the entries of RTA_MULTIPATH (struct rtnexthop).
-func nexthops(b []byte) int {
-	n := 0
-	for len(b) >= unix.SizeofRtNexthop {
-		size := int(rtnl.Uint16At(b, 0))
-		if size < unix.SizeofRtNexthop || size > len(b) {
-			break
-		}
-		b, n = b[min((size+3)&^3, len(b)):], n+1
-	}
-	return n
 }
 
 func typeName(t uint8) string {
@@ -169,7 +160,7 @@ func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 		return b.deleteRoute(q, c.Before.(object.Route))
 	}
 	r := c.After.(object.Route)
-	device, err := b.links.index(r.Dev)
+	device, hops, err := b.nexthops(r)
 	if err != nil {
 		return err
 	}
@@ -186,15 +177,15 @@ func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 			flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
 		}
 	}
-	b.mirror.onDevice(r.Dev)
-	routeToRequest(q, unix.RTM_NEWROUTE, flags, r, b.marks.RouteProtocol, device)
+	b.mirror.onDevices(r)
+	routeToRequest(q, unix.RTM_NEWROUTE, flags, r, b.marks.RouteProtocol, device, hops...)
 	return nil
 }
 
 // deleteRoute selects by everything we know of the route and by our protocol,
 // so that it can hit no other.
 func (b *Backend) deleteRoute(q *rtnl.Batch, r object.Route) error {
-	device, err := b.links.index(r.Dev)
+	device, hops, err := b.nexthops(r)
 	if err != nil {
 		if have, ok := b.mirror.set.Get(r.Key()); !ok || have.Value != object.Value(r) {
 			return nil // the device is gone, and the route with it
@@ -202,9 +193,9 @@ func (b *Backend) deleteRoute(q *rtnl.Batch, r object.Route) error {
 		// Of a form that we do not write, but with our mark: by key alone.
 		r.Via, r.Src, device = netip.Addr{}, netip.Addr{}, 0
 	}
-	routeToRequest(q, unix.RTM_DELROUTE, 0, r, b.marks.RouteProtocol, device)
+	routeToRequest(q, unix.RTM_DELROUTE, 0, r, b.marks.RouteProtocol, device, hops...)
 	q.Patch(6, unix.RT_SCOPE_NOWHERE)
-	if device == 0 {
+	if device == 0 && len(hops) == 0 {
 		q.Patch(7, unix.RTN_UNSPEC)
 	}
 	return nil

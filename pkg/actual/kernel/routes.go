@@ -146,7 +146,7 @@ func (r *routeReader) add(row route) {
 	if !twice || ours && !have.Marked {
 		r.fresh.Put(object.Item{Value: row.Route, Marked: ours})
 	}
-	r.b.mirror.onDevice(row.Dev)
+	r.b.mirror.onDevices(row.Route)
 }
 
 // noteRoute takes in a notification. The FIB may hold several entries under

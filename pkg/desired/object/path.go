@@ -3,6 +3,7 @@ package object
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // Family is a BGP address family (AFI and SAFI, RFC 4760).
@@ -81,6 +82,15 @@ type Path struct {
 	// speaker puts in the local address of each session.
 	NextHop NextHop `json:"next_hop"`
 	Origin  Origin  `json:"origin"`
+	// Communities are COMMUNITIES (RFC 1997), see CommunitiesOf.
+	Communities Words `json:"communities,omitzero"`
+	// LargeCommunities are LARGE_COMMUNITY (RFC 8092), see LargeCommunitiesOf.
+	LargeCommunities Words `json:"large_communities,omitzero"`
+	// MED is MULTI_EXIT_DISC (RFC 4271 section 5.1.4).
+	MED Metric `json:"med,omitzero"`
+	// LocalPref is LOCAL_PREF (RFC 4271 section 5.1.5), for IBGP neighbours
+	// only.
+	LocalPref Metric `json:"local_pref,omitzero"`
 }
 
 // NextHop is an address or, as the zero value, self.
@@ -109,7 +119,20 @@ func pathKey(k Key) string { return Family(k.Num).String() + " " + k.Prefix.Stri
 
 // Attrs prints the path attributes.
 func (p Path) Attrs() string {
-	return "next-hop " + p.NextHop.String() + " origin " + p.Origin.String()
+	text := "next-hop " + p.NextHop.String() + " origin " + p.Origin.String()
+	if !p.Communities.Empty() {
+		text += " communities " + p.Communities.String()
+	}
+	if !p.LargeCommunities.Empty() {
+		text += " large-communities " + p.LargeCommunities.String()
+	}
+	if p.MED.Set {
+		text += " med " + p.MED.String()
+	}
+	if p.LocalPref.Set {
+		text += " local-pref " + p.LocalPref.String()
+	}
+	return text
 }
 
 // DependsOn is empty: what a path stands on is up to the driver.
@@ -125,12 +148,37 @@ func parsePath(f *fields) (Value, error) {
 	if hop := f.wordAfter("next-hop"); hop != "self" && f.err == nil {
 		p.NextHop.Addr, f.err = netip.ParseAddr(hop)
 	}
-	switch f.wordAfter("origin") {
-	case "igp":
+	f.literal("origin")
+	switch f.oneOf("igp", "egp", "incomplete") {
 	case "egp":
 		p.Origin = OriginEGP
-	default:
+	case "incomplete":
 		p.Origin = OriginIncomplete
 	}
-	return p, f.end()
+	for f.more() {
+		switch w := f.word(); w {
+		case "communities":
+			p.Communities = f.checked(CommunitiesOf)
+		case "large-communities":
+			p.LargeCommunities = f.checked(LargeCommunitiesOf)
+		case "med":
+			p.MED = MetricOf(uint32(f.number(32)))
+		case "local-pref":
+			p.LocalPref = MetricOf(uint32(f.number(32)))
+		default:
+			return nil, f.unknown(w)
+		}
+	}
+	return p, f.err
+}
+
+// checked reads a comma separated list.
+func (f *fields) checked(of func(...string) (Words, error)) Words {
+	list := strings.Split(f.word(), ",")
+	if f.err != nil {
+		return Words{}
+	}
+	var w Words
+	w, f.err = of(list...)
+	return w
 }

@@ -2,8 +2,14 @@ package object
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
+
+// DefaultConnectRetry is the pause in seconds between attempts to connect to a
+// neighbour (RFC 4271 section 8.2.1) that a Peer does not say: the 120 of
+// practice would keep a node out of the fabric for minutes.
+const DefaultConnectRetry = 3
 
 // Peer is one BGP neighbour.
 type Peer struct {
@@ -27,6 +33,23 @@ type Peer struct {
 	Passive bool `json:"passive"`
 	// RestartTime is the graceful restart time in seconds (RFC 4724); 0 is off.
 	RestartTime uint16 `json:"restart_time"`
+	// LLGRTime is how many seconds beyond that the neighbour shall keep our
+	// routes as a last resort (long-lived graceful restart, RFC 9494); 0 is off.
+	LLGRTime uint32 `json:"llgr_time,omitempty"`
+	// LocalAddress is our end of the session; the zero value leaves it to the
+	// kernel.
+	LocalAddress netip.Addr `json:"local_address,omitzero"`
+	// AllowOwnAS is how often our own AS number may stand in the AS_PATH of
+	// what the neighbour announces.
+	AllowOwnAS uint8 `json:"allow_own_as,omitempty"`
+	// AddPathReceive takes several paths a prefix (RFC 7911).
+	AddPathReceive bool `json:"add_path_receive,omitempty"`
+	// PrefixLimit ends the session when the neighbour announces more prefixes
+	// of one family (RFC 4486 section 4); 0 is off.
+	PrefixLimit uint32 `json:"prefix_limit,omitempty"`
+	// ConnectRetry is the pause in seconds between attempts to connect; 0, and
+	// never the number itself, stands for DefaultConnectRetry.
+	ConnectRetry uint16 `json:"connect_retry,omitempty"`
 }
 
 // Key is the neighbour's address: a speaker has one session for each.
@@ -36,13 +59,27 @@ func (p Peer) Key() Key { return Key{Kind: KindPeer, Name: p.Address} }
 func (p Peer) Attrs() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "as %d port %d families %s hold %d restart %d", p.AS, p.Port, p.Families, p.HoldTime, p.RestartTime)
-	if p.Multihop != 0 {
-		fmt.Fprintf(&b, " multihop %d", p.Multihop)
+	for _, number := range []struct {
+		value uint32
+		word  string
+	}{
+		{uint32(p.Multihop), "multihop"},
+		{p.LLGRTime, "llgr"},
+		{uint32(p.AllowOwnAS), "allow-own-as"},
+		{p.PrefixLimit, "prefix-limit"},
+		{uint32(p.ConnectRetry), "connect-retry"},
+	} {
+		if number.value != 0 {
+			fmt.Fprintf(&b, " %s %d", number.word, number.value)
+		}
+	}
+	if p.LocalAddress.IsValid() {
+		b.WriteString(" local-address " + p.LocalAddress.String())
 	}
 	for _, flag := range []struct {
 		set  bool
 		word string
-	}{{p.TTLSecurity, "ttl-security"}, {p.Passive, "passive"}, {p.Password != "", "password"}} {
+	}{{p.TTLSecurity, "ttl-security"}, {p.Passive, "passive"}, {p.AddPathReceive, "add-path-receive"}, {p.Password != "", "password"}} {
 		if flag.set {
 			b.WriteString(" " + flag.word)
 		}
@@ -64,6 +101,18 @@ func parsePeer(f *fields) (Value, error) {
 		switch w := f.word(); w {
 		case "multihop":
 			p.Multihop = uint8(f.number(8))
+		case "llgr":
+			p.LLGRTime = uint32(f.number(32))
+		case "allow-own-as":
+			p.AllowOwnAS = uint8(f.number(8))
+		case "prefix-limit":
+			p.PrefixLimit = uint32(f.number(32))
+		case "connect-retry":
+			p.ConnectRetry = uint16(f.number(16))
+		case "local-address":
+			p.LocalAddress = f.addr()
+		case "add-path-receive":
+			p.AddPathReceive = true
 		case "ttl-security":
 			p.TTLSecurity = true
 		case "passive":

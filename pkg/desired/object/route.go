@@ -1,8 +1,10 @@
 package object
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -16,17 +18,47 @@ type Route struct {
 	// Metric is RTA_PRIORITY; for IPv6 never 0, because the kernel stores 1024.
 	Metric uint32 `json:"metric"`
 	// Dev is the name of the outgoing link; the index is resolved when applying.
+	// It is empty if there are Hops.
 	Dev string `json:"dev"`
 	// Via is the gateway, invalid for a directly connected destination. It is
 	// written with the onlink flag, so that it need not be reachable first.
 	Via netip.Addr `json:"via"`
 	// Src is the preferred source address, usually invalid.
 	Src netip.Addr `json:"src,omitzero"`
+	// Hops are the next hops if there are several (RTA_MULTIPATH). A single one
+	// is always in Dev and Via, so that equal routes are equal values.
+	Hops Hops `json:"hops,omitzero"`
 }
+
+// Hop is one of several next hops of a route, all of the same weight.
+type Hop struct {
+	Via netip.Addr
+	Dev string
+}
+
+// String prints the hop as it stands in a route.
+func (h Hop) String() string { return "nexthop " + h.Via.String() + " dev " + h.Dev }
+
+// Hops is a set of at least two next hops held in one string, because a slice
+// would make the route incomparable.
+type Hops struct{ canon string }
+
+// String prints the hops in order of their addresses.
+func (h Hops) String() string { return h.canon }
+
+// MarshalText is String for JSON.
+func (h Hops) MarshalText() ([]byte, error) { return []byte(h.canon), nil }
+
+// Empty reports whether there is none, that is, whether there are not several.
+func (h Hops) Empty() bool { return h.canon == "" }
 
 // metricIPv6 is what the kernel stores when an IPv6 route is added without a
 // metric (IP6_RT_PRIO_USER). Wanting 0 would differ for ever.
 const metricIPv6 = 1024
+
+// TableMain is the routing table that the kernel looks into without being told
+// (RT_TABLE_MAIN).
+const TableMain = 254
 
 // NewRoute returns a route in the form in which the kernel reports it back:
 // masked destination, IPv6 default metric.
@@ -36,6 +68,38 @@ func NewRoute(table uint32, dst netip.Prefix, dev string, via netip.Addr) Route 
 		r.Metric = metricIPv6
 	}
 	return r
+}
+
+// WithHops returns the route with exactly these next hops, in their one form.
+func (r Route) WithHops(hops ...Hop) Route {
+	hops = slices.Clone(hops)
+	slices.SortFunc(hops, func(a, b Hop) int { return cmp.Or(a.Via.Compare(b.Via), cmp.Compare(a.Dev, b.Dev)) })
+	hops = slices.Compact(hops)
+	r.Dev, r.Via, r.Hops = "", netip.Addr{}, Hops{}
+	if len(hops) == 1 {
+		r.Dev, r.Via = hops[0].Dev, hops[0].Via
+		return r
+	}
+	words := make([]string, len(hops))
+	for i, h := range hops {
+		words[i] = h.String()
+	}
+	r.Hops.canon = strings.Join(words, " ")
+	return r
+}
+
+// NextHops is the inverse of WithHops.
+func (r Route) NextHops() []Hop {
+	if r.Hops.Empty() {
+		return []Hop{{r.Via, r.Dev}}
+	}
+	words := strings.Fields(r.Hops.canon)
+	var out []Hop
+	for ; len(words) >= 4; words = words[4:] {
+		via, _ := netip.ParseAddr(words[1]) // as printed by Hop.String
+		out = append(out, Hop{via, words[3]})
+	}
+	return out
 }
 
 // Key is the FIB's own: table, destination and metric.
@@ -50,7 +114,11 @@ func routeKey(k Key) string {
 // Attrs prints next hop and preferred source.
 func (r Route) Attrs() string {
 	var b strings.Builder
-	b.WriteString("dev " + r.Dev)
+	if r.Hops.Empty() {
+		b.WriteString("dev " + r.Dev)
+	} else {
+		b.WriteString(r.Hops.String())
+	}
 	if r.Via.IsValid() {
 		b.WriteString(" via " + r.Via.String())
 	}
@@ -60,14 +128,26 @@ func (r Route) Attrs() string {
 	return b.String()
 }
 
-// DependsOn names the outgoing device.
-func (r Route) DependsOn() []Key { return []Key{DeviceNeed(r.Dev)} }
+// DependsOn names the outgoing devices.
+func (r Route) DependsOn() []Key {
+	if r.Hops.Empty() {
+		return []Key{DeviceNeed(r.Dev)}
+	}
+	var out []Key
+	for _, h := range r.NextHops() {
+		if need := DeviceNeed(h.Dev); !slices.Contains(out, need) {
+			out = append(out, need)
+		}
+	}
+	return out
+}
 
 func parseRoute(f *fields) (Value, error) {
 	var r Route
 	r.Dst = f.prefix()
 	r.Table = f.uint32After("table")
 	r.Metric = f.uint32After("metric")
+	var hops []Hop
 	for f.more() {
 		switch w := f.word(); w {
 		case "dev":
@@ -76,9 +156,14 @@ func parseRoute(f *fields) (Value, error) {
 			r.Via = f.addr()
 		case "src":
 			r.Src = f.addr()
+		case "nexthop":
+			hops = append(hops, Hop{Via: f.addr(), Dev: f.wordAfter("dev")})
 		default:
 			return nil, f.unknown(w)
 		}
+	}
+	if len(hops) > 0 {
+		r = r.WithHops(hops...)
 	}
 	return r, f.err
 }

@@ -5,7 +5,8 @@
 //	{"meta": {...},
 //	 "sb":   {"Port_Binding": [{"_uuid": "...", "logical_port": "...", ...}, ...], ...},
 //	 "ovs":  {"hv1": {"Open_vSwitch": [...], "Bridge": [...], "Port": [...], "Interface": [...]}},
-//	 "host": {"hv1": {"links": [...], "tables": [...]}}}
+//	 "host": {"hv1": {"links": [...], "tables": [...]}},
+//	 "learned": {"hv1": {"paths": [...]}}}
 //
 // Files made from a dump of the databases have every column and no host part;
 // other members, such as "nb", are skipped. Files written here have the columns
@@ -34,6 +35,9 @@ type File struct {
 	// Host is what is known of each node's network stack, by the same keys;
 	// there is none in a dump of the databases.
 	Host map[string]*observe.Host
+	// Learned is what each node's speaker had learned, by the same keys; there
+	// is none in a dump of the databases.
+	Learned map[string]*observe.Learned
 }
 
 // Names lists the chassis that Snapshot knows: keys, with the system-id behind
@@ -56,7 +60,7 @@ func (f *File) Snapshot(name string) (observe.Snapshot, error) {
 	if err != nil {
 		return observe.Snapshot{}, err
 	}
-	snap := observe.Snapshot{Chassis: key, SB: f.Southbound, OVS: f.OVS[key], Host: f.Host[key]}
+	snap := observe.Snapshot{Chassis: key, SB: f.Southbound, OVS: f.OVS[key], Host: f.Host[key], Learned: f.Learned[key]}
 	if snap.OVS != nil && snap.OVS.SystemID != "" {
 		snap.Chassis = snap.OVS.SystemID
 	}

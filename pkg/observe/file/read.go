@@ -34,8 +34,9 @@ func Decode(in io.Reader) (*File, error) {
 		return nil, err
 	}
 	r := reader{d: wire.NewDecoder(in), store: store, out: &File{
-		OVS:  make(map[string]*observe.OpenVSwitch),
-		Host: make(map[string]*observe.Host),
+		OVS:     make(map[string]*observe.OpenVSwitch),
+		Host:    make(map[string]*observe.Host),
+		Learned: make(map[string]*observe.Learned),
 	}}
 	if err := r.read(); err != nil {
 		return nil, explain(err)
@@ -86,6 +87,8 @@ func (r *reader) read() error {
 			r.readMembers("ovs", r.readOVS)
 		case "host":
 			r.readMembers("host", r.readHost)
+		case "learned":
+			r.readMembers("learned", r.readLearned)
 		case "meta":
 			r.unmarshal("meta", &r.meta)
 		case "bad_rows":
@@ -176,6 +179,16 @@ func (r *reader) readHost(key string) {
 		h.Links = append(h.Links, l.Link)
 	}
 	r.out.Host[key] = &h
+}
+
+func (r *reader) readLearned(key string) {
+	if r.d.IsNull() {
+		r.d.Skip()
+		return
+	}
+	var l observe.Learned
+	r.unmarshal("learned "+key, &l)
+	r.out.Learned[key] = &l
 }
 
 func (r *reader) finish() {

@@ -29,11 +29,10 @@ func Write(out io.Writer, snap observe.Snapshot) error {
 	w.openVSwitch(snap.OVS)
 	w.text("\n}")
 	if snap.Host != nil {
-		w.text(",\n\"host\": {\n ")
-		w.json(snap.Chassis)
-		w.text(": ")
-		w.json(snap.Host)
-		w.text("\n}")
+		w.member("host", snap.Chassis, snap.Host)
+	}
+	if snap.Learned != nil {
+		w.member("learned", snap.Chassis, snap.Learned)
 	}
 	w.badRows(snap.SB.BadRows)
 	w.text("\n}\n")
@@ -59,6 +58,15 @@ func (w *writer) bytes(b []byte) {
 	if w.err == nil {
 		_, w.err = w.buf.Write(b)
 	}
+}
+
+// member adds what one chassis has of something.
+func (w *writer) member(name, chassis string, v any) {
+	w.text(",\n\"" + name + "\": {\n ")
+	w.json(chassis)
+	w.text(": ")
+	w.json(v)
+	w.text("\n}")
 }
 
 func (w *writer) json(v any) {

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
+)
+
+func (l *LearnConfig) validate(p *problems) {
+	_, err := l.accept()
+	p.check(err == nil, "learn.accept: %v", err)
+	source4, err := netip.ParseAddr(l.Source4)
+	p.check(l.Source4 == "" || err == nil && source4.Is4(), "learn.source4: %q is not an IPv4 address", l.Source4)
+	source6, err := netip.ParseAddr(l.Source6)
+	p.check(l.Source6 == "" || err == nil && source6.Is6() && source6.Zone() == "", "learn.source6: %q is not an IPv6 address", l.Source6)
+	p.check(l.Metric > 0, "learn.metric: use 1 or more: the kernel has no IPv6 route with metric 0")
+	p.check(l.Max > 0, "learn.max: %d: use 1 or more; an empty learn.accept learns nothing", l.Max)
+}
+
+func (l *LearnConfig) accept() ([]observe.PrefixRange, error) {
+	var out []observe.PrefixRange
+	for _, text := range l.Accept {
+		r, err := observe.ParsePrefixRange(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func (c *Config) originate() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range c.Originate {
+		p, err := netip.ParsePrefix(text)
+		if err != nil || p != p.Masked() {
+			return nil, fmt.Errorf("%q is not a prefix", text)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func (c *Config) fabricConfig() fabric.Config {
+	f := fabric.Config{Metric: c.Learn.Metric, Max: c.Learn.Max, Loopback: c.AdvertiseLoopback, Origin: origins[c.BGP.Origin]}
+	f.Accept, _ = c.Learn.accept() // validated
+	f.Originate, _ = c.originate() // validated
+	f.Source4, _ = netip.ParseAddr(c.Learn.Source4)
+	f.Source6, _ = netip.ParseAddr(c.Learn.Source6)
+	return f
+}
+
+// openLearned follows what neighbours announce, if there are any and some of it
+// is accepted. Sessions have as long to come up as after a graceful restart.
+func (a *app) openLearned() error {
+	accept, _ := a.cfg.Learn.accept() // validated
+	if a.join == nil || a.speaker == nil || len(accept) == 0 {
+		return nil
+	}
+	settle := time.Duration(a.cfg.BGP.GracefulRestart.DeferralTime) * time.Second
+	if len(a.cfg.BGP.Peers) == 0 {
+		settle = 0 // there is nobody to wait for
+	}
+	source, err := rib.Open(rib.Config{Speaker: a.speaker, Accept: accept, Settle: settle, Logger: a.log})
+	if err != nil {
+		return fmt.Errorf("follow what neighbours announce: %w", err)
+	}
+	a.onClose(source.Close)
+	a.join.Learned = source
+	return nil
+}

@@ -1,0 +1,119 @@
+package interop_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// frr is Debian's bgpd with zebra, without which it takes no next hop for valid.
+type frr struct{ *wire }
+
+func newFRR(w *wire, sessions ...session) router {
+	w.t.Helper()
+	f := frr{w}
+	run(w.t, "chown", "frr:frr", w.dir)
+	f.daemon("zebra", "hostname z\n", "zserv")
+	f.daemon("bgpd", f.config(sessions), "bgpd.vty")
+	return f
+}
+
+func (f frr) config(sessions []session) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "hostname b\nrouter bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n no bgp network import-check\n", routerAS, f.theirs4)
+	for _, s := range sessions {
+		n := " neighbor " + s.ours + " "
+		fmt.Fprintf(&b, "%sremote-as %d\n%stimers connect 1\n", n, nodeAS, n)
+		if s.password != "" {
+			fmt.Fprintf(&b, "%spassword %s\n", n, s.password)
+		}
+		if s.gtsm {
+			fmt.Fprintf(&b, "%sttl-security hops 1\n", n)
+		}
+		if s.longLived {
+			b.WriteString(" bgp long-lived-graceful-restart stale-time 60\n")
+		}
+	}
+	for _, s := range sessions {
+		for _, family := range s.families {
+			fmt.Fprintf(&b, " address-family %s\n  neighbor %s activate\n", spaced(family), s.ours)
+			for _, p := range s.announce {
+				if (family == object.IPv6Unicast) == strings.Contains(p, ":") {
+					fmt.Fprintf(&b, "  network %s\n", p)
+				}
+			}
+			b.WriteString(" exit-address-family\n")
+		}
+	}
+	return b.String()
+}
+
+func spaced(f object.Family) string { return strings.ReplaceAll(f.String(), "-", " ") }
+
+func (f frr) daemon(name, config, socket string) {
+	f.t.Helper()
+	args := f.inside("/usr/lib/frr/"+name, "-P", "0", "-f", f.file(name+".conf", config), "-i", f.dir+"/"+name+".pid",
+		"-z", f.dir+"/zserv", "--vty_socket", f.dir, "--log", "file:"+f.dir+"/"+name+".log")
+	child(f.t, f.dir+"/"+name+".out", args...)
+	eventually(f.t, 10*time.Second, func() string {
+		_, err := os.Stat(f.dir + "/" + socket)
+		return unless(err == nil, "no "+name)
+	})
+}
+
+func (f frr) show(what string, into any) {
+	f.t.Helper()
+	out := run(f.t, "vtysh", "--vty_socket", f.dir, "-d", "bgpd", "-c", "show "+what+" json")
+	if err := json.Unmarshal([]byte(out), into); err != nil {
+		f.t.Fatalf("show %s: %v in %s", what, err, out)
+	}
+}
+
+func (f frr) routes(family object.Family) map[string]route {
+	f.t.Helper()
+	var table struct {
+		Routes map[string][]struct{ Valid bool }
+	}
+	f.show("bgp "+spaced(family), &table)
+	out := map[string]route{}
+	for prefix, paths := range table.Routes {
+		if len(paths) == 0 || !paths[0].Valid {
+			continue
+		}
+		// Its own have no next hop.
+		if r := f.route(family, prefix); r.Hop != "0.0.0.0" && r.Hop != "::" {
+			out[prefix] = r
+		}
+	}
+	return out
+}
+
+// route asks for what the listing leaves out.
+func (f frr) route(family object.Family, prefix string) route {
+	f.t.Helper()
+	var detail struct {
+		Paths []struct {
+			Metric                    *uint32
+			Community, LargeCommunity struct{ String string }
+			Nexthops                  []struct {
+				IP string `json:"ip"`
+			}
+		}
+	}
+	f.show("bgp "+spaced(family)+" "+prefix, &detail)
+	if len(detail.Paths) == 0 || len(detail.Paths[0].Nexthops) == 0 {
+		return route{}
+	}
+	p := detail.Paths[0]
+	r := route{Hop: p.Nexthops[0].IP}
+	if p.Metric != nil {
+		r.MED = fmt.Sprint(*p.Metric)
+	}
+	r.Communities = words(f.t, object.CommunitiesOf, strings.Fields(p.Community.String))
+	r.Large = words(f.t, object.LargeCommunitiesOf, strings.Fields(p.LargeCommunity.String))
+	return r
+}

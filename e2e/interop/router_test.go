@@ -1,0 +1,66 @@
+package interop_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// session is one end of a session as a router is told.
+type session struct {
+	ours, theirs string
+	families     []object.Family
+	password     string
+	gtsm         bool
+	graceful     bool
+	longLived    bool
+	// announce are prefixes that the router originates; loop puts our AS into
+	// their path.
+	announce []string
+	loop     bool
+}
+
+// route is what a router has learned, in one spelling for all of them.
+type route struct {
+	Hop         string
+	MED         string
+	Communities object.Words
+	Large       object.Words
+}
+
+// router is a program at the other end.
+type router interface {
+	// routes lists what it has learned and can use.
+	routes(f object.Family) map[string]route
+}
+
+// routers start each program with these sessions.
+var routers = map[string]func(w *wire, sessions ...session) router{
+	"frr": newFRR, "bird": newBIRD, "gobgpd": newGoBGP,
+}
+
+// each runs a test against every router, side by side.
+func each(t *testing.T, test func(t *testing.T, start func(*wire, ...session) router)) {
+	t.Helper()
+	t.Parallel()
+	for name, start := range routers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, start)
+		})
+	}
+}
+
+// expect waits until the router has exactly these prefixes with these next hops.
+func expect(t testing.TB, r router, f object.Family, want map[string]string) {
+	t.Helper()
+	eventually(t, 30*time.Second, func() string {
+		have := map[string]string{}
+		for prefix, route := range r.routes(f) {
+			have[prefix] = route.Hop
+		}
+		return unless(fmt.Sprint(have) == fmt.Sprint(want), fmt.Sprintf("the router has %v, want %v", have, want))
+	})
+}

@@ -1,0 +1,107 @@
+package vm_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/vm"
+)
+
+const module = "github.com/bgp-ovn/bgp-ovn/"
+
+// suite is a test binary to run where all modules are.
+type suite struct {
+	pkg  string // below the module
+	tags string
+	skip string // pattern of what is not for the guest
+}
+
+// suites are the packages whose tests need more than an ordinary kernel, in
+// the order in which they run.
+var suites = []suite{
+	// How fast it is and how it bears storms is for the machine's own kernel.
+	{pkg: "pkg/actual/kernel", skip: "^(TestMany|TestLoss|TestChurn|TestChurnEverything)$"},
+	{pkg: "e2e/vm/vlan", tags: "guest"},
+}
+
+// The tests that need 8021q, VRF or dummy pass: in one guest where this kernel
+// lacks one of them, and directly where it does not. Each is a subtest here.
+func TestSuites(t *testing.T) {
+	dir := t.TempDir()
+	env := append(os.Environ(), "BGP_OVN="+build(t, dir, "bgp-ovn", "build", module+"cmd/bgp-ovn"))
+	script := new(strings.Builder)
+	for _, s := range suites {
+		name := strings.ReplaceAll(s.pkg, "/", "-") + ".test"
+		bin := build(t, dir, name, "test", "-c", "-tags="+s.tags, module+s.pkg)
+		args := []string{"-test.v=test2json", "-test.timeout=5m"}
+		if s.skip != "" {
+			args = append(args, "-test.skip='"+s.skip+"'")
+		}
+		fmt.Fprintf(script, "%s\ncd %s\n%s %s 2>&1\n%s\n",
+			sayStart(s.pkg), packageDir(t, s.pkg), bin, strings.Join(args, " "), sayEnd)
+	}
+	var out bytes.Buffer
+	runWhereAllIs(t, env, script.String(), &out)
+	for _, r := range split(out.String()) {
+		t.Run(r.pkg, func(t *testing.T) { r.report(t) })
+	}
+}
+
+// runWhereAllIs runs a script of the shell, in a guest if need be.
+func runWhereAllIs(t *testing.T, env []string, script string, out io.Writer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
+	began := time.Now()
+	missing := vm.Missing()
+	if len(missing) == 0 {
+		cmd := exec.CommandContext(ctx, "sh", "-c", script)
+		cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
+		if err := cmd.Run(); err != nil {
+			t.Errorf("run here: %v", err)
+		}
+		return
+	}
+	res, err := vm.Run(ctx, vm.Options{
+		Args: []string{"sh", "-c", script}, Env: env, Stdout: out, Stderr: out, Limit: 12 * time.Minute,
+	})
+	if err != nil {
+		t.Fatalf("this kernel lacks %v, and there is no guest: %v", missing, err)
+	}
+	t.Logf("this kernel lacks %v: booted a guest in %s, done after %s", missing, res.Booted, time.Since(began))
+	if res.Status != 0 {
+		t.Errorf("the guest's command ended with status %d", res.Status)
+	}
+}
+
+// build makes a program without the race detector, which guests cannot bear.
+func build(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
+	bin := filepath.Join(dir, name)
+	verbs := 1
+	if args[0] == "test" {
+		verbs = 2
+	}
+	args = append(append(args[:verbs:verbs], "-o", bin), args[verbs:]...)
+	if text, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, text)
+	}
+	return bin
+}
+
+func packageDir(t *testing.T, pkg string) string {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Join("../..", pkg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -1,0 +1,158 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/vm/guest"
+)
+
+const (
+	modulesDir = "/usr/lib/uml/modules"
+	initPath   = "github.com/bgp-ovn/bgp-ovn/e2e/vm/init"
+	consoleLog = "console.log"
+	bootLog    = "boot.log"
+)
+
+// kernel is an installed User-Mode Linux.
+type kernel struct {
+	path    string
+	modules string // directory of its version
+}
+
+func findKernel() (kernel, error) {
+	const remedy = "virtual machine: %w; install package user-mode-linux (scripts/install-deps test)"
+	path, err := exec.LookPath("linux.uml")
+	if err != nil {
+		return kernel{}, fmt.Errorf(remedy, err)
+	}
+	found, err := filepath.Glob(filepath.Join(modulesDir, "*", "modules.dep"))
+	if err != nil {
+		return kernel{}, err
+	}
+	if len(found) != 1 {
+		return kernel{}, fmt.Errorf(remedy, fmt.Errorf("want one version of its modules in %s, found %d", modulesDir, len(found)))
+	}
+	return kernel{path, filepath.Dir(found[0])}, nil
+}
+
+// buildInit builds process 1, which must be static: it runs before anything
+// else is there.
+func buildInit(ctx context.Context, to string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", to, initPath)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the virtual machine's init: %w: %s", err, out)
+	}
+	return nil
+}
+
+// boot runs the machine to its end.
+func (k kernel) boot(ctx context.Context, o Options, scratch string) error {
+	// Descriptors 3, 4 and 5 in there: console, output, error.
+	console, err := os.Create(filepath.Join(scratch, consoleLog))
+	if err != nil {
+		return err
+	}
+	files := []*os.File{console}
+	defer func() { closeAll(files) }()
+	var copying sync.WaitGroup
+	defer copying.Wait() // after closeAll's descriptors, of which the pipes' readers wait for the end
+	for _, w := range []io.Writer{o.Stdout, o.Stderr} {
+		file, err := pipeTo(w, &copying)
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+	}
+	log, err := os.Create(filepath.Join(scratch, bootLog))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := k.command(ctx, o, scratch)
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, files
+	err = errors.Join(runToEnd(cmd), ctx.Err())
+	closeAll(files)
+	files = nil
+	return err
+}
+
+func (k kernel) command(ctx context.Context, o Options, scratch string) *exec.Cmd {
+	// Randomised addresses would cost it page tables for hundreds of megabytes.
+	return exec.CommandContext(ctx, "setarch", runtimeMachine(), "-R", k.path,
+		"mem="+o.Memory,
+		// The machine's own tree, and never for writing.
+		"root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+		"quiet", "loglevel=4",
+		// A panic ends the process instead of leaving it there.
+		"noreboot", "panic=1",
+		"init="+filepath.Join(scratch, "init"), guest.ScratchVariable+"="+scratch,
+		"uml_dir="+scratch+"/", "umid=vm",
+		"dummy.numdummies=0", "ifb.numifbs=0", "bonding.max_bonds=0",
+		"con=null", "con0=null,fd:3", "con1=null,fd:4", "con2=null,fd:5")
+}
+
+func runtimeMachine() string {
+	if runtime.GOARCH == "amd64" {
+		return "x86_64"
+	}
+	return runtime.GOARCH
+}
+
+// pipeTo returns what the machine may write to so that w gets it. The machine's
+// processes hold its other end; the copy ends with the last of them.
+func pipeTo(w io.Writer, copying *sync.WaitGroup) (*os.File, error) {
+	if w == nil {
+		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	}
+	r, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	copying.Add(1)
+	go func() {
+		defer copying.Done()
+		defer r.Close()
+		_, err := io.Copy(w, r)
+		if err != nil {
+			// The machine would stand still at a full pipe.
+			_, _ = io.Copy(io.Discard, r)
+		}
+	}()
+	return in, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+// runToEnd runs the machine in a session of its own: each process in there is a
+// process here, of that group.
+func runToEnd(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 500 * time.Millisecond
+	// Pdeathsig comes when the thread ends that forked, so it must stay ours.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the virtual machine: %w", err)
+	}
+	err := cmd.Wait()
+	if kill := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); kill != nil && !errors.Is(kill, syscall.ESRCH) {
+		return errors.Join(err, kill)
+	}
+	return err
+}

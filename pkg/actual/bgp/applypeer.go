@@ -1,0 +1,170 @@
+package bgp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	api "github.com/osrg/gobgp/v3/api"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// applyPeer adds, changes or removes one neighbour.
+func (b *Backend) applyPeer(ctx context.Context, c object.Change, p object.Peer, restarting bool) error {
+	have, exists := b.mirror.set.Get(p.Key())
+	switch {
+	case c.After == nil && !exists, c.After != nil && exists && have.Value == c.After:
+		return nil
+	case c.After == nil:
+		return b.deletePeer(ctx, have.Value.(object.Peer))
+	}
+	if p.Password != "" && b.keyless != nil {
+		return b.keyless
+	}
+	peer, err := peerToAPI(p, b.deferral, restarting && !exists)
+	if err != nil {
+		return err
+	}
+	if exists {
+		err = b.changePeer(ctx, have.Value.(object.Peer), p, peer)
+	} else {
+		err = b.addPeer(ctx, peer)
+	}
+	if err != nil {
+		return err
+	}
+	b.mirror.put(p)
+	return nil
+}
+
+func (b *Backend) addPeer(ctx context.Context, peer *api.Peer) error {
+	b.words.follow(peer.Conf.NeighborAddress)
+	if err := b.speaker.AddPeer(ctx, &api.AddPeerRequest{Peer: peer}); err != nil {
+		b.words.forget(peer.Conf.NeighborAddress)
+		return fmt.Errorf("add the peer: %w", err)
+	}
+	b.running = true
+	return nil
+}
+
+// ourPeer looks a peer up before it is changed or deleted. One that others have
+// put in place of ours is an error; one that is gone is nil.
+func (b *Backend) ourPeer(ctx context.Context, address string) (*api.Peer, error) {
+	now, err := b.listPeers(ctx, &api.ListPeerRequest{Address: address})
+	if err != nil || len(now) == 0 {
+		return nil, err
+	}
+	if !isOurPeer(now[0]) {
+		b.mirror.doubt = true
+		return nil, fmt.Errorf("peer %s is somebody else's in this speaker", address)
+	}
+	return now[0], nil
+}
+
+// changePeer updates a peer, under its session if possible. While GoBGP tries
+// to connect it goes on with the TTL that it began with, for ever if the
+// neighbour drops that; and once a prefix limit was exceeded it never tries
+// again. Where there is no session to lose the peer is replaced.
+func (b *Backend) changePeer(ctx context.Context, have, want object.Peer, peer *api.Peer) error {
+	now, err := b.ourPeer(ctx, want.Address)
+	if err != nil {
+		return err
+	}
+	ttl := have.TTLSecurity != want.TTLSecurity || have.Multihop != want.Multihop
+	if (ttl || overLimit(now)) && stateFromAPI(now.GetState().GetSessionState()) != Established {
+		return b.replacePeer(ctx, now, have, peer)
+	}
+	if err := b.updatePeer(ctx, want, peer); err != nil {
+		return err
+	}
+	// Before release 3.29 GoBGP leaves out some of what it says it has done,
+	// such as the TTL.
+	if now, err = b.ourPeer(ctx, want.Address); err != nil || now != nil && peerFromAPI(now) == want {
+		return err
+	}
+	return b.replacePeer(ctx, now, have, peer)
+}
+
+// overLimit reports whether the neighbour was shut out for its many prefixes.
+func overLimit(p *api.Peer) bool {
+	return p.GetState().GetAdminState() == api.PeerState_PFX_CT
+}
+
+func (b *Backend) replacePeer(ctx context.Context, now *api.Peer, have object.Peer, peer *api.Peer) error {
+	peer.GracefulRestart.LocalRestarting = now.GetGracefulRestart().GetLocalRestarting()
+	if err := b.deletePeer(ctx, have); err != nil {
+		return err
+	}
+	return b.addPeer(ctx, peer)
+}
+
+// updatePeer changes a peer. GoBGP does it by removing and adding if the OPEN
+// changes; when the second half fails the peer is gone, so the next read asks.
+// It also reports an error when the connection went away under a change that
+// it has made; hence the second look.
+func (b *Backend) updatePeer(ctx context.Context, want object.Peer, peer *api.Peer) error {
+	_, err := b.speaker.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: peer})
+	if err == nil {
+		return nil
+	}
+	now, lost := b.listPeers(ctx, &api.ListPeerRequest{Address: want.Address})
+	if lost == nil && len(now) == 1 && peerFromAPI(now[0]) == want {
+		return nil
+	}
+	b.mirror.doubt = true
+	return fmt.Errorf("change the peer: %w", err)
+}
+
+// deletePeer removes a neighbour. GoBGP leaves its password on the listening
+// sockets, where it would shut out the same neighbour without one; only an
+// update takes it off. The update sets the peer administratively down, so that
+// it does not come up in between.
+func (b *Backend) deletePeer(ctx context.Context, p object.Peer) error {
+	now, err := b.ourPeer(ctx, p.Address)
+	if err != nil {
+		return err
+	}
+	if now != nil {
+		if err := b.dropPeer(ctx, p); err != nil {
+			b.mirror.doubt = true
+			return err
+		}
+	}
+	b.words.forget(p.Address)
+	b.mirror.remove(p.Key())
+	return nil
+}
+
+func (b *Backend) dropPeer(ctx context.Context, p object.Peer) error {
+	if p.Password != "" {
+		p.Password = ""
+		peer, err := peerToAPI(p, b.deferral, false)
+		if err != nil {
+			return err
+		}
+		peer.Conf.AdminDown = true
+		if err := b.updatePeer(ctx, p, peer); err != nil {
+			return fmt.Errorf("take back the password: %w", err)
+		}
+	}
+	if err := b.speaker.DeletePeer(ctx, &api.DeletePeerRequest{Address: p.Address}); err != nil {
+		return fmt.Errorf("delete the peer: %w", err)
+	}
+	return nil
+}
+
+// withdraw takes everything of ours out of a speaker that goes on without us,
+// peers first: their sessions end, and with them what was announced.
+func (b *Backend) withdraw(ctx context.Context) error {
+	if err := b.refresh(ctx); err != nil {
+		return err
+	}
+	var changes []object.Change
+	for _, kind := range []object.Kind{object.KindPeer, object.KindPath} {
+		for _, it := range b.mirror.set.SortedOf(kind) {
+			changes = append(changes, object.Change{Before: it.Value})
+		}
+	}
+	return errors.Join(b.apply(ctx, changes)...)
+}

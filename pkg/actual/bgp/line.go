@@ -1,0 +1,99 @@
+package bgp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	api "github.com/osrg/gobgp/v3/api"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// line is one connection to a speaker process, and to no other: gRPC would
+// connect again by itself, behind the back of a change under way, to a speaker
+// that has forgotten everything.
+type line struct {
+	client
+	conn   *grpc.ClientConn
+	events api.GobgpApi_WatchEventClient
+	cancel context.CancelFunc // ends events
+}
+
+// dialLine connects and begins to watch. limited bounds that, ctx the line.
+func dialLine(ctx, limited context.Context, socket string) (*line, error) {
+	path, err := socketPath(socket)
+	if err != nil {
+		return nil, err
+	}
+	var d net.Dialer
+	raw, err := d.DialContext(limited, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the speaker: %w", err)
+	}
+	conn, err := grpc.DialContext(limited, "passthrough:///"+path, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(once(raw)), grpc.WithBlock(), grpc.FailOnNonTempDialError(true))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("speak gRPC with %s: %w", path, err), raw.Close())
+	}
+	l := &line{client: client{api.NewGobgpApiClient(conn)}, conn: conn}
+	ctx, l.cancel = context.WithCancel(ctx)
+	if l.events, err = l.api.WatchEvent(ctx, watchPeers()); err != nil {
+		return nil, errors.Join(fmt.Errorf("watch the sessions: %w", said(err)), l.close())
+	}
+	return l, nil
+}
+
+// once hands one connection out, once.
+func once(raw net.Conn) func(context.Context, string) (net.Conn, error) {
+	give := make(chan net.Conn, 1)
+	give <- raw
+	return func(context.Context, string) (net.Conn, error) {
+		select {
+		case c := <-give:
+			return c, nil
+		default:
+			return nil, errors.New("the connection to the speaker was lost")
+		}
+	}
+}
+
+func (l *line) close() error {
+	l.cancel()
+	return l.conn.Close()
+}
+
+// socketPath takes unix: off, with or without the slashes of a URL.
+func socketPath(socket string) (string, error) {
+	path, ok := strings.CutPrefix(socket, "unix:")
+	if !ok || !filepath.IsAbs(path) {
+		return "", fmt.Errorf("speaker %q: use unix:/absolute/path", socket)
+	}
+	return filepath.Clean(path), nil
+}
+
+// lineHolder is the line that there is now, or why there is none.
+type lineHolder struct {
+	mu   sync.Mutex
+	line *line
+	why  error
+}
+
+func (h *lineHolder) get() (*line, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.line, h.why
+}
+
+// set puts a line or the reason in. It reports whether the reason is news.
+func (h *lineHolder) set(l *line, why error) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	news := why != nil && (h.why == nil || h.why.Error() != why.Error())
+	h.line, h.why = l, why
+	return news
+}

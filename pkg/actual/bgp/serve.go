@@ -1,0 +1,110 @@
+package bgp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v3/pkg/server"
+	"google.golang.org/grpc"
+)
+
+// serveLimit is how long the socket may take to appear.
+const serveLimit = 5 * time.Second
+
+// Serve is a speaker process: GoBGP with its gRPC API on a unix socket of mode
+// 0660, and nothing else. BGP itself is started by the first backend that
+// dials. ready is called once the socket can be dialled.
+//
+// Serve returns when ctx ends and leaves the sessions up; the process is
+// expected to exit, and neighbours that support graceful restart then keep our
+// routes.
+func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) error {
+	path, err := socketPath(socket)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("create directory of the speaker's socket: %w", err)
+	}
+	if err := removeStale(path); err != nil {
+		return err
+	}
+	// GoBGP makes the socket itself; anybody who may write to it owns the
+	// node's announcements. This process makes no other file.
+	syscall.Umask(0o117)
+	words := newJournal(log)
+	words.brief = true
+	s := server.NewBgpServer(server.LoggerOption(words), server.GrpcListenAddress("unix://"+path),
+		server.GrpcOption([]grpc.ServerOption{grpc.MaxRecvMsgSize(64 << 20)}))
+	go s.Serve()
+	if err := sayWhatHappens(ctx, s, words, log); err != nil {
+		return err
+	}
+	if err := awaitSocket(ctx, path); err == nil {
+		ready()
+		<-ctx.Done()
+	} else if ctx.Err() == nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the speaker's socket: %w", err)
+	}
+	return nil
+}
+
+// removeStale removes the socket of a speaker that was killed. One that answers
+// is an error.
+func removeStale(path string) error {
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		_ = conn.Close()
+		return fmt.Errorf("socket %s: another speaker answers there", path)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	default:
+		return nil // not there; or listening will say what is wrong
+	}
+}
+
+// awaitSocket waits until GoBGP, which does not say so, answers.
+func awaitSocket(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, serveLimit)
+	defer cancel()
+	var d net.Dialer
+	for {
+		conn, err := d.DialContext(ctx, "unix", path)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("listen on %s: %w", path, err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// sayWhatHappens logs sessions that come up and go down, with the reason, which
+// only this process gets to know.
+func sayWhatHappens(ctx context.Context, s *server.BgpServer, words *journal, log *slog.Logger) error {
+	b := &Backend{log: log, words: words, changed: make(chan struct{}, 1)}
+	err := s.WatchEvent(ctx, watchPeers(), func(r *api.WatchEventResponse) {
+		if address := r.GetPeer().GetPeer().GetState().GetNeighborAddress(); address != "" {
+			words.follow(address)
+			b.event(r)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("watch the sessions: %w", err)
+	}
+	return nil
+}

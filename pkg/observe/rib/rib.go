@@ -1,0 +1,244 @@
+// Package rib is the source of [observe.Learned]: what neighbours announce to
+// our speaker, as far as the policy accepts it.
+//
+// It refuses to keep what it is told by events: an event is a reason to list
+// the accepted prefixes again. It also refuses to say that nothing is announced
+// before the sessions had the time to come up, because somebody would then take
+// away routes that the process before us installed.
+//
+// Read next: Source.run.
+package rib
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Speaker is the part of a BGP speaker that is asked; [*bgp.Backend] is one.
+type Speaker interface {
+	Learned(ctx context.Context, within netip.Prefix, exact bool) ([]bgp.LearnedPath, error)
+	Sessions(ctx context.Context) (all, up int, err error)
+	WatchLearned(ctx context.Context, wake func()) (tells bool, err error)
+}
+
+// Config says what to follow.
+type Config struct {
+	Speaker Speaker
+	// Accept are the prefixes of interest.
+	Accept []observe.PrefixRange
+	// Settle is how long sessions may take to come up, and neighbours to
+	// announce everything, once there is one; 0 waits for nobody.
+	Settle time.Duration
+	Logger *slog.Logger
+}
+
+const (
+	// gather is how long to wait for more after an event: a neighbour that
+	// comes up sends its table in many messages.
+	gather = 20 * time.Millisecond
+	// impatient is how often to ask where no event says what is awaited: while
+	// graceful restart keeps paths, while sessions are awaited, and of a
+	// speaker that tells nothing.
+	impatient = time.Second
+	// patient is how often to ask otherwise.
+	patient = 30 * time.Second
+)
+
+// Source follows one speaker.
+type Source struct {
+	cfg     Config
+	log     *slog.Logger
+	changed chan struct{}
+	wake    chan struct{}
+	stop    context.CancelFunc
+	done    chan struct{}
+
+	// Of the goroutine that lists.
+	tells bool
+	since time.Time // when the first neighbour was seen; zero before
+	fault string
+
+	mu    sync.Mutex
+	state *observe.Learned
+}
+
+var _ observe.Source[*observe.Learned] = (*Source)(nil)
+
+// Open begins to follow the speaker.
+func Open(cfg Config) (*Source, error) {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Source{
+		cfg: cfg, log: cfg.Logger, stop: stop, done: make(chan struct{}),
+		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		state: &observe.Learned{Revision: 1, Unsettled: "the speaker has not been asked yet"},
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	tells, err := cfg.Speaker.WatchLearned(ctx, func() { signal(s.wake) })
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	s.tells = tells
+	go s.run(ctx)
+	return s, nil
+}
+
+// Changed is signalled when Read may return something new.
+func (s *Source) Changed() <-chan struct{} { return s.changed }
+
+// Read returns what is known, at once and always: without a speaker nothing is
+// learned, which is no reason to hold up everything else.
+func (s *Source) Read(context.Context) (*observe.Learned, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state, nil
+}
+
+// Close ends the following.
+func (s *Source) Close() error {
+	s.stop()
+	<-s.done
+	return nil
+}
+
+func (s *Source) run(ctx context.Context) {
+	defer close(s.done)
+	for {
+		pause := s.look(ctx)
+		if !wait(ctx, pause, s.wake) || !wait(ctx, gather, nil) {
+			return
+		}
+	}
+}
+
+// wait waits for the end of a pause or a signal; false if the context ends.
+func wait(ctx context.Context, pause time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+	case <-timer.C:
+	}
+	return true
+}
+
+// look lists everything once and returns when to look again without an event.
+func (s *Source) look(ctx context.Context) time.Duration {
+	paths, err := s.list(ctx)
+	unsettled, sessions := s.unsettled(ctx)
+	if err = errors.Join(err, sessions); err != nil {
+		if ctx.Err() != nil {
+			return patient
+		}
+		s.mu.Lock()
+		paths = s.state.Paths // what was known stands
+		s.mu.Unlock()
+		unsettled = err.Error()
+	}
+	if fault := errText(err); fault != s.fault {
+		s.fault = fault
+		if fault != "" {
+			s.log.Warn("learned paths cannot be listed; going on with what was known", "err", err)
+		}
+	}
+	s.publish(paths, unsettled)
+	stale := slices.ContainsFunc(paths, func(p observe.LearnedPath) bool { return p.Stale })
+	if !s.tells || stale || unsettled != "" {
+		return impatient
+	}
+	return patient
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// list asks for each accepted range. Ranges may overlap.
+func (s *Source) list(ctx context.Context) ([]observe.LearnedPath, error) {
+	var out []observe.LearnedPath
+	for _, r := range s.cfg.Accept {
+		paths, err := s.cfg.Speaker.Learned(ctx, r.Prefix, r.Exact())
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			if r.Contains(p.Prefix) {
+				out = append(out, observe.LearnedPath(p))
+			}
+		}
+	}
+	slices.SortFunc(out, compare)
+	return slices.Compact(out), nil
+}
+
+func compare(a, b observe.LearnedPath) int {
+	if c := a.Prefix.Addr().Compare(b.Prefix.Addr()); c != 0 {
+		return c
+	}
+	if c := a.Prefix.Bits() - b.Prefix.Bits(); c != 0 {
+		return c
+	}
+	if c := a.NextHop.Compare(b.NextHop); c != 0 {
+		return c
+	}
+	if c := a.LinkLocal.Compare(b.LinkLocal); c != 0 {
+		return c
+	}
+	switch {
+	case a.Peer < b.Peer:
+		return -1
+	case a.Peer > b.Peer:
+		return 1
+	}
+	return 0
+}
+
+// unsettled says why what is not announced may still come. The time begins to
+// run with the first neighbour: before there is one, nobody had the chance.
+func (s *Source) unsettled(ctx context.Context) (string, error) {
+	if s.cfg.Settle == 0 || !s.since.IsZero() && time.Since(s.since) >= s.cfg.Settle {
+		return "", nil
+	}
+	all, up, err := s.cfg.Speaker.Sessions(ctx)
+	if err != nil {
+		return "", err
+	}
+	if all > 0 && s.since.IsZero() {
+		s.since = time.Now()
+	}
+	return fmt.Sprintf("%d of %d sessions are up; neighbours have %s to announce what they have", up, all, s.cfg.Settle), nil
+}
+
+// publish makes a new state if it is one.
+func (s *Source) publish(paths []observe.LearnedPath, unsettled string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Unsettled == unsettled && slices.Equal(s.state.Paths, paths) {
+		return
+	}
+	s.state = &observe.Learned{Revision: s.state.Revision + 1, Paths: paths, Unsettled: unsettled}
+	signal(s.changed)
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
