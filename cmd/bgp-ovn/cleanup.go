@@ -49,6 +49,7 @@ func (c *cli) cleanup(ctx context.Context, cfg *Config, dryRun bool) error {
 		return err
 	}
 	cfg.Drivers, cfg.BGP.Peers = nil, nil
+	cfg.Learn.Accept, cfg.Originate, cfg.AdvertiseLoopback = nil, nil, false
 	if err := a.control(fixed{nothing()}, backends, wiring{dryRun: dryRun}); err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func (r *reader) readMembers(what string, read func(key string)) {
 func (r *reader) readSouthbound() {
 	r.readMembers("sb", func(table string) {
 		r.tables = append(r.tables, table)
-		r.store.ReadList(r.d, table) // the decoder keeps the error
+		_ = r.store.ReadList(r.d, table) // the decoder keeps the error
 	})
 }
 

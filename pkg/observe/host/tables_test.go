@@ -69,8 +69,12 @@ func TestTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	want = []observe.RoutingTable{
-		{ID: 18, Name: "hex"}, {ID: 201, Name: "br-ex"}, {ID: 202, Foreign: true},
-		{ID: 204, Foreign: true}, {ID: 254, Name: "main"}, {ID: 255, Name: "local"},
+		{ID: 18, Name: "hex"},
+		{ID: 201, Name: "br-ex"},
+		{ID: 202, Foreign: true},
+		{ID: 204, Foreign: true},
+		{ID: 254, Name: "main"},
+		{ID: 255, Name: "local"},
 	}
 	if diff := cmp.Diff(want, l.read().Tables); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)

@@ -250,7 +250,7 @@ func (m *message) reply() error {
 // ended says in words that the server closed the connection.
 func ended(err error) error {
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return errors.New("the server closed the connection")
 	case errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
 		return errClosed

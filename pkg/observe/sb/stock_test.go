@@ -110,18 +110,28 @@ func TestStockServer(t *testing.T) {
 		operation any
 		holds     func(*observe.PortBinding) bool
 	}{
-		{"a set", update("Port_Binding", byPort("vm"), row{"mac": set("fa:16:3e:00:00:01 172.24.4.12", "unknown")}),
+		{
+			"a set", update("Port_Binding", byPort("vm"), row{"mac": set("fa:16:3e:00:00:01 172.24.4.12", "unknown")}),
 			func(p *observe.PortBinding) bool {
 				return p.Unknown && len(p.Addresses) == 1 && p.Addresses[0].Addrs[0].String() == "172.24.4.12/32"
-			}},
-		{"a map", update("Port_Binding", byPort("vm"), row{"external_ids": pairs("a", "1", "b", "2")}),
-			func(p *observe.PortBinding) bool { return len(p.ExternalIDs) == 2 && p.ExternalIDs["a"] == "1" }},
-		{"a changed map", update("Port_Binding", byPort("vm"), row{"external_ids": pairs("b", "3", "c", "4")}),
-			func(p *observe.PortBinding) bool { return len(p.ExternalIDs) == 2 && p.ExternalIDs["b"] == "3" }},
-		{"an empty optional", update("Port_Binding", byPort("vm"), row{"chassis": set()}),
-			func(p *observe.PortBinding) bool { return p.Chassis.IsZero() }},
-		{"a full optional", update("Port_Binding", byPort("vm"), row{"tag": 7, "up": false}),
-			func(p *observe.PortBinding) bool { return p.Tag == 7 && p.Down }},
+			},
+		},
+		{
+			"a map", update("Port_Binding", byPort("vm"), row{"external_ids": pairs("a", "1", "b", "2")}),
+			func(p *observe.PortBinding) bool { return len(p.ExternalIDs) == 2 && p.ExternalIDs["a"] == "1" },
+		},
+		{
+			"a changed map", update("Port_Binding", byPort("vm"), row{"external_ids": pairs("b", "3", "c", "4")}),
+			func(p *observe.PortBinding) bool { return len(p.ExternalIDs) == 2 && p.ExternalIDs["b"] == "3" },
+		},
+		{
+			"an empty optional", update("Port_Binding", byPort("vm"), row{"chassis": set()}),
+			func(p *observe.PortBinding) bool { return p.Chassis.IsZero() },
+		},
+		{
+			"a full optional", update("Port_Binding", byPort("vm"), row{"tag": 7, "up": false}),
+			func(p *observe.PortBinding) bool { return p.Tag == 7 && p.Down },
+		},
 		{"a mutation", row{"op": "mutate", "table": "Port_Binding", "where": []any{byPort("vm")}, "mutations": []any{
 			[]any{"external_ids", "delete", set("b")}, []any{"mac", "insert", set("fa:16:3e:00:00:09 10.0.0.9")},
 		}}, func(p *observe.PortBinding) bool { return len(p.ExternalIDs) == 1 && len(p.Addresses) == 2 }},
