@@ -34,7 +34,9 @@ func newTor(l *Lab) (*Tor, error) {
 		return nil, err
 	}
 	t := &Tor{Node: node}
-	t.Zebra = t.frr("zebra", zebraPath)
+	// Without this zebra changes an IPv6 route by deleting and adding it, a gap
+	// that is FRR's own.
+	t.Zebra = t.frr("zebra", zebraPath, "--v6-rr-semantics")
 	t.BGPD = t.frr("bgpd", bgpdPath)
 	return t, nil
 }
@@ -79,10 +81,13 @@ func passable(dir string) error {
 }
 
 // frr declares a daemon with all its files in our directory.
-func (t *Tor) frr(name, path string) *Daemon {
+func (t *Tor) frr(name, path string, options ...string) *Daemon {
 	file := func(suffix string) string { return filepath.Join(t.Dir, name+suffix) }
-	return t.Daemon(name, listening(file(".vty")), path, "-A", "127.0.0.1", "-P", "0", "-z", filepath.Join(t.Dir, "zserv.api"),
-		"--vty_socket", t.Dir, "-i", file(".pid"), "-f", file(".conf"), "--log", "file:"+file(".log"))
+	args := append([]string{
+		path, "-A", "127.0.0.1", "-P", "0", "-z", filepath.Join(t.Dir, "zserv.api"),
+		"--vty_socket", t.Dir, "-i", file(".pid"), "-f", file(".conf"), "--log", "file:" + file(".log"),
+	}, options...)
+	return t.Daemon(name, listening(file(".vty")), args...)
 }
 
 func (t *Tor) start(ctx context.Context) error {

@@ -26,6 +26,7 @@ func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 func (b *Backend) apply(ctx context.Context, changes []object.Change) []error {
 	out := make([]error, len(changes))
 	restarting := !b.running
+	var first []object.Peer
 	var m moves
 	for i, c := range changes {
 		if out[i] = errors.Join(ctx.Err(), b.known()); out[i] != nil {
@@ -40,11 +41,17 @@ func (b *Backend) apply(ctx context.Context, changes []object.Change) []error {
 		case object.Peer:
 			b.flush(ctx, &m, out)
 			out[i] = b.applyPeer(ctx, c, v, restarting)
+			if restarting && c.After != nil && out[i] == nil && v.RestartTime != 0 {
+				first = append(first, v)
+			}
 		default:
 			out[i] = fmt.Errorf("the speaker holds no %s", c.Key().Kind)
 		}
 	}
 	b.flush(ctx, &m, out)
+	if len(first) > 1 {
+		b.keepRestarting(first)
+	}
 	return out
 }
 
