@@ -99,13 +99,19 @@ func OpenReadOnly(path string, now func() time.Time) (*DB, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	b, err := bbolt.Open(path, 0o640, &bbolt.Options{Timeout: 100 * time.Millisecond, ReadOnly: true})
+	db := &DB{now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
+	err := survive(func() (err error) {
+		db.bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{Timeout: 100 * time.Millisecond, ReadOnly: true})
+		if err != nil {
+			return err
+		}
+		return db.load()
+	})
 	if err != nil {
+		if db.bolt != nil {
+			err = errors.Join(err, db.bolt.Close())
+		}
 		return nil, fmt.Errorf("read state file %s: %w", path, err)
-	}
-	db := &DB{bolt: b, now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
-	if err := db.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read state file %s: %w", path, err), b.Close())
 	}
 	return db, nil
 }

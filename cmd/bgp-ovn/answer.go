@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
@@ -80,7 +82,7 @@ type audited struct {
 func (a *app) answerAudit(ctx context.Context, output string, repair bool) (answer, error) {
 	look := a.ctl.Plan
 	if repair {
-		look = a.ctl.Round
+		look = a.ctl.RoundNow
 	}
 	r, err := look(ctx, true)
 	if err != nil {
@@ -168,11 +170,15 @@ func (a *app) answerExplain(ctx context.Context, output, target string) (answer,
 	if err != nil {
 		return answer{}, err
 	}
+	if r.ReadErr != nil {
+		return answer{}, fmt.Errorf("part of reality cannot be read, and no verdict is worth anything: %w", r.ReadErr)
+	}
 	var e reconcile.Explanation
 	if a.join == nil {
 		e = a.ctl.ExplainHypothetical(r, addr.Unmap())
 	} else {
-		e = a.ctl.Explain(r, addr.Unmap(), a.peerStatus(ctx), a.speaker != nil)
+		peers, known := a.peerStatus(ctx, object.FamilyOf(addr.Unmap()))
+		e = a.ctl.Explain(r, addr.Unmap(), peers, known)
 	}
 	ans := answer{exit: exitSame}
 	if !e.Advertised {
@@ -184,25 +190,28 @@ func (a *app) answerExplain(ctx context.Context, output, target string) (answer,
 	}{1, e})
 }
 
-// peerStatus translates the speaker's sessions for explanations.
-func (a *app) peerStatus(ctx context.Context) []reconcile.PeerStatus {
+// peerStatus translates the speaker's sessions that carry a family, for
+// explanations. It is not known without a speaker that answers.
+func (a *app) peerStatus(ctx context.Context, family object.Family) (peers []reconcile.PeerStatus, known bool) {
 	if a.speaker == nil {
-		return nil
+		return nil, false
 	}
 	states, err := a.speaker.Peers(ctx)
 	if err != nil {
-		return nil
+		return nil, false
 	}
-	var out []reconcile.PeerStatus
 	for _, s := range states {
+		if !slices.ContainsFunc(s.Families, func(f bgp.FamilyState) bool { return f.Family == family }) {
+			continue
+		}
 		p := reconcile.PeerStatus{Address: s.Address, Up: s.State == stateEstablished}
 		p.Text = fmt.Sprintf("%s AS %d %s", s.Address, s.AS, s.State)
 		if !p.Up && s.LastError != "" {
 			p.Text += " (" + s.LastError + ")"
 		}
-		out = append(out, p)
+		peers = append(peers, p)
 	}
-	return out
+	return peers, true
 }
 
 func (a *app) answerSnapshot(ctx context.Context) (answer, error) {

@@ -48,7 +48,7 @@ func (c *cli) cleanup(ctx context.Context, cfg *Config, dryRun bool) error {
 	if err != nil {
 		return err
 	}
-	cfg.Drivers, cfg.BGP.Peers = nil, nil
+	cfg.Drivers, cfg.BGP.Peers, cfg.Fuse.Share = nil, nil, 0
 	cfg.Learn.Accept, cfg.Originate, cfg.AdvertiseLoopback = nil, nil, false
 	if err := a.control(fixed{nothing()}, backends, wiring{dryRun: dryRun}); err != nil {
 		return err

@@ -62,18 +62,18 @@ var reloadable = []string{
 	"drivers", "reconcile_interval", "expose_tenant_networks", "expose_ipv6_gua_tenant_networks",
 	"advertisement_method_tenant_networks", "address_scopes", "expose_port_forwardings", "expose_gateway_routers",
 	"provider_unknown_mac_from_cidrs", "proxy_ndp_plain_ports", "proxy_ndp_addresses", "bgp.peers", "bgp.origin",
-	"bgp.graceful_restart.restart_time", "routing.table_range", "routing.rule_priority", "flows.priority",
+	"bgp.graceful_restart.restart_time", "flows.priority",
 	"sysctls.manage", "fuse.share", "fuse.least", "fuse.hold",
 }
 
 // reload reads the configuration again and returns the keys that changed.
 func (a *app) reload() ([]string, error) {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
 	cfg, err := a.load()
 	if err != nil {
 		return nil, fmt.Errorf("the running configuration stays: %w", err)
 	}
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
 	changed := differingKeys(reflect.ValueOf(*a.current), reflect.ValueOf(*cfg), "")
 	var restart []string
 	for _, key := range changed {

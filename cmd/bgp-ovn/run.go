@@ -219,8 +219,8 @@ func (c *cli) runOnce(ctx context.Context, cfg *Config, wait time.Duration) erro
 			break
 		}
 	}
-	if failed := r.Failed(); len(failed) > 0 {
-		return errors.Join(failed...)
+	if err := errors.Join(append(r.Failed(), r.ReadErr, r.JournalErr)...); err != nil {
+		return err
 	}
 	c.exit = differs(r.Plan)
 	return nil

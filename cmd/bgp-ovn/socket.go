@@ -59,6 +59,9 @@ func removeStale(path string) error {
 		_ = conn.Close()
 		return fmt.Errorf("control socket %s: another bgp-ovn answers there; stop it or set socket", path)
 	case errors.Is(err, syscall.ECONNREFUSED):
+		if info, err := os.Lstat(path); err == nil && info.Mode().Type() != os.ModeSocket {
+			return fmt.Errorf("control socket %s: a file that is not a socket stands there; set socket to another path", path)
+		}
 		return os.Remove(path)
 	default:
 		return nil // not there; or Listen will say what is wrong

@@ -103,6 +103,12 @@ func (a *app) gather(ctx context.Context) status {
 	if n := len(s.Notes); n > 0 {
 		s.problem("not-as-wanted", fmt.Sprintf("%d objects are not as wanted; the first: %s", n, s.Notes[0]), "bgp-ovn plan")
 	}
+	if r.ReadErr != nil {
+		s.problem("unreadable", "part of reality cannot be read and is left alone: "+oneLine(r.ReadErr), "is ovs-vswitchd running? look at the log")
+	}
+	if r.JournalErr != nil {
+		s.problem("state-file", "the state file cannot be written: "+r.JournalErr.Error(), "df "+a.cfg.State)
+	}
 	if r.Frozen != "" {
 		s.problem("frozen", "nothing is removed for now: "+r.Frozen, "")
 	}

@@ -36,8 +36,8 @@ type node struct {
 	controller *process
 }
 
-// newNode makes a node. The bridge is down and has no address: that is the
-// controller's to do.
+// newNode makes a node. The bridge is up, because the controller does not bring
+// it down again, and has no address.
 func newNode(ctx context.Context, index int, dir, bin, sbRemote string) (*node, error) {
 	n := &node{
 		name: fmt.Sprintf("cmp-%d", index+1), index: index, bin: bin,
@@ -77,6 +77,9 @@ func (n *node) wire() (err error) {
 		attrs.Name, attrs.HardwareAddr = bridge, n.mac()
 		if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
 			return fmt.Errorf("make bridge %s: %w", bridge, err)
+		}
+		if err := linkUp(bridge); err != nil {
+			return err
 		}
 		if err := cable(end{uplink, netip.PrefixFrom(n.addr, 31)}, n.name, here); err != nil {
 			return err

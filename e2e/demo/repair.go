@@ -86,9 +86,7 @@ func (n *node) spoil(ctx context.Context, addr netip.Addr) (took time.Duration, 
 	}
 }
 
-// intrude adds a foreign route to the controller's table. It is on the uplink:
-// those on the bridge are the kernel's to remove when the bridge goes down,
-// which is what it was before the controller came.
+// intrude adds a foreign route to the controller's table.
 func intrude(table int) error {
 	l, err := netlink.LinkByName(uplink)
 	if err != nil {

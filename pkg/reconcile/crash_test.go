@@ -89,8 +89,8 @@ func (n *node) dieIn(c *crash) {
 		done++
 		return nil
 	})
-	_, err := n.controller(dyingJournal{n.db, c}).Round(n.t.Context(), true)
-	if !errors.Is(err, errCrash) {
+	r, err := n.controller(dyingJournal{n.db, c}).Round(n.t.Context(), true)
+	if err = errors.Join(err, r.JournalErr); !errors.Is(err, errCrash) {
 		n.t.Fatalf("got %v, want the crash", err)
 	}
 	n.world.StopOn(nil)

@@ -41,17 +41,16 @@ func (c *Controller) execute(ctx context.Context, p plan.Plan) (outcomes []error
 	if p.Empty() {
 		return nil, c.cfg.Journal.Forget(p.Forget)
 	}
-	if err := c.cfg.Journal.Begin(p); err != nil {
-		return nil, err
-	}
 	began := c.cfg.Clock.Now()
 	x := executor{reader: c.cfg.Backends, ops: p.Ops, outcomes: make([]error, len(p.Ops)), failed: map[object.Key]bool{}}
+	journal := c.cfg.Journal.Begin(p)
+	x.unjournalled = journal
 	for start := 0; start < len(p.Ops); {
 		start = x.batch(ctx, start)
 	}
 	c.settle(p, x.outcomes, c.cfg.Clock.Now())
 	c.applied = c.since(began)
-	return x.outcomes, c.cfg.Journal.End(p, x.outcomes, c.since(began))
+	return x.outcomes, errors.Join(journal, c.cfg.Journal.End(p, x.outcomes, c.since(began)))
 }
 
 // settle remembers failures for the next rounds.
@@ -86,6 +85,8 @@ type executor struct {
 	ops      []plan.Op
 	outcomes []error
 	failed   map[object.Key]bool
+	// unjournalled is why the plan could not be recorded, if so.
+	unjournalled error
 	// stuck is the first withdrawal that failed: then nothing that traffic may
 	// still be sent to is dismantled.
 	stuck *object.Key
@@ -107,6 +108,11 @@ func (x *executor) batch(ctx context.Context, start int) int {
 	end := start
 	for ; end < len(x.ops) && sameBatch(first, x.ops[end]) && !needsAny(x.ops[end], in); end++ {
 		op := x.ops[end]
+		if x.unjournalled != nil && op.Phase == plan.Build && !op.Key().Kind.HasMark() {
+			// Nobody could tell later that it is ours.
+			x.fail(end, fmt.Errorf("not tried without the state file: %w", x.unjournalled))
+			continue
+		}
 		if by, no := x.blocked(op); no {
 			x.fail(end, &BlockedError{By: by})
 			continue

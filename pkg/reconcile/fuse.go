@@ -16,7 +16,7 @@ type FuseConfig struct {
 	Share float64
 	// Least is the number of paths below which it never blows.
 	Least int
-	// Hold is how long the same wish must last before it is believed.
+	// Hold is how long such wishes must last before they are believed.
 	Hold time.Duration
 }
 
@@ -25,12 +25,15 @@ type FuseConfig struct {
 // wish for nothing; a gateway that moves does not, because its rows are still
 // there and name another chassis. So only vanished rows count.
 type fuse struct {
-	cfg   FuseConfig
+	cfg FuseConfig
+	// why is the ledger's provenance of a key.
+	why   func(object.Key) []object.Source
 	since time.Time // when the present streak of implausible rounds began
 }
 
-// check returns the reason to hold back, or "".
-func (f *fuse) check(r Round, now time.Time) string {
+// check returns the reason to hold back, or "". lost are paths that an earlier
+// process announced and that this one would not announce again.
+func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
 	if f.cfg.Share <= 0 {
 		return ""
 	}
@@ -44,7 +47,12 @@ func (f *fuse) check(r Round, now time.Time) string {
 			vanished++
 		}
 	}
-	total := r.Have.LenOf(object.KindPath)
+	for _, k := range lost {
+		if rowsGone(r.Snapshot.SB, f.why(k)) {
+			vanished++
+		}
+	}
+	total := r.Have.LenOf(object.KindPath) + len(lost)
 	if vanished < max(f.cfg.Least, 1) || float64(vanished) <= f.cfg.Share*float64(total) {
 		f.since = time.Time{}
 		return ""

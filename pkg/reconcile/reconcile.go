@@ -98,6 +98,8 @@ type Controller struct {
 	// settled are the sets of the last round if it found nothing to do. The
 	// difference is pure: the same sets leave nothing to do.
 	settled *pair
+	// confident is set once a round had no reason to hold anything back.
+	confident bool
 	// applied is how long the last execution took without the journal.
 	applied time.Duration
 	// ownedKeys are the ledger's keys of unmarked kinds; nil when it changed.
@@ -121,7 +123,7 @@ func New(cfg Config) *Controller {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Controller{
-		cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse}, audit: cfg.AuditInterval, kick: make(chan struct{}, 1),
+		cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse, why: cfg.Journal.Why}, audit: cfg.AuditInterval, kick: make(chan struct{}, 1),
 	}
 }
 

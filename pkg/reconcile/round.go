@@ -32,6 +32,9 @@ type Round struct {
 	LastKnown bool
 	// ReadErr lists backends that could not be read; their kinds are left out.
 	ReadErr error
+	// JournalErr says that the state file could not be written. Steps of kinds
+	// without a mark were not taken then.
+	JournalErr error
 	// Outcomes has an element a step once the plan has been executed.
 	Outcomes []error
 	Started  time.Time
@@ -141,22 +144,64 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	c.fails.prune(r.Want, r.Have)
 	in := plan.Input{
 		Want: r.Want, Have: r.Have, Ledger: c.cfg.Journal, Tidy: r.Complete,
-		Unmanaged: slices.Concat(c.cfg.Unmanaged, unread),
+		Unmanaged: c.cfg.Unmanaged, Unread: unread,
 	}
 	in.Waiting, in.Stuck = c.fails.waiting(began)
 	in.Keep = c.keeper(r)
+	in.Want = c.withHeld(r, in.Keep)
 	r.Plan = plan.Diff(in)
-	if reason := c.fuse.check(r, c.cfg.Clock.Now()); reason != "" {
+	if reason := c.fuse.check(r, c.lostPaths(r), c.cfg.Clock.Now()); reason != "" {
 		r.Frozen = reason
 		in.Keep = c.keeper(r)
+		in.Want = c.withHeld(r, in.Keep)
 		r.Plan = plan.Diff(in)
 	}
+	r.Want = in.Want
+	c.confident = c.confident || in.Keep == nil && r.Snapshot.SB != nil
 	r.Planned = c.since(began)
 	c.settled = nil
 	if r.Plan.Empty() && len(r.Plan.Notes) == 0 && r.Frozen == "" && r.ReadErr == nil && len(c.fails) == 0 {
 		c.settled = &pair{r.Want, r.Have}
 	}
 	return r, nil
+}
+
+// withHeld adds, until the first round without any doubt, the paths that the
+// ledger remembers and that would be kept if they were there. A fresh process
+// has an empty speaker: what it does not announce again, its peers drop once
+// they have heard the rest.
+func (c *Controller) withHeld(r Round, keep func(object.Key, []object.Source) *object.Block) object.Set {
+	if c.confident || keep == nil || r.LastKnown {
+		return r.Want
+	}
+	known := c.cfg.Journal.LastKnown()
+	tiePathsToRoutes(&known)
+	want, cloned := r.Want, false
+	for k, it := range known.AllOf(object.KindPath) {
+		if want.Has(k) || keep(k, it.Why) == nil {
+			continue
+		}
+		if !cloned {
+			want, cloned = want.Clone(), true
+		}
+		want.Put(it)
+	}
+	return want
+}
+
+// lostPaths are those that the ledger remembers and that are neither wanted nor
+// there: a fresh process would not announce them again.
+func (c *Controller) lostPaths(r Round) []object.Key {
+	if c.confident {
+		return nil
+	}
+	var lost []object.Key
+	for _, k := range c.cfg.Journal.Keys(object.KindPath) {
+		if !r.Want.Has(k) && !r.Have.Has(k) {
+			lost = append(lost, k)
+		}
+	}
+	return lost
 }
 
 // nothingChanged reports whether both sets are the very ones that the last
@@ -228,8 +273,8 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 	return res.Want, res.Skipped, snap.Chassis, nil
 }
 
-// movedAway reports whether a row that led to the object is bound to another
-// chassis that the database knows. That is positive evidence, which holds even
+// movedAway reports whether every row that decided that we expose the object is
+// bound to another chassis that the database knows. That is positive evidence, which holds even
 // where the database has lost our own Chassis row, as it does when
 // ovn-controller is stopped in the orderly way: its gateways are elsewhere then,
 // and two nodes must not announce them. A disconnected database proves nothing.
@@ -238,15 +283,19 @@ func movedAway(r Round, why []object.Source) bool {
 	if sb == nil || sb.Stale != "" || r.Snapshot.OVS.Stale != "" {
 		return false
 	}
+	moved := false
 	for _, src := range why {
-		if src.Table != "Port_Binding" {
+		if !src.Decides {
 			continue
 		}
-		if p, ok := sb.Port(src.Row); ok {
-			if name := sb.ChassisName(p.Chassis); name != "" && name != r.Snapshot.Chassis {
-				return true
-			}
+		p, ok := sb.Port(src.Row)
+		if !ok {
+			return false
 		}
+		if name := sb.ChassisName(p.Chassis); name == "" || name == r.Snapshot.Chassis {
+			return false
+		}
+		moved = true
 	}
-	return false
+	return moved
 }

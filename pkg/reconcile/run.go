@@ -3,10 +3,17 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// fightAfter rounds in a row that change something the pause begins to grow by
+// fightStep a round, up to fightMost.
+const (
+	fightAfter = 20
+	fightStep  = 5 * time.Millisecond
+	fightMost  = 250 * time.Millisecond
 )
 
 // quiet is the least pause between two rounds; a round that took longer is
@@ -96,6 +103,19 @@ func (c *Controller) Round(ctx context.Context, complete bool) (Round, error) {
 	return c.finish(ctx, r)
 }
 
+// RoundNow is Round for somebody who asks for one while the loop runs. It is
+// carried through even if they go away, and the loop looks again afterwards: it
+// is the loop that retries what failed.
+func (c *Controller) RoundNow(ctx context.Context, complete bool) (Round, error) {
+	defer func() {
+		select {
+		case c.kick <- struct{}{}:
+		default:
+		}
+	}()
+	return c.Round(context.WithoutCancel(ctx), complete)
+}
+
 // finish executes a planned round and reports it.
 func (c *Controller) finish(ctx context.Context, r Round) (Round, error) {
 	if !c.cfg.DryRun {
@@ -106,9 +126,7 @@ func (c *Controller) finish(ctx context.Context, r Round) (Round, error) {
 		if !r.Plan.Empty() {
 			r.Applied = c.applied
 		}
-		if err != nil {
-			return r, fmt.Errorf("state file: %w", err)
-		}
+		r.JournalErr = err
 	}
 	c.count(r)
 	c.report(r)
@@ -138,6 +156,9 @@ func (c *Controller) report(r Round) {
 	if c.cfg.OnRound != nil {
 		c.cfg.OnRound(r)
 	}
+	if r.JournalErr != nil {
+		c.cfg.Log.Error("state file cannot be written; what carries our mark is applied all the same", "err", r.JournalErr)
+	}
 	if r.ReadErr != nil {
 		c.cfg.Log.Error("part of reality cannot be read; its kinds are left alone", "err", r.ReadErr)
 	}
@@ -157,6 +178,7 @@ type waiter struct {
 	complete bool // the next round must read everything
 	audited  time.Time
 	restored bool
+	busy     time.Duration // how many rounds in a row have changed something
 	said     string
 }
 
@@ -183,14 +205,26 @@ func (w *waiter) notSynced(ctx context.Context, why error) error {
 	return err
 }
 
+// fight is a pause that grows while round after round changes something: a storm
+// of binds is taken in fewer rounds then, and somebody who undoes what we do is
+// not fought with all the machine has.
+func (w *waiter) fight(r Round) time.Duration {
+	if r.Plan.Empty() {
+		w.busy = 0
+		return 0
+	}
+	w.busy++
+	return min(max(0, w.busy-fightAfter)*fightStep, fightMost)
+}
+
 // wait blocks until there is a reason for another round; false means that ctx
 // ended.
 func (w *waiter) wait(ctx context.Context, r Round) bool {
 	clock := w.c.cfg.Clock
-	if r.Complete && r.Want.Len() > 0 {
+	if r.Complete {
 		w.audited = clock.Now()
 	}
-	pause := clock.After(max(quiet, r.Took()))
+	pause := clock.After(max(quiet, r.Took(), w.fight(r)))
 	select {
 	case <-ctx.Done():
 		return false
@@ -227,8 +261,8 @@ func (w *waiter) timer(r Round) <-chan time.Time {
 	if r.ReadErr != nil {
 		due = append(due, now.Add(rereadAfter))
 	}
-	if w.audited.IsZero() && !w.restored && w.c.cfg.StartupGrace > 0 {
-		due = append(due, w.started.Add(w.c.cfg.StartupGrace))
+	if grace := w.started.Add(w.c.cfg.StartupGrace); w.c.cfg.StartupGrace > 0 && !w.restored && grace.After(now) {
+		due = append(due, grace)
 	}
 	var first time.Time
 	for _, t := range due {

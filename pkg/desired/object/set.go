@@ -15,6 +15,9 @@ type Source struct {
 	Rule   string `json:"rule"`   // the rule of the driver's decision table: R1
 	Table  string `json:"table"`  // Port_Binding
 	Row    string `json:"row"`    // what people call the row: logical_port, or the row's UUID
+	// Decides is set on the row whose binding decides which chassis exposes the
+	// value: the port of a VM, the guard of a floating IP, a router's gateway.
+	Decides bool `json:"decides,omitempty"`
 }
 
 // String prints the source as one phrase.
@@ -34,15 +37,15 @@ type Block struct {
 
 // The codes of blocks.
 const (
-	BlockNotWired      = "not-wired"      // a patch port, MAC or device is missing
-	BlockNeedFailed    = "need-failed"    // something it stands on could not be applied
-	BlockNeedMissing   = "need-missing"   // something it stands on is neither wanted nor present
-	BlockForeign       = "foreign"        // somebody else's object stands under the same key
-	BlockBackoff       = "backoff"        // it failed and will be tried again later
-	BlockFrozen        = "frozen"         // nothing may be removed for now
-	BlockHeld          = "held"           // the row it came from cannot be read
-	BlockUnimplemented = "cannot-create"  // it is somebody else's to create
-	BlockUnmanaged     = "kind-unmanaged" // this instance does not manage the kind
+	BlockNotWired    = "not-wired"      // a patch port, MAC or device is missing
+	BlockNeedFailed  = "need-failed"    // something it stands on could not be applied
+	BlockNeedMissing = "need-missing"   // something it stands on is neither wanted nor present
+	BlockForeign     = "foreign"        // somebody else's object stands under the same key
+	BlockBackoff     = "backoff"        // it failed and will be tried again later
+	BlockFrozen      = "frozen"         // nothing may be removed for now
+	BlockHeld        = "held"           // the row it came from cannot be read
+	BlockUnmanaged   = "kind-unmanaged" // this instance does not manage the kind
+	BlockUnverified  = "unverified"     // what it stands on cannot be read now
 )
 
 // Item is a value together with why it is there and what must precede it.

@@ -130,3 +130,10 @@ func (p *pass) reportProblems(port *observe.PortBinding) {
 func (p *pass) why(rule string, port *observe.PortBinding) object.Source {
 	return p.Why(rule, "Port_Binding", port.LogicalPort)
 }
+
+// whyHere is why for the row whose binding decides which chassis exposes.
+func (p *pass) whyHere(rule string, port *observe.PortBinding) object.Source {
+	src := p.why(rule, port)
+	src.Decides = true
+	return src
+}

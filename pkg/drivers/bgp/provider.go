@@ -23,7 +23,7 @@ func (p *pass) providerPort(port *observe.PortBinding) {
 	if port.Type == observe.PortVirtual {
 		rule = "R2"
 	}
-	why := p.why(rule, port)
+	why := p.whyHere(rule, port)
 	addrs := portAddrs(port)
 	if len(addrs) == 0 && port.Unknown && p.cfg.UnknownMACFromCIDRs {
 		addrs = cidrAddrs(port)
@@ -78,7 +78,7 @@ func (p *pass) floatingIPs(port *observe.PortBinding) {
 		}
 		why := p.why("R5", port)
 		for _, addr := range nat.Addrs {
-			p.ExposeIP(n, addr, nil, why, p.why("R5", guard))
+			p.ExposeIP(n, addr, nil, why, p.whyHere("R5", guard))
 		}
 	}
 }
@@ -120,7 +120,7 @@ func (p *pass) findGateways() []gateway {
 // gateway exposes the addresses of a router's gateway port (R4).
 func (p *pass) gateway(gw gateway) {
 	p.reportProblems(gw.port)
-	why := p.why("R4", gw.port)
+	why := p.whyHere("R4", gw.port)
 	for _, el := range gw.port.Addresses {
 		for _, prefix := range el.Addrs {
 			p.ExposeIP(gw.network, prefix.Addr(), &expose.Gateway{MAC: el.MAC}, why)

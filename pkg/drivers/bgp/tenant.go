@@ -65,7 +65,7 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 			if !ok || !p.allowed(prefix.Addr(), lsp) {
 				continue
 			}
-			s := subnet{prefix.Masked(), via, gw.network, []object.Source{p.why("R7", lrp), p.why("R7", gw.port)}}
+			s := subnet{prefix.Masked(), via, gw.network, []object.Source{p.why("R7", lrp), p.whyHere("R7", gw.port)}}
 			if p.ExposeSubnet(gw.network, s.prefix, via, p.cfg.TenantMethod == MethodSubnet, s.why...) {
 				subnets[lsp.Datapath] = append(subnets[lsp.Datapath], s)
 			}

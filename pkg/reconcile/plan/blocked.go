@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -13,7 +15,7 @@ func (d *differ) findBlocked() {
 		if there {
 			d.present[k.Kind]++
 		}
-		if there && it.Block == nil && have.Value == it.Value && d.managed(k.Kind) {
+		if there && it.Block == nil && have.Value == it.Value && d.managed(k.Kind) && k.Kind != object.KindRule {
 			continue
 		}
 		d.odd[k] = true
@@ -35,7 +37,10 @@ func (d *differ) blockDependents() {
 				continue
 			}
 			if need, b, ok := d.badNeed(it); ok {
-				found[k] = object.Block{Code: object.BlockNeedFailed, Text: "needs " + need.Text() + ": " + b}
+				found[k] = object.Block{Code: object.BlockNeedFailed, Text: "needs " + need.Text() + ": " + b.Text}
+				if b.Code == object.BlockUnverified {
+					found[k] = object.Block{Code: b.Code, Text: found[k].Text}
+				}
 			}
 		}
 		grew = len(found) > 0
@@ -47,11 +52,19 @@ func (d *differ) blockDependents() {
 
 // blockOf finds the reasons that lie in the item itself.
 func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Block, bool) {
+	if slices.Contains(d.Unread, k.Kind) {
+		return object.Block{Code: object.BlockUnverified, Text: "kind " + k.Kind.String() + " cannot be read now"}, true
+	}
 	if !d.managed(k.Kind) {
 		return object.Block{Code: object.BlockUnmanaged, Text: "this instance does not manage kind " + k.Kind.String()}, true
 	}
 	if it.Block != nil {
 		return *it.Block, true
+	}
+	if k.Kind == object.KindRule {
+		if text, bad := d.captures(k); bad {
+			return object.Block{Code: object.BlockForeign, Text: text}, true
+		}
 	}
 	switch {
 	case ok && have.Value == it.Value:
@@ -63,11 +76,6 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	}
 	if why, waits := d.Waiting[k]; waits {
 		return object.Block{Code: object.BlockBackoff, Text: why}, true
-	}
-	if !ok && k.Kind == object.KindRule {
-		if text, bad := d.captures(k); bad {
-			return object.Block{Code: object.BlockForeign, Text: text}, true
-		}
 	}
 	if !ok {
 		for _, need := range it.Needs() {
@@ -95,15 +103,15 @@ func (d *differ) captures(rule object.Key) (string, bool) {
 }
 
 // badNeed finds a need that is blocked and not there.
-func (d *differ) badNeed(it object.Item) (object.Key, string, bool) {
+func (d *differ) badNeed(it object.Item) (object.Key, object.Block, bool) {
 	for _, need := range it.Needs() {
 		for _, k := range alias(need) {
 			if b, bad := d.blocked[k]; bad && b.Code != object.BlockUnmanaged && !d.asWanted(k) {
-				return k, b.Text, true
+				return k, b, true
 			}
 		}
 	}
-	return object.Key{}, "", false
+	return object.Key{}, object.Block{}, false
 }
 
 // asWanted reports whether what stands under k is what is wanted there; of what

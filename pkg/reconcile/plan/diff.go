@@ -20,8 +20,11 @@ type Input struct {
 	// Keep returns a reason not to delete what is not wanted any more: the
 	// world is frozen, or the row it came from cannot be read.
 	Keep func(object.Key, []object.Source) *object.Block
-	// Unmanaged kinds are left alone altogether.
+	// Unmanaged kinds are left alone altogether: another tool sees to them.
 	Unmanaged []object.Kind
+	// Unread kinds could not be read. They are left alone as well, and nothing
+	// new is announced that stands on one of them.
+	Unread []object.Kind
 	// Tidy looks for ledger keys that can be forgotten, which takes a pass over
 	// the whole ledger.
 	Tidy bool
@@ -70,7 +73,9 @@ func (d *differ) mine(k object.Key, have object.Item) bool {
 	return have.Marked || d.Ledger.Owned(k)
 }
 
-func (d *differ) managed(k object.Kind) bool { return !slices.Contains(d.Unmanaged, k) }
+func (d *differ) managed(k object.Kind) bool {
+	return !slices.Contains(d.Unmanaged, k) && !slices.Contains(d.Unread, k)
+}
 
 // wanted plans creates, updates and replacements.
 func (d *differ) wanted() {
@@ -128,7 +133,9 @@ func (d *differ) unwanted() {
 		// Of what is wanted but blocked only the announcement goes: wiring that
 		// nobody is told of does no harm and will be needed again. A path that
 		// could not be changed stays as it is until the next attempt.
-		stays := d.Want.Has(k) && (!blocked || k.Kind != object.KindPath || b.Code == object.BlockBackoff)
+		// One whose needs cannot be read stays too: nothing speaks against it.
+		stays := d.Want.Has(k) && (!blocked || k.Kind != object.KindPath ||
+			b.Code == object.BlockBackoff || b.Code == object.BlockUnverified)
 		if stays || !d.managed(k.Kind) || !d.mine(k, have) || k.Kind.IsSetting() && d.nothingLeft(k) {
 			continue
 		}
@@ -202,7 +209,7 @@ func (d *differ) forget() {
 	}
 	for _, kind := range object.Kinds() {
 		for _, k := range d.Ledger.Keys(kind) {
-			if d.managed(kind) && !d.Want.Has(k) && d.nothingLeft(k) {
+			if d.managed(kind) && !d.Want.Has(k) && d.nothingLeft(k) && (d.Keep == nil || d.Keep(k, d.Ledger.Why(k)) == nil) {
 				d.plan.Forget = append(d.plan.Forget, k)
 			}
 		}
