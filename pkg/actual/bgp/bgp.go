@@ -5,8 +5,8 @@
 // (Serve) or anybody's gobgpd, of which only what carries our marks is touched.
 //
 // It refuses to be a router: what a neighbour announces is never passed on to
-// another one, and nothing it learns reaches the kernel. It also refuses to
-// end the sessions when it is closed, because neighbours that support graceful
+// another one, and what it learns is an input of the next round (Learned) and
+// nothing else. It also refuses to end the sessions when it is closed, because neighbours that support graceful
 // restart (RFC 4724) then keep forwarding to this node until it is back.
 //
 // Read next: path.go, peer.go, then apply.go and read.go; for the second form

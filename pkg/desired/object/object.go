@@ -47,7 +47,7 @@ type kindInfo struct {
 	parse func(*fields) (Value, error)
 }
 
-// kinds holds one entry a kind. It is a function, not a variable, because
+// info is the table of kinds. It is a function, not a variable, because
 // nothing in this program may change it.
 func (k Kind) info() kindInfo {
 	switch k {

@@ -91,7 +91,8 @@ type pass struct {
 	*expose.Exposer
 	cfg      Config
 	sb       *observe.Southbound
-	me       observe.UUID // our Chassis row; zero if it is missing
+	host     *observe.Host // nil if nothing is known of the node
+	me       observe.UUID  // our Chassis row; zero if it is missing
 	networks *expose.Networks
 	gateways []gateway
 	// routers are the routers on each switch, filled in when first asked for.
@@ -99,7 +100,7 @@ type pass struct {
 }
 
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
-	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB}
+	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, host: snap.Host}
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID
 	}

@@ -59,6 +59,10 @@ func (p *pass) explainPort(port *observe.PortBinding, addr netip.Addr) reason.Ac
 		kind = "virtual port"
 	}
 	a.What = fmt.Sprintf("fixed IP of %s %s", kind, port.LogicalPort)
+	if port.IsBalancerVIP() && p.networks.IsProvider(port.Datapath) {
+		p.explainBalancer(a, port)
+		return a.Account
+	}
 	if !p.networks.IsProvider(port.Datapath) {
 		p.explainTenant(a, port, addr)
 		return a.Account
@@ -74,6 +78,31 @@ func (p *pass) explainPort(port *observe.PortBinding, addr netip.Addr) reason.Ac
 		a.Try = "set provider_unknown_mac_from_cidrs to take addresses from neutron:cidrs"
 	}
 	return a.Account
+}
+
+// explainBalancer accounts for the VIP of a load balancer, whose port is never
+// bound: the node with the gateway in front of the members has it.
+func (p *pass) explainBalancer(a *account, port *observe.PortBinding) {
+	a.What = "VIP of load balancer " + port.BalancerName()
+	rows := p.balancersByName()[port.BalancerName()]
+	a.step("OVN", len(rows) > 0, reason.NoRow, "VIP port %s; %d Load_Balancer rows, which exist once it has members", port.LogicalPort, len(rows))
+	for _, cr := range p.sb.Ports {
+		if cr.Type != observe.PortChassisRedirect {
+			continue
+		}
+		lsp, ok := p.sb.ProviderSide(cr)
+		if !ok || lsp.Datapath != port.Datapath {
+			continue
+		}
+		for _, lb := range rows {
+			if p.leadsTo(gateway{port: cr, lsp: lsp}, lb) {
+				p.owner(a, cr)
+				p.provider(a, port)
+				return
+			}
+		}
+	}
+	a.step("ownership", false, reason.NoGateway, "no router with a gateway on the VIP's network leads to its members")
 }
 
 // owner checks that the port is bound here and up, and names who has it.

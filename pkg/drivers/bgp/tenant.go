@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -65,12 +66,31 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 			if !ok || !p.allowed(prefix.Addr(), lsp) {
 				continue
 			}
+			if a, ours := p.nodeAddress(prefix.Masked()); ours {
+				p.Skip(observe.Skip{Table: "Port_Binding", Row: lrp.LogicalPort, Code: observe.SkipConflict,
+					Text: fmt.Sprintf("subnet %s holds or lies in %s of device %s: exposing it would capture the node's own traffic", prefix.Masked(), a.Net, a.Dev)})
+				continue
+			}
 			s := subnet{prefix.Masked(), via, gw.network, []object.Source{p.why("R7", lrp), p.whyHere("R7", gw.port)}}
 			if p.ExposeSubnet(gw.network, s.prefix, via, p.cfg.TenantMethod == MethodSubnet, s.why...) {
 				subnets[lsp.Datapath] = append(subnets[lsp.Datapath], s)
 			}
 		}
 	}
+}
+
+// nodeAddress finds an address of the node whose network overlaps a subnet. Our
+// own addresses on provider bridges are link-local or unique to us and never do.
+func (p *pass) nodeAddress(subnet netip.Prefix) (observe.DeviceAddress, bool) {
+	if p.host == nil {
+		return observe.DeviceAddress{}, false
+	}
+	for _, a := range p.host.Addresses {
+		if a.Net.Overlaps(subnet) {
+			return a, true
+		}
+	}
+	return observe.DeviceAddress{}, false
 }
 
 // gatewayAddr is the first address of the gateway of the same family; none if

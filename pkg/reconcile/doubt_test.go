@@ -1,0 +1,123 @@
+package reconcile
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// A row that decided names another chassis: that is evidence. A row that merely
+// belongs to the object, such as a remote VM behind our gateway, is none.
+func TestMovedAway(t *testing.T) {
+	s, err := story.Parse("include base")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := s.Snapshot("gw-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vm := object.Source{Rule: "R8", Table: "Port_Binding", Row: "vm1"} // on cmp-1
+	gw := object.Source{Rule: "R7", Table: "Port_Binding", Row: "cr-lrp-gw1", Decides: true}
+	guard := vm
+	guard.Decides = true
+	gone := object.Source{Table: "Port_Binding", Row: "no-such-port", Decides: true}
+	for _, tt := range []struct {
+		name string
+		me   string
+		why  []object.Source
+		want bool
+	}{
+		{"a tenant VM is elsewhere, its gateway here", "gw-1", []object.Source{vm, gw}, false},
+		{"the gateway is elsewhere", "gw-2", []object.Source{vm, gw}, true},
+		{"one of two that decide is here", "gw-1", []object.Source{guard, gw}, false},
+		{"both that decide are elsewhere", "gw-2", []object.Source{guard, gw}, true},
+		{"the row is gone", "gw-2", []object.Source{gone}, false},
+		{"nothing decides", "gw-2", []object.Source{vm}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := Round{Snapshot: snap}
+			r.Snapshot.Chassis = tt.me
+			if got := movedAway(r, tt.why); got != tt.want {
+				t.Errorf("got %t, want %t", got, tt.want)
+			}
+			r.Snapshot.SB = &observe.Southbound{}
+			if movedAway(r, tt.why) {
+				t.Error("an empty database proves nothing")
+			}
+		})
+	}
+}
+
+// A process that restarts while our Chassis row is missing announces again what
+// it announced before, although its speaker is empty and no driver wants it.
+func TestRestartInDoubtAnnouncesAgain(t *testing.T) {
+	s, err := story.Parse("include base\nport vmP on dp-pub mac \"fa:16:3e:15:9e:f0 172.24.4.92\" chassis cmp-1 up")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, "cmp-1", s, defaults(), nil)
+	if _, err := n.c.Round(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	path := object.NewPath(prefix("172.24.4.92/32"), object.OriginIncomplete)
+	announced := func() bool {
+		have, err := n.world.Read(t.Context(), actual.Focus{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return have.Has(path.Key())
+	}
+	if !announced() {
+		t.Fatalf("the path is not there at first:\n%s", n.world)
+	}
+	n.world.Unset(path.Key()) // the speaker went with the process
+	n.start()
+	snap, err := s.Snapshot("cmp-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap.SB = &observe.Southbound{Ports: snap.SB.Ports, Datapaths: snap.SB.Datapaths} // no Chassis at all
+	n.c.cfg.Observer = constant{snap}
+	r, err := n.c.Round(t.Context(), true)
+	if err != nil || r.Frozen == "" {
+		t.Fatalf("got %v, frozen %q, want a frozen round", err, r.Frozen)
+	}
+	if !announced() {
+		t.Errorf("the path was not announced again:\n%s", r.Plan)
+	}
+	if !n.db.Owned(path.Key()) {
+		t.Error("the ledger has forgotten the path")
+	}
+}
+
+// constant is an observer of one snapshot.
+type constant struct{ snap observe.Snapshot }
+
+func (c constant) Snapshot(context.Context) (observe.Snapshot, error) { return c.snap, nil }
+func (c constant) Changed() []<-chan struct{}                         { return nil }
+
+// What stands on a kind that cannot be read is not announced anew, and what is
+// announced stays.
+func TestUnreadKinds(t *testing.T) {
+	route := object.NewRoute(201, prefix("172.24.4.92/32"), "br-ex", netip.Addr{})
+	path := object.NewPath(prefix("172.24.4.92/32"), object.OriginIncomplete)
+	var want, none, announced object.Set
+	want.Put(object.Item{Value: route})
+	want.Put(object.Item{Value: path, After: []object.Key{route.Key()}})
+	announced.Put(object.Item{Value: path, Marked: true})
+	unread := []object.Kind{object.KindRoute, object.KindDevice, object.KindLink}
+	for name, have := range map[string]object.Set{"new": none, "announced": announced} {
+		p := plan.Diff(plan.Input{Want: want, Have: have, Ledger: plan.NoLedger{}, Unread: unread})
+		if !p.Empty() || !strings.Contains(p.String(), object.BlockUnverified) {
+			t.Errorf("%s:\n%s", name, p)
+		}
+	}
+}
