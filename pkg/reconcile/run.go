@@ -100,7 +100,7 @@ func (c *Controller) Round(ctx context.Context, complete bool) (Round, error) {
 	if err != nil {
 		return r, err
 	}
-	return c.finish(ctx, r)
+	return c.finish(ctx, r), nil
 }
 
 // RoundNow is Round for somebody who asks for one while the loop runs. It is
@@ -117,7 +117,7 @@ func (c *Controller) RoundNow(ctx context.Context, complete bool) (Round, error)
 }
 
 // finish executes a planned round and reports it.
-func (c *Controller) finish(ctx context.Context, r Round) (Round, error) {
+func (c *Controller) finish(ctx context.Context, r Round) Round {
 	if !c.cfg.DryRun {
 		began := c.cfg.Clock.Now()
 		var err error
@@ -130,7 +130,7 @@ func (c *Controller) finish(ctx context.Context, r Round) (Round, error) {
 	}
 	c.count(r)
 	c.report(r)
-	return r, nil
+	return r
 }
 
 func (c *Controller) count(r Round) {
@@ -201,8 +201,8 @@ func (w *waiter) notSynced(ctx context.Context, why error) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.c.finish(ctx, r)
-	return err
+	w.c.finish(ctx, r)
+	return nil
 }
 
 // fight is a pause that grows while round after round changes something: a storm

@@ -67,8 +67,10 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 				continue
 			}
 			if a, ours := p.nodeAddress(prefix.Masked()); ours {
-				p.Skip(observe.Skip{Table: "Port_Binding", Row: lrp.LogicalPort, Code: observe.SkipConflict,
-					Text: fmt.Sprintf("subnet %s holds or lies in %s of device %s: exposing it would capture the node's own traffic", prefix.Masked(), a.Net, a.Dev)})
+				p.Skip(observe.Skip{
+					Table: "Port_Binding", Row: lrp.LogicalPort, Code: observe.SkipConflict,
+					Text: fmt.Sprintf("subnet %s holds or lies in %s of device %s: exposing it would capture the node's own traffic", prefix.Masked(), a.Net, a.Dev),
+				})
 				continue
 			}
 			s := subnet{prefix.Masked(), via, gw.network, []object.Source{p.why("R7", lrp), p.whyHere("R7", gw.port)}}
