@@ -41,7 +41,7 @@ lab: deps build ## the same on real OVN, OVS and FRR in namespaces; ends with Ct
 	$(GO) run ./e2e/labrun -bin $(BIN)
 
 bench: deps ## ratios against floors and peers measured in the same run
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./pkg/... 
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./pkg/... ./e2e/bench
 
 cover: deps ## coverage of everything, as text
 	$(GO) test -p 1 -timeout 30m -coverpkg=./... -coverprofile=bin/cover.out ./... && $(GO) tool cover -func=bin/cover.out

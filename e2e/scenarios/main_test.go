@@ -19,6 +19,7 @@ import (
 // world is the one lab of all tests here; they use different names in it.
 type world struct {
 	*lab.Lab
+	dir    string // of the binary
 	bin    string
 	agents []*product.Agent
 	public *lab.Network
@@ -33,6 +34,7 @@ func run(m *testing.M) (code int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	err := shared.start(ctx)
+	defer func() { _ = os.RemoveAll(shared.dir) }()
 	if shared.Lab != nil {
 		defer func() {
 			if err := shared.Close(); err != nil {
@@ -53,7 +55,7 @@ func (w *world) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	w.bin = filepath.Join(dir, "bgp-ovn")
+	w.dir, w.bin = dir, filepath.Join(dir, "bgp-ovn")
 	build := exec.CommandContext(ctx, "go", "build", "-o", w.bin, "../../cmd/bgp-ovn")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build bgp-ovn: %w: %s", err, out)

@@ -29,7 +29,7 @@ type lab struct {
 func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Fatal("this test needs root for a network namespace of its own; run it with `make netns`")
+		t.Fatal("this test needs root for a network namespace of its own; run it with `make real`")
 	}
 }
 

@@ -28,7 +28,7 @@ type lab struct {
 func newLab(t *testing.T, devices ...string) *lab {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Fatal("this test needs root for a network namespace of its own; run it with `make netns`")
+		t.Fatal("this test needs root for a network namespace of its own; run it with `make real`")
 	}
 	runtime.LockOSThread() // never unlocked
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {

@@ -174,6 +174,9 @@ func (d *differ) suspects() iter.Seq2[object.Key, object.Item] {
 // item is withdrawn even while the world is frozen: what it stood on is known
 // to be missing.
 func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.Block {
+	if k.Kind < object.KindPath && d.announcedStill() {
+		return &object.Block{Code: object.BlockBackoff, Text: "a withdrawal failed, and traffic may still be sent here"}
+	}
 	if text, waits := d.Stuck[k]; waits {
 		return &object.Block{Code: object.BlockBackoff, Text: text}
 	}
@@ -181,6 +184,16 @@ func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.B
 		return nil
 	}
 	return d.Keep(k, why)
+}
+
+// announcedStill reports whether something that should be withdrawn could not be.
+func (d *differ) announcedStill() bool {
+	for k := range d.Stuck {
+		if k.Kind >= object.KindPath {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *differ) remove(k object.Key, have object.Item, why []object.Source, b object.Block) {
