@@ -252,8 +252,9 @@ func TestRandomWalk(t *testing.T) {
 	var names []string
 	for name := range all {
 		// While a bridge is missing what was wired on it stays, only its paths
-		// go: there the world does depend on where it came from.
-		if name != "X01-bridge-missing" && name != "X02-bridge-device-missing" {
+		// go, and while a row cannot be read everything is held: there the world
+		// does depend on where it came from.
+		if !slices.Contains([]string{"X01-bridge-missing", "X02-bridge-device-missing", "X07-unreadable-row"}, name) {
 			names = append(names, name)
 		}
 	}

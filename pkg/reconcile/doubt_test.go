@@ -121,3 +121,27 @@ func TestUnreadKinds(t *testing.T) {
 		}
 	}
 }
+
+// A row on which others stand holds everything while it cannot be read; a VM's
+// own row holds only what came from it.
+func TestUnreadableStructure(t *testing.T) {
+	s, err := story.Parse("include base")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := s.Snapshot("cmp-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, want := range map[string]bool{"vm1": false, "provnet-c1": true, "lrp-gw1": true, "cr-lrp-gw1": true, "a row of unknown type": true} {
+		r := Round{Snapshot: snap, Skipped: []observe.Skip{{Table: "Port_Binding", Row: row, Code: observe.SkipUnreadable, Hold: true}}}
+		if got := unreadableStructure(r) != ""; got != want {
+			t.Errorf("%s: got %t, want %t", row, got, want)
+		}
+		keep := (&Controller{}).keeper(r)
+		other := []object.Source{{Table: "Port_Binding", Row: "vm2", Decides: true}}
+		if got := keep(object.Key{}, other) != nil; got != want {
+			t.Errorf("%s: another row's objects held: %t, want %t", row, got, want)
+		}
+	}
+}

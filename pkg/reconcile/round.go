@@ -243,6 +243,7 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 	if r.Frozen == "" && len(held) == 0 {
 		return nil
 	}
+	structure := unreadableStructure(r)
 	return func(_ object.Key, why []object.Source) *object.Block {
 		if r.Frozen != "" && !movedAway(r, why) {
 			return &object.Block{Code: object.BlockFrozen, Text: r.Frozen}
@@ -251,6 +252,9 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 			if text, ok := held[src.RowRef()]; ok {
 				return &object.Block{Code: object.BlockHeld, Text: fmt.Sprintf("%s cannot be read: %s", src.RowRef(), text)}
 			}
+		}
+		if structure != "" && !movedAway(r, why) {
+			return &object.Block{Code: object.BlockHeld, Text: structure}
 		}
 		if len(why) == 0 {
 			return &object.Block{Code: object.BlockHeld, Text: "where it came from is not recorded, and some rows cannot be read"}
@@ -271,6 +275,26 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 	c.round.Unlock()
 	res := desired.Compute(snap, fixed, object.Set{}, drivers...)
 	return res.Want, res.Skipped, snap.Chassis, nil
+}
+
+// unreadableStructure names a row that cannot be read and on which objects stand
+// that name other rows as their source: a localnet, a router's port, or a row of
+// which not even the type is known. What it carried cannot be told, so that
+// everything is held that is not known to be elsewhere.
+func unreadableStructure(r Round) string {
+	if r.Snapshot.SB == nil {
+		return ""
+	}
+	for _, s := range r.Skipped {
+		if !s.Hold || s.Table != "Port_Binding" {
+			continue
+		}
+		p, ok := r.Snapshot.SB.Port(s.Row)
+		if !ok || p.Type != observe.PortVIF && p.Type != observe.PortVirtual {
+			return fmt.Sprintf("Port_Binding %s, on which others may stand, cannot be read: %s", s.Row, s.Text)
+		}
+	}
+	return ""
 }
 
 // movedAway reports whether every row that decided that we expose the object is
