@@ -47,6 +47,7 @@ func BenchmarkRound(b *testing.B) {
 				cpu := cpuTime()
 				idle := n.round(full, false)
 				idleCPU := cpuTime() - cpu
+				still := n.round(full, false)
 				audit := n.round(full, true)
 				remove := n.round(n.snapshot(0), false)
 				if !idle.Plan.Empty() || !audit.Plan.Empty() || create.Plan.Empty() || remove.Plan.Empty() {
@@ -64,6 +65,7 @@ func BenchmarkRound(b *testing.B) {
 				b.ReportMetric(remove.Applied.Seconds()/ipDel.Seconds(), "delete-x-ip")
 				b.ReportMetric(remove.Executed.Seconds()/del.Seconds(), "delete+journal-x-raw")
 				b.ReportMetric(idle.Took().Seconds()*1e3, "idle-ms")
+				b.ReportMetric(float64(still.Took().Nanoseconds())/1e3, "still-us")
 				b.ReportMetric(idle.Took().Seconds()/dump.Seconds(), "idle-x-dump")
 				b.ReportMetric(float64(idleCPU.Microseconds())/1e3, "idle-cpu-ms")
 				b.ReportMetric(audit.Took().Seconds()*1e3, "audit-ms")

@@ -24,6 +24,9 @@ type World struct {
 
 	mu    sync.Mutex
 	items object.Set
+	// lent is what Read handed out last; nil once items changed after that.
+	// Like the real backends, an unchanged world hands out the same set.
+	lent *object.Set
 	// fail holds errors to return once for the next change of a key.
 	fail   map[object.Key]error
 	writes int
@@ -59,7 +62,11 @@ func (w *World) Read(ctx context.Context, _ actual.Focus) (object.Set, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.items.Clone(), nil
+	if w.lent == nil {
+		s := w.items.Clone()
+		w.lent = &s
+	}
+	return *w.lent, nil
 }
 
 // Apply performs the changes in order.
@@ -109,8 +116,18 @@ func (w *World) put(c object.Change) error {
 	if c.Before == nil && exists && have.Value == c.After {
 		return nil
 	}
-	w.items.Put(object.Item{Value: c.After, Marked: marked(k.Kind)})
+	w.store(object.Item{Value: c.After, Marked: marked(k.Kind)})
 	return nil
+}
+
+func (w *World) store(it object.Item) {
+	w.lent = nil
+	w.items.Put(it)
+}
+
+func (w *World) drop(k object.Key) {
+	w.lent = nil
+	w.items.Remove(k)
 }
 
 // marked tells which kinds carry a mark in the systems that hold them.
@@ -135,7 +152,7 @@ func (w *World) remove(v object.Value) error {
 	if k.Kind.IsSetting() {
 		return fmt.Errorf("%s cannot be deleted", k.Text())
 	}
-	w.items.Remove(k)
+	w.drop(k)
 	if k.Kind == object.KindLink {
 		w.dropDevice(k.Name)
 	}
@@ -147,7 +164,7 @@ func (w *World) dropDevice(name string) {
 	for k, it := range w.items.Clone().All() {
 		for _, need := range it.Value.DependsOn() {
 			if need.Name == name {
-				w.items.Remove(k)
+				w.drop(k)
 				if k.Kind == object.KindLink {
 					w.dropDevice(k.Name)
 				}
@@ -161,7 +178,7 @@ func (w *World) Set(ours bool, values ...object.Value) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, v := range values {
-		w.items.Put(object.Item{Value: v, Marked: ours})
+		w.store(object.Item{Value: v, Marked: ours})
 	}
 }
 
@@ -170,7 +187,7 @@ func (w *World) Unset(keys ...object.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, k := range keys {
-		w.items.Remove(k)
+		w.drop(k)
 		if k.Kind == object.KindLink || k.Kind == object.KindDevice {
 			w.dropDevice(k.Name)
 		}
