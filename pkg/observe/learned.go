@@ -14,6 +14,12 @@ type Learned struct {
 	Revision uint64 `json:"revision"`
 	// Paths are the best paths of each prefix, by prefix and next hop.
 	Paths []LearnedPath `json:"paths"`
+	// EVPN are the paths of family l2vpn-evpn, the best of each NLRI, by route
+	// type, route distinguisher, MAC, prefix and next hop.
+	EVPN []EVPNRoute `json:"evpn,omitempty"`
+	// NoRoute are next hops of EVPN to which no route of this node leads, in
+	// order: what they announce cannot be used.
+	NoRoute []netip.Addr `json:"no_route,omitempty"`
 	// Unsettled says why paths may be missing: the sessions are not up yet
 	// after a start, or the speaker cannot be asked. Empty once it is known
 	// that what is not here is not announced.

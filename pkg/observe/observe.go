@@ -92,6 +92,16 @@ type Bridge struct {
 	// Patches are the ports of the bridge that carry
 	// external_ids:ovn-localnet-port, by that name.
 	Patches []PatchPort `json:"patches"`
+	// Made are the ports of the bridge that carry external_ids:bgp-ovn: those
+	// that we made, by name.
+	Made []MadePort `json:"made,omitempty"`
+}
+
+// MadePort is a port of ours on a provider bridge (see object.OVSPort).
+type MadePort struct {
+	Name string `json:"name"`
+	// OFPort is Interface.ofport; 0 while OVS has not assigned one.
+	OFPort uint16 `json:"ofport"`
 }
 
 // PatchPort connects a localnet port of OVN to a provider bridge.
@@ -122,6 +132,16 @@ func (b Bridge) Patch(localnet string) (PatchPort, bool) {
 		}
 	}
 	return PatchPort{}, false
+}
+
+// MadePort returns the port of ours of that name on this bridge.
+func (b Bridge) MadePort(name string) (MadePort, bool) {
+	for _, p := range b.Made {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return MadePort{}, false
 }
 
 // Host is what is known of the node's own network stack. It is nil in a

@@ -43,7 +43,7 @@ func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
 	}
 	vanished := 0
 	for _, op := range r.Plan.Ops {
-		if op.Verb == plan.Delete && op.Key().Kind == object.KindPath && rowsGone(r.Snapshot.SB, op.Why) {
+		if op.Verb == plan.Delete && op.Key().Kind.IsPath() && rowsGone(r.Snapshot.SB, op.Why) {
 			vanished++
 		}
 	}
@@ -52,7 +52,7 @@ func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
 			vanished++
 		}
 	}
-	total := r.Have.LenOf(object.KindPath) + len(lost)
+	total := r.Have.LenOf(object.KindPath) + r.Have.LenOf(object.KindEVPN) + len(lost)
 	if vanished < max(f.cfg.Least, 1) || float64(vanished) <= f.cfg.Share*float64(total) {
 		f.since = time.Time{}
 		return ""

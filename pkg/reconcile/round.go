@@ -114,7 +114,7 @@ func tiePathsToRoutes(s *object.Set) {
 		routes[k.Prefix] = append(routes[k.Prefix], k)
 		lengths[k.Prefix.Bits()] = true
 	}
-	for _, path := range s.SortedOf(object.KindPath) {
+	for _, path := range s.Only(object.KindPath, object.KindEVPN).Sorted() {
 		dst := path.Value.Key().Prefix
 		for bits := range lengths { // few: asking each is cheaper than asking each route
 			if over, err := dst.Addr().Prefix(bits); err == nil && bits <= dst.Bits() {
@@ -177,7 +177,7 @@ func (c *Controller) withHeld(r Round, keep func(object.Key, []object.Source) *o
 	known := c.cfg.Journal.LastKnown()
 	tiePathsToRoutes(&known)
 	want, cloned := r.Want, false
-	for k, it := range known.AllOf(object.KindPath) {
+	for k, it := range known.Only(object.KindPath, object.KindEVPN).All() {
 		if want.Has(k) || keep(k, it.Why) == nil {
 			continue
 		}
@@ -196,9 +196,11 @@ func (c *Controller) lostPaths(r Round) []object.Key {
 		return nil
 	}
 	var lost []object.Key
-	for _, k := range c.cfg.Journal.Keys(object.KindPath) {
-		if !r.Want.Has(k) && !r.Have.Has(k) {
-			lost = append(lost, k)
+	for _, kind := range []object.Kind{object.KindPath, object.KindEVPN} {
+		for _, k := range c.cfg.Journal.Keys(kind) {
+			if !r.Want.Has(k) && !r.Have.Has(k) {
+				lost = append(lost, k)
+			}
 		}
 	}
 	return lost
@@ -222,8 +224,8 @@ func (c *Controller) owned() []object.Key {
 	}
 	out := []object.Key{}
 	for _, k := range []object.Kind{
-		object.KindDevice, object.KindLink, object.KindSysctl, object.KindAddress,
-		object.KindNeigh, object.KindProxyNeigh, object.KindRule, object.KindFlow,
+		object.KindDevice, object.KindLink, object.KindOVSPort, object.KindMaster, object.KindSysctl, object.KindAddress,
+		object.KindNeigh, object.KindProxyNeigh, object.KindFDB, object.KindRule, object.KindFlow,
 	} {
 		out = append(out, c.cfg.Journal.Keys(k)...)
 	}

@@ -110,14 +110,31 @@ func (w *World) put(c object.Change) error {
 			return fmt.Errorf("%s: device %s: %w", k.Text(), need.Name, actual.ErrGone)
 		}
 	}
-	if c.Before == nil && exists && have.Value != c.After && !k.Kind.IsSetting() {
+	if c.Before == nil && exists && have.Value != c.After && !k.Kind.IsSetting() && !halfVeth(have, c.After) {
 		return fmt.Errorf("%s exists as %q", k.Text(), have.Value.Attrs())
 	}
 	if c.Before == nil && exists && have.Value == c.After {
 		return nil
 	}
-	w.store(object.Item{Value: c.After, Marked: marked(k.Kind)})
+	w.makePeer(c.After, exists)
+	w.store(object.Item{Value: c.After, Marked: k.Kind.HasMark()})
 	return nil
+}
+
+// halfVeth reports whether a link stands because its other end was made.
+func halfVeth(have object.Item, want object.Value) bool {
+	h, ok := have.Value.(object.Link)
+	w, wanted := want.(object.Link)
+	return ok && wanted && have.Marked && h.Peer != "" && h.SameDevice(w)
+}
+
+// makePeer makes the other end of a new veth, as the kernel does.
+func (w *World) makePeer(v object.Value, exists bool) {
+	l, ok := v.(object.Link)
+	if !ok || l.Peer == "" || exists || w.items.Has(object.Key{Kind: object.KindLink, Name: l.Peer}) {
+		return
+	}
+	w.store(object.Item{Value: object.Link{Name: l.Peer, Type: l.Type, Peer: l.Name}, Marked: true})
 }
 
 func (w *World) store(it object.Item) {
@@ -130,21 +147,15 @@ func (w *World) drop(k object.Key) {
 	w.items.Remove(k)
 }
 
-// marked tells which kinds carry a mark in the systems that hold them.
-func marked(k object.Kind) bool {
-	switch k {
-	case object.KindLink, object.KindRoute, object.KindRule, object.KindFlow, object.KindPath, object.KindPeer:
-		return true
-	default:
-		return false
-	}
-}
-
 // hasDevice treats devices as present when the world does not hold any: a
 // world of BGP paths alone has no opinion on them.
 func (w *World) hasDevice(name string) bool {
-	return w.items.Has(object.Key{Kind: object.KindDevice, Name: name}) ||
-		w.items.Has(object.Key{Kind: object.KindLink, Name: name})
+	for _, kind := range []object.Kind{object.KindDevice, object.KindLink, object.KindOVSPort} {
+		if w.items.Has(object.Key{Kind: kind, Name: name}) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *World) remove(v object.Value) error {
@@ -152,24 +163,44 @@ func (w *World) remove(v object.Value) error {
 	if k.Kind.IsSetting() {
 		return fmt.Errorf("%s cannot be deleted", k.Text())
 	}
+	it, exists := w.items.Get(k)
 	w.drop(k)
-	if k.Kind == object.KindLink {
-		w.dropDevice(k.Name)
+	if exists && k.Kind.IsDevice() {
+		w.dropDevice(it.Value)
 	}
 	return nil
 }
 
-// dropDevice removes what the kernel removes with a device.
-func (w *World) dropDevice(name string) {
+// dropDevice removes what the kernel removes with a device: what sits on it and
+// the other end of a veth. What it was the master of is released.
+func (w *World) dropDevice(v object.Value) {
+	name := v.Key().Name
+	if l, ok := v.(object.Link); ok && l.Peer != "" {
+		w.dropWith(object.Key{Kind: object.KindLink, Name: l.Peer})
+	}
 	for k, it := range w.items.Clone().All() {
+		if l, ok := it.Value.(object.Link); ok && l.Master == name {
+			l.Master, l.NoLearning, l.Suppress = "", l.Type == object.LinkVXLAN, false
+			it.Value = l
+			w.store(it)
+			continue
+		}
 		for _, need := range it.Value.DependsOn() {
-			if need.Name == name {
-				w.drop(k)
-				if k.Kind == object.KindLink {
-					w.dropDevice(k.Name)
-				}
+			if need.Name == name && k.Kind != object.KindOVSPort {
+				w.dropWith(k)
 			}
 		}
+	}
+}
+
+func (w *World) dropWith(k object.Key) {
+	it, exists := w.items.Get(k)
+	if !exists {
+		return
+	}
+	w.drop(k)
+	if k.Kind.IsDevice() {
+		w.dropDevice(it.Value)
 	}
 }
 
@@ -187,9 +218,10 @@ func (w *World) Unset(keys ...object.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, k := range keys {
+		it, exists := w.items.Get(k)
 		w.drop(k)
-		if k.Kind == object.KindLink || k.Kind == object.KindDevice {
-			w.dropDevice(k.Name)
+		if exists && (k.Kind.IsDevice() || k.Kind == object.KindDevice) {
+			w.dropDevice(it.Value)
 		}
 	}
 }
@@ -231,7 +263,7 @@ func (w *World) String() string {
 	defer w.mu.Unlock()
 	var b strings.Builder
 	for _, it := range w.items.Sorted() {
-		if marked(it.Value.Key().Kind) && !it.Marked {
+		if it.Value.Key().Kind.HasMark() && !it.Marked {
 			b.WriteString("* ")
 		}
 		b.WriteString(object.Text(it.Value) + "\n")

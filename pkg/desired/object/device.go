@@ -14,12 +14,7 @@ type Device struct {
 func (d Device) Key() Key { return Key{Kind: KindDevice, Name: d.Name} }
 
 // Attrs prints the admin state.
-func (d Device) Attrs() string {
-	if d.Up {
-		return "up"
-	}
-	return "down"
-}
+func (d Device) Attrs() string { return upOrDown(d.Up) }
 
 // DependsOn is empty.
 func (d Device) DependsOn() []Key { return nil }

@@ -27,7 +27,7 @@ func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 // IsZero reports whether the address is unset.
 func (m MAC) IsZero() bool { return m == MAC{} }
 
-// Neigh is a permanent neighbour entry (RTM_NEWNEIGH, NUD_PERMANENT).
+// Neigh is a neighbour entry (RTM_NEWNEIGH) that the kernel need not resolve.
 type Neigh struct {
 	// Dev is the device's name.
 	Dev string `json:"dev"`
@@ -35,6 +35,9 @@ type Neigh struct {
 	Addr netip.Addr `json:"address"`
 	// MAC is NDA_LLADDR.
 	MAC MAC `json:"lladdr"`
+	// Learned enters it as a control plane does that has learnt it from others
+	// (NUD_NOARP, NTF_EXT_LEARNED); otherwise it is permanent (NUD_PERMANENT).
+	Learned bool `json:"extern_learn,omitempty"`
 }
 
 // Key is device and address.
@@ -44,8 +47,13 @@ func (n Neigh) Key() Key {
 
 func neighKey(k Key) string { return k.Prefix.Addr().String() + " dev " + k.Name }
 
-// Attrs prints the link-layer address.
-func (n Neigh) Attrs() string { return "lladdr " + n.MAC.String() }
+// Attrs prints the link-layer address and whether it was learnt.
+func (n Neigh) Attrs() string {
+	if n.Learned {
+		return "lladdr " + n.MAC.String() + " extern_learn"
+	}
+	return "lladdr " + n.MAC.String()
+}
 
 // DependsOn names the device.
 func (n Neigh) DependsOn() []Key { return []Key{DeviceNeed(n.Dev)} }
@@ -53,9 +61,11 @@ func (n Neigh) DependsOn() []Key { return []Key{DeviceNeed(n.Dev)} }
 func parseNeigh(f *fields) (Value, error) {
 	n := Neigh{Addr: f.addr()}
 	n.Dev = f.wordAfter("dev")
-	var err error
-	if n.MAC, err = ParseMAC(f.wordAfter("lladdr")); err != nil && f.err == nil {
-		f.err = err
+	f.literal("lladdr")
+	n.MAC = f.mac()
+	if f.more() {
+		f.literal("extern_learn")
+		n.Learned = true
 	}
 	return n, f.end()
 }

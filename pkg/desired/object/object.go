@@ -27,15 +27,19 @@ type Kind uint8
 // The kinds, in the order in which they are built.
 const (
 	KindDevice     Kind = iota + 1 // admin state of a device that others created
-	KindLink                       // a device of our own (VLAN)
+	KindLink                       // a device of our own (VLAN, VRF, bridge, VXLAN, veth)
+	KindOVSPort                    // a port of our own on a bridge of Open vSwitch
+	KindMaster                     // a device that others created, in a VRF or bridge
 	KindSysctl                     // a kernel setting under /proc/sys
 	KindAddress                    // an address on a device
-	KindNeigh                      // a permanent neighbour
+	KindNeigh                      // a neighbour that is not resolved but told
 	KindProxyNeigh                 // a proxy neighbour (ARP or NDP)
+	KindFDB                        // an entry of a bridge's or VXLAN device's forwarding database
 	KindRoute                      // a FIB entry
 	KindRule                       // a policy rule
 	KindFlow                       // an OpenFlow entry
-	KindPath                       // a BGP path that originates here
+	KindPath                       // a unicast BGP path that originates here
+	KindEVPN                       // an EVPN path that originates here
 	KindPeer                       // a BGP neighbour
 	kindEnd
 )
@@ -55,6 +59,10 @@ func (k Kind) info() kindInfo {
 		return kindInfo{"device", nameOnly, parseDevice}
 	case KindLink:
 		return kindInfo{"link", nameOnly, parseLink}
+	case KindOVSPort:
+		return kindInfo{"ovsport", nameOnly, parseOVSPort}
+	case KindMaster:
+		return kindInfo{"master", nameOnly, parseMaster}
 	case KindSysctl:
 		return kindInfo{"sysctl", nameOnly, parseSysctl}
 	case KindAddress:
@@ -63,6 +71,8 @@ func (k Kind) info() kindInfo {
 		return kindInfo{"neigh", neighKey, parseNeigh}
 	case KindProxyNeigh:
 		return kindInfo{"proxy", neighKey, parseProxyNeigh}
+	case KindFDB:
+		return kindInfo{"fdb", fdbKey, parseFDB}
 	case KindRoute:
 		return kindInfo{"route", routeKey, parseRoute}
 	case KindRule:
@@ -71,6 +81,8 @@ func (k Kind) info() kindInfo {
 		return kindInfo{"flow", flowKey, parseFlow}
 	case KindPath:
 		return kindInfo{"path", pathKey, parsePath}
+	case KindEVPN:
+		return kindInfo{"evpn", evpnKey, parseEVPNPath}
 	case KindPeer:
 		return kindInfo{"peer", nameOnly, parsePeer}
 	default:
@@ -112,9 +124,9 @@ func Kinds() []Kind {
 // each once a round would cost more than the whole diff.
 type Key struct {
 	Kind   Kind
-	Name   string       // device, sysctl, bridge or peer
-	Sub    string       // what a name alone does not tell: the match of a flow
-	Num    uint32       // routing table, priority or address family
+	Name   string       // device, sysctl, bridge, peer or route distinguisher
+	Sub    string       // what a name alone does not tell: the match of a flow, a MAC
+	Num    uint32       // routing table, priority, address family or EVPN route type
 	Aux    uint32       // metric
 	Prefix netip.Prefix // address or prefix
 }
@@ -166,12 +178,20 @@ type Setting interface {
 // deleted.
 func (k Kind) IsSetting() bool { return k == KindDevice || k == KindSysctl }
 
+// IsPath reports whether values of this kind are announced to neighbours: they
+// are withdrawn before anything is taken down, and come after what they stand on.
+func (k Kind) IsPath() bool { return k == KindPath || k == KindEVPN }
+
+// IsDevice reports whether values of this kind are devices, or make one, that
+// others stand on and that take them along when they go.
+func (k Kind) IsDevice() bool { return k == KindLink || k == KindOVSPort }
+
 // HasMark reports whether values of this kind carry our mark in the system that
 // holds them, so that they are provably ours without the ledger. Addresses and
 // neighbours do on kernels that know their protocol attribute, but not on all.
 func (k Kind) HasMark() bool {
 	switch k {
-	case KindLink, KindRoute, KindRule, KindFlow, KindPath, KindPeer:
+	case KindLink, KindOVSPort, KindRoute, KindRule, KindFlow, KindPath, KindEVPN, KindPeer:
 		return true
 	default:
 		return false
@@ -210,8 +230,8 @@ func kindOf[T interface {
 }
 
 var _ = []func(){
-	kindOf[Device], kindOf[Link], kindOf[Sysctl], kindOf[Address], kindOf[Neigh], kindOf[ProxyNeigh],
-	kindOf[Route], kindOf[Rule], kindOf[Flow], kindOf[Path], kindOf[Peer],
+	kindOf[Device], kindOf[Link], kindOf[OVSPort], kindOf[Master], kindOf[Sysctl], kindOf[Address], kindOf[Neigh],
+	kindOf[ProxyNeigh], kindOf[FDB], kindOf[Route], kindOf[Rule], kindOf[Flow], kindOf[Path], kindOf[EVPNPath], kindOf[Peer],
 }
 
 func nameOnly(k Key) string { return k.Name }

@@ -34,16 +34,38 @@ func drawValue(t *rapid.T) Value {
 	case KindDevice:
 		return Device{Name: dev, Up: yes.Draw(t, "up")}
 	case KindLink:
-		return Link{Name: dev, Type: "vlan", Parent: word.Draw(t, "parent"), VLAN: rapid.Uint16().Draw(t, "vlan"), Up: yes.Draw(t, "up")}
+		return drawLink(t, dev, word.Draw(t, "other"), mac)
+	case KindOVSPort:
+		p := OVSPort{Name: dev, Bridge: word.Draw(t, "bridge"), Tag: rapid.Uint16().Draw(t, "tag")}
+		if yes.Draw(t, "internal") {
+			p.Type, p.MAC = OVSInternal, mac
+		}
+		return p
+	case KindMaster:
+		return Master{Dev: dev, Master: word.Draw(t, "master"), Up: yes.Draw(t, "up")}
+	case KindFDB:
+		d := FDB{Dev: dev, MAC: mac, Dst: draw4or6(t, "dst")}
+		switch rapid.IntRange(0, 2).Draw(t, "form") {
+		case 0:
+			d.MAC = MAC{}
+		case 1:
+			d.MAC[5], d.Dst = 1, netip.Addr{}
+		default:
+			d.MAC[5] = 1
+		}
+		return d
 	case KindSysctl:
 		return Sysctl{Path: "net/ipv4/conf/" + dev + "/proxy_arp", Val: fmt.Sprint(num32.Draw(t, "val"))}
 	case KindAddress:
 		return Address{Dev: dev, Prefix: drawPrefix(t)}
 	case KindNeigh:
-		return Neigh{Dev: dev, Addr: draw4or6(t, "addr"), MAC: mac}
+		return Neigh{Dev: dev, Addr: draw4or6(t, "addr"), MAC: mac, Learned: yes.Draw(t, "learned")}
 	case KindProxyNeigh:
 		return ProxyNeigh{Dev: dev, Addr: draw4or6(t, "addr")}
 	case KindRoute:
+		if yes.Draw(t, "unreachable") {
+			return UnreachableRoute(num32.Draw(t, "table"), drawPrefix(t), num32.Draw(t, "metric"))
+		}
 		r := NewRoute(num32.Draw(t, "table"), drawPrefix(t), dev, netip.Addr{})
 		if yes.Draw(t, "via") {
 			r.Via = draw4or6(t, "via")
@@ -65,6 +87,8 @@ func drawValue(t *rapid.T) Value {
 			p.NextHop = NextHop{draw4or6(t, "next hop")}
 		}
 		return p
+	case KindEVPN:
+		return drawEVPN(t, mac)
 	case KindPeer:
 		return Peer{
 			Address: draw4or6(t, "peer").String(), Port: rapid.Uint16().Draw(t, "port"), AS: num32.Draw(t, "as"),
@@ -75,6 +99,49 @@ func drawValue(t *rapid.T) Value {
 		t.Fatalf("no values of kind %s: add them here", kind)
 		return nil
 	}
+}
+
+func drawLink(t *rapid.T, name, other string, mac MAC) Link {
+	up := rapid.Bool().Draw(t, "up")
+	switch rapid.IntRange(0, 4).Draw(t, "type") {
+	case 0:
+		return Link{Name: name, Type: LinkVLAN, Parent: other, VLAN: rapid.Uint16().Draw(t, "vlan"), Up: up}
+	case 1:
+		return Link{Name: name, Type: LinkVRF, Table: rapid.Uint32().Draw(t, "table"), Up: up}
+	case 2:
+		return Link{Name: name, Type: LinkBridge, MAC: mac, Master: other, Up: up}
+	case 3:
+		return Link{
+			Name: name, Type: LinkVXLAN, VNI: rapid.Uint32().Draw(t, "vni"), Local: draw4or6(t, "local"), Port: rapid.Uint16().Draw(t, "port"),
+			MAC: mac, Master: other, NoLearning: true, Suppress: rapid.Bool().Draw(t, "suppress"), Up: up,
+		}
+	default:
+		return Link{Name: name, Type: LinkVeth, Peer: other, MAC: mac, Up: up}
+	}
+}
+
+func drawEVPN(t *rapid.T, mac MAC) EVPNPath {
+	targets, err := RouteTargetsOf("64999:1001", fmt.Sprint("4200000000:", rapid.Uint16().Draw(t, "rt")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := EVPNPath{
+		RD: fmt.Sprint("192.0.2.1:", rapid.Uint16().Draw(t, "rd")), VNI: rapid.Uint32().Draw(t, "vni"), NextHop: draw4or6(t, "vtep"),
+		Targets: targets, Origin: Origin(rapid.IntRange(0, 2).Draw(t, "origin")),
+	}
+	host := draw4or6(t, "host")
+	switch rapid.IntRange(0, 2).Draw(t, "type") {
+	case 0:
+		p.Type, p.MAC, p.Mobility = EVPNMacIP, mac, MetricOf(rapid.Uint32().Draw(t, "mobility"))
+		if rapid.Bool().Draw(t, "has an address") {
+			p.Prefix = netip.PrefixFrom(host, host.BitLen())
+		}
+	case 1:
+		p.Type, p.Prefix = EVPNMulticast, netip.PrefixFrom(host, host.BitLen())
+	default:
+		p.Type, p.Prefix, p.RouterMAC = EVPNPrefix, drawPrefix(t), mac
+	}
+	return p
 }
 
 // TestParseIsTheInverseOfText: state files and goldens depend on it.
@@ -111,6 +178,9 @@ func TestParseRefuses(t *testing.T) {
 		"link br-ex.7 type vlan parent br-ex id 70000 up", "rule ipx priority 1 lookup 2",
 		"path ipv4-unicast 10.0.0.1/32 next-hop self origin unknown", "path ipv4-unicast 10.0.0.1/32 next-hop self",
 		"path ipv5-unicast 10.0.0.1/32 next-hop self origin igp", "neigh 10.0.0.1 dev br-ex lladdr 02:00",
+		"link vrf-1 type vrf up", "link vx type vxlan id 1 local 192.0.2.1 port 4789", "ovsport p type internal", "master v of vrf-1",
+		"fdb self 02:00:00:00:00:01 dev vx", "fdb other dev vx", "neigh 10.0.0.1 dev br-ex lladdr 02:00:00:00:00:01 learnt",
+		"evpn type-4 10.0.0.0/8 rd 1:1", "evpn type-5 10.0.0.0/8 rd 1:1 next-hop 192.0.2.1 vni 1 rt 1:2:3 origin igp",
 		"sysctl net/ipv4/ip_forward 1", "flow br-ex table 300 priority 1 ip cookie 1 actions drop",
 	} {
 		if v, err := Parse(line); err == nil {

@@ -114,6 +114,38 @@ func (f *fields) prefix() netip.Prefix {
 	return p
 }
 
+// host reads an address as a host prefix.
+func (f *fields) host() netip.Prefix {
+	a := f.addr()
+	if f.err != nil {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(a, a.BitLen())
+}
+
+func (f *fields) mac() MAC {
+	w := f.word()
+	if f.err != nil {
+		return MAC{}
+	}
+	m, err := ParseMAC(w)
+	if err != nil {
+		f.err = err
+	}
+	return m
+}
+
+func (f *fields) origin() Origin {
+	switch f.oneOf("igp", "egp", "incomplete") {
+	case "egp":
+		return OriginEGP
+	case "incomplete":
+		return OriginIncomplete
+	default:
+		return OriginIGP
+	}
+}
+
 func (f *fields) rest() string {
 	r := strings.Join(f.words, " ")
 	f.words = nil

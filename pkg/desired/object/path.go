@@ -10,10 +10,11 @@ import (
 type Family uint8
 
 // The families that paths may belong to. Their names are those of RFC 4760
-// practice: ipv4-unicast, ipv6-unicast.
+// practice: ipv4-unicast, ipv6-unicast, l2vpn-evpn.
 const (
 	IPv4Unicast Family = iota + 1
 	IPv6Unicast
+	L2VPNEVPN // RFC 7432: paths of kind EVPNPath
 )
 
 // FamilyOf is the unicast family of an address.
@@ -26,12 +27,12 @@ func FamilyOf(a netip.Addr) Family {
 
 // ParseFamily reads a family's name.
 func ParseFamily(s string) (Family, error) {
-	for _, f := range []Family{IPv4Unicast, IPv6Unicast} {
+	for _, f := range []Family{IPv4Unicast, IPv6Unicast, L2VPNEVPN} {
 		if f.String() == s {
 			return f, nil
 		}
 	}
-	return 0, fmt.Errorf("unknown address family %q: use ipv4-unicast or ipv6-unicast", s)
+	return 0, fmt.Errorf("unknown address family %q: use ipv4-unicast, ipv6-unicast or l2vpn-evpn", s)
 }
 
 // String returns the family's name.
@@ -41,6 +42,8 @@ func (f Family) String() string {
 		return "ipv4-unicast"
 	case IPv6Unicast:
 		return "ipv6-unicast"
+	case L2VPNEVPN:
+		return "l2vpn-evpn"
 	default:
 		return fmt.Sprintf("family(%d)", uint8(f))
 	}
@@ -74,7 +77,7 @@ func (o Origin) String() string {
 // MarshalText is String for JSON.
 func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
-// Path is one BGP path that originates in our speaker.
+// Path is one unicast BGP path that originates in our speaker.
 type Path struct {
 	Family Family       `json:"family"`
 	Prefix netip.Prefix `json:"prefix"`
@@ -149,12 +152,7 @@ func parsePath(f *fields) (Value, error) {
 		p.NextHop.Addr, f.err = netip.ParseAddr(hop)
 	}
 	f.literal("origin")
-	switch f.oneOf("igp", "egp", "incomplete") {
-	case "egp":
-		p.Origin = OriginEGP
-	case "incomplete":
-		p.Origin = OriginIncomplete
-	}
+	p.Origin = f.origin()
 	for f.more() {
 		switch w := f.word(); w {
 		case "communities":

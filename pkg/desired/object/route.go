@@ -17,6 +17,9 @@ type Route struct {
 	Dst netip.Prefix `json:"dst"`
 	// Metric is RTA_PRIORITY; for IPv6 never 0, because the kernel stores 1024.
 	Metric uint32 `json:"metric"`
+	// Unreachable refuses what no better route leads to (RTN_UNREACHABLE); such a
+	// route has no device and no next hop.
+	Unreachable bool `json:"unreachable,omitempty"`
 	// Dev is the name of the outgoing link; the index is resolved when applying.
 	// It is empty if there are Hops.
 	Dev string `json:"dev"`
@@ -70,6 +73,11 @@ func NewRoute(table uint32, dst netip.Prefix, dev string, via netip.Addr) Route 
 	return r
 }
 
+// UnreachableRoute refuses dst in a table. The metric must not be 0 for IPv6.
+func UnreachableRoute(table uint32, dst netip.Prefix, metric uint32) Route {
+	return Route{Table: table, Dst: dst.Masked(), Metric: metric, Unreachable: true}
+}
+
 // WithHops returns the route with exactly these next hops, in their one form.
 func (r Route) WithHops(hops ...Hop) Route {
 	hops = slices.Clone(hops)
@@ -113,6 +121,9 @@ func routeKey(k Key) string {
 
 // Attrs prints next hop and preferred source.
 func (r Route) Attrs() string {
+	if r.Unreachable {
+		return "unreachable"
+	}
 	var b strings.Builder
 	if r.Hops.Empty() {
 		b.WriteString("dev " + r.Dev)
@@ -130,6 +141,9 @@ func (r Route) Attrs() string {
 
 // DependsOn names the outgoing devices.
 func (r Route) DependsOn() []Key {
+	if r.Unreachable {
+		return nil
+	}
 	if r.Hops.Empty() {
 		return []Key{DeviceNeed(r.Dev)}
 	}
@@ -150,6 +164,8 @@ func parseRoute(f *fields) (Value, error) {
 	var hops []Hop
 	for f.more() {
 		switch w := f.word(); w {
+		case "unreachable":
+			r.Unreachable = true
 		case "dev":
 			r.Dev = f.word()
 		case "via":

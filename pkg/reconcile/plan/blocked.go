@@ -136,10 +136,16 @@ func (d *differ) known(need object.Key) bool {
 }
 
 // alias returns the keys that can satisfy a need: a device need is met by a
-// link of ours just as well.
+// link of ours just as well, or by a port for which Open vSwitch makes one, and
+// it is of use only in the VRF that it is to be in.
 func alias(need object.Key) []object.Key {
 	if need.Kind != object.KindDevice {
 		return []object.Key{need}
 	}
-	return []object.Key{{Kind: object.KindLink, Name: need.Name}, need}
+	return []object.Key{
+		{Kind: object.KindLink, Name: need.Name},
+		{Kind: object.KindOVSPort, Name: need.Name},
+		{Kind: object.KindMaster, Name: need.Name},
+		need,
+	}
 }

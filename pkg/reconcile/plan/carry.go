@@ -19,8 +19,8 @@ func (d *differ) carry(going, kept []object.Item) []object.Item {
 	c := newCarriers(kept)
 	// In this order whatever stands on a value has been looked at before it.
 	for _, kind := range []object.Kind{
-		object.KindRoute, object.KindRule, object.KindNeigh, object.KindAddress, object.KindLink, object.KindSysctl,
-		object.KindDevice,
+		object.KindRoute, object.KindRule, object.KindFDB, object.KindNeigh, object.KindAddress, object.KindMaster,
+		object.KindOVSPort, object.KindLink, object.KindSysctl, object.KindDevice,
 	} {
 		going = slices.DeleteFunc(going, func(it object.Item) bool {
 			k := it.Value.Key()

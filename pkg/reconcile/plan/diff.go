@@ -110,14 +110,14 @@ func (d *differ) replace(k object.Key, it, have object.Item, exists bool) {
 		d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why, Note: "its device is replaced"})
 		return
 	}
-	if exists && (k.Kind == object.KindLink || k.Kind == object.KindPath) {
+	if exists && (k.Kind.IsDevice() || k.Kind.IsPath()) {
 		op := Op{Verb: Delete, Phase: Clear, Before: have.Value, Why: it.Why, Note: NoteReplaced}
-		if k.Kind == object.KindPath {
+		if k.Kind.IsPath() {
 			op.Phase = Withdraw
 		}
 		d.plan.Ops = append(d.plan.Ops, op)
 	}
-	if exists && k.Kind != object.KindLink && k.Kind != object.KindPath && !d.vanishes(k) {
+	if exists && !k.Kind.IsDevice() && !k.Kind.IsPath() && !d.vanishes(k) {
 		// It does not sit on the link yet, and so does not go with it.
 		d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why})
 		return
@@ -134,7 +134,7 @@ func (d *differ) unwanted() {
 		// nobody is told of does no harm and will be needed again. A path that
 		// could not be changed stays as it is until the next attempt.
 		// One whose needs cannot be read stays too: nothing speaks against it.
-		stays := d.Want.Has(k) && (!blocked || k.Kind != object.KindPath ||
+		stays := d.Want.Has(k) && (!blocked || !k.Kind.IsPath() ||
 			b.Code == object.BlockBackoff || b.Code == object.BlockUnverified)
 		if stays || !d.managed(k.Kind) || !d.mine(k, have) || k.Kind.IsSetting() && d.nothingLeft(k) {
 			continue
@@ -158,7 +158,7 @@ func (d *differ) unwanted() {
 func (d *differ) suspects() iter.Seq2[object.Key, object.Item] {
 	return func(yield func(object.Key, object.Item) bool) {
 		for _, kind := range object.Kinds() {
-			if d.present[kind] == d.Have.LenOf(kind) && (kind != object.KindPath || len(d.blocked) == 0) {
+			if d.present[kind] == d.Have.LenOf(kind) && (!kind.IsPath() || len(d.blocked) == 0) {
 				continue
 			}
 			for k, have := range d.Have.AllOf(kind) {

@@ -7,26 +7,44 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// findReplaced collects links that the kernel cannot change in place and,
+// findReplaced collects links and ports that cannot be changed in place and,
 // until nothing is added, every wanted item that needs one of them: deleting a
-// link silently removes what sits on it, so all of that must be planned again
+// device silently removes what sits on it, so all of that must be planned again
 // and the paths above withdrawn meanwhile.
 func (d *differ) findReplaced() {
-	for k, it := range d.Want.AllOf(object.KindLink) {
-		have, ok := d.Have.Get(k)
-		_, blocked := d.blocked[k] // then it stays as it is
-		if ok && !blocked && d.mine(k, have) && mustReplace(have.Value, it.Value) {
-			d.replaced[k], d.odd[k] = true, true
+	for _, kind := range []object.Kind{object.KindLink, object.KindOVSPort} {
+		for k, it := range d.Want.AllOf(kind) {
+			have, ok := d.Have.Get(k)
+			_, blocked := d.blocked[k] // then it stays as it is
+			if ok && !blocked && d.mine(k, have) && mustReplace(have.Value, it.Value) {
+				d.markReplaced(k)
+				d.replacePeer(have.Value)
+			}
 		}
 	}
 	for grew := len(d.replaced) > 0; grew; {
 		grew = false
 		for k, it := range d.Want.All() {
 			if !d.replaced[k] && (d.standsOnReplaced(it.Needs()) || d.vanishes(k)) {
-				d.replaced[k], d.odd[k] = true, true
+				d.markReplaced(k)
+				d.replacePeer(it.Value)
 				grew = true
 			}
 		}
+	}
+}
+
+func (d *differ) markReplaced(k object.Key) { d.replaced[k], d.odd[k] = true, true }
+
+// replacePeer adds the other end of a veth, which goes with this one.
+func (d *differ) replacePeer(v object.Value) {
+	l, ok := v.(object.Link)
+	if !ok || l.Peer == "" {
+		return
+	}
+	peer := object.Key{Kind: object.KindLink, Name: l.Peer}
+	if _, blocked := d.blocked[peer]; d.Want.Has(peer) && !blocked {
+		d.markReplaced(peer)
 	}
 }
 
@@ -48,18 +66,19 @@ func (d *differ) standsOnReplaced(on []object.Key) bool {
 	return false
 }
 
-// mustReplace reports whether a link differs in more than its admin state.
+// mustReplace reports whether a link or port differs in what cannot be changed
+// in place.
 func mustReplace(have, want object.Value) bool {
-	h, ok := have.(object.Link)
-	if !ok {
+	switch w := want.(type) {
+	case object.Link:
+		h, ok := have.(object.Link)
+		return ok && !h.SameDevice(w)
+	case object.OVSPort:
+		h, ok := have.(object.OVSPort)
+		return ok && !h.SamePort(w)
+	default:
 		return false
 	}
-	w, ok := want.(object.Link)
-	if !ok {
-		return true
-	}
-	h.Up = w.Up
-	return h != w
 }
 
 // order sorts the steps and notes, moves deletes that must make room and
@@ -81,17 +100,11 @@ func (d *differ) order() {
 // sortOps puts the steps in order. Keys are worked out once a step, not once a
 // comparison: a first plan may have 200,000 steps.
 func (d *differ) sortOps() {
-	type keyed struct {
-		key   object.Key
-		index int32
-	}
 	order := make([]keyed, len(d.plan.Ops))
 	for i, op := range d.plan.Ops {
-		order[i] = keyed{op.Key(), int32(i)}
+		order[i] = keyed{op.Phase, op.Key(), layerOf(op), int32(i)}
 	}
-	slices.SortFunc(order, func(a, b keyed) int {
-		return compareOps(d.plan.Ops[a.index].Phase, a.key, d.plan.Ops[b.index].Phase, b.key)
-	})
+	slices.SortFunc(order, compareOps)
 	sorted := make([]Op, len(order))
 	for i, k := range order {
 		sorted[i] = d.plan.Ops[k.index]
@@ -99,16 +112,36 @@ func (d *differ) sortOps() {
 	d.plan.Ops = sorted
 }
 
-// compareOps orders by phase, then upwards in key order or, for what is taken
-// down, downwards by kind.
-func compareOps(phaseA Phase, a object.Key, phaseB Phase, b object.Key) int {
-	if phaseA != phaseB {
-		return cmp.Compare(phaseA, phaseB)
+// keyed is a step as it is sorted.
+type keyed struct {
+	phase Phase
+	key   object.Key
+	layer int // of a link among links
+	index int32
+}
+
+func layerOf(op Op) int {
+	v := op.After
+	if v == nil {
+		v = op.Before
 	}
-	if phaseA == Dismantle || phaseA == Clear {
-		return cmp.Or(-cmp.Compare(a.Kind, b.Kind), a.Compare(b))
+	if l, ok := v.(object.Link); ok {
+		return l.Layer()
 	}
-	return a.Compare(b)
+	return 0
+}
+
+// compareOps orders by phase, then upwards by kind, layer and key or, for what
+// is taken down, downwards by kind and layer.
+func compareOps(a, b keyed) int {
+	if a.phase != b.phase {
+		return cmp.Compare(a.phase, b.phase)
+	}
+	up := cmp.Or(cmp.Compare(a.key.Kind, b.key.Kind), cmp.Compare(a.layer, b.layer))
+	if a.phase == Dismantle || a.phase == Clear {
+		up = -up
+	}
+	return cmp.Or(up, a.key.Compare(b.key))
 }
 
 // stepNeeds returns the needs of an item that are steps of this plan. The

@@ -1,0 +1,104 @@
+package contract
+
+import (
+	"net/netip"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// The VRF, bridge, VXLAN device and veth of the network identifier that the
+// samples are about.
+var (
+	sampleVRF    = object.Link{Name: "vrf-1001", Type: object.LinkVRF, Table: 1001, Up: true}
+	sampleBridge = object.Link{Name: "br-1001", Type: object.LinkBridge, MAC: object.MAC{2, 0, 0, 0, 0x10, 1}, Up: true}
+	sampleVXLAN  = object.Link{
+		Name: "vxlan-1001", Type: object.LinkVXLAN, VNI: 1001, Local: netip.MustParseAddr("192.0.2.1"), Port: 4789,
+		MAC: object.MAC{2, 0, 0, 0, 0x10, 2}, Master: "br-1001", NoLearning: true, Suppress: true, Up: true,
+	}
+	sampleVeth = object.Link{Name: "veth-vrf-1001", Type: object.LinkVeth, Peer: "veth-ovs-1001", MAC: object.MAC{2, 0, 0, 0, 0x10, 3}, Up: true}
+)
+
+// links are one of each type, with all that can be changed in place changed.
+func (s Subject) links() []sample {
+	vlan := object.Link{Name: s.Device[:min(len(s.Device), 10)] + ".100", Type: object.LinkVLAN, Parent: s.Device, VLAN: 100, Up: true}
+	down := vlan
+	down.Up = false
+	vrfDown := sampleVRF
+	vrfDown.Up = false
+	inVRF := sampleBridge
+	inVRF.Master, inVRF.MAC = "vrf-1001", object.MAC{2, 0, 0, 0, 0x10, 0x11}
+	alone := sampleVXLAN
+	alone.Master, alone.Suppress, alone.MAC = "", false, object.MAC{2, 0, 0, 0, 0x10, 0x12}
+	six := sampleVXLAN
+	six.Local = netip.MustParseAddr("2001:db8:ffff::1")
+	leg := sampleVeth
+	leg.Master, leg.MAC = "vrf-1001", object.MAC{2, 0, 0, 0, 0x10, 0x13}
+	port := sampleVeth
+	port.Master, port.NoLearning, port.Suppress = "br-1001", true, true
+	return []sample{
+		of(vlan, down),
+		{value: sampleVRF, other: vrfDown, name: "vrf"},
+		{value: sampleBridge, other: inVRF, name: "bridge", before: []object.Value{sampleVRF}},
+		{value: sampleVXLAN, other: alone, name: "vxlan", before: []object.Value{sampleBridge}},
+		{value: six, name: "vxlan6", before: []object.Value{sampleBridge}},
+		{value: sampleVeth, other: leg, name: "veth", before: []object.Value{sampleVRF}},
+		{value: port, other: sampleVeth, name: "veth in a bridge", before: []object.Value{sampleBridge}},
+	}
+}
+
+func (s Subject) ovsPorts() []sample {
+	internal := object.OVSPort{Name: "vlan-1001", Bridge: s.Bridge, Type: object.OVSInternal, Tag: 100, MAC: object.MAC{2, 0, 0, 0, 0x10, 5}}
+	other := internal
+	other.Tag, other.MAC = 0, object.MAC{2, 0, 0, 0, 0x10, 6}
+	return []sample{of(internal, other)}
+}
+
+// masters put the device of the world, which others made, into a bridge.
+func (s Subject) masters() []sample {
+	in := object.Master{Dev: s.Device, Master: "br-1001", Up: true}
+	down := in
+	down.Up = false
+	return []sample{{value: in, other: down, before: []object.Value{sampleBridge}}}
+}
+
+func (s Subject) fdbs() []sample {
+	mac := object.MAC{0x52, 0x54, 0, 0xaa, 0xbb, 2}
+	vtep, other := netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
+	ground := []object.Value{sampleBridge, sampleVXLAN}
+	return []sample{
+		{value: object.FDB{Dev: "vxlan-1001", MAC: mac, Dst: vtep}, other: object.FDB{Dev: "vxlan-1001", MAC: mac, Dst: other}, name: "self", before: ground},
+		{value: object.FDB{Dev: "vxlan-1001", MAC: mac}, name: "master", before: ground},
+		{value: object.FDB{Dev: "vxlan-1001", Dst: vtep}, name: "flood", before: ground},
+	}
+}
+
+// evpnPaths are one of each route type.
+func evpnPaths() []sample {
+	vtep := netip.MustParseAddr("192.0.2.1")
+	targets := object.WordsOf("64999:1001", "65000:7")
+	prefix := object.EVPNPath{
+		Type: object.EVPNPrefix, RD: "192.0.2.1:1001", Prefix: netip.MustParsePrefix("10.0.0.5/32"), VNI: 1001, NextHop: vtep,
+		Targets: targets, RouterMAC: object.MAC{2, 0, 0, 0, 0x10, 1}, Origin: object.OriginIncomplete,
+	}
+	moved := prefix
+	moved.RouterMAC, moved.Targets = object.MAC{2, 0, 0, 0, 0x10, 7}, object.WordsOf("4200000000:9")
+	prefix6 := prefix
+	prefix6.Prefix = netip.MustParsePrefix("2001:db8:a::/64")
+	mac := object.EVPNPath{
+		Type: object.EVPNMacIP, RD: "64999:1001", MAC: object.MAC{0xfa, 0x16, 0x3e, 0, 0, 1}, Prefix: netip.MustParsePrefix("10.0.0.5/32"),
+		VNI: 70000, NextHop: vtep, Targets: targets, Origin: object.OriginIGP,
+	}
+	bare := mac
+	bare.Prefix, bare.Mobility = netip.Prefix{}, object.MetricOf(3)
+	flood := object.EVPNPath{
+		Type: object.EVPNMulticast, RD: "192.0.2.1:1001", Prefix: netip.MustParsePrefix("192.0.2.1/32"), VNI: 1001, NextHop: vtep,
+		Targets: targets, Origin: object.OriginIGP,
+	}
+	return []sample{
+		{value: prefix, other: moved, name: "type-5"},
+		{value: prefix6, name: "type-5 IPv6"},
+		{value: mac, name: "type-2"},
+		{value: bare, name: "type-2 without an address"},
+		{value: flood, name: "type-3"},
+	}
+}
