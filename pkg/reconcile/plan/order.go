@@ -52,7 +52,23 @@ func (d *differ) replacePeer(v object.Value) {
 // and so goes with it, even if it is wanted elsewhere.
 func (d *differ) vanishes(k object.Key) bool {
 	have, ok := d.Have.Get(k)
-	return ok && d.standsOnReplaced(have.Value.DependsOn())
+	return ok && d.standsOnReplaced(goesWith(have.Value))
+}
+
+// goesWith names the devices with which a value vanishes: all that it depends on,
+// except that a link outlives its master and a port in the database its device.
+func goesWith(v object.Value) []object.Key {
+	switch v := v.(type) {
+	case object.OVSPort:
+		return nil
+	case object.Link:
+		if v.Parent == "" {
+			return nil
+		}
+		return []object.Key{object.DeviceNeed(v.Parent)}
+	default:
+		return v.DependsOn()
+	}
 }
 
 func (d *differ) standsOnReplaced(on []object.Key) bool {

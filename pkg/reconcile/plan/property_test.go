@@ -50,7 +50,46 @@ func universe() [][]object.Value {
 	other := flow
 	other.Actions = "drop"
 	add(flow, other)
+	out = append(out, tenant()...)
 	add(object.Peer{Address: "192.0.2.1", AS: 1}, object.Peer{Address: "192.0.2.1", AS: 2})
+	return out
+}
+
+// tenant is one virtual network: devices in devices, some of which can only be
+// replaced, and what stands on them.
+func tenant() [][]object.Value {
+	var out [][]object.Value
+	add := func(vs ...object.Value) { out = append(out, vs) }
+	mac := func(n byte) object.MAC { return object.MAC{2, 0, 0, 1, 0, n} }
+	vtep := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, n}) }
+	add(object.Link{Name: "vrf-1", Type: object.LinkVRF, Table: 1, Up: true}, object.Link{Name: "vrf-1", Type: object.LinkVRF, Table: 1})
+	bridge := object.Link{Name: "br-1", Type: object.LinkBridge, MAC: mac(1), Master: "vrf-1", Up: true}
+	alone := bridge
+	alone.Master, alone.MAC = "", mac(2)
+	add(bridge, alone)
+	vxlan := object.Link{Name: "vx-1", Type: object.LinkVXLAN, VNI: 1, Local: vtep(1), Port: 4789, MAC: mac(3), Master: "br-1", NoLearning: true, Up: true}
+	moved, quiet := vxlan, vxlan
+	moved.Local, quiet.Suppress = vtep(2), true
+	add(vxlan, moved, quiet)
+	leg := object.Link{Name: "leg", Type: object.LinkVeth, Peer: "plug", MAC: mac(4), Master: "vrf-1", Up: true}
+	other := leg
+	other.Master, other.MAC = "", mac(7)
+	add(leg, other)
+	add(object.Link{Name: "plug", Type: object.LinkVeth, Peer: "leg", MAC: mac(5), Up: true})
+	add(object.OVSPort{Name: "plug", Bridge: "br0"}, object.OVSPort{Name: "plug", Bridge: "br1"}, object.OVSPort{Name: "plug", Bridge: "br0", Tag: 7})
+	add(object.OVSPort{Name: "vlan-1", Bridge: "br0", Type: object.OVSInternal, Tag: 7, MAC: mac(6)},
+		object.OVSPort{Name: "vlan-1", Bridge: "br1", Type: object.OVSInternal, Tag: 7, MAC: mac(6)})
+	add(object.Master{Dev: "vlan-1", Master: "vrf-1", Up: true}, object.Master{Dev: "vlan-1", Master: "vrf-1"})
+	add(object.FDB{Dev: "vx-1", MAC: mac(9), Dst: vtep(9)}, object.FDB{Dev: "vx-1", MAC: mac(9), Dst: vtep(8)})
+	add(object.FDB{Dev: "vx-1", Dst: vtep(9)})
+	add(object.Neigh{Dev: "br-1", Addr: vtep(9), MAC: mac(9), Learned: true}, object.Neigh{Dev: "br-1", Addr: vtep(9), MAC: mac(8), Learned: true})
+	add(object.NewRoute(1, netip.MustParsePrefix("10.9.0.0/24"), "br-1", vtep(9)), object.NewRoute(1, netip.MustParsePrefix("10.9.0.0/24"), "br-1", vtep(8)))
+	add(object.NewRoute(1, netip.MustParsePrefix("10.0.0.0/26"), "leg", vtep(3)), object.NewRoute(1, netip.MustParsePrefix("10.0.0.0/26"), "vlan-1", vtep(3)))
+	add(object.UnreachableRoute(1, netip.MustParsePrefix("0.0.0.0/0"), 4278198272))
+	path := object.EVPNPath{Type: object.EVPNPrefix, RD: "192.0.2.1:1", Prefix: netip.MustParsePrefix("10.0.0.0/26"), VNI: 1, NextHop: vtep(1), RouterMAC: mac(1)}
+	again := path
+	again.NextHop = vtep(2)
+	add(path, again)
 	return out
 }
 
@@ -77,23 +116,49 @@ func drawWant(t *rapid.T, block bool) []object.Item {
 		if !ok {
 			return false
 		}
-		taken := claimed[c.Claims()[0]]
-		claimed[c.Claims()[0]] = true
+		taken := false
+		for _, claim := range c.Claims() {
+			taken = taken || claimed[claim]
+			claimed[claim] = true
+		}
 		return taken
 	})
 	for _, v := range values {
 		has[v.Key()] = true
 	}
-	values = slices.DeleteFunc(values, func(v object.Value) bool {
+	links := map[string]object.Link{}
+	for _, v := range values {
+		if l, ok := v.(object.Link); ok {
+			links[l.Name] = l
+		}
+	}
+	hangs := func(v object.Value) bool {
+		if l, ok := v.(object.Link); ok && l.Peer != "" && (links[l.Peer].Peer != l.Name || !has[object.Key{Kind: object.KindLink, Name: l.Peer}]) {
+			return true
+		}
 		return slices.ContainsFunc(v.DependsOn(), func(need object.Key) bool {
-			return need.Name != "br0" && need.Name != "br1" && !has[object.Key{Kind: object.KindLink, Name: need.Name}]
+			return need.Name != "br0" && need.Name != "br1" && !has[object.Key{Kind: object.KindLink, Name: need.Name}] &&
+				(need.Kind == object.KindLink || !has[object.Key{Kind: object.KindOVSPort, Name: need.Name}])
 		})
-	})
+	}
+	for before := -1; before != len(values); { // what stood on what was taken out goes, too
+		before = len(values)
+		values = slices.DeleteFunc(values, func(v object.Value) bool {
+			if hangs(v) {
+				delete(has, v.Key())
+				return true
+			}
+			return false
+		})
+	}
 	var items []object.Item
 	for i, v := range values {
 		it := object.Item{Value: v, Why: []object.Source{{Rule: "R1", Table: "Port_Binding", Row: fmt.Sprint("vm", i)}}}
-		if p, ok := v.(object.Path); ok {
+		switch p := v.(type) {
+		case object.Path:
 			it.After = pathNeeds(p, values)
+		case object.EVPNPath:
+			it.After = tenantNeeds(values)
 		}
 		if block && rapid.IntRange(0, 9).Draw(t, fmt.Sprint("block ", i)) == 0 {
 			it.Block = &object.Block{Code: object.BlockNotWired, Text: "drawn"}
@@ -108,6 +173,17 @@ func pathNeeds(p object.Path, values []object.Value) []object.Key {
 	for _, v := range values {
 		switch k := v.Key(); {
 		case k.Kind == object.KindRoute && k.Prefix == p.Prefix, k.Kind == object.KindRule && k.Num == 201, k.Kind == object.KindFlow:
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func tenantNeeds(values []object.Value) []object.Key {
+	var out []object.Key
+	for _, v := range values {
+		switch k := v.Key(); {
+		case k.Kind == object.KindRoute && k.Num == 1, k.Kind == object.KindLink && k.Name == "vx-1", k.Kind == object.KindOVSPort:
 			out = append(out, k)
 		}
 	}
@@ -129,6 +205,9 @@ func drawWorld(t *rapid.T) (*model.World, *ledger, []object.Value) {
 		if !ours && onOurLink(read(w), v) {
 			continue // the kernel takes it away with our device, and nothing of this would hold
 		}
+		if l, ok := v.(object.Link); ok && l.Peer != "" && !ends(w, l, ours) {
+			continue
+		}
 		switch {
 		case k.Kind.IsSetting():
 			w.Set(false, v)
@@ -143,12 +222,26 @@ func drawWorld(t *rapid.T) (*model.World, *ledger, []object.Value) {
 	return w, l, foreign
 }
 
+// ends puts the other end of a veth there, if that may be.
+func ends(w *model.World, l object.Link, ours bool) bool {
+	have := read(w)
+	if _, there := have.Get(l.Key()); there || !ours {
+		return false
+	}
+	peer := object.Link{Name: l.Peer, Type: l.Type, Peer: l.Name}
+	if _, there := have.Get(peer.Key()); there {
+		return false
+	}
+	w.Set(true, peer)
+	return true
+}
+
 // standing reports whether the devices of v are there, and no link claims the
 // same, as the kernel would have it.
 func standing(w *model.World, v object.Value) bool {
 	have := read(w)
 	for _, need := range v.DependsOn() {
-		if !have.Has(need) && !have.Has(object.Key{Kind: object.KindLink, Name: need.Name}) {
+		if !have.Has(need) && !have.Has(object.Key{Kind: object.KindLink, Name: need.Name}) && !have.Has(object.Key{Kind: object.KindOVSPort, Name: need.Name}) {
 			return false
 		}
 	}
@@ -157,7 +250,7 @@ func standing(w *model.World, v object.Value) bool {
 		return true
 	}
 	for _, l := range object.Of[object.Link](have) {
-		if slices.Equal(l.Claims(), c.Claims()) {
+		if l.Claims() != nil && slices.Equal(l.Claims(), c.Claims()) {
 			return false
 		}
 	}
@@ -214,7 +307,7 @@ func TestConverges(t *testing.T) {
 			if have, ok := after.Get(k); !noted[k] && (!ok || have.Value != it.Value) {
 				t.Fatalf("%s is wanted and not there:\n%s", object.Text(it.Value), p)
 			}
-			if noted[k] && k.Kind == object.KindPath {
+			if noted[k] && k.Kind.IsPath() {
 				if have, ok := after.Get(k); ok && have.Marked {
 					t.Fatalf("%s is blocked and announced:\n%s", object.Text(it.Value), p)
 				}
@@ -241,8 +334,10 @@ func TestConverges(t *testing.T) {
 // onOurLink reports whether v sits on a device of ours.
 func onOurLink(before object.Set, v object.Value) bool {
 	for _, need := range v.DependsOn() {
-		if it, ok := before.Get(object.Key{Kind: object.KindLink, Name: need.Name}); ok && (it.Marked || onOurLink(before, it.Value)) {
-			return true
+		for _, kind := range []object.Kind{object.KindLink, object.KindOVSPort} {
+			if it, ok := before.Get(object.Key{Kind: kind, Name: need.Name}); ok && (it.Marked || onOurLink(before, it.Value)) {
+				return true
+			}
 		}
 	}
 	return false
@@ -328,7 +423,7 @@ func TestFrozenDeletesNothing(t *testing.T) {
 		}})
 		for _, op := range p.Ops {
 			removes := op.Verb == plan.Delete || op.Verb == plan.Restore
-			if removes && op.Note != plan.NoteReplaced && !(want.Has(op.Key()) && op.Key().Kind == object.KindPath) {
+			if removes && op.Note != plan.NoteReplaced && !(want.Has(op.Key()) && op.Key().Kind.IsPath()) {
 				t.Fatalf("%s while frozen:\n%s", op, p)
 			}
 		}

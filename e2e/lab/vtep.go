@@ -1,0 +1,224 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/vishvananda/netlink"
+)
+
+// VTEP is the address of the top of rack as an end of VXLAN tunnels. It is made
+// by the first [Tor.VRF] or [Tor.Segment].
+var VTEP = netip.MustParseAddr("10.255.1.1")
+
+// vxlanPort is the port of RFC 7348.
+const vxlanPort = 4789
+
+// Remote is a machine of a tenant behind the top of rack.
+type Remote struct {
+	*Node
+	Addrs []netip.Prefix
+	MAC   net.HardwareAddr
+}
+
+// VRF is a tenant in the top of rack, as FRR knows it: an L3VNI.
+type VRF struct {
+	Name string
+	VNI  int
+	Host *Remote
+
+	tor *Tor
+}
+
+// EnableEVPN makes the top of rack a VTEP and activates family l2vpn-evpn on its
+// IPv4 sessions. Routes of one chassis are passed on to the others.
+func (t *Tor) EnableEVPN(ctx context.Context) error {
+	if err := t.addAddrs("lo", netip.PrefixFrom(VTEP, 32)); err != nil {
+		return err
+	}
+	lines := []string{fmt.Sprintf("router bgp %d", TorAS), "address-family l2vpn evpn", "advertise-all-vni"}
+	for _, n := range t.neighbours {
+		if n.Is4() {
+			lines = append(lines, fmt.Sprintf("neighbor %s activate", n))
+		}
+	}
+	return t.Configure(ctx, lines...)
+}
+
+// VRF makes a VRF with an L3VNI and a host in each of the subnets, and has FRR
+// announce them. Route targets are FRR's own: its AS and the VNI.
+func (t *Tor) VRF(ctx context.Context, name string, vni int, subnets ...netip.Prefix) (*VRF, error) {
+	v := &VRF{Name: name, VNI: vni, tor: t}
+	if err := t.links(func(h *netlink.Handle) error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = name
+		vrf := &netlink.Vrf{LinkAttrs: attrs, Table: uint32(vni)}
+		if err := h.LinkAdd(vrf); err != nil {
+			return fmt.Errorf("add VRF %s: %w", name, err)
+		}
+		return h.LinkSetUp(vrf)
+	}); err != nil {
+		return nil, err
+	}
+	if err := t.bridgeOver(vni, name); err != nil {
+		return nil, err
+	}
+	var err error
+	if v.Host, err = t.remote(name, subnets); err != nil {
+		return nil, err
+	}
+	if err := t.enslave(v.port(), name); err != nil {
+		return nil, err
+	}
+	var gateways []netip.Prefix
+	for _, s := range subnets {
+		gateways = append(gateways, netip.PrefixFrom(s.Masked().Addr().Next(), s.Bits()))
+	}
+	// After the enslavement, which flushes IPv6 addresses.
+	if err := t.addAddrs(v.port(), gateways...); err != nil {
+		return nil, err
+	}
+	if err := v.Host.addDefaults(addrsOf(gateways)...); err != nil {
+		return nil, err
+	}
+	if err := t.Configure(ctx, "vrf "+name, "vni "+strconv.Itoa(vni), "exit-vrf"); err != nil {
+		return nil, err
+	}
+	return v, t.Configure(ctx,
+		fmt.Sprintf("router bgp %d vrf %s", TorAS, name), "bgp router-id "+VTEP.String(), "no bgp ebgp-requires-policy",
+		"address-family ipv4 unicast", "redistribute connected", "exit-address-family",
+		"address-family ipv6 unicast", "redistribute connected", "exit-address-family",
+		"address-family l2vpn evpn", "advertise ipv4 unicast", "advertise ipv6 unicast", "exit-address-family")
+}
+
+// port is the top of rack's side of the host's cable.
+func (v *VRF) port() string { return v.Host.Name }
+
+// Delete takes the VRF, its devices and its host away.
+func (v *VRF) Delete(ctx context.Context) error {
+	if err := v.tor.Configure(ctx, fmt.Sprintf("no router bgp %d vrf %s", TorAS, v.Name), "vrf "+v.Name, "no vni "+strconv.Itoa(v.VNI)); err != nil {
+		return err
+	}
+	return v.tor.deleteLinks(v.port(), vxlanName(v.VNI), bridgeName(v.VNI), v.Name)
+}
+
+// Segment is a switch of a tenant in the top of rack: an L2VNI.
+type Segment struct {
+	VNI  int
+	Host *Remote
+
+	tor *Tor
+}
+
+// Segment makes a bridge over an L2VNI with a host in it, and has FRR announce
+// its MAC and addresses.
+func (t *Tor) Segment(_ context.Context, name string, vni int, addrs ...netip.Prefix) (*Segment, error) {
+	s := &Segment{VNI: vni, tor: t}
+	if err := t.bridgeOver(vni, ""); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.Host, err = t.remote(name, nil); err != nil {
+		return nil, err
+	}
+	s.Host.Addrs = addrs
+	if err := s.Host.addAddrs("eth0", addrs...); err != nil {
+		return nil, err
+	}
+	return s, t.enslave(s.Host.Name, bridgeName(vni))
+}
+
+// Delete takes the segment and its host away.
+func (s *Segment) Delete(context.Context) error {
+	return s.tor.deleteLinks(s.Host.Name, vxlanName(s.VNI), bridgeName(s.VNI))
+}
+
+func bridgeName(vni int) string { return fmt.Sprintf("br%d", vni) }
+func vxlanName(vni int) string  { return fmt.Sprintf("vxlan%d", vni) }
+
+// bridgeOver makes the VXLAN device of a VNI and the bridge above it, in a VRF
+// unless master is empty.
+func (t *Tor) bridgeOver(vni int, master string) error {
+	if err := t.addBridge(bridgeName(vni), 1450); err != nil {
+		return err
+	}
+	if err := t.Sysctl("ipv6.conf." + bridgeName(vni) + ".addr_gen_mode=1"); err != nil {
+		return err
+	}
+	err := t.links(func(h *netlink.Handle) error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.MTU = vxlanName(vni), 1450
+		vxlan := &netlink.Vxlan{LinkAttrs: attrs, VxlanId: vni, SrcAddr: VTEP.AsSlice(), Port: vxlanPort, Learning: false}
+		if err := h.LinkAdd(vxlan); err != nil {
+			return fmt.Errorf("add VXLAN %d: %w", vni, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.enslave(vxlanName(vni), bridgeName(vni)); err != nil {
+		return err
+	}
+	if master != "" {
+		if err := t.enslave(bridgeName(vni), master); err != nil {
+			return err
+		}
+	}
+	return t.links(func(h *netlink.Handle) error {
+		link, err := h.LinkByName(vxlanName(vni))
+		if err != nil {
+			return err
+		}
+		if err := h.LinkSetLearning(link, false); err != nil {
+			return fmt.Errorf("stop learning on %s: %w", vxlanName(vni), err)
+		}
+		if err := h.LinkSetBrNeighSuppress(link, true); err != nil {
+			return fmt.Errorf("suppress neighbours on %s: %w", vxlanName(vni), err)
+		}
+		return h.LinkSetUp(link)
+	})
+}
+
+// remote makes a host with a cable to the top of rack; it is the tenth in each
+// of the subnets.
+func (t *Tor) remote(name string, subnets []netip.Prefix) (*Remote, error) {
+	node, err := newNode(t.lab, "r-"+name)
+	if err != nil {
+		return nil, err
+	}
+	mac, err := net.ParseMAC(macFor("remote " + name))
+	if err != nil {
+		return nil, err
+	}
+	r := &Remote{Node: node, MAC: mac}
+	for _, s := range subnets {
+		a := s.Masked().Addr()
+		for range 10 {
+			a = a.Next()
+		}
+		r.Addrs = append(r.Addrs, netip.PrefixFrom(a, s.Bits()))
+	}
+	if err := connect(end{node: node, name: "eth0", mac: mac, addrs: r.Addrs}, end{node: t.Node, name: node.Name}, 1450); err != nil {
+		return nil, err
+	}
+	return r, node.Do(func() error { return disableChecksumOffload("eth0") })
+}
+
+func (n *Node) deleteLinks(names ...string) error {
+	return n.links(func(h *netlink.Handle) error {
+		for _, name := range names {
+			link, err := h.LinkByName(name)
+			if err != nil {
+				return fmt.Errorf("find %s: %w", name, err)
+			}
+			if err := h.LinkDel(link); err != nil {
+				return fmt.Errorf("delete %s: %w", name, err)
+			}
+		}
+		return nil
+	})
+}
