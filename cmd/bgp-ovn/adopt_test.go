@@ -177,9 +177,9 @@ func TestAdoptionPlan(t *testing.T) {
 			plan: `
 				~ link    br-ex.100  type vlan parent br-ex id 100 up  (taken over as it is)
 				~ address 169.254.1.1/32 dev br-ex  (taken over as it is)
+				- link    br-ex.200
 				- link    bgp-nic
 				- link    bgp-vrf
-				- link    br-ex.200
 				! link    br-ex.50  left-alone: nothing on it shows that the predecessor made it
 				0 to create, 2 to update, 3 to delete, 1 not as wanted`,
 		},

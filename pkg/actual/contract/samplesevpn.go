@@ -27,6 +27,9 @@ func (s Subject) links() []sample {
 	vrfDown.Up = false
 	inVRF := sampleBridge
 	inVRF.Master, inVRF.MAC = "vrf-1001", object.MAC{2, 0, 0, 0, 0x10, 0x11}
+	renamed, relaid := sampleBridge, sampleVeth
+	renamed.MAC, renamed.Up = object.MAC{2, 0, 0, 0, 0x10, 0x11}, false
+	relaid.MAC, relaid.Up = object.MAC{2, 0, 0, 0, 0x10, 0x13}, false
 	alone := sampleVXLAN
 	alone.Master, alone.Suppress, alone.MAC = "", false, object.MAC{2, 0, 0, 0, 0x10, 0x12}
 	six := sampleVXLAN
@@ -38,10 +41,12 @@ func (s Subject) links() []sample {
 	return []sample{
 		of(vlan, down),
 		{value: sampleVRF, other: vrfDown, name: "vrf"},
-		{value: sampleBridge, other: inVRF, name: "bridge", before: []object.Value{sampleVRF}},
+		{value: sampleBridge, other: renamed, name: "bridge"},
+		{value: sampleBridge, other: inVRF, name: "bridge in a VRF", before: []object.Value{sampleVRF}},
 		{value: sampleVXLAN, other: alone, name: "vxlan", before: []object.Value{sampleBridge}},
 		{value: six, name: "vxlan6", before: []object.Value{sampleBridge}},
-		{value: sampleVeth, other: leg, name: "veth", before: []object.Value{sampleVRF}},
+		{value: sampleVeth, other: relaid, name: "veth"},
+		{value: sampleVeth, other: leg, name: "veth in a VRF", before: []object.Value{sampleVRF}},
 		{value: port, other: sampleVeth, name: "veth in a bridge", before: []object.Value{sampleBridge}},
 	}
 }
@@ -58,7 +63,7 @@ func (s Subject) masters() []sample {
 	in := object.Master{Dev: s.Device, Master: "br-1001", Up: true}
 	down := in
 	down.Up = false
-	return []sample{{value: in, other: down, before: []object.Value{sampleBridge}}}
+	return []sample{{value: in, other: down, name: "in a bridge", before: []object.Value{sampleBridge}}}
 }
 
 func (s Subject) fdbs() []sample {

@@ -34,7 +34,7 @@ func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 	case object.KindSysctl:
 		b.applySysctls(changes, errs)
 	case object.KindLink:
-		b.applyLinks(changes, errs)
+		b.applyLinks(ctx, changes, errs)
 	default:
 		clashes = b.send(ctx, kind, changes, errs)
 	}
@@ -60,7 +60,7 @@ func (b *Backend) prepare(ctx context.Context, kind object.Kind, changes []objec
 	if b.scope.tables == nil {
 		b.scope = newScope()
 	}
-	tables := len(b.scope.tables)
+	heard := b.scope.heard()
 	needed := partLinks
 	if kind != object.KindRoute {
 		needed |= partOf(kind)
@@ -81,7 +81,7 @@ func (b *Backend) prepare(ctx context.Context, kind object.Kind, changes []objec
 			needed |= partOf(kind)
 		}
 	}
-	if len(b.scope.tables) != tables {
+	if b.scope.heard() != heard {
 		if err := b.restrict(); err != nil {
 			return err
 		}
@@ -169,10 +169,14 @@ func (b *Backend) encoder(kind object.Kind) encoder {
 		return b.encodeDevice
 	case object.KindAddress:
 		return b.encodeAddress
+	case object.KindMaster:
+		return b.encodeMaster
 	case object.KindNeigh:
 		return b.encodeNeigh
 	case object.KindProxyNeigh:
 		return b.encodeProxyNeigh
+	case object.KindFDB:
+		return b.encodeFDB
 	case object.KindRoute:
 		return b.encodeRoute
 	case object.KindRule:
@@ -209,7 +213,7 @@ func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object
 func (b *Backend) judge(want object.Value, refused *rtnl.Error) error {
 	k := want.Key()
 	have, ok := b.mirror.set.Get(k)
-	unmarkable := k.Kind == object.KindAddress || k.Kind == object.KindNeigh || k.Kind == object.KindProxyNeigh
+	unmarkable := !k.Kind.HasMark()
 	if ok && have.Value == want && (have.Marked || unmarkable) {
 		return nil
 	}
@@ -250,7 +254,7 @@ func (b *Backend) record() {
 		return
 	}
 	b.landed = landed{}
-	marked := l.kind == object.KindRoute || l.kind == object.KindRule || l.kind == object.KindLink
+	marked := l.kind.HasMark()
 	b.mirror.own(l.kind)
 	for i, c := range l.changes {
 		switch {
@@ -270,6 +274,9 @@ func (b *Backend) record() {
 	}
 	if l.kind != object.KindRoute {
 		b.stale |= partOf(l.kind)
+	}
+	if l.kind == object.KindMaster {
+		b.stale |= partLinks | partRoutes | onDevices // as for links, see applyLinks
 	}
 }
 

@@ -43,7 +43,7 @@ func (b *Backend) encodeDevice(q *rtnl.Batch, c object.Change) error {
 	return nil
 }
 
-// readDevices derives the values of kinds Device and Link from the table of
+// readDevices derives the values of kinds Device, Link and Master from the table of
 // links: devices asked for, links with our alias, and whatever stands where a
 // link of ours is wanted.
 func (b *Backend) readDevices(context.Context) error {
@@ -61,5 +61,6 @@ func (b *Backend) readDevices(context.Context) error {
 	}
 	b.mirror.replace(object.KindDevice, devices)
 	b.mirror.replace(object.KindLink, ours)
+	b.mirror.replace(object.KindMaster, b.memberships())
 	return nil
 }

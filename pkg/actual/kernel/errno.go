@@ -27,12 +27,25 @@ func outcome(c object.Change, refused *rtnl.Error) error {
 		return fmt.Errorf("its device is down: %w: %w", actual.ErrGone, refused)
 	case unix.EOPNOTSUPP:
 		if c.Key().Kind == object.KindLink {
-			return fmt.Errorf("kernel has no 802.1Q support; load module 8021q: %w", refused)
+			return fmt.Errorf("%s: %w", missingModule(c), refused)
 		}
 	case unix.EPERM, unix.EACCES:
 		return fmt.Errorf("CAP_NET_ADMIN is missing: %w", refused)
 	}
 	return refused
+}
+
+// missingModule says what the kernel lacks for a link.
+func missingModule(c object.Change) string {
+	l, _ := c.After.(object.Link)
+	switch l.Type {
+	case object.LinkVLAN:
+		return "kernel has no 802.1Q support; load module 8021q"
+	case object.LinkVRF, object.LinkVXLAN, object.LinkBridge, object.LinkVeth:
+		return fmt.Sprintf("kernel has no links of type %s; load module %s", l.Type, l.Type)
+	default:
+		return "the kernel does not support this"
+	}
 }
 
 // isGone reports the errors with which a delete says that there is nothing to

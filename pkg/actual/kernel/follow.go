@@ -159,6 +159,12 @@ func (b *Backend) noteLink(m rtnl.Message) {
 	if gone || known && before.up && !now.up {
 		b.noteDown(now.name)
 	}
+	if known && before.master != now.master {
+		// It loses its routes and IPv6 addresses to a VRF, and its forwarding
+		// entries with the bridge.
+		b.noteDown(now.name)
+		b.doubt(partFDB, false)
+	}
 	if !gone && (!known || before.up != now.up) && has(b.scope.devices, now.name) {
 		b.doubt(onDevices, false)
 	}

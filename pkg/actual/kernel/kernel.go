@@ -1,5 +1,6 @@
 // Package kernel is the backend for everything that rtnetlink and /proc/sys
-// hold: devices, links, sysctls, addresses, neighbours, routes and rules.
+// hold: devices, links, sysctls, addresses, neighbours, forwarding entries, routes
+// and rules.
 //
 // It refuses to know what is wanted or in which order: it reads all that is
 // ours and what others have under the same keys, and performs changes of one
@@ -143,8 +144,8 @@ func (b *Backend) Name() string { return "kernel" }
 // Kinds are those that rtnetlink and /proc/sys hold.
 func (b *Backend) Kinds() []object.Kind {
 	return []object.Kind{
-		object.KindDevice, object.KindLink, object.KindSysctl, object.KindAddress,
-		object.KindNeigh, object.KindProxyNeigh, object.KindRoute, object.KindRule,
+		object.KindDevice, object.KindLink, object.KindMaster, object.KindSysctl, object.KindAddress,
+		object.KindNeigh, object.KindProxyNeigh, object.KindFDB, object.KindRoute, object.KindRule,
 	}
 }
 

@@ -1,116 +1,279 @@
 package kernel
 
 import (
-	"errors"
+	"context"
+	"encoding/binary"
 	"fmt"
-	"net"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// vlanKind is the only type of link that is ever made.
-const vlanKind = "vlan"
-
-// linkToNetlink is l for the netlink library, which writes links: there are
-// few of them, and nothing is gained by writing them in batches.
-func linkToNetlink(l object.Link, parent uint32) *netlink.Vlan {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.ParentIndex = l.Name, int(parent)
-	if l.Up {
-		attrs.Flags = net.FlagUp
-	}
-	return &netlink.Vlan{LinkAttrs: attrs, VlanId: int(l.VLAN), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
-}
-
-// linkToValue is the inverse of linkToNetlink, from the table of links.
+// linkToValue is a link of the table as a value. Of a type that we do not make
+// it has the type and the master alone.
 func linkToValue(l link, names *links) object.Link {
-	parent, _ := names.name(l.parent)
-	return object.Link{Name: l.name, Type: l.kind, Parent: parent, VLAN: l.vlan, Up: l.up}
-}
-
-// applyLinks makes the changes one by one; each sees what the one before has
-// led to.
-func (b *Backend) applyLinks(changes []object.Change, errs []error) {
-	for i, c := range changes {
-		err := b.applyLink(c)
-		var errno unix.Errno
-		if errors.As(err, &errno) {
-			err = outcome(c, &rtnl.Error{Errno: errno})
-		}
-		errs[i] = err
-		b.drain()
+	v := object.Link{Name: l.name, Type: l.kind, Up: l.up}
+	v.Master, _ = names.name(l.master)
+	switch l.kind {
+	case object.LinkVLAN:
+		v.Parent, _ = names.name(l.parent)
+		v.VLAN = l.vlan
+	case object.LinkVRF:
+		v.Table = l.table
+	case object.LinkBridge:
+		v.MAC = l.mac
+	case object.LinkVXLAN:
+		v.VNI, v.Local, v.Port, v.MAC = l.vni, l.local, l.port, l.mac
+		v.NoLearning, v.Suppress = !l.learning && !l.portLearning, l.suppress
+	case object.LinkVeth:
+		v.Peer, _ = names.name(l.parent)
+		v.MAC = l.mac
+		v.NoLearning, v.Suppress = l.bridgePort && !l.portLearning, l.suppress
 	}
+	return v
 }
 
-// applyLink creates, sets up or down, or removes a link. What stands under the
-// name must be what the change says, or it is somebody else's.
-func (b *Backend) applyLink(c object.Change) error {
-	have, exists := b.links.named(c.Key().Name)
+// applyLinks makes the changes of links in two runs: first what makes or removes
+// devices, then what is set on those that stand. Changes that need each other
+// never come together, so each master is there before its ports.
+func (b *Backend) applyLinks(ctx context.Context, changes []object.Change, errs []error) {
+	w := linkWriter{b: b, ctx: ctx, changes: changes, errs: errs}
+	made := map[string]bool{}
+	for i, c := range changes {
+		w.errs[i] = w.begin(i, c, made)
+	}
+	w.flush()
+	for i, c := range changes {
+		if c.After != nil && w.errs[i] == nil {
+			w.errs[i] = w.set(i, c.After.(object.Link))
+		}
+	}
+	w.flush()
+	// What happened to devices happened to what stands on them: a device that
+	// changes its VRF loses its routes and IPv6 addresses, without a word.
+	b.stale |= partLinks | partDevices | partRoutes | onDevices
+}
+
+// linkWriter collects requests about links and knows for which change each is.
+type linkWriter struct {
+	b       *Backend
+	ctx     context.Context //nolint:containedctx // it lives as long as one call
+	changes []object.Change
+	errs    []error
+	owners  []int
+}
+
+// begin writes what makes or removes a device. What stands under the name must
+// be what the change says, or it is somebody else's.
+func (w *linkWriter) begin(i int, c object.Change, made map[string]bool) error {
+	have, exists := w.b.links.named(c.Key().Name)
+	ours := exists && have.alias == w.b.marks.Alias
+	value := linkToValue(have, &w.b.links)
 	switch {
 	case !exists && c.After == nil:
 		return nil
-	case !exists || c.Before == nil:
-		return b.createLink(c.After.(object.Link), have, exists)
-	}
-	value := linkToValue(have, &b.links)
-	if have.alias != b.marks.Alias && !sameDevice(value, c.Before.(object.Link)) {
-		return b.foreign(object.Item{Value: value})
-	}
-	device := &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Name: have.name, Index: int(have.index)}}
-	if c.After == nil {
-		return b.rare.LinkDel(device)
+	case c.After == nil:
+		if !ours && !value.SameDevice(c.Before.(object.Link)) {
+			return w.b.foreign(object.Item{Value: value})
+		}
+		return w.remove(i, have)
 	}
 	after := c.After.(object.Link)
-	if !sameDevice(value, after) {
-		// The kernel changes neither parent nor VLAN of a link in place.
-		if err := b.rare.LinkDel(device); err != nil {
+	known := ours
+	if before, ok := c.Before.(object.Link); ok && exists {
+		known = known || value.SameDevice(before)
+	}
+	switch {
+	case exists && !known:
+		return w.b.foreign(object.Item{Value: value})
+	case exists && value.SameDevice(after), made[after.Name]:
+		return nil // set does the rest
+	case exists && c.Before == nil:
+		return w.b.foreign(object.Item{Value: value, Marked: true})
+	case exists:
+		// The planner replaces such links; whoever asks for a change all the
+		// same gets it.
+		if err := w.remove(i, have); err != nil {
 			return err
 		}
-		return b.createLink(after, link{}, false)
 	}
-	if err := b.rare.LinkSetAlias(device, b.marks.Alias); err != nil {
-		return err
+	made[after.Name] = true
+	if after.Peer != "" {
+		made[after.Peer] = true
 	}
-	if after.Up {
-		return b.rare.LinkSetUp(device)
-	}
-	return b.rare.LinkSetDown(device)
+	return w.create(i, after)
 }
 
-// createLink makes a link and marks it. The kernel takes an alias only for a
-// device that exists: dying between the two leaves a link without our mark,
-// which the ledger knows.
-func (b *Backend) createLink(want object.Link, have link, exists bool) error {
-	if want.Type != vlanKind {
-		return fmt.Errorf("links of type %s are not made here", want.Type)
-	}
-	if exists {
-		value := linkToValue(have, &b.links)
-		ours := have.alias == b.marks.Alias
-		if ours && value == want {
-			return nil
-		}
-		return b.foreign(object.Item{Value: value, Marked: ours})
-	}
-	parent, err := b.links.index(want.Parent)
-	if err != nil {
-		return err
-	}
-	device := linkToNetlink(want, parent)
-	if err := b.rare.LinkAdd(device); err != nil {
-		return err
-	}
-	if err := b.rare.LinkSetAlias(device, b.marks.Alias); err != nil {
-		return errors.Join(fmt.Errorf("mark %s as ours: %w", want.Name, err), b.rare.LinkDel(device))
-	}
+func (w *linkWriter) remove(i int, l link) error {
+	linkRequest(&w.b.batch, unix.RTM_DELLINK, 0, l.index, 0, 0)
+	w.own(i)
 	return nil
 }
 
-// sameDevice compares all but the admin state.
-func sameDevice(a, b object.Link) bool {
-	a.Up = b.Up
-	return a == b
+// create makes a device without a mark, because the kernel takes an alias only
+// for one that stands: dying before it is set leaves a link that the ledger knows.
+func (w *linkWriter) create(i int, l object.Link) error {
+	if err := w.b.linkToRequest(&w.b.batch, l); err != nil {
+		return err
+	}
+	w.own(i)
+	return nil
 }
+
+// own enters the owner of the request that was begun last, and sends what has
+// been collected when it is much.
+func (w *linkWriter) own(i int) {
+	w.owners = append(w.owners, i)
+	if w.b.batch.Full() {
+		w.flush()
+	}
+}
+
+func (w *linkWriter) flush() {
+	batch := &w.b.batch
+	err := w.b.conn.Execute(w.ctx, batch, func(at int, err *rtnl.Error) {
+		i := w.owners[at]
+		if outcome := outcome(w.changes[i], err); outcome != nil && w.errs[i] == nil {
+			w.errs[i] = outcome
+		}
+	})
+	for _, i := range w.owners {
+		if err != nil {
+			w.errs[i] = fmt.Errorf("outcome unknown: %w", err)
+		}
+	}
+	w.owners = w.owners[:0]
+	batch.Reset()
+}
+
+// set writes mark, MAC, master, port settings and admin state. The device is
+// named, because one that has just been made has an index we have not been told.
+func (w *linkWriter) set(i int, l object.Link) error {
+	q := &w.b.batch
+	master := uint32(0)
+	var above link
+	if l.Master != "" {
+		var err error
+		if master, err = w.b.links.index(l.Master); err != nil {
+			return err
+		}
+		above = w.b.links.byIndex[master]
+	}
+	// First and alone: whatever else may fail, it is known to be ours.
+	linkNamed(q, l.Name, 0, 0)
+	q.Text(unix.IFLA_IFALIAS, w.b.marks.Alias)
+	w.own(i)
+	if l.Peer != "" {
+		linkNamed(q, l.Peer, 0, 0)
+		q.Text(unix.IFLA_IFALIAS, w.b.marks.Alias)
+		w.own(i)
+	}
+	linkNamed(q, l.Name, 0, 0)
+	if !l.MAC.IsZero() {
+		q.Bytes(unix.IFLA_ADDRESS, l.MAC[:]...)
+	}
+	if l.Type != object.LinkVLAN && l.Type != object.LinkVRF {
+		q.Uint32(unix.IFLA_MASTER, master)
+	}
+	if l.Type == object.LinkBridge || l.Type == object.LinkVXLAN {
+		noAutomaticAddress(q)
+	}
+	w.own(i)
+	linkNamed(q, l.Name, adminState(l.Up), unix.IFF_UP)
+	if above.kind == object.LinkBridge {
+		end := q.Nest(unix.IFLA_LINKINFO)
+		q.Text(unix.IFLA_INFO_SLAVE_KIND, object.LinkBridge)
+		inner := q.Nest(unix.IFLA_INFO_SLAVE_DATA)
+		q.Uint8(unix.IFLA_BRPORT_LEARNING, boolByte(!l.NoLearning))
+		q.Uint8(unix.IFLA_BRPORT_NEIGH_SUPPRESS, boolByte(l.Suppress))
+		inner()
+		end()
+	}
+	w.own(i)
+	return nil
+}
+
+func boolByte(v bool) uint8 {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+// linkNamed begins a request about a device that is there.
+func linkNamed(q *rtnl.Batch, name string, set, change uint32) {
+	linkRequest(q, unix.RTM_NEWLINK, 0, 0, set, change)
+	q.Text(unix.IFLA_IFNAME, name)
+}
+
+// noAutomaticAddress keeps the kernel from giving the device an IPv6 link-local
+// address: on a bridge over a VXLAN it would be announced
+// to hosts that are not there.
+func noAutomaticAddress(q *rtnl.Batch) {
+	end := q.Nest(unix.IFLA_AF_SPEC)
+	inner := q.Nest(unix.AF_INET6)
+	q.Uint8(unix.IFLA_INET6_ADDR_GEN_MODE, addrGenModeNone)
+	inner()
+	end()
+}
+
+// addrGenModeNone is IN6_ADDR_GEN_MODE_NONE.
+const addrGenModeNone = 1
+
+// linkToRequest writes what makes the device.
+func (b *Backend) linkToRequest(q *rtnl.Batch, l object.Link) error {
+	var parent uint32
+	switch l.Type {
+	case object.LinkVLAN:
+		var err error
+		if parent, err = b.links.index(l.Parent); err != nil {
+			return err
+		}
+	case object.LinkVRF, object.LinkBridge, object.LinkVXLAN, object.LinkVeth:
+	default:
+		return fmt.Errorf("links of type %q are not made here", l.Type)
+	}
+	linkRequest(q, unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 0, 0, 0)
+	q.Text(unix.IFLA_IFNAME, l.Name)
+	if parent != 0 {
+		q.Uint32(unix.IFLA_LINK, parent)
+	}
+	if !l.MAC.IsZero() {
+		q.Bytes(unix.IFLA_ADDRESS, l.MAC[:]...)
+	}
+	end := q.Nest(unix.IFLA_LINKINFO)
+	q.Text(unix.IFLA_INFO_KIND, l.Type)
+	inner := q.Nest(unix.IFLA_INFO_DATA)
+	linkData(q, l)
+	inner()
+	end()
+	return nil
+}
+
+// linkData writes IFLA_INFO_DATA, which each type has of its own.
+func linkData(q *rtnl.Batch, l object.Link) {
+	switch l.Type {
+	case object.LinkVLAN:
+		q.Uint16(unix.IFLA_VLAN_ID, l.VLAN)
+	case object.LinkVRF:
+		q.Uint32(unix.IFLA_VRF_TABLE, l.Table)
+	case object.LinkVXLAN:
+		q.Uint32(unix.IFLA_VXLAN_ID, l.VNI)
+		kind := uint16(unix.IFLA_VXLAN_LOCAL)
+		if l.Local.Is6() {
+			kind = unix.IFLA_VXLAN_LOCAL6
+		}
+		q.Addr(kind, l.Local)
+		q.Bytes(unix.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, l.Port)...)
+		q.Uint8(unix.IFLA_VXLAN_LEARNING, 0)
+	case object.LinkVeth:
+		peer := q.Nest(vethInfoPeer)
+		q.Raw(make([]byte, unix.SizeofIfInfomsg)...)
+		q.Text(unix.IFLA_IFNAME, l.Peer)
+		peer()
+	}
+}
+
+// vethInfoPeer is VETH_INFO_PEER: a link message for the other end.
+const vethInfoPeer = 1

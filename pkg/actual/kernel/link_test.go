@@ -124,7 +124,7 @@ func TestOurLinkByAlias(t *testing.T) {
 	l.ip("addr add 192.0.2.1/32 dev ours0")
 	l.ip("neigh add 192.0.2.2 dev ours0 lladdr 02:00:00:00:00:01 nud permanent")
 	want := strings.Join([]string{
-		"* link ours0  type ifb parent  id 0 up",
+		"* link ours0  type ifb up",
 		"* address 192.0.2.1/32 dev ours0",
 		"* neigh 192.0.2.2 dev ours0  lladdr 02:00:00:00:00:01",
 	}, "\n")

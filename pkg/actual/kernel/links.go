@@ -3,9 +3,11 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,9 +17,19 @@ type link struct {
 	name   string
 	alias  string
 	kind   string // IFLA_INFO_KIND
-	parent uint32 // IFLA_LINK; 0 when it is in another namespace
-	vlan   uint16
+	parent uint32 // IFLA_LINK, the other end of a veth too; 0 when it is in another namespace
+	master uint32 // IFLA_MASTER
+	mac    object.MAC
 	up     bool
+
+	vlan     uint16
+	table    uint32
+	vni      uint32
+	local    netip.Addr
+	port     uint16
+	learning bool // of a VXLAN device
+
+	bridgePort, portLearning, suppress bool
 }
 
 // links are all devices of the namespace. Every other object refers to them by
@@ -91,57 +103,4 @@ func (b *Backend) readLinks(ctx context.Context) error {
 	}
 	b.links = fresh
 	return nil
-}
-
-func linkFromMessage(m rtnl.Message) (link, bool) {
-	header, attrs, ok := m.Header(unix.SizeofIfInfomsg)
-	if !ok || header[0] == unix.AF_BRIDGE {
-		return link{}, false
-	}
-	v := link{
-		index: rtnl.Uint32At(header, 4),
-		up:    rtnl.Uint32At(header, 8)&unix.IFF_UP != 0,
-	}
-	elsewhere := false
-	for attrs.Next() {
-		switch attrs.Type {
-		case unix.IFLA_IFNAME:
-			v.name = attrs.Text()
-		case unix.IFLA_IFALIAS:
-			v.alias = attrs.Text()
-		case unix.IFLA_LINK:
-			v.parent = attrs.Uint32()
-		case unix.IFLA_LINK_NETNSID:
-			elsewhere = true
-		case unix.IFLA_LINKINFO:
-			v.kind, v.vlan = linkInfo(attrs.Data)
-		}
-	}
-	if elsewhere {
-		v.parent = 0
-	}
-	return v, v.name != ""
-}
-
-func linkInfo(b []byte) (kind string, vlan uint16) {
-	for a := rtnl.AttrsOf(b); a.Next(); {
-		switch a.Type {
-		case unix.IFLA_INFO_KIND:
-			kind = a.Text()
-		case unix.IFLA_INFO_DATA:
-			if kind == vlanKind {
-				vlan = vlanID(a.Data)
-			}
-		}
-	}
-	return kind, vlan
-}
-
-func vlanID(b []byte) uint16 {
-	for a := rtnl.AttrsOf(b); a.Next(); {
-		if a.Type == unix.IFLA_VLAN_ID {
-			return a.Uint16()
-		}
-	}
-	return 0
 }

@@ -7,21 +7,22 @@ type parts uint
 
 const (
 	partLinks   parts = 1 << iota // the table of links, which gives names to indexes
-	partDevices                   // values of kinds Device and Link, derived from it
+	partDevices                   // values of kinds Device, Link and Master, derived from it
 	partSysctls
 	partAddresses
 	partNeighs
 	partProxies
+	partFDB
 	partRoutes
 	partRules
 	everything = partRules<<1 - 1
-	onDevices  = partSysctls | partAddresses | partNeighs | partProxies
+	onDevices  = partSysctls | partAddresses | partNeighs | partProxies | partFDB
 )
 
 // partOf is the part in which values of a kind are.
 func partOf(k object.Kind) parts {
 	switch k {
-	case object.KindDevice, object.KindLink:
+	case object.KindDevice, object.KindLink, object.KindMaster:
 		return partDevices
 	case object.KindSysctl:
 		return partSysctls
@@ -31,6 +32,8 @@ func partOf(k object.Kind) parts {
 		return partNeighs
 	case object.KindProxyNeigh:
 		return partProxies
+	case object.KindFDB:
+		return partFDB
 	case object.KindRoute:
 		return partRoutes
 	case object.KindRule:

@@ -18,6 +18,9 @@ type nexthop struct {
 
 // nexthops resolves the devices of a route: of its one next hop, or of several.
 func (b *Backend) nexthops(r object.Route) (device uint32, hops []nexthop, err error) {
+	if r.Unreachable {
+		return 0, nil, nil
+	}
 	if r.Hops.Empty() {
 		device, err = b.links.index(r.Dev)
 		return device, nil, err

@@ -35,7 +35,11 @@ func neighHeader(q *rtnl.Batch, kind uint16, flags int, addr netip.Addr, device 
 
 // neighToRequest writes n with our protocol.
 func neighToRequest(q *rtnl.Batch, kind uint16, flags int, n object.Neigh, device uint32, protocol uint8) {
-	neighHeader(q, kind, flags, n.Addr, device, unix.NUD_PERMANENT, 0)
+	state, entry := uint16(unix.NUD_PERMANENT), uint8(0)
+	if n.Learned {
+		state, entry = unix.NUD_NOARP, unix.NTF_EXT_LEARNED
+	}
+	neighHeader(q, kind, flags, n.Addr, device, state, entry)
 	if kind == unix.RTM_NEWNEIGH {
 		q.Bytes(unix.NDA_LLADDR, n.MAC[:]...)
 		q.Uint8(ndaProtocol, protocol)
@@ -67,7 +71,8 @@ func neighbourFromMessage(m rtnl.Message, names *links) (n neighbour, ok bool) {
 // has learnt or is looking for.
 func (n neighbour) value() (object.Neigh, bool) {
 	v := object.Neigh{Dev: n.dev, Addr: n.addr}
-	if n.state&unix.NUD_PERMANENT == 0 || n.flags&unix.NTF_PROXY != 0 || len(n.mac) != len(v.MAC) {
+	v.Learned = n.state&unix.NUD_NOARP != 0 && n.flags&unix.NTF_EXT_LEARNED != 0
+	if n.state&unix.NUD_PERMANENT == 0 && !v.Learned || n.flags&unix.NTF_PROXY != 0 || len(n.mac) != len(v.MAC) {
 		return v, false
 	}
 	v.MAC = object.MAC(n.mac)
@@ -129,6 +134,10 @@ func (b *Backend) neighItem(m rtnl.Message) (object.Item, bool) {
 // noteNeigh takes in a notification. An entry that is no longer permanent is
 // as good as gone.
 func (b *Backend) noteNeigh(m rtnl.Message) {
+	if len(m.Body) > 0 && m.Body[0] == unix.AF_BRIDGE {
+		b.noteFDB(m)
+		return
+	}
 	n, ok := neighbourFromMessage(m, &b.links)
 	if !ok {
 		return

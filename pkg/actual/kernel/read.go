@@ -24,12 +24,12 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 		return object.Set{}, errClosed
 	}
 	b.drain()
-	tables := len(b.scope.tables)
+	heard := b.scope.heard()
 	b.stale |= b.scope.widen(focus)
 	if focus.Complete {
 		b.stale = everything
 	}
-	if focus.Complete || len(b.scope.tables) != tables {
+	if focus.Complete || b.scope.heard() != heard {
 		// Before reading: a change in a table that is new to us must not fall
 		// between the reading and the watching.
 		if err := b.restrict(); err != nil {
@@ -81,6 +81,7 @@ func (b *Backend) reread(ctx context.Context, stale parts) error {
 		{partAddresses, b.readAddresses},
 		{partNeighs, b.readNeighs},
 		{partProxies, b.readProxies},
+		{partFDB, b.readFDB},
 		{partRules, b.readRules},
 		{partRoutes, b.readRoutes},
 	} {
@@ -101,6 +102,8 @@ func (b *Backend) restrict() error {
 		Port:     b.conn.Port(),
 		Protocol: b.marks.RouteProtocol,
 		Tables:   b.scope.tableList(),
+		// With the first entry in focus; what stands before that is read then.
+		Forwarding: len(b.scope.fdb) > 0,
 	})
 }
 

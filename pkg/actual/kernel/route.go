@@ -28,9 +28,14 @@ const rtaNHID = 30
 // routeToRequest writes r as a request about a route of this protocol, through
 // a device or several next hops.
 func routeToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Route, protocol uint8, device uint32, hops ...nexthop) {
-	family, scope := uint8(unix.AF_INET), uint8(unix.RT_SCOPE_UNIVERSE)
+	family, scope, action := uint8(unix.AF_INET), uint8(unix.RT_SCOPE_UNIVERSE), uint8(unix.RTN_UNICAST)
+	if r.Unreachable {
+		action = unix.RTN_UNREACHABLE
+	}
 	if r.Dst.Addr().Is6() {
 		family = unix.AF_INET6
+	} else if r.Unreachable {
+		scope = unix.RT_SCOPE_UNIVERSE
 	} else if !r.Via.IsValid() && len(hops) == 0 {
 		scope = unix.RT_SCOPE_LINK
 	}
@@ -43,7 +48,7 @@ func routeToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Route, proto
 	if r.Table <= 0xff {
 		table = uint8(r.Table)
 	}
-	q.Begin(kind, flags, family, uint8(r.Dst.Bits()), 0, 0, table, protocol, scope, unix.RTN_UNICAST)
+	q.Begin(kind, flags, family, uint8(r.Dst.Bits()), 0, 0, table, protocol, scope, action)
 	q.Header32(onlink)
 	if r.Dst.Bits() > 0 {
 		q.Addr(unix.RTA_DST, r.Dst.Addr())
@@ -92,7 +97,7 @@ func routeFromMessage(m rtnl.Message, names *links) (route, bool) {
 	if h[0] == unix.AF_INET6 {
 		dst = netip.IPv6Unspecified()
 	}
-	if h[7] != unix.RTN_UNICAST {
+	if h[7] != unix.RTN_UNICAST && h[7] != unix.RTN_UNREACHABLE {
 		r.mark("type/" + typeName(h[7]))
 	}
 	for attrs.Next() {
@@ -122,6 +127,11 @@ func routeFromMessage(m rtnl.Message, names *links) (route, bool) {
 		}
 	}
 	r.Dst = netip.PrefixFrom(dst, int(h[1]))
+	if h[7] == unix.RTN_UNREACHABLE {
+		// IPv6 shows lo as its device.
+		r.Route = object.Route{Table: r.Table, Dst: r.Dst, Metric: r.Metric, Unreachable: true}
+		r.odd, r.unresolved = false, false
+	}
 	return r, !(r.protocol == unix.RTPROT_KERNEL && dst.IsLinkLocalUnicast())
 }
 

@@ -21,6 +21,9 @@ type scope struct {
 	// admin are the devices whose admin state is asked for, links those that
 	// are wanted as ours.
 	admin, links map[string]struct{}
+	// masters are devices whose master is asked for, fdb those whose forwarding
+	// entries are.
+	masters, fdb map[string]struct{}
 	sysctls      map[string]struct{}
 }
 
@@ -30,6 +33,8 @@ func newScope() scope {
 		devices: make(map[string]struct{}),
 		admin:   make(map[string]struct{}),
 		links:   make(map[string]struct{}),
+		masters: make(map[string]struct{}),
+		fdb:     make(map[string]struct{}),
 		sysctls: make(map[string]struct{}),
 	}
 }
@@ -61,11 +66,17 @@ func (s *scope) widen(f actual.Focus) parts {
 // others, which nobody but the route asks for.
 func (s *scope) addRoute(r object.Route) (grown parts) {
 	const near = partAddresses | partNeighs | partProxies
-	if r.Table != object.TableMain {
+	switch {
+	case r.Unreachable:
+		return 0
+	case r.Table != object.TableMain && r.Hops.Empty():
 		return grow(s.devices, r.Dev, near)
 	}
 	for _, h := range r.NextHops() {
-		grown |= grow(s.devices, h.Dev, near) | grow(s.admin, h.Dev, partDevices)
+		grown |= grow(s.devices, h.Dev, near)
+		if r.Table == object.TableMain {
+			grown |= grow(s.admin, h.Dev, partDevices)
+		}
 	}
 	return grown
 }
@@ -82,12 +93,24 @@ func (s *scope) add(k object.Key) parts {
 		return grow(s.admin, k.Name, partDevices) | grow(s.devices, k.Name, near)
 	case object.KindLink:
 		return grow(s.links, k.Name, partDevices) | grow(s.devices, k.Name, near)
+	case object.KindMaster:
+		return grow(s.masters, k.Name, partDevices) | grow(s.devices, k.Name, near)
+	case object.KindFDB:
+		return grow(s.fdb, k.Name, partFDB)
 	case object.KindSysctl:
 		return grow(s.sysctls, k.Name, partSysctls)
 	default:
 		return 0
 	}
 }
+
+// hearing is what decides which notifications come in.
+type hearing struct {
+	tables     int
+	forwarding bool
+}
+
+func (s *scope) heard() hearing { return hearing{len(s.tables), len(s.fdb) > 0} }
 
 func grow[K comparable](set map[K]struct{}, k K, p parts) parts {
 	if _, ok := set[k]; ok {

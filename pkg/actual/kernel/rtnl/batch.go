@@ -86,6 +86,27 @@ func (b *Batch) Addr(kind uint16, a netip.Addr) {
 	b.buf = append(b.buf, v[:]...)
 }
 
+// Text adds a string with its terminating zero.
+func (b *Batch) Text(kind uint16, v string) {
+	b.head(kind, len(v)+1)
+	b.buf = append(append(b.buf, v...), 0)
+	b.pad()
+}
+
+// Raw adds bytes that are no attribute, such as the header of a message inside an
+// attribute.
+func (b *Batch) Raw(v ...byte) {
+	b.buf = append(b.buf, v...)
+	b.pad()
+}
+
+// Nest begins an attribute that holds others; what it returns ends it.
+func (b *Batch) Nest(kind uint16) (end func()) {
+	at := len(b.buf)
+	b.head(kind|unix.NLA_F_NESTED, 0)
+	return func() { order.PutUint16(b.buf[at:], uint16(len(b.buf)-at)) }
+}
+
 func (b *Batch) head(kind uint16, size int) {
 	b.buf = order.AppendUint16(b.buf, uint16(size+unix.SizeofRtAttr))
 	b.buf = order.AppendUint16(b.buf, kind)

@@ -18,6 +18,9 @@ type Filter struct {
 	// rtm_protocol, and all in these tables.
 	Protocol uint8
 	Tables   []uint32
+	// Forwarding asks for entries of forwarding databases that were set and not
+	// learnt from traffic.
+	Forwarding bool
 }
 
 // maxTables keeps the jumps of the program within their eight bits; with more
@@ -31,6 +34,7 @@ const (
 	offFamily   = unix.SizeofNlMsghdr
 	offTable    = unix.SizeofNlMsghdr + 4
 	offProtocol = unix.SizeofNlMsghdr + 5
+	offEntry    = unix.SizeofNlMsghdr + 10 // ndm_flags
 )
 
 // Restrict installs a filter in place of the one before.
@@ -52,17 +56,27 @@ func (w *Watch) Restrict(f Filter) error {
 
 // program is the filter in classic BPF:
 //
-//	about a bridge's ports or forwarding database: drop
+//	about a bridge's ports or what it has learnt:  drop
 //	about a link:                                  accept
 //	caused by Port:                                drop
 //	route of another protocol in another table:    drop
 //	everything else:                               accept
 func (f Filter) program() []unix.SockFilter {
 	accept, drop := ret(0xffffffff), ret(0)
-	p := []unix.SockFilter{
-		load(unix.BPF_B, offFamily),
-		jump(unix.AF_BRIDGE, 0, 1),
-		drop,
+	p := []unix.SockFilter{load(unix.BPF_B, offFamily), jump(unix.AF_BRIDGE, 0, 1), drop}
+	if f.Forwarding {
+		p = []unix.SockFilter{
+			load(unix.BPF_B, offFamily),
+			jump(unix.AF_BRIDGE, 0, 6),
+			load(unix.BPF_H, offType),
+			jump(uint32(network16(unix.RTM_NEWNEIGH)), 1, 0),
+			jump(uint32(network16(unix.RTM_DELNEIGH)), 0, 2),
+			load(unix.BPF_B, offEntry),
+			bits(unix.NTF_SELF|unix.NTF_EXT_LEARNED, 1, 0),
+			drop,
+		}
+	}
+	p = append(p, []unix.SockFilter{
 		load(unix.BPF_H, offType),
 		jump(uint32(network16(unix.RTM_NEWLINK)), 1, 0),
 		jump(uint32(network16(unix.RTM_DELLINK)), 0, 1),
@@ -74,7 +88,7 @@ func (f Filter) program() []unix.SockFilter {
 		jump(uint32(network16(unix.RTM_NEWROUTE)), 2, 0),
 		jump(uint32(network16(unix.RTM_DELROUTE)), 1, 0),
 		accept,
-	}
+	}...)
 	if len(f.Tables) > maxTables {
 		return append(p, accept)
 	}
@@ -96,6 +110,11 @@ func load(size uint16, offset uint32) unix.SockFilter {
 
 func jump(equal uint32, yes, no uint8) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: yes, Jf: no, K: equal}
+}
+
+// bits jumps on whether one of these is set.
+func bits(mask uint32, yes, no uint8) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, Jt: yes, Jf: no, K: mask}
 }
 
 func ret(n uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: n} }

@@ -1,0 +1,137 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// fdbToRequest writes an entry in one of the three forms of [object.FDB]. Those
+// of a VXLAN device are permanent, those of a bridge are what a control plane has
+// learnt, which the bridge does not age.
+func fdbToRequest(q *rtnl.Batch, kind uint16, flags int, d object.FDB, device uint32) {
+	entry, state := uint8(unix.NTF_SELF), uint16(unix.NUD_PERMANENT)
+	if !d.Dst.IsValid() {
+		entry, state = unix.NTF_MASTER|unix.NTF_EXT_LEARNED, unix.NUD_REACHABLE
+	}
+	q.Begin(kind, flags, unix.AF_BRIDGE, 0, 0, 0)
+	q.Header32(device)
+	q.Header16(state)
+	q.Header16(rtnl.Uint16At([]byte{entry, 0}, 0))
+	q.Bytes(unix.NDA_LLADDR, d.MAC[:]...)
+	if d.Dst.IsValid() {
+		q.Addr(unix.NDA_DST, d.Dst)
+	}
+}
+
+// fdbFromMessage is the inverse of fdbToRequest; false for entries of other forms:
+// what a bridge has learnt from traffic, and the addresses of its ports.
+func fdbFromMessage(m rtnl.Message, names *links) (d object.FDB, ok bool) {
+	h, attrs, ok := m.Header(unix.SizeofNdMsg)
+	if !ok || h[0] != unix.AF_BRIDGE {
+		return d, false
+	}
+	state, flags := rtnl.Uint16At(h, 8), h[10]
+	plain := true
+	for attrs.Next() {
+		switch attrs.Type {
+		case unix.NDA_LLADDR:
+			if len(attrs.Data) == len(d.MAC) {
+				d.MAC = object.MAC(attrs.Data)
+			}
+		case unix.NDA_DST:
+			d.Dst = attrs.Addr()
+		case unix.NDA_VLAN, unix.NDA_VNI, unix.NDA_PORT, unix.NDA_IFINDEX, unix.NDA_SRC_VNI:
+			plain = false
+		}
+	}
+	self := flags&unix.NTF_SELF != 0
+	switch {
+	case self:
+		plain = plain && d.Dst.IsValid() && state&unix.NUD_PERMANENT != 0
+	default:
+		plain = plain && flags&unix.NTF_EXT_LEARNED != 0 && !d.MAC.IsZero()
+		d.Dst = netip.Addr{}
+	}
+	d.Dev, ok = names.name(rtnl.Uint32At(h, 4))
+	return d, ok && plain
+}
+
+// encodeFDB writes one change. A flooding entry is one of many under the same MAC
+// and so appended.
+func (b *Backend) encodeFDB(q *rtnl.Batch, c object.Change) error {
+	have, there := b.mirror.set.Get(c.Key())
+	device, err := b.links.index(c.Key().Name)
+	if c.After == nil {
+		if gone(err) || !there || have.Value != c.Before {
+			return nil // ours is gone; what is there now is somebody else's
+		}
+		fdbToRequest(q, unix.RTM_DELNEIGH, 0, c.Before.(object.FDB), device)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d := c.After.(object.FDB)
+	flags := unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	switch {
+	case there && have.Value == c.After:
+		return nil
+	case there && !have.Marked && have.Value != c.Before:
+		return b.foreign(have)
+	case there:
+		flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+	case d.MAC.IsZero():
+		flags = unix.NLM_F_CREATE | unix.NLM_F_APPEND
+	case !d.Dst.IsValid():
+		flags = unix.NLM_F_CREATE // takes over what the bridge has learnt from traffic
+	}
+	fdbToRequest(q, unix.RTM_NEWNEIGH, flags, d, device)
+	return nil
+}
+
+// readFDB reads nothing where no entry is in focus and no bridge is ours: another
+// bridge of the node may have 100,000 entries.
+func (b *Backend) readFDB(ctx context.Context) error {
+	var items []object.Item
+	if len(b.scope.fdb) > 0 || b.ourVXLAN() {
+		err := b.conn.Dump(ctx, func(q *rtnl.Batch) {
+			q.Begin(unix.RTM_GETNEIGH, 0, unix.AF_BRIDGE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+		}, func() { items = nil }, func(m rtnl.Message) error {
+			if it, ok := b.fdbItem(m); ok {
+				items = append(items, it)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read forwarding databases: %w", err)
+		}
+	}
+	b.mirror.replace(object.KindFDB, items)
+	return nil
+}
+
+func (b *Backend) ourVXLAN() bool {
+	for _, l := range b.links.byIndex {
+		if l.kind == object.LinkVXLAN && l.alias == b.marks.Alias {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Backend) fdbItem(m rtnl.Message) (object.Item, bool) {
+	d, ok := fdbFromMessage(m, &b.links)
+	ours := ok && b.ourLink(d.Dev)
+	return object.Item{Value: d, Marked: ours}, ok && (ours || has(b.scope.fdb, d.Dev))
+}
+
+func (b *Backend) noteFDB(m rtnl.Message) {
+	if it, ok := b.fdbItem(m); ok {
+		b.noteItem(it, m.Type == unix.RTM_NEWNEIGH)
+	}
+}
