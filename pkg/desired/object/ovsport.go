@@ -6,6 +6,14 @@ import "strconv"
 // of the same name. An empty type takes a device that is there.
 const OVSInternal = "internal"
 
+// OVSPortMark is the key of Port.external_ids by which a port is known to be
+// ours, and OVSPortMarkValue what we write there: the version of what the mark
+// promises. Whatever the value is, the port is ours.
+const (
+	OVSPortMark      = "bgp-ovn"
+	OVSPortMarkValue = "1"
+)
+
 // OVSPort is a port of our own on a bridge of Open vSwitch, with one interface
 // of the same name (tables Port and Interface of the Open_vSwitch schema). It
 // carries external_ids:bgp-ovn as the mark of ownership.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,8 @@ func TestRoundTripOfTheRest(t *testing.T) {
 		{Position: 2, Network: "physnet1", Bridge: "br-ex"}, {Position: 5, Network: "physnet2", Bridge: "br-ex2"},
 	}
 	ovs.Problems = []string{`ovn-bridge-mappings: item 1, "broken", is not physnet:bridge`}
+	ovs.Bridges = slices.Clone(ovs.Bridges)
+	ovs.Bridges[0].Made = []observe.MadePort{{Name: "veth-ovs-1001", OFPort: 7}, {Name: "vlan-1002"}}
 	snap.SB, snap.OVS = &sb, &ovs
 	snap.Host = &observe.Host{
 		Revision: 3,

@@ -32,6 +32,7 @@ type bridgeRow struct {
 
 type portRow struct {
 	name, localnet string
+	made           bool // it carries object.OVSPortMark
 	interfaces     []observe.UUID
 }
 
@@ -114,6 +115,9 @@ func (db *database) bridge(row bridgeRow) observe.Bridge {
 				b.MAC = db.mac(i)
 			}
 		}
+		if port.made {
+			b.Made = append(b.Made, observe.MadePort{Name: port.name, OFPort: db.ofport(port)})
+		}
 		if port.localnet != "" {
 			b.Patches = append(b.Patches, observe.PatchPort{
 				Localnet: port.localnet, Name: port.name, OFPort: db.ofport(port),
@@ -123,6 +127,7 @@ func (db *database) bridge(row bridgeRow) observe.Bridge {
 	slices.SortFunc(b.Patches, func(a, b observe.PatchPort) int {
 		return cmp.Or(strings.Compare(a.Localnet, b.Localnet), strings.Compare(a.Name, b.Name))
 	})
+	slices.SortFunc(b.Made, func(a, b observe.MadePort) int { return strings.Compare(a.Name, b.Name) })
 	return b
 }
 

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -112,7 +113,9 @@ func (r *reader) readPort(column string, row *portRow) {
 	case "interfaces":
 		row.interfaces = r.d.UUIDs()
 	case "external_ids":
-		row.localnet = r.d.Map()["ovn-localnet-port"]
+		ids := r.d.Map()
+		row.localnet = ids["ovn-localnet-port"]
+		_, row.made = ids[object.OVSPortMark]
 	default:
 		r.d.Skip()
 	}

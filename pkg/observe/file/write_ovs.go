@@ -41,14 +41,17 @@ func (w *writer) openVSwitch(o *observe.OpenVSwitch) {
 	var bridges, ports, interfaces []row
 	for _, b := range o.Bridges {
 		var refs []any
-		add := func(name, localnet string, mac object.MAC, ofport uint16) {
-			p, i := portRows(b.Name, name, localnet, mac, ofport)
+		add := func(name string, ids any, mac object.MAC, ofport uint16) {
+			p, i := portRows(b.Name, name, ids, mac, ofport)
 			ports, interfaces = append(ports, p), append(interfaces, i)
 			refs = append(refs, wireRef(madeUUID("Port", b.Name, name)))
 		}
-		add(b.Name, "", b.MAC, 65534)
+		add(b.Name, wireMap(), b.MAC, 65534)
 		for _, p := range b.Patches {
-			add(p.Name, p.Localnet, object.MAC{}, p.OFPort)
+			add(p.Name, wireMap([2]string{"ovn-localnet-port", p.Localnet}), object.MAC{}, p.OFPort)
+		}
+		for _, p := range b.Made {
+			add(p.Name, wireMap([2]string{object.OVSPortMark, object.OVSPortMarkValue}), object.MAC{}, p.OFPort)
 		}
 		bridges = append(bridges, row{
 			"_uuid": madeUUID("Bridge", b.Name), "name": b.Name, "datapath_type": b.DatapathType, "ports": wireSet(refs...),
@@ -79,13 +82,10 @@ func (w *writer) rows(table string, rows ...row) {
 	w.text("\n  ]")
 }
 
-func portRows(bridge, name, localnet string, mac object.MAC, ofport uint16) (port, iface row) {
+func portRows(bridge, name string, ids any, mac object.MAC, ofport uint16) (port, iface row) {
 	id := madeUUID("Interface", bridge, name)
 	port = row{
-		"_uuid": madeUUID("Port", bridge, name), "name": name, "interfaces": wireRef(id), "external_ids": wireMap(),
-	}
-	if localnet != "" {
-		port["external_ids"] = wireMap([2]string{"ovn-localnet-port", localnet})
+		"_uuid": madeUUID("Port", bridge, name), "name": name, "interfaces": wireRef(id), "external_ids": ids,
 	}
 	iface = row{"_uuid": id, "name": name, "mac_in_use": wireSet(), "ofport": wireSet()}
 	if !mac.IsZero() {

@@ -111,6 +111,9 @@ func (t tables) bridge(row *vswitch.Bridge) observe.Bridge {
 		if port.Name == row.Name {
 			b.MAC = macInUse(iface)
 		}
+		if _, ours := port.ExternalIDs[object.OVSPortMark]; ours {
+			b.Made = append(b.Made, observe.MadePort{Name: port.Name, OFPort: ofport(iface)})
+		}
 		// The name of the port says nothing reliable; ovn-controller finds its
 		// own ports by this key, too.
 		if localnet := port.ExternalIDs["ovn-localnet-port"]; localnet != "" {
@@ -120,6 +123,7 @@ func (t tables) bridge(row *vswitch.Bridge) observe.Bridge {
 	slices.SortFunc(b.Patches, func(x, y observe.PatchPort) int {
 		return cmp.Or(strings.Compare(x.Localnet, y.Localnet), strings.Compare(x.Name, y.Name))
 	})
+	slices.SortFunc(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
 	return b
 }
 

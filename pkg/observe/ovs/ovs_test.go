@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,13 @@ func hasPatch(localnet string, ofport uint16) func(*observe.OpenVSwitch) bool {
 		b, _ := o.Bridge("br-ex")
 		p, ok := b.Patch(localnet)
 		return ok && p.OFPort == ofport
+	}
+}
+
+func made(want ...observe.MadePort) func(*observe.OpenVSwitch) bool {
+	return func(o *observe.OpenVSwitch) bool {
+		b, _ := o.Bridge("br-ex")
+		return slices.Equal(b.Made, want)
 	}
 }
 
@@ -108,6 +116,18 @@ func TestRealDatabase(t *testing.T) {
 			"--", "set", "port", "odd", "external_ids:ovn-localnet-port=provnet-2")
 		await(t, s, "the port is there without a number", hasPatch("provnet-2", 0))
 		sw.Vsctl("del-port", "odd")
+	})
+	t.Run("ports of ours", func(t *testing.T) {
+		sw.Host("ip", "link", "add", "veth-ovs-1001", "type", "veth", "peer", "name", "veth-vrf-1001")
+		sw.Vsctl("add-port", "br-ex", "vlan-1002", "tag=7", "--", "set", "interface", "vlan-1002", "type=internal", "ofport_request=9",
+			"--", "set", "port", "vlan-1002", "external_ids:bgp-ovn=1", "--", "add-port", "br-ex", "foreign",
+			"--", "add-port", "br-ex", "veth-ovs-1001", "--", "set", "port", "veth-ovs-1001", "external_ids:bgp-ovn=some-later-version",
+			"--", "set", "interface", "veth-ovs-1001", "ofport_request=12")
+		await(t, s, "both have their numbers", made(observe.MadePort{Name: "veth-ovs-1001", OFPort: 12}, observe.MadePort{Name: "vlan-1002", OFPort: 9}))
+		sw.Vsctl("--no-wait", "add-port", "br-ex", "away", "--", "set", "port", "away", "external_ids:bgp-ovn=1", "--", "del-port", "vlan-1002")
+		await(t, s, "one is gone, and one has no device", made(observe.MadePort{Name: "away"}, observe.MadePort{Name: "veth-ovs-1001", OFPort: 12}))
+		sw.Vsctl("--no-wait", "del-port", "away", "--", "del-port", "veth-ovs-1001", "--", "del-port", "foreign")
+		await(t, s, "none is left", made())
 	})
 	t.Run("per system-id", func(t *testing.T) {
 		sw.Vsctl("set", "open_vswitch", ".", "external_ids:ovn-bridge-mappings-cmp-1=public:br-own", "external_ids:ovn-bridge-cmp-1=br-mine",

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -13,6 +14,8 @@ import (
 //	mapping public:br-ex              the whole of ovn-bridge-mappings
 //	bridge br-ex mac 3a:..            a bridge with its device; "gone" removes both
 //	patch br-ex provnet-c1 ofport 1   a patch port; "ofport none", or "gone"
+//	made veth-ovs-1001 on br-ex ofport 7
+//	                                  a port of ours on a bridge; "ofport none", or "made veth-ovs-1001 gone"
 //	device eth0 mac 3a:..             a device that is no bridge, or a bridge's with another MAC; "gone"
 //	table 201 name br-ex              an entry of rt_tables; "table 201 foreign"
 //	localnet provnet-c1 on dp-pub network public tag 100
@@ -33,6 +36,7 @@ func heads() map[string]func(*Story, *reader) {
 		"mapping":    func(s *Story, r *reader) { s.mapping = strings.Join(r.rest(), " ") },
 		"bridge":     bridge,
 		"patch":      patch,
+		"made":       made,
 		"device":     device,
 		"table":      table,
 		"localnet":   port(observe.PortLocalnet),
@@ -86,7 +90,7 @@ func bridge(s *Story, r *reader) {
 	r.literal("mac")
 	b := observe.Bridge{Name: name, DatapathType: "system", MAC: r.mac()}
 	if have, ok := s.bridges[name]; ok {
-		b.Patches = have.Patches
+		b.Patches, b.Made = have.Patches, have.Made
 	}
 	s.bridges[name] = &b
 	s.devices[name] = observe.Link{Name: name, MAC: b.MAC, Up: true, MTU: 1500}
@@ -120,14 +124,41 @@ func patch(s *Story, r *reader) {
 	if r.gone() {
 		return
 	}
+	p := observe.PatchPort{Localnet: localnet, Name: "patch-" + localnet + "-to-br-int", OFPort: r.ofport()}
+	b.Patches = append(b.Patches, p)
+}
+
+// ofport reads the number of a port, or "none".
+func (r *reader) ofport() uint16 {
 	r.literal("ofport")
-	p := observe.PatchPort{Localnet: localnet, Name: "patch-" + localnet + "-to-br-int"}
 	if r.more() && r.words[0] == "none" {
 		r.word()
-	} else {
-		p.OFPort = uint16(r.number(16))
+		return 0
 	}
-	b.Patches = append(b.Patches, p)
+	return uint16(r.number(16))
+}
+
+// made tells of a port of ours. Its name is unique among all bridges.
+func made(s *Story, r *reader) {
+	p := observe.MadePort{Name: r.word()}
+	for name, have := range s.bridges {
+		b := *have // shared with the snapshots told before
+		b.Made = slices.DeleteFunc(slices.Clone(have.Made), func(m observe.MadePort) bool { return m.Name == p.Name })
+		s.bridges[name] = &b
+	}
+	if r.gone() {
+		return
+	}
+	r.literal("on")
+	name := r.word()
+	p.OFPort = r.ofport()
+	b, ok := s.bridges[name]
+	if !ok {
+		r.fail("there is no bridge %q", name)
+		return
+	}
+	b.Made = append(b.Made, p)
+	slices.SortFunc(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
 }
 
 func table(s *Story, r *reader) {

@@ -23,11 +23,10 @@ func (s *Story) String() string {
 		br := s.bridges[name]
 		say("bridge", name, "mac", br.MAC.String())
 		for _, p := range br.Patches {
-			number := "none"
-			if p.OFPort != 0 {
-				number = fmt.Sprint(p.OFPort)
-			}
-			say("patch", name, p.Localnet, "ofport", number)
+			say("patch", name, p.Localnet, "ofport", ofport(p.OFPort))
+		}
+		for _, p := range br.Made {
+			say("made", p.Name, "on", name, "ofport", ofport(p.OFPort))
 		}
 		if _, ok := s.devices[name]; !ok {
 			say("device", name, "gone")
@@ -60,6 +59,13 @@ func (s *Story) String() string {
 		}
 	}
 	return b.String()
+}
+
+func ofport(n uint16) string {
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprint(n)
 }
 
 // portWords is the line of a port, in the general form.

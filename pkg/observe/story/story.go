@@ -229,7 +229,7 @@ func (s *Story) openVSwitch(chassis string) *observe.OpenVSwitch {
 	o.Mappings, o.Problems = observe.ParseBridgeMappings(s.mapping)
 	for _, name := range slices.Sorted(maps.Keys(s.bridges)) {
 		b := *s.bridges[name]
-		b.Patches = slices.Clone(b.Patches)
+		b.Patches, b.Made = slices.Clone(b.Patches), slices.Clone(b.Made)
 		o.Bridges = append(o.Bridges, b)
 	}
 	return o

@@ -76,11 +76,34 @@ func TestRowsAreNotShared(t *testing.T) {
 func TestBadLines(t *testing.T) {
 	for _, line := range []string{
 		"once upon a time", "include nothing", "set nobody down", "drop nobody", `port vm mac "fa:16:3e`, "port vm tag many",
-		"port vm colour blue", "bridge br-ex mac 12", "patch br-x p ofport 1", "table x name y", "table 1 colour", "stale wine",
+		"port vm colour blue", "bridge br-ex mac 12", "patch br-x p ofport 1", "made veth on br-x ofport 1", "made veth", "table x name y", "table 1 colour", "stale wine",
 		"port", "balancer L1 backend x", "port vm option novalue",
 	} {
 		if _, err := Parse(line); err == nil || !strings.Contains(err.Error(), "line 1") {
 			t.Errorf("%q: got %v, want an error with the line", line, err)
+		}
+	}
+}
+
+// TestMadePorts: they move between bridges, leave, and are told anew.
+func TestMadePorts(t *testing.T) {
+	s := tell(t, "include base\nbridge br-2 mac 02:00:00:00:00:02\nmade vlan-7 on br-ex ofport 9\nmade veth-ovs-1001 on br-ex ofport none")
+	before := snapshot(t, s).OVS
+	if err := s.Tell("made veth-ovs-1001 on br-2 ofport 7\nmade vlan-7 gone"); err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		have *observe.OpenVSwitch
+		want map[string][]observe.MadePort
+	}{
+		"before": {before, map[string][]observe.MadePort{"br-ex": {{Name: "veth-ovs-1001"}, {Name: "vlan-7", OFPort: 9}}, "br-2": nil}},
+		"after":  {snapshot(t, s).OVS, map[string][]observe.MadePort{"br-ex": nil, "br-2": {{Name: "veth-ovs-1001", OFPort: 7}}}},
+		"again":  {snapshot(t, tell(t, s.String())).OVS, map[string][]observe.MadePort{"br-ex": nil, "br-2": {{Name: "veth-ovs-1001", OFPort: 7}}}},
+	} {
+		for _, b := range c.have.Bridges {
+			if diff := cmp.Diff(c.want[b.Name], b.Made, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", what, b.Name, diff)
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -118,6 +119,12 @@ func (s *Switch) Vsctl(args ...string) string {
 func (s *Switch) Ofctl(args ...string) string {
 	s.t.Helper()
 	return s.run("ovs-ofctl", append([]string{"--timeout=15"}, args...)...)
+}
+
+// Host runs a command in the network namespace of the switch.
+func (s *Switch) Host(args ...string) string {
+	s.t.Helper()
+	return s.run("nsenter", append([]string{"--net=/proc/" + strconv.Itoa(s.vs.pid) + "/ns/net"}, args...)...)
 }
 
 func (s *Switch) path(name string) string { return filepath.Join(s.Dir, name) }
