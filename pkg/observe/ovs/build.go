@@ -7,74 +7,21 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ovn-org/libovsdb/cache"
-
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
 // maxOFPort is OFPP_MAX of OpenFlow 1.0, the numbers Open vSwitch assigns from;
 // those above are reserved.
 const maxOFPort = 0xfeff
 
-// tables are the rows of one moment, by UUID. They are shared with the cache
-// of libovsdb, which replaces rows and never changes them.
-type tables struct {
-	root       *vswitch.Root
-	bridges    map[string]*vswitch.Bridge
-	ports      map[string]*vswitch.Port
-	interfaces map[string]*vswitch.Interface
-}
-
-func readTables(c *cache.TableCache) tables {
-	t := tables{
-		bridges:    rowsOf[vswitch.Bridge](c, vswitch.TableBridge),
-		ports:      rowsOf[vswitch.Port](c, vswitch.TablePort),
-		interfaces: rowsOf[vswitch.Interface](c, vswitch.TableInterface),
-	}
-	for _, row := range rowsOf[vswitch.Root](c, vswitch.TableRoot) {
-		t.root = row
-	}
-	return t
-}
-
-func rowsOf[T any](c *cache.TableCache, table string) map[string]*T {
-	rows := c.Table(table).RowsShallow()
-	out := make(map[string]*T, len(rows))
-	for uuid, row := range rows {
-		if typed, ok := any(row).(*T); ok {
-			out[uuid] = typed
-		}
-	}
-	return out
-}
-
-// dangling reports whether a row refers to one that is not there. The server
-// never lets that happen, so the rest of the transaction is still to come.
-func (t tables) dangling() bool {
-	for _, b := range t.bridges {
-		for _, uuid := range b.Ports {
-			if t.ports[uuid] == nil {
-				return true
-			}
-		}
-	}
-	for _, p := range t.ports {
-		for _, uuid := range p.Interfaces {
-			if t.interfaces[uuid] == nil {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// build makes the snapshot. systemID overrides what the database says.
-func (t tables) build(systemID string) *observe.OpenVSwitch {
-	ids := externalIDs{t.root.ExternalIDs, systemID}
+// build makes the snapshot of rows that have a root. systemID overrides what the database says.
+func build(t follow.Tables, systemID string) *observe.OpenVSwitch {
+	ids := externalIDs{t.Root.ExternalIDs, systemID}
 	if systemID == "" {
-		ids.systemID = strings.TrimSpace(t.root.ExternalIDs["system-id"])
+		ids.systemID = strings.TrimSpace(t.Root.ExternalIDs["system-id"])
 	}
 	o := &observe.OpenVSwitch{
 		SystemID:          ids.systemID,
@@ -93,21 +40,21 @@ func (t tables) build(systemID string) *observe.OpenVSwitch {
 	mappings, problems := observe.ParseBridgeMappings(ids.get("ovn-bridge-mappings"))
 	o.Mappings = mappings
 	o.Problems = append(o.Problems, problems...)
-	for _, row := range t.bridges {
-		o.Bridges = append(o.Bridges, t.bridge(row))
+	for _, row := range t.Bridges {
+		o.Bridges = append(o.Bridges, bridge(t, row))
 	}
 	slices.SortFunc(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
 	return o
 }
 
-func (t tables) bridge(row *vswitch.Bridge) observe.Bridge {
+func bridge(t follow.Tables, row *vswitch.Bridge) observe.Bridge {
 	b := observe.Bridge{Name: row.Name, DatapathType: row.DatapathType}
 	for _, uuid := range row.Ports {
-		port := t.ports[uuid]
+		port := t.Ports[uuid]
 		if port == nil {
 			continue
 		}
-		iface := t.interfaceOf(port)
+		iface := t.InterfaceOf(port)
 		if port.Name == row.Name {
 			b.MAC = macInUse(iface)
 		}
@@ -125,17 +72,6 @@ func (t tables) bridge(row *vswitch.Bridge) observe.Bridge {
 	})
 	slices.SortFunc(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
 	return b
-}
-
-// interfaceOf returns the interface that has the port's name, which is the
-// only one unless the port is a bond; nil if its row is missing.
-func (t tables) interfaceOf(port *vswitch.Port) *vswitch.Interface {
-	for _, uuid := range port.Interfaces {
-		if i := t.interfaces[uuid]; i != nil && i.Name == port.Name {
-			return i
-		}
-	}
-	return nil
 }
 
 func ofport(i *vswitch.Interface) uint16 {

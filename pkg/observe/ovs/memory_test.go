@@ -14,6 +14,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest"
 )
 
@@ -106,15 +107,15 @@ func TestNoRoot(t *testing.T) {
 // A reference into the void is half a transaction; what of it stays so is left
 // out in the end.
 func TestDangling(t *testing.T) {
-	tb := tables{
-		root:    &vswitch.Root{},
-		bridges: map[string]*vswitch.Bridge{"b": {Name: "br-ex", Ports: []string{"gone", "p"}}},
-		ports:   map[string]*vswitch.Port{"p": {Name: "patch", Interfaces: []string{"gone"}, ExternalIDs: map[string]string{"ovn-localnet-port": "l"}}},
+	tb := follow.Tables{
+		Root:    &vswitch.Root{},
+		Bridges: map[string]*vswitch.Bridge{"b": {Name: "br-ex", Ports: []string{"gone", "p"}}},
+		Ports:   map[string]*vswitch.Port{"p": {Name: "patch", Interfaces: []string{"gone"}, ExternalIDs: map[string]string{"ovn-localnet-port": "l"}}},
 	}
-	if !tb.dangling() {
+	if !tb.Dangling() {
 		t.Error("not seen")
 	}
-	o := tb.build("")
+	o := build(tb, "")
 	if b, _ := o.Bridge("br-ex"); len(b.Patches) != 1 || b.Patches[0] != (observe.PatchPort{Localnet: "l", Name: "patch"}) {
 		t.Errorf("got %+v", o)
 	}

@@ -1,13 +1,11 @@
 // Package ovs is the source of observe.OpenVSwitch: the local Open_vSwitch
-// database, which ovn-controller and ovs-vswitchd write and we only read.
+// database, which ovn-controller and ovs-vswitchd write and this package only
+// reads.
 //
 // It refuses to interpret what it finds: which bridges matter is for drivers.
-// Its rows come from the stock libovsdb client, whose cache is not
-// transactional and whose events may be lost. An event therefore only means
-// that the whole cache is to be read again once it has come to rest.
 //
-// Read next: session.go for one connection, build.go for what is made of the
-// rows, vswitch for the tables.
+// Read next: build.go for what is made of the rows, vswitch for the tables,
+// vswitch/follow for the connection.
 package ovs
 
 import (
@@ -20,19 +18,13 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
 // The defaults of Config.
 const (
-	DefaultEndpoint = "unix:/var/run/openvswitch/db.sock"
-	DefaultTimeout  = 10 * time.Second
-)
-
-// The pause between two attempts to connect. The database is on this machine,
-// so that trying often costs nobody anything.
-const (
-	firstPause = 20 * time.Millisecond
-	lastPause  = time.Second
+	DefaultEndpoint = follow.DefaultEndpoint
+	DefaultTimeout  = follow.DefaultTimeout
 )
 
 // Config says where the database is.
@@ -49,6 +41,8 @@ type Config struct {
 	Timeout time.Duration
 	// Logger receives changes of the connection; nil discards them.
 	Logger *slog.Logger
+	// Others share the connection.
+	Others []follow.Follower
 }
 
 // Status says how the source stands with its server.
@@ -65,8 +59,7 @@ type Status struct {
 type Source struct {
 	cfg     Config
 	changed chan struct{}
-	stop    context.CancelFunc
-	done    chan struct{}
+	conn    *follow.Connection
 
 	mu      sync.Mutex
 	newest  *observe.OpenVSwitch
@@ -83,25 +76,21 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	if cfg.Endpoint == "" {
 		cfg.Endpoint = DefaultEndpoint
 	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = DefaultTimeout
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := checkEndpoint(cfg.Endpoint, cfg.TLS != nil); err != nil {
-		return nil, err
-	}
-	ctx, stop := context.WithCancel(ctx)
 	s := &Source{
 		cfg:     cfg,
 		changed: make(chan struct{}, 1),
-		stop:    stop,
-		done:    make(chan struct{}),
 		missing: "not connected yet",
 		status:  Status{Since: time.Now()},
 	}
-	go s.run(ctx)
+	var err error
+	s.conn, err = follow.Start(ctx, follow.Config{Endpoint: cfg.Endpoint, TLS: cfg.TLS, Timeout: cfg.Timeout, Logger: cfg.Logger},
+		append([]follow.Follower{follower{s}}, cfg.Others...)...)
+	if err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -128,30 +117,15 @@ func (s *Source) Status() Status {
 
 // Close ends the connection. Read keeps returning what it last did.
 func (s *Source) Close() error {
-	s.stop()
-	<-s.done
-	return nil
+	return s.conn.Close()
 }
 
-// run holds one session after the other. Each has a client of its own, because
-// libovsdb's reconnection panics the process when it gives up and keeps rows
-// that vanished meanwhile.
-func (s *Source) run(ctx context.Context) {
-	defer close(s.done)
-	pause := firstPause
-	for ctx.Err() == nil {
-		err := s.session(ctx)
-		if s.disconnected(ctx, err) {
-			pause = firstPause
-		}
-		wait(ctx, pause)
-		pause = min(2*pause, lastPause)
-	}
-}
+// follower keeps the methods by which rows come out of the source's own.
+type follower struct{ *Source }
 
-// connected notes that rows are flowing. The snapshot stays stale until the
+// Connected notes that rows are flowing. The snapshot stays stale until the
 // first one of this session replaces it.
-func (s *Source) connected() {
+func (s follower) Connected(*follow.Session) {
 	s.mu.Lock()
 	s.status.Connected, s.status.Since = true, time.Now()
 	s.missing = "connected, the first rows are not complete"
@@ -159,9 +133,28 @@ func (s *Source) connected() {
 	s.cfg.Logger.Info("connected to the Open_vSwitch database", "endpoint", s.cfg.Endpoint)
 }
 
-// disconnected notes the end of a session or of an attempt and reports whether
-// there had been one. What is known is published once more, as stale.
-func (s *Source) disconnected(ctx context.Context, err error) bool {
+// Rows publishes what the rows say.
+func (s follower) Rows(t follow.Tables) {
+	if t.Root == nil {
+		s.rootless()
+		return
+	}
+	s.publish(build(t, s.cfg.SystemID))
+}
+
+// rootless deals with a database that nobody has initialised.
+func (s *Source) rootless() {
+	const why = "table Open_vSwitch has no row"
+	s.mu.Lock()
+	s.missing = why
+	newest := s.newest
+	s.mu.Unlock()
+	s.stale(newest, why)
+}
+
+// Disconnected notes the end of a session or of an attempt. What is known is
+// published once more, as stale.
+func (s follower) Disconnected(err error) {
 	s.mu.Lock()
 	was := s.status.Connected
 	s.status.LastError = err
@@ -171,12 +164,11 @@ func (s *Source) disconnected(ctx context.Context, err error) bool {
 	}
 	newest := s.newest
 	s.mu.Unlock()
-	if !was || ctx.Err() != nil {
-		return was
+	if !was {
+		return
 	}
 	s.cfg.Logger.Warn("lost the Open_vSwitch database", "endpoint", s.cfg.Endpoint, "err", err)
 	s.stale(newest, fmt.Sprintf("disconnected since %s: %v", time.Now().UTC().Format(time.RFC3339), err))
-	return true
 }
 
 // stale publishes what is known together with why it may be old.
@@ -204,15 +196,5 @@ func (s *Source) publish(next *observe.OpenVSwitch) {
 	select {
 	case s.changed <- struct{}{}:
 	default:
-	}
-}
-
-// wait returns after d or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }

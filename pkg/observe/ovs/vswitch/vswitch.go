@@ -56,6 +56,7 @@ type Interface struct {
 	Name        string            `ovsdb:"name"`
 	Type        string            `ovsdb:"type"`
 	OFPort      *int              `ovsdb:"ofport"`
+	MAC         *string           `ovsdb:"mac"`
 	MACInUse    *string           `ovsdb:"mac_in_use"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }
@@ -125,6 +126,7 @@ const schema = `{
         "name": {"type": "string", "mutable": false},
         "type": {"type": "string"},
         "ofport": {"type": {"key": "integer", "min": 0, "max": 1}},
+        "mac": {"type": {"key": "string", "min": 0, "max": 1}},
         "mac_in_use": {"type": {"key": "string", "min": 0, "max": 1}},
         "external_ids": {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
       }
