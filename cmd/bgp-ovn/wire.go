@@ -232,7 +232,7 @@ func (a *app) backends(ctx context.Context, w wiring) ([]actual.Backend, error) 
 		backends = append(backends, o)
 	}
 	if !w.speaker {
-		return append(backends, model.New(object.KindPath, object.KindPeer)), nil
+		return append(backends, model.New(object.KindPath, object.KindEVPN, object.KindPeer)), nil
 	}
 	if a.speaker, err = a.openSpeaker(ctx, w); err != nil {
 		return nil, err

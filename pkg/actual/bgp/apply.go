@@ -33,8 +33,16 @@ func (b *Backend) apply(ctx context.Context, changes []object.Change) []error {
 			continue
 		}
 		switch v := valueOf(c).(type) {
-		case object.Path:
-			out[i] = b.applyPath(c, v, &m, i)
+		case object.Path, object.EVPNPath:
+			if exists, have := b.held(v); c.After != nil && exists && losesMobility(have, v) {
+				// GoBGP looks at a batch as a whole before it does any of it.
+				b.flush(ctx, &m, out)
+				if out[i] = b.applyPath(object.Change{Before: have}, have, &m, i); out[i] != nil {
+					continue
+				}
+				b.flush(ctx, &m, out)
+			}
+			out[i] = errors.Join(out[i], b.applyPath(c, v, &m, i))
 			if len(m.paths) >= movesMost {
 				b.flush(ctx, &m, out)
 			}
@@ -85,8 +93,8 @@ type moves struct {
 	of    []int
 }
 
-func (m *moves) add(p object.Path, withdraw bool, i int) error {
-	path, err := m.enc.toAPI(p)
+func (m *moves) add(v object.Value, withdraw bool, i int) error {
+	path, err := m.enc.encode(v)
 	if err != nil {
 		return err
 	}
@@ -117,36 +125,47 @@ func verbOf(p *api.Path) string {
 	return "add"
 }
 
+// held is what the speaker has under the key of a value.
+func (b *Backend) held(v object.Value) (bool, object.Value) {
+	it, ok := b.mirror.set.Get(v.Key())
+	return ok, it.Value
+}
+
 // applyPath collects what announces or withdraws one path. An update is the
 // same call as a create: a second announcement replaces the first (RFC 4271
 // section 3.1).
-func (b *Backend) applyPath(c object.Change, p object.Path, m *moves, i int) error {
-	have, exists := b.mirror.set.Get(p.Key())
+func (b *Backend) applyPath(c object.Change, v object.Value, m *moves, i int) error {
+	exists, have := b.held(v)
 	switch {
-	case c.After == nil && !exists, c.After != nil && exists && have.Value == c.After:
+	case c.After == nil && !exists, c.After != nil && exists && have == c.After:
 		return nil
 	case c.After == nil:
-		if err := m.add(have.Value.(object.Path), true, i); err != nil {
+		if err := m.add(have, true, i); err != nil {
 			return err
 		}
-		b.mirror.remove(p.Key())
+		b.mirror.remove(v.Key())
+		return nil
+	case exists && sameButMobility(have, v):
+		b.mirror.put(v)
 		return nil
 	}
-	if exists && losesHop(have.Value.(object.Path), p) {
-		if err := m.add(have.Value.(object.Path), true, i); err != nil {
+	if exists && losesHop(have, v) {
+		if err := m.add(have, true, i); err != nil {
 			return err
 		}
 	}
-	if err := m.add(p, false, i); err != nil {
+	if err := m.add(v, false, i); err != nil {
 		return err
 	}
-	b.mirror.put(p)
+	b.mirror.put(v)
 	return nil
 }
 
 // losesHop reports whether an update stops an IPv6 path from going to IPv4
 // sessions (see exportPolicy). GoBGP asks the policy whether it has announced
 // the path before, with the new next hop, and then withdraws nothing.
-func losesHop(have, want object.Path) bool {
-	return want.Family == object.IPv6Unicast && have.NextHop.IsValid() && !want.NextHop.IsValid()
+func losesHop(before, after object.Value) bool {
+	have, ok := before.(object.Path)
+	want, unicast := after.(object.Path)
+	return ok && unicast && want.Family == object.IPv6Unicast && have.NextHop.IsValid() && !want.NextHop.IsValid()
 }

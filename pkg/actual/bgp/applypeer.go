@@ -161,7 +161,7 @@ func (b *Backend) withdraw(ctx context.Context) error {
 		return err
 	}
 	var changes []object.Change
-	for _, kind := range []object.Kind{object.KindPeer, object.KindPath} {
+	for _, kind := range []object.Kind{object.KindPeer, object.KindPath, object.KindEVPN} {
 		for _, it := range b.mirror.set.SortedOf(kind) {
 			changes = append(changes, object.Change{Before: it.Value})
 		}

@@ -141,7 +141,9 @@ func (c Config) validate() error {
 func (*Backend) Name() string { return "bgp" }
 
 // Kinds are what the speaker holds.
-func (*Backend) Kinds() []object.Kind { return []object.Kind{object.KindPath, object.KindPeer} }
+func (*Backend) Kinds() []object.Kind {
+	return []object.Kind{object.KindPath, object.KindEVPN, object.KindPeer}
+}
 
 // Changed is signalled when a session comes up or goes down, and when a speaker
 // in another process comes or goes.

@@ -40,6 +40,12 @@ func (p *process) foreign(t testing.TB, v object.Value) {
 	switch v := v.(type) {
 	case object.Path:
 		_, err = p.api(t).AddPath(context.Background(), &api.AddPathRequest{Path: bare([]object.Path{v})[0]})
+	case object.EVPNPath:
+		var raw *api.Path
+		if raw, err = bgp.EncodeEVPN(v); err == nil {
+			raw.Identifier = 0
+			_, err = p.api(t).AddPath(context.Background(), &api.AddPathRequest{Path: raw})
+		}
 	case object.Peer:
 		_, err = p.api(t).AddPeer(context.Background(), &api.AddPeerRequest{Peer: &api.Peer{
 			Conf:      &api.PeerConf{NeighborAddress: v.Address, PeerAsn: v.AS},

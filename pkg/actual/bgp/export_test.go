@@ -4,7 +4,14 @@ import (
 	"context"
 
 	api "github.com/osrg/gobgp/v3/api"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
+
+// EncodeEVPN and DecodeEVPN are a path on its way to GoBGP and back.
+func EncodeEVPN(p object.EVPNPath) (*api.Path, error) { return evpnToAPI(p) }
+
+func DecodeEVPN(p *api.Path) (path object.EVPNPath, clean, ok bool) { return evpnFromAPI(p) }
 
 // Bare GoBGP under the backend, for benchmarks and for the one call that must
 // be refused.

@@ -65,6 +65,12 @@ func (o outlet) count(family object.Family, paths object.Set) uint64 {
 	if !slices.Contains(o.families, family) {
 		return 0
 	}
+	if family == object.L2VPNEVPN {
+		if o.held {
+			return 0
+		}
+		return uint64(paths.LenOf(object.KindEVPN))
+	}
 	var n uint64
 	for _, it := range paths.AllOf(object.KindPath) {
 		if p, ok := it.Value.(object.Path); ok && p.Family == family {

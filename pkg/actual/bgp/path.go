@@ -39,8 +39,16 @@ func (e *encoder) toAPI(p object.Path) (*api.Path, error) {
 	return &api.Path{Family: familyToAPI(p.Family), NlriBinary: nlri(p.Prefix), PattrsBinary: pattrs, Identifier: pathMark}, nil
 }
 
-// pathFromAPI is the inverse of toAPI. It is not clean if there is more to the
-// path than toAPI writes.
+// encode is any path as GoBGP takes it.
+func (e *encoder) encode(v object.Value) (*api.Path, error) {
+	if p, ok := v.(object.EVPNPath); ok {
+		return evpnToAPI(p)
+	}
+	return e.toAPI(v.(object.Path))
+}
+
+// pathFromAPI is the inverse of toAPI for unicast. It is not clean if there is
+// more to the path than toAPI writes.
 func pathFromAPI(p *api.Path) (path object.Path, clean bool) {
 	family, ok := familyFromAPI(p.Family)
 	if !ok {
@@ -187,14 +195,19 @@ func unspecified(f object.Family) netip.Addr {
 }
 
 func familyToAPI(f object.Family) *api.Family {
-	if f == object.IPv4Unicast {
+	switch f {
+	case object.IPv4Unicast:
 		return &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}
+	case object.L2VPNEVPN:
+		return &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}
 	}
 	return &api.Family{Afi: api.Family_AFI_IP6, Safi: api.Family_SAFI_UNICAST}
 }
 
 func familyFromAPI(f *api.Family) (object.Family, bool) {
 	switch {
+	case f.GetAfi() == api.Family_AFI_L2VPN && f.GetSafi() == api.Family_SAFI_EVPN:
+		return object.L2VPNEVPN, true
 	case f.GetSafi() != api.Family_SAFI_UNICAST:
 		return 0, false
 	case f.GetAfi() == api.Family_AFI_IP:

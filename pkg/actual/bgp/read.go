@@ -86,10 +86,10 @@ func (b *Backend) refresh(ctx context.Context) error {
 	}
 	have := make([]object.Value, 0, b.mirror.set.Len())
 	var others object.Set
-	for _, family := range []object.Family{object.IPv4Unicast, object.IPv6Unicast} {
-		err := b.listPaths(ctx, family, func(p object.Path, ours bool) {
+	for _, family := range []object.Family{object.IPv4Unicast, object.IPv6Unicast, object.L2VPNEVPN} {
+		err := b.listPaths(ctx, family, func(p object.Value, ours bool) {
 			if ours {
-				have = append(have, p)
+				have = append(have, b.mirror.asAsked(p))
 			} else {
 				others.Put(object.Item{Value: p})
 			}
@@ -135,7 +135,7 @@ func (m *mirror) replace(have []object.Value) {
 
 // listPaths calls fn for each path that originates here. What is ours and yet
 // not as we write it is left out, and so will be written again.
-func (b *Backend) listPaths(ctx context.Context, family object.Family, fn func(p object.Path, ours bool)) error {
+func (b *Backend) listPaths(ctx context.Context, family object.Family, fn func(v object.Value, ours bool)) error {
 	req := &api.ListPathRequest{
 		TableType:        api.TableType_GLOBAL,
 		Family:           familyToAPI(family),
@@ -146,13 +146,32 @@ func (b *Backend) listPaths(ctx context.Context, family object.Family, fn func(p
 			if p.NeighborIp != localSource {
 				continue
 			}
-			path, clean := pathFromAPI(p)
-			if ours := isOurPath(p); path.Prefix.IsValid() && (clean || !ours) {
-				fn(path, ours)
+			v, clean, ok := valueFromAPI(p)
+			if ours := isOurPath(p); ok && (clean || !ours) {
+				fn(v, ours)
 			}
 		}
 	})
 	return whole(ctx, err)
+}
+
+// valueFromAPI is a path of any family. Clean is whether it is just as we would
+// write it; it is not ok if it cannot be one of ours.
+func valueFromAPI(p *api.Path) (v object.Value, clean, ok bool) {
+	if family, _ := familyFromAPI(p.Family); family == object.L2VPNEVPN {
+		return evpnFromAPI(p)
+	}
+	path, clean := pathFromAPI(p)
+	return path, clean, path.Prefix.IsValid()
+}
+
+// asAsked is what was asked for, where the speaker has only put in what had been
+// left to it: an audit would announce the path again and again otherwise.
+func (m *mirror) asAsked(v object.Value) object.Value {
+	if asked, ok := m.set.Get(v.Key()); ok && sameButMobility(v, asked.Value) {
+		return asked.Value
+	}
+	return v
 }
 
 func (b *Backend) listPeers(ctx context.Context, req *api.ListPeerRequest) ([]*api.Peer, error) {

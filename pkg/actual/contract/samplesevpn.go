@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -99,11 +100,40 @@ func evpnPaths() []sample {
 		Type: object.EVPNMulticast, RD: "192.0.2.1:1001", Prefix: netip.MustParsePrefix("192.0.2.1/32"), VNI: 1001, NextHop: vtep,
 		Targets: targets, Origin: object.OriginIGP,
 	}
+	inIPv6 := prefix6
+	inIPv6.NextHop, inIPv6.RD, inIPv6.Prefix = netip.MustParseAddr("2001:db8:ffff::1"), "4200000000:7", netip.MustParsePrefix("::/0")
+	relabelled := mac
+	relabelled.VNI, relabelled.Mobility = 16777215, object.MetricOf(7)
+	backwards := bare
+	backwards.Mobility = object.MetricOf(0)
+	mac6 := mac
+	mac6.Prefix, mac6.RD, mac6.Mobility = netip.MustParsePrefix("2001:db8:a::5/128"), "64999:4294967295", object.MetricOf(0)
+	mac6.Targets, mac6.Origin = object.WordsOf("192.0.2.1:65535", "64999:4294967295", "4200000000:65535"), object.OriginEGP
+	flood6 := flood
+	flood6.Prefix, flood6.NextHop = netip.MustParsePrefix("2001:db8:ffff::1/128"), netip.MustParseAddr("2001:db8:ffff::1")
+	wide := prefix
+	var targets50 []string
+	for i := range 50 {
+		targets50 = append(targets50, fmt.Sprintf("64999:%d", i))
+	}
+	wide.Targets = object.WordsOf(targets50...)
 	return []sample{
-		{value: prefix, other: moved, name: "type-5"},
+		{value: prefix, other: moved},
 		{value: prefix6, name: "type-5 IPv6"},
-		{value: mac, name: "type-2"},
-		{value: bare, name: "type-2 without an address"},
+		{value: inIPv6, name: "type-5 over IPv6"},
+		{value: wide, other: prefix, name: "type-5 with many targets"},
+		{value: mac, other: relabelled, name: "type-2"},
+		{value: mac6, name: "type-2 IPv6"},
+		{value: bare, other: backwards, name: "type-2 without an address"},
 		{value: flood, name: "type-3"},
+		{value: flood6, name: "type-3 over IPv6"},
+	}
+}
+
+// manyEVPN is one of many prefixes.
+func manyEVPN(host netip.Prefix) object.EVPNPath {
+	return object.EVPNPath{
+		Type: object.EVPNPrefix, RD: "192.0.2.1:1001", Prefix: host, VNI: 1001, NextHop: netip.MustParseAddr("192.0.2.1"),
+		Targets: object.WordsOf("64999:1001"), RouterMAC: object.MAC{2, 0, 0, 0, 0x10, 1}, Origin: object.OriginIncomplete,
 	}
 }

@@ -1,0 +1,168 @@
+package bgp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+const (
+	// maxVNI fits the 24 bits of a VXLAN header (RFC 7348 section 5).
+	maxVNI = 1<<24 - 1
+	// maxTargets leaves room for the rest in a message of 4096 octets, which
+	// GoBGP would otherwise not send.
+	maxTargets = 400
+)
+
+// evpnToAPI is the path as GoBGP takes it: NLRI and attributes as on the wire,
+// the next hop last, where GoBGP puts it.
+func evpnToAPI(p object.EVPNPath) (*api.Path, error) {
+	if err := validateEVPN(p); err != nil {
+		return nil, err
+	}
+	nlri, attributes, err := encodeEVPN(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode the path: %w", err)
+	}
+	return &api.Path{Family: familyToAPI(object.L2VPNEVPN), NlriBinary: nlri, PattrsBinary: attributes, Identifier: pathMark}, nil
+}
+
+func encodeEVPN(p object.EVPNPath) (nlri []byte, attributes [][]byte, err error) {
+	r := evpnRoute{kind: p.Type, rd: p.RD, mac: p.MAC, prefix: p.Prefix, label: p.VNI}
+	a := evpnAttrs{
+		origin: p.Origin, hop: p.NextHop, targets: p.Targets, routerMAC: p.RouterMAC, mobility: p.Mobility,
+		tunnels: []bgp.TunnelType{bgp.TUNNEL_TYPE_VXLAN},
+	}
+	if p.Type == object.EVPNMulticast {
+		a.hasFlood, a.flood, a.floodType = true, p.VNI, bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL
+	}
+	if nlri, err = r.nlri(); err != nil {
+		return nil, nil, err
+	}
+	attributes, err = a.write(nlri)
+	return nlri, attributes, err
+}
+
+// evpnFromAPI is the inverse of evpnToAPI: clean is whether that would make the
+// same octets. It is not ok for what cannot be one of ours.
+func evpnFromAPI(p *api.Path) (path object.EVPNPath, clean, ok bool) {
+	r, err := parseEVPN(p.NlriBinary)
+	if err != nil {
+		return path, false, false
+	}
+	a, whole := readEVPNAttrs(p.PattrsBinary)
+	path = object.EVPNPath{
+		Type: r.kind, RD: r.rd, MAC: r.mac, Prefix: r.prefix, VNI: r.label, NextHop: a.hop, Targets: a.targets,
+		RouterMAC: a.routerMAC, Mobility: a.mobility, Origin: a.origin,
+	}
+	if r.kind == object.EVPNMulticast {
+		path.VNI = a.flood
+	}
+	nlri, attributes, err := encodeEVPN(path)
+	clean = whole && err == nil && bytes.Equal(nlri, p.NlriBinary) && sameAttributes(attributes, p.PattrsBinary)
+	return path, clean, true
+}
+
+// sameAttributes compares without regard to the order, which GoBGP changes when
+// it adds an attribute.
+func sameAttributes(a, b [][]byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, x := range a {
+		if !slices.ContainsFunc(b, func(y []byte) bool { return bytes.Equal(x, y) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// validateEVPN refuses what GoBGP would accept and announce wrongly, or what
+// would come back otherwise than it was written.
+func validateEVPN(p object.EVPNPath) error {
+	canon, err := object.ParseRD(p.RD)
+	targets, bad := object.RouteTargetsOf(p.Targets.List()...)
+	switch {
+	case err != nil:
+		return err
+	case canon != p.RD:
+		return fmt.Errorf("route distinguisher %s: write it as %s", p.RD, canon)
+	case bad != nil:
+		return bad
+	case targets.Empty():
+		return errors.New("no route target: nobody would import the path")
+	case targets != p.Targets:
+		return fmt.Errorf("route targets %s: write them as %s", p.Targets, targets)
+	case len(targets.List()) > maxTargets:
+		return fmt.Errorf("%d route targets do not fit into a message: use %d at most", len(targets.List()), maxTargets)
+	case p.VNI == 0 || p.VNI > maxVNI:
+		return fmt.Errorf("VNI %d: use 1 to %d", p.VNI, maxVNI)
+	case p.Origin > object.OriginIncomplete:
+		return fmt.Errorf("origin %d is unknown", p.Origin)
+	case isGroup(p.RouterMAC):
+		return fmt.Errorf("router MAC %s is a group address", p.RouterMAC)
+	}
+	if hop := p.NextHop; !hop.IsValid() || hop.IsUnspecified() || hop.IsMulticast() || hop.IsLinkLocalUnicast() || hop.Zone() != "" || hop.Is4In6() {
+		return fmt.Errorf("next hop %s is not the address of a VTEP", hop)
+	}
+	return validateEVPNRoute(p)
+}
+
+// validateEVPNRoute checks what depends on the type of the route.
+func validateEVPNRoute(p object.EVPNPath) error {
+	addr := p.Prefix.Addr()
+	switch {
+	case p.Prefix != p.Prefix.Masked() || addr.Is4In6():
+		return fmt.Errorf("%s is not a prefix", p.Prefix)
+	case p.Type == object.EVPNMacIP && (p.MAC.IsZero() || isGroup(p.MAC)):
+		return fmt.Errorf("MAC %s is not that of a station", p.MAC)
+	case p.Type == object.EVPNMacIP && p.Prefix.IsValid() && (!p.Prefix.IsSingleIP() || addr.IsUnspecified()):
+		return fmt.Errorf("%s is not the address of a station", p.Prefix)
+	case p.Type == object.EVPNMacIP:
+		return nil
+	case !p.MAC.IsZero() || p.Mobility.Set:
+		return fmt.Errorf("a %s route has no MAC and does not move", p.Type)
+	case p.Type == object.EVPNMulticast && (!p.Prefix.IsValid() || !p.Prefix.IsSingleIP() || addr.IsUnspecified()):
+		return fmt.Errorf("%s is not the address of an originator", p.Prefix)
+	case p.Type == object.EVPNMulticast && !p.RouterMAC.IsZero():
+		return fmt.Errorf("a %s route has no router MAC", p.Type)
+	case p.Type == object.EVPNMulticast:
+		return nil
+	case p.Type != object.EVPNPrefix:
+		return fmt.Errorf("EVPN route %s is not supported", p.Type)
+	case !p.Prefix.IsValid():
+		return errors.New("a type-5 route needs a prefix")
+	case p.RouterMAC.IsZero():
+		return errors.New("a type-5 route needs the router's MAC (RFC 9136 section 4.4.1): neighbours would ignore it")
+	}
+	return nil
+}
+
+func isGroup(m object.MAC) bool { return m[0]&1 != 0 }
+
+// sameButMobility reports whether the speaker holds what is wanted and has put in
+// a sequence number that was left to it: GoBGP announces a MAC of ours that a
+// neighbour has announced before with a number one higher (RFC 7432 section 15).
+func sameButMobility(have, want object.Value) bool {
+	h, ok := have.(object.EVPNPath)
+	w, isEVPN := want.(object.EVPNPath)
+	if !ok || !isEVPN || w.Mobility.Set {
+		return false
+	}
+	h.Mobility = object.Metric{}
+	return h == w
+}
+
+// losesMobility reports whether an update lowers the sequence number, which
+// GoBGP refuses while it holds the higher one.
+func losesMobility(have, want object.Value) bool {
+	h, ok := have.(object.EVPNPath)
+	w, isEVPN := want.(object.EVPNPath)
+	return ok && isEVPN && h.Mobility.Set && w.Mobility.Set && w.Mobility.Value < h.Mobility.Value
+}
