@@ -76,6 +76,8 @@ type Backend struct {
 	// running is set once peers have been added: those that come later are
 	// new and not restarting.
 	running bool
+	// malformed are EVPN paths of neighbours that have been complained about.
+	malformed map[string]error
 	// idle is set when BGP does not run in the speaker: it holds nothing.
 	idle bool
 }

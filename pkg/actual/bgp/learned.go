@@ -49,7 +49,8 @@ func (b *Backend) Learned(ctx context.Context, within netip.Prefix, exact bool) 
 		Prefixes: []*api.TableLookupPrefix{look}, EnableOnlyBinary: true,
 	}
 	var out []LearnedPath
-	err = b.speaker.ListPath(ctx, req, func(d *api.Destination) { out = append(out, bestOf(d, peers)...) })
+	sources := sourcesOf(peers)
+	err = b.speaker.ListPath(ctx, req, func(d *api.Destination) { out = append(out, bestOf(d, sources)...) })
 	if err := whole(ctx, err); err != nil {
 		return nil, fmt.Errorf("list learned paths within %s: %w", within, err)
 	}
@@ -86,14 +87,17 @@ type watcher interface {
 	WatchEvent(context.Context, *api.WatchEventRequest, func(*api.WatchEventResponse)) error
 }
 
-// WatchLearned calls wake after each UPDATE from a neighbour and each change of
+// Heard is what an event of WatchLearned was about.
+type Heard struct{ Unicast, EVPN bool }
+
+// WatchLearned calls heard after each UPDATE from a neighbour and each change of
 // a session, until the context ends. It returns false where the speaker does not
 // tell: then it has to be asked. Nothing is said of the end of a graceful
 // restart, when stale paths go.
 //
 // GoBGP's events of best paths would say more, but for each of our own paths
 // too, of which there may be 100,000.
-func (b *Backend) WatchLearned(ctx context.Context, wake func()) (bool, error) {
+func (b *Backend) WatchLearned(ctx context.Context, heard func(Heard)) (bool, error) {
 	w, ok := b.speaker.(watcher)
 	if !ok {
 		return false, nil
@@ -104,15 +108,28 @@ func (b *Backend) WatchLearned(ctx context.Context, wake func()) (bool, error) {
 			{Type: api.WatchEventRequest_Table_Filter_ADJIN},
 		}},
 	}
-	err := w.WatchEvent(ctx, req, func(*api.WatchEventResponse) { wake() })
+	err := w.WatchEvent(ctx, req, func(r *api.WatchEventResponse) { heard(heardIn(r.GetTable().GetPaths())) })
 	if err != nil {
 		return false, fmt.Errorf("watch learned paths: %w", err)
 	}
 	return true, nil
 }
 
+// heardIn is what paths are about; none are the event of a session.
+func heardIn(paths []*api.Path) (h Heard) {
+	for _, p := range paths {
+		family, _ := familyFromAPI(p.GetFamily())
+		h.EVPN = h.EVPN || family == object.L2VPNEVPN
+		h.Unicast = h.Unicast || family != object.L2VPNEVPN
+	}
+	if len(paths) == 0 {
+		return Heard{Unicast: true, EVPN: true}
+	}
+	return h
+}
+
 // bestOf picks the paths that are as good as the first, which is GoBGP's best.
-func bestOf(d *api.Destination, peers []*api.Peer) []LearnedPath {
+func bestOf(d *api.Destination, sources sources) []LearnedPath {
 	var out []LearnedPath
 	var best rank
 	for _, p := range d.Paths {
@@ -123,13 +140,15 @@ func bestOf(d *api.Destination, peers []*api.Peer) []LearnedPath {
 			continue
 		}
 		path, r, ok := learnedFromAPI(p)
+		from := sources.of(p)
+		r.external = from.external
 		switch {
 		case !ok:
 		case len(out) == 0:
 			best = r
 			fallthrough
 		case r == best:
-			path.Peer = peerOf(p.NeighborIp, peers)
+			path.Peer = from.name
 			out = append(out, path)
 		}
 	}
@@ -155,7 +174,7 @@ func learnedFromAPI(p *api.Path) (path LearnedPath, r rank, ok bool) {
 		return path, r, false
 	}
 	path.Stale = p.Stale
-	r = rank{external: p.IsFromExternal, preference: 100}
+	r = rank{preference: 100}
 	for _, raw := range p.PattrsBinary {
 		attr, err := bgp.GetPathAttribute(raw)
 		if err != nil || attr.DecodeFromBytes(raw) != nil {
@@ -191,13 +210,30 @@ func addrOf(ip net.IP) netip.Addr {
 	return addr.Unmap()
 }
 
-// peerOf is the configured address of a neighbour, which has the zone that
-// paths lack.
-func peerOf(bare string, peers []*api.Peer) string {
+// source is the neighbour that a path comes from.
+type source struct {
+	name     string // its address as it is configured
+	external bool   // the session is one of EBGP; GoBGP's paths do not say so
+}
+
+// sources are the neighbours by the address that paths have, without the zone.
+type sources map[string]source
+
+func sourcesOf(peers []*api.Peer) sources {
+	out := make(sources, len(peers))
 	for _, p := range peers {
-		if address := p.GetConf().GetNeighborAddress(); strings.HasPrefix(address, bare+"%") {
-			return address
+		bare, _, _ := strings.Cut(p.GetConf().GetNeighborAddress(), "%")
+		out[bare] = source{
+			name:     p.GetConf().GetNeighborAddress(),
+			external: p.GetConf().GetPeerAsn() != p.GetConf().GetLocalAsn(),
 		}
 	}
-	return bare
+	return out
+}
+
+func (s sources) of(p *api.Path) source {
+	if from, ok := s[p.NeighborIp]; ok {
+		return from
+	}
+	return source{name: p.NeighborIp}
 }

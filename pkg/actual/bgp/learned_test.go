@@ -90,7 +90,7 @@ func TestLearned(t *testing.T) {
 		woken := make(chan struct{}, 1)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		tells, err := b.WatchLearned(ctx, func() {
+		tells, err := b.WatchLearned(ctx, func(bgp.Heard) {
 			select {
 			case woken <- struct{}{}:
 			default:

@@ -106,12 +106,8 @@ func (n *neighbour) dial(from, to string, change func(*api.Peer), families ...ob
 		Timers:    &api.Timers{Config: &api.TimersConfig{ConnectRetry: 1, HoldTime: 9}},
 	}
 	for _, f := range families {
-		afi := api.Family_AFI_IP
-		if f == object.IPv6Unicast {
-			afi = api.Family_AFI_IP6
-		}
 		p.AfiSafis = append(p.AfiSafis, &api.AfiSafi{
-			Config:            &api.AfiSafiConfig{Family: &api.Family{Afi: afi, Safi: api.Family_SAFI_UNICAST}, Enabled: true},
+			Config:            &api.AfiSafiConfig{Family: wireFamily(f), Enabled: true},
 			MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{}},
 		})
 	}
@@ -123,14 +119,20 @@ func (n *neighbour) dial(from, to string, change func(*api.Peer), families ...ob
 	}
 }
 
+func wireFamily(f object.Family) *api.Family {
+	switch f {
+	case object.IPv6Unicast:
+		return &api.Family{Afi: api.Family_AFI_IP6, Safi: api.Family_SAFI_UNICAST}
+	case object.L2VPNEVPN:
+		return &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}
+	}
+	return &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}
+}
+
 // routes lists what the neighbour has learned: prefix to next hop.
 func (n *neighbour) routes(f object.Family) map[string]string {
-	afi := api.Family_AFI_IP
-	if f == object.IPv6Unicast {
-		afi = api.Family_AFI_IP6
-	}
 	out := make(map[string]string)
-	req := &api.ListPathRequest{Family: &api.Family{Afi: afi, Safi: api.Family_SAFI_UNICAST}, EnableOnlyBinary: true}
+	req := &api.ListPathRequest{Family: wireFamily(f), EnableOnlyBinary: true}
 	err := n.s.ListPath(context.Background(), req, func(d *api.Destination) {
 		for _, p := range d.Paths {
 			if p.NeighborIp != "<nil>" {
