@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/host"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
 )
 
@@ -54,18 +57,34 @@ func (c *Config) fabricConfig() fabric.Config {
 	return f
 }
 
+// followsEVPN reports whether a neighbour is asked for EVPN paths.
+func (c *Config) followsEVPN() bool {
+	return slices.ContainsFunc(c.BGP.Peers, func(p PeerConfig) bool {
+		return slices.Contains(p.Families, object.L2VPNEVPN.String())
+	})
+}
+
 // openLearned follows what neighbours announce, if there are any and some of it
 // is accepted. Sessions have as long to come up as after a graceful restart.
 func (a *app) openLearned() error {
 	accept, _ := a.cfg.Learn.accept() // validated
-	if a.join == nil || a.speaker == nil || len(accept) == 0 {
+	if a.join == nil || a.speaker == nil || len(accept) == 0 && !a.cfg.followsEVPN() {
 		return nil
 	}
 	settle := time.Duration(a.cfg.BGP.GracefulRestart.DeferralTime) * time.Second
 	if len(a.cfg.BGP.Peers) == 0 {
 		settle = 0 // there is nobody to wait for
 	}
-	source, err := rib.Open(rib.Config{Speaker: a.speaker, Accept: accept, Settle: settle, Logger: a.log})
+	conf := rib.Config{Speaker: a.speaker, Accept: accept, EVPN: a.cfg.followsEVPN(), Settle: settle, Logger: a.log}
+	if conf.EVPN {
+		routes, err := host.OpenRoutes("", a.log)
+		if err != nil {
+			return fmt.Errorf("follow the routes to VTEPs: %w", err)
+		}
+		a.onClose(routes.Close)
+		conf.Resolver = routes
+	}
+	source, err := rib.Open(conf)
 	if err != nil {
 		return fmt.Errorf("follow what neighbours announce: %w", err)
 	}

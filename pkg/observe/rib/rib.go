@@ -1,5 +1,5 @@
 // Package rib is the source of [observe.Learned]: what neighbours announce to
-// our speaker, as far as the policy accepts it.
+// our speaker, unicast as far as the policy accepts it, and EVPN.
 //
 // It refuses to keep what it is told by events: an event is a reason to list
 // the accepted prefixes again. It also refuses to say that nothing is announced
@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
@@ -26,15 +27,29 @@ import (
 // Speaker is the part of a BGP speaker that is asked; [*bgp.Backend] is one.
 type Speaker interface {
 	Learned(ctx context.Context, within netip.Prefix, exact bool) ([]bgp.LearnedPath, error)
+	LearnedEVPN(ctx context.Context) ([]bgp.LearnedEVPN, error)
 	Sessions(ctx context.Context) (all, up int, err error)
-	WatchLearned(ctx context.Context, wake func()) (tells bool, err error)
+	WatchLearned(ctx context.Context, heard func(bgp.Heard)) (tells bool, err error)
+}
+
+// Resolver knows where routes of this node lead.
+type Resolver interface {
+	// NoRoute returns those of the addresses to which no route leads, in order.
+	NoRoute(ctx context.Context, addrs []netip.Addr) ([]netip.Addr, error)
+	// RoutesChanged is signalled when the answer may have changed.
+	RoutesChanged() <-chan struct{}
 }
 
 // Config says what to follow.
 type Config struct {
 	Speaker Speaker
-	// Accept are the prefixes of interest.
+	// Accept are the unicast prefixes of interest.
 	Accept []observe.PrefixRange
+	// EVPN follows the family l2vpn-evpn, too.
+	EVPN bool
+	// Resolver is asked for the next hops of EVPN; without one all are taken to
+	// be reachable.
+	Resolver Resolver
 	// Settle is how long sessions may take to come up, and neighbours to
 	// announce everything, once there is one; 0 waits for nobody.
 	Settle time.Duration
@@ -51,6 +66,9 @@ const (
 	impatient = time.Second
 	// patient is how often to ask otherwise.
 	patient = 30 * time.Second
+	// share bounds the part of the time that goes into asking: a pause is at
+	// least so many times as long as asking took.
+	share = 10
 )
 
 // Source follows one speaker.
@@ -62,10 +80,14 @@ type Source struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 
+	// due is what has to be listed again, as far as events say.
+	due struct{ unicast, evpn atomic.Bool }
+
 	// Of the goroutine that lists.
 	tells bool
 	since time.Time // when the first neighbour was seen; zero before
 	fault string
+	known listing // what was listed last
 
 	mu    sync.Mutex
 	state *observe.Learned
@@ -84,7 +106,7 @@ func Open(cfg Config) (*Source, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	tells, err := cfg.Speaker.WatchLearned(ctx, func() { signal(s.wake) })
+	tells, err := cfg.Speaker.WatchLearned(ctx, s.heard)
 	if err != nil {
 		stop()
 		return nil, err
@@ -112,41 +134,78 @@ func (s *Source) Close() error {
 	return nil
 }
 
+// heard notes what an event was about.
+func (s *Source) heard(h bgp.Heard) {
+	if !h.Unicast && !(h.EVPN && s.cfg.EVPN) {
+		return
+	}
+	if h.Unicast {
+		s.due.unicast.Store(true)
+	}
+	if h.EVPN {
+		s.due.evpn.Store(true)
+	}
+	signal(s.wake)
+}
+
 func (s *Source) run(ctx context.Context) {
 	defer close(s.done)
+	var routes <-chan struct{} // nil: never
+	if s.cfg.EVPN && s.cfg.Resolver != nil {
+		routes = s.cfg.Resolver.RoutesChanged()
+	}
+	all := true
 	for {
-		pause := s.look(ctx)
-		if !wait(ctx, pause, s.wake) || !wait(ctx, gather, nil) {
+		pause := s.look(ctx, all)
+		event, ok := wait(ctx, pause, s.wake, routes)
+		if !ok {
 			return
 		}
+		if _, ok = wait(ctx, gather, nil, nil); !ok {
+			return
+		}
+		all = !event // where nothing was said, anything may have happened
 	}
 }
 
-// wait waits for the end of a pause or a signal; false if the context ends.
-func wait(ctx context.Context, pause time.Duration, wake <-chan struct{}) bool {
+// wait waits for the end of a pause, or for a signal, which is an event; not ok
+// if the context ends.
+func wait(ctx context.Context, pause time.Duration, a, b <-chan struct{}) (event, ok bool) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
-	case <-wake:
+		return false, false
+	case <-a:
+		return true, true
+	case <-b:
+		return true, true
 	case <-timer.C:
+		return false, true
 	}
-	return true
 }
 
-// look lists everything once and returns when to look again without an event.
-func (s *Source) look(ctx context.Context) time.Duration {
-	paths, err := s.list(ctx)
+// look lists what has changed, or everything, and returns when to look again
+// without an event.
+func (s *Source) look(ctx context.Context, all bool) time.Duration {
+	began := time.Now()
+	// Signal and flags are taken before the listing: what comes during it counts
+	// anew.
+	select {
+	case <-s.wake:
+	default:
+	}
+	unicast, evpn := s.due.unicast.Swap(false), s.due.evpn.Swap(false)
+	next, err := s.list(ctx, all || unicast, all || evpn)
 	unsettled, sessions := s.unsettled(ctx)
 	if err = errors.Join(err, sessions); err != nil {
 		if ctx.Err() != nil {
 			return patient
 		}
-		s.mu.Lock()
-		paths = s.state.Paths // what was known stands
-		s.mu.Unlock()
+		next = s.known // what was known stands
 		unsettled = err.Error()
+		s.due.unicast.Store(true)
+		s.due.evpn.Store(true)
 	}
 	if fault := errText(err); fault != s.fault {
 		s.fault = fault
@@ -154,10 +213,10 @@ func (s *Source) look(ctx context.Context) time.Duration {
 			s.log.Warn("learned paths cannot be listed; going on with what was known", "err", err)
 		}
 	}
-	s.publish(paths, unsettled)
-	stale := slices.ContainsFunc(paths, func(p observe.LearnedPath) bool { return p.Stale })
-	if !s.tells || stale || unsettled != "" {
-		return impatient
+	s.known = next
+	s.publish(next, unsettled)
+	if !s.tells || next.stale || unsettled != "" {
+		return max(impatient, share*time.Since(began))
 	}
 	return patient
 }
@@ -169,8 +228,37 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// list asks for each accepted range. Ranges may overlap.
-func (s *Source) list(ctx context.Context) ([]observe.LearnedPath, error) {
+// listing is what was listed.
+type listing struct {
+	paths   []observe.LearnedPath
+	evpn    []observe.EVPNRoute
+	noRoute []netip.Addr
+	stale   bool
+}
+
+// list asks for what may have changed; the rest is as it was.
+func (s *Source) list(ctx context.Context, unicast, evpn bool) (next listing, err error) {
+	next = s.known
+	if unicast {
+		if next.paths, err = s.listUnicast(ctx); err != nil {
+			return next, err
+		}
+	}
+	if evpn && s.cfg.EVPN {
+		if next.evpn, err = s.listEVPN(ctx); err != nil {
+			return next, err
+		}
+	}
+	if next.noRoute, err = s.noRoute(ctx, next.evpn); err != nil {
+		return next, err
+	}
+	next.stale = slices.ContainsFunc(next.paths, func(p observe.LearnedPath) bool { return p.Stale }) ||
+		slices.ContainsFunc(next.evpn, func(r observe.EVPNRoute) bool { return r.Stale })
+	return next, nil
+}
+
+// listUnicast asks for each accepted range. Ranges may overlap.
+func (s *Source) listUnicast(ctx context.Context) ([]observe.LearnedPath, error) {
 	var out []observe.LearnedPath
 	for _, r := range s.cfg.Accept {
 		paths, err := s.cfg.Speaker.Learned(ctx, r.Prefix, r.Exact())
@@ -226,13 +314,16 @@ func (s *Source) unsettled(ctx context.Context) (string, error) {
 }
 
 // publish makes a new state if it is one.
-func (s *Source) publish(paths []observe.LearnedPath, unsettled string) {
+func (s *Source) publish(t listing, unsettled string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.Unsettled == unsettled && slices.Equal(s.state.Paths, paths) {
+	if s.state.Unsettled == unsettled && slices.Equal(s.state.Paths, t.paths) &&
+		slices.Equal(s.state.EVPN, t.evpn) && slices.Equal(s.state.NoRoute, t.noRoute) {
 		return
 	}
-	s.state = &observe.Learned{Revision: s.state.Revision + 1, Paths: paths, Unsettled: unsettled}
+	s.state = &observe.Learned{
+		Revision: s.state.Revision + 1, Paths: t.paths, EVPN: t.evpn, NoRoute: t.noRoute, Unsettled: unsettled,
+	}
 	signal(s.changed)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,15 +21,26 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type table struct {
 	mu      sync.Mutex
 	paths   []bgp.LearnedPath
+	evpn    []bgp.LearnedEVPN
 	all, up int
 	err     error
-	wake    func()
+	heard   func(bgp.Heard)
 	tells   bool
+	// asked counts listings.
+	asked struct{ unicast, evpn int }
+}
+
+func (s *table) LearnedEVPN(context.Context) ([]bgp.LearnedEVPN, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked.evpn++
+	return slices.Clone(s.evpn), s.err
 }
 
 func (s *table) Learned(_ context.Context, within netip.Prefix, exact bool) ([]bgp.LearnedPath, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked.unicast++
 	var out []bgp.LearnedPath
 	for _, p := range s.paths {
 		if p.Prefix == within || !exact && within.Overlaps(p.Prefix) {
@@ -44,18 +56,20 @@ func (s *table) Sessions(context.Context) (all, up int, err error) {
 	return s.all, s.up, s.err
 }
 
-func (s *table) WatchLearned(_ context.Context, wake func()) (bool, error) {
-	s.wake = wake
+func (s *table) WatchLearned(_ context.Context, heard func(bgp.Heard)) (bool, error) {
+	s.heard = heard
 	return s.tells, nil
 }
 
 // set changes the table, and says so if it is one that tells.
-func (s *table) set(change func()) {
+func (s *table) set(change func()) { s.say(bgp.Heard{Unicast: true}, change) }
+
+func (s *table) say(h bgp.Heard, change func()) {
 	s.mu.Lock()
 	change()
 	s.mu.Unlock()
 	if s.tells {
-		s.wake()
+		s.heard(h)
 	}
 }
 

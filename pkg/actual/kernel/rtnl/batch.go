@@ -162,6 +162,12 @@ func (e *Error) Unwrap() error { return e.Errno }
 // others have been done. An error of Execute itself means that nothing is
 // known about any of them.
 func (c *Conn) Execute(ctx context.Context, b *Batch, failed func(i int, err *Error)) error {
+	return c.Ask(ctx, b, func(int, Message) {}, failed)
+}
+
+// Ask is Execute for requests that are questions: answer is called for what the
+// kernel replies to each, by its position.
+func (c *Conn) Ask(ctx context.Context, b *Batch, answer func(i int, m Message), failed func(i int, err *Error)) error {
 	if b.Len() == 0 {
 		return nil
 	}
@@ -174,16 +180,20 @@ func (c *Conn) Execute(ctx context.Context, b *Batch, failed func(i int, err *Er
 	if err := c.send(b.buf); err != nil {
 		return err
 	}
-	return c.answers(first, uint32(b.Len()), failed)
+	return c.answers(first, uint32(b.Len()), answer, failed)
 }
 
 // answers reads until the last of n requests has been answered. Whatever bears
 // another number is the rest of an earlier, abandoned exchange.
-func (c *Conn) answers(first, n uint32, failed func(i int, err *Error)) error {
+func (c *Conn) answers(first, n uint32, answer func(i int, m Message), failed func(i int, err *Error)) error {
 	for {
 		done, err := c.receive(func(m Message) (bool, error) {
 			i := m.seq - first
-			if m.Type != unix.NLMSG_ERROR || i >= n {
+			if i >= n {
+				return false, nil
+			}
+			if m.Type != unix.NLMSG_ERROR {
+				answer(int(i), m)
 				return false, nil
 			}
 			err, parseErr := m.answer()
