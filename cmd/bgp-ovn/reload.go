@@ -81,6 +81,9 @@ func (a *app) reload() ([]string, error) {
 			restart = append(restart, key)
 		}
 	}
+	if cfg.followsEVPN() && !a.cfg.followsEVPN() {
+		restart = append(restart, "bgp.peers to the first one with l2vpn-evpn")
+	}
 	if len(restart) > 0 {
 		return nil, fmt.Errorf("the running configuration stays: only a restart can change %s", strings.Join(restart, ", "))
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
@@ -58,14 +59,31 @@ func said(err error) error {
 }
 
 // movePaths streams the paths. GoBGP says only at the end whether it has taken
-// them all, so that an error is one for each.
+// them all. Where it refuses, each is tried again by itself: only the one that it
+// refuses, a MAC whose sequence number is too low, shall fail.
 func (r remote) movePaths(ctx context.Context, paths []*api.Path) []error {
-	err := r.call(ctx, func(ctx context.Context, c api.GobgpApiClient) error { return streamPaths(ctx, c, paths) })
 	errs := make([]error, len(paths))
+	refused, err := r.move(ctx, paths)
 	for i := range errs {
 		errs[i] = err
+		if refused && len(paths) > 1 {
+			var again bool
+			if again, errs[i] = r.move(ctx, paths[i:i+1]); errs[i] != nil && !again {
+				err, refused = errs[i], false // there is nobody to ask any more
+			}
+		}
 	}
 	return errs
+}
+
+// move streams the paths once. Refused is an error that GoBGP itself returned.
+func (r remote) move(ctx context.Context, paths []*api.Path) (refused bool, err error) {
+	err = r.call(ctx, func(ctx context.Context, c api.GobgpApiClient) error {
+		err := streamPaths(ctx, c, paths)
+		refused = status.Code(err) == codes.Unknown
+		return err
+	})
+	return refused, err
 }
 
 func streamPaths(ctx context.Context, c api.GobgpApiClient, paths []*api.Path) error {

@@ -149,6 +149,8 @@ func isGroup(m object.MAC) bool { return m[0]&1 != 0 }
 // sameButMobility reports whether the speaker holds what is wanted and has put in
 // a sequence number that was left to it: GoBGP announces a MAC of ours that a
 // neighbour has announced before with a number one higher (RFC 7432 section 15).
+// It takes no number for less than 0, and so begins with 0, which does not win
+// against no number: whoever knows that a MAC has moved here says 1.
 func sameButMobility(have, want object.Value) bool {
 	h, ok := have.(object.EVPNPath)
 	w, isEVPN := want.(object.EVPNPath)

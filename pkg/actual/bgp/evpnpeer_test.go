@@ -1,8 +1,10 @@
 package bgp_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -177,7 +179,10 @@ func TestEVPNWithGoBGP(t *testing.T) {
 
 // The less common parts of a route, and what is left out.
 func TestLearnedEVPNInFull(t *testing.T) {
-	b := start(t, nil)
+	var said bytes.Buffer // written to by LearnedEVPN, in this goroutine
+	log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	b := start(t, func(c *bgp.Config) { c.Logger = logger() })
+	b.LogTo(log)
 	apply(t, b, create(passive("192.0.2.2", object.L2VPNEVPN)))
 	n := newNeighbour(t, neighbourAS, "192.0.2.2")
 	rd := gobgp.NewRouteDistinguisherFourOctetAS(4200000000, 7)
@@ -235,6 +240,9 @@ func TestLearnedEVPNInFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := strings.Count(said.String(), "left out"); got != 1 || !strings.Contains(said.String(), "without a tunnel") {
+		t.Errorf("said %d times, want once:\n%s", got, said.String())
+	}
 	if p := list[0]; p.Preference != 100 || p.Length != 1 || p.Origin != object.OriginIGP || p.MED != 12 || !p.External {
 		t.Errorf("rank of %+v", p)
 	}
@@ -275,9 +283,13 @@ func TestMACMobility(t *testing.T) {
 		n.expectEVPN()
 		low := moved
 		low.Mobility = object.MetricOf(0)
-		if err := b.Apply(t.Context(), create(low))[0]; err == nil || !strings.Contains(err.Error(), "mobility") {
-			t.Errorf("a number under the neighbour's: got error %v", err)
+		// Others in the same batch do not suffer from it.
+		errs := b.Apply(t.Context(), create(type5("10.1.0.0/16"), low, type3()))
+		if errs[0] != nil || errs[1] == nil || !strings.Contains(errs[1].Error(), "mobility") || errs[2] != nil {
+			t.Errorf("a number under the neighbour's: got errors %v", errs)
 		}
+		n.expectEVPN(type5("10.1.0.0/16"), type3())
+		apply(t, b, remove(type5("10.1.0.0/16"), type3()))
 		high, higher := moved, moved
 		high.Mobility, higher.Mobility = object.MetricOf(2), object.MetricOf(9)
 		read(t, b, true)

@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"context"
+	"log/slog"
 
 	api "github.com/osrg/gobgp/v3/api"
 
@@ -29,3 +30,6 @@ func (b *Backend) ListPaths() error {
 	req := &api.ListPathRequest{Family: &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}, EnableOnlyBinary: true}
 	return b.speaker.ListPath(context.Background(), req, func(*api.Destination) {})
 }
+
+// LogTo changes where the backend's own messages go.
+func (b *Backend) LogTo(log *slog.Logger) { b.log = log }

@@ -87,9 +87,15 @@ func (quiet) GetLevel() gobgplog.LogLevel   { return gobgplog.ErrorLevel }
 // newNeighbour starts a speaker that dials; as is its AS number.
 func newNeighbour(t testing.TB, as uint32, routerID string) *neighbour {
 	t.Helper()
+	return newNeighbourOn(t, as, routerID, -1)
+}
+
+// newNeighbourOn starts one that listens at its router ID, unless the port is -1.
+func newNeighbourOn(t testing.TB, as uint32, routerID string, listen int32) *neighbour {
+	t.Helper()
 	s := server.NewBgpServer(server.LoggerOption(quiet{}))
 	go s.Serve()
-	global := &api.Global{Asn: as, RouterId: routerID, ListenPort: -1}
+	global := &api.Global{Asn: as, RouterId: routerID, ListenPort: listen, ListenAddresses: []string{routerID}}
 	if err := s.StartBgp(context.Background(), &api.StartBgpRequest{Global: global}); err != nil {
 		t.Fatal(err)
 	}

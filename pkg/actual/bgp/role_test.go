@@ -20,6 +20,7 @@ import (
 // script says what the speaker process applies, in this order.
 type script struct {
 	Paths int      // of each family
+	EVPN  bool     // besides one path of each EVPN form
 	Peers []string // in the form of plans
 }
 
@@ -56,6 +57,9 @@ func speak() (*bgp.Backend, error) {
 		return nil, err
 	}
 	changes := create(bothFamilies(s.Paths)...)
+	if s.EVPN {
+		changes = append(changes, create(evpnForms()...)...)
+	}
 	for _, line := range s.Peers {
 		p, err := object.Parse(line)
 		if err != nil {
