@@ -89,7 +89,7 @@ const referenceTail = `
 | ` + "`address`" + ` | required | the neighbour's IP address |
 | ` + "`as`" + ` | required | its autonomous system number |
 | ` + "`port`" + ` | 179 | its TCP port |
-| ` + "`families`" + ` | both | ipv4-unicast, ipv6-unicast |
+| ` + "`families`" + ` | the unicast ones | any of ipv4-unicast, ipv6-unicast, l2vpn-evpn; the first peer with l2vpn-evpn takes a restart |
 | ` + "`password`" + ` | none | TCP MD5 key (RFC 2385); never printed |
 | ` + "`ttl_security`" + ` | false | GTSM (RFC 5082); excludes multihop |
 | ` + "`multihop`" + ` | 0 | TTL of a session over several hops |

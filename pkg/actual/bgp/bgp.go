@@ -1,6 +1,6 @@
 // Package bgp is the backend over a GoBGP speaker: it reads and changes the
-// paths that originate here and the neighbours that they are sent to, and says
-// how the sessions are. The speaker runs in this process (New), or in another
+// paths that originate here, unicast and EVPN, and the neighbours that they are
+// sent to, and says how the sessions are. The speaker runs in this process (New), or in another
 // one (Dial) that keeps the sessions up while this one restarts: one of ours
 // (Serve) or anybody's gobgpd, of which only what carries our marks is touched.
 //
@@ -9,8 +9,8 @@
 // nothing else. It also refuses to end the sessions when it is closed, because neighbours that support graceful
 // restart (RFC 4724) then keep forwarding to this node until it is back.
 //
-// Read next: path.go, peer.go, then apply.go and read.go; for the second form
-// mark.go and remote.go.
+// Read next: path.go, evpn.go, peer.go, then apply.go and read.go; for the second
+// form mark.go and remote.go.
 package bgp
 
 import (

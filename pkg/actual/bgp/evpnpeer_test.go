@@ -109,7 +109,8 @@ func evpnText(t testing.TB, b *bgp.Backend) string {
 			{p.Segment != "", "esi " + p.Segment},
 			{p.Gateway.IsValid(), "gateway " + p.Gateway.String()},
 			{p.Mobility.Set, "mobility " + p.Mobility.String()},
-			{p.Sticky, "sticky"}, {p.Stale, "stale"},
+			{p.Sticky, "sticky"},
+			{p.Stale, "stale"},
 		} {
 			if more.there {
 				line += " " + more.text

@@ -119,7 +119,7 @@ func (r *evpnRoute) readPrefix(b []byte) bool {
 	return r.prefix.IsValid()
 }
 
-// appendTo is the inverse of parseEVPN.
+// nlri is the inverse of parseEVPN.
 func (r evpnRoute) nlri() ([]byte, error) {
 	body, err := appendRD(nil, r.rd)
 	if err != nil {
