@@ -29,7 +29,7 @@ func Read(path string) (*File, error) {
 
 // Decode reads the text of a snapshot file.
 func Decode(in io.Reader) (*File, error) {
-	store, err := wire.NewStore(nil)
+	store, err := wire.Southbound.NewStore(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func explain(err error) error {
 // reader holds what has been read of a file.
 type reader struct {
 	d      *wire.Decoder
-	store  *wire.Store
+	store  *wire.Store[observe.Southbound]
 	out    *File
 	tables []string // those that "sb" has
 	bad    []*observe.RowError
@@ -192,7 +192,7 @@ func (r *reader) readLearned(key string) {
 }
 
 func (r *reader) finish() {
-	sb := r.store.Southbound()
+	sb := r.store.Publish()
 	sb.Tables = slices.DeleteFunc(sb.Tables, func(t string) bool { return !slices.Contains(r.tables, t) })
 	sb.Revision = max(r.meta.Revision, 1)
 	sb.Stale = r.meta.Stale

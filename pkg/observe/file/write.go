@@ -86,7 +86,7 @@ func (w *writer) southbound(sb *observe.Southbound) {
 		}
 		w.text("\n \"" + table + "\": ")
 		var err error
-		if w.row, err = wire.AppendRows(w.row[:0], sb, table); err != nil && w.err == nil {
+		if w.row, err = wire.Southbound.AppendRows(w.row[:0], sb, table); err != nil && w.err == nil {
 			w.err = err
 		}
 		w.bytes(w.row)

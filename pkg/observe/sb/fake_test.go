@@ -148,5 +148,5 @@ func since(found bool, txn, updates string) string {
 }
 
 func update3(txn, updates string) string {
-	return fmt.Sprintf(`{"id":null,"method":"update3","params":["sb",%q,%s]}`, txn, updates)
+	return fmt.Sprintf(`{"id":null,"method":"update3","params":["rows",%q,%s]}`, txn, updates)
 }

@@ -23,16 +23,16 @@ func twoPorts(method, _ string) string {
 func TestGarbage(t *testing.T) {
 	for name, garbage := range map[string]string{
 		"modify of an unknown row": update3(txn2, ports(modified("cccccccc-0000-0000-0000-00000000000c", portA))),
-		"not JSON":                 `{"id":null,"method":"update3","params":["sb",` + "\x00",
+		"not JSON":                 `{"id":null,"method":"update3","params":["rows",` + "\x00",
 		"a row that says nothing":  update3(txn2, ports(`"`+rowA+`":{}`)),
 		"a row that is a number":   update3(txn2, ports(`"`+rowA+`":{"modify":5}`)),
 		"rows in an array":         update3(txn2, `{"Port_Binding":[]}`),
 		"a row twice":              update3(txn2, ports(inserted(rowA, portA), inserted(rowA, portB))),
 		"not a UUID":               update3(txn2, ports(inserted("x", portA))),
-		"too few parameters":       `{"id":null,"method":"update3","params":["sb"]}`,
+		"too few parameters":       `{"id":null,"method":"update3","params":["rows"]}`,
 		"second half is garbage":   update3(txn2, ports(modified(rowA, `{"tag":5}`), modified("x", portB))),
 		"text":                     "<html>",
-		"unpaired":                 `{"id":null,"method":"update3","params":["sb"}]`,
+		"unpaired":                 `{"id":null,"method":"update3","params":["rows"}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t, twoPorts)
@@ -142,7 +142,7 @@ func TestMonitorCanceled(t *testing.T) {
 	})
 	s := open(t, sb.Config{Remotes: []string{f.remote}})
 	await(t, s, "the first copy", synced)
-	f.say(`{"id":null,"method":"monitor_canceled","params":["sb"]}`)
+	f.say(`{"id":null,"method":"monitor_canceled","params":["rows"]}`)
 	after := await(t, s, "the new copy", func(sb *observe.Southbound) bool { return len(sb.Ports) == 1 })
 	if after.Stale != "" || s.Status().Connects != 1 || len(f.asked("get_schema")) != 3 {
 		t.Errorf("%+v, %v", s.Status(), f.asked("get_schema"))
@@ -153,7 +153,7 @@ func TestOrderOfMembersDoesNotMatter(t *testing.T) {
 	f := newFake(t, func(method, params string) string { return twoPorts(method, params) })
 	s := open(t, sb.Config{Remotes: []string{f.remote}})
 	await(t, s, "the first copy", synced)
-	f.say(` {"params":["sb","` + txn2 + `",` + ports(modified(rowA, `{"tag":7}`)) + `],"id":null,"method":"update3"}` + "\n")
+	f.say(` {"params":["rows","` + txn2 + `",` + ports(modified(rowA, `{"tag":7}`)) + `],"id":null,"method":"update3"}` + "\n")
 	await(t, s, "the update", func(sb *observe.Southbound) bool { return port(t, sb, "a").Tag == 7 })
 	f.say(`{"params":["are","you"],"id":"there","method":"echo"}{"id":8,"method":"what","params":[]}`)
 	eventually(t, "two answers", func() bool { return len(f.asked("")) == 2 })

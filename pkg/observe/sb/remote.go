@@ -37,9 +37,6 @@ func parseRemotes(texts []string) ([]remote, error) {
 		}
 		out = append(out, r)
 	}
-	if len(out) == 0 && len(errs) == 0 {
-		return nil, errors.New("no remote of the Southbound database is configured")
-	}
 	return out, errors.Join(errs...)
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // run keeps a session with one remote after the other until ctx ends.
-func (s *Source) run(ctx context.Context) {
+func (s *Follower[DB]) run(ctx context.Context) {
 	defer close(s.done)
 	r := rounds{of: len(s.remotes)}
 	for ctx.Err() == nil {
@@ -31,9 +31,9 @@ func (s *Source) run(ctx context.Context) {
 }
 
 // lost records the end of a session.
-func (s *Source) lost(remote remote, err error) {
+func (s *Follower[DB]) lost(remote remote, err error) {
 	news := s.status.lost(remote.String(), err)
-	s.publishStale("no connection to the Southbound database: " + remote.String() + ": " + err.Error())
+	s.publishStale("no connection to the " + s.db.Title + " database: " + remote.String() + ": " + err.Error())
 	var apply *applyError
 	if errors.As(err, &apply) {
 		// What we hold may differ from what the server believes we hold, so

@@ -3,6 +3,8 @@ package sb
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
@@ -52,17 +54,11 @@ func (t *columnType) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// required are the columns without which nothing useful can be derived. Every
-// release from OVN 22.03 on has them.
-var required = map[string][]string{
-	"Chassis":          {"name"},
-	"Datapath_Binding": {"external_ids"},
-	"Port_Binding":     {"logical_port", "type", "datapath", "chassis", "mac", "options", "external_ids"},
-}
-
-func (s *databaseSchema) check() error {
+// check demands the columns without which nothing useful can be derived.
+func (s *databaseSchema) check(title string, required map[string][]string) error {
 	var missing []string
-	for table, columns := range required {
+	for _, table := range slices.Sorted(maps.Keys(required)) {
+		columns := required[table]
 		for _, c := range columns {
 			if _, ok := s.Tables[table].Columns[c]; !ok {
 				missing = append(missing, table+"."+c)
@@ -70,8 +66,8 @@ func (s *databaseSchema) check() error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("the schema (version %s) is not one of an OVN Southbound database: it lacks %s",
-			s.Version, strings.Join(missing, ", "))
+		return fmt.Errorf("the schema (version %s) is not one of an OVN %s database: it lacks %s",
+			s.Version, title, strings.Join(missing, ", "))
 	}
 	return nil
 }

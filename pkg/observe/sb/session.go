@@ -14,7 +14,7 @@ import (
 
 const (
 	// monitorID names our monitor of the database.
-	monitorID = "sb"
+	monitorID = "rows"
 	// noTransaction asks for a whole copy (ovsdb-server(7), monitor_cond_since).
 	noTransaction = "00000000-0000-0000-0000-000000000000"
 )
@@ -31,8 +31,8 @@ func (e *applyError) Unwrap() error { return e.err }
 //
 // where monitor_canceled, sent when the schema is converted, leads back to
 // get_schema (S-23).
-type session struct {
-	*Source
+type session[DB any] struct {
+	*Follower[DB]
 	conn     *conn
 	remote   remote
 	server   server
@@ -42,7 +42,7 @@ type session struct {
 
 // session connects to a remote and follows it until something breaks. The
 // error is never nil.
-func (s *Source) session(ctx context.Context, r remote) error {
+func (s *Follower[DB]) session(ctx context.Context, r remote) error {
 	s.status.connecting(r.String())
 	n, err := r.dial(ctx, s.cfg.TLS)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Source) session(ctx context.Context, r remote) error {
 	stop := context.AfterFunc(ctx, func() { n.Close() })
 	defer stop()
 
-	x := &session{Source: s, remote: r, conn: newConn(n, s.cfg.Probe, &s.status.bytes)}
+	x := &session[DB]{Follower: s, remote: r, conn: newConn(n, s.cfg.Probe, &s.status.bytes)}
 	x.conn.notify = x.notify
 	s.status.connected(r.String(), time.Now())
 	err = x.follow()
@@ -63,7 +63,7 @@ func (s *Source) session(ctx context.Context, r remote) error {
 	return err
 }
 
-func (x *session) follow() error {
+func (x *session[DB]) follow() error {
 	if err := x.server.watch(x.conn); err != nil {
 		return fmt.Errorf("watch _Server: %w", err)
 	}
@@ -94,15 +94,15 @@ func (x *session) follow() error {
 }
 
 // monitor reads the schema and asks for every row of the tables we know.
-func (x *session) monitor() error {
+func (x *session[DB]) monitor() error {
 	schema, err := x.conn.getSchema(x.cfg.Database)
 	if err != nil {
 		return err
 	}
-	if err := schema.check(); err != nil {
+	if err := schema.check(x.db.Title, x.db.Required); err != nil {
 		return err
 	}
-	fresh, err := wire.NewStore(schema.wire())
+	fresh, err := x.db.NewStore(schema.wire())
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (x *session) monitor() error {
 
 // copy asks with the newest of three methods that the server knows, and brings
 // the store up to date with the reply.
-func (x *session) copy(fresh *wire.Store) (string, error) {
+func (x *session[DB]) copy(fresh *wire.Store[DB]) (string, error) {
 	request := make(map[string]ovsdb.MonitorRequest)
 	for table, columns := range fresh.Columns() {
 		// The default has to be spelt out: libovsdb's server panics without it.
@@ -156,7 +156,7 @@ func unknownMethod(err error) bool {
 }
 
 // readSince reads [<found>, <last-txn-id>, <table-updates2>].
-func (x *session) readSince(d *wire.Decoder, fresh *wire.Store) {
+func (x *session[DB]) readSince(d *wire.Decoder, fresh *wire.Store[DB]) {
 	d.Open('[')
 	d.Next()
 	found := d.Bool()
@@ -180,7 +180,7 @@ func (x *session) readSince(d *wire.Decoder, fresh *wire.Store) {
 }
 
 // readCopy reads all rows beside those we hold, and replaces them at once.
-func (x *session) readCopy(d *wire.Decoder, fresh *wire.Store) {
+func (x *session[DB]) readCopy(d *wire.Decoder, fresh *wire.Store[DB]) {
 	if err := fresh.ReadCopy(d, x.store); err != nil {
 		return // the decoder keeps it
 	}
@@ -194,7 +194,7 @@ func (x *session) readCopy(d *wire.Decoder, fresh *wire.Store) {
 
 // apply reads an update and publishes what it makes of the rows. The id goes
 // with the rows: should the rest of the message be lost, both are right.
-func (x *session) apply(d *wire.Decoder, id string) {
+func (x *session[DB]) apply(d *wire.Decoder, id string) {
 	changed, err := x.store.ReadUpdate(d)
 	if err != nil {
 		return
@@ -207,7 +207,7 @@ func (x *session) apply(d *wire.Decoder, id string) {
 }
 
 // notify handles what the server sends on its own.
-func (x *session) notify(method string, d *wire.Decoder) bool {
+func (x *session[DB]) notify(method string, d *wire.Decoder) bool {
 	switch method {
 	case "update", "update2", "update3":
 		x.update(d)
@@ -224,7 +224,7 @@ func (x *session) notify(method string, d *wire.Decoder) bool {
 // update reads [<monitor id>, <updates>] or [<monitor id>, <last-txn-id>,
 // <updates>]. Which it is shows in the parameters; libovsdb's server sends both
 // as update2.
-func (x *session) update(d *wire.Decoder) {
+func (x *session[DB]) update(d *wire.Decoder) {
 	d.Open('[')
 	d.Next()
 	monitor := d.String()

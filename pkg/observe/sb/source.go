@@ -1,6 +1,7 @@
 // Package sb watches the OVN Southbound database: it keeps a session with any
 // member or relay of its cluster, applies every update as one step and
-// publishes an immutable observe.Southbound.
+// publishes an immutable observe.Southbound. The session knows no table: package
+// nb follows the Northbound database with the same one.
 //
 // libovsdb's client is not used, only its wire types, for three reasons that
 // were measured: it applies rows one by one, so that half a transaction can be
@@ -16,11 +17,13 @@
 package sb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +39,8 @@ type Config struct {
 	Remotes []string
 	// TLS is needed for ssl remotes.
 	TLS TLS
-	// Database is OVN_Southbound if empty.
+	// Database is OVN_Southbound, or OVN_Northbound for Follow of that one, if
+	// empty.
 	Database string
 	// Probe is after how much silence the server is asked for a sign of life;
 	// it has as long again to answer. 60 s if zero, never if negative.
@@ -50,7 +54,6 @@ type Config struct {
 
 // The defaults of Config.
 const (
-	DefaultDatabase   = "OVN_Southbound"
 	DefaultProbe      = 60 * time.Second
 	DefaultBackoffMin = time.Second
 	DefaultBackoffMax = 8 * time.Second
@@ -58,19 +61,24 @@ const (
 
 // Source keeps the rows of the Southbound database current. It implements
 // observe.Source[*observe.Southbound].
-type Source struct {
+type Source = Follower[observe.Southbound]
+
+// Follower keeps the rows of one database current; DB holds those of one
+// revision. It implements observe.Source[*DB].
+type Follower[DB any] struct {
+	db      *wire.Database[DB]
 	cfg     Config
 	remotes []remote
 	log     *slog.Logger
 
 	changed chan struct{}
-	latest  atomic.Pointer[observe.Southbound]
+	latest  atomic.Pointer[DB]
 	status  status
 	cancel  context.CancelFunc
 	done    chan struct{}
 
 	// What follows belongs to the goroutine of run.
-	store    *wire.Store
+	store    *wire.Store[DB]
 	since    string // last transaction id that store includes
 	revision uint64
 	cluster  cluster
@@ -78,9 +86,17 @@ type Source struct {
 
 var _ observe.Source[*observe.Southbound] = (*Source)(nil)
 
-// Open starts to watch the database. An error means that the configuration is
-// wrong; servers that do not answer are tried until Close, or ctx ends.
+// Open starts to watch the Southbound database; see Follow.
 func Open(ctx context.Context, cfg Config) (*Source, error) {
+	return Follow(ctx, wire.Southbound, cfg)
+}
+
+// Follow starts to watch a database. An error means that the configuration is
+// wrong; servers that do not answer are tried until Close, or ctx ends.
+func Follow[DB any](ctx context.Context, db *wire.Database[DB], cfg Config) (*Follower[DB], error) {
+	if len(cfg.Remotes) == 0 {
+		return nil, fmt.Errorf("no remote of the %s database is configured", db.Title)
+	}
 	remotes, err := parseRemotes(cfg.Remotes)
 	if err != nil {
 		return nil, err
@@ -88,10 +104,12 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	if err := cfg.TLS.validate(remotes); err != nil {
 		return nil, err
 	}
+	cfg.Database = cmp.Or(cfg.Database, db.Name)
 	cfg.fill()
 	rand.Shuffle(len(remotes), func(i, j int) { remotes[i], remotes[j] = remotes[j], remotes[i] })
 	ctx, cancel := context.WithCancel(ctx)
-	s := &Source{
+	s := &Follower[DB]{
+		db:      db,
 		cfg:     cfg,
 		remotes: remotes,
 		log:     cfg.Logger.With("database", cfg.Database),
@@ -104,9 +122,6 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 }
 
 func (c *Config) fill() {
-	if c.Database == "" {
-		c.Database = DefaultDatabase
-	}
 	if c.Probe == 0 {
 		c.Probe = DefaultProbe
 	}
@@ -123,47 +138,47 @@ func (c *Config) fill() {
 }
 
 // Changed signals that Read may return something new.
-func (s *Source) Changed() <-chan struct{} { return s.changed }
+func (s *Follower[DB]) Changed() <-chan struct{} { return s.changed }
 
 // Read returns the newest rows; observe.ErrNotSynced with the reason before the
 // first copy is complete.
-func (s *Source) Read(context.Context) (*observe.Southbound, error) {
-	if sb := s.latest.Load(); sb != nil {
-		return sb, nil
+func (s *Follower[DB]) Read(context.Context) (*DB, error) {
+	if rows := s.latest.Load(); rows != nil {
+		return rows, nil
 	}
-	return nil, fmt.Errorf("southbound: %w: %s", observe.ErrNotSynced, s.status.missing())
+	return nil, fmt.Errorf("%s: %w: %s", strings.ToLower(s.db.Title), observe.ErrNotSynced, s.status.missing())
 }
 
 // Close ends the session and waits for it. What was read stays readable.
-func (s *Source) Close() error {
+func (s *Follower[DB]) Close() error {
 	s.cancel()
 	<-s.done
 	return nil
 }
 
 // publish makes the rows of the store the newest.
-func (s *Source) publish() {
-	sb := s.store.Southbound()
+func (s *Follower[DB]) publish() {
+	rows := s.store.Publish()
 	s.revision++
-	sb.Revision = s.revision
-	s.latest.Store(sb)
+	*s.db.Head(rows).Revision = s.revision
+	s.latest.Store(rows)
 	s.signal()
 }
 
 // publishStale says why the newest rows may be old, or with an empty reason
 // that they are not. The revision stays: the rows are the same.
-func (s *Source) publishStale(why string) {
+func (s *Follower[DB]) publishStale(why string) {
 	have := s.latest.Load()
-	if have == nil || have.Stale == why {
+	if have == nil || *s.db.Head(have).Stale == why {
 		return
 	}
-	sb := *have
-	sb.Stale = why
-	s.latest.Store(&sb)
+	rows := *have
+	*s.db.Head(&rows).Stale = why
+	s.latest.Store(&rows)
 	s.signal()
 }
 
-func (s *Source) signal() {
+func (s *Follower[DB]) signal() {
 	select {
 	case s.changed <- struct{}{}:
 	default: // a signal that was not taken yet says the same

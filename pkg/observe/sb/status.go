@@ -57,7 +57,7 @@ type status struct {
 }
 
 // Status returns the state of the session.
-func (s *Source) Status() Status {
+func (s *Follower[DB]) Status() Status {
 	s.status.mu.Lock()
 	defer s.status.mu.Unlock()
 	out := s.status.now

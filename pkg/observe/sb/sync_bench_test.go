@@ -134,7 +134,7 @@ func copySocket(_ context.Context, socket string) (int, error) {
 		return 0, err
 	}
 	defer c.Close()
-	store, err := wire.NewStore(installedSchema())
+	store, err := wire.Southbound.NewStore(installedSchema())
 	if err != nil {
 		return 0, err
 	}
@@ -142,7 +142,7 @@ func copySocket(_ context.Context, socket string) (int, error) {
 	for table, columns := range store.Columns() {
 		request[table] = ovsdb.MonitorRequest{Columns: columns}
 	}
-	args := ovsdb.NewMonitorCondSinceArgs("OVN_Southbound", "sb", request, "00000000-0000-0000-0000-000000000000")
+	args := ovsdb.NewMonitorCondSinceArgs("OVN_Southbound", "rows", request, "00000000-0000-0000-0000-000000000000")
 	enc := json.NewEncoder(c)
 	if err := enc.Encode(map[string]any{"id": 1, "method": "monitor_cond_since", "params": args}); err != nil {
 		return 0, err

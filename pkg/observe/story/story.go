@@ -206,12 +206,12 @@ func (b *balancer) rows(name string, sb *observe.Southbound) {
 // reread writes the rows as a snapshot file has them and reads them back, so
 // that every column is understood by the product's own reader.
 func reread(raw *observe.Southbound) (*observe.Southbound, error) {
-	store, err := wire.NewStore(nil)
+	store, err := wire.Southbound.NewStore(nil)
 	if err != nil {
 		return nil, err
 	}
 	for _, table := range []string{"Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer", "Logical_DP_Group"} {
-		text, err := wire.AppendRows(nil, raw, table)
+		text, err := wire.Southbound.AppendRows(nil, raw, table)
 		if err != nil {
 			return nil, fmt.Errorf("write table %s: %w", table, err)
 		}
@@ -219,7 +219,7 @@ func reread(raw *observe.Southbound) (*observe.Southbound, error) {
 			return nil, fmt.Errorf("read table %s: %w", table, err)
 		}
 	}
-	return store.Southbound(), nil
+	return store.Publish(), nil
 }
 
 func (s *Story) openVSwitch(chassis string) *observe.OpenVSwitch {

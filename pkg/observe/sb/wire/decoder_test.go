@@ -21,9 +21,9 @@ const (
 )
 
 // loaded is a store with two ports and a chassis.
-func loaded(t testing.TB) *Store {
+func loaded(t testing.TB) *Store[observe.Southbound] {
 	t.Helper()
-	s, err := NewStore(nil)
+	s, err := Southbound.NewStore(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func loaded(t testing.TB) *Store {
 	return s
 }
 
-func updated(t testing.TB, s *Store, text string) (bool, error) {
+func updated(t testing.TB, s *Store[observe.Southbound], text string) (bool, error) {
 	t.Helper()
 	return s.ReadUpdate(NewDecoder(strings.NewReader(text)))
 }
@@ -69,13 +69,13 @@ func TestDifferences(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := loaded(t)
-			before := s.Southbound()
+			before := s.Publish()
 			kept := fmt.Sprintf("%+v", *before.Ports[1])
 			changed, err := updated(t, s, onePort(first, `{"modify": `+c.modify+`}`))
 			if err != nil || !changed {
 				t.Fatal(changed, err)
 			}
-			p, _ := s.Southbound().Port("b")
+			p, _ := s.Publish().Port("b")
 			if !c.holds(p) {
 				t.Errorf("%+v", p)
 			}
@@ -93,7 +93,7 @@ func TestSortedAfterRenaming(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, p := range s.Southbound().Ports {
+	for _, p := range s.Publish().Ports {
 		names = append(names, p.LogicalPort)
 	}
 	if got := strings.Join(names, " "); got != "b b z" {
@@ -103,7 +103,7 @@ func TestSortedAfterRenaming(t *testing.T) {
 
 func TestUpdateIsAppliedWholeOrNot(t *testing.T) {
 	s := loaded(t)
-	before := s.Southbound()
+	before := s.Publish()
 	for _, text := range []string{
 		`{"Chassis": {"` + first + `": {"delete": null}}, "Port_Binding": {"` + first + `": {"modify": {"tag": 9}}, "x": {}}}`,
 		`{"Chassis": {"` + first + `": {"delete": null}}, "Port_Binding": {"` + first + `": {"modify": {"tag": 9`,
@@ -112,7 +112,7 @@ func TestUpdateIsAppliedWholeOrNot(t *testing.T) {
 			t.Fatalf("accepted: %s", text)
 		}
 	}
-	if after := s.Southbound(); !reflect.DeepEqual(before, after) || before.Ports[0] != after.Ports[0] {
+	if after := s.Publish(); !reflect.DeepEqual(before, after) || before.Ports[0] != after.Ports[0] {
 		t.Error("half an update was applied")
 	}
 	if changed, err := updated(t, s, onePort(first, `{"modify": {"tag": 5}}`)); changed || err != nil {
@@ -122,7 +122,7 @@ func TestUpdateIsAppliedWholeOrNot(t *testing.T) {
 
 func TestSchemaOfAnotherKind(t *testing.T) {
 	for _, c := range []Column{{Kind: "integer"}, {Kind: "string", Many: true}} {
-		_, err := NewStore(Schema{"Chassis": {"name": c}})
+		_, err := Southbound.NewStore(Schema{"Chassis": {"name": c}})
 		if err == nil || !strings.Contains(err.Error(), "Chassis.name") {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -176,14 +176,14 @@ func FuzzUpdate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		whole, slow := loaded(t), loaded(t)
-		before := whole.Southbound()
+		before := whole.Publish()
 		_, err := whole.ReadUpdate(NewDecoder(bytes.NewReader(text)))
 		_, errSlow := slow.ReadUpdate(NewDecoder(iotest.OneByteReader(bytes.NewReader(text))))
 		if (err == nil) != (errSlow == nil) {
 			t.Fatalf("%q: %v at once, %v byte by byte", text, err, errSlow)
 		}
-		after := whole.Southbound()
-		if a, b := printed(after), printed(slow.Southbound()); a != b {
+		after := whole.Publish()
+		if a, b := printed(after), printed(slow.Publish()); a != b {
 			t.Fatalf("%q:\n%s\n%s", text, a, b)
 		}
 		if err != nil && !reflect.DeepEqual(before, after) {
@@ -200,7 +200,7 @@ func FuzzUpdate(f *testing.F) {
 func printed(sb *observe.Southbound) string {
 	var out []byte
 	for _, table := range sb.Tables {
-		out, _ = AppendRows(out, sb, table)
+		out, _ = Southbound.AppendRows(out, sb, table)
 	}
 	return fmt.Sprintf("%s %v", out, sb.BadRows)
 }

@@ -9,8 +9,10 @@ type global struct {
 	options map[string]string
 }
 
-var globalSpec = &spec[global]{
+var globalSpec = &spec[observe.Southbound, global]{
 	name: "SB_Global",
+	get:  globals,
+	set:  publishGlobal,
 	id:   func(g *global) *observe.UUID { return &g.uuid },
 	key:  func(*global) string { return "" },
 	columns: []column[global]{

@@ -8,7 +8,7 @@ import (
 )
 
 // readList reads [{"_uuid": "...", "<column>": ...}, ...].
-func (t *rows[T]) readList(d *Decoder) {
+func (t *rows[DB, T]) readList(d *Decoder) {
 	d.names.begin()
 	defer d.names.end()
 	plain := boundColumn[T]{column: &column[T]{
@@ -30,7 +30,7 @@ func (t *rows[T]) readList(d *Decoder) {
 	d.Must(t.spec.name)
 }
 
-func (t *rows[T]) putListed(d *Decoder, c change[T], n int) {
+func (t *rows[DB, T]) putListed(d *Decoder, c change[T], n int) {
 	row := c.row
 	if c.bad != nil {
 		row = c.bad.row
@@ -47,10 +47,12 @@ func (t *rows[T]) putListed(d *Decoder, c change[T], n int) {
 }
 
 // appendRows writes what readList reads.
-func (t *rows[T]) appendRows(out []byte, sb *observe.Southbound) []byte {
-	list, ok := any(globals(sb)).([]*T)
-	if !ok {
-		list = *t.spec.list(sb)
+func (t *rows[DB, T]) appendRows(out []byte, db *DB) []byte {
+	var list []*T
+	if t.spec.get != nil {
+		list = t.spec.get(db)
+	} else {
+		list = *t.spec.list(db)
 	}
 	columns := slices.Clone(t.spec.columns)
 	slices.SortFunc(columns, func(a, b column[T]) int { return strings.Compare(a.name, b.name) })

@@ -38,7 +38,7 @@ func patch[T any](have []*T, edits []edit[T], compare func(a, b *T) int) []*T {
 	return append(out, have...)
 }
 
-func (s *spec[T]) compare(a, b *T) int {
+func (s *spec[DB, T]) compare(a, b *T) int {
 	if c := strings.Compare(s.key(a), s.key(b)); c != 0 {
 		return c
 	}

@@ -10,12 +10,12 @@ import (
 
 // rows are the rows of one table:
 //
-//	readUpdates ──> pending ──commit──> byID, bad, sorted ──publish──> Southbound
+//	readUpdates ──> pending ──commit──> byID, bad, sorted ──publish──> DB
 //	readCopies  ──────────────────────> byID, bad ──sort──> sorted
 //
 // A *T is never changed once it is in byID.
-type rows[T any] struct {
-	spec    *spec[T]
+type rows[DB, T any] struct {
+	spec    *spec[DB, T]
 	columns map[string]boundColumn[T]
 	byID    map[observe.UUID]*T
 	bad     map[observe.UUID]*badRow[T]
@@ -42,8 +42,8 @@ type change[T any] struct {
 	bad *badRow[T]
 }
 
-func newRows[T any](s *spec[T]) *rows[T] {
-	return &rows[T]{
+func newRows[DB, T any](s *spec[DB, T]) *rows[DB, T] {
+	return &rows[DB, T]{
 		spec:    s,
 		byID:    make(map[observe.UUID]*T),
 		bad:     make(map[observe.UUID]*badRow[T]),
@@ -51,10 +51,10 @@ func newRows[T any](s *spec[T]) *rows[T] {
 	}
 }
 
-func (t *rows[T]) name() string { return t.spec.name }
+func (t *rows[DB, T]) name() string { return t.spec.name }
 
 // bind selects the columns that the server has too; all of them for nil.
-func (t *rows[T]) bind(have map[string]Column) error {
+func (t *rows[DB, T]) bind(have map[string]Column) error {
 	t.columns = make(map[string]boundColumn[T], len(t.spec.columns))
 	for i := range t.spec.columns {
 		c := &t.spec.columns[i]
@@ -76,7 +76,7 @@ func (t *rows[T]) bind(have map[string]Column) error {
 
 // bound names the columns, in the order of the spec: every agent asks for the
 // same, because the server shares one monitor between equal requests.
-func (t *rows[T]) bound() []string {
+func (t *rows[DB, T]) bound() []string {
 	var out []string
 	for _, c := range t.spec.columns {
 		if _, ok := t.columns[c.name]; ok {
@@ -86,7 +86,7 @@ func (t *rows[T]) bound() []string {
 	return out
 }
 
-func (t *rows[T]) appendLayout(out []byte) []byte {
+func (t *rows[DB, T]) appendLayout(out []byte) []byte {
 	out = append(out, t.spec.name...)
 	for _, c := range t.bound() {
 		out = fmt.Appendf(out, " %s:%t", c, t.columns[c].many)
@@ -95,13 +95,13 @@ func (t *rows[T]) appendLayout(out []byte) []byte {
 }
 
 // sort makes sorted of byID.
-func (t *rows[T]) sort() {
+func (t *rows[DB, T]) sort() {
 	t.sorted = slices.AppendSeq(make([]*T, 0, len(t.byID)), maps.Values(t.byID))
 	slices.SortFunc(t.sorted, t.spec.compare)
 }
 
 // commit applies what is pending; it reports whether anything changed.
-func (t *rows[T]) commit() bool {
+func (t *rows[DB, T]) commit() bool {
 	changed := false
 	var edits []edit[T]
 	for id, c := range t.pending {
@@ -124,7 +124,7 @@ func (t *rows[T]) commit() bool {
 	return changed || len(edits) > 0
 }
 
-func (t *rows[T]) commitBad(id observe.UUID, want *badRow[T]) bool {
+func (t *rows[DB, T]) commitBad(id observe.UUID, want *badRow[T]) bool {
 	have := t.bad[id]
 	if want == nil {
 		delete(t.bad, id)
@@ -134,29 +134,33 @@ func (t *rows[T]) commitBad(id observe.UUID, want *badRow[T]) bool {
 	return have == nil || t.rowError(have).Error() != t.rowError(want).Error()
 }
 
-func (t *rows[T]) rollback() { clear(t.pending) }
+func (t *rows[DB, T]) rollback() { clear(t.pending) }
 
-func (t *rows[T]) equal(other table) bool {
-	o, ok := other.(*rows[T])
+func (t *rows[DB, T]) equal(other table) bool {
+	o, ok := other.(*rows[DB, T])
 	return ok && slices.Equal(t.sorted, o.sorted) &&
 		maps.EqualFunc(t.bad, o.bad, func(a, b *badRow[T]) bool {
 			return t.rowError(a).Error() == t.rowError(b).Error()
 		})
 }
 
-func (t *rows[T]) publish(sb *observe.Southbound) {
-	if list, ok := any(t.sorted).([]*global); ok {
-		publishGlobal(sb, list)
+// publish puts the rows where they go in db, and returns what is wrong with
+// those that could not be read.
+func (t *rows[DB, T]) publish(db *DB) []*observe.RowError {
+	if t.spec.set != nil {
+		t.spec.set(db, t.sorted)
 	} else {
-		*t.spec.list(sb) = t.sorted
+		*t.spec.list(db) = t.sorted
 	}
+	var out []*observe.RowError
 	for _, bad := range t.bad {
-		sb.BadRows = append(sb.BadRows, t.rowError(bad))
+		out = append(out, t.rowError(bad))
 	}
+	return out
 }
 
 // rowError describes a bad row by its name, or its UUID if it has none.
-func (t *rows[T]) rowError(bad *badRow[T]) *observe.RowError {
+func (t *rows[DB, T]) rowError(bad *badRow[T]) *observe.RowError {
 	name := t.spec.key(bad.row)
 	if name == "" {
 		name = t.spec.id(bad.row).String()

@@ -23,13 +23,14 @@ type Column struct {
 // everything we know, which is how snapshot files are read.
 type Schema map[string]map[string]Column
 
-// Store holds the rows of the tables we know and applies updates to them. It is
-// used by one goroutine; what Southbound returns is immutable.
-type Store struct {
-	tables []table
+// Store holds the rows of the tables we know of one database and applies updates
+// to them. It is used by one goroutine; what Publish returns is immutable.
+type Store[DB any] struct {
+	db     *Database[DB]
+	tables []part[DB]
 }
 
-// table is a rows[T].
+// table is a rows[DB, T].
 type table interface {
 	name() string
 	bind(columns map[string]Column) error
@@ -42,15 +43,25 @@ type table interface {
 	commit() bool
 	rollback()
 	equal(other table) bool
-	publish(sb *observe.Southbound)
-	appendRows(out []byte, sb *observe.Southbound) []byte
+}
+
+// part is a table of a DB, and how its rows get there and back.
+type part[DB any] struct {
+	table
+	publish    func(db *DB) []*observe.RowError
+	appendRows func(out []byte, db *DB) []byte
+}
+
+func newPart[DB, T any](s *spec[DB, T]) part[DB] {
+	t := newRows(s)
+	return part[DB]{t, t.publish, t.appendRows}
 }
 
 // NewStore returns an empty store for the tables and columns that both the
 // schema and we have.
-func NewStore(schema Schema) (*Store, error) {
-	s := &Store{}
-	for _, t := range allTables() {
+func (b *Database[DB]) NewStore(schema Schema) (*Store[DB], error) {
+	s := &Store[DB]{db: b}
+	for _, t := range b.tables() {
 		columns, ok := schema[t.name()]
 		if schema != nil && !ok {
 			continue
@@ -63,17 +74,8 @@ func NewStore(schema Schema) (*Store, error) {
 	return s, nil
 }
 
-// allTables lists them in the order in which they are written to files.
-func allTables() []table {
-	return []table{
-		newRows(globalSpec), newRows(chassisSpec), newRows(encapSpec), newRows(datapathSpec),
-		newRows(portSpec), newRows(balancerSpec), newRows(dpGroupSpec), newRows(haGroupSpec),
-		newRows(haChassisSpec), newRows(gwChassisSpec),
-	}
-}
-
 // Tables names the tables of the store.
-func (s *Store) Tables() []string {
+func (s *Store[DB]) Tables() []string {
 	var out []string
 	for _, t := range s.tables {
 		out = append(out, t.name())
@@ -82,7 +84,7 @@ func (s *Store) Tables() []string {
 }
 
 // Columns are the columns to ask for, by table.
-func (s *Store) Columns() map[string][]string {
+func (s *Store[DB]) Columns() map[string][]string {
 	out := make(map[string][]string, len(s.tables))
 	for _, t := range s.tables {
 		out[t.name()] = t.bound()
@@ -92,7 +94,7 @@ func (s *Store) Columns() map[string][]string {
 
 // Layout describes the tables, columns and their types; rows can be carried
 // over from one store to another only if it is the same.
-func (s *Store) Layout() string {
+func (s *Store[DB]) Layout() string {
 	var out []byte
 	for _, t := range s.tables {
 		out = t.appendLayout(out)
@@ -100,10 +102,10 @@ func (s *Store) Layout() string {
 	return string(out)
 }
 
-func (s *Store) table(name []byte) table {
+func (s *Store[DB]) table(name []byte) table {
 	for _, t := range s.tables {
 		if t.name() == string(name) {
-			return t
+			return t.table
 		}
 	}
 	return nil
@@ -112,10 +114,10 @@ func (s *Store) table(name []byte) table {
 // ReadCopy reads the <table-updates> of a first reply into an empty store. Rows
 // that prev has with the same contents are taken from there, so that a consumer
 // sees what really changed; prev may be nil.
-func (s *Store) ReadCopy(d *Decoder, prev *Store) error {
+func (s *Store[DB]) ReadCopy(d *Decoder, prev *Store[DB]) error {
 	d.names.begin()
 	defer d.names.end()
-	d.eachTable(s, func(t table) {
+	s.eachTable(d, func(t table) {
 		var before table
 		if prev != nil {
 			before = prev.table([]byte(t.name()))
@@ -127,7 +129,7 @@ func (s *Store) ReadCopy(d *Decoder, prev *Store) error {
 }
 
 // sort orders the tables on two cores: Port_Binding is by far the largest.
-func (s *Store) sort() {
+func (s *Store[DB]) sort() {
 	var all sync.WaitGroup
 	for _, t := range s.tables {
 		all.Go(t.sort)
@@ -137,8 +139,8 @@ func (s *Store) sort() {
 
 // ReadUpdate reads the <table-updates> of a notification and applies it, as a
 // whole or not at all. It reports whether any row changed as we see it.
-func (s *Store) ReadUpdate(d *Decoder) (bool, error) {
-	d.eachTable(s, func(t table) { t.readUpdates(d) })
+func (s *Store[DB]) ReadUpdate(d *Decoder) (bool, error) {
+	s.eachTable(d, func(t table) { t.readUpdates(d) })
 	changed := false
 	for _, t := range s.tables {
 		if d.err != nil {
@@ -152,7 +154,7 @@ func (s *Store) ReadUpdate(d *Decoder) (bool, error) {
 
 // ReadList reads the rows of a table from a snapshot file: an array of rows
 // that have "_uuid". Tables we do not know are skipped.
-func (s *Store) ReadList(d *Decoder, name string) error {
+func (s *Store[DB]) ReadList(d *Decoder, name string) error {
 	t := s.table([]byte(name))
 	if t == nil {
 		d.Skip()
@@ -164,7 +166,7 @@ func (s *Store) ReadList(d *Decoder, name string) error {
 }
 
 // eachTable reads {"<table>": ..., ...}.
-func (d *Decoder) eachTable(s *Store, read func(table)) {
+func (s *Store[DB]) eachTable(d *Decoder, read func(table)) {
 	for d.Open('{'); d.More(); {
 		name := d.Key()
 		if t := s.table(name); t != nil {
@@ -188,28 +190,31 @@ func (d *Decoder) Must(what string) {
 
 // Equal reports whether two stores hold the same rows; rows that are equal are
 // identical, see ReadCopy.
-func (s *Store) Equal(other *Store) bool {
-	return slices.EqualFunc(s.tables, other.tables, table.equal)
+func (s *Store[DB]) Equal(other *Store[DB]) bool {
+	return slices.EqualFunc(s.tables, other.tables, func(a, b part[DB]) bool { return a.equal(b.table) })
 }
 
-// Southbound returns the rows as they are now.
-func (s *Store) Southbound() *observe.Southbound {
-	sb := &observe.Southbound{Tables: s.Tables()}
+// Publish returns the rows as they are now.
+func (s *Store[DB]) Publish() *DB {
+	db := new(DB)
+	var bad []*observe.RowError
 	for _, t := range s.tables {
-		t.publish(sb)
+		bad = append(bad, t.publish(db)...)
 	}
-	slices.SortStableFunc(sb.BadRows, func(a, b *observe.RowError) int {
+	slices.SortStableFunc(bad, func(a, b *observe.RowError) int {
 		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Row, b.Row))
 	})
-	return sb
+	head := s.db.Head(db)
+	*head.Tables, *head.BadRows = s.Tables(), bad
+	return db
 }
 
 // AppendRows writes the rows of a table as a snapshot file has them, one a
-// line. Only the tables of sb.Tables can be written.
-func AppendRows(out []byte, sb *observe.Southbound, name string) ([]byte, error) {
-	for _, t := range allTables() {
+// line. Only the tables of the database can be written.
+func (b *Database[DB]) AppendRows(out []byte, db *DB, name string) ([]byte, error) {
+	for _, t := range b.tables() {
 		if t.name() == name {
-			return t.appendRows(out, sb), nil
+			return t.appendRows(out, db), nil
 		}
 	}
 	return out, fmt.Errorf("table %s is not one we write", name)

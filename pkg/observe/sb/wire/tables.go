@@ -6,23 +6,27 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// spec is what we keep of a table: a line a column of the OVN Southbound
-// schema (ovn-sb(5)). Columns that a server's schema lacks are not asked for.
-type spec[T any] struct {
+// spec is what we keep of a table of database DB, whose rows are T: a line a
+// column of the schema (ovn-sb(5), ovn-nb(5)). Columns that a server's schema
+// lacks are not asked for.
+type spec[DB, T any] struct {
 	name    string
 	columns []column[T]
 	id      func(*T) *observe.UUID
 	// key is what rows are sorted by, before their UUID.
 	key func(*T) string
-	// list is where the rows go in a Southbound.
-	list func(*observe.Southbound) *[]*T
+	// list is where the rows go in a DB. Where there is no such place, get makes
+	// rows of a DB and set is the reverse.
+	list func(*DB) *[]*T
+	get  func(*DB) []*T
+	set  func(*DB, []*T)
 	// finish fills in fields that follow from columns; may be nil.
 	finish func(*T)
 }
 
 // Chassis.nb_cfg is not here on purpose: every hypervisor writes it, and N
 // agents that hear of N writes are N*N notifications.
-var chassisSpec = &spec[observe.Chassis]{
+var chassisSpec = &spec[observe.Southbound, observe.Chassis]{
 	name: "Chassis",
 	id:   func(c *observe.Chassis) *observe.UUID { return &c.UUID },
 	key:  func(c *observe.Chassis) string { return c.Name },
@@ -35,7 +39,7 @@ var chassisSpec = &spec[observe.Chassis]{
 	},
 }
 
-var encapSpec = &spec[observe.Encap]{
+var encapSpec = &spec[observe.Southbound, observe.Encap]{
 	name: "Encap",
 	id:   func(e *observe.Encap) *observe.UUID { return &e.UUID },
 	key:  func(e *observe.Encap) string { return e.ChassisName },
@@ -47,7 +51,7 @@ var encapSpec = &spec[observe.Encap]{
 	},
 }
 
-var datapathSpec = &spec[observe.Datapath]{
+var datapathSpec = &spec[observe.Southbound, observe.Datapath]{
 	name: "Datapath_Binding",
 	id:   func(d *observe.Datapath) *observe.UUID { return &d.UUID },
 	key:  (*observe.Datapath).Name,
@@ -59,7 +63,7 @@ var datapathSpec = &spec[observe.Datapath]{
 	},
 }
 
-var portSpec = &spec[observe.PortBinding]{
+var portSpec = &spec[observe.Southbound, observe.PortBinding]{
 	name:   "Port_Binding",
 	id:     func(p *observe.PortBinding) *observe.UUID { return &p.UUID },
 	key:    func(p *observe.PortBinding) string { return p.LogicalPort },
@@ -86,7 +90,7 @@ var portSpec = &spec[observe.PortBinding]{
 	},
 }
 
-var balancerSpec = &spec[observe.LoadBalancer]{
+var balancerSpec = &spec[observe.Southbound, observe.LoadBalancer]{
 	name: "Load_Balancer",
 	id:   func(l *observe.LoadBalancer) *observe.UUID { return &l.UUID },
 	key:  func(l *observe.LoadBalancer) string { return l.Name },
@@ -104,7 +108,7 @@ var balancerSpec = &spec[observe.LoadBalancer]{
 	},
 }
 
-var dpGroupSpec = &spec[observe.DatapathGroup]{
+var dpGroupSpec = &spec[observe.Southbound, observe.DatapathGroup]{
 	name: "Logical_DP_Group",
 	id:   func(g *observe.DatapathGroup) *observe.UUID { return &g.UUID },
 	key:  func(*observe.DatapathGroup) string { return "" },
@@ -114,7 +118,7 @@ var dpGroupSpec = &spec[observe.DatapathGroup]{
 	},
 }
 
-var haChassisSpec = &spec[observe.HAChassis]{
+var haChassisSpec = &spec[observe.Southbound, observe.HAChassis]{
 	name: "HA_Chassis",
 	id:   func(h *observe.HAChassis) *observe.UUID { return &h.UUID },
 	key:  func(*observe.HAChassis) string { return "" },
@@ -125,7 +129,7 @@ var haChassisSpec = &spec[observe.HAChassis]{
 	},
 }
 
-var haGroupSpec = &spec[observe.HAChassisGroup]{
+var haGroupSpec = &spec[observe.Southbound, observe.HAChassisGroup]{
 	name: "HA_Chassis_Group",
 	id:   func(h *observe.HAChassisGroup) *observe.UUID { return &h.UUID },
 	key:  func(h *observe.HAChassisGroup) string { return h.Name },
@@ -136,7 +140,7 @@ var haGroupSpec = &spec[observe.HAChassisGroup]{
 	},
 }
 
-var gwChassisSpec = &spec[observe.GatewayChassis]{
+var gwChassisSpec = &spec[observe.Southbound, observe.GatewayChassis]{
 	name: "Gateway_Chassis",
 	id:   func(g *observe.GatewayChassis) *observe.UUID { return &g.UUID },
 	key:  func(g *observe.GatewayChassis) string { return g.Name },

@@ -3,8 +3,8 @@ package wire
 import "github.com/bgp-ovn/bgp-ovn/pkg/observe"
 
 // readCopies reads the {"<uuid>": <row-update>, ...} of a first reply.
-func (t *rows[T]) readCopies(d *Decoder, prev table) {
-	before, _ := prev.(*rows[T])
+func (t *rows[DB, T]) readCopies(d *Decoder, prev table) {
+	before, _ := prev.(*rows[DB, T])
 	d.eachRow(func(id observe.UUID) {
 		if t.has(id) {
 			d.Fail("%s: row %s comes twice", t.spec.name, id)
@@ -19,11 +19,11 @@ func (t *rows[T]) readCopies(d *Decoder, prev table) {
 	d.Must(t.spec.name)
 }
 
-func (t *rows[T]) has(id observe.UUID) bool {
+func (t *rows[DB, T]) has(id observe.UUID) bool {
 	return t.byID[id] != nil || t.bad[id] != nil
 }
 
-func (t *rows[T]) put(id observe.UUID, c change[T]) {
+func (t *rows[DB, T]) put(id observe.UUID, c change[T]) {
 	if c.row != nil {
 		t.byID[id] = c.row
 	}
@@ -33,7 +33,7 @@ func (t *rows[T]) put(id observe.UUID, c change[T]) {
 }
 
 // readUpdates reads the same of a notification.
-func (t *rows[T]) readUpdates(d *Decoder) {
+func (t *rows[DB, T]) readUpdates(d *Decoder) {
 	d.eachRow(func(id observe.UUID) {
 		if _, ok := t.pending[id]; ok {
 			d.Fail("%s: row %s comes twice in one update", t.spec.name, id)
@@ -49,7 +49,7 @@ func (t *rows[T]) readUpdates(d *Decoder) {
 }
 
 // reuse returns have if it says the same.
-func (t *rows[T]) reuse(have, want *T) *T {
+func (t *rows[DB, T]) reuse(have, want *T) *T {
 	if have == nil {
 		return want
 	}
@@ -77,7 +77,7 @@ func (d *Decoder) eachRow(read func(observe.UUID)) {
 // <row-update2> (ovsdb-server(7): initial, insert, modify, delete). Which it is
 // is told by its members and not by the method, because libovsdb's server calls
 // every notification update2.
-func (t *rows[T]) readUpdate(d *Decoder, id observe.UUID) (c change[T]) {
+func (t *rows[DB, T]) readUpdate(d *Decoder, id observe.UUID) (c change[T]) {
 	said := false
 	for d.Open('{'); d.More(); said = true {
 		switch key := d.Key(); string(key) {
@@ -96,14 +96,14 @@ func (t *rows[T]) readUpdate(d *Decoder, id observe.UUID) (c change[T]) {
 	return c
 }
 
-func (t *rows[T]) blank(id observe.UUID) *badRow[T] {
+func (t *rows[DB, T]) blank(id observe.UUID) *badRow[T] {
 	row := new(T)
 	*t.spec.id(row) = id
 	return &badRow[T]{row: row}
 }
 
 // readModify reads the differences to a row that we must have.
-func (t *rows[T]) readModify(d *Decoder, id observe.UUID) change[T] {
+func (t *rows[DB, T]) readModify(d *Decoder, id observe.UUID) change[T] {
 	if bad := t.bad[id]; bad != nil {
 		copied := *bad.row
 		return t.readRow(d, &badRow[T]{row: &copied, errs: bad.errs}, true)
@@ -118,7 +118,7 @@ func (t *rows[T]) readModify(d *Decoder, id observe.UUID) change[T] {
 }
 
 // readRow reads {"<column>": <value>, ...} into a row that nobody else has yet.
-func (t *rows[T]) readRow(d *Decoder, into *badRow[T], differs bool) change[T] {
+func (t *rows[DB, T]) readRow(d *Decoder, into *badRow[T], differs bool) change[T] {
 	for d.Open('{'); d.More(); {
 		c, ok := t.columns[string(d.Key())]
 		if !ok {
@@ -139,7 +139,7 @@ func (t *rows[T]) readRow(d *Decoder, into *badRow[T], differs bool) change[T] {
 	return change[T]{row: into.row}
 }
 
-func (t *rows[T]) readColumn(d *Decoder, into *badRow[T], c boundColumn[T], differs bool) {
+func (t *rows[DB, T]) readColumn(d *Decoder, into *badRow[T], c boundColumn[T], differs bool) {
 	depth := d.Depth()
 	if differs && into.unread(c.name) {
 		d.Fail("%s: a difference to column %s, which could not be read before", t.spec.name, c.name)

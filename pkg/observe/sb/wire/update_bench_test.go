@@ -24,7 +24,7 @@ func manyPorts(n int) []byte {
 
 // BenchmarkUpdate applies a change of one row among 100,000 and publishes it.
 func BenchmarkUpdate(b *testing.B) {
-	s, err := NewStore(nil)
+	s, err := Southbound.NewStore(nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func BenchmarkUpdate(b *testing.B) {
 		if err != nil || !changed {
 			b.Fatal(changed, err)
 		}
-		if len(s.Southbound().Ports) != 100_000 {
+		if len(s.Publish().Ports) != 100_000 {
 			b.Fatal("rows were lost")
 		}
 	}
@@ -50,7 +50,7 @@ func BenchmarkCopy(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		s, err := NewStore(nil)
+		s, err := Southbound.NewStore(nil)
 		if err != nil {
 			b.Fatal(err)
 		}
