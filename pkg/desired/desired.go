@@ -46,12 +46,17 @@ func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, driver
 			})
 		}
 	}
+	var bad []*observe.RowError
 	if snap.SB != nil {
-		for _, bad := range snap.SB.BadRows {
-			res.Skipped = append(res.Skipped, observe.Skip{
-				Table: bad.Table, Row: bad.Row, Code: observe.SkipUnreadable, Text: bad.Err.Error(), Hold: true,
-			})
-		}
+		bad = append(bad, snap.SB.BadRows...)
+	}
+	if snap.NB != nil {
+		bad = append(bad, snap.NB.BadRows...)
+	}
+	for _, row := range bad {
+		res.Skipped = append(res.Skipped, observe.Skip{
+			Table: row.Table, Row: row.Row, Code: observe.SkipUnreadable, Text: row.Err.Error(), Hold: true,
+		})
 	}
 	slices.SortFunc(res.Skipped, func(a, b observe.Skip) int {
 		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Row, b.Row), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Text, b.Text))

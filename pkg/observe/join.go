@@ -11,6 +11,8 @@ type Join struct {
 	SB   Source[*Southbound]
 	OVS  Source[*OpenVSwitch]
 	Host Source[*Host]
+	// NB is nil unless a driver needs Northbound rows.
+	NB Source[*Northbound]
 	// Learned may be nil, where there is no speaker.
 	Learned Source[*Learned]
 	// Chassis overrides the system-id of the Open_vSwitch database.
@@ -33,6 +35,11 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 	if snap.Host, err = j.Host.Read(ctx); err != nil {
 		missing = append(missing, "network devices: "+cause(err))
 	}
+	if j.NB != nil {
+		if snap.NB, err = j.NB.Read(ctx); err != nil {
+			missing = append(missing, "Northbound database: "+cause(err))
+		}
+	}
 	if j.Learned != nil {
 		if snap.Learned, err = j.Learned.Read(ctx); err != nil {
 			missing = append(missing, "learned paths: "+err.Error())
@@ -53,12 +60,16 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 
 // cause is what a source says without the words that Snapshot says itself.
 func cause(err error) string {
-	return strings.TrimPrefix(strings.ReplaceAll(err.Error(), ErrNotSynced.Error()+": ", ""), "southbound: ")
+	text := strings.ReplaceAll(err.Error(), ErrNotSynced.Error()+": ", "")
+	return strings.TrimPrefix(strings.TrimPrefix(text, "southbound: "), "northbound: ")
 }
 
 // Changed returns the wake-up channels of all sources.
 func (j *Join) Changed() []<-chan struct{} {
 	all := []<-chan struct{}{j.SB.Changed(), j.OVS.Changed(), j.Host.Changed()}
+	if j.NB != nil {
+		all = append(all, j.NB.Changed())
+	}
 	if j.Learned != nil {
 		all = append(all, j.Learned.Changed())
 	}
@@ -79,4 +90,14 @@ func (s Snapshot) Doubt() string {
 		return fmt.Sprintf("the Southbound database has no Chassis row named %q: it is empty, not the right one, or ovn-controller has not registered this node", s.Chassis)
 	}
 	return ""
+}
+
+// NorthboundDoubt says why nothing may be removed that was derived with the help
+// of Northbound rows: that database is disconnected. Empty means no doubt. The
+// rest does not depend on it and is not in doubt; drivers hold what does.
+func (s Snapshot) NorthboundDoubt() string {
+	if s.NB == nil || s.NB.Stale == "" {
+		return ""
+	}
+	return "Northbound database: " + s.NB.Stale
 }

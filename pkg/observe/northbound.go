@@ -43,6 +43,9 @@ type NAT struct {
 	ExternalIP string
 }
 
+// TableLogicalRouter names the table in the sources of objects.
+const TableLogicalRouter = "Logical_Router"
+
 // natSNAT is the value of NAT.type for the translation of source addresses alone.
 const natSNAT = "snat"
 

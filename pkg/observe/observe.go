@@ -1,13 +1,13 @@
 // Package observe says what can be known about the world, as plain immutable
-// data: the rows of the OVN Southbound database, the local Open_vSwitch
-// database, the devices of this node and the routing tables others use. Its
-// subpackages are the sources that fill it in.
+// data: the rows of the OVN Southbound database, some of the Northbound one, the
+// local Open_vSwitch database, the devices of this node and the routing tables
+// others use. Its subpackages are the sources that fill it in.
 //
 // It refuses to decide anything (drivers do) and to perform I/O (its
 // subpackages do). Relations between rows are methods in lookup.go, so that
 // each is written and tested once.
 //
-// Read next: southbound.go for the rows, lookup.go for the relations, join.go
+// Read next: southbound.go and northbound.go for the rows, lookup.go for the relations, join.go
 // for how the parts become one Snapshot.
 package observe
 
@@ -40,6 +40,8 @@ type Snapshot struct {
 	Chassis string
 	// SB are the Southbound rows of one revision.
 	SB *Southbound
+	// NB are Northbound rows of one revision; nil if they were not asked for.
+	NB *Northbound
 	// OVS is the local Open_vSwitch database.
 	OVS *OpenVSwitch
 	// Host is what is known of devices and routing tables of this node.
@@ -58,6 +60,8 @@ type OpenVSwitch struct {
 	Hostname string `json:"hostname"`
 	// Remotes are the entries of external_ids:ovn-remote.
 	Remotes []string `json:"remotes"`
+	// NBRemotes are the entries of external_ids:ovn-nb-remote.
+	NBRemotes []string `json:"nb_remotes,omitempty"`
 	// EncapIPs are the addresses of external_ids:ovn-encap-ip, a comma list.
 	EncapIPs []netip.Addr `json:"encap_ips"`
 	// IntegrationBridge is external_ids:ovn-bridge, br-int by default.
@@ -211,7 +215,7 @@ type Skip struct {
 	Code string `json:"code"`
 	Text string `json:"text"`
 	// Hold keeps what the row last led to, because the row is unreadable and
-	// not gone.
+	// not gone, or what decides about it is not known.
 	Hold bool `json:"hold"`
 }
 
@@ -220,6 +224,7 @@ const (
 	SkipUnreadable = "unreadable" // a value in the row cannot be parsed
 	SkipConflict   = "conflict"   // another row wants something else under the same key
 	SkipDegraded   = "degraded"   // the node lacks something that the row needs
+	SkipUnknown    = "unknown"    // what else decides about the row is not known
 )
 
 // String reads "Port_Binding vm-a: unreadable: ...".

@@ -1,16 +1,17 @@
-// Package file reads and writes snapshot files: the rows of a Southbound
-// database and of the Open_vSwitch databases of one or more chassis, in OVSDB's
+// Package file reads and writes snapshot files: the rows of a Southbound and a
+// Northbound database and of the Open_vSwitch databases of one or more chassis, in OVSDB's
 // JSON notation (RFC 7047 section 5.1), one row a line.
 //
 //	{"meta": {...},
 //	 "sb":   {"Port_Binding": [{"_uuid": "...", "logical_port": "...", ...}, ...], ...},
+//	 "nb":   {"Logical_Router": [...], "NAT": [...]},
 //	 "ovs":  {"hv1": {"Open_vSwitch": [...], "Bridge": [...], "Port": [...], "Interface": [...]}},
 //	 "host": {"hv1": {"links": [...], "tables": [...]}},
 //	 "learned": {"hv1": {"paths": [...]}}}
 //
 // Files made from a dump of the databases have every column and no host part;
-// other members, such as "nb", are skipped. Files written here have the columns
-// that we use. It refuses to guess: what is not such a file is an error that
+// other members are skipped. Files written here have the columns that we use, and
+// "nb" if Northbound rows were asked for. It refuses to guess: what is not such a file is an error that
 // says where.
 //
 // Read next: read.go, ovs.go for what an Open_vSwitch database says, write.go.
@@ -29,6 +30,8 @@ import (
 type File struct {
 	// Southbound are the rows of "sb".
 	Southbound *observe.Southbound
+	// Northbound are the rows of "nb"; nil if the file has none.
+	Northbound *observe.Northbound
 	// OVS is what each chassis' Open_vSwitch database says, by the key under
 	// "ovs"; nil where the file has null.
 	OVS map[string]*observe.OpenVSwitch
@@ -60,7 +63,7 @@ func (f *File) Snapshot(name string) (observe.Snapshot, error) {
 	if err != nil {
 		return observe.Snapshot{}, err
 	}
-	snap := observe.Snapshot{Chassis: key, SB: f.Southbound, OVS: f.OVS[key], Host: f.Host[key], Learned: f.Learned[key]}
+	snap := observe.Snapshot{Chassis: key, SB: f.Southbound, NB: f.Northbound, OVS: f.OVS[key], Host: f.Host[key], Learned: f.Learned[key]}
 	if snap.OVS != nil && snap.OVS.SystemID != "" {
 		snap.Chassis = snap.OVS.SystemID
 	}

@@ -121,7 +121,14 @@ func TestRoundTripOfTheRest(t *testing.T) {
 	ovs.Problems = []string{`ovn-bridge-mappings: item 1, "broken", is not physnet:bridge`}
 	ovs.Bridges = slices.Clone(ovs.Bridges)
 	ovs.Bridges[0].Made = []observe.MadePort{{Name: "veth-ovs-1001", OFPort: 7}, {Name: "vlan-1002"}}
+	ovs.NBRemotes = []string{"tcp:192.0.2.1:6641"}
 	snap.SB, snap.OVS = &sb, &ovs
+	snap.NB = &observe.Northbound{
+		Revision: 9, Stale: "closed", Tables: []string{"Logical_Router", "NAT"},
+		Routers: []*observe.LogicalRouter{{UUID: observe.UUID{1}, Name: "neutron-r1", NAT: []observe.UUID{{2}, {3}}}},
+		NATs:    []*observe.NAT{{UUID: observe.UUID{2}, Type: "snat", LogicalIP: "10.0.0.0/26", ExternalIP: "172.24.4.146"}},
+		BadRows: []*observe.RowError{{Table: "NAT", Row: observe.UUID{3}.String(), Err: errors.New("column type: a number where a string was expected")}},
+	}
 	snap.Host = &observe.Host{
 		Revision: 3,
 		Links:    []observe.Link{{Name: "br-ex", Index: 4, MAC: object.MAC{2, 0, 0, 0, 0, 1}, Up: true, MTU: 1500}},
@@ -130,6 +137,35 @@ func TestRoundTripOfTheRest(t *testing.T) {
 	text := roundTrip(t, snap)
 	if bytes.Count(text, []byte("\n    {\"_uuid\"")) < len(sb.Ports) {
 		t.Errorf("not a row a line:\n%s", text)
+	}
+}
+
+// A dump has the whole Northbound database; a file without one has no rows, which
+// is something else than an empty database.
+func TestNorthbound(t *testing.T) {
+	snap, err := read(t, "testdata/fip-centralized.json").Snapshot("hv1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if snap.NB == nil || len(snap.NB.Routers) == 0 || len(snap.NB.NATs) == 0 || len(snap.NB.BadRows) != 0 {
+		t.Fatalf("got %+v", snap.NB)
+	}
+	for _, d := range snap.SB.Datapaths {
+		if d.ExternalIDs["logical-router"] == "" {
+			continue
+		}
+		row, ok := snap.NB.Router(d)
+		if !ok || row.Name != d.ExternalIDs["name"] {
+			t.Errorf("the row of %s is %+v", d.Name(), row)
+		}
+	}
+	for text, want := range map[string]bool{
+		`{"sb": {}, "ovs": {"hv1": null}}`: false, `{"nb": null, "sb": {}, "ovs": {"hv1": null}}`: false, `{"nb": {}, "sb": {}, "ovs": {"hv1": null}}`: true,
+	} {
+		f, err := file.Decode(strings.NewReader(text))
+		if err != nil || (f.Northbound != nil) != want {
+			t.Errorf("%s: got %+v, %v", text, f, err)
+		}
 	}
 }
 
@@ -208,14 +244,16 @@ func TestKeysOfOneInstanceComeFirst(t *testing.T) {
 		"_uuid": "00000000-0000-0000-0000-000000000001",
 		"external_ids": ["map", [["system-id", "one"], ["ovn-bridge", "br-two"],
 			["ovn-bridge-mappings", "a:br-a"], ["ovn-bridge-mappings-one", " b:br-b ,nonsense,c:br-c,"],
-			["ovn-encap-ip", "192.0.2.1, nonsense,2001:db8::1"], ["ovn-remote", "tcp:192.0.2.1:6642, ssl:[2001:db8::1]:6642"]]]}]}}}`))
+			["ovn-encap-ip", "192.0.2.1, nonsense,2001:db8::1"], ["ovn-remote", "tcp:192.0.2.1:6642, ssl:[2001:db8::1]:6642"],
+			["ovn-nb-remote", "tcp:192.0.2.1:6641"], ["ovn-nb-remote-one", "ssl:192.0.2.2:6641"]]]}]}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &observe.OpenVSwitch{
 		Revision: 1, SystemID: "one", IntegrationBridge: "br-two",
-		Remotes:  []string{"tcp:192.0.2.1:6642", "ssl:[2001:db8::1]:6642"},
-		EncapIPs: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
+		Remotes:   []string{"tcp:192.0.2.1:6642", "ssl:[2001:db8::1]:6642"},
+		NBRemotes: []string{"ssl:192.0.2.2:6641"},
+		EncapIPs:  []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
 		Mappings: []observe.BridgeMapping{
 			{Position: 1, Network: "b", Bridge: "br-b"}, {Position: 3, Network: "c", Bridge: "br-c"},
 		},

@@ -60,6 +60,7 @@ func (db *database) view() *observe.OpenVSwitch {
 	}
 	o.Hostname = get("hostname")
 	o.Remotes = list(get("ovn-remote"))
+	o.NBRemotes = list(get("ovn-nb-remote"))
 	o.IntegrationBridge = cmp.Or(get("ovn-bridge"), "br-int")
 	o.EncapIPs = db.encapIPs(get("ovn-encap-ip"))
 	var problems []string

@@ -33,7 +33,11 @@ func Decode(in io.Reader) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := reader{d: wire.NewDecoder(in), store: store, out: &File{
+	north, err := wire.Northbound.NewStore(nil)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{d: wire.NewDecoder(in), store: store, north: north, out: &File{
 		OVS:     make(map[string]*observe.OpenVSwitch),
 		Host:    make(map[string]*observe.Host),
 		Learned: make(map[string]*observe.Learned),
@@ -63,8 +67,10 @@ func explain(err error) error {
 type reader struct {
 	d      *wire.Decoder
 	store  *wire.Store[observe.Southbound]
+	north  *wire.Store[observe.Northbound]
 	out    *File
-	tables []string // those that "sb" has
+	tables []string // those that "sb" and "nb" have
+	seenNB bool
 	bad    []*observe.RowError
 	meta   meta
 }
@@ -74,6 +80,9 @@ type meta struct {
 	MadeWith string `json:"made_with"`
 	Revision uint64 `json:"revision"`
 	Stale    string `json:"stale,omitempty"`
+	// NBRevision and NBStale are those of the Northbound rows.
+	NBRevision uint64 `json:"nb_revision,omitempty"`
+	NBStale    string `json:"nb_stale,omitempty"`
 }
 
 func (r *reader) read() error {
@@ -83,6 +92,8 @@ func (r *reader) read() error {
 		case "sb":
 			seen = true
 			r.readSouthbound()
+		case "nb":
+			r.readNorthbound()
 		case "ovs":
 			r.readMembers("ovs", r.readOVS)
 		case "host":
@@ -122,6 +133,18 @@ func (r *reader) readSouthbound() {
 	r.readMembers("sb", func(table string) {
 		r.tables = append(r.tables, table)
 		_ = r.store.ReadList(r.d, table) // the decoder keeps the error
+	})
+}
+
+func (r *reader) readNorthbound() {
+	if r.d.IsNull() {
+		r.d.Skip()
+		return
+	}
+	r.seenNB = true
+	r.readMembers("nb", func(table string) {
+		r.tables = append(r.tables, table)
+		_ = r.north.ReadList(r.d, table) // the decoder keeps the error
 	})
 }
 
@@ -191,11 +214,25 @@ func (r *reader) readLearned(key string) {
 	r.out.Learned[key] = &l
 }
 
+// finish publishes the rows. Tables that the file lacks do not count as read.
 func (r *reader) finish() {
+	missing := func(table string) bool { return !slices.Contains(r.tables, table) }
 	sb := r.store.Publish()
-	sb.Tables = slices.DeleteFunc(sb.Tables, func(t string) bool { return !slices.Contains(r.tables, t) })
+	sb.Tables = slices.DeleteFunc(sb.Tables, missing)
 	sb.Revision = max(r.meta.Revision, 1)
 	sb.Stale = r.meta.Stale
-	sb.BadRows = append(sb.BadRows, r.bad...)
 	r.out.Southbound = sb
+	if nb := r.north.Publish(); r.seenNB {
+		nb.Tables = slices.DeleteFunc(nb.Tables, missing)
+		nb.Revision = max(r.meta.NBRevision, 1)
+		nb.Stale = r.meta.NBStale
+		r.out.Northbound = nb
+	}
+	for _, bad := range r.bad {
+		if nb := r.out.Northbound; nb != nil && slices.Contains(r.north.Tables(), bad.Table) {
+			nb.BadRows = append(nb.BadRows, bad)
+			continue
+		}
+		sb.BadRows = append(sb.BadRows, bad)
+	}
 }

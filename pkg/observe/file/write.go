@@ -20,10 +20,18 @@ const madeWith = "bgp-ovn snapshot"
 func Write(out io.Writer, snap observe.Snapshot) error {
 	w := &writer{buf: bufio.NewWriterSize(out, 1<<16)}
 	w.text("{\n\"meta\": ")
-	w.json(meta{MadeWith: madeWith, Revision: snap.SB.Revision, Stale: snap.SB.Stale})
-	w.text(",\n\"sb\": {")
-	w.southbound(snap.SB)
-	w.text("\n},\n\"ovs\": {\n ")
+	about := meta{MadeWith: madeWith, Revision: snap.SB.Revision, Stale: snap.SB.Stale}
+	bad := snap.SB.BadRows
+	if snap.NB != nil {
+		about.NBRevision, about.NBStale = snap.NB.Revision, snap.NB.Stale
+		bad = slices.Concat(bad, snap.NB.BadRows)
+	}
+	w.json(about)
+	writeDatabase(w, "sb", wire.Southbound, snap.SB)
+	if snap.NB != nil {
+		writeDatabase(w, "nb", wire.Northbound, snap.NB)
+	}
+	w.text(",\n\"ovs\": {\n ")
 	w.json(snap.Chassis)
 	w.text(": ")
 	w.openVSwitch(snap.OVS)
@@ -34,7 +42,7 @@ func Write(out io.Writer, snap observe.Snapshot) error {
 	if snap.Learned != nil {
 		w.member("learned", snap.Chassis, snap.Learned)
 	}
-	w.badRows(snap.SB.BadRows)
+	w.badRows(bad)
 	w.text("\n}\n")
 	if w.err == nil {
 		w.err = w.buf.Flush()
@@ -79,18 +87,21 @@ func (w *writer) json(v any) {
 	w.bytes(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
-func (w *writer) southbound(sb *observe.Southbound) {
-	for i, table := range slices.Clone(sb.Tables) {
+// writeDatabase adds the rows of a database, a member a table.
+func writeDatabase[DB any](w *writer, name string, db *wire.Database[DB], rows *DB) {
+	w.text(",\n\"" + name + "\": {")
+	for i, table := range *db.Head(rows).Tables {
 		if i > 0 {
 			w.text(",")
 		}
 		w.text("\n \"" + table + "\": ")
 		var err error
-		if w.row, err = wire.Southbound.AppendRows(w.row[:0], sb, table); err != nil && w.err == nil {
+		if w.row, err = db.AppendRows(w.row[:0], rows, table); err != nil && w.err == nil {
 			w.err = err
 		}
 		w.bytes(w.row)
 	}
+	w.text("\n}")
 }
 
 // badRows keeps what is known of rows that could not be read: the rows

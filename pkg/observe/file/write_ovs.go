@@ -113,6 +113,7 @@ func globalIDs(o *observe.OpenVSwitch) any {
 	add("ovn-bridge", o.IntegrationBridge)
 	add("ovn-bridge-mappings", mappings(o.Mappings))
 	add("ovn-encap-ip", strings.Join(encap, ","))
+	add("ovn-nb-remote", strings.Join(o.NBRemotes, ","))
 	add("ovn-remote", strings.Join(o.Remotes, ","))
 	add("system-id", o.SystemID)
 	return wireMap(out...)

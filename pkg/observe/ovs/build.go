@@ -27,6 +27,7 @@ func build(t follow.Tables, systemID string) *observe.OpenVSwitch {
 		SystemID:          ids.systemID,
 		Hostname:          ids.get("hostname"),
 		Remotes:           splitList(ids.get("ovn-remote")),
+		NBRemotes:         splitList(ids.get("ovn-nb-remote")),
 		IntegrationBridge: cmp.Or(ids.get("ovn-bridge"), "br-int"),
 	}
 	for _, word := range splitList(ids.get("ovn-encap-ip")) {

@@ -76,6 +76,7 @@ func TestRealDatabase(t *testing.T) {
 	sw.AddBridge("br-int")
 	sw.Vsctl("set", "open_vswitch", ".", "external_ids:system-id=cmp-1", "external_ids:hostname=cmp-1.example",
 		`external_ids:ovn-remote="tcp:192.0.2.1:6642, ssl:[2001:db8::1]:6642"`, `external_ids:ovn-encap-ip="192.0.2.9,2001:db8::9,none"`,
+		`external_ids:ovn-nb-remote="tcp:192.0.2.1:6641"`,
 		`external_ids:ovn-bridge-mappings="public:br-ex,bad,net2:br-ex"`)
 	addPatch(sw, "provnet-1", "any-name")
 
@@ -90,9 +91,10 @@ func TestRealDatabase(t *testing.T) {
 	want := &observe.OpenVSwitch{
 		Revision: o.Revision, Bridges: o.Bridges, Problems: o.Problems,
 		SystemID: "cmp-1", Hostname: "cmp-1.example", IntegrationBridge: "br-int",
-		Remotes:  []string{"tcp:192.0.2.1:6642", "ssl:[2001:db8::1]:6642"},
-		EncapIPs: []netip.Addr{netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("2001:db8::9")},
-		Mappings: []observe.BridgeMapping{{Position: 1, Network: "public", Bridge: "br-ex"}, {Position: 3, Network: "net2", Bridge: "br-ex"}},
+		Remotes:   []string{"tcp:192.0.2.1:6642", "ssl:[2001:db8::1]:6642"},
+		NBRemotes: []string{"tcp:192.0.2.1:6641"},
+		EncapIPs:  []netip.Addr{netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("2001:db8::9")},
+		Mappings:  []observe.BridgeMapping{{Position: 1, Network: "public", Bridge: "br-ex"}, {Position: 3, Network: "net2", Bridge: "br-ex"}},
 	}
 	if !reflect.DeepEqual(o, want) || len(o.Problems) != 2 {
 		t.Errorf("got  %+v\nwant %+v and two problems", o, want)

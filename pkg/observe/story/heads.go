@@ -25,10 +25,12 @@ import (
 //	routerport lrp-gw1 on dp-r1 mac "MAC IP/len" peer gw1 redirect cr-lrp-gw1
 //	gateway cr-lrp-gw1 on dp-r1 mac "MAC IP/len" of lrp-gw1 chassis gw-1 up
 //	balancer L1 vip 172.24.4.60:80 ls dp-priv lr dp-r1
+//	northbound                        Northbound rows are asked for, a Logical_Router for each router; "without dp-r1"; "gone"
+//	nat dp-r1 snat 10.0.0.0/26 172.24.4.146   a NAT row of a router: type, logical and external IP; "nat dp-r1 gone" removes all
 //	set vm chassis cmp-2              changes of a port that was told before
 //	drop vm                           ports that are gone
-//	unreadable Port_Binding vm "why"  a row that cannot be read; "readable Port_Binding vm"
-//	stale sb "why"                    a source that is disconnected; "stale ovs"; an empty why ends it
+//	unreadable Port_Binding vm "why"  a row that cannot be read, NAT rows as 'NAT "dp-r1 snat 10.0.0.0/26"'; "readable Port_Binding vm"
+//	stale sb "why"                    a source that is disconnected; "stale nb", "stale ovs"; an empty why ends it
 func heads() map[string]func(*Story, *reader) {
 	return map[string]func(*Story, *reader){
 		"include":    func(s *Story, r *reader) { r.check(s.include(r.word())) },
@@ -46,6 +48,8 @@ func heads() map[string]func(*Story, *reader) {
 		"routerport": routerPort(observe.PortPatch),
 		"gateway":    routerPort(observe.PortChassisRedirect),
 		"balancer":   loadBalancer,
+		"northbound": northbound,
+		"nat":        natRow,
 		"set":        change,
 		"drop":       drop,
 		"unreadable": unreadable,
@@ -207,6 +211,8 @@ func stale(s *Story, r *reader) {
 	switch w := r.word(); w {
 	case "sb":
 		s.staleSB = r.word()
+	case "nb":
+		s.north.stale = r.word()
 	case "ovs":
 		s.staleOVS = r.word()
 	default:

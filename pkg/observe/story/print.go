@@ -50,8 +50,9 @@ func (s *Story) String() string {
 	for _, name := range slices.Sorted(maps.Keys(s.balancers)) {
 		say(s.balancers[name].words(name)...)
 	}
+	s.north.say(say)
 	for _, k := range slices.SortedFunc(maps.Keys(s.bad), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
-		say("unreadable", k[0], k[1], quote(s.bad[k]))
+		say("unreadable", k[0], quote(k[1]), quote(s.bad[k]))
 	}
 	for _, source := range [][2]string{{"sb", s.staleSB}, {"ovs", s.staleOVS}} {
 		if source[1] != "" {

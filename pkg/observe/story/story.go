@@ -50,6 +50,7 @@ type Story struct {
 	tables    map[uint32]observe.RoutingTable
 	staleSB   string
 	staleOVS  string
+	north     north
 	datapaths map[string]bool // router or not, by name
 	revision  uint64
 	rows      *observe.Southbound // of this revision, once asked for
@@ -81,7 +82,7 @@ func Parse(text string) (*Story, error) {
 // nothing.
 func (s *Story) Tell(text string) error {
 	s.revision++
-	s.rows = nil
+	s.rows, s.north.rows = nil, nil
 	for i, line := range strings.Split(text, "\n") {
 		if err := s.line(line); err != nil {
 			return fmt.Errorf("line %d, %q: %w", i+1, line, err)
@@ -126,7 +127,11 @@ func (s *Story) Snapshot(chassis string) (observe.Snapshot, error) {
 	if err != nil {
 		return observe.Snapshot{}, err
 	}
-	return observe.Snapshot{Chassis: chassis, SB: sb, OVS: s.openVSwitch(chassis), Host: s.host()}, nil
+	nb, err := s.northRows()
+	if err != nil {
+		return observe.Snapshot{}, err
+	}
+	return observe.Snapshot{Chassis: chassis, SB: sb, NB: nb, OVS: s.openVSwitch(chassis), Host: s.host()}, nil
 }
 
 // UUID is the row identity that a story gives to a name.
@@ -152,12 +157,15 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 	for name, b := range s.balancers {
 		b.rows(name, raw)
 	}
-	sb, err := reread(raw)
+	sb, err := reread(wire.Southbound, raw, "Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer", "Logical_DP_Group")
 	if err != nil {
 		return nil, err
 	}
 	sb.Revision, sb.Stale = s.revision, s.staleSB
 	for k, text := range s.bad {
+		if k[0] == "NAT" {
+			continue // of the Northbound database
+		}
 		sb.BadRows = append(sb.BadRows, &observe.RowError{Table: k[0], Row: k[1], Err: errors.New(text)})
 		if k[0] == "Port_Binding" {
 			sb.Ports = slices.DeleteFunc(sb.Ports, func(p *observe.PortBinding) bool { return p.LogicalPort == k[1] })
@@ -205,13 +213,13 @@ func (b *balancer) rows(name string, sb *observe.Southbound) {
 
 // reread writes the rows as a snapshot file has them and reads them back, so
 // that every column is understood by the product's own reader.
-func reread(raw *observe.Southbound) (*observe.Southbound, error) {
-	store, err := wire.Southbound.NewStore(nil)
+func reread[DB any](db *wire.Database[DB], raw *DB, tables ...string) (*DB, error) {
+	store, err := db.NewStore(nil)
 	if err != nil {
 		return nil, err
 	}
-	for _, table := range []string{"Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer", "Logical_DP_Group"} {
-		text, err := wire.Southbound.AppendRows(nil, raw, table)
+	for _, table := range tables {
+		text, err := db.AppendRows(nil, raw, table)
 		if err != nil {
 			return nil, fmt.Errorf("write table %s: %w", table, err)
 		}

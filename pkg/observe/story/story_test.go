@@ -28,7 +28,7 @@ func TestPrintedStoriesLeadToTheSameSnapshot(t *testing.T) {
 		got := tell(t, want.String())
 		opts := []cmp.Option{
 			cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty(), cmpopts.EquateErrors(),
-			cmpopts.IgnoreFields(observe.Southbound{}, "Revision", "BadRows"),
+			cmpopts.IgnoreFields(observe.Southbound{}, "Revision", "BadRows"), cmpopts.IgnoreFields(observe.Northbound{}, "Revision", "BadRows"),
 			cmpopts.IgnoreFields(observe.OpenVSwitch{}, "Revision"), cmpopts.IgnoreFields(observe.Host{}, "Revision"),
 		}
 		if diff := cmp.Diff(snapshot(t, want), snapshot(t, got), opts...); diff != "" {
@@ -78,6 +78,8 @@ func TestBadLines(t *testing.T) {
 		"once upon a time", "include nothing", "set nobody down", "drop nobody", `port vm mac "fa:16:3e`, "port vm tag many",
 		"port vm colour blue", "bridge br-ex mac 12", "patch br-x p ofport 1", "made veth on br-x ofport 1", "made veth", "table x name y", "table 1 colour", "stale wine",
 		"port", "balancer L1 backend x", "port vm option novalue",
+		"port vm colour blue", "bridge br-ex mac 12", "patch br-x p ofport 1", "table x name y", "table 1 colour", "stale wine",
+		"port", "balancer L1 backend x", "northbound with dp-r1", "nat dp-r1 snat", "port vm option novalue",
 	} {
 		if _, err := Parse(line); err == nil || !strings.Contains(err.Error(), "line 1") {
 			t.Errorf("%q: got %v, want an error with the line", line, err)
