@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -45,7 +46,7 @@ type Explanation struct {
 // the state of the peers. known says whether peers is known at all: a command
 // without a running controller cannot see sessions.
 func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known bool) Explanation {
-	e := Explanation{Address: addr, Stale: r.Snapshot.Doubt()}
+	e := Explanation{Address: addr, Stale: cmp.Or(r.Snapshot.Doubt(), r.Snapshot.NorthboundDoubt())}
 	c.round.Lock()
 	drivers := c.cfg.Drivers
 	c.round.Unlock()

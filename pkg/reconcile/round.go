@@ -239,7 +239,7 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 	held := map[string]string{}
 	for _, s := range r.Skipped {
 		if s.Hold {
-			held[s.Table+" "+s.Row] = s.Text
+			held[s.Table+" "+s.Row] = heldText(s)
 		}
 	}
 	if r.Frozen == "" && len(held) == 0 {
@@ -252,7 +252,7 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 		}
 		for _, src := range why {
 			if text, ok := held[src.RowRef()]; ok {
-				return &object.Block{Code: object.BlockHeld, Text: fmt.Sprintf("%s cannot be read: %s", src.RowRef(), text)}
+				return &object.Block{Code: object.BlockHeld, Text: text}
 			}
 		}
 		if structure != "" && !movedAway(r, why) {
@@ -263,6 +263,14 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 		}
 		return nil
 	}
+}
+
+// heldText says why what a row led to is kept.
+func heldText(s observe.Skip) string {
+	if s.Code == observe.SkipUnknown {
+		return fmt.Sprintf("%s %s: %s", s.Table, s.Row, s.Text)
+	}
+	return fmt.Sprintf("%s %s cannot be read: %s", s.Table, s.Row, s.Text)
 }
 
 // Desired is the first half of a round: what is wanted, without a look at what
@@ -288,7 +296,7 @@ func unreadableStructure(r Round) string {
 		return ""
 	}
 	for _, s := range r.Skipped {
-		if !s.Hold || s.Table != "Port_Binding" {
+		if !s.Hold || s.Table != "Port_Binding" || s.Code != observe.SkipUnreadable {
 			continue
 		}
 		p, ok := r.Snapshot.SB.Port(s.Row)

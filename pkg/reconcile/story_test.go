@@ -92,6 +92,8 @@ func begin(t testing.TB, a *txtar.Archive) (s *story.Story, nodes []*node, base 
 			base = value == "base"
 		case "expose_tenant_networks":
 			cfg.TenantNetworks = value == "true"
+		case "require_snat_disabled_for_tenant_networks":
+			cfg.RequireSNATDisabled = value == "true"
 		case "advertisement_method_tenant_networks":
 			cfg.TenantMethod = bgp.Method(value)
 		case "fuse":

@@ -20,6 +20,8 @@ const (
 	TenantOff       = "tenant-not-exposed" // tenant networks are not exposed
 	NoGateway       = "no-local-gateway"   // the router's gateway is elsewhere
 	ScopeDenied     = "address-scope"      // filtered by address_scopes
+	SNATEnabled     = "snat-enabled"       // its router hides it, and that rules it out
+	SNATUnknown     = "snat-unknown"       // whether its router hides it is not known
 	Unreadable      = "unreadable"         // the row cannot be parsed
 	NotApplied      = "not-applied"        // wanted, but not there yet
 	PeerDown        = "peer-down"          // no session is established

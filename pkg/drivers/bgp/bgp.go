@@ -44,6 +44,10 @@ type Config struct {
 	// AddressScopes is address_scopes: UUIDs of Neutron address scopes; empty
 	// means no filter.
 	AddressScopes []string
+	// RequireSNATDisabled is require_snat_disabled_for_tenant_networks: subnets
+	// that their router hides behind its gateway are not exposed. It needs the
+	// Northbound rows of a snapshot.
+	RequireSNATDisabled bool
 	// UnknownMACFromCIDRs takes the addresses of provider ports whose mac
 	// column is "unknown" from neutron:cidrs (provider_unknown_mac_from_cidrs).
 	UnknownMACFromCIDRs bool
@@ -91,16 +95,20 @@ type pass struct {
 	*expose.Exposer
 	cfg      Config
 	sb       *observe.Southbound
-	host     *observe.Host // nil if nothing is known of the node
-	me       observe.UUID  // our Chassis row; zero if it is missing
+	nb       *observe.Northbound // nil if it was not asked for
+	nbDoubt  string              // why nb may be old; empty if it is not
+	host     *observe.Host       // nil if nothing is known of the node
+	me       observe.UUID        // our Chassis row; zero if it is missing
 	networks *expose.Networks
 	gateways []gateway
+	// datapaths are those of sb by UUID, filled in when first asked for.
+	datapaths map[observe.UUID]*observe.Datapath
 	// routers are the routers on each switch, filled in when first asked for.
 	routers map[observe.UUID][]observe.UUID
 }
 
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
-	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, host: snap.Host}
+	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, nb: snap.NB, nbDoubt: snap.NorthboundDoubt(), host: snap.Host}
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID
 	}

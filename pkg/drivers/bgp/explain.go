@@ -67,7 +67,7 @@ func (p *pass) explainPort(port *observe.PortBinding, addr netip.Addr) reason.Ac
 		p.explainTenant(a, port, addr)
 		return a.Account
 	}
-	a.step("OVN", true, "", "Port_Binding %s on provider network %s", port.LogicalPort, p.switchName(port.Datapath))
+	a.step("OVN", true, "", "Port_Binding %s on provider network %s", port.LogicalPort, p.datapathName(port.Datapath))
 	p.owner(a, port)
 	p.provider(a, port)
 	known := slices.Contains(portAddrs(port), addr)
@@ -126,7 +126,7 @@ func (p *pass) owner(a *account, port *observe.PortBinding) {
 
 // provider checks that the network of a port is reachable from here.
 func (p *pass) provider(a *account, port *observe.PortBinding) {
-	name := p.switchName(port.Datapath)
+	name := p.datapathName(port.Datapath)
 	n, ok := p.networks.Of(port.Datapath)
 	switch {
 	case !p.networks.IsProvider(port.Datapath):
@@ -178,7 +178,7 @@ func (p *pass) explainGateway(port *observe.PortBinding) reason.Account {
 // explainTenant accounts for a port on a tenant network, which is announced by
 // the node that has the gateway of its router.
 func (p *pass) explainTenant(a *account, port *observe.PortBinding, addr netip.Addr) {
-	a.step("OVN", true, "", "Port_Binding %s on tenant network %s, bound to %s", port.LogicalPort, p.switchName(port.Datapath), p.chassisText(port.Chassis))
+	a.step("OVN", true, "", "Port_Binding %s on tenant network %s, bound to %s", port.LogicalPort, p.datapathName(port.Datapath), p.chassisText(port.Chassis))
 	cr, ok := p.routerGateway(port.Datapath)
 	if !ok {
 		a.step("ownership", false, reason.NotProvider, "its network has no router with a gateway")
@@ -192,6 +192,7 @@ func (p *pass) explainTenant(a *account, port *observe.PortBinding, addr netip.A
 	}
 	p.owner(a, cr)
 	a.step("policy", p.allowed(addr, port), reason.ScopeDenied, "the tenant filters (address_scopes, globally routable only) allow it")
+	p.explainSNAT(a, port.Datapath, cr.Datapath, addr)
 }
 
 // routerGateway finds the gateway port of a router on a tenant network.
@@ -212,11 +213,10 @@ func (p *pass) routerGateway(network observe.UUID) (*observe.PortBinding, bool) 
 	return nil, false
 }
 
-func (p *pass) switchName(u observe.UUID) string {
-	for _, d := range p.sb.Datapaths {
-		if d.UUID == u {
-			return d.Name()
-		}
+// datapathName is what people call a logical switch or router.
+func (p *pass) datapathName(u observe.UUID) string {
+	if d, ok := p.datapath(u); ok {
+		return d.Name()
 	}
 	return u.String()
 }

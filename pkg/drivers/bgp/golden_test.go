@@ -107,6 +107,8 @@ func config(t *testing.T, text string) (cfg bgp.Config, show string) {
 			cfg.TenantMethod = bgp.Method(value)
 		case "address_scopes":
 			cfg.AddressScopes = strings.Fields(value)
+		case "require_snat_disabled_for_tenant_networks":
+			cfg.RequireSNATDisabled = value == "true"
 		case "provider_unknown_mac_from_cidrs":
 			cfg.UnknownMACFromCIDRs = value == "true"
 		case "expose_port_forwardings":

@@ -31,6 +31,7 @@ func (p *pass) tenants() {
 	routers := map[observe.UUID][]gateway{}
 	for _, gw := range p.gateways {
 		routers[gw.port.Datapath] = append(routers[gw.port.Datapath], gw)
+		p.holdWhileDisconnected(gw.port.Datapath)
 	}
 	for _, lrp := range p.sb.Ports { // by name: of two equal subnets the one behind the lowest LRP stands
 		if lrp.Type != observe.PortPatch {
@@ -63,7 +64,7 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 	for _, el := range lrp.Addresses {
 		for _, prefix := range el.Addrs {
 			via, ok := gatewayAddr(gw.port, prefix.Addr())
-			if !ok || !p.allowed(prefix.Addr(), lsp) {
+			if !ok || !p.allowed(prefix.Addr(), lsp) || !p.untranslated(lrp, prefix) {
 				continue
 			}
 			if a, ours := p.nodeAddress(prefix.Masked()); ours {
@@ -73,7 +74,8 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 				})
 				continue
 			}
-			s := subnet{prefix.Masked(), via, gw.network, []object.Source{p.why("R7", lrp), p.whyHere("R7", gw.port)}}
+			why := append([]object.Source{p.why("R7", lrp), p.whyHere("R7", gw.port)}, p.whySNAT(lrp.Datapath)...)
+			s := subnet{prefix.Masked(), via, gw.network, why}
 			if p.ExposeSubnet(gw.network, s.prefix, via, p.cfg.TenantMethod == MethodSubnet, s.why...) {
 				subnets[lsp.Datapath] = append(subnets[lsp.Datapath], s)
 			}
