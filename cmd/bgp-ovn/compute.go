@@ -105,6 +105,10 @@ func readSnapshot(path, chassis string) (observe.Snapshot, error) {
 
 // waitSnapshot waits until every source has been read once.
 func (a *app) waitSnapshot(ctx context.Context) error {
+	var north <-chan struct{}
+	if a.nb != nil {
+		north = a.nb.Changed()
+	}
 	for {
 		_, err := a.join.Snapshot(ctx)
 		if !errors.Is(err, observe.ErrNotSynced) {
@@ -114,6 +118,7 @@ func (a *app) waitSnapshot(ctx context.Context) error {
 		case <-ctx.Done():
 			return err
 		case <-a.sb.Changed():
+		case <-north:
 		case <-a.ovs.Changed():
 		case <-a.host.Changed():
 		case <-time.After(time.Second):

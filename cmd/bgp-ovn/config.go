@@ -16,6 +16,13 @@ import (
 
 const defaultConfigPath = "/etc/bgp-ovn/config.yaml"
 
+// The predecessor's files for ssl: remotes.
+const (
+	defaultPrivateKey  = "/etc/pki/tls/private/ovn_bgp_agent.key"
+	defaultCertificate = "/etc/pki/tls/certs/ovn_bgp_agent.crt"
+	defaultCACert      = "/etc/ipa/ca.crt"
+)
+
 // Config is the whole configuration. Options of the drivers keep the names
 // that the predecessor gave them. Each key is also a flag (dots and underscores
 // become dashes) and an environment variable (BGP_OVN_ and capitals).
@@ -41,11 +48,16 @@ type Config struct {
 	SBCertificate          string `yaml:"ovn_sb_certificate"`
 	SBCACert               string `yaml:"ovn_sb_ca_cert"`
 	SBProbe                int    `yaml:"ovn_sb_probe_interval"` // seconds
+	NBConnection           string `yaml:"ovn_nb_connection"`
+	NBPrivateKey           string `yaml:"ovn_nb_private_key"`
+	NBCertificate          string `yaml:"ovn_nb_certificate"`
+	NBCACert               string `yaml:"ovn_nb_ca_cert"`
 
 	ExposeTenantNetworks        bool     `yaml:"expose_tenant_networks"`
 	ExposeIPv6GUATenantNetworks bool     `yaml:"expose_ipv6_gua_tenant_networks"`
 	AdvertisementMethodTenant   string   `yaml:"advertisement_method_tenant_networks"`
 	AddressScopes               []string `yaml:"address_scopes"`
+	RequireSNATDisabled         bool     `yaml:"require_snat_disabled_for_tenant_networks"`
 	ExposePortForwardings       bool     `yaml:"expose_port_forwardings"`
 	ExposeGatewayRouters        bool     `yaml:"expose_gateway_routers"`
 	ProviderUnknownMAC          bool     `yaml:"provider_unknown_mac_from_cidrs"`
@@ -144,9 +156,12 @@ func newConfig() *Config {
 		Drivers: []string{"osp_ovn_bgp_driver"}, State: "/var/lib/bgp-ovn/state.db", Socket: "/run/bgp-ovn/control.sock",
 		ReconcileInterval: 300, StartupGrace: 20 * time.Second,
 		OVSDBConnection: "unix:/var/run/openvswitch/db.sock", OVSDBConnectionTimeout: 180, SBProbe: 60,
-		SBPrivateKey:              "/etc/pki/tls/private/ovn_bgp_agent.key",
-		SBCertificate:             "/etc/pki/tls/certs/ovn_bgp_agent.crt",
-		SBCACert:                  "/etc/ipa/ca.crt",
+		SBPrivateKey:              defaultPrivateKey,
+		SBCertificate:             defaultCertificate,
+		SBCACert:                  defaultCACert,
+		NBPrivateKey:              defaultPrivateKey,
+		NBCertificate:             defaultCertificate,
+		NBCACert:                  defaultCACert,
 		AdvertisementMethodTenant: "host", ProxyNDPPlainPorts: true,
 	}
 	c.Log.Level, c.Log.Format = "info", "text"
@@ -185,10 +200,15 @@ func (c *Config) flagSet() *pflag.FlagSet {
 	fs.StringVar(&c.SBCertificate, "ovn-sb-certificate", c.SBCertificate, "TLS certificate for ssl: remotes")
 	fs.StringVar(&c.SBCACert, "ovn-sb-ca-cert", c.SBCACert, "TLS CA certificate for ssl: remotes")
 	fs.IntVar(&c.SBProbe, "ovn-sb-probe-interval", c.SBProbe, "seconds of silence after which the connection is probed; 0 turns it off")
+	fs.StringVar(&c.NBConnection, "ovn-nb-connection", c.NBConnection, "Northbound database, comma separated (default: external_ids:ovn-nb-remote); read only with require_snat_disabled_for_tenant_networks")
+	fs.StringVar(&c.NBPrivateKey, "ovn-nb-private-key", c.NBPrivateKey, "TLS key for ssl: remotes of the Northbound database")
+	fs.StringVar(&c.NBCertificate, "ovn-nb-certificate", c.NBCertificate, "TLS certificate for ssl: remotes of the Northbound database")
+	fs.StringVar(&c.NBCACert, "ovn-nb-ca-cert", c.NBCACert, "TLS CA certificate for ssl: remotes of the Northbound database")
 	fs.BoolVar(&c.ExposeTenantNetworks, "expose-tenant-networks", c.ExposeTenantNetworks, "expose tenant networks behind gateways on this node")
 	fs.BoolVar(&c.ExposeIPv6GUATenantNetworks, "expose-ipv6-gua-tenant-networks", c.ExposeIPv6GUATenantNetworks, "expose only globally routable IPv6 tenant addresses")
 	fs.StringVar(&c.AdvertisementMethodTenant, "advertisement-method-tenant-networks", c.AdvertisementMethodTenant, "host or subnet")
 	fs.StringSliceVar(&c.AddressScopes, "address-scopes", c.AddressScopes, "UUIDs of Neutron address scopes to which tenant networks are limited")
+	fs.BoolVar(&c.RequireSNATDisabled, "require-snat-disabled-for-tenant-networks", c.RequireSNATDisabled, "leave out tenant subnets whose source addresses their router translates; reads the Northbound database")
 	fs.BoolVar(&c.ExposePortForwardings, "expose-port-forwardings", c.ExposePortForwardings, "expose VIPs of load balancers on a router whose gateway is here: port forwardings of floating IPs")
 	fs.BoolVar(&c.ExposeGatewayRouters, "expose-gateway-routers", c.ExposeGatewayRouters, "expose gateway routers bound to this chassis (type l3gateway)")
 	fs.BoolVar(&c.ProviderUnknownMAC, "provider-unknown-mac-from-cidrs", c.ProviderUnknownMAC, "take addresses of provider ports with unknown MAC from neutron:cidrs")

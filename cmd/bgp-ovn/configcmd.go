@@ -18,10 +18,15 @@ func (c *cli) configCommand() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use: "check", Short: "check file, environment and flags without connecting to anything", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := c.loadConfig(); err != nil {
+			cfg, err := c.loadConfig()
+			if err != nil {
 				return err
 			}
-			return c.print(answer{body: []byte("configuration is valid\n")})
+			text := "configuration is valid\n"
+			for _, note := range cfg.notes() {
+				text += "note: " + note + "\n"
+			}
+			return c.print(answer{body: []byte(text)})
 		},
 	})
 	cmd.AddCommand(&cobra.Command{

@@ -42,7 +42,8 @@ func TestImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	if cfg.BGP.AS != 1<<16|10 || cfg.ReconcileInterval != 120 || !cfg.ExposeTenantNetworks || len(cfg.AddressScopes) != 2 ||
-		cfg.AdvertisementMethodTenant != "subnet" || cfg.SBConnection != "ssl:192.0.2.1:6642,ssl:192.0.2.2:6642" || cfg.Log.Level != "debug" {
+		cfg.AdvertisementMethodTenant != "subnet" || cfg.SBConnection != "ssl:192.0.2.1:6642,ssl:192.0.2.2:6642" ||
+		!cfg.RequireSNATDisabled || cfg.NBConnection != "ssl:192.0.2.1:6641" || cfg.NBCACert != "/etc/ipa/ca.crt" || cfg.Log.Level != "debug" {
 		t.Errorf("got %+v", cfg)
 	}
 }
@@ -72,6 +73,7 @@ func TestImportExit(t *testing.T) {
 		{"relative socket", "[DEFAULT]\novsdb_connection=unix:db.sock\n", "left out: database address", "as: 64999"},
 		{"reference", "[DEFAULT]\nbgp_AS=$other\n", "refers to another option", "as: 64999"},
 		{"evpn", "[DEFAULT]\ndriver=ovn_evpn_driver\n", "no such driver", "as: 64999"},
+		{"northbound", "[DEFAULT]\nrequire_snat_disabled_for_tenant_networks=true\n", "", "require_snat_disabled_for_tenant_networks: true"},
 		{"colon", "[ovn]\novn_sb_connection: tcp:192.0.2.1:6642\n", "", "ovn_sb_connection: tcp:192.0.2.1:6642"},
 	}
 	for _, tt := range tests {

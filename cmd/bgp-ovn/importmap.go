@@ -24,14 +24,13 @@ type translator func(o iniOption) fate
 func predecessorOptions() map[string]translator {
 	frr := dropped("it is about FRR's configuration, and the speaker is part of bgp-ovn")
 	inNode := dropped("an OVN cluster inside of the node (exposing_method ovn) is not supported")
-	nb := dropped("the Northbound database is not read")
 	return map[string]translator{
 		"DEFAULT/reconcile_interval":                        integer("reconcile_interval", ""),
 		"DEFAULT/frr_reconcile_interval":                    frr,
 		"DEFAULT/expose_tenant_networks":                    boolean("expose_tenant_networks"),
 		"DEFAULT/expose_ipv6_gua_tenant_networks":           boolean("expose_ipv6_gua_tenant_networks"),
 		"DEFAULT/advertisement_method_tenant_networks":      text("advertisement_method_tenant_networks"),
-		"DEFAULT/require_snat_disabled_for_tenant_networks": onlyWhen("true", "tenant subnets that a router SNATs are exposed too: whether it does is in the Northbound database, which is not read"),
+		"DEFAULT/require_snat_disabled_for_tenant_networks": boolean("require_snat_disabled_for_tenant_networks"),
 		"DEFAULT/address_scopes":                            list("address_scopes"),
 		"DEFAULT/driver":                                    importDriver,
 		"DEFAULT/exposing_method":                           importMethod,
@@ -54,10 +53,10 @@ func predecessorOptions() map[string]translator {
 		"ovn/ovn_sb_private_key":                            text("ovn_sb_private_key"),
 		"ovn/ovn_sb_certificate":                            text("ovn_sb_certificate"),
 		"ovn/ovn_sb_ca_cert":                                text("ovn_sb_ca_cert"),
-		"ovn/ovn_nb_connection":                             nb,
-		"ovn/ovn_nb_private_key":                            nb,
-		"ovn/ovn_nb_certificate":                            nb,
-		"ovn/ovn_nb_ca_cert":                                nb,
+		"ovn/ovn_nb_connection":                             list1("ovn_nb_connection"),
+		"ovn/ovn_nb_private_key":                            text("ovn_nb_private_key"),
+		"ovn/ovn_nb_certificate":                            text("ovn_nb_certificate"),
+		"ovn/ovn_nb_ca_cert":                                text("ovn_nb_ca_cert"),
 		"local_ovn_cluster/ovn_nb_connection":               inNode,
 		"local_ovn_cluster/external_nics":                   inNode,
 		"local_ovn_cluster/peer_ips":                        inNode,
@@ -204,6 +203,9 @@ func stillToSet(cfg *Config) []string {
 	out := []string{"bgp.peers: the neighbours that FRR has now (show running-config)"}
 	if _, err := netip.ParseAddr(cfg.BGP.RouterID); err != nil {
 		out = append(out, "bgp.router_id: FRR's, unless the first IPv4 address in external_ids:ovn-encap-ip is right")
+	}
+	if cfg.RequireSNATDisabled && cfg.NBConnection == "" {
+		out = append(out, "ovn_nb_connection: the Northbound database, unless external_ids:ovn-nb-remote of Open_vSwitch names it")
 	}
 	return out
 }

@@ -98,6 +98,9 @@ func (a *app) sayUnfinished() {
 
 func (a *app) sourceMetrics(m *metrics.Metrics) {
 	m.Source("southbound", a.sb.Status().Synced)
+	if a.nb != nil {
+		m.Source("northbound", a.nb.Status().Synced)
+	}
 	m.Source("open_vswitch", a.ovs.Status().Connected)
 }
 

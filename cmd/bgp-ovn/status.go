@@ -11,6 +11,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
 // stateEstablished is the session state in which paths are exchanged.
@@ -141,13 +142,20 @@ func (s *status) sources(a *app) {
 	}
 	s.Sources = append(s.Sources, sourceStatus{"Open_vSwitch " + a.cfg.OVSDBConnection, vs.Connected, text})
 
-	st := a.sb.Status()
-	text = fmt.Sprintf("%s since %s, schema %s, %s, %d transactions, %d full copies", st.Remote, ago(st.Since), st.Schema, st.Method, st.Transactions, st.Copies)
+	s.database("Southbound", a.sb.Status(), "ovs-vsctl get Open_vSwitch . external_ids:ovn-remote")
+	if a.nb != nil {
+		s.database("Northbound", a.nb.Status(), "ovs-vsctl get Open_vSwitch . external_ids:ovn-nb-remote; tenant subnets are held until it is back")
+	}
+}
+
+// database says how the session with a database of OVN is.
+func (s *status) database(title string, st sb.Status, try string) {
+	text := fmt.Sprintf("%s since %s, schema %s, %s, %d transactions, %d full copies", st.Remote, ago(st.Since), st.Schema, st.Method, st.Transactions, st.Copies)
 	if !st.Synced {
 		text = "not in step: " + st.LastError
-		s.problem("southbound-down", "Southbound database: "+text, "ovs-vsctl get Open_vSwitch . external_ids:ovn-remote")
+		s.problem(strings.ToLower(title)+"-down", title+" database: "+text, try)
 	}
-	s.Sources = append(s.Sources, sourceStatus{"OVN_Southbound", st.Synced, text})
+	s.Sources = append(s.Sources, sourceStatus{"OVN_" + title, st.Synced, text})
 }
 
 func (s *status) objects(want, have object.Set) {

@@ -36,7 +36,7 @@ func (c *Config) Validate() []error {
 	_, err = c.logLevel()
 	p.check(err == nil, "log.level: %q: use debug, info, warn or error", c.Log.Level)
 	p.check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format: %q: use text or json", c.Log.Format)
-	for _, remote := range append([]string{c.OVSDBConnection}, splitList(c.SBConnection)...) {
+	for _, remote := range slices.Concat([]string{c.OVSDBConnection}, splitList(c.SBConnection), splitList(c.NBConnection)) {
 		p.check(validRemote(remote), "database address %q: use unix:/absolute/path, tcp:IP:PORT or ssl:IP:PORT", remote)
 	}
 	_, _, err = c.Routing.tableRange()
@@ -53,6 +53,23 @@ func (c *Config) Validate() []error {
 	_, err = c.originate()
 	p.check(err == nil, "originate: %v", err)
 	return p.list
+}
+
+// notes say what a valid configuration leaves to the Open_vSwitch database, and
+// what in it has no effect.
+func (c *Config) notes() []string {
+	var out []string
+	if c.RequireSNATDisabled && c.NBConnection == "" {
+		out = append(out, "require_snat_disabled_for_tenant_networks needs the Northbound database and ovn_nb_connection is not set: "+
+			"the controller starts only if external_ids:ovn-nb-remote of Open_vSwitch is")
+	}
+	if c.RequireSNATDisabled && !c.ExposeTenantNetworks && !c.ExposeIPv6GUATenantNetworks {
+		out = append(out, "require_snat_disabled_for_tenant_networks has no effect: no tenant network is exposed (expose_tenant_networks)")
+	}
+	if !c.RequireSNATDisabled && c.NBConnection != "" {
+		out = append(out, "ovn_nb_connection has no effect: only require_snat_disabled_for_tenant_networks reads the Northbound database")
+	}
+	return out
 }
 
 func (b *BGPConfig) validate(p *problems) {
@@ -194,6 +211,7 @@ func (c *Config) driverConfig() drivers.Config {
 		Expose:         opts,
 		TenantNetworks: c.ExposeTenantNetworks, TenantGUA: c.ExposeIPv6GUATenantNetworks,
 		TenantMethod: bgp.Method(c.AdvertisementMethodTenant), AddressScopes: c.AddressScopes,
+		RequireSNATDisabled: c.RequireSNATDisabled,
 		UnknownMACFromCIDRs: c.ProviderUnknownMAC,
 		PortForwardings:     c.ExposePortForwardings,
 		GatewayRouters:      c.ExposeGatewayRouters,

@@ -19,6 +19,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/host"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
@@ -34,6 +35,7 @@ type app struct {
 	join *observe.Join // nil on a snapshot file
 
 	sb      *sb.Source
+	nb      *nb.Source // nil unless the configuration needs it
 	ovs     *ovs.Source
 	host    *host.Source
 	kernel  *kernel.Backend
@@ -142,8 +144,7 @@ func (a *app) openState(mode stateMode) error {
 	return err
 }
 
-// openSources starts the sources. The Southbound remotes come from the
-// Open_vSwitch database unless they are configured.
+// openSources starts the sources.
 func (a *app) openSources(ctx context.Context) error {
 	cfg := a.cfg
 	low, high, _ := cfg.Routing.tableRange() // validated
@@ -163,30 +164,73 @@ func (a *app) openSources(ctx context.Context) error {
 		return fmt.Errorf("ovsdb_connection: %w", err)
 	}
 	a.onClose(a.ovs.Close)
-	remotes := splitList(cfg.SBConnection)
+	if err := a.openSouthbound(ctx); err != nil {
+		return err
+	}
+	a.join = &observe.Join{SB: a.sb, OVS: a.ovs, Host: a.host, Chassis: cfg.Chassis}
+	if cfg.RequireSNATDisabled {
+		return a.openNorthbound(ctx)
+	}
+	return nil
+}
+
+func (a *app) openSouthbound(ctx context.Context) error {
+	cfg := a.cfg
+	remotes, err := a.remotes(ctx, cfg.SBConnection, func(v *observe.OpenVSwitch) []string { return v.Remotes })
+	if err != nil {
+		return err
+	}
 	if len(remotes) == 0 {
-		vswitch, err := a.waitOVS(ctx)
-		if err != nil {
-			return err
-		}
-		if remotes = vswitch.Remotes; len(remotes) == 0 {
-			return errors.New("no Southbound database: set ovn_sb_connection (external_ids:ovn-remote of Open_vSwitch is empty)")
-		}
+		return errors.New("no Southbound database: set ovn_sb_connection (external_ids:ovn-remote of Open_vSwitch is empty)")
 	}
-	probe := time.Duration(cfg.SBProbe) * time.Second
-	if probe == 0 {
-		probe = -1
-	}
-	a.sb, err = sb.Open(ctx, sb.Config{
-		Remotes: remotes, TLS: sb.TLS{Key: cfg.SBPrivateKey, Cert: cfg.SBCertificate, CA: cfg.SBCACert},
-		Probe: probe, Logger: a.log,
-	})
+	a.sb, err = sb.Open(ctx, a.session(remotes, sb.TLS{Key: cfg.SBPrivateKey, Cert: cfg.SBCertificate, CA: cfg.SBCACert}))
 	if err != nil {
 		return fmt.Errorf("ovn_sb_connection: %w", err)
 	}
 	a.onClose(a.sb.Close)
-	a.join = &observe.Join{SB: a.sb, OVS: a.ovs, Host: a.host, Chassis: cfg.Chassis}
 	return nil
+}
+
+// openNorthbound follows the Northbound database too.
+func (a *app) openNorthbound(ctx context.Context) error {
+	cfg := a.cfg
+	remotes, err := a.remotes(ctx, cfg.NBConnection, func(v *observe.OpenVSwitch) []string { return v.NBRemotes })
+	if err != nil {
+		return err
+	}
+	if len(remotes) == 0 {
+		return errors.New("require_snat_disabled_for_tenant_networks needs the Northbound database: set ovn_nb_connection " +
+			"(external_ids:ovn-nb-remote of Open_vSwitch is empty), or turn the option off")
+	}
+	a.nb, err = nb.Open(ctx, a.session(remotes, sb.TLS{Key: cfg.NBPrivateKey, Cert: cfg.NBCertificate, CA: cfg.NBCACert}))
+	if err != nil {
+		return fmt.Errorf("ovn_nb_connection: %w", err)
+	}
+	a.onClose(a.nb.Close)
+	a.join.NB = a.nb
+	return nil
+}
+
+// remotes are those that are configured, else those that the Open_vSwitch
+// database names.
+func (a *app) remotes(ctx context.Context, configured string, named func(*observe.OpenVSwitch) []string) ([]string, error) {
+	if list := splitList(configured); len(list) > 0 {
+		return list, nil
+	}
+	vswitch, err := a.waitOVS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return named(vswitch), nil
+}
+
+// session is how both databases of OVN are followed.
+func (a *app) session(remotes []string, tls sb.TLS) sb.Config {
+	probe := time.Duration(a.cfg.SBProbe) * time.Second
+	if probe == 0 {
+		probe = -1
+	}
+	return sb.Config{Remotes: remotes, TLS: tls, Probe: probe, Logger: a.log}
 }
 
 // waitOVS waits until the Open_vSwitch database has been read, saying once what
