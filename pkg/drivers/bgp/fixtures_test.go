@@ -41,9 +41,6 @@ func deviations() []deviation {
 // reference agent announces, for dumps of a real OVN.
 func TestFixtures(t *testing.T) {
 	for name, nodes := range expectations(t) {
-		if name == "evpn-router" {
-			continue // the dump comes with the EVPN driver
-		}
 		snap, err := file.Read(filepath.Join(fixtures, name+".json"))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -71,6 +68,54 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
+// TestFixturesAreComplete makes sure that every dump, chassis and mode has an
+// expectation: a dump without one would be tested by nobody.
+func TestFixturesAreComplete(t *testing.T) {
+	all := expectations(t)
+	paths, err := filepath.Glob(filepath.Join(fixtures, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, path := range paths {
+		if name := strings.TrimSuffix(filepath.Base(path), ".json"); !strings.HasPrefix(name, "expected") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(names, slices.Sorted(maps.Keys(all))); diff != "" {
+		t.Fatalf("dumps and expectations differ (-dumps +expectations):\n%s", diff)
+	}
+	for _, name := range names {
+		snap, err := file.Read(filepath.Join(fixtures, name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(snap.OVS)), slices.Sorted(maps.Keys(all[name]))); diff != "" {
+			t.Errorf("%s: chassis (-dump +expectations):\n%s", name, diff)
+		}
+		for node, modes := range all[name] {
+			if diff := cmp.Diff(modesOf(snap), slices.Sorted(maps.Keys(modes))); diff != "" {
+				t.Errorf("%s, %s: modes (-dump +expectations):\n%s", name, node, diff)
+			}
+		}
+	}
+}
+
+// modesOf are the modes that a dump is to be tested in: one for each address
+// scope in it, beside those for all.
+func modesOf(f *file.File) []string {
+	modes := map[string]bool{"off": true, "on": true, "gua": true}
+	for _, p := range f.Southbound.Ports {
+		for _, family := range []string{"4", "6"} {
+			if scope := p.ExternalIDs["neutron:subnet_pool_addr_scope"+family]; scope != "" {
+				modes["on:"+scope] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(modes))
+}
+
 // TestDeviationsAreUsed keeps the list from going stale.
 func TestDeviationsAreUsed(t *testing.T) {
 	all := expectations(t)
@@ -78,6 +123,9 @@ func TestDeviationsAreUsed(t *testing.T) {
 		want, ok := all[d.snapshot][d.node][d.mode]
 		if !ok {
 			t.Errorf("%+v: there is no such case", d)
+		}
+		if d.why == "" {
+			t.Errorf("%+v: no reason is given", d)
 		}
 		if slices.Contains(want, d.address[1:]) != (d.address[0] == '-') {
 			t.Errorf("%+v: the reference does not differ", d)
