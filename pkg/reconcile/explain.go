@@ -22,9 +22,12 @@ type PeerStatus struct {
 
 // Explanation is all that is known of one address.
 type Explanation struct {
-	Address    netip.Addr       `json:"address"`
-	Advertised bool             `json:"advertised"`
-	Accounts   []reason.Account `json:"accounts"`
+	Address    netip.Addr `json:"address"`
+	Advertised bool       `json:"advertised"`
+	// Learned says that a route to the address is in place that neighbours
+	// announced to this node.
+	Learned  bool             `json:"learned,omitempty"`
+	Accounts []reason.Account `json:"accounts"`
 	// First is the first blocking reason of the account that got furthest;
 	// empty when the address is advertised.
 	First string `json:"first_reason,omitempty"`
@@ -58,13 +61,14 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 		for _, a := range x.Explain(r.Snapshot, addr) {
 			if _, blocked := a.Blocked(); !blocked {
 				a = c.explainObjects(r, addr, a)
-				if _, blocked := a.Blocked(); !blocked && known {
+				if _, blocked := a.Blocked(); !blocked && known && !a.Inbound() {
 					a.Steps = append(a.Steps, peerStep(peers))
 				}
 			}
 			e.Accounts = append(e.Accounts, a)
 		}
 	}
+	e.dropDefault()
 	e.conclude(r)
 	return e
 }
@@ -85,21 +89,24 @@ func (c *Controller) ExplainHypothetical(r Round, addr netip.Addr) Explanation {
 }
 
 // explainObjects adds what became of the objects: those that the path needs,
-// then the path.
+// then the path; or the learned route.
 func (c *Controller) explainObjects(r Round, addr netip.Addr, a reason.Account) reason.Account {
-	path := object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete)
-	it, ok := r.Want.Get(path.Key())
-	if !ok {
-		text := "no path is derived for " + path.Prefix.String()
-		for _, covering := range r.Want.SortedOf(object.KindPath) {
-			if p := covering.Value.Key().Prefix; p.Contains(addr) {
-				return c.objectSteps(r, covering, a)
-			}
-		}
+	key := a.Object
+	if key.Kind == 0 {
+		key = object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete).Key()
+	}
+	it, ok := r.Want.Get(key)
+	switch {
+	case !ok:
+		text := fmt.Sprintf("%s is not derived", key.Text())
 		a.Steps = append(a.Steps, reason.Step{Stage: "steering", Text: text + skipText(r.Skipped), Code: reason.NotApplied})
 		return a
+	case a.Inbound():
+		a.Steps = append(a.Steps, keyStep(r, "steering", key))
+		return a
+	default:
+		return c.objectSteps(r, it, a)
 	}
-	return c.objectSteps(r, it, a)
 }
 
 func (c *Controller) objectSteps(r Round, it object.Item, a reason.Account) reason.Account {
@@ -167,22 +174,34 @@ func peerStep(peers []PeerStatus) reason.Step {
 	return s
 }
 
-// conclude picks the account that got furthest and names its first reason.
-func (e *Explanation) conclude(r Round) {
-	if len(e.Accounts) == 0 {
-		e.First = "no row of the Southbound database mentions " + e.Address.String()
-		e.Code = reason.NoRow
-		e.Try = "openstack port list --fixed-ip ip-address=" + e.Address.String() + " ; openstack floating ip list --floating-ip-address " + e.Address.String()
+// dropDefault leaves out a learned default route where there is something to
+// say of the address itself: it leads everywhere.
+func (e *Explanation) dropDefault() {
+	everywhere := func(a reason.Account) bool { return a.Inbound() && a.Object.Prefix.Bits() == 0 }
+	if !slices.ContainsFunc(e.Accounts, func(a reason.Account) bool { return !everywhere(a) }) {
 		return
 	}
-	best := -1
+	e.Accounts = slices.DeleteFunc(e.Accounts, everywhere)
+}
+
+// conclude picks the account that got furthest and names its first reason.
+func (e *Explanation) conclude(r Round) {
 	for _, a := range e.Accounts {
+		_, blocked := a.Blocked()
+		e.Learned = e.Learned || a.Inbound() && !blocked
+	}
+	best, outbound := -1, false
+	for _, a := range e.Accounts {
+		if a.Inbound() {
+			continue
+		}
+		s, blocked := a.Blocked()
+		outbound = true
 		for _, name := range a.Chassis {
 			if name != "" && !slices.Contains(e.Chassis, name) {
 				e.Chassis = append(e.Chassis, name)
 			}
 		}
-		s, blocked := a.Blocked()
 		if !blocked {
 			e.Advertised, e.First, e.Code, e.Try = true, "", "", ""
 			return
@@ -192,8 +211,28 @@ func (e *Explanation) conclude(r Round) {
 			e.First, e.Code, e.Try = s.Text, s.Code, a.Try
 		}
 	}
+	if !outbound {
+		e.unknown()
+		return
+	}
 	if r.Frozen == "" {
 		e.Checked = append(e.Checked, "not frozen")
+	}
+}
+
+// unknown concludes for an address that nothing here would announce. What keeps
+// a learned route out counts before that nobody knows the address.
+func (e *Explanation) unknown() {
+	for _, a := range e.Accounts {
+		if s, blocked := a.Blocked(); blocked {
+			e.First, e.Code, e.Try = s.Text, s.Code, a.Try
+			return
+		}
+	}
+	e.First = "no row of the Southbound database mentions " + e.Address.String()
+	e.Code = reason.NoRow
+	if !e.Learned {
+		e.Try = "openstack port list --fixed-ip ip-address=" + e.Address.String() + " ; openstack floating ip list --floating-ip-address " + e.Address.String()
 	}
 }
 
@@ -207,6 +246,9 @@ func (e Explanation) String() string {
 		verdict = "WOULD BE ADVERTISED"
 	case e.Advertised:
 		verdict = "ADVERTISED"
+	}
+	if e.Learned {
+		verdict += ", LEARNED"
 	}
 	what := "unknown here"
 	if len(e.Accounts) > 0 {

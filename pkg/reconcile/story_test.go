@@ -96,6 +96,14 @@ func begin(t testing.TB, a *txtar.Archive) (s *story.Story, nodes []*node, base 
 			cfg.RequireSNATDisabled = value == "true"
 		case "advertisement_method_tenant_networks":
 			cfg.TenantMethod = bgp.Method(value)
+		case "expose_ipv6_gua_tenant_networks":
+			cfg.TenantGUA = value == "true"
+		case "address_scopes":
+			cfg.AddressScopes = strings.Fields(value)
+		case "expose_port_forwardings":
+			cfg.PortForwardings = value == "true"
+		case "expose_gateway_routers":
+			cfg.GatewayRouters = value == "true"
 		case "fuse":
 			fuse = FuseConfig{Share: 0.5, Least: 2, Hold: time.Minute}
 		default:

@@ -6,6 +6,7 @@ package reason
 import (
 	"net/netip"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -18,7 +19,15 @@ const (
 	NotProvider     = "not-provider"       // its network has no localnet port
 	NotMapped       = "network-not-mapped" // its physical network is not mapped here
 	TenantOff       = "tenant-not-exposed" // tenant networks are not exposed
-	NoGateway       = "no-local-gateway"   // the router's gateway is elsewhere
+	NoGateway       = "no-local-gateway"   // the router's gateway is elsewhere, or there is none
+	NoFamily        = "no-gateway-address" // the gateway has no address of the family
+	NoSubnet        = "no-subnet"          // no router port has a subnet that holds it
+	NoMembers       = "no-members"         // the load balancer is on no network
+	OptionOff       = "option-off"         // the option that exposes it is off
+	Conflict        = "conflict"           // something else has the same subnet
+	NotGlobal       = "not-global"         // only globally routable IPv6 is exposed
+	OverMaximum     = "over-maximum"       // more prefixes are learned than may be installed
+	NoNextHop       = "no-next-hop"        // no next hop of a learned prefix leads anywhere
 	ScopeDenied     = "address-scope"      // filtered by address_scopes
 	SNATEnabled     = "snat-enabled"       // its router hides it, and that rules it out
 	SNATUnknown     = "snat-unknown"       // whether its router hides it is not known
@@ -30,7 +39,8 @@ const (
 
 // Step is one link of the chain.
 type Step struct {
-	// Stage is one word: OVN, ownership, policy, steering, BGP, peers.
+	// Stage is one word: OVN, host, learned, ownership, policy, steering, BGP,
+	// peers.
 	Stage string `json:"stage"`
 	Text  string `json:"text"`
 	OK    bool   `json:"ok"`
@@ -47,7 +57,14 @@ type Account struct {
 	Steps   []Step   `json:"steps"`
 	// Try is what to do about the first blocking reason; may be empty.
 	Try string `json:"try,omitempty"`
+	// Object is what the account leads to, where that is not the path of the
+	// address itself: the path of a prefix that covers it, or a learned route.
+	Object object.Key `json:"-"`
 }
+
+// Inbound reports whether the account is of how this node reaches the address,
+// and not of how it announces it.
+func (a Account) Inbound() bool { return a.Object.Kind == object.KindRoute }
 
 // Blocked returns the first step that is not OK.
 func (a Account) Blocked() (Step, bool) {

@@ -12,7 +12,8 @@ import (
 
 // Explain accounts for one address: which rows mention it, who would announce
 // it and what stands in the way here. It follows the same rules as Desired, row
-// by row, and is meant for one address, not for speed.
+// by row, and is meant for one address, not for speed. Tenant networks are in
+// explaintenant.go, balancers and gateway routers in explainrouter.go.
 func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
 	var scratch object.Set
 	p := d.newPass(snap, &scratch)
@@ -23,11 +24,20 @@ func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 			out = append(out, p.explainNAT(port, addr)...)
 		case port.Type == observe.PortChassisRedirect && slices.Contains(portAddrs(port), addr):
 			out = append(out, p.explainGateway(port))
+		case port.Type == observe.PortL3Gateway && p.onGatewayRouter(port, addr):
+			out = append(out, p.explainGatewayRouter(port, snap.Chassis))
 		case port.Type == observe.PortVIF || port.Type == observe.PortVirtual:
 			if slices.Contains(portAddrs(port), addr) || slices.Contains(cidrAddrs(port), addr) {
 				out = append(out, p.explainPort(port, addr))
 			}
 		}
+	}
+	out = p.explainForwardings(addr, out)
+	if len(out) > 0 {
+		return out
+	}
+	if a, ok := p.explainSubnet(addr); ok {
+		out = append(out, a)
 	}
 	return out
 }
@@ -39,9 +49,11 @@ type account struct {
 	stop bool
 }
 
-func (a *account) step(stage string, ok bool, code, format string, args ...any) {
+// step adds one link. It reports whether this is the first thing in the way, so
+// that the caller can say what to do about it.
+func (a *account) step(stage string, ok bool, code, format string, args ...any) (blocks bool) {
 	if a.stop {
-		return
+		return false
 	}
 	s := reason.Step{Stage: stage, Text: fmt.Sprintf(format, args...), OK: ok}
 	if !ok {
@@ -49,78 +61,107 @@ func (a *account) step(stage string, ok bool, code, format string, args ...any) 
 		a.stop = true
 	}
 	a.Steps = append(a.Steps, s)
+	return !ok
+}
+
+// candidate names a chassis that would announce the address.
+func (a *account) candidate(name string) {
+	if name != "" && !slices.Contains(a.Chassis, name) {
+		a.Chassis = append(a.Chassis, name)
+	}
+}
+
+// furthest is the account whose chain goes on for longest: of several ways to
+// an address that is the one to tell of.
+func furthest(accounts []reason.Account) reason.Account {
+	best := accounts[0]
+	for _, a := range accounts[1:] {
+		_, have := best.Blocked()
+		_, blocked := a.Blocked()
+		if have && (!blocked || len(a.Steps) > len(best.Steps)) {
+			best = a
+		}
+	}
+	return best
 }
 
 // explainPort accounts for a VM's or virtual port.
 func (p *pass) explainPort(port *observe.PortBinding, addr netip.Addr) reason.Account {
-	a := &account{}
 	kind := "port"
 	if port.Type == observe.PortVirtual {
 		kind = "virtual port"
 	}
-	a.What = fmt.Sprintf("fixed IP of %s %s", kind, port.LogicalPort)
-	if port.IsBalancerVIP() && p.networks.IsProvider(port.Datapath) {
-		p.explainBalancer(a, port)
-		return a.Account
+	what := fmt.Sprintf("fixed IP of %s %s", kind, port.LogicalPort)
+	if port.IsBalancerVIP() {
+		what = "VIP of load balancer " + port.BalancerName()
 	}
-	if !p.networks.IsProvider(port.Datapath) {
-		p.explainTenant(a, port, addr)
-		return a.Account
+	switch provider := p.networks.IsProvider(port.Datapath); {
+	case provider && port.IsBalancerVIP():
+		return p.explainBalancer(what, port)
+	case !provider:
+		return p.explainTenant(what, port, port.Datapath, addr)
 	}
+	a := &account{}
+	a.What = what
 	a.step("OVN", true, "", "Port_Binding %s on provider network %s", port.LogicalPort, p.datapathName(port.Datapath))
-	p.owner(a, port)
+	p.owner(a, port, p.live(port))
 	p.provider(a, port)
-	known := slices.Contains(portAddrs(port), addr)
-	if !known && !a.stop {
-		a.step("policy", p.cfg.UnknownMACFromCIDRs, reason.UnknownProvider, "the mac column does not name the address, only neutron:cidrs does")
+	if slices.Contains(portAddrs(port), addr) {
+		return a.Account
 	}
-	if !known && a.stop && a.Try == "" && !p.cfg.UnknownMACFromCIDRs {
+	usable := port.Unknown && len(portAddrs(port)) == 0 // what neutron:cidrs is for
+	if a.step("policy", usable && p.cfg.UnknownMACFromCIDRs, reason.UnknownProvider,
+		"the mac column does not name the address, only neutron:cidrs does") && usable {
 		a.Try = "set provider_unknown_mac_from_cidrs to take addresses from neutron:cidrs"
 	}
 	return a.Account
 }
 
-// explainBalancer accounts for the VIP of a load balancer, whose port is never
-// bound: the node with the gateway in front of the members has it.
-func (p *pass) explainBalancer(a *account, port *observe.PortBinding) {
-	a.What = "VIP of load balancer " + port.BalancerName()
-	rows := p.balancersByName()[port.BalancerName()]
-	a.step("OVN", len(rows) > 0, reason.NoRow, "VIP port %s; %d Load_Balancer rows, which exist once it has members", port.LogicalPort, len(rows))
-	for _, cr := range p.sb.Ports {
-		if cr.Type != observe.PortChassisRedirect {
-			continue
-		}
-		lsp, ok := p.sb.ProviderSide(cr)
-		if !ok || lsp.Datapath != port.Datapath {
-			continue
-		}
-		for _, lb := range rows {
-			if p.leadsTo(gateway{port: cr, lsp: lsp}, lb) {
-				p.owner(a, cr)
-				p.provider(a, port)
-				return
-			}
-		}
-	}
-	a.step("ownership", false, reason.NoGateway, "no router with a gateway on the VIP's network leads to its members")
-}
-
-// owner checks that the port is bound here and up, and names who has it.
-func (p *pass) owner(a *account, port *observe.PortBinding) {
+// owner checks that a row is bound to a chassis, and to this one, and names who
+// has it. here says whether that is enough for the rule at hand, which for
+// ports that OVN keeps the state of means up too.
+func (p *pass) owner(a *account, port *observe.PortBinding, here bool) {
 	if !port.Chassis.IsZero() {
-		a.Chassis = append(a.Chassis, p.chassisText(port.Chassis))
+		a.candidate(p.chassisText(port.Chassis))
 	}
 	switch {
 	case port.Chassis.IsZero():
-		a.step("ownership", false, reason.Unbound, "%s is bound to no chassis", port.LogicalPort)
-		a.Try = "start the VM, or look for its interface with: ovs-vsctl find Interface external_ids:iface-id=" + port.LogicalPort
+		if a.step("ownership", false, reason.Unbound, "%s is bound to no chassis", port.LogicalPort) {
+			a.Try = unboundAdvice(port)
+		}
 	case !p.bound(port):
 		a.step("ownership", false, reason.NotOwner, "%s is bound to chassis %s, not here", port.LogicalPort, p.chassisText(port.Chassis))
+	case !here:
+		if a.step("ownership", false, reason.PortDown, "%s is bound here but not up", port.LogicalPort) {
+			a.Try = "ovn-controller reports up once the port's flows are installed; look at its log on this node"
+		}
 	case port.Down:
-		a.step("ownership", false, reason.PortDown, "%s is bound here but not up", port.LogicalPort)
-		a.Try = "ovn-controller reports up once the port's flows are installed; look at its log on this node"
+		a.step("ownership", true, "", "%s is bound to this chassis", port.LogicalPort)
 	default:
 		a.step("ownership", true, "", "%s is bound to this chassis and up", port.LogicalPort)
+	}
+}
+
+// gatewayOwner is owner for the gateway of a router behind which the address
+// is, rather than for the row of the address itself.
+func (p *pass) gatewayOwner(a *account, cr *observe.PortBinding) {
+	if !cr.Chassis.IsZero() && !p.bound(cr) {
+		a.candidate(p.chassisText(cr.Chassis))
+		a.step("ownership", false, reason.NoGateway, "the gateway %s of its router is on chassis %s, not here", cr.LogicalPort, p.chassisText(cr.Chassis))
+		return
+	}
+	p.owner(a, cr, p.live(cr))
+}
+
+// unboundAdvice says where to look when no chassis has a row.
+func unboundAdvice(port *observe.PortBinding) string {
+	switch port.Type {
+	case observe.PortChassisRedirect:
+		return "see which chassis may have the gateway, and whether one of them is alive: ovn-nbctl lrp-get-gateway-chassis " + port.Options["distributed-port"]
+	case observe.PortVirtual:
+		return "a virtual port is bound once one of its parents announces the address: " + port.Options["virtual-parents"]
+	default:
+		return "start the VM, or look for its interface with: ovs-vsctl find Interface external_ids:iface-id=" + port.LogicalPort
 	}
 }
 
@@ -132,8 +173,9 @@ func (p *pass) provider(a *account, port *observe.PortBinding) {
 	case !p.networks.IsProvider(port.Datapath):
 		a.step("policy", false, reason.NotProvider, "network %s has no localnet port: it is not a provider network", name)
 	case !ok:
-		a.step("policy", false, reason.NotMapped, "the physical network of %s is not in ovn-bridge-mappings of this node", name)
-		a.Try = "ovs-vsctl get Open_vSwitch . external_ids:ovn-bridge-mappings"
+		if a.step("policy", false, reason.NotMapped, "the physical network of %s is not in ovn-bridge-mappings of this node", name) {
+			a.Try = "ovs-vsctl get Open_vSwitch . external_ids:ovn-bridge-mappings"
+		}
 	default:
 		a.step("policy", true, "", "provider network %s by localnet %s on %s, device %s, table %d", name, n.Localnet, n.Bridge.Name, n.Dev, n.Table)
 	}
@@ -152,9 +194,11 @@ func (p *pass) explainNAT(port *observe.PortBinding, addr netip.Addr) []reason.A
 		if ok && guard.Type != observe.PortChassisRedirect {
 			a.What = "floating IP of port " + guard.LogicalPort
 		}
-		a.step("OVN", ok, reason.NoRow, "nat_addresses of %s, resident with port %q", port.LogicalPort, nat.Resident)
-		if ok {
-			p.owner(a, guard)
+		a.step("OVN", true, "", "nat_addresses of %s, resident with port %q", port.LogicalPort, nat.Resident)
+		if !ok {
+			a.step("OVN", false, reason.NoRow, "no Port_Binding is named %q", nat.Resident)
+		} else {
+			p.owner(a, guard, p.resident(guard))
 		}
 		p.provider(a, port)
 		out = append(out, a.Account)
@@ -168,49 +212,11 @@ func (p *pass) explainGateway(port *observe.PortBinding) reason.Account {
 	a.What = "gateway address of router port " + port.Options["distributed-port"]
 	lsp, ok := p.sb.ProviderSide(port)
 	a.step("OVN", ok, reason.NoRow, "chassisredirect %s with its port on the external network", port.LogicalPort)
-	p.owner(a, port)
+	p.owner(a, port, p.live(port))
 	if ok {
 		p.provider(a, lsp)
 	}
 	return a.Account
-}
-
-// explainTenant accounts for a port on a tenant network, which is announced by
-// the node that has the gateway of its router.
-func (p *pass) explainTenant(a *account, port *observe.PortBinding, addr netip.Addr) {
-	a.step("OVN", true, "", "Port_Binding %s on tenant network %s, bound to %s", port.LogicalPort, p.datapathName(port.Datapath), p.chassisText(port.Chassis))
-	cr, ok := p.routerGateway(port.Datapath)
-	if !ok {
-		a.step("ownership", false, reason.NotProvider, "its network has no router with a gateway")
-		return
-	}
-	if !p.cfg.TenantNetworks && !p.cfg.TenantGUA {
-		a.Chassis = append(a.Chassis, p.chassisText(cr.Chassis))
-		a.step("policy", false, reason.TenantOff, "it is on a tenant network, and expose_tenant_networks is off")
-		a.Try = "expose_tenant_networks: true on the gateway nodes, or give the port a floating IP"
-		return
-	}
-	p.owner(a, cr)
-	a.step("policy", p.allowed(addr, port), reason.ScopeDenied, "the tenant filters (address_scopes, globally routable only) allow it")
-	p.explainSNAT(a, port.Datapath, cr.Datapath, addr)
-}
-
-// routerGateway finds the gateway port of a router on a tenant network.
-func (p *pass) routerGateway(network observe.UUID) (*observe.PortBinding, bool) {
-	routers := map[observe.UUID]bool{}
-	for _, lsp := range p.sb.Ports {
-		if lsp.Type == observe.PortPatch && lsp.Datapath == network {
-			if lrp, ok := p.sb.Port(lsp.Options["peer"]); ok {
-				routers[lrp.Datapath] = true
-			}
-		}
-	}
-	for _, cr := range p.sb.Ports {
-		if cr.Type == observe.PortChassisRedirect && routers[cr.Datapath] {
-			return cr, true
-		}
-	}
-	return nil, false
 }
 
 // datapathName is what people call a logical switch or router.
@@ -225,11 +231,15 @@ func (p *pass) datapathName(u observe.UUID) string {
 func (p *pass) chassisText(u observe.UUID) string {
 	for _, c := range p.sb.Chassis {
 		if c.UUID == u {
-			if c.Hostname != "" && c.Hostname != c.Name {
-				return c.Name + " (" + c.Hostname + ")"
-			}
-			return c.Name
+			return namedChassis(c)
 		}
 	}
 	return "no chassis"
+}
+
+func namedChassis(c *observe.Chassis) string {
+	if c.Hostname != "" && c.Hostname != c.Name {
+		return c.Name + " (" + c.Hostname + ")"
+	}
+	return c.Name
 }

@@ -102,46 +102,25 @@ func (p *pass) holdWhileDisconnected(router observe.UUID) {
 	}
 }
 
-// explainSNAT accounts for the routers whose port has the subnet of an address on
-// a tenant network.
-func (p *pass) explainSNAT(a *account, network observe.UUID, router observe.UUID, addr netip.Addr) {
-	if !p.cfg.RequireSNATDisabled || a.stop {
-		return
+// explainSNAT accounts for the router behind which a subnet is, and reports
+// whether the subnet passes.
+func (p *pass) explainSNAT(a *account, router observe.UUID, prefix netip.Prefix) bool {
+	if !p.cfg.RequireSNATDisabled {
+		return true
 	}
-	for _, lsp := range p.sb.Ports {
-		lrp, ok := p.sb.Port(lsp.Options["peer"])
-		if lsp.Type != observe.PortPatch || lsp.Datapath != network || !ok || lrp.Datapath != router {
-			continue
-		}
-		for _, el := range lrp.Addresses {
-			for _, prefix := range el.Addrs {
-				if prefix.Masked().Contains(addr) {
-					p.explainSubnetSNAT(a, router, prefix)
-				}
-			}
-		}
-	}
-}
-
-func (p *pass) explainSubnetSNAT(a *account, router observe.UUID, prefix netip.Prefix) {
 	name := p.datapathName(router)
 	nat, err := p.sourceNAT(router, prefix.Addr())
-	stopped := a.stop
 	switch {
 	case err != nil:
-		a.step("policy", false, reason.SNATUnknown, "%s; nothing new is announced, and what was stays", p.unknownSNAT(router, prefix, err))
-		a.try(stopped, "is ovn_nb_connection the Northbound database of this cloud? ovn-nbctl lr-list; bgp-ovn status")
+		if a.step("policy", false, reason.SNATUnknown, "%s; nothing new is announced, and what was stays", p.unknownSNAT(router, prefix, err)) {
+			a.Try = "is ovn_nb_connection the Northbound database of this cloud? ovn-nbctl lr-list; bgp-ovn status"
+		}
 	case nat != nil:
-		a.step("policy", false, reason.SNATEnabled, "router %s translates source addresses of %s to %s, and require_snat_disabled_for_tenant_networks is on", name, nat.LogicalIP, nat.ExternalIP)
-		a.try(stopped, "openstack router set --disable-snat --external-gateway NETWORK "+name+" ; or turn require_snat_disabled_for_tenant_networks off on the gateway nodes")
+		if a.step("policy", false, reason.SNATEnabled, "router %s translates source addresses of %s to %s, and require_snat_disabled_for_tenant_networks is on", name, nat.LogicalIP, nat.ExternalIP) {
+			a.Try = "openstack router set --disable-snat --external-gateway NETWORK " + name + " ; or turn require_snat_disabled_for_tenant_networks off on the gateway nodes"
+		}
 	default:
 		a.step("policy", true, "", "router %s does not translate source addresses of %s", name, prefix.Masked())
 	}
-}
-
-// try says what to do about a step that failed, unless an earlier one had.
-func (a *account) try(stopped bool, text string) {
-	if !stopped {
-		a.Try = text
-	}
+	return !a.stop
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -24,10 +25,27 @@ type subnet struct {
 // tenants exposes the tenant networks behind the gateways of this node (R7)
 // and, with method host, the ports on them wherever they are (R8, R9).
 func (p *pass) tenants() {
-	if (!p.cfg.TenantNetworks && !p.cfg.TenantGUA) || len(p.gateways) == 0 {
+	subnets := p.exposeSubnets()
+	if p.cfg.TenantMethod == MethodSubnet || len(subnets) == 0 {
 		return
 	}
-	subnets := map[observe.UUID][]subnet{} // by logical switch
+	for _, port := range p.sb.Ports {
+		if on := subnets[port.Datapath]; on != nil {
+			p.tenantPort(port, on)
+		}
+	}
+}
+
+// tenantsExposed reports whether any tenant network may be exposed.
+func (p *pass) tenantsExposed() bool { return p.cfg.TenantNetworks || p.cfg.TenantGUA }
+
+// exposeSubnets exposes the subnets behind the gateways of this node and
+// returns them by logical switch.
+func (p *pass) exposeSubnets() map[observe.UUID][]subnet {
+	if !p.tenantsExposed() || len(p.gateways) == 0 {
+		return nil
+	}
+	subnets := map[observe.UUID][]subnet{}
 	routers := map[observe.UUID][]gateway{}
 	for _, gw := range p.gateways {
 		routers[gw.port.Datapath] = append(routers[gw.port.Datapath], gw)
@@ -41,14 +59,7 @@ func (p *pass) tenants() {
 			p.tenantSubnets(gw, lrp, subnets)
 		}
 	}
-	if p.cfg.TenantMethod == MethodSubnet || len(subnets) == 0 {
-		return
-	}
-	for _, port := range p.sb.Ports {
-		if on := subnets[port.Datapath]; on != nil {
-			p.tenantPort(port, on)
-		}
-	}
+	return subnets
 }
 
 // tenantSubnets exposes the subnets of one router port (R7).
@@ -141,16 +152,28 @@ func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
 // allowed applies the tenant filters to an address: which families, and which
 // address scopes, of the switch port that carries the scope.
 func (p *pass) allowed(addr netip.Addr, port *observe.PortBinding) bool {
+	return p.denied(addr, port) == ""
+}
+
+// denied is the code of the tenant filter that keeps an address back.
+func (p *pass) denied(addr netip.Addr, port *observe.PortBinding) string {
 	if !p.cfg.TenantNetworks && !observe.IsGUA(addr) {
-		return false
+		return reason.NotGlobal
 	}
 	if len(p.cfg.AddressScopes) == 0 {
-		return true
+		return ""
 	}
-	key := "neutron:subnet_pool_addr_scope6"
+	scope := port.ExternalIDs[scopeKey(addr)]
+	if scope == "" || !slices.Contains(p.cfg.AddressScopes, scope) {
+		return reason.ScopeDenied
+	}
+	return ""
+}
+
+// scopeKey is where Neutron writes the address scope of the family.
+func scopeKey(addr netip.Addr) string {
 	if addr.Is4() {
-		key = "neutron:subnet_pool_addr_scope4"
+		return "neutron:subnet_pool_addr_scope4"
 	}
-	scope := port.ExternalIDs[key]
-	return scope != "" && slices.Contains(p.cfg.AddressScopes, scope)
+	return "neutron:subnet_pool_addr_scope6"
 }

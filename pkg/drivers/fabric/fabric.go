@@ -10,7 +10,8 @@
 // and is reported, one of another metric stands beside ours and the kernel
 // prefers the lower number.
 //
-// Read next: Desired, then hops.go for the way to a next hop.
+// Read next: Desired, then hops.go for the way to a next hop and explain.go for
+// how it accounts for an address.
 package fabric
 
 import (
@@ -114,8 +115,22 @@ func (p *pass) hold(l *observe.Learned) {
 // routes adds a route for each accepted prefix, the shortest first, so that it
 // is never a default route that the maximum leaves out.
 func (p *pass) routes(paths []observe.LearnedPath) {
-	byPrefix := map[netip.Prefix][]observe.LearnedPath{}
-	var prefixes []netip.Prefix
+	byPrefix, prefixes := p.accepted(paths)
+	if over := len(prefixes) - p.cfg.Max; over > 0 {
+		p.skip(tableLearned, "maximum", observe.SkipDegraded,
+			"%d prefixes are announced and accepted, learn.max is %d: the longest %d are left out, beginning with %s; accept fewer or raise it",
+			len(prefixes), p.cfg.Max, over, prefixes[p.cfg.Max])
+		prefixes = prefixes[:p.cfg.Max]
+	}
+	for _, prefix := range prefixes {
+		p.route(prefix, byPrefix[prefix])
+	}
+}
+
+// accepted groups the accepted paths and lists their prefixes, the shortest
+// first.
+func (p *pass) accepted(paths []observe.LearnedPath) (byPrefix map[netip.Prefix][]observe.LearnedPath, prefixes []netip.Prefix) {
+	byPrefix = map[netip.Prefix][]observe.LearnedPath{}
 	for _, path := range paths {
 		if !p.accepts(path.Prefix) {
 			continue
@@ -128,15 +143,7 @@ func (p *pass) routes(paths []observe.LearnedPath) {
 	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
 		return cmp.Or(cmp.Compare(a.Bits(), b.Bits()), a.Addr().Compare(b.Addr()))
 	})
-	if over := len(prefixes) - p.cfg.Max; over > 0 {
-		p.skip(tableLearned, "maximum", observe.SkipDegraded,
-			"%d prefixes are announced and accepted, learn.max is %d: the longest %d are left out, beginning with %s; accept fewer or raise it",
-			len(prefixes), p.cfg.Max, over, prefixes[p.cfg.Max])
-		prefixes = prefixes[:p.cfg.Max]
-	}
-	for _, prefix := range prefixes {
-		p.route(prefix, byPrefix[prefix])
-	}
+	return byPrefix, prefixes
 }
 
 func (p *pass) accepts(prefix netip.Prefix) bool {
@@ -160,21 +167,29 @@ func (p *pass) route(prefix netip.Prefix, paths []observe.LearnedPath) {
 	if len(hops) == 0 {
 		return
 	}
+	p.add(object.Item{Value: p.bare(prefix).WithHops(hops...), Why: sources})
+}
+
+// bare is the route of a prefix before its next hops.
+func (p *pass) bare(prefix netip.Prefix) object.Route {
 	r := object.Route{Table: object.TableMain, Dst: prefix, Metric: p.cfg.Metric, Src: p.cfg.Source4}
 	if prefix.Addr().Is6() {
 		r.Src = p.cfg.Source6
 	}
-	p.add(object.Item{Value: r.WithHops(hops...), Why: sources})
+	return r
 }
 
 // loopback announces the addresses of lo that are not everybody's.
 func (p *pass) loopback() {
 	for _, a := range p.host.Addresses {
-		if a.Dev == "lo" && !a.Addr.IsLoopback() {
+		if isLoopback(a) {
 			p.announce(netip.PrefixFrom(a.Addr, a.Addr.BitLen()), why("L2", "address", a.Addr.String()))
 		}
 	}
 }
+
+// isLoopback reports whether it is an address of lo that is the node's own.
+func isLoopback(a observe.DeviceAddress) bool { return a.Dev == "lo" && !a.Addr.IsLoopback() }
 
 func (p *pass) announce(prefix netip.Prefix, source object.Source) {
 	p.add(object.Item{Value: object.NewPath(prefix, p.cfg.Origin), Why: []object.Source{source}})

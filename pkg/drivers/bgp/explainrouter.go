@@ -1,0 +1,154 @@
+package bgp
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// explainBalancer accounts for the VIP of a load balancer on a provider network
+// (R10), whose port is never bound: the node with the gateway in front of the
+// members has it.
+func (p *pass) explainBalancer(what string, port *observe.PortBinding) reason.Account {
+	a := &account{}
+	a.What = what
+	rows := p.balancersByName()[port.BalancerName()]
+	a.step("OVN", true, "", "VIP port %s on provider network %s", port.LogicalPort, p.datapathName(port.Datapath))
+	if len(rows) == 0 && a.step("OVN", false, reason.NoRow, "no Load_Balancer row is named %s: OVN has one once the balancer has members", port.BalancerName()) {
+		a.Try = "openstack loadbalancer status show " + port.BalancerName()
+	}
+	members := slices.ContainsFunc(rows, func(lb *observe.LoadBalancer) bool {
+		switches, _ := p.sb.BalancerDatapaths(lb)
+		return len(switches) > 0
+	})
+	if !members && a.step("OVN", false, reason.NoMembers, "Load_Balancer %s is on no network: it has no members", port.BalancerName()) {
+		a.Try = "openstack loadbalancer status show " + port.BalancerName()
+	}
+	var accounts []reason.Account
+	for _, gw := range p.gatewaysAnywhere() {
+		leads := slices.ContainsFunc(rows, func(lb *observe.LoadBalancer) bool { return p.leadsTo(gw, lb) })
+		if gw.lsp.Datapath != port.Datapath || !leads {
+			continue
+		}
+		way := &account{stop: a.stop}
+		way.Account = a.Account
+		way.Steps = slices.Clone(a.Steps)
+		p.gatewayOwner(way, gw.port)
+		p.provider(way, port)
+		accounts = append(accounts, way.Account)
+	}
+	if len(accounts) > 0 {
+		return furthest(accounts)
+	}
+	a.step("ownership", false, reason.NoGateway, "no router with a gateway on the VIP's network leads to its members")
+	return a.Account
+}
+
+// gatewaysAnywhere lists the gateways of routers on whichever chassis. Their
+// network is not filled in: it may not be reached from here.
+func (p *pass) gatewaysAnywhere() []gateway {
+	var out []gateway
+	for _, cr := range p.sb.Ports {
+		if cr.Type != observe.PortChassisRedirect {
+			continue
+		}
+		if lsp, ok := p.sb.ProviderSide(cr); ok {
+			out = append(out, gateway{port: cr, lsp: lsp})
+		}
+	}
+	return out
+}
+
+// explainForwardings accounts for an address that is a VIP of a balancer on a
+// router (R12), which is what a port forwarding is. What is in the way is told
+// only of an address that nothing else accounts for: a balancer with a VIP port
+// has the same VIP in its row.
+func (p *pass) explainForwardings(addr netip.Addr, have []reason.Account) []reason.Account {
+	var accounts []reason.Account
+	for _, lb := range p.sb.Balancers {
+		if !slices.Contains(lb.VIPAddrs(), addr) {
+			continue
+		}
+		_, routers := p.sb.BalancerDatapaths(lb)
+		if len(routers) == 0 {
+			a := &account{}
+			a.What = "VIP of balancer " + lb.Name
+			a.step("OVN", false, reason.NoGateway, "Load_Balancer %s has no port for its VIP and names no router (lr_datapath_group): nobody can tell where it is", lb.Name)
+			accounts = append(accounts, a.Account)
+		}
+		for _, gw := range p.gatewaysAnywhere() {
+			if slices.Contains(routers, gw.port.Datapath) && !p.hasPort(gw.lsp.Datapath, addr) {
+				accounts = append(accounts, p.explainForwarding(lb, gw, addr))
+			}
+		}
+	}
+	if len(accounts) == 0 {
+		return have
+	}
+	best := furthest(accounts)
+	if _, blocked := best.Blocked(); blocked && len(have) > 0 {
+		return have
+	}
+	return append(have, best)
+}
+
+func (p *pass) explainForwarding(lb *observe.LoadBalancer, gw gateway, addr netip.Addr) reason.Account {
+	a := &account{}
+	a.What = "port forwarding by balancer " + lb.Name
+	a.step("OVN", true, "", "VIP of Load_Balancer %s on router %s, without a port of its own", lb.Name, p.datapathName(gw.port.Datapath))
+	if !inGatewaySubnet(gw.port, addr) {
+		a.step("policy", false, reason.NoSubnet, "it is not in the subnet of the router's gateway %s, as a floating IP would be", gw.port.LogicalPort)
+	}
+	if !p.cfg.PortForwardings {
+		if !gw.port.Chassis.IsZero() {
+			a.candidate(p.chassisText(gw.port.Chassis))
+		}
+		if a.step("policy", false, reason.OptionOff, "port forwardings are exposed on request, and expose_port_forwardings is off") {
+			a.Try = "expose_port_forwardings: true on the gateway nodes"
+		}
+	}
+	p.gatewayOwner(a, gw.port)
+	p.provider(a, gw.lsp)
+	return a.Account
+}
+
+// onGatewayRouter reports whether the switch's half of a gateway router's port
+// leads to the address: in nat_addresses, or as the router's own.
+func (p *pass) onGatewayRouter(port *observe.PortBinding, addr netip.Addr) bool {
+	for _, nat := range port.NAT {
+		if slices.Contains(nat.Addrs, addr) {
+			return true
+		}
+	}
+	lrp, ok := p.sb.Port(port.Options["peer"])
+	return ok && slices.Contains(portAddrs(lrp), addr)
+}
+
+// explainGatewayRouter accounts for an address of a router that lives whole on
+// one chassis (R13).
+func (p *pass) explainGatewayRouter(port *observe.PortBinding, chassis string) reason.Account {
+	a := &account{}
+	a.What = "address of gateway router port " + port.LogicalPort
+	a.step("OVN", true, "", "l3gateway %s on network %s", port.LogicalPort, p.datapathName(port.Datapath))
+	at := port.Options["l3gateway-chassis"]
+	if c, ok := p.sb.ChassisByName(at); ok {
+		a.candidate(namedChassis(c))
+	} else {
+		a.candidate(at)
+	}
+	if !p.cfg.GatewayRouters && a.step("policy", false, reason.OptionOff, "gateway routers are exposed on request, and expose_gateway_routers is off") {
+		a.Try = "expose_gateway_routers: true on the nodes that have them"
+	}
+	switch at {
+	case chassis:
+		a.step("ownership", true, "", "its router is on this chassis")
+	case "":
+		a.step("ownership", false, reason.Unbound, "its router is on no chassis")
+	default:
+		a.step("ownership", false, reason.NotOwner, "its router is on chassis %s, not here", at)
+	}
+	p.provider(a, port)
+	return a.Account
+}

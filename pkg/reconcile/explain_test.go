@@ -1,0 +1,157 @@
+package reconcile
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
+)
+
+// TestExplanations runs testdata/explain/*.txtar: each section "explain NODE
+// ADDRESS" is what explain prints on that node, once it has settled in the
+// world of the story. A section "then" has what happens before the question, as steps of stories do.
+func TestExplanations(t *testing.T) {
+	files, err := filepath.Glob("testdata/explain/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no explanations: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { explanations(t, file) })
+	}
+}
+
+func explanations(t *testing.T, file string) {
+	have, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, nodes, _ := begin(t, have)
+	byName := map[string]*node{}
+	for _, n := range nodes {
+		n.settle()
+		byName[n.name] = n
+	}
+	happen(t, s, nodes, section(have, "then"))
+	got := &txtar.Archive{Comment: have.Comment}
+	for _, f := range have.Files {
+		words := strings.Fields(f.Name)
+		if words[0] == "explain" {
+			n, ok := byName[words[1]]
+			if !ok {
+				t.Fatalf("section %q: there is no node %s", f.Name, words[1])
+			}
+			f.Data = []byte(explain(t, n, netip.MustParseAddr(words[2])))
+		}
+		got.Files = append(got.Files, f)
+	}
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func explain(t *testing.T, n *node, addr netip.Addr) string {
+	t.Helper()
+	r, err := n.c.Plan(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	peers := []PeerStatus{{Address: "192.0.2.1", Up: true, Text: "192.0.2.1 AS 65000 Established"}}
+	return n.c.Explain(r, addr, peers, true).String()
+}
+
+// fixed is an Observer of a world that does not change.
+type fixed observe.Snapshot
+
+func (f fixed) Snapshot(context.Context) (observe.Snapshot, error) { return observe.Snapshot(f), nil }
+
+func (f fixed) Changed() []<-chan struct{} { return nil }
+
+// A learned route is how this node reaches an address, not that it announces
+// it; a learned default route is told of only when nothing else is known.
+func TestExplainLearned(t *testing.T) {
+	sb := &observe.Southbound{Chassis: []*observe.Chassis{{UUID: story.UUID("leaf-1"), Name: "leaf-1"}}}
+	snap := observe.Snapshot{
+		Chassis: "leaf-1", SB: sb, OVS: &observe.OpenVSwitch{},
+		Host: &observe.Host{
+			Links: []observe.Link{{Name: "eth0", Index: 2, Up: true}},
+			Addresses: []observe.DeviceAddress{
+				{Dev: "eth0", Addr: addr("192.0.2.0"), Net: prefix("192.0.2.0/31")},
+				{Dev: "lo", Addr: addr("198.51.100.7"), Net: prefix("198.51.100.7/32")},
+			},
+		},
+		Learned: &observe.Learned{Paths: []observe.LearnedPath{
+			{Prefix: prefix("0.0.0.0/0"), NextHop: addr("192.0.2.1"), Peer: "192.0.2.1"},
+			{Prefix: prefix("203.0.113.0/24"), NextHop: addr("192.0.2.1"), Peer: "192.0.2.1"},
+			{Prefix: prefix("203.0.113.128/25"), NextHop: addr("10.9.9.9"), Peer: "192.0.2.1"},
+		}},
+	}
+	drv := fabric.New(fabric.Config{
+		Accept: []observe.PrefixRange{{Prefix: prefix("0.0.0.0/0"), Longest: 32}}, Metric: 4098, Max: 10,
+		Loopback: true, Originate: []netip.Prefix{prefix("10.64.0.0/16")},
+	})
+	s, err := story.Parse("device eth0 mac 3a:f7:e9:54:e8:01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, "leaf-1", s, defaults(), func(c *Config) {
+		c.Drivers, c.Observer = []desired.Driver{drv}, fixed(snap)
+	})
+	n.settle()
+	for _, tt := range []struct{ addr, want string }{
+		{"8.8.8.8", `
+8.8.8.8  address in 0.0.0.0/0, learned from 192.0.2.1  NOT ADVERTISED, LEARNED
+  1 learned    0.0.0.0/0 is announced by 192.0.2.1 and accepted  ok
+  2 steering   next hop 192.0.2.1 dev eth0  ok
+  3 steering   route 0.0.0.0/0 table 254 metric 4098  dev eth0 via 192.0.2.1  ok
+  first reason: no row of the Southbound database mentions 8.8.8.8 (no-row)
+`},
+		{"203.0.113.9", `
+203.0.113.9  address in 203.0.113.0/24, learned from 192.0.2.1  NOT ADVERTISED, LEARNED
+  1 learned    203.0.113.0/24 is announced by 192.0.2.1 and accepted  ok
+  2 steering   next hop 192.0.2.1 dev eth0  ok
+  3 steering   route 203.0.113.0/24 table 254 metric 4098  dev eth0 via 192.0.2.1  ok
+  first reason: no row of the Southbound database mentions 203.0.113.9 (no-row)
+`},
+		{"203.0.113.200", `
+203.0.113.200  address in 203.0.113.128/25, learned from 192.0.2.1  NOT ADVERTISED
+  1 learned    203.0.113.128/25 is announced by 192.0.2.1 and accepted  ok
+  2 steering   peer 192.0.2.1: next hop 10.9.9.9 is not on a prefix that is connected to this node  BLOCKED no-next-hop
+  first reason: peer 192.0.2.1: next hop 10.9.9.9 is not on a prefix that is connected to this node (no-next-hop)
+`},
+		{"198.51.100.7", `
+198.51.100.7  address of lo  ADVERTISED
+  1 host       lo of this node has 198.51.100.7  ok
+  2 policy     advertise_loopback is on  ok
+  3 BGP        path ipv4-unicast 198.51.100.7/32  next-hop self origin igp  ok
+  4 peers      192.0.2.1 AS 65000 Established  ok
+`},
+		{"10.64.3.4", `
+10.64.3.4  address in originated prefix 10.64.0.0/16  ADVERTISED
+  1 policy     the configuration originates 10.64.0.0/16  ok
+  2 BGP        path ipv4-unicast 10.64.0.0/16  next-hop self origin igp  ok
+  3 peers      192.0.2.1 AS 65000 Established  ok
+`},
+	} {
+		t.Run(tt.addr, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want[1:], explain(t, n, addr(tt.addr))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
