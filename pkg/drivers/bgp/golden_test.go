@@ -117,6 +117,10 @@ func config(t *testing.T, text string) (cfg bgp.Config, show string) {
 			cfg.GatewayRouters = value == "true"
 		case "proxy_plain_ports":
 			cfg.Expose.ProxyPlainPorts = value == "true"
+		case "table_range":
+			if _, err := fmt.Sscanf(value, "%d-%d", &cfg.Expose.TableMin, &cfg.Expose.TableMax); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
 		case "host_sysctls":
 			cfg.Expose.HostSysctls = value == "true"
 		default:

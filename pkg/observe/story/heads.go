@@ -1,6 +1,7 @@
 package story
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 //	made veth-ovs-1001 on br-ex ofport 7
 //	                                  a port of ours on a bridge; "ofport none", or "made veth-ovs-1001 gone"
 //	device eth0 mac 3a:..             a device that is no bridge, or a bridge's with another MAC; "gone"
+//	address eth0 10.1.0.9/24          an address of a device, whose network is connected; "gone"
 //	table 201 name br-ex              an entry of rt_tables; "table 201 foreign"
 //	localnet provnet-c1 on dp-pub network public tag 100
 //	port vm on dp-pub mac "MAC IP" chassis cmp-1 up cidrs "IP/len"
@@ -40,6 +42,7 @@ func heads() map[string]func(*Story, *reader) {
 		"patch":      patch,
 		"made":       made,
 		"device":     device,
+		"address":    address,
 		"table":      table,
 		"localnet":   port(observe.PortLocalnet),
 		"port":       port(observe.PortVIF),
@@ -108,6 +111,17 @@ func device(s *Story, r *reader) {
 	}
 	r.literal("mac")
 	s.devices[name] = observe.Link{Name: name, MAC: r.mac(), Up: true, MTU: 1500}
+}
+
+func address(s *Story, r *reader) {
+	name := r.word()
+	p, err := netip.ParsePrefix(r.word())
+	r.check(err)
+	a := observe.DeviceAddress{Dev: name, Addr: p.Addr(), Net: p.Masked()}
+	s.addresses = slices.DeleteFunc(slices.Clone(s.addresses), func(have observe.DeviceAddress) bool { return have == a })
+	if !r.gone() {
+		s.addresses = append(s.addresses, a)
+	}
 }
 
 func patch(s *Story, r *reader) {

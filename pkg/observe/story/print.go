@@ -37,6 +37,9 @@ func (s *Story) String() string {
 			say("device", name, "mac", s.devices[name].MAC.String())
 		}
 	}
+	for _, a := range s.addresses {
+		say("address", a.Dev, fmt.Sprintf("%s/%d", a.Addr, a.Net.Bits()))
+	}
 	for _, id := range slices.Sorted(maps.Keys(s.tables)) {
 		if t := s.tables[id]; t.Foreign {
 			say("table", fmt.Sprint(id), "foreign")

@@ -47,6 +47,7 @@ type Story struct {
 	mapping   string
 	bridges   map[string]*observe.Bridge
 	devices   map[string]observe.Link
+	addresses []observe.DeviceAddress
 	tables    map[uint32]observe.RoutingTable
 	staleSB   string
 	staleOVS  string
@@ -244,7 +245,7 @@ func (s *Story) openVSwitch(chassis string) *observe.OpenVSwitch {
 }
 
 func (s *Story) host() *observe.Host {
-	h := &observe.Host{Revision: s.revision}
+	h := &observe.Host{Revision: s.revision, Addresses: slices.Clone(s.addresses)}
 	for i, name := range slices.Sorted(maps.Keys(s.devices)) {
 		link := s.devices[name]
 		link.Index = i + 2
