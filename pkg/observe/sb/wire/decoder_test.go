@@ -204,3 +204,41 @@ func printed(sb *observe.Southbound) string {
 	}
 	return fmt.Sprintf("%s %v", out, sb.BadRows)
 }
+
+// A group of datapaths is shared by balancers and rewritten in place: that is a
+// change, and what balancers are attached to follows.
+func TestGroupRewrittenInPlace(t *testing.T) {
+	s, err := NewStore(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := `{"Logical_DP_Group": {"` + first + `": {"initial": {"datapaths": ["set", [["uuid", "` + first + `"]]]}}},
+		"Load_Balancer": {"` + second + `": {"initial": {"name": "L1", "ls_datapath_group": ["uuid", "` + first + `"]}}}}`
+	if err := s.ReadCopy(NewDecoder(strings.NewReader(text)), nil); err != nil {
+		t.Fatal(err)
+	}
+	attached := func() []string {
+		sb := s.Southbound()
+		switches, _ := sb.BalancerDatapaths(sb.Balancers[0])
+		var out []string
+		for _, u := range switches {
+			out = append(out, u.String())
+		}
+		return out
+	}
+	for _, step := range []struct {
+		modify string // the difference, as in an update2 notification
+		want   []string
+	}{
+		{`["uuid", "` + second + `"]`, []string{first, second}},
+		{`["set", [["uuid", "` + first + `"], ["uuid", "` + second + `"]]]`, nil},
+	} {
+		changed, err := updated(t, s, `{"Logical_DP_Group": {"`+first+`": {"modify": {"datapaths": `+step.modify+`}}}}`)
+		if err != nil || !changed {
+			t.Fatal(changed, err)
+		}
+		if got := attached(); !reflect.DeepEqual(got, step.want) {
+			t.Errorf("after %s: on %v, want %v", step.modify, got, step.want)
+		}
+	}
+}
