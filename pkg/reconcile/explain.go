@@ -69,6 +69,7 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 		}
 	}
 	e.dropDefault()
+	slices.SortStableFunc(e.Accounts, telling) // verdict.go goes on
 	e.conclude(r)
 	return e
 }
@@ -172,115 +173,4 @@ func peerStep(peers []PeerStatus) reason.Step {
 		s.Code = reason.PeerDown
 	}
 	return s
-}
-
-// dropDefault leaves out a learned default route where there is something to
-// say of the address itself: it leads everywhere.
-func (e *Explanation) dropDefault() {
-	everywhere := func(a reason.Account) bool { return a.Inbound() && a.Object.Prefix.Bits() == 0 }
-	if !slices.ContainsFunc(e.Accounts, func(a reason.Account) bool { return !everywhere(a) }) {
-		return
-	}
-	e.Accounts = slices.DeleteFunc(e.Accounts, everywhere)
-}
-
-// conclude picks the account that got furthest and names its first reason.
-func (e *Explanation) conclude(r Round) {
-	for _, a := range e.Accounts {
-		_, blocked := a.Blocked()
-		e.Learned = e.Learned || a.Inbound() && !blocked
-	}
-	best, outbound := -1, false
-	for _, a := range e.Accounts {
-		if a.Inbound() {
-			continue
-		}
-		s, blocked := a.Blocked()
-		outbound = true
-		for _, name := range a.Chassis {
-			if name != "" && !slices.Contains(e.Chassis, name) {
-				e.Chassis = append(e.Chassis, name)
-			}
-		}
-		if !blocked {
-			e.Advertised, e.First, e.Code, e.Try = true, "", "", ""
-			return
-		}
-		if len(a.Steps) > best {
-			best = len(a.Steps)
-			e.First, e.Code, e.Try = s.Text, s.Code, a.Try
-		}
-	}
-	if !outbound {
-		e.unknown()
-		return
-	}
-	if r.Frozen == "" {
-		e.Checked = append(e.Checked, "not frozen")
-	}
-}
-
-// unknown concludes for an address that nothing here would announce. What keeps
-// a learned route out counts before that nobody knows the address.
-func (e *Explanation) unknown() {
-	for _, a := range e.Accounts {
-		if s, blocked := a.Blocked(); blocked {
-			e.First, e.Code, e.Try = s.Text, s.Code, a.Try
-			return
-		}
-	}
-	e.First = "no row of the Southbound database mentions " + e.Address.String()
-	e.Code = reason.NoRow
-	if !e.Learned {
-		e.Try = "openstack port list --fixed-ip ip-address=" + e.Address.String() + " ; openstack floating ip list --floating-ip-address " + e.Address.String()
-	}
-}
-
-// String prints the explanation as people read it: the verdict, each account as
-// a numbered chain, and the first reason on a line of its own.
-func (e Explanation) String() string {
-	var b strings.Builder
-	verdict := "NOT ADVERTISED"
-	switch {
-	case e.Advertised && e.Hypothetical:
-		verdict = "WOULD BE ADVERTISED"
-	case e.Advertised:
-		verdict = "ADVERTISED"
-	}
-	if e.Learned {
-		verdict += ", LEARNED"
-	}
-	what := "unknown here"
-	if len(e.Accounts) > 0 {
-		what = e.Accounts[0].What
-	}
-	fmt.Fprintf(&b, "%s  %s  %s\n", e.Address, what, verdict)
-	for i, a := range e.Accounts {
-		if i > 0 {
-			fmt.Fprintf(&b, "%s  also %s\n", e.Address, a.What)
-		}
-		for n, s := range a.Steps {
-			state := "ok"
-			if !s.OK {
-				state = "BLOCKED " + s.Code
-			}
-			fmt.Fprintf(&b, "  %d %-10s %s  %s\n", n+1, s.Stage, s.Text, state)
-		}
-	}
-	if e.First != "" {
-		fmt.Fprintf(&b, "  first reason: %s (%s)\n", e.First, e.Code)
-	}
-	if len(e.Chassis) > 0 {
-		fmt.Fprintf(&b, "  announced by: %s\n", strings.Join(e.Chassis, ", "))
-	}
-	if e.Try != "" {
-		fmt.Fprintf(&b, "  try:          %s\n", e.Try)
-	}
-	if len(e.Checked) > 0 {
-		fmt.Fprintf(&b, "  also checked: %s\n", strings.Join(e.Checked, ", "))
-	}
-	if e.Stale != "" {
-		fmt.Fprintf(&b, "  stale:        %s\n", e.Stale)
-	}
-	return b.String()
 }

@@ -105,6 +105,10 @@ type pass struct {
 	datapaths map[observe.UUID]*observe.Datapath
 	// routers are the routers on each switch, filled in when first asked for.
 	routers map[observe.UUID][]observe.UUID
+	// entries and exposed are for explanations, and filled in likewise: the
+	// ways into each tenant network, and the subnets that are exposed on it.
+	entries map[observe.UUID][]way
+	exposed map[observe.UUID][]subnet
 }
 
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {

@@ -22,44 +22,39 @@ type way struct {
 // waysTo lists the ways into a tenant network that have a subnet which holds the
 // address, or if there is none all others.
 func (p *pass) waysTo(network observe.UUID, addr netip.Addr) []way {
-	var holding, others []way
-	for _, lrp := range p.sb.Ports {
-		lsp, ok := p.tenantSide(lrp)
-		if !ok || lsp.Datapath != network {
-			continue
-		}
-		for _, cr := range p.sb.Ports {
-			if cr.Type != observe.PortChassisRedirect || cr.Datapath != lrp.Datapath {
-				continue
-			}
-			ext, ok := p.sb.ProviderSide(cr)
-			if !ok {
-				continue
-			}
-			w := way{lrp: lrp, lsp: lsp, cr: cr, ext: ext}
-			others = append(others, w)
-			for _, w.prefix = range prefixesHolding(lrp, addr) {
-				holding = append(holding, w)
-			}
+	if p.entries == nil {
+		p.findEntries()
+	}
+	var holding []way
+	for _, w := range p.entries[network] {
+		for _, w.prefix = range prefixesHolding(w.lrp, addr) {
+			holding = append(holding, w)
 		}
 	}
 	if len(holding) > 0 {
 		return holding
 	}
-	return others
+	return p.entries[network]
 }
 
-// tenantSide returns the switch's half of a router port that a tenant network
-// can be entered by; false for ports on provider networks and for gateways.
-func (p *pass) tenantSide(lrp *observe.PortBinding) (*observe.PortBinding, bool) {
-	if lrp.Type != observe.PortPatch || !lrp.Chassis.IsZero() || lrp.Options["chassis-redirect-port"] != "" {
-		return nil, false
+// findEntries fills in p.entries and p.exposed. Many tenants use the same
+// addresses, so that the question may come up for a thousand networks at once.
+func (p *pass) findEntries() {
+	p.exposed = p.exposeSubnets()
+	gateways := map[observe.UUID][]gateway{} // by router
+	for _, gw := range p.gatewaysAnywhere() {
+		gateways[gw.port.Datapath] = append(gateways[gw.port.Datapath], gw)
 	}
-	lsp, ok := p.sb.Port(lrp.Options["peer"])
-	if !ok || p.networks.IsProvider(lsp.Datapath) {
-		return nil, false
+	p.entries = map[observe.UUID][]way{}
+	for _, lrp := range p.sb.Ports {
+		lsp, ok := p.tenantSide(lrp)
+		if !ok {
+			continue
+		}
+		for _, gw := range gateways[lrp.Datapath] {
+			p.entries[lsp.Datapath] = append(p.entries[lsp.Datapath], way{lrp: lrp, lsp: lsp, cr: gw.port, ext: gw.lsp})
+		}
 	}
-	return lsp, true
 }
 
 // prefixesHolding are those of a router port, unmasked.
@@ -89,13 +84,12 @@ func (p *pass) explainTenant(what string, port *observe.PortBinding, network obs
 		}
 		return a.Account
 	}
-	subnets := p.exposeSubnets()
 	accounts := make([]reason.Account, 0, len(ways))
 	for _, w := range ways {
 		a := &account{}
 		a.What = what
 		p.tenantRow(a, port, network, addr)
-		p.tenantWay(a, w, subnets)
+		p.tenantWay(a, w)
 		p.tenantMethod(a, w, port, addr)
 		accounts = append(accounts, a.Account)
 	}
@@ -126,7 +120,7 @@ func (p *pass) tenantRow(a *account, port *observe.PortBinding, network observe.
 
 // tenantWay follows one way in: whether tenants are exposed, whether the
 // gateway is here, and whether the subnet is exposed through it.
-func (p *pass) tenantWay(a *account, w way, subnets map[observe.UUID][]subnet) {
+func (p *pass) tenantWay(a *account, w way) {
 	if !p.tenantsExposed() {
 		if !w.cr.Chassis.IsZero() {
 			a.candidate(p.chassisText(w.cr.Chassis))
@@ -162,8 +156,8 @@ func (p *pass) tenantWay(a *account, w way, subnets map[observe.UUID][]subnet) {
 		return // the chain has ended at provider
 	}
 	mine := func(s subnet) bool { return s.prefix == w.prefix.Masked() && s.via == via && s.network == n }
-	if !slices.ContainsFunc(subnets[w.lsp.Datapath], mine) {
-		a.step("policy", false, reason.Conflict, "subnet %s is exposed behind %s, whose name comes first", w.prefix.Masked(), holder(subnets, w.prefix.Masked()))
+	if !slices.ContainsFunc(p.exposed[w.lsp.Datapath], mine) {
+		a.step("policy", false, reason.Conflict, "subnet %s is exposed behind %s, whose name comes first", w.prefix.Masked(), p.holder(w.prefix.Masked()))
 		return
 	}
 	a.step("policy", true, "", "subnet %s of router port %s is routed via %s on %s", w.prefix.Masked(), w.lrp.LogicalPort, via, n.Dev)
@@ -207,9 +201,9 @@ func (p *pass) filters(a *account, what string, addr netip.Addr, row *observe.Po
 }
 
 // holder names the router port behind which a subnet is exposed.
-func holder(subnets map[observe.UUID][]subnet, prefix netip.Prefix) string {
+func (p *pass) holder(prefix netip.Prefix) string {
 	var names []string
-	for _, on := range subnets {
+	for _, on := range p.exposed {
 		for _, s := range on {
 			if s.prefix == prefix {
 				names = append(names, s.why[0].Row)

@@ -52,9 +52,6 @@ func (p *pass) exposeSubnets() map[observe.UUID][]subnet {
 		p.holdWhileDisconnected(gw.port.Datapath)
 	}
 	for _, lrp := range p.sb.Ports { // by name: of two equal subnets the one behind the lowest LRP stands
-		if lrp.Type != observe.PortPatch {
-			continue
-		}
 		for _, gw := range routers[lrp.Datapath] {
 			p.tenantSubnets(gw, lrp, subnets)
 		}
@@ -64,12 +61,9 @@ func (p *pass) exposeSubnets() map[observe.UUID][]subnet {
 
 // tenantSubnets exposes the subnets of one router port (R7).
 func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[observe.UUID][]subnet) {
-	lsp, ok := p.sb.Port(lrp.Options["peer"])
-	if !ok || !lrp.Chassis.IsZero() || lrp.Options["chassis-redirect-port"] != "" {
+	lsp, ok := p.tenantSide(lrp)
+	if !ok {
 		return
-	}
-	if p.networks.IsProvider(lsp.Datapath) {
-		return // its ports are reached through their own nodes (R1)
 	}
 	p.reportProblems(lrp)
 	for _, el := range lrp.Addresses {
@@ -92,6 +86,20 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 			}
 		}
 	}
+}
+
+// tenantSide returns the switch's half of a router port by which a tenant
+// network can be entered; false for gateways, and for ports on provider
+// networks, whose ports are reached through their own nodes (R1).
+func (p *pass) tenantSide(lrp *observe.PortBinding) (*observe.PortBinding, bool) {
+	if lrp.Type != observe.PortPatch || !lrp.Chassis.IsZero() || lrp.Options["chassis-redirect-port"] != "" {
+		return nil, false
+	}
+	lsp, ok := p.sb.Port(lrp.Options["peer"])
+	if !ok || p.networks.IsProvider(lsp.Datapath) {
+		return nil, false
+	}
+	return lsp, true
 }
 
 // nodeAddress finds an address of the node whose network overlaps a subnet. Our

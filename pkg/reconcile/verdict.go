@@ -1,0 +1,151 @@
+package reconcile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
+)
+
+// dropDefault leaves out a learned default route where there is something to
+// say of the address itself: it leads everywhere.
+func (e *Explanation) dropDefault() {
+	everywhere := func(a reason.Account) bool { return a.Inbound() && a.Object.Prefix.Bits() == 0 }
+	if !slices.ContainsFunc(e.Accounts, func(a reason.Account) bool { return !everywhere(a) }) {
+		return
+	}
+	e.Accounts = slices.DeleteFunc(e.Accounts, everywhere)
+}
+
+// telling orders accounts by what they tell: those that get through before those
+// that are blocked; of these the ones that somebody would announce, and the one
+// that got furthest first. How an address is reached comes behind how it is
+// announced.
+func telling(a, b reason.Account) int {
+	_, aBlocked := a.Blocked()
+	_, bBlocked := b.Blocked()
+	return cmp.Or(
+		order(a.Inbound(), b.Inbound()),
+		order(aBlocked, bBlocked),
+		order(len(a.Chassis) == 0, len(b.Chassis) == 0),
+		cmp.Compare(len(b.Steps), len(a.Steps)),
+	)
+}
+
+// order puts what is not before what is.
+func order(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// conclude names the first reason of the account that tells most.
+func (e *Explanation) conclude(r Round) {
+	outbound := slices.DeleteFunc(slices.Clone(e.Accounts), reason.Account.Inbound)
+	for _, a := range e.Accounts[len(outbound):] {
+		_, blocked := a.Blocked()
+		e.Learned = e.Learned || !blocked
+	}
+	if len(outbound) == 0 {
+		e.unknown()
+		return
+	}
+	best, blocked := outbound[0].Blocked()
+	e.Advertised = !blocked
+	if blocked {
+		e.First, e.Code, e.Try = best.Text, best.Code, outbound[0].Try
+	}
+	for _, a := range outbound {
+		if _, blocked := a.Blocked(); blocked && e.Advertised {
+			break // who would announce the address if things were otherwise does not matter
+		}
+		for _, name := range a.Chassis {
+			if name != "" && !slices.Contains(e.Chassis, name) {
+				e.Chassis = append(e.Chassis, name)
+			}
+		}
+	}
+	if blocked && r.Frozen == "" {
+		e.Checked = append(e.Checked, "not frozen")
+	}
+}
+
+// unknown concludes for an address that nothing here would announce. What keeps
+// a learned route out counts before that nobody knows the address.
+func (e *Explanation) unknown() {
+	for _, a := range e.Accounts {
+		if s, blocked := a.Blocked(); blocked {
+			e.First, e.Code, e.Try = s.Text, s.Code, a.Try
+			return
+		}
+	}
+	e.First = "no row of the Southbound database mentions " + e.Address.String()
+	e.Code = reason.NoRow
+	if !e.Learned {
+		e.Try = "openstack port list --fixed-ip ip-address=" + e.Address.String() + " ; openstack floating ip list --floating-ip-address " + e.Address.String()
+	}
+}
+
+// mostAccounts bounds how many chains are printed: an address that every tenant
+// uses has one for each of them.
+const mostAccounts = 4
+
+// String prints the explanation as people read it: the verdict, each account as
+// a numbered chain, and the first reason on a line of its own.
+func (e Explanation) String() string {
+	var b strings.Builder
+	verdict := "NOT ADVERTISED"
+	switch {
+	case e.Advertised && e.Hypothetical:
+		verdict = "WOULD BE ADVERTISED"
+	case e.Advertised:
+		verdict = "ADVERTISED"
+	}
+	if e.Learned {
+		verdict += ", LEARNED"
+	}
+	what := "unknown here"
+	if len(e.Accounts) > 0 {
+		what = e.Accounts[0].What
+	}
+	fmt.Fprintf(&b, "%s  %s  %s\n", e.Address, what, verdict)
+	for i, a := range e.Accounts {
+		if i == mostAccounts {
+			fmt.Fprintf(&b, "%s  also in %d more rows, which get no further; -o json has all\n", e.Address, len(e.Accounts)-i)
+			break
+		}
+		if i > 0 {
+			fmt.Fprintf(&b, "%s  also %s\n", e.Address, a.What)
+		}
+		for n, s := range a.Steps {
+			state := "ok"
+			if !s.OK {
+				state = "BLOCKED " + s.Code
+			}
+			fmt.Fprintf(&b, "  %d %-10s %s  %s\n", n+1, s.Stage, s.Text, state)
+		}
+	}
+	if e.First != "" {
+		fmt.Fprintf(&b, "  first reason: %s (%s)\n", e.First, e.Code)
+	}
+	if len(e.Chassis) > 0 {
+		fmt.Fprintf(&b, "  announced by: %s\n", strings.Join(e.Chassis, ", "))
+	}
+	if e.Try != "" {
+		fmt.Fprintf(&b, "  try:          %s\n", e.Try)
+	}
+	if len(e.Checked) > 0 {
+		fmt.Fprintf(&b, "  also checked: %s\n", strings.Join(e.Checked, ", "))
+	}
+	if e.Stale != "" {
+		fmt.Fprintf(&b, "  stale:        %s\n", e.Stale)
+	}
+	return b.String()
+}
