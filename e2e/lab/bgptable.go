@@ -19,7 +19,7 @@ const (
 
 // Routes is FRR's BGP table: the next hops of all usable paths of each prefix,
 // sorted. A path that graceful restart keeps as stale counts.
-func (t *Tor) Routes(ctx context.Context, f Family) (map[netip.Prefix][]netip.Addr, error) {
+func (t *FRR) Routes(ctx context.Context, f Family) (map[netip.Prefix][]netip.Addr, error) {
 	out, err := t.Vtysh(ctx, fmt.Sprintf("show bgp %s unicast json", f))
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func parseRoutes(text []byte) (map[netip.Prefix][]netip.Addr, error) {
 }
 
 // Peers maps every configured neighbour to the state of its session.
-func (t *Tor) Peers(ctx context.Context) (map[netip.Addr]string, error) {
+func (t *FRR) Peers(ctx context.Context) (map[netip.Addr]string, error) {
 	out, err := t.Vtysh(ctx, "show bgp summary json")
 	if err != nil {
 		return nil, err

@@ -41,6 +41,7 @@ type Chassis struct {
 	Addr6    netip.Addr
 	TorAddr4 netip.Addr // the other side
 	TorAddr6 netip.Addr
+	uplinks  []Uplink
 
 	OVSDB, Vswitchd, Controller *Daemon
 }
@@ -111,29 +112,32 @@ func (c *Chassis) wire(l *Lab) error {
 	if err := c.silence(tunnelLink); err != nil {
 		return err
 	}
-	return c.wireFabric(l.Tor)
+	return c.wireFabric(l)
 }
 
-func (c *Chassis) wireFabric(tor *Tor) error {
-	low := 2 * (c.Index - 1)
-	tor4, tor6 := prefixf("192.0.2.%d/31", low), prefixf("2001:db8:ff::%x/127", low)
-	here4, here6 := prefixf("192.0.2.%d/31", low+1), prefixf("2001:db8:ff::%x/127", low+1)
-	c.Addr4, c.Addr6, c.TorAddr4, c.TorAddr6 = here4.Addr(), here6.Addr(), tor4.Addr(), tor6.Addr()
-	err := connect(
-		end{node: c.Node, name: FabricLink, addrs: []netip.Prefix{here4, here6}},
-		end{node: tor.Node, name: c.Name, addrs: []netip.Prefix{tor4, tor6}}, 1500)
-	if err != nil {
+func (c *Chassis) wireFabric(l *Lab) error {
+	if err := c.addAddrs("lo", netip.PrefixFrom(c.Loopback, 32)); err != nil {
 		return err
 	}
-	tor.neighbours = append(tor.neighbours, here4.Addr(), here6.Addr())
-	loopback := netip.PrefixFrom(c.Loopback, 32)
-	if err := c.addAddrs("lo", loopback); err != nil {
+	u := c.uplink(l.Tor, FabricLink, "192.0.2.%d/31", "2001:db8:ff::%x/127")
+	c.Addr4, c.Addr6, c.TorAddr4, c.TorAddr6 = u.Addr4, u.Addr6, u.TorAddr4, u.TorAddr6
+	if err := c.connectTor(u); err != nil {
 		return err
 	}
-	if err := tor.AddRoute(loopback, c.Addr4); err != nil {
-		return err
+	if l.Tor2 != nil {
+		return c.connectTor(c.uplink(l.Tor2, SecondFabricLink, "203.0.113.%d/31", "2001:db8:fe::%x/127"))
 	}
 	return c.addDefaults(c.TorAddr4, c.TorAddr6)
+}
+
+// uplink numbers a cable to a top of rack after the chassis.
+func (c *Chassis) uplink(t *Tor, link, four, six string) Uplink {
+	low := 2 * (c.Index - 1)
+	return Uplink{
+		Tor: t, Link: link,
+		TorAddr4: prefixf(four, low).Addr(), TorAddr6: prefixf(six, low).Addr(),
+		Addr4: prefixf(four, low+1).Addr(), Addr6: prefixf(six, low+1).Addr(),
+	}
 }
 
 // silence keeps the kernel from taking part on a link that belongs to OVS. The
@@ -166,7 +170,7 @@ func (c *Chassis) Ofctl(ctx context.Context, args ...string) (string, error) {
 
 // SetFabric cuts or mends the link to the top of rack, at the tor's side: the
 // chassis sees the carrier go, and keeps its addresses.
-func (c *Chassis) SetFabric(up bool) error { return c.lab.Tor.setPort(c, up) }
+func (c *Chassis) SetFabric(up bool) error { return c.SetUplink(c.uplinks[0], up) }
 
 // SetTunnels cuts or mends the chassis' tunnels, which moves its gateways by
 // BFD while the node, its databases and its BGP sessions stay.

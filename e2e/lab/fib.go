@@ -37,7 +37,7 @@ func (e RouteEvent) String() string {
 }
 
 // FIB is what zebra installed in the kernel from BGP.
-func (t *Tor) FIB() (map[netip.Prefix][]NextHop, error) {
+func (t *FRR) FIB() (map[netip.Prefix][]NextHop, error) {
 	fib := make(map[netip.Prefix][]NextHop)
 	err := t.links(func(h *netlink.Handle) error {
 		names, err := linkNames(h)
@@ -61,7 +61,7 @@ func (t *Tor) FIB() (map[netip.Prefix][]NextHop, error) {
 
 // WatchRoutes tells every change from now on, within microseconds of the
 // kernel's own message. The channel closes when ctx ends; it must be read.
-func (t *Tor) WatchRoutes(ctx context.Context) (<-chan RouteEvent, error) {
+func (t *FRR) WatchRoutes(ctx context.Context) (<-chan RouteEvent, error) {
 	var names map[int]string
 	err := t.links(func(h *netlink.Handle) (err error) {
 		names, err = linkNames(h)

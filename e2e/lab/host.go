@@ -8,7 +8,7 @@ import (
 	"os/exec"
 )
 
-// Host is a machine outside the data centre, behind the top of rack.
+// Host is a machine outside the data centre, behind the top of rack or the spine.
 type Host struct {
 	*Node
 	Addrs []netip.Prefix // IPv4, IPv6
@@ -25,8 +25,12 @@ func newHost(l *Lab) (*Host, error) {
 	gateway := []netip.Prefix{
 		netip.MustParsePrefix("198.51.100.1/24"), netip.MustParsePrefix("2001:db8:64::1/64"),
 	}
+	behind := l.Tor.Node
+	if l.Spine != nil {
+		behind = l.Spine.Node
+	}
 	cable := end{node: node, name: "eth0", addrs: h.Addrs}
-	if err := connect(cable, end{node: l.Tor.Node, name: "host", addrs: gateway}, 1500); err != nil {
+	if err := connect(cable, end{node: behind, name: "host", addrs: gateway}, 1500); err != nil {
 		return nil, err
 	}
 	return h, node.addDefaults(addrsOf(gateway)...)

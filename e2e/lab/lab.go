@@ -12,6 +12,9 @@
 // writes what Neutron would write (see [Neutron]) and leaves alone everything
 // that the product is to do: addresses, rules and flows of br-ex.
 //
+// With [Options.Spine] there are two tops of rack, and the host is behind a spine
+// that shares its load between them.
+//
 // Read [Start] next, then [Chassis] and [Tor].
 package lab
 
@@ -49,6 +52,10 @@ type Options struct {
 	KeepDir bool          // leave logs and databases behind after Close
 	Log     io.Writer     // one line per step; nil for silence
 	Chassis []ChassisSpec // at most 100
+	// Spine puts a second top of rack beside the first, and a spine above both
+	// that shares its load between them. The host is behind the spine. Default
+	// routes come from there by BGP, and nobody has static ones.
+	Spine bool
 }
 
 // Lab is a running lab.
@@ -58,6 +65,8 @@ type Lab struct {
 	Central *Central
 	Chassis []*Chassis
 	Tor     *Tor
+	Tor2    *Tor // nil without a spine
+	Spine   *FRR // nil unless asked for
 	Host    *Host
 	Neutron *Neutron
 
@@ -120,8 +129,13 @@ func (l *Lab) wire() error {
 	if l.Central, err = newCentral(l); err != nil {
 		return err
 	}
-	if l.Tor, err = newTor(l); err != nil {
+	if l.Tor, err = newTor(l, "tor", "198.51.100.1"); err != nil {
 		return err
+	}
+	if l.opts.Spine {
+		if err := l.newSpine(); err != nil {
+			return err
+		}
 	}
 	if l.Host, err = newHost(l); err != nil {
 		return err
@@ -139,7 +153,7 @@ func (l *Lab) wire() error {
 // startDaemons brings everything up at once: only ovn-controller needs the
 // Southbound database, and it waits for it by itself.
 func (l *Lab) startDaemons(ctx context.Context) error {
-	starts := []func(context.Context) error{l.Central.start, l.Tor.start}
+	starts := []func(context.Context) error{l.Central.start, l.startFabric}
 	for _, c := range l.Chassis {
 		starts = append(starts, c.start)
 	}

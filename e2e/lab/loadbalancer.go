@@ -19,6 +19,9 @@ type LoadBalancerSpec struct {
 	// and the router between.
 	Switches []*Network
 	Router   *Router
+	// VIPOwner makes the VIP port as newer providers do, with device_owner
+	// ovn-lb:vip, for which Neutron does not empty the addresses.
+	VIPOwner bool
 }
 
 // LoadBalancer is an OVN load balancer and its VIP port, which is never bound.
@@ -26,13 +29,14 @@ type LoadBalancer struct {
 	Name string
 	ID   string // name of the row
 	Port *Port
+	Spec LoadBalancerSpec
 
 	neutron *Neutron
 }
 
 // LoadBalancer makes a load balancer.
 func (n *Neutron) LoadBalancer(ctx context.Context, s LoadBalancerSpec) (*LoadBalancer, error) {
-	lb := &LoadBalancer{Name: s.Name, ID: uuidFor("load balancer " + s.Name), neutron: n}
+	lb := &LoadBalancer{Name: s.Name, ID: uuidFor("load balancer " + s.Name), Spec: s, neutron: n}
 	name := "vip " + s.Name
 	lb.Port = &Port{
 		Name: name, ID: uuidFor("port " + name), Network: s.Network, MAC: macFor(name),
@@ -43,7 +47,11 @@ func (n *Neutron) LoadBalancer(ctx context.Context, s LoadBalancerSpec) (*LoadBa
 	}
 	var t transaction
 	t.add("lsp-add", s.Network.Switch(), lb.Port.ID)
-	// No addresses: Neutron leaves ARP for the VIP to the load balancer.
+	if s.VIPOwner {
+		lb.Port.owner, lb.Port.DeviceID = "ovn-lb:vip", "lb-"+lb.ID
+		t.add("set", "Logical_Switch_Port", lb.Port.ID, strset("addresses", lb.Port.addresses()))
+	}
+	// Otherwise no addresses: Neutron leaves ARP for the VIP to the load balancer.
 	t.add("set", "Logical_Switch_Port", lb.Port.ID, "enabled=true",
 		strset("port_security", lb.Port.addresses()), column("external_ids", lb.Port.externalIDs()))
 	lb.add(&t, s)
@@ -52,10 +60,6 @@ func (n *Neutron) LoadBalancer(ctx context.Context, s LoadBalancerSpec) (*LoadBa
 
 func (lb *LoadBalancer) add(t *transaction, s LoadBalancerSpec) {
 	vip := netip.AddrPortFrom(s.VIP, s.Port).String()
-	members := make([]string, len(s.Members))
-	for i, m := range s.Members {
-		members[i] = m.String()
-	}
 	ids := map[string]string{
 		"enabled": "True", "neutron:vip": s.VIP.String(), "neutron:vip_port_id": lb.Port.ID,
 		"octavia:healthmonitors": "[]",
@@ -65,7 +69,7 @@ func (lb *LoadBalancer) add(t *transaction, s LoadBalancerSpec) {
 	}
 	t.add("--id=@lb", "create", "Load_Balancer", "name="+lb.ID, "protocol=tcp",
 		"selection_fields=[ip_dst,ip_src,tp_dst,tp_src]", column("external_ids", ids),
-		column("vips", map[string]string{vip: strings.Join(members, ",")}))
+		column("vips", map[string]string{vip: lb.members()}))
 	if len(s.Members) == 0 {
 		return
 	}
@@ -75,6 +79,29 @@ func (lb *LoadBalancer) add(t *transaction, s LoadBalancerSpec) {
 	if s.Router != nil {
 		t.add("add", "Logical_Router", s.Router.LogicalName(), "load_balancer", "@lb")
 	}
+}
+
+// Float gives the VIP a floating IP as Neutron and Octavia do together: a NAT
+// row that stays centralised, because the VIP's port is never bound, and a
+// second VIP of the balancer.
+func (lb *LoadBalancer) Float(ctx context.Context, addr netip.Addr) (*FloatingIP, error) {
+	f, err := lb.neutron.FloatingIP(ctx, lb.Spec.Router, lb.Port, addr, false)
+	if err != nil {
+		return nil, err
+	}
+	return f, lb.neutron.commit(ctx, transaction{
+		"set", "Load_Balancer", lb.ID,
+		fmt.Sprintf("vips:%q=%q", netip.AddrPortFrom(addr, lb.Spec.Port), lb.members()),
+		fmt.Sprintf("external_ids:%q=%q", "neutron:vip_fip", addr),
+	})
+}
+
+func (lb *LoadBalancer) members() string {
+	members := make([]string, len(lb.Spec.Members))
+	for i, m := range lb.Spec.Members {
+		members[i] = m.String()
+	}
+	return strings.Join(members, ",")
 }
 
 // Delete removes the load balancer and its VIP port.

@@ -51,7 +51,13 @@ func parsePing(out string) (PingResult, error) {
 		seq, _ := strconv.Atoi(m[1])
 		answered[seq] = true
 	}
-	r := PingResult{Sent: sent, Received: received}
+	r := countAnswers(sent, answered)
+	r.Received = received
+	return r, nil
+}
+
+func countAnswers(sent int, answered map[int]bool) PingResult {
+	r := PingResult{Sent: sent, Received: len(answered)}
 	gap := 0
 	for seq := 1; seq <= sent; seq++ {
 		gap++
@@ -60,7 +66,7 @@ func parsePing(out string) (PingResult, error) {
 		}
 		r.LongestGap = max(r.LongestGap, gap)
 	}
-	return r, nil
+	return r
 }
 
 // AwaitPing pings until one request is answered.

@@ -1,9 +1,7 @@
 package lab_test
 
 import (
-	"context"
 	"io"
-	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -112,57 +110,12 @@ func TestLoadBalancer(t *testing.T) {
 	}))
 	check(t, router.AwaitGateway(ctx, hv2))
 	expose(t, hv2, public(t), netip.MustParseAddr("172.24.4.140"))
-	serve(t, vm, "10.40.0.11:8080", "here")
-	if got := fetch(t, ctx, "172.24.4.140:80"); got != "here" {
+	server := must[io.Closer](t)(vm.Serve(netip.MustParseAddrPort("10.40.0.11:8080"), "here"))
+	t.Cleanup(func() { check(t, server.Close()) })
+	if got := must[string](t)(shared.Host.AwaitFetch(ctx, netip.MustParseAddrPort("172.24.4.140:80"))); got != "here" {
 		t.Errorf("through the load balancer: got %q, want %q", got, "here")
 	}
 	check(t, lb.Delete(ctx))
-}
-
-// serve answers every TCP connection in a guest with a text. The socket stays
-// in the namespace it was made in.
-func serve(t *testing.T, vm *lab.VM, addr, text string) {
-	t.Helper()
-	var listener net.Listener
-	check(t, vm.Do(func() (err error) {
-		listener, err = net.Listen("tcp", addr)
-		return err
-	}))
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(conn, text)
-			_ = conn.Close()
-		}
-	}()
-}
-
-// fetch reads from the host what is served at an address, once it is.
-func fetch(t *testing.T, ctx context.Context, addr string) string {
-	t.Helper()
-	var text []byte
-	for {
-		err := shared.Host.Do(func() error {
-			conn, err := net.DialTimeout("tcp4", addr, time.Second)
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			check(t, conn.SetDeadline(time.Now().Add(2*time.Second)))
-			text, err = io.ReadAll(conn)
-			return err
-		})
-		if err == nil {
-			return string(text)
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("fetch from %s: %v", addr, err)
-		}
-	}
 }
 
 func TestPortMoves(t *testing.T) {

@@ -24,8 +24,8 @@ type Agent struct {
 	bin, config string
 }
 
-// New prepares bgp-ovn on a chassis: a configuration with the top of rack as
-// the only peers, IPv4 over IPv4 and IPv6 over IPv6. extra are lines added to
+// New prepares bgp-ovn on a chassis: a configuration with the tops of rack
+// as the only peers, IPv4 over IPv4 and IPv6 over IPv6. extra are lines added to
 // the configuration file.
 func New(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
 	a := &Agent{Chassis: c, bin: bin, config: filepath.Join(c.Dir, "bgp-ovn.yaml")}
@@ -40,10 +40,10 @@ func New(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
 }
 
 // Configure writes the configuration file: peerKeys are added to each of the
-// two peers, extra are further lines of the file.
+// two peers, or four with a second top of rack, extra are further lines of the file.
 func (a *Agent) Configure(peerKeys []string, extra ...string) error {
 	c := a.Chassis
-	lines := append([]string{
+	lines := []string{
 		"state: " + filepath.Join(c.Dir, "state.db"),
 		"socket: " + a.socket(),
 		"ovsdb_connection: " + c.OVSSocket(),
@@ -55,9 +55,11 @@ func (a *Agent) Configure(peerKeys []string, extra ...string) error {
 		fmt.Sprintf("  as: %d", lab.ChassisAS),
 		"  router_id: " + c.Loopback.String(),
 		"  peers:",
-		peer(c.TorAddr4.String(), "ipv4-unicast", peerKeys),
-		peer(c.TorAddr6.String(), "ipv6-unicast", peerKeys),
-	}, extra...)
+	}
+	for _, u := range c.Uplinks() {
+		lines = append(lines, peer(u.TorAddr4.String(), "ipv4-unicast", peerKeys), peer(u.TorAddr6.String(), "ipv6-unicast", peerKeys))
+	}
+	lines = append(lines, extra...)
 	if err := os.WriteFile(a.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
