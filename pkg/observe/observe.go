@@ -169,8 +169,10 @@ type Link struct {
 	Name  string     `json:"name"`
 	Index int        `json:"index"`
 	MAC   object.MAC `json:"mac"`
-	Up    bool       `json:"up"`
+	Up    bool       `json:"up"` // as its administrator wants it
 	MTU   int        `json:"mtu"`
+	// NoCarrier says that it is up and that nothing answers at its other end.
+	NoCarrier bool `json:"no_carrier,omitempty"`
 }
 
 // Link returns the device of that name.

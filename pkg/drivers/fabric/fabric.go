@@ -2,7 +2,8 @@
 // neighbours announce becomes routes in the main table, and what the node is to
 // originate besides the cloud's addresses becomes paths.
 //
-//   - L1: an accepted prefix is a route over all of its best paths,
+//   - L1: an accepted prefix is a route over all of its best paths; over those
+//     whose device has a carrier, while there is one,
 //   - L2: on request, the addresses of lo are announced,
 //   - L3: configured prefixes are announced.
 //
@@ -155,14 +156,9 @@ func (p *pass) accepts(prefix netip.Prefix) bool {
 func (p *pass) route(prefix netip.Prefix, paths []observe.LearnedPath) {
 	sources := []object.Source{why("L1", tableLearned, object.FamilyOf(prefix.Addr()).String())}
 	var hops []object.Hop
-	for _, path := range paths {
-		hop, problem := p.hop(path)
-		if problem != "" {
-			p.skip(tableLearned, prefix.String(), observe.SkipDegraded, "peer %s: %s", path.Peer, problem)
-			continue
-		}
-		hops = append(hops, hop)
-		sources = append(sources, why("L1", "peer", path.Peer))
+	for _, way := range p.ways(prefix, paths) {
+		hops = append(hops, way.hop)
+		sources = append(sources, why("L1", "peer", way.peer))
 	}
 	if len(hops) == 0 {
 		return

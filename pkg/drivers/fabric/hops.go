@@ -8,6 +8,40 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
+// way is a next hop that leads somewhere, and who announced it.
+type way struct {
+	hop  object.Hop
+	peer string
+}
+
+// ways finds those of a prefix. A device without a carrier loses what is sent to
+// it, and the session over it ends only with its hold time: its next hops are
+// left out, but not the last ones, which a carrier that comes back makes good.
+func (p *pass) ways(prefix netip.Prefix, paths []observe.LearnedPath) []way {
+	var all, alive []way
+	for _, path := range paths {
+		hop, problem := p.hop(path)
+		if problem != "" {
+			p.skip(tableLearned, prefix.String(), observe.SkipDegraded, "peer %s: %s", path.Peer, problem)
+			continue
+		}
+		all = append(all, way{hop, path.Peer})
+		if link, _ := p.host.Link(hop.Dev); !link.NoCarrier {
+			alive = append(alive, way{hop, path.Peer})
+		}
+	}
+	if len(alive) == 0 || len(alive) == len(all) {
+		return all
+	}
+	for _, w := range all {
+		if link, _ := p.host.Link(w.hop.Dev); link.NoCarrier {
+			p.skip(tableLearned, prefix.String(), observe.SkipDegraded,
+				"peer %s: next hop %s is behind device %s, which has no carrier", w.peer, w.hop.Via, w.hop.Dev)
+		}
+	}
+	return alive
+}
+
 // hop finds the way to a path's next hop, or says why there is none. Of the two
 // next hops of an IPv6 session the global one is taken if it is connected.
 func (p *pass) hop(path observe.LearnedPath) (object.Hop, string) {

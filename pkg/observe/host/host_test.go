@@ -133,6 +133,27 @@ func TestBridgePorts(t *testing.T) {
 	l.await("up", func(h *observe.Host) bool { a, ok := h.Link("a0"); return ok && a.Up })
 }
 
+// TestCarrier: a device whose other end goes down is up without a carrier.
+func TestCarrier(t *testing.T) {
+	l := newLab(t)
+	l.ip("link add v0 type veth peer name v1")
+	l.ip("link set v0 up")
+	l.open(Config{})
+	is := func(up, carrier bool) func(*observe.Host) bool {
+		return func(h *observe.Host) bool {
+			v, ok := h.Link("v0")
+			return ok && v.Up == up && v.NoCarrier == (up && !carrier)
+		}
+	}
+	l.await("no carrier yet", is(true, false))
+	l.ip("link set v1 up")
+	l.await("carrier", is(true, true))
+	l.ip("link set v1 down")
+	l.await("carrier lost", is(true, false))
+	l.ip("link set v0 down")
+	l.await("down", is(false, false))
+}
+
 // TestQuiet: what changes nothing that is observed makes no new revision.
 func TestQuiet(t *testing.T) {
 	l := newLab(t, "a0")

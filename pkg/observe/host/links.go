@@ -71,10 +71,9 @@ func linkFromMessage(m rtnl.Message) (observe.Link, bool) {
 	if !ok || header[0] == unix.AF_BRIDGE {
 		return observe.Link{}, false
 	}
-	l := observe.Link{
-		Index: int(rtnl.Uint32At(header, 4)),
-		Up:    rtnl.Uint32At(header, 8)&unix.IFF_UP != 0,
-	}
+	flags := rtnl.Uint32At(header, 8)
+	l := observe.Link{Index: int(rtnl.Uint32At(header, 4)), Up: flags&unix.IFF_UP != 0}
+	l.NoCarrier = l.Up && flags&unix.IFF_LOWER_UP == 0
 	for attrs.Next() {
 		switch attrs.Type {
 		case unix.IFLA_IFNAME:
