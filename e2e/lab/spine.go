@@ -59,7 +59,7 @@ func (l *Lab) newSpine() (err error) {
 		}
 		t.spine = addrsOf(here)
 		for _, a := range addrsOf(there) {
-			config.neighbours = append(config.neighbours, neighbour{addr: a, as: TorAS, originate: true})
+			config.neighbours = append(config.neighbours, neighbour{addr: a, as: TorAS, below: true})
 		}
 	}
 	l.Spine = newFRR(node, node.Dir, config.String)

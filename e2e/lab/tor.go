@@ -48,9 +48,11 @@ type bgpConfig struct {
 }
 
 type neighbour struct {
-	addr      netip.Addr
-	as        int
-	originate bool // a default route of the address's family
+	addr netip.Addr
+	as   int
+	// below says that it is a top of rack below the spine, which gets a default
+	// route; each session carries the family of its address only.
+	below bool
 }
 
 func (c bgpConfig) String() string {
@@ -75,8 +77,11 @@ func (c bgpConfig) String() string {
 		line(" address-family %s unicast", family)
 		line("  maximum-paths 16")
 		for _, n := range c.neighbours {
-			line("  neighbor %s activate", n.addr)
-			if n.originate && n.addr.Is4() == (family == IPv4) {
+			switch same := n.addr.Is4() == (family == IPv4); {
+			case !n.below:
+				line("  neighbor %s activate", n.addr)
+			case same:
+				line("  neighbor %s activate", n.addr)
 				line("  neighbor %s default-originate", n.addr)
 			}
 		}

@@ -65,9 +65,7 @@ func failover(t *testing.T, moving []string, to *lab.Chassis, do func(context.Co
 	for _, addr := range moving {
 		at(t, addr, to)
 	}
-	for _, tr := range running {
-		outcome(t, tr)
-	}
+	outcome(t, running...)
 	undisturbed(t, fixed)
 	for _, addr := range moving { // still
 		at(t, addr, to)
@@ -97,9 +95,7 @@ func stays(t *testing.T, addrs []string, on *lab.Chassis) {
 	ctx := testContext(t)
 	running := travellers(t)
 	check(t, on.Controller.Kill())
-	for _, tr := range running {
-		undisturbed(t, tr)
-	}
+	undisturbed(t, running...)
 	settled(t)
 	for _, addr := range addrs {
 		at(t, addr, on)

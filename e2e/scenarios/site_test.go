@@ -107,23 +107,33 @@ func traffic(t *testing.T, addr string) *lab.Traffic {
 const trafficInterval = 5 * time.Millisecond
 
 // outcome demands that the traffic goes on, ends it, and tells what was lost.
-func outcome(t *testing.T, tr *lab.Traffic) lab.PingResult {
+func outcome(t *testing.T, running ...*lab.Traffic) (all []lab.PingResult) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	// A second's worth: one answer could be a straggler of before.
-	if err := tr.AwaitAnswers(ctx, int(time.Second/trafficInterval/4)); err != nil {
-		t.Fatalf("the traffic to %s does not recover: %v", tr.To, err)
+	for i, tr := range running {
+		enough := 2
+		if i == 0 {
+			enough = 50 // a quarter of a second, after which nothing of before is on its way
+		}
+		if err := tr.AwaitAnswers(ctx, enough); err != nil {
+			t.Fatalf("the traffic to %s does not recover: %v", tr.To, err)
+		}
 	}
-	r := must[lab.PingResult](t)(tr.Stop())
-	t.Logf("%s: %d of %d lost, no answer for at most %s", tr.To, r.Sent-r.Received, r.Sent, time.Duration(r.LongestGap)*trafficInterval)
-	return r
+	for _, tr := range running {
+		r := must[lab.PingResult](t)(tr.Stop())
+		t.Logf("%s: %d of %d lost, no answer for at most %s", tr.To, r.Sent-r.Received, r.Sent, time.Duration(r.LongestGap)*trafficInterval)
+		all = append(all, r)
+	}
+	return all
 }
 
 // undisturbed demands that the traffic goes on and that none of it was lost.
-func undisturbed(t *testing.T, tr *lab.Traffic) {
+func undisturbed(t *testing.T, running ...*lab.Traffic) {
 	t.Helper()
-	if r := outcome(t, tr); !r.Lossless() {
-		t.Errorf("%s: %d of %d lost, want none", tr.To, r.Sent-r.Received, r.Sent)
+	for i, r := range outcome(t, running...) {
+		if !r.Lossless() {
+			t.Errorf("%s: %d of %d lost, want none", running[i].To, r.Sent-r.Received, r.Sent)
+		}
 	}
 }
