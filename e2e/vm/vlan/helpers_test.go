@@ -121,6 +121,15 @@ func settled(t *testing.T) {
 	}
 }
 
+// reload has the controller take a configuration with these further lines.
+func reload(t *testing.T, lines ...string) {
+	t.Helper()
+	check(t, shared.agent.Configure(nil, lines...))
+	if res := must[product.Result](t)(shared.agent.CLI(context.WithoutCancel(t.Context()), "reload")); res.Exit != 0 {
+		t.Fatalf("reload with %q: %s%s", lines, res.Out, res.Err)
+	}
+}
+
 // watchKernel records links, addresses, routes and rules that change on the
 // chassis, until called.
 func watchKernel(t *testing.T) (stop func() string) {

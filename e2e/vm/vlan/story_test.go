@@ -64,6 +64,42 @@ func TestGatewayOnVLAN(t *testing.T) {
 	}
 }
 
+// Behind a router with its gateway on a VLAN, a floating IP and tenants' own
+// addresses are reached through the VLAN's device.
+func TestTenantBehindVLAN(t *testing.T) {
+	ctx := storyContext(t)
+	gateway, fip, tenants := []string{"172.24.100.42", "2001:db8:100::42"}, "172.24.100.43", []string{"10.30.0.5", "2600:db8:30::5"}
+	n := must[*lab.Network](t)(shared.Neutron.TenantNetwork(ctx, "green", netip.MustParsePrefix("10.30.0.0/26"), netip.MustParsePrefix("2600:db8:30::/64")))
+	r := must[*lab.Router](t)(shared.Neutron.Router(ctx, lab.RouterSpec{
+		Name: "green", External: shared.v100, Gateways: []*lab.Chassis{shared.hv},
+		Addrs: []netip.Addr{netip.MustParseAddr(gateway[0]), netip.MustParseAddr(gateway[1])},
+	}))
+	check(t, r.Attach(ctx, n))
+	guest(t, "green-vm", n, tenants...)
+	floated := guest(t, "green-floated", n, "10.30.0.6")
+	f := must[*lab.FloatingIP](t)(shared.Neutron.FloatingIP(ctx, r, floated.Port, netip.MustParseAddr(fip), true))
+	routed(t, append(gateway, fip)...)
+	pings(t, fip)
+	withdrawn(t, tenants...)
+
+	reload(t, "expose_tenant_networks: true")
+	t.Cleanup(func() { reload(t) })
+	routed(t, tenants...)
+	pings(t, append(tenants, fip)...)
+	have := tables(t)
+	for _, want := range []string{
+		fip + " dev br-ex.100 ", "10.30.0.0/26 via 172.24.100.42 dev br-ex.100 ", "2600:db8:30::/64 via 2001:db8:100::42 dev br-ex.100 ",
+	} {
+		if !strings.Contains(have, want) {
+			t.Errorf("no route %s:\n%s", want, have)
+		}
+	}
+	check(t, f.Delete(ctx))
+	check(t, r.Delete(ctx))
+	withdrawn(t, append(append(gateway, tenants...), fip)...)
+	settled(t)
+}
+
 // A VLAN device that somebody takes away is put back with all that stood on it.
 func TestDeviceTakenAway(t *testing.T) {
 	addrs := []string{"172.24.100.32", "2001:db8:100::32"}
