@@ -19,8 +19,8 @@ const (
 
 // Routes is FRR's BGP table: the next hops of all usable paths of each prefix,
 // sorted. A path that graceful restart keeps as stale counts.
-func (t *FRR) Routes(ctx context.Context, f Family) (map[netip.Prefix][]netip.Addr, error) {
-	out, err := t.Vtysh(ctx, fmt.Sprintf("show bgp %s unicast json", f))
+func (f *FRR) Routes(ctx context.Context, family Family) (map[netip.Prefix][]netip.Addr, error) {
+	out, err := f.Vtysh(ctx, fmt.Sprintf("show bgp %s unicast json", family))
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +59,8 @@ func parseRoutes(text []byte) (map[netip.Prefix][]netip.Addr, error) {
 }
 
 // Peers maps every configured neighbour to the state of its session.
-func (t *FRR) Peers(ctx context.Context) (map[netip.Addr]string, error) {
-	out, err := t.Vtysh(ctx, "show bgp summary json")
+func (f *FRR) Peers(ctx context.Context) (map[netip.Addr]string, error) {
+	out, err := f.Vtysh(ctx, "show bgp summary json")
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +73,8 @@ func (t *FRR) Peers(ctx context.Context) (map[netip.Addr]string, error) {
 		return nil, fmt.Errorf("read BGP summary: %w", err)
 	}
 	peers := make(map[netip.Addr]string)
-	for _, f := range families {
-		for a, p := range f.Peers {
+	for _, family := range families {
+		for a, p := range family.Peers {
 			peers[a] = p.State
 		}
 	}

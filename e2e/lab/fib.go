@@ -37,9 +37,9 @@ func (e RouteEvent) String() string {
 }
 
 // FIB is what zebra installed in the kernel from BGP.
-func (t *FRR) FIB() (map[netip.Prefix][]NextHop, error) {
+func (f *FRR) FIB() (map[netip.Prefix][]NextHop, error) {
 	fib := make(map[netip.Prefix][]NextHop)
-	err := t.links(func(h *netlink.Handle) error {
+	err := f.links(func(h *netlink.Handle) error {
 		names, err := linkNames(h)
 		if err != nil {
 			return err
@@ -61,9 +61,9 @@ func (t *FRR) FIB() (map[netip.Prefix][]NextHop, error) {
 
 // WatchRoutes tells every change from now on, within microseconds of the
 // kernel's own message. The channel closes when ctx ends; it must be read.
-func (t *FRR) WatchRoutes(ctx context.Context) (<-chan RouteEvent, error) {
+func (f *FRR) WatchRoutes(ctx context.Context) (<-chan RouteEvent, error) {
 	var names map[int]string
-	err := t.links(func(h *netlink.Handle) (err error) {
+	err := f.links(func(h *netlink.Handle) (err error) {
 		names, err = linkNames(h)
 		return err
 	})
@@ -72,9 +72,9 @@ func (t *FRR) WatchRoutes(ctx context.Context) (<-chan RouteEvent, error) {
 	}
 	updates := make(chan netlink.RouteUpdate, 1024)
 	// Large: an event that does not fit is lost without a word.
-	options := netlink.RouteSubscribeOptions{Namespace: &t.ns, ReceiveBufferSize: 8 << 20, ReceiveBufferForceSize: true}
+	options := netlink.RouteSubscribeOptions{Namespace: &f.ns, ReceiveBufferSize: 8 << 20, ReceiveBufferForceSize: true}
 	if err := netlink.RouteSubscribeWithOptions(updates, ctx.Done(), options); err != nil {
-		return nil, fmt.Errorf("watch routes of %s: %w", t.Name, err)
+		return nil, fmt.Errorf("watch routes of %s: %w", f.Name, err)
 	}
 	events := make(chan RouteEvent, 1024)
 	go func() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -75,9 +76,9 @@ func (t *Traffic) AwaitAnswers(ctx context.Context, n int) error {
 
 // Stop ends it and says what became of the requests up to the last one that was
 // answered. Those after it may be on their way: call AwaitAnswers first to know
-// that they are.
+// that they are. To call it twice is the same as once.
 func (t *Traffic) Stop() (PingResult, error) {
-	if err := t.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := t.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return PingResult{}, fmt.Errorf("stop ping %s: %w", t.To, err)
 	}
 	<-t.read

@@ -24,19 +24,22 @@ func TestTenantNetwork(t *testing.T) {
 		reach  []string
 	}{
 		{
-			"host", []string{"expose_tenant_networks: true"},
+			"host",
+			[]string{"expose_tenant_networks: true"},
 			[]string{hosts4, hosts6, hostsULA},
 			[]string{net4, net6, netULA},
 			[]string{"10.20.0.5", "2600:db8:20::5", "fd00:20::5"},
 		},
 		{
-			"subnet", []string{"expose_tenant_networks: true", "advertisement_method_tenant_networks: subnet"},
+			"subnet",
+			[]string{"expose_tenant_networks: true", "advertisement_method_tenant_networks: subnet"},
 			[]string{net4, net6, netULA},
 			[]string{hosts4, hosts6, hostsULA},
 			[]string{"10.20.0.5", "2600:db8:20::5", "fd00:20::5"},
 		},
 		{
-			"global unicast only", []string{"expose_ipv6_gua_tenant_networks: true"},
+			"global unicast only",
+			[]string{"expose_ipv6_gua_tenant_networks: true"},
 			[]string{hosts6},
 			[]string{hosts4, net4, net6, hostsULA, netULA},
 			[]string{"2600:db8:20::5"},
