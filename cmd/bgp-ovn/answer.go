@@ -36,14 +36,14 @@ func (a *app) answerPlan(ctx context.Context, output string) (answer, error) {
 	return ans.with(output, r.Plan.String(), r.Plan)
 }
 
-// differs is the exit status for a plan: what another tool manages is no
+// differs is the exit status for a plan: what is meant to be otherwise is no
 // difference.
 func differs(p plan.Plan) int {
 	if !p.Empty() {
 		return exitDiffers
 	}
 	for _, n := range p.Notes {
-		if n.Block.Code != object.BlockUnmanaged {
+		if !n.Meant() {
 			return exitDiffers
 		}
 	}

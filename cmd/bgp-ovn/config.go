@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -94,7 +95,9 @@ type BGPConfig struct {
 		RestartTime  int `yaml:"restart_time"`  // seconds
 		DeferralTime int `yaml:"deferral_time"` // seconds
 	} `yaml:"graceful_restart"`
-	Peers []PeerConfig `yaml:"peers"`
+	Peers      []PeerConfig                `yaml:"peers"`
+	Attributes map[string]AttributesConfig `yaml:"attributes"`
+	Export     ExportConfig                `yaml:"export"`
 }
 
 // PeerConfig is an element of bgp.peers.
@@ -251,6 +254,7 @@ func (b *BGPConfig) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&b.Origin, "bgp-origin", b.Origin, "ORIGIN of our paths: igp, egp or incomplete")
 	fs.IntVar(&b.GracefulRestart.RestartTime, "bgp-graceful-restart-restart-time", b.GracefulRestart.RestartTime, "seconds that peers keep our routes while we restart; 0 turns it off")
 	fs.IntVar(&b.GracefulRestart.DeferralTime, "bgp-graceful-restart-deferral-time", b.GracefulRestart.DeferralTime, "seconds that we wait for the peers' End-of-RIB after a restart")
+	b.policyFlags(fs)
 	fs.Var((*peersFlag)(&b.Peers), "bgp-peers", "a neighbour as address=...,as=...[,port=...][,families=a+b][,password=...][,ttl_security][,multihop=n][,hold_time=s][,passive] and so on; may be repeated")
 }
 
@@ -319,11 +323,11 @@ func (c *cli) readFile(cfg *Config) error {
 func yamlError(err error) string {
 	text := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n  ", " ")
 	text = strings.TrimPrefix(text, "unmarshal errors: ")
-	for _, typ := range []string{"main.Config", "main.BGPConfig", "main.PeerConfig", "main.RoutingConfig", "main.FlowsConfig", "main.FuseConfig", "main.LearnConfig"} {
-		text = strings.ReplaceAll(text, "not found in type "+typ, "is not a key here; see docs/configuration.md")
-	}
-	return text
+	return unknownKey.ReplaceAllString(text, "is not a key here; see docs/configuration.md")
 }
+
+// unknownKey is how the library says that a struct has no such field.
+var unknownKey = regexp.MustCompile(`not found in type (main\.\w+|struct \{[^}]*\})`)
 
 // routerID resolves the BGP identifier.
 func (c *Config) routerID(encap []netip.Addr) (netip.Addr, error) {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 )
 
 func (c *cli) configCommand() *cobra.Command {
@@ -49,7 +51,7 @@ func reference() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s |\n", keys[f.Name], f.Name, def, strings.ReplaceAll(f.Usage, "|", "or"))
 	})
-	b.WriteString(referenceTail)
+	b.WriteString(referenceTail())
 	return b.String()
 }
 
@@ -78,7 +80,17 @@ variables, variables over the file. ` + "`bgp-ovn config check`" + ` checks all 
 |---|---|---|---|
 `
 
-const referenceTail = `
+// classTable lists the classes in order of precedence.
+func classTable() string {
+	var b strings.Builder
+	for _, c := range expose.Classes() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", c, c.Meaning())
+	}
+	return b.String()
+}
+
+func referenceTail() string {
+	return `
 ## Peers
 
 ` + "`bgp.peers`" + ` is a list; as flags, each neighbour is one ` + "`--bgp-peers`" + `:
@@ -109,7 +121,46 @@ const referenceTail = `
 
 ` + "`password`, `families`, `as`, `port`, `passive`, `local_address`, `allow_own_as`, `add_path_receive`" + ` and turning
 ` + "`llgr_time`" + ` or graceful restart on or off change the session only by ending it; the others change under it.
+
+## Path attributes
+
+` + "`bgp.attributes`" + ` gives what is announced as one class its own attributes; as flags, each class is one
+` + "`--bgp-attributes`" + `, such as ` + "`class=fip,communities=65000:100+no-export,med=20`" + `; in the variable, classes are separated by
+semicolons. A class that a flag names takes the place of the same one in the file.
+
+    bgp:
+      attributes:
+        fip: {communities: ["65000:100", no-export], med: 20}
+        gateway: {large_communities: ["4200000000:1:2"], local_pref: 200}
+
+| Key | Meaning |
+|---|---|
+| ` + "`communities`" + ` | COMMUNITIES (RFC 1997) as AS:VALUE, or graceful-shutdown, no-llgr, blackhole, no-export, no-advertise, no-export-subconfed, no-peer |
+| ` + "`large_communities`" + ` | LARGE_COMMUNITY (RFC 8092) as AS:VALUE:VALUE |
+| ` + "`med`" + ` | MULTI_EXIT_DISC, 0 to 4294967295 |
+| ` + "`local_pref`" + ` | LOCAL_PREF, 0 to 4294967295; sent to neighbours of our own AS only |
+
+| Class | What is announced as such |
+|---|---|
+` + classTable() + `
+A prefix that is wanted as several classes is announced once, with the attributes of the class that comes first in this
+table; ` + "`status`" + ` lists the others as outranked.
+
+## What may be announced
+
+Host prefixes are (/32, /128), and with ` + "`advertisement_method_tenant_networks: subnet`" + ` tenant subnets, and what
+` + "`originate`" + ` and ` + "`advertise_loopback`" + ` ask for. ` + "`bgp.export.allow`" + ` takes the place of the first two: only what lies in one
+of its ranges is announced then. ` + "`bgp.export.deny`" + ` keeps back what lies in one of its ranges, whatever allows it.
+
+    bgp:
+      export:
+        allow: ["203.0.113.0/24 le 32", "2001:db8:1::/48 le 128"]
+        deny: ["203.0.113.128/25 le 32"]
+
+What is kept back is routed on this node all the same. ` + "`plan`" + `, ` + "`status`" + ` and ` + "`explain`" + ` show it as
+` + "`filtered-by-policy`" + ` with the entry that did it; it counts as intended, not as something wrong.
 `
+}
 
 // version is set by the linker for releases.
 var version = ""

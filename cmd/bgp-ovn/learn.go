@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/host"
@@ -24,17 +25,7 @@ func (l *LearnConfig) validate(p *problems) {
 	p.check(l.Max > 0, "learn.max: %d: use 1 or more; an empty learn.accept learns nothing", l.Max)
 }
 
-func (l *LearnConfig) accept() ([]observe.PrefixRange, error) {
-	var out []observe.PrefixRange
-	for _, text := range l.Accept {
-		r, err := observe.ParsePrefixRange(text)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, nil
-}
+func (l *LearnConfig) accept() ([]observe.PrefixRange, error) { return prefixRanges(l.Accept) }
 
 func (c *Config) originate() ([]netip.Prefix, error) {
 	var out []netip.Prefix
@@ -48,8 +39,8 @@ func (c *Config) originate() ([]netip.Prefix, error) {
 	return out, nil
 }
 
-func (c *Config) fabricConfig() fabric.Config {
-	f := fabric.Config{Metric: c.Learn.Metric, Max: c.Learn.Max, Loopback: c.AdvertiseLoopback, Origin: origins[c.BGP.Origin]}
+func (c *Config) fabricConfig(opts expose.Options) fabric.Config {
+	f := fabric.Config{Metric: c.Learn.Metric, Max: c.Learn.Max, Loopback: c.AdvertiseLoopback, Expose: opts}
 	f.Accept, _ = c.Learn.accept() // validated
 	f.Originate, _ = c.originate() // validated
 	f.Source4, _ = netip.ParseAddr(c.Learn.Source4)

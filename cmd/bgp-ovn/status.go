@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type status struct {
 	Peers    []bgp.PeerState `json:"peers"`
 	Counts   []kindCount     `json:"counts"`
 	Notes    []string        `json:"not_as_wanted"`
+	Filtered []string        `json:"filtered_by_policy"`
 	Skipped  []observe.Skip  `json:"skipped"`
 	Rounds   uint64          `json:"rounds"`
 	Empty    uint64          `json:"empty_rounds"`
@@ -87,7 +89,7 @@ func (a *app) gather(ctx context.Context) status {
 	s := status{
 		Version: 1, Chassis: r.Snapshot.Chassis, Program: versionText(), Started: stats.Started, Frozen: r.Frozen,
 		Rounds: stats.Rounds, Empty: stats.EmptyRounds, Audits: stats.Audits, Steps: stats.Steps, Failed: stats.FailedSteps,
-		Problems: []problem{}, Peers: []bgp.PeerState{}, Notes: []string{}, Skipped: r.Skipped,
+		Problems: []problem{}, Peers: []bgp.PeerState{}, Notes: []string{}, Filtered: []string{}, Skipped: r.Skipped,
 	}
 	if a.db != nil {
 		s.Writes = a.db.Writes()
@@ -96,10 +98,12 @@ func (a *app) gather(ctx context.Context) status {
 	s.sources(a)
 	s.objects(r.Want, r.Have)
 	for _, n := range r.Plan.Notes {
-		if n.Block.Code == object.BlockUnmanaged {
-			continue
+		switch {
+		case n.Block.Code == object.BlockFiltered:
+			s.Filtered = append(s.Filtered, n.String())
+		case !n.Meant():
+			s.Notes = append(s.Notes, n.String())
 		}
-		s.Notes = append(s.Notes, n.String())
 	}
 	if n := len(s.Notes); n > 0 {
 		s.problem("not-as-wanted", fmt.Sprintf("%d objects are not as wanted; the first: %s", n, s.Notes[0]), "bgp-ovn plan")
@@ -227,13 +231,16 @@ func (s status) String() string {
 		fmt.Fprintf(&b, "last round %s, took %s: %s\n", ago(s.Last.At), s.Last.Took, s.Last.Summary)
 	}
 	fmt.Fprintf(&b, "rounds %d, of which %d changed nothing; audits %d; steps %d, failed %d; state writes %d\n", s.Rounds, s.Empty, s.Audits, s.Steps, s.Failed, s.Writes)
+	if n := len(s.Filtered); n > 0 {
+		fmt.Fprintf(&b, "filtered by policy: %d (bgp.export)\n", n)
+	}
 	for _, rule := range s.Shadows {
 		fmt.Fprintf(&b, "shadowed by rule: %s\n", rule)
 	}
 	for _, skip := range s.Skipped {
 		fmt.Fprintf(&b, "skipped: %s\n", skip)
 	}
-	for _, n := range s.Notes {
+	for _, n := range append(slices.Clip(s.Notes), s.Filtered...) {
 		fmt.Fprintf(&b, "%s\n", n)
 	}
 	return b.String()

@@ -86,6 +86,7 @@ func (b *BGPConfig) validate(p *problems) {
 	p.check(b.Listen.Port >= -1 && b.Listen.Port <= 65535 && b.Listen.Port != 0, "bgp.listen.port: %d: use 1 to 65535, or -1 not to listen", b.Listen.Port)
 	_, ok := origins[b.Origin]
 	p.check(ok, "bgp.origin: %q: use igp, egp or incomplete", b.Origin)
+	b.validatePolicy(p)
 	gr := b.GracefulRestart
 	p.check(gr.RestartTime >= 0 && gr.RestartTime <= 4095, "bgp.graceful_restart.restart_time: %d: use 0 to 4095 seconds (RFC 4724)", gr.RestartTime)
 	seen := map[string]bool{}
@@ -203,11 +204,11 @@ func (c *Config) driverConfig() drivers.Config {
 	opts.TableMin, opts.TableMax, _ = c.Routing.tableRange() // validated
 	opts.RulePriority = c.Routing.RulePriority
 	opts.Cookie, opts.FlowPriority = c.Flows.Cookie, c.Flows.Priority
-	opts.Origin = origins[c.BGP.Origin]
+	c.BGP.policy(&opts)
 	opts.HostSysctls = c.Sysctls.Manage
 	opts.ProxyPlainPorts = c.ProxyNDPPlainPorts
 	opts.ProxyAddrs, _ = c.proxyAddrs() // validated
-	return drivers.Config{Fabric: c.fabricConfig(), BGP: bgp.Config{
+	return drivers.Config{Fabric: c.fabricConfig(opts), BGP: bgp.Config{
 		Expose:         opts,
 		TenantNetworks: c.ExposeTenantNetworks, TenantGUA: c.ExposeIPv6GUATenantNetworks,
 		TenantMethod: bgp.Method(c.AdvertisementMethodTenant), AddressScopes: c.AddressScopes,

@@ -66,6 +66,14 @@ func ParsePrefixRange(text string) (PrefixRange, error) {
 	return r, nil
 }
 
+// String is the form that ParsePrefixRange reads.
+func (r PrefixRange) String() string {
+	if r.Exact() {
+		return r.Prefix.String()
+	}
+	return r.Prefix.String() + " le " + strconv.Itoa(r.Longest)
+}
+
 // Exact reports whether the range is one prefix.
 func (r PrefixRange) Exact() bool { return r.Longest == r.Prefix.Bits() }
 

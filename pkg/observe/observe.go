@@ -227,6 +227,7 @@ const (
 	SkipConflict   = "conflict"   // another row wants something else under the same key
 	SkipDegraded   = "degraded"   // the node lacks something that the row needs
 	SkipUnknown    = "unknown"    // what else decides about the row is not known
+	SkipOutranked  = "outranked"  // the address is announced with the attributes of another class
 )
 
 // String reads "Port_Binding vm-a: unreadable: ...".

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 )
 
@@ -61,6 +62,9 @@ func (e *Explanation) conclude(r Round) {
 	e.Advertised = !blocked
 	if blocked {
 		e.First, e.Code, e.Try = best.Text, best.Code, outbound[0].Try
+		if best.Code == object.BlockFiltered {
+			e.Try = "change bgp.export in the configuration, then bgp-ovn reload"
+		}
 	}
 	for _, a := range outbound {
 		if _, blocked := a.Blocked(); blocked && e.Advertised {

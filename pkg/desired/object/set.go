@@ -46,6 +46,8 @@ const (
 	BlockHeld        = "held"           // the row it came from cannot be read
 	BlockUnmanaged   = "kind-unmanaged" // this instance does not manage the kind
 	BlockUnverified  = "unverified"     // what it stands on cannot be read now
+	// BlockFiltered is meant by the operator and no trouble.
+	BlockFiltered = "filtered-by-policy" // the export filter keeps it from being announced
 )
 
 // Item is a value together with why it is there and what must precede it.
@@ -60,6 +62,9 @@ type Item struct {
 	Shared []Key
 	// Block is set on a wanted value that must not exist yet.
 	Block *Block
+	// Rank decides between two values for one key that both have one: the value
+	// of the higher rank stands for the reasons of both. 0 is none.
+	Rank uint8
 	// Marked is set by backends on what carries our mark of ownership.
 	Marked bool
 }
@@ -125,8 +130,10 @@ func Union(sets ...Set) Set {
 
 // Add puts it in the set. Adding an equal value twice merges provenance and
 // needs; an unblocked reason lifts a block, because one good reason is enough.
-// Adding a different value under the same key is a *ConflictError and leaves
-// the set as it was: the first one wins, so callers add in a fixed order.
+// Of two different values under one key that of the higher Rank stands and all
+// else is merged in the same way; without ranks, or with equal ones, it is a
+// *ConflictError and leaves the set as it was: the first one wins, so callers
+// add in a fixed order.
 func (s *Set) Add(it Item) error {
 	k := it.Value.Key()
 	old, ok := s.Get(k)
@@ -135,8 +142,14 @@ func (s *Set) Add(it Item) error {
 		return nil
 	}
 	if old.Value != it.Value {
-		return &ConflictError{Key: k, Have: old, Add: it}
+		if old.Rank == 0 || it.Rank == 0 || old.Rank == it.Rank {
+			return &ConflictError{Key: k, Have: old, Add: it}
+		}
+		if it.Rank < old.Rank {
+			it.Value = old.Value
+		}
 	}
+	it.Rank = max(old.Rank, it.Rank)
 	switch {
 	case it.Block != nil && old.Block == nil:
 		it.After, it.Shared, it.Block = old.After, old.Shared, nil

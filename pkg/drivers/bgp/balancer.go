@@ -53,7 +53,7 @@ func (p *pass) balancerVIP(n *expose.Network, port *observe.PortBinding, rows []
 			}
 			p.reportProblems(port)
 			for _, vip := range cidrAddrs(port) {
-				p.ExposeIP(n, vip, nil, p.why("R10", port), p.Why("R10", "Load_Balancer", lb.Name), p.whyHere("R10", gw.port))
+				p.vip.ExposeIP(n, vip, nil, p.why("R10", port), p.Why("R10", "Load_Balancer", lb.Name), p.whyHere("R10", gw.port))
 			}
 			return
 		}
@@ -107,7 +107,7 @@ func (p *pass) portForwardings() {
 			}
 			for _, vip := range lb.VIPAddrs() {
 				if inGatewaySubnet(gw.port, vip) && !p.hasPort(gw.lsp.Datapath, vip) {
-					p.ExposeIP(gw.network, vip, nil, p.Why("R12", "Load_Balancer", lb.Name), p.whyHere("R12", gw.port))
+					p.fip.ExposeIP(gw.network, vip, nil, p.Why("R12", "Load_Balancer", lb.Name), p.whyHere("R12", gw.port))
 				}
 			}
 		}
@@ -138,7 +138,7 @@ func (p *pass) gatewayRouter(port *observe.PortBinding, chassis string) {
 	p.reportProblems(port)
 	for _, nat := range port.NAT {
 		for _, addr := range nat.Addrs {
-			p.ExposeIP(n, addr, nil, p.why("R13", port))
+			p.As(expose.ClassGateway).ExposeIP(n, addr, nil, p.why("R13", port))
 		}
 	}
 	lrp, ok := p.sb.Port(port.Options["peer"])

@@ -60,8 +60,12 @@ type Config struct {
 // Driver implements desired.Driver.
 type Driver struct{ cfg Config }
 
-// New returns the driver.
-func New(cfg Config) *Driver { return &Driver{cfg} }
+// New returns the driver. Whoever has tenant networks advertised as subnets does
+// not have to allow subnets once more.
+func New(cfg Config) *Driver {
+	cfg.Expose.Export.Subnets = cfg.Expose.Export.Subnets || cfg.TenantMethod == MethodSubnet
+	return &Driver{cfg}
+}
 
 // Name is osp_ovn_bgp_driver.
 func (d *Driver) Name() string { return Name }
@@ -93,6 +97,7 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 // pass is one run over one snapshot.
 type pass struct {
 	*expose.Exposer
+	fip, vip *expose.Exposer // of floating IPs and of load balancers
 	cfg      Config
 	sb       *observe.Southbound
 	nb       *observe.Northbound // nil if it was not asked for
@@ -113,6 +118,7 @@ type pass struct {
 
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, nb: snap.NB, nbDoubt: snap.NorthboundDoubt(), host: snap.Host}
+	p.fip, p.vip = p.As(expose.ClassFIP), p.As(expose.ClassVIP)
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID
 	}

@@ -123,11 +123,42 @@ func config(t *testing.T, text string) (cfg bgp.Config, show string) {
 			}
 		case "host_sysctls":
 			cfg.Expose.HostSysctls = value == "true"
+		case "attributes":
+			class, a := attributes(t, value)
+			if cfg.Expose.Attributes == nil {
+				cfg.Expose.Attributes = map[expose.Class]expose.Attributes{}
+			}
+			cfg.Expose.Attributes[class] = a
+		case "export_allow":
+			cfg.Expose.Export.Allow = append(cfg.Expose.Export.Allow, prefixRange(t, value))
+		case "export_deny":
+			cfg.Expose.Export.Deny = append(cfg.Expose.Export.Deny, prefixRange(t, value))
 		default:
 			t.Fatalf("unknown option %q", line)
 		}
 	}
 	return cfg, show
+}
+
+// attributes reads "CLASS ATTRIBUTES", the latter as in the text of a path.
+func attributes(t *testing.T, text string) (expose.Class, expose.Attributes) {
+	t.Helper()
+	class, rest, _ := strings.Cut(text, " ")
+	v, err := object.Parse("path ipv4-unicast 192.0.2.1/32 next-hop self origin incomplete " + rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := v.(object.Path)
+	return expose.Class(class), expose.Attributes{Communities: p.Communities, LargeCommunities: p.LargeCommunities, MED: p.MED, LocalPref: p.LocalPref}
+}
+
+func prefixRange(t *testing.T, text string) observe.PrefixRange {
+	t.Helper()
+	r, err := observe.ParsePrefixRange(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // printSet prints one line an object: "!" and a code if it is blocked, and

@@ -78,7 +78,7 @@ func (p *pass) floatingIPs(port *observe.PortBinding) {
 		}
 		why := p.why("R5", port)
 		for _, addr := range nat.Addrs {
-			p.ExposeIP(n, addr, nil, why, p.whyHere("R5", guard))
+			p.fip.ExposeIP(n, addr, nil, why, p.whyHere("R5", guard))
 		}
 	}
 }

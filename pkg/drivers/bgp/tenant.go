@@ -136,14 +136,14 @@ func gatewayAddr(gw *observe.PortBinding, addr netip.Addr) (netip.Addr, bool) {
 // OVN load balancers, which are never bound (R9).
 func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
 	var addrs []netip.Addr
-	rule := "R8"
+	rule, e := "R8", p.Exposer
 	switch {
 	case port.Type == observe.PortVirtual, port.Type == observe.PortVIF && !port.Chassis.IsZero():
 		if addrs = portAddrs(port); len(addrs) == 0 && port.Unknown {
 			addrs = cidrAddrs(port)
 		}
 	case port.IsBalancerVIP():
-		rule, addrs = "R9", cidrAddrs(port)
+		rule, e, addrs = "R9", p.vip, cidrAddrs(port)
 	default:
 		return
 	}
@@ -152,7 +152,7 @@ func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
 		i := slices.IndexFunc(on, func(s subnet) bool { return s.prefix.Contains(addr) })
 		if i >= 0 && p.allowed(addr, port) {
 			why := append([]object.Source{p.why(rule, port)}, on[i].why...)
-			p.ExposeRemoteIP(on[i].network, addr, on[i].prefix, on[i].via, why...)
+			e.ExposeRemoteIP(on[i].network, addr, on[i].prefix, on[i].via, why...)
 		}
 	}
 }

@@ -44,6 +44,7 @@ func TestDocumentedDriver(t *testing.T) {
 func TestLabelDriver(t *testing.T) {
 	s, err := story.Parse(`include base
 port vm on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis cmp-1 up id expose=true
+port web on dp-pub mac "fa:16:3e:15:9e:f2 172.24.4.94" chassis cmp-1 up id expose=true id service=true
 port quiet on dp-pub mac "fa:16:3e:15:9e:f1 172.24.4.93" chassis cmp-1 up
 `)
 	if err != nil {
@@ -53,13 +54,15 @@ port quiet on dp-pub mac "fa:16:3e:15:9e:f1 172.24.4.93" chassis cmp-1 up
 	if err != nil {
 		t.Fatal(err)
 	}
-	var driver desired.Driver = LabelDriver{Options: expose.DefaultOptions()}
+	opts := expose.DefaultOptions()
+	opts.Attributes = map[expose.Class]expose.Attributes{expose.ClassVIP: {MED: object.MetricOf(7)}}
+	var driver desired.Driver = LabelDriver{Options: opts}
 	res := desired.Compute(snap, nil, object.Set{}, driver)
 	var got []string
 	for _, p := range object.Of[object.Path](res.Want) {
-		got = append(got, p.Prefix.String())
+		got = append(got, p.Prefix.String()+" med "+p.MED.String())
 	}
-	if strings.Join(got, " ") != "172.24.4.92/32" || len(res.Skipped) > 0 {
+	if strings.Join(got, ", ") != "172.24.4.92/32 med , 172.24.4.94/32 med 7" || len(res.Skipped) > 0 {
 		t.Errorf("got %v, skipped %v", got, res.Skipped)
 	}
 }

@@ -7,8 +7,9 @@ import (
 )
 
 // LabelDriver exposes the ports of an orchestrator that marks them with
-// external_ids:expose=true: those on provider networks where they are bound,
-// and the subnets of marked router ports on the node of the router's gateway.
+// external_ids:expose=true: those on provider networks where they are bound, as
+// VIPs if external_ids:service=true, and the subnets of marked router ports on
+// the node of the router's gateway.
 type LabelDriver struct{ Options expose.Options }
 
 // Name is what the configuration calls it.
@@ -45,6 +46,9 @@ func (d LabelDriver) port(e *expose.Exposer, networks *expose.Networks, port *ob
 	n, ok := networks.Of(port.Datapath)
 	if !ok {
 		return // not a provider network that this node reaches
+	}
+	if port.ExternalIDs["service"] == "true" {
+		e = e.As(expose.ClassVIP) // other path attributes than those of plain ports
 	}
 	for _, el := range port.Addresses {
 		for _, prefix := range el.Addrs {

@@ -7,7 +7,8 @@
 // an address), S (wiring of a subnet), A (advertisement), F (flows) and T
 // (routing tables).
 //
-// Read next: network.go for what a provider network is to this node.
+// Read next: network.go for what a provider network is to this node, class.go
+// for path attributes, export.go for what is not announced.
 package expose
 
 import (
@@ -37,6 +38,10 @@ type Options struct {
 	// ProxyPlainPorts adds NDP proxies for the subnets of ordinary ports, not
 	// only for those of gateways and virtual ports.
 	ProxyPlainPorts bool
+	// Attributes are the path attributes of each class that has some.
+	Attributes map[Class]Attributes
+	// Export says what may be announced.
+	Export Filter
 }
 
 // ProxyAddr is an IPv6 address that the kernel answers for on one provider
@@ -61,6 +66,13 @@ func DefaultOptions() Options {
 
 // Exposer fills one set on behalf of one driver.
 type Exposer struct {
+	*filling
+	// class is that of all announcements; empty leaves it to each call.
+	class Class
+}
+
+// filling is what Exposers of different classes share.
+type filling struct {
 	driver string
 	opts   Options
 	out    *object.Set
@@ -69,7 +81,19 @@ type Exposer struct {
 
 // New returns an Exposer that adds to out.
 func New(driver string, opts Options, out *object.Set) *Exposer {
-	return &Exposer{driver: driver, opts: opts, out: out}
+	return &Exposer{filling: &filling{driver: driver, opts: opts, out: out}}
+}
+
+// As returns an Exposer that adds to the same set and announces everything as
+// one class, rather than as what each call is most often used for.
+func (e *Exposer) As(class Class) *Exposer { return &Exposer{e.filling, class} }
+
+// classOr is the class to announce as.
+func (e *Exposer) classOr(usual Class) Class {
+	if e.class != "" {
+		return e.class
+	}
+	return usual
 }
 
 // Skips are the conflicts and other trouble met so far.
@@ -90,13 +114,31 @@ func (e *Exposer) add(v object.Value, why []object.Source, block *object.Block) 
 }
 
 // announce adds a path on top of everything that the network needs, and of
-// after.
-func (e *Exposer) announce(n *Network, prefix netip.Prefix, why []object.Source, after ...object.Key) {
+// after. What the filter keeps back is wanted all the same, and blocked, so that
+// it can be seen everywhere where something is missing.
+func (e *Exposer) announce(class Class, n *Network, prefix netip.Prefix, why []object.Source, after ...object.Key) {
 	ipv6 := prefix.Addr().Is6()
-	e.addItem(object.Item{
-		Value: object.NewPath(prefix, e.opts.Origin), Why: why, Block: n.announceBlock(ipv6),
-		Shared: n.needs(ipv6), After: after,
-	})
+	block := e.opts.Export.block(prefix, false)
+	if block == nil {
+		block = n.announceBlock(ipv6)
+	}
+	e.addPath(class, prefix, object.Item{Why: why, Block: block, Shared: n.needs(ipv6), After: after})
+}
+
+// Originate advertises a prefix on top of nothing, because the operator asked
+// for it by name: only bgp.export.deny keeps it back.
+func (e *Exposer) Originate(prefix netip.Prefix, why ...object.Source) {
+	e.addPath(e.classOr(ClassOriginate), prefix, object.Item{Why: why, Block: e.opts.Export.block(prefix, true)})
+}
+
+// addPath adds the path of a class. Paths of two classes for one prefix are one
+// announcement, with the attributes of the class that comes first.
+func (e *Exposer) addPath(class Class, prefix netip.Prefix, it object.Item) {
+	it.Value, it.Rank = e.opts.path(class, prefix), class.rank()
+	if len(e.opts.Attributes) > 0 {
+		e.reportRank(it)
+	}
+	e.addItem(it)
 }
 
 func (e *Exposer) addItem(it object.Item) bool {
@@ -119,7 +161,8 @@ type Gateway struct{ MAC object.MAC }
 
 // ExposeIP makes addr, an address of a port on this node, reachable through
 // network n: families W1 to W4 and A1. gw is nil for everything but router
-// ports.
+// ports. It is announced as ClassProvider, or with gw as ClassGateway, unless As
+// says otherwise.
 func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...object.Source) {
 	host := netip.PrefixFrom(addr, addr.BitLen())
 	route := object.NewRoute(n.Table, host, n.Dev, netip.Addr{})
@@ -129,17 +172,18 @@ func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...obje
 	e.rule(n, addr.Is6(), why)
 
 	if gw == nil {
-		e.announce(n, host, why, route.Key())
+		e.announce(e.classOr(ClassProvider), n, host, why, route.Key())
 		return
 	}
 	neigh := object.Neigh{Dev: n.Dev, Addr: addr, MAC: gw.MAC}
 	e.add(neigh, why, n.block)
-	e.announce(n, host, why, neigh.Key(), route.Key())
+	e.announce(e.classOr(ClassGateway), n, host, why, neigh.Key(), route.Key())
 }
 
 // ExposeSubnet wires subnet, which is routed through the local gateway address
 // via on network n: families S1 and S2. With announce it is advertised as well
-// (A2); otherwise the addresses inside are, one by one, by ExposeRemoteIP. It
+// (A2, ClassSubnet), if Options.Export lets subnets pass; otherwise the addresses
+// inside are, one by one, by ExposeRemoteIP. It
 // returns false if the same subnet is wired through another gateway already:
 // then nothing inside may be announced on behalf of this one.
 func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool, why ...object.Source) bool {
@@ -149,18 +193,18 @@ func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, 
 	}
 	e.rule(n, via.Is6(), why)
 	if announce {
-		e.announce(n, subnet, why, subnetNeeds(n, route, via)...)
+		e.announce(e.classOr(ClassSubnet), n, subnet, why, subnetNeeds(n, route, via)...)
 	}
 	return true
 }
 
 // ExposeRemoteIP advertises addr, an address of a port on any node that is
 // entered through this one: family A1 on top of ExposeSubnet's wiring of the
-// same subnet.
+// same subnet, as ClassTenant.
 func (e *Exposer) ExposeRemoteIP(n *Network, addr netip.Addr, subnet netip.Prefix, via netip.Addr, why ...object.Source) {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
 	host := netip.PrefixFrom(addr, addr.BitLen())
-	e.announce(n, host, why, subnetNeeds(n, route, via)...)
+	e.announce(e.classOr(ClassTenant), n, host, why, subnetNeeds(n, route, via)...)
 }
 
 // subnetNeeds are what a path through a tenant gateway stands on beside the

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -15,7 +16,8 @@ import (
 // configuration originates, and for one that neighbours announce: that is how
 // this node reaches it. It follows the same rules as Desired.
 func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
-	p := &pass{cfg: d.cfg, host: snap.Host, out: &object.Set{}}
+	ignored := &object.Set{}
+	p := &pass{cfg: d.cfg, host: snap.Host, out: ignored, Exposer: expose.New(Name, d.cfg.Expose, ignored)}
 	var out []reason.Account
 	if a, ok := p.explainLoopback(addr); ok {
 		out = append(out, a)
@@ -60,7 +62,7 @@ func (p *pass) explainOriginate(addr netip.Addr) (reason.Account, bool) {
 	return reason.Account{
 		What:   "address in originated prefix " + best.String(),
 		Steps:  []reason.Step{{Stage: "policy", Text: "the configuration originates " + best.String(), OK: true}},
-		Object: object.NewPath(best, p.cfg.Origin).Key(),
+		Object: object.NewPath(best, p.cfg.Expose.Origin).Key(),
 	}, true
 }
 

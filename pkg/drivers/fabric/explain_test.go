@@ -61,7 +61,7 @@ func TestExplainAgrees(t *testing.T) {
 				asked++
 				key := a.Object
 				if key.Kind == 0 {
-					key = object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), cfg.Origin).Key()
+					key = object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), cfg.Expose.Origin).Key()
 				}
 				if _, blocked := a.Blocked(); blocked == want.Has(key) {
 					t.Errorf("%s: %s: %s is wanted: %t, explained: %+v", path, addr, key.Text(), want.Has(key), a)

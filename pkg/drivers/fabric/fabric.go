@@ -22,6 +22,7 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -46,8 +47,8 @@ type Config struct {
 	Loopback bool
 	// Originate are prefixes to announce.
 	Originate []netip.Prefix
-	// Origin is the ORIGIN attribute of what is announced.
-	Origin object.Origin
+	// Expose are the attributes of what is announced, and the export filter.
+	Expose expose.Options
 }
 
 // Empty reports whether nothing is asked for.
@@ -64,7 +65,7 @@ func (d *Driver) Name() string { return Name }
 
 // Desired adds learned routes and the paths of the node itself.
 func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
-	p := &pass{cfg: d.cfg, host: snap.Host, out: out}
+	p := &pass{cfg: d.cfg, host: snap.Host, out: out, Exposer: expose.New(Name, d.cfg.Expose, out)}
 	if len(d.cfg.Accept) > 0 {
 		p.hold(snap.Learned)
 		if snap.Learned != nil && snap.Host != nil {
@@ -75,25 +76,21 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 		p.loopback()
 	}
 	for _, prefix := range d.cfg.Originate {
-		p.announce(prefix, why("L3", "configuration", "originate"))
+		p.Originate(prefix, p.Why("L3", "configuration", "originate"))
 	}
-	return p.skips
+	return p.Skips()
 }
 
 // pass is one run over one snapshot.
 type pass struct {
-	cfg   Config
-	host  *observe.Host
-	out   *object.Set
-	skips []observe.Skip
-}
-
-func why(rule, table, row string) object.Source {
-	return object.Source{Driver: Name, Rule: rule, Table: table, Row: row}
+	*expose.Exposer
+	cfg  Config
+	host *observe.Host
+	out  *object.Set
 }
 
 func (p *pass) skip(table, row, code, format string, args ...any) {
-	p.skips = append(p.skips, observe.Skip{Table: table, Row: row, Code: code, Text: fmt.Sprintf(format, args...)})
+	p.Skip(observe.Skip{Table: table, Row: row, Code: code, Text: fmt.Sprintf(format, args...)})
 }
 
 // hold keeps learned routes that are there while it is not known whether they
@@ -107,9 +104,7 @@ func (p *pass) hold(l *observe.Learned) {
 		return
 	}
 	for _, f := range []object.Family{object.IPv4Unicast, object.IPv6Unicast} {
-		p.skips = append(p.skips, observe.Skip{
-			Table: tableLearned, Row: f.String(), Code: observe.SkipDegraded, Text: text, Hold: true,
-		})
+		p.Skip(observe.Skip{Table: tableLearned, Row: f.String(), Code: observe.SkipDegraded, Text: text, Hold: true})
 	}
 }
 
@@ -154,11 +149,11 @@ func (p *pass) accepts(prefix netip.Prefix) bool {
 // route adds the route of one prefix over all next hops that lead somewhere.
 // The family is the first source because routes are held by it.
 func (p *pass) route(prefix netip.Prefix, paths []observe.LearnedPath) {
-	sources := []object.Source{why("L1", tableLearned, object.FamilyOf(prefix.Addr()).String())}
+	sources := []object.Source{p.Why("L1", tableLearned, object.FamilyOf(prefix.Addr()).String())}
 	var hops []object.Hop
 	for _, way := range p.ways(prefix, paths) {
 		hops = append(hops, way.hop)
-		sources = append(sources, why("L1", "peer", way.peer))
+		sources = append(sources, p.Why("L1", "peer", way.peer))
 	}
 	if len(hops) == 0 {
 		return
@@ -177,19 +172,16 @@ func (p *pass) bare(prefix netip.Prefix) object.Route {
 
 // loopback announces the addresses of lo that are not everybody's.
 func (p *pass) loopback() {
+	e := p.As(expose.ClassLoopback)
 	for _, a := range p.host.Addresses {
 		if isLoopback(a) {
-			p.announce(netip.PrefixFrom(a.Addr, a.Addr.BitLen()), why("L2", "address", a.Addr.String()))
+			e.Originate(netip.PrefixFrom(a.Addr, a.Addr.BitLen()), p.Why("L2", "address", a.Addr.String()))
 		}
 	}
 }
 
 // isLoopback reports whether it is an address of lo that is the node's own.
 func isLoopback(a observe.DeviceAddress) bool { return a.Dev == "lo" && !a.Addr.IsLoopback() }
-
-func (p *pass) announce(prefix netip.Prefix, source object.Source) {
-	p.add(object.Item{Value: object.NewPath(prefix, p.cfg.Origin), Why: []object.Source{source}})
-}
 
 func (p *pass) add(it object.Item) {
 	if err := p.out.Add(it); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -68,7 +69,7 @@ func scenario(t *testing.T, file string) {
 
 // config reads options under their names in the configuration file.
 func config(t *testing.T, text string) fabric.Config {
-	cfg := fabric.Config{Metric: 4098, Max: 100, Origin: object.OriginIncomplete}
+	cfg := fabric.Config{Metric: 4098, Max: 100, Expose: expose.DefaultOptions()}
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		var err error
@@ -85,6 +86,18 @@ func config(t *testing.T, text string) fabric.Config {
 			cfg.Max, err = strconv.Atoi(value)
 		case "advertise_loopback":
 			cfg.Loopback = value == "true"
+		case "export_deny":
+			var r observe.PrefixRange
+			r, err = observe.ParsePrefixRange(value)
+			cfg.Expose.Export.Deny = append(cfg.Expose.Export.Deny, r)
+		case "med":
+			class, med, _ := strings.Cut(value, " ")
+			var n uint64
+			n, err = strconv.ParseUint(med, 10, 32)
+			if cfg.Expose.Attributes == nil {
+				cfg.Expose.Attributes = map[expose.Class]expose.Attributes{}
+			}
+			cfg.Expose.Attributes[expose.Class(class)] = expose.Attributes{MED: object.MetricOf(uint32(n))}
 		case "originate":
 			cfg.Originate = append(cfg.Originate, netip.MustParsePrefix(value))
 		default:
@@ -142,6 +155,9 @@ func printSet(t *testing.T, s object.Set) string {
 		line := object.Text(it.Value)
 		if back, err := object.Parse(line); err != nil || back != it.Value {
 			t.Errorf("%s reads back as %v, %v", line, back, err)
+		}
+		if it.Block != nil {
+			line = "! " + line + "  (" + it.Block.Code + ")"
 		}
 		var why []string
 		for _, src := range it.Why {

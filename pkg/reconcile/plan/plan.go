@@ -99,6 +99,12 @@ type Note struct {
 	Why   []object.Source
 }
 
+// Meant reports whether the operator wants it that way: the kind is left to
+// another tool, or the export filter keeps the path back.
+func (n Note) Meant() bool {
+	return n.Block.Code == object.BlockUnmanaged || n.Block.Code == object.BlockFiltered
+}
+
 // Plan is the ordered difference.
 type Plan struct {
 	Ops   []Op

@@ -28,16 +28,22 @@ func (p Plan) String() string {
 // Summary is the last line of a printed plan.
 func (p Plan) Summary() string {
 	s := fmt.Sprintf("%d to create, %d to update, %d to delete", p.Count(Create), p.Count(Update, Restore), p.Count(Delete))
-	wrong, unmanaged := 0, 0
+	wrong, unmanaged, filtered := 0, 0, 0
 	for _, n := range p.Notes {
-		if n.Block.Code == object.BlockUnmanaged {
+		switch n.Block.Code {
+		case object.BlockUnmanaged:
 			unmanaged++
-		} else {
+		case object.BlockFiltered:
+			filtered++
+		default:
 			wrong++
 		}
 	}
 	if wrong > 0 {
 		s += fmt.Sprintf(", %d not as wanted", wrong)
+	}
+	if filtered > 0 {
+		s += fmt.Sprintf(", %d filtered by policy", filtered)
 	}
 	if unmanaged > 0 {
 		s += fmt.Sprintf(", %d left to others", unmanaged)

@@ -208,7 +208,7 @@ func printed(sb *observe.Southbound) string {
 // A group of datapaths is shared by balancers and rewritten in place: that is a
 // change, and what balancers are attached to follows.
 func TestGroupRewrittenInPlace(t *testing.T) {
-	s, err := NewStore(nil)
+	s, err := Southbound.NewStore(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestGroupRewrittenInPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	attached := func() []string {
-		sb := s.Southbound()
+		sb := s.Publish()
 		switches, _ := sb.BalancerDatapaths(sb.Balancers[0])
 		var out []string
 		for _, u := range switches {
