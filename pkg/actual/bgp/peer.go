@@ -27,20 +27,6 @@ const (
 	maxLLGRTime = 1<<24 - 1
 )
 
-// ResetsSession reports whether changing one into the other ends the session
-// and with it, for as long as the neighbour takes to come back, everything
-// announced over it. The rest (TTL, prefix limit, pauses, times) changes under
-// the session, the times that an OPEN carries to be proposed when it next comes
-// up. Releases of GoBGP before 3.29 end the session for a change of the TTL too.
-func ResetsSession(before, after object.Peer) bool {
-	after.HoldTime, after.TTLSecurity, after.Multihop = before.HoldTime, before.TTLSecurity, before.Multihop
-	after.PrefixLimit, after.ConnectRetry = before.PrefixLimit, before.ConnectRetry
-	if before.LLGRTime != 0 && after.LLGRTime != 0 {
-		after.LLGRTime = before.LLGRTime
-	}
-	return before != after
-}
-
 // peerToAPI is the neighbour as GoBGP takes it. restarting sets the Restart
 // State bit (RFC 4724 section 3): the neighbour shall keep what it has of us.
 func peerToAPI(p object.Peer, deferral time.Duration, restarting bool) (*api.Peer, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -109,37 +111,81 @@ func TestLastErrorSaysWhy(t *testing.T) {
 	}
 }
 
-// Whatever ResetsSession says must be what GoBGP does.
-func TestResetsSession(t *testing.T) {
-	base := passive("192.0.2.2", object.IPv4Unicast)
-	for name, change := range map[string]func(*object.Peer){
-		"hold time":    func(p *object.Peer) { p.HoldTime = 30 },
-		"multihop":     func(p *object.Peer) { p.Multihop = 4 },
-		"port":         func(p *object.Peer) { p.Port = 1799 },
-		"password":     func(p *object.Peer) { p.Password = "secret" },
-		"restart time": func(p *object.Peer) { p.RestartTime = 60 },
-		"families":     func(p *object.Peer) { p.Families = object.WordsOf("ipv4-unicast", "ipv6-unicast") },
-		"AS":           func(p *object.Peer) { p.AS = 65009 },
-		"passive":      func(p *object.Peer) { p.Passive = false },
-		"TTL security": func(p *object.Peer) { p.TTLSecurity = true },
-	} {
+// changesOfPeers has a case, or several, for each field of a peer.
+func changesOfPeers() map[string]func(before, after *object.Peer) {
+	return map[string]func(before, after *object.Peer){
+		"HoldTime":                func(_, p *object.Peer) { p.HoldTime = 30 },
+		"ConnectRetry":            func(_, p *object.Peer) { p.ConnectRetry = 5 },
+		"PrefixLimit":             func(_, p *object.Peer) { p.PrefixLimit = 1000 },
+		"Multihop":                func(_, p *object.Peer) { p.Multihop = 4 },
+		"TTLSecurity":             func(_, p *object.Peer) { p.TTLSecurity = true },
+		"Port":                    func(_, p *object.Peer) { p.Port = 1799 },
+		"Password":                func(_, p *object.Peer) { p.Password = "secret" },
+		"Families":                func(_, p *object.Peer) { p.Families = object.WordsOf("ipv4-unicast", "ipv6-unicast") },
+		"AS":                      func(_, p *object.Peer) { p.AS = 65009 },
+		"Passive":                 func(_, p *object.Peer) { p.Passive = false },
+		"LocalAddress":            func(_, p *object.Peer) { p.LocalAddress = netip.MustParseAddr("192.0.2.1") },
+		"AllowOwnAS":              func(_, p *object.Peer) { p.AllowOwnAS = 1 },
+		"AddPathReceive":          func(_, p *object.Peer) { p.AddPathReceive = true },
+		"RestartTime":             func(_, p *object.Peer) { p.RestartTime = 60 },
+		"RestartTime, another":    func(b, p *object.Peer) { b.RestartTime, p.RestartTime = 60, 90 },
+		"LLGRTime":                func(b, p *object.Peer) { b.RestartTime, p.RestartTime, p.LLGRTime = 60, 60, 60 },
+		"LLGRTime, another":       func(b, p *object.Peer) { b.RestartTime, p.RestartTime, b.LLGRTime, p.LLGRTime = 60, 60, 60, 90 },
+		"HoldTime and Families":   func(_, p *object.Peer) { p.HoldTime, p.Families = 30, object.WordsOf("ipv6-unicast") },
+		"HoldTime and the limits": func(_, p *object.Peer) { p.HoldTime, p.PrefixLimit, p.ConnectRetry = 30, 7, 9 },
+	}
+}
+
+// What Peer.Resets says of a change is what the neighbour sees of it.
+func TestResets(t *testing.T) {
+	for name, change := range changesOfPeers() {
 		t.Run(name, func(t *testing.T) {
-			var seen events
-			b := start(t, func(c *bgp.Config) { c.OnPeer = seen.add })
-			apply(t, b, create(base))
+			before := passive("192.0.2.2", object.IPv4Unicast)
+			after := before
+			change(&before, &after)
+			b := start(t, nil)
+			apply(t, b, create(before))
 			n := newNeighbour(t, neighbourAS, "192.0.2.2")
 			n.dial("192.0.2.2", "192.0.2.1", nil, object.IPv4Unicast)
-			established(t, b, base.Address)
-			after := base
-			change(&after)
-			apply(t, b, []object.Change{{Before: base, After: after}})
-			// GoBGP replaces a peer within the call, so its state tells at once.
-			reset := stateOf(t, b, base.Address).State != bgp.Established
-			if want := bgp.ResetsSession(base, after); reset != want {
-				t.Errorf("the session was reset: %t, ResetsSession says %t", reset, want)
+			n.sees(0, true)
+			apply(t, b, []object.Change{{Before: before, After: after}})
+			if why := before.Resets(after); len(why) > 0 {
+				n.sees(1, false)
+				return
 			}
+			// What is announced afterwards arrives, over the session that was there.
+			apply(t, b, create(path("203.0.113.7/32")))
+			n.expect(object.IPv4Unicast, map[string]string{"203.0.113.7/32": "192.0.2.1"})
+			n.sees(0, true)
 		})
 	}
+}
+
+func TestEveryFieldOfAPeerHasACase(t *testing.T) {
+	cases := changesOfPeers()
+	for i := range reflect.TypeFor[object.Peer]().NumField() {
+		if name := reflect.TypeFor[object.Peer]().Field(i).Name; cases[name] == nil && name != "Address" {
+			t.Errorf("no case for %s: add one, and decide in object.Peer.Resets", name)
+		}
+	}
+}
+
+// sees waits until the neighbour has lost its session so many times; up says
+// whether it must have it now.
+func (n *neighbour) sees(lost uint32, up bool) {
+	n.t.Helper()
+	eventually(n.t, 20*time.Second, func() (missing string) {
+		err := n.s.ListPeer(context.Background(), &api.ListPeerRequest{}, func(p *api.Peer) {
+			established := p.State.SessionState == api.PeerState_ESTABLISHED
+			if p.State.Flops != lost || up && !established {
+				missing = fmt.Sprintf("the neighbour lost its session %d times, want %d; it is %s now", p.State.Flops, lost, p.State.SessionState)
+			}
+		})
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		return missing
+	})
 }
 
 // GoBGP forgets to take the password off the listening socket.

@@ -92,7 +92,7 @@ func (d *differ) wanted() {
 		case !ok:
 			d.build(Op{Verb: Create, After: it.Value, Why: it.Why})
 		case have.Value != it.Value:
-			d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why})
+			d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why, Note: updateNote(have.Value, it.Value)})
 		}
 	}
 }
