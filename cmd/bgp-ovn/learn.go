@@ -55,13 +55,14 @@ func (c *Config) followsEVPN() bool {
 	})
 }
 
-// openLearned follows what neighbours announce, if there are any and some of it
-// is accepted. Sessions have as long to come up as after a graceful restart.
+// openLearned follows what neighbours announce; of that nothing, if nothing is
+// accepted, because a reload can change that. Sessions have as long to come up as
+// after a graceful restart.
 func (a *app) openLearned() error {
-	accept, _ := a.cfg.Learn.accept() // validated
-	if a.join == nil || a.speaker == nil || len(accept) == 0 && !a.cfg.followsEVPN() {
+	if a.join == nil || a.speaker == nil {
 		return nil
 	}
+	accept, _ := a.cfg.Learn.accept() // validated
 	settle := time.Duration(a.cfg.BGP.GracefulRestart.DeferralTime) * time.Second
 	if len(a.cfg.BGP.Peers) == 0 {
 		settle = 0 // there is nobody to wait for
@@ -80,6 +81,6 @@ func (a *app) openLearned() error {
 		return fmt.Errorf("follow what neighbours announce: %w", err)
 	}
 	a.onClose(source.Close)
-	a.join.Learned = source
+	a.learned, a.join.Learned = source, source
 	return nil
 }

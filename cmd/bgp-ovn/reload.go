@@ -62,8 +62,9 @@ var reloadable = []string{
 	"drivers", "reconcile_interval", "expose_tenant_networks", "expose_ipv6_gua_tenant_networks",
 	"advertisement_method_tenant_networks", "address_scopes", "expose_port_forwardings", "expose_gateway_routers",
 	"provider_unknown_mac_from_cidrs", "proxy_ndp_plain_ports", "proxy_ndp_addresses", "bgp.peers", "bgp.origin",
-	"bgp.graceful_restart.restart_time", "flows.priority",
-	"sysctls.manage", "fuse.share", "fuse.least", "fuse.hold",
+	"bgp.attributes", "bgp.export.allow", "bgp.export.deny", "bgp.graceful_restart.restart_time", "flows.priority",
+	"advertise_loopback", "originate", "learn.accept", "learn.source4", "learn.source6", "learn.metric", "learn.max",
+	"sysctls.manage", "fuse.share", "fuse.least", "fuse.hold", "log.level", "metrics.listen",
 }
 
 // reload reads the configuration again and returns the keys that changed.
@@ -89,7 +90,20 @@ func (a *app) reload() ([]string, error) {
 	}
 	wishes, err := cfg.wishes()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the running configuration stays: %w", err)
+	}
+	if slices.Contains(changed, "metrics.listen") { // the last thing that can fail
+		l, err := a.metrics.open(cfg.Metrics.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("the running configuration stays: %w", err)
+		}
+		a.metrics.serve(l)
+	}
+	level, _ := cfg.logLevel() // validated
+	a.level.Set(level)
+	if a.learned != nil {
+		accept, _ := cfg.Learn.accept() // validated
+		a.learned.Accept(accept)
 	}
 	a.current = cfg
 	a.ctl.Reconfigure(wishes)

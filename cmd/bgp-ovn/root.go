@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 
 	"github.com/hashicorp/go-multierror"
@@ -35,6 +36,8 @@ type cli struct {
 	exit       int
 	// flags holds the configuration's flags as given on the command line.
 	flags *pflag.FlagSet
+	// level is that of all loggers; a reload can change it.
+	level slog.LevelVar
 }
 
 // Main runs one command and returns its exit status.

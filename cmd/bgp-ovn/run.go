@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -71,14 +69,17 @@ func (c *cli) runForever(ctx context.Context, cfg *Config) error {
 	defer func() { _ = a.Close() }() // the process ends: nothing can be done about it
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	a.load, a.current = c.loadConfig, cfg
+	a.load, a.current, a.level = c.loadConfig, cfg, &c.level
 	wait, err := a.serve(ctx, m.Handler())
 	if err != nil {
 		return err
 	}
-	if err := a.serveMetrics(ctx, m.Handler()); err != nil {
+	a.metrics = newMetricsServer(ctx, m.Handler(), a.log)
+	l, err := a.metrics.open(cfg.Metrics.Listen)
+	if err != nil {
 		return err
 	}
+	a.metrics.serve(l)
 	go a.reloadOnHangup(ctx, c)
 	a.sayUnfinished()
 	go watchdog(ctx, c, a)
@@ -102,30 +103,6 @@ func (a *app) sourceMetrics(m *metrics.Metrics) {
 		m.Source("northbound", a.nb.Status().Synced)
 	}
 	m.Source("open_vswitch", a.ovs.Status().Connected)
-}
-
-// serveMetrics listens on metrics.listen, if it is set.
-func (a *app) serveMetrics(ctx context.Context, h http.Handler) error {
-	if a.cfg.Metrics.Listen == "" {
-		return nil
-	}
-	l, err := net.Listen("tcp", a.cfg.Metrics.Listen)
-	if err != nil {
-		return fmt.Errorf("metrics.listen: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", h)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("metrics listener", "err", err)
-		}
-	}()
-	go func() {
-		<-ctx.Done()
-		_ = srv.Close()
-	}()
-	return nil
 }
 
 // notify tells systemd; without systemd it does nothing.

@@ -21,6 +21,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/host"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/state"
@@ -42,7 +43,10 @@ type app struct {
 	speaker *bgp.Backend // nil without one
 	db      *state.DB    // nil without one
 
-	reader *actual.Reader
+	reader  *actual.Reader
+	learned *rib.Source    // nil without a speaker
+	metrics *metricsServer // nil where there is no reload
+	level   *slog.LevelVar // of log; nil where there is no reload
 	// load reads the configuration again; nil where there is no reload.
 	load func() (*Config, error)
 	// current is the configuration after the last reload. What other goroutines
@@ -73,7 +77,8 @@ const (
 
 func (c *cli) logger(cfg *Config) *slog.Logger {
 	level, _ := cfg.logLevel() // validated
-	opts := &slog.HandlerOptions{Level: level}
+	c.level.Set(level)
+	opts := &slog.HandlerOptions{Level: &c.level}
 	if cfg.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(c.stderr, opts))
 	}

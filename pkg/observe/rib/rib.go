@@ -43,7 +43,7 @@ type Resolver interface {
 // Config says what to follow.
 type Config struct {
 	Speaker Speaker
-	// Accept are the unicast prefixes of interest.
+	// Accept are the unicast prefixes of interest; see Source.Accept.
 	Accept []observe.PrefixRange
 	// EVPN follows the family l2vpn-evpn, too.
 	EVPN bool
@@ -89,8 +89,9 @@ type Source struct {
 	fault string
 	known listing // what was listed last
 
-	mu    sync.Mutex
-	state *observe.Learned
+	mu     sync.Mutex
+	state  *observe.Learned
+	accept []observe.PrefixRange
 }
 
 var _ observe.Source[*observe.Learned] = (*Source)(nil)
@@ -101,7 +102,8 @@ func Open(cfg Config) (*Source, error) {
 	s := &Source{
 		cfg: cfg, log: cfg.Logger, stop: stop, done: make(chan struct{}),
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		state: &observe.Learned{Revision: 1, Unsettled: "the speaker has not been asked yet"},
+		accept: cfg.Accept,
+		state:  &observe.Learned{Revision: 1, Unsettled: "the speaker has not been asked yet"},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -125,6 +127,16 @@ func (s *Source) Read(context.Context) (*observe.Learned, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state, nil
+}
+
+// Accept changes which prefixes are of interest. What it adds is known a moment
+// later.
+func (s *Source) Accept(ranges []observe.PrefixRange) {
+	s.mu.Lock()
+	s.accept = ranges
+	s.mu.Unlock()
+	s.due.unicast.Store(true)
+	signal(s.wake)
 }
 
 // Close ends the following.
@@ -259,8 +271,11 @@ func (s *Source) list(ctx context.Context, unicast, evpn bool) (next listing, er
 
 // listUnicast asks for each accepted range. Ranges may overlap.
 func (s *Source) listUnicast(ctx context.Context) ([]observe.LearnedPath, error) {
+	s.mu.Lock()
+	accept := s.accept
+	s.mu.Unlock()
 	var out []observe.LearnedPath
-	for _, r := range s.cfg.Accept {
+	for _, r := range accept {
 		paths, err := s.cfg.Speaker.Learned(ctx, r.Prefix, r.Exact())
 		if err != nil {
 			return nil, err

@@ -142,6 +142,25 @@ func TestFollows(t *testing.T) {
 	}
 }
 
+// What is accepted can change under way, without an event of the speaker.
+func TestAccept(t *testing.T) {
+	s := &table{tells: true, all: 1, up: 1, paths: []bgp.LearnedPath{
+		path("0.0.0.0/0", "192.0.2.2", false), path("10.1.0.0/16", "192.0.2.2", false), path("10.2.0.0/16", "192.0.2.2", false),
+	}}
+	src := open(t, s, 0)
+	if l := await(t, src, "nothing accepted", func(l *observe.Learned) bool { return l.Unsettled == "" }); len(l.Paths) != 0 {
+		t.Errorf("learned %+v", l.Paths)
+	}
+	wide, err := observe.ParsePrefixRange("10.0.0.0/8 le 16")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.Accept([]observe.PrefixRange{wide})
+	await(t, src, "the two of the range", count(2))
+	src.Accept(nil)
+	await(t, src, "nothing again", count(0))
+}
+
 // The end of a graceful restart is not told; nothing else is by a speaker that
 // is elsewhere.
 func TestAsks(t *testing.T) {
