@@ -16,33 +16,59 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 func (c *cli) reloadCommand() *cobra.Command {
-	return &cobra.Command{
+	var dryRun bool
+	cmd := &cobra.Command{
 		Use: "reload", Short: "make the running controller read its configuration again", Args: cobra.NoArgs,
 		Long: `reload checks the new configuration first and applies nothing of a bad one. What
 changed is applied as a difference: sessions that did not change stay up. Keys
 that only a restart can change are an error that names them. SIGHUP does the
-same. The flags and variables that the controller was started with still count.`,
+same. The flags and variables that the controller was started with still count.
+
+--dry-run prints what would be done, among it which sessions would be ended, and
+does nothing; what neighbours announce in a range that is new in learn.accept is
+not known then. Exit status: 0 nothing to do, 2 differences, 1 error.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := c.loadConfig()
 			if err != nil {
 				return err
 			}
-			ans, err := c.ask(cmd.Context(), cfg, http.MethodPost, "/v1/reload", nil)
+			method := http.MethodPost
+			if dryRun {
+				method = http.MethodGet
+			}
+			ans, err := c.ask(cmd.Context(), cfg, method, "/v1/reload", nil)
 			if err != nil {
 				return err
 			}
 			return c.print(ans)
 		},
 	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be done, and do nothing")
+	return cmd
 }
 
-// reloaded is the answer of reload.
+// reloaded is the answer of reload. Plan is what a dry run would lead to.
 type reloaded struct {
-	Version int      `json:"version"`
-	Changed []string `json:"changed"`
+	Version int        `json:"version"`
+	Changed []string   `json:"changed"`
+	Plan    *plan.Plan `json:"plan,omitempty"`
+}
+
+func (r reloaded) String() string {
+	text := "nothing changed\n"
+	if len(r.Changed) > 0 {
+		text = "changed: " + strings.Join(r.Changed, ", ") + "\n"
+	}
+	if r.Plan != nil {
+		text += r.Plan.String()
+	}
+	return text
 }
 
 func (a *app) answerReload(output string) (answer, error) {
@@ -50,11 +76,27 @@ func (a *app) answerReload(output string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	text := "nothing changed\n"
-	if len(changed) > 0 {
-		text = "changed: " + strings.Join(changed, ", ") + "\n"
+	res := reloaded{Version: 1, Changed: changed}
+	return answer{}.with(output, res.String(), res)
+}
+
+// answerReloadPreview is a reload without its effects.
+func (a *app) answerReloadPreview(ctx context.Context, output string) (answer, error) {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	n, err := a.reread()
+	if err != nil {
+		return answer{}, err
 	}
-	return answer{}.with(output, text, reloaded{Version: 1, Changed: changed})
+	r, err := a.ctl.Preview(ctx, n.wishes)
+	if err != nil {
+		return answer{}, err
+	}
+	if r.ReadErr != nil {
+		return answer{}, fmt.Errorf("part of reality cannot be read, and no plan is worth anything: %w", r.ReadErr)
+	}
+	res := reloaded{Version: 1, Changed: n.changed, Plan: &r.Plan}
+	return answer{exit: differs(r.Plan)}.with(output, res.String(), res)
 }
 
 // reloadable are the keys that Reconfigure can change.
@@ -67,17 +109,23 @@ var reloadable = []string{
 	"sysctls.manage", "fuse.share", "fuse.least", "fuse.hold", "log.level", "metrics.listen",
 }
 
-// reload reads the configuration again and returns the keys that changed.
-func (a *app) reload() ([]string, error) {
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
+// next is a configuration that a reload can take up.
+type next struct {
+	cfg     *Config
+	changed []string // keys
+	wishes  reconcile.Wishes
+}
+
+// reread reads the configuration again. An error means that nothing of it can
+// be taken up.
+func (a *app) reread() (next, error) {
 	cfg, err := a.load()
 	if err != nil {
-		return nil, fmt.Errorf("the running configuration stays: %w", err)
+		return next{}, staysAsItIs(err)
 	}
-	changed := differingKeys(reflect.ValueOf(*a.current), reflect.ValueOf(*cfg), "")
+	n := next{cfg: cfg, changed: differingKeys(reflect.ValueOf(*a.current), reflect.ValueOf(*cfg), "")}
 	var restart []string
-	for _, key := range changed {
+	for _, key := range n.changed {
 		if !slices.Contains(reloadable, key) {
 			restart = append(restart, key)
 		}
@@ -86,29 +134,41 @@ func (a *app) reload() ([]string, error) {
 		restart = append(restart, "bgp.peers to the first one with l2vpn-evpn")
 	}
 	if len(restart) > 0 {
-		return nil, fmt.Errorf("the running configuration stays: only a restart can change %s", strings.Join(restart, ", "))
+		return next{}, staysAsItIs(fmt.Errorf("only a restart can change %s", strings.Join(restart, ", ")))
 	}
-	wishes, err := cfg.wishes()
+	if n.wishes, err = cfg.wishes(); err != nil {
+		return next{}, staysAsItIs(err)
+	}
+	return n, nil
+}
+
+func staysAsItIs(err error) error { return fmt.Errorf("the running configuration stays: %w", err) }
+
+// reload takes up the configuration and returns the keys that changed.
+func (a *app) reload() ([]string, error) {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	n, err := a.reread()
 	if err != nil {
-		return nil, fmt.Errorf("the running configuration stays: %w", err)
+		return nil, err
 	}
-	if slices.Contains(changed, "metrics.listen") { // the last thing that can fail
-		l, err := a.metrics.open(cfg.Metrics.Listen)
+	if slices.Contains(n.changed, "metrics.listen") { // the last thing that can fail
+		l, err := a.metrics.open(n.cfg.Metrics.Listen)
 		if err != nil {
-			return nil, fmt.Errorf("the running configuration stays: %w", err)
+			return nil, staysAsItIs(err)
 		}
 		a.metrics.serve(l)
 	}
-	level, _ := cfg.logLevel() // validated
+	level, _ := n.cfg.logLevel() // validated
 	a.level.Set(level)
 	if a.learned != nil {
-		accept, _ := cfg.Learn.accept() // validated
+		accept, _ := n.cfg.Learn.accept() // validated
 		a.learned.Accept(accept)
 	}
-	a.current = cfg
-	a.ctl.Reconfigure(wishes)
-	a.log.Info("configuration reloaded", "changed", changed)
-	return changed, nil
+	a.current = n.cfg
+	a.ctl.Reconfigure(n.wishes)
+	a.log.Info("configuration reloaded", "changed", n.changed)
+	return n.changed, nil
 }
 
 // differingKeys lists the keys of the file whose values differ.

@@ -97,6 +97,9 @@ func (a *app) mux(metrics http.Handler) *http.ServeMux {
 	get("POST /v1/audit", func(ctx context.Context, q url.Values) (answer, error) {
 		return a.answerAudit(ctx, q.Get("output"), true)
 	})
+	get("GET /v1/reload", func(ctx context.Context, q url.Values) (answer, error) {
+		return a.answerReloadPreview(ctx, q.Get("output"))
+	})
 	get("POST /v1/reload", func(_ context.Context, q url.Values) (answer, error) { return a.answerReload(q.Get("output")) })
 	mux.Handle("GET /metrics", metrics)
 	return mux
