@@ -119,8 +119,9 @@ func referenceTail() string {
 | ` + "`prefix_limit`" + ` | 0 | end the session when the neighbour announces more prefixes of one family; 0 for no limit |
 | ` + "`connect_retry`" + ` | 3 | seconds between attempts to connect, at least 2 |
 
-` + "`password`, `families`, `as`, `port`, `passive`, `local_address`, `allow_own_as`, `add_path_receive`" + ` and turning
-` + "`llgr_time`" + ` or graceful restart on or off change the session only by ending it; the others change under it.
+` + "`password`, `families`, `as`, `port`, `passive`, `local_address`, `allow_own_as`, `add_path_receive`" + `, turning
+` + "`llgr_time`" + ` on or off and ` + "`bgp.graceful_restart.restart_time`" + ` change the session only by ending it; the others change under
+it, ` + "`hold_time`" + ` and ` + "`llgr_time`" + ` for when it next comes up. ` + "`bgp-ovn reload --dry-run`" + ` says which it will be.
 
 ## Path attributes
 

@@ -86,6 +86,17 @@ func (b *BGPConfig) policy(opts *expose.Options) {
 	}
 }
 
+// forbidden is what of the export filter holds for paths that are kept although
+// nothing is known of their rows.
+func (c *Config) forbidden() func(object.Key) *object.Block {
+	var opts expose.Options
+	c.BGP.policy(&opts)
+	if len(opts.Export.Deny) == 0 {
+		return nil
+	}
+	return func(k object.Key) *object.Block { return opts.Export.Denied(k.Prefix) }
+}
+
 func metric(v *uint32) object.Metric {
 	if v == nil {
 		return object.Metric{}

@@ -317,7 +317,7 @@ func (a *app) control(obs reconcile.Observer, backends []actual.Backend, w wirin
 		return err
 	}
 	conf := reconcile.Config{
-		Observer: obs, Drivers: wishes.Drivers, Fixed: wishes.Fixed, Backends: a.reader, Journal: reconcile.NoJournal{},
+		Observer: obs, Drivers: wishes.Drivers, Fixed: wishes.Fixed, Forbidden: wishes.Forbidden, Backends: a.reader, Journal: reconcile.NoJournal{},
 		AuditInterval: wishes.AuditInterval, Fuse: wishes.Fuse, StartupGrace: a.cfg.StartupGrace,
 		DryRun: w.dryRun, Log: a.log, Refresh: a.refresh,
 	}
@@ -337,7 +337,7 @@ func (a *app) control(obs reconcile.Observer, backends []actual.Backend, w wirin
 // wishes builds the part of a controller that a reload can replace.
 func (c *Config) wishes() (reconcile.Wishes, error) {
 	w := reconcile.Wishes{
-		Fixed: c.peers(), AuditInterval: time.Duration(c.ReconcileInterval) * time.Second,
+		Fixed: c.peers(), Forbidden: c.forbidden(), AuditInterval: time.Duration(c.ReconcileInterval) * time.Second,
 		Fuse: reconcile.FuseConfig{Share: c.Fuse.Share, Least: c.Fuse.Least, Hold: c.Fuse.Hold},
 	}
 	for _, name := range c.Drivers {

@@ -14,7 +14,7 @@ func (c *Controller) Preview(ctx context.Context, w Wishes) (Round, error) {
 	defer func() {
 		c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails = cfg, derived, settled, confident, fuse, fails
 	}()
-	c.cfg.Drivers, c.cfg.Fixed, c.fuse.cfg = w.Drivers, w.Fixed, w.Fuse
-	c.derived.valid, c.settled, c.fails = false, nil, maps.Clone(c.fails)
+	c.adopt(w)
+	c.fails = maps.Clone(c.fails)
 	return c.plan(ctx, true)
 }

@@ -50,6 +50,9 @@ type Config struct {
 	Fixed    []object.Item
 	Backends *actual.Reader
 	Journal  Journal
+	// Forbidden says why a path must not be announced even where everything is
+	// held; nil for one that may be. The field may be nil too.
+	Forbidden func(object.Key) *object.Block
 	// Unmanaged kinds are left alone.
 	Unmanaged []object.Kind
 	// AuditInterval is the period of complete reads; 0 turns them off.
@@ -142,6 +145,7 @@ type pair struct{ want, have object.Set }
 type Wishes struct {
 	Drivers       []desired.Driver
 	Fixed         []object.Item
+	Forbidden     func(object.Key) *object.Block
 	Fuse          FuseConfig
 	AuditInterval time.Duration
 }
@@ -150,8 +154,7 @@ type Wishes struct {
 // difference like any other: sessions that did not change stay up.
 func (c *Controller) Reconfigure(w Wishes) {
 	c.round.Lock()
-	c.cfg.Drivers, c.cfg.Fixed, c.fuse.cfg = w.Drivers, w.Fixed, w.Fuse
-	c.derived.valid, c.settled = false, nil
+	c.adopt(w)
 	c.round.Unlock()
 	c.mu.Lock()
 	c.audit = w.AuditInterval
@@ -160,6 +163,12 @@ func (c *Controller) Reconfigure(w Wishes) {
 	case c.kick <- struct{}{}:
 	default:
 	}
+}
+
+// adopt takes up wishes; whoever calls it holds round.
+func (c *Controller) adopt(w Wishes) {
+	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
+	c.derived.valid, c.settled = false, nil
 }
 
 func (c *Controller) auditInterval() time.Duration {

@@ -96,6 +96,11 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 	r := Round{Started: c.cfg.Clock.Now(), Complete: true, LastKnown: true, Frozen: why.Error()}
 	r.Want = c.cfg.Journal.LastKnown()
 	tiePathsToRoutes(&r.Want)
+	for _, it := range r.Want.SortedOf(object.KindPath) {
+		if it.Block = c.forbidden(it.Value.Key()); it.Block != nil {
+			r.Want.Put(it)
+		}
+	}
 	for _, it := range c.cfg.Fixed {
 		r.Want.Put(it)
 	}
@@ -246,7 +251,10 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 		return nil
 	}
 	structure := unreadableStructure(r)
-	return func(_ object.Key, why []object.Source) *object.Block {
+	return func(k object.Key, why []object.Source) *object.Block {
+		if c.forbidden(k) != nil {
+			return nil
+		}
 		if r.Frozen != "" && !movedAway(r, why) {
 			return &object.Block{Code: object.BlockFrozen, Text: r.Frozen}
 		}
@@ -271,6 +279,14 @@ func heldText(s observe.Skip) string {
 		return fmt.Sprintf("%s %s: %s", s.Table, s.Row, s.Text)
 	}
 	return fmt.Sprintf("%s %s cannot be read: %s", s.Table, s.Row, s.Text)
+}
+
+// forbidden asks Config.Forbidden about a path.
+func (c *Controller) forbidden(k object.Key) *object.Block {
+	if c.cfg.Forbidden == nil || k.Kind != object.KindPath {
+		return nil
+	}
+	return c.cfg.Forbidden(k)
 }
 
 // Desired is the first half of a round: what is wanted, without a look at what

@@ -25,12 +25,10 @@ type Filter struct {
 // block says why a prefix is kept back; nil if it is not. Asked is set for what
 // the operator asked for by name.
 func (f *Filter) block(prefix netip.Prefix, asked bool) *object.Block {
-	for _, r := range f.Deny {
-		if r.Contains(prefix) {
-			return filtered("bgp.export.deny has %s", r)
-		}
-	}
+	denied := f.Denied(prefix)
 	switch {
+	case denied != nil:
+		return denied
 	case asked:
 		return nil
 	case len(f.Allow) == 0 && (prefix.IsSingleIP() || f.Subnets):
@@ -44,6 +42,16 @@ func (f *Filter) block(prefix netip.Prefix, asked bool) *object.Block {
 		}
 	}
 	return filtered("it lies in no range of bgp.export.allow")
+}
+
+// Denied says which entry of Deny has the prefix; nil if none has.
+func (f *Filter) Denied(prefix netip.Prefix) *object.Block {
+	for _, r := range f.Deny {
+		if r.Contains(prefix) {
+			return filtered("bgp.export.deny has %s", r)
+		}
+	}
+	return nil
 }
 
 func filtered(format string, args ...any) *object.Block {
