@@ -157,7 +157,8 @@ type Host struct {
 	// Links are the devices of our network namespace, by name.
 	Links []Link `json:"links"`
 	// Addresses are those of devices, but for link-local ones and, on other
-	// devices than lo, host prefixes: nothing is connected through them.
+	// devices than lo and that of our VTEP, host prefixes: nothing is connected
+	// through them.
 	Addresses []DeviceAddress `json:"addresses,omitempty"`
 	// Tables are routing tables that have a name in rt_tables or hold routes
 	// that are not ours, by number.
@@ -173,6 +174,10 @@ type Link struct {
 	MTU   int        `json:"mtu"`
 	// NoCarrier says that it is up and that nothing answers at its other end.
 	NoCarrier bool `json:"no_carrier,omitempty"`
+	// Table is the routing table of a VRF device (IFLA_VRF_TABLE); 0 for others.
+	Table uint32 `json:"table,omitempty"`
+	// Ours says that it carries our alias.
+	Ours bool `json:"ours,omitempty"`
 }
 
 // Link returns the device of that name.

@@ -11,11 +11,7 @@ import (
 // exposed (family B): the bridge up, its address, its settings, a VLAN device
 // for each tagged localnet, and the flows of every patch port that exists.
 func (e *Exposer) Base(ns *Networks) {
-	for _, b := range ns.bridges {
-		why := []object.Source{e.Why("R0", "Bridge", b.Name)}
-		e.add(object.Device{Name: b.Name, Up: true}, why, b.block)
-		e.device(b.Name, b, b.Position, why)
-	}
+	e.Bridges(ns, "R0")
 	for _, n := range ns.localnets {
 		why := []object.Source{e.Why("R0", "Port_Binding", n.Localnet)}
 		if n.VLAN != 0 && ns.devices[n.Dev] == n.Bridge {
@@ -32,8 +28,19 @@ func (e *Exposer) Base(ns *Networks) {
 			}
 		}
 	}
+}
+
+// Bridges adds the part of Base that is about the bridges themselves and the
+// node, for drivers that take traffic from OVN in another way than by the flows
+// of Base. rule is the driver's own name for it.
+func (e *Exposer) Bridges(ns *Networks, rule string) {
+	for _, b := range ns.bridges {
+		why := []object.Source{e.Why(rule, "Bridge", b.Name)}
+		e.add(object.Device{Name: b.Name, Up: true}, why, b.block)
+		e.device(b.Name, b, b.Position, why)
+	}
 	if e.opts.HostSysctls && len(ns.bridges) > 0 {
-		why := []object.Source{e.Why("R0", "Open_vSwitch", "ovn-bridge-mappings")}
+		why := []object.Source{e.Why(rule, "Open_vSwitch", "ovn-bridge-mappings")}
 		e.add(forwarding[0], why, nil)
 		e.add(forwarding[1], why, nil)
 		e.add(object.Sysctl{Path: "net/ipv4/conf/all/rp_filter", Val: "0"}, why, nil)

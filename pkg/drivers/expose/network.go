@@ -103,6 +103,19 @@ func (ns *Networks) Of(datapath observe.UUID) (*Network, bool) {
 // from here or not.
 func (ns *Networks) IsProvider(datapath observe.UUID) bool { return ns.datapaths[datapath] }
 
+// All returns one network for each localnet row whose physical network is mapped
+// here, by logical_port.
+func (ns *Networks) All() []*Network { return ns.localnets }
+
+// Tables returns the routing tables of the bridges.
+func (ns *Networks) Tables() []uint32 {
+	var out []uint32
+	for _, b := range ns.bridges {
+		out = append(out, b.Table)
+	}
+	return out
+}
+
 // findBridges collects the mapped bridges by position.
 func (ns *Networks) findBridges(snap observe.Snapshot, opts Options) []observe.Skip {
 	var skips []observe.Skip
@@ -225,6 +238,19 @@ func (n *Network) wiredBlock() *object.Block {
 	return nil
 }
 
+// Patch returns the patch port by which OVN is connected to the network's bridge.
+// While traffic of the network cannot pass it, the block says why.
+func (n *Network) Patch() (observe.PatchPort, *object.Block) {
+	patch, _ := n.Bridge.ovs.Patch(n.Localnet)
+	return patch, n.wiredBlock()
+}
+
+// Block says why nothing can be connected to the bridge; nil if it is there.
+func (b *Bridge) Block() *object.Block { return b.block }
+
+// MadePort returns the port of ours of that name on the bridge.
+func (b *Bridge) MadePort(name string) (observe.MadePort, bool) { return b.ovs.MadePort(name) }
+
 func (n *Network) needs(ipv6 bool) []object.Key { return n.needsOf[index(ipv6)] }
 
 // announceBlock is what keeps the paths of the network back. The two families
@@ -246,6 +272,10 @@ func index(ipv6 bool) int {
 	}
 	return 0
 }
+
+// Forwarding is the node's setting without which no packet of the family leaves
+// through another device than it came in by.
+func Forwarding(ipv6 bool) object.Sysctl { return forwarding[index(ipv6)] }
 
 // forwarding are the settings without which no packet leaves through another
 // device than it came in by.

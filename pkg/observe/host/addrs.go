@@ -20,6 +20,8 @@ type address struct {
 	index int
 	addr  netip.Addr
 	net   netip.Prefix
+	// alone says that nothing is connected through it.
+	alone bool
 }
 
 // readAddrs reads all addresses anew. The caller holds mu, or is alone.
@@ -59,11 +61,12 @@ func (s *Source) noteAddress(m rtnl.Message) {
 }
 
 // addresses lists them by device and address, without those of devices that
-// are not known. The caller holds mu.
+// are not known, and without host prefixes but those of lo and of the device of
+// our VTEP. The caller holds mu.
 func (s *Source) addresses() []observe.DeviceAddress {
 	var out []observe.DeviceAddress
 	for a := range s.addrs {
-		if l, ok := s.links[a.index]; ok {
+		if l, ok := s.links[a.index]; ok && (!a.alone || l.Name == s.cfg.VTEP) {
 			out = append(out, observe.DeviceAddress{Dev: l.Name, Addr: a.addr, Net: a.net})
 		}
 	}
@@ -73,9 +76,8 @@ func (s *Source) addresses() []observe.DeviceAddress {
 	return out
 }
 
-// addressFromMessage returns false for what nothing is connected through:
-// link-local addresses, which every device has, and host prefixes but those of
-// lo. Our own addresses on bridges are of the latter sort.
+// addressFromMessage returns false for link-local addresses, which every device
+// has.
 func addressFromMessage(m rtnl.Message) (address, bool) {
 	header, attrs, ok := m.Header(unix.SizeofIfAddrmsg)
 	if !ok {
@@ -98,6 +100,6 @@ func addressFromMessage(m rtnl.Message) (address, bool) {
 		a.addr = far
 	}
 	a.net = netip.PrefixFrom(far, int(header[1])).Masked()
-	hostOnly := a.net.IsSingleIP() && far == a.addr && a.index != loopback
-	return a, a.net.IsValid() && !a.addr.IsLinkLocalUnicast() && !hostOnly
+	a.alone = a.net.IsSingleIP() && far == a.addr && a.index != loopback
+	return a, a.net.IsValid() && !a.addr.IsLinkLocalUnicast()
 }

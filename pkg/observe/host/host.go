@@ -39,6 +39,9 @@ type Config struct {
 	// TableRange is the first and the last table that may become ours. Only
 	// these are looked into for the routes of others.
 	TableRange [2]uint32
+	// VTEP is the device that VXLAN is sent from, if it is configured: its
+	// addresses count even if nothing is connected through them.
+	VTEP string
 	// Queue is the size in bytes of the queue for notifications; 1 MiB by
 	// default.
 	Queue int

@@ -20,7 +20,7 @@ func (s *Source) readLinks(ctx context.Context) error {
 		q.Begin(unix.RTM_GETLINK, 0, make([]byte, unix.SizeofIfInfomsg)...)
 		q.Uint32(unix.IFLA_EXT_MASK, skipStats)
 	}, func() { links = make(map[int]observe.Link) }, func(m rtnl.Message) error {
-		if l, ok := linkFromMessage(m); ok {
+		if l, ok := s.linkFromMessage(m); ok {
 			links[l.Index] = l
 		}
 		return nil
@@ -54,7 +54,7 @@ func (s *Source) note(m rtnl.Message) {
 		s.noteAddress(m)
 		return
 	}
-	l, ok := linkFromMessage(m)
+	l, ok := s.linkFromMessage(m)
 	switch {
 	case !ok:
 	case m.Type == unix.RTM_NEWLINK:
@@ -66,7 +66,7 @@ func (s *Source) note(m rtnl.Message) {
 
 // linkFromMessage returns false for what is not about the device itself: the
 // kernel reports ports of a bridge with the same type of message.
-func linkFromMessage(m rtnl.Message) (observe.Link, bool) {
+func (s *Source) linkFromMessage(m rtnl.Message) (observe.Link, bool) {
 	header, attrs, ok := m.Header(unix.SizeofIfInfomsg)
 	if !ok || header[0] == unix.AF_BRIDGE {
 		return observe.Link{}, false
@@ -84,7 +84,32 @@ func linkFromMessage(m rtnl.Message) (observe.Link, bool) {
 			if len(attrs.Data) == len(object.MAC{}) {
 				l.MAC = object.MAC(attrs.Data)
 			}
+		case unix.IFLA_IFALIAS:
+			l.Ours = s.cfg.Marks.Alias != "" && attrs.Text() == s.cfg.Marks.Alias
+		case unix.IFLA_LINKINFO:
+			l.Table = vrfTable(attrs.Data)
 		}
 	}
 	return l, l.Name != ""
 }
+
+// vrfTable is the routing table of a VRF device; 0 for other types.
+func vrfTable(info []byte) uint32 {
+	vrf := false
+	for a := rtnl.AttrsOf(info); a.Next(); {
+		switch a.Type {
+		case unix.IFLA_INFO_KIND:
+			vrf = a.Text() == object.LinkVRF
+		case unix.IFLA_INFO_DATA:
+			for d := rtnl.AttrsOf(a.Data); vrf && d.Next(); {
+				if d.Type == vrfTableAttr {
+					return d.Uint32()
+				}
+			}
+		}
+	}
+	return 0
+}
+
+// vrfTableAttr is IFLA_VRF_TABLE of <linux/if_link.h>.
+const vrfTableAttr = 1

@@ -17,8 +17,13 @@ import (
 //	patch br-ex provnet-c1 ofport 1   a patch port; "ofport none", or "gone"
 //	made veth-ovs-1001 on br-ex ofport 7
 //	                                  a port of ours on a bridge; "ofport none", or "made veth-ovs-1001 gone"
+//	vrf vrf-7 table 7 ours            a VRF device, ours or not; "gone"
+//	address 192.0.2.1/32 dev lo       an address of a device; "gone" at the end
+//	learned type-5 10.9.0.0/24 rd 192.0.2.2:7 next-hop 192.0.2.2 vni 7 rt 65000:7 router-mac 52:54:..
+//	                                  a route of EVPN; "gone" after the NLRI; "learned nothing" ends all others
+//	noroute 192.0.2.2                 next hops to which no route leads; "gone" before them ends it
+//	unsettled "why"                   learned routes may be missing; an empty why ends it
 //	device eth0 mac 3a:..             a device that is no bridge, or a bridge's with another MAC; "gone"
-//	address eth0 10.1.0.9/24          an address of a device, whose network is connected; "gone"
 //	table 201 name br-ex              an entry of rt_tables; "table 201 foreign"
 //	localnet provnet-c1 on dp-pub network public tag 100
 //	port vm on dp-pub mac "MAC IP" chassis cmp-1 up cidrs "IP/len"
@@ -42,7 +47,11 @@ func heads() map[string]func(*Story, *reader) {
 		"patch":      patch,
 		"made":       made,
 		"device":     device,
+		"vrf":        vrf,
 		"address":    address,
+		"learned":    learned,
+		"noroute":    noRoute,
+		"unsettled":  func(s *Story, r *reader) { s.routes().unsettled = r.word() },
 		"table":      table,
 		"localnet":   port(observe.PortLocalnet),
 		"port":       port(observe.PortVIF),
@@ -113,17 +122,6 @@ func device(s *Story, r *reader) {
 	s.devices[name] = observe.Link{Name: name, MAC: r.mac(), Up: true, MTU: 1500}
 }
 
-func address(s *Story, r *reader) {
-	name := r.word()
-	p, err := netip.ParsePrefix(r.word())
-	r.check(err)
-	a := observe.DeviceAddress{Dev: name, Addr: p.Addr(), Net: p.Masked()}
-	s.addresses = slices.DeleteFunc(slices.Clone(s.addresses), func(have observe.DeviceAddress) bool { return have == a })
-	if !r.gone() {
-		s.addresses = append(s.addresses, a)
-	}
-}
-
 func patch(s *Story, r *reader) {
 	name, localnet := r.word(), r.word()
 	have, ok := s.bridges[name]
@@ -177,6 +175,31 @@ func made(s *Story, r *reader) {
 	}
 	b.Made = append(b.Made, p)
 	slices.SortFunc(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
+}
+
+// vrf tells of a VRF device.
+func vrf(s *Story, r *reader) {
+	name := r.word()
+	if r.gone() {
+		delete(s.devices, name)
+		return
+	}
+	l := observe.Link{Name: name, Up: true, MTU: 65575}
+	r.literal("table")
+	l.Table = uint32(r.number(32))
+	if r.more() {
+		r.literal("ours")
+		l.Ours = true
+	}
+	s.devices[name] = l
+}
+
+func address(s *Story, r *reader) {
+	prefix, err := netip.ParsePrefix(r.word())
+	r.check(err)
+	r.literal("dev")
+	a := observe.DeviceAddress{Dev: r.word(), Addr: prefix.Addr(), Net: prefix.Masked()}
+	s.addresses[a] = !r.gone()
 }
 
 func table(s *Story, r *reader) {

@@ -3,6 +3,7 @@ package story
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -33,12 +34,15 @@ func (s *Story) String() string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.devices)) {
-		if br, ok := s.bridges[name]; !ok || br.MAC != s.devices[name].MAC {
+		if l := s.devices[name]; l.Table != 0 {
+			ours := ""
+			if l.Ours {
+				ours = "ours"
+			}
+			say("vrf", name, "table", fmt.Sprint(l.Table), ours)
+		} else if br, ok := s.bridges[name]; !ok || br.MAC != l.MAC {
 			say("device", name, "mac", s.devices[name].MAC.String())
 		}
-	}
-	for _, a := range s.addresses {
-		say("address", a.Dev, fmt.Sprintf("%s/%d", a.Addr, a.Net.Bits()))
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.tables)) {
 		if t := s.tables[id]; t.Foreign {
@@ -46,6 +50,12 @@ func (s *Story) String() string {
 		} else {
 			say("table", fmt.Sprint(id), "name", t.Name)
 		}
+	}
+	for _, a := range s.host().Addresses {
+		say("address", netip.PrefixFrom(a.Addr, a.Net.Bits()).String(), "dev", a.Dev)
+	}
+	for _, line := range s.learned.lines() {
+		say(line)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.ports)) {
 		say(s.portWords(s.ports[name])...)

@@ -47,8 +47,9 @@ type Story struct {
 	mapping   string
 	bridges   map[string]*observe.Bridge
 	devices   map[string]observe.Link
-	addresses []observe.DeviceAddress
 	tables    map[uint32]observe.RoutingTable
+	addresses map[observe.DeviceAddress]bool
+	learned   *routes // nil until told of
 	staleSB   string
 	staleOVS  string
 	north     north
@@ -70,6 +71,7 @@ func New() *Story {
 		balancers: map[string]*balancer{}, bad: map[[2]string]string{},
 		bridges: map[string]*observe.Bridge{}, devices: map[string]observe.Link{},
 		tables: map[uint32]observe.RoutingTable{}, datapaths: map[string]bool{},
+		addresses: map[observe.DeviceAddress]bool{},
 	}
 }
 
@@ -132,7 +134,7 @@ func (s *Story) Snapshot(chassis string) (observe.Snapshot, error) {
 	if err != nil {
 		return observe.Snapshot{}, err
 	}
-	return observe.Snapshot{Chassis: chassis, SB: sb, NB: nb, OVS: s.openVSwitch(chassis), Host: s.host()}, nil
+	return observe.Snapshot{Chassis: chassis, SB: sb, NB: nb, OVS: s.openVSwitch(chassis), Host: s.host(), Learned: s.learnedPaths()}, nil
 }
 
 // UUID is the row identity that a story gives to a name.
@@ -245,7 +247,7 @@ func (s *Story) openVSwitch(chassis string) *observe.OpenVSwitch {
 }
 
 func (s *Story) host() *observe.Host {
-	h := &observe.Host{Revision: s.revision, Addresses: slices.Clone(s.addresses)}
+	h := &observe.Host{Revision: s.revision}
 	for i, name := range slices.Sorted(maps.Keys(s.devices)) {
 		link := s.devices[name]
 		link.Index = i + 2
@@ -254,6 +256,14 @@ func (s *Story) host() *observe.Host {
 	for _, id := range slices.Sorted(maps.Keys(s.tables)) {
 		h.Tables = append(h.Tables, s.tables[id])
 	}
+	for a, there := range s.addresses {
+		if there {
+			h.Addresses = append(h.Addresses, a)
+		}
+	}
+	slices.SortFunc(h.Addresses, func(a, b observe.DeviceAddress) int {
+		return cmp.Or(strings.Compare(a.Dev, b.Dev), a.Addr.Compare(b.Addr))
+	})
 	return h
 }
 

@@ -1,0 +1,212 @@
+// Package evpn is the driver osp_ovn_evpn_driver: it connects the tenant networks
+// of an OpenStack cloud on OVN to others of the same tenant by EVPN over VXLAN,
+// each in a VRF of its own, so that tenants may use the same addresses. A router
+// takes part if its gateway is on this node and Neutron's BGPVPN service has put
+// a VXLAN network identifier (VNI) on its ports:
+//
+//   - the VNI gets a VRF, a bridge and a VXLAN device, and a leg from the VRF to
+//     the provider bridge, on which the router's gateway is (E1),
+//   - the router's subnets with the same VNI are routed through it (E2),
+//   - the ports on them are announced as IP Prefix routes (E3),
+//   - what others announce for the VNI becomes routes in the VRF (K1 to K6).
+//
+// Besides, provider networks can be given a VNI in the configuration, as a VRF
+// (method vrf) or as a stretched Ethernet segment (method l2vni).
+//
+// It is a pure function of snapshot and configuration and keeps no state. It
+// refuses to learn anything from data traffic: what is forwarded where is told by
+// the databases and by BGP.
+//
+// Read next: Desired below, then vrf.go for what a VNI consists of, gateway.go
+// and tenant.go for what is in it, learned.go for what comes from others.
+package evpn
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Name is the driver's name in the configuration.
+const Name = "osp_ovn_evpn_driver"
+
+// FlowCookie marks the flows that take a router's traffic into its VRF, and
+// FlowPriority is above that of the flows of whole provider networks. Both are
+// the predecessor's.
+const (
+	FlowCookie   = 0x3e6
+	FlowPriority = 1000
+)
+
+// MaxVNI is the largest VXLAN network identifier (RFC 7348 section 5).
+const MaxVNI = 1<<24 - 1
+
+// Config are the driver's options.
+type Config struct {
+	Expose expose.Options
+	// LocalIP is the address of our VTEP (evpn_local_ip). If it is not valid, the
+	// first IPv4 address of the device NIC (evpn_nic) is, and without that the
+	// first host address of lo.
+	LocalIP netip.Addr
+	NIC     string
+	// Port is the UDP port of VXLAN (evpn_udp_dstport).
+	Port uint16
+	// KeepVRF leaves a VRF in place when nothing is in it any more
+	// (delete_vrf_on_disconnect: false).
+	KeepVRF bool
+	// TableOffset is what is added to a VNI to get the number of its routing table.
+	TableOffset uint32
+	// SubnetMethod announces tenant subnets instead of the ports in them
+	// (advertisement_method_tenant_networks: subnet).
+	SubnetMethod bool
+	// VNIs are settings of single VNIs.
+	VNIs []VNIConfig
+}
+
+// VNIConfig is what is configured for one VNI. It goes before what annotations
+// say.
+type VNIConfig struct {
+	VNI uint32
+	// RD is the route distinguisher in the form of object.ParseRD; may be empty.
+	RD string
+	// Import and Export are route targets. Import may have wildcards, *:NUMBER.
+	// Empty ones leave the default or the annotations in force.
+	Import, Export []string
+}
+
+// Driver implements desired.Driver.
+type Driver struct{ cfg Config }
+
+// New returns the driver.
+func New(cfg Config) *Driver { return &Driver{cfg} }
+
+// Name is osp_ovn_evpn_driver.
+func (d *Driver) Name() string { return Name }
+
+// Desired adds what this node is to have.
+func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
+	p := d.newPass(snap, out)
+	p.Bridges(p.networks, "E0")
+	if !p.vtep.IsValid() {
+		p.noVTEP()
+		return p.Skips()
+	}
+	p.collect()
+	for _, v := range p.vrfs {
+		p.vrf(v)
+	}
+	p.tenantPorts()
+	p.learnedPaths(snap.Learned)
+	p.keptVRFs()
+	return p.Skips()
+}
+
+// pass is one run over one snapshot.
+type pass struct {
+	*expose.Exposer
+	cfg      Config
+	out      *object.Set
+	sb       *observe.Southbound
+	host     *observe.Host // nil if nothing is known of the node
+	me       observe.UUID  // our Chassis row; zero if it is missing
+	networks *expose.Networks
+	vtep     netip.Addr // invalid if there is none
+	vrfs     []*vrf     // by VNI
+	// subnets are the tenant subnets that are routed through a gateway here, by
+	// logical switch.
+	subnets map[observe.UUID][]subnet
+}
+
+func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
+	p := &pass{
+		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, out: out, sb: snap.SB, host: snap.Host,
+		subnets: map[observe.UUID][]subnet{},
+	}
+	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
+		p.me = c.UUID
+	}
+	var skips []observe.Skip
+	p.networks, skips = expose.FindNetworks(snap, d.cfg.Expose)
+	for _, s := range skips {
+		p.Skip(s)
+	}
+	p.vtep = p.findVTEP()
+	return p
+}
+
+// collect finds out which VNIs there are and settles what depends on all of
+// them: route distinguishers.
+func (p *pass) collect() {
+	p.findGateways()
+	slices.SortFunc(p.vrfs, func(a, b *vrf) int { return cmp.Compare(a.vni, b.vni) })
+	var all []*overlay
+	for _, v := range p.vrfs {
+		all = append(all, &v.overlay)
+	}
+	p.allocateRDs(all)
+}
+
+// live reports whether the port is bound here and up. The order matters: up
+// stays true on a row whose chassis went away.
+func (p *pass) live(port *observe.PortBinding) bool {
+	return !p.me.IsZero() && port.Chassis == p.me && !port.Down
+}
+
+func (p *pass) why(rule string, port *observe.PortBinding) object.Source {
+	return p.Why(rule, "Port_Binding", port.LogicalPort)
+}
+
+// whyHere is why for the row whose binding decides which chassis exposes.
+func (p *pass) whyHere(rule string, port *observe.PortBinding) object.Source {
+	src := p.why(rule, port)
+	src.Decides = true
+	return src
+}
+
+func (p *pass) reportProblems(port *observe.PortBinding) {
+	for _, s := range expose.PortSkip(port) {
+		p.Skip(s)
+	}
+}
+
+// report says what is wrong with a row without holding anything.
+func (p *pass) report(table, row, code, format string, args ...any) {
+	p.Skip(observe.Skip{Table: table, Row: row, Code: code, Text: fmt.Sprintf(format, args...)})
+}
+
+// put adds a value; losing to an earlier, different one is reported against the
+// row that lost, and returned as false.
+func (p *pass) put(v object.Value, why []object.Source, block *object.Block) bool {
+	return p.putItem(object.Item{Value: v, Why: why, Block: block})
+}
+
+func (p *pass) putItem(it object.Item) bool {
+	err := p.out.Add(it)
+	if err == nil {
+		return true
+	}
+	p.report(it.Why[0].Table, it.Why[0].Row, observe.SkipConflict, "%v", err)
+	return false
+}
+
+func notWired(format string, args ...any) *object.Block {
+	return &object.Block{Code: object.BlockNotWired, Text: fmt.Sprintf(format, args...)}
+}
+
+func hostPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+// portAddrs are the addresses of all elements of column mac.
+func portAddrs(port *observe.PortBinding) []netip.Addr {
+	var out []netip.Addr
+	for _, el := range port.Addresses {
+		for _, prefix := range el.Addrs {
+			out = append(out, prefix.Addr())
+		}
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+package evpn
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// gateway is a router's gateway port that is on this node and annotated (E1).
+type gateway struct {
+	port    *observe.PortBinding // type chassisredirect
+	lsp     *observe.PortBinding // its port on the provider network
+	network *expose.Network
+	note    annotation
+	leg     *leg
+	// exports are the route targets of what is announced through it.
+	exports object.Words
+}
+
+// findGateways lists the annotated gateways on this node, by logical_port, and
+// the VRFs that they make.
+func (p *pass) findGateways() {
+	byVNI := map[uint32]*vrf{}
+	for _, port := range p.sb.Ports {
+		if port.Type != observe.PortChassisRedirect || !p.live(port) {
+			continue
+		}
+		lsp, ok := p.sb.ProviderSide(port)
+		if !ok {
+			continue
+		}
+		n, ok := p.networks.Of(lsp.Datapath)
+		if !ok {
+			continue
+		}
+		note, ok := p.annotationOf(lsp)
+		if !ok || len(portAddrs(port)) == 0 {
+			continue
+		}
+		gw := &gateway{port: port, lsp: lsp, network: n, note: note}
+		p.join(byVNI, gw)
+	}
+}
+
+// join puts a gateway into the VRF of its VNI.
+func (p *pass) join(byVNI map[uint32]*vrf, gw *gateway) {
+	v := byVNI[gw.note.vni]
+	if v == nil {
+		var problem string
+		if v, problem = p.newVRF(gw.note.vni); problem != "" {
+			p.refuse(gw.lsp, problem)
+			return
+		}
+	}
+	if !p.attach(v, gw) {
+		return
+	}
+	if byVNI[v.vni] == nil {
+		byVNI[v.vni] = v
+		p.vrfs = append(p.vrfs, v)
+	}
+	v.addWhy(p.whyHere("E1", gw.port), p.why("E1", gw.lsp))
+	v.gateways = append(v.gateways, gw)
+	p.targets(v, gw)
+}
+
+// attach finds or makes the leg for a gateway. A VRF may have one leg on a flat
+// network and one on a VLAN.
+func (p *pass) attach(v *vrf, gw *gateway) bool {
+	for _, l := range v.legs {
+		if (l.network.VLAN == 0) != (gw.network.VLAN == 0) {
+			continue
+		}
+		if !l.same(gw.network) {
+			p.report("Port_Binding", gw.port.LogicalPort, observe.SkipConflict,
+				"VNI %d is connected to %s with VLAN %d already, and cannot be to %s with VLAN %d as well: give the router a VNI of its own",
+				v.vni, l.ovs.Bridge, l.network.VLAN, gw.network.Bridge.Name, gw.network.VLAN)
+			return false
+		}
+		gw.leg = l
+		return true
+	}
+	gw.leg = p.newLeg(v, gw.network)
+	v.legs = append(v.legs, gw.leg)
+	return true
+}
+
+// targets works out what the gateway exports and what its VRF imports: what is
+// configured, else what is annotated, else what follows from AS and VNI.
+func (p *pass) targets(v *vrf, gw *gateway) {
+	cfg := p.configOf(v.vni)
+	exports, imports := cfg.Export, cfg.Import
+	if len(exports) == 0 {
+		exports = gw.note.exports
+	}
+	if len(exports) == 0 {
+		exports = []string{autoTarget(gw.note.as, v.vni)}
+	}
+	if len(imports) == 0 {
+		imports = gw.note.imports
+	}
+	if len(imports) == 0 {
+		imports = []string{autoImport(v.vni)}
+	}
+	gw.exports, _ = object.RouteTargetsOf(exports...) // each was checked
+	for _, t := range imports {
+		if !slices.Contains(v.imports, t) {
+			v.imports = append(v.imports, t)
+		}
+	}
+	rd := cfg.RD
+	if rd == "" {
+		rd = gw.note.rd
+	}
+	if v.rd == "" {
+		v.rd = rd
+	}
+	if rd != "" && rd != v.rd {
+		p.report("Port_Binding", gw.lsp.LogicalPort, observe.SkipConflict,
+			"VNI %d has route distinguisher %s already, %s is left out", v.vni, v.rd, rd)
+	}
+}
+
+// gateway adds what leads to a router's gateway addresses: neighbours (V9),
+// because an OVN router does not answer the kernel, host routes (V10), and
+// answers for IPv6 subnets (V8).
+func (p *pass) gateway(v *vrf, gw *gateway) {
+	p.reportProblems(gw.port)
+	why := []object.Source{p.whyHere("E1", gw.port), p.why("E1", gw.lsp)}
+	block := gw.network.Bridge.Block()
+	answering := gw.leg.dev
+	if gw.network.VLAN == 0 {
+		answering = gw.network.Bridge.Name
+	}
+	for _, el := range gw.port.Addresses {
+		for _, prefix := range el.Addrs {
+			addr := prefix.Addr()
+			p.put(object.Neigh{Dev: gw.leg.dev, Addr: addr, MAC: el.MAC}, why, block)
+			p.put(object.NewRoute(v.table, hostPrefix(addr), gw.leg.dev, netip.Addr{}), why, block)
+			if addr.Is6() {
+				p.put(object.ProxyNeigh{Dev: answering, Addr: prefix.Masked().Addr()}, why, block)
+			}
+		}
+	}
+}
+
+// via is the gateway's first address of the same family as addr, and its MAC;
+// none if addr is the gateway's own.
+func (gw *gateway) via(addr netip.Addr) (netip.Addr, object.MAC, bool) {
+	if slices.Contains(portAddrs(gw.port), addr) {
+		return netip.Addr{}, object.MAC{}, false
+	}
+	for _, el := range gw.port.Addresses {
+		for _, prefix := range el.Addrs {
+			if a := prefix.Addr(); a.Is4() == addr.Is4() {
+				return a, el.MAC, true
+			}
+		}
+	}
+	return netip.Addr{}, object.MAC{}, false
+}

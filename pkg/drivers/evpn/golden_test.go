@@ -1,0 +1,246 @@
+package evpn_test
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected sections of the scenarios")
+
+// TestScenarios runs every story in testdata. A file has the sections
+//
+//	snapshot  what the world looks like (package story)
+//	config    options, one "key: value" a line; absent: the defaults
+//	node      the nodes to look at
+//
+// and for each node "want NODE", the desired set, and "skipped NODE" if there
+// is something to report. The base objects of bridges (rule E0) are listed only
+// if the configuration says "show: base", and of kinds that it does not concern
+// nothing if it says "show: KIND ...".
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { scenario(t, file) })
+	}
+}
+
+func scenario(t *testing.T, file string) {
+	have, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := &txtar.Archive{Comment: have.Comment}
+	for _, f := range have.Files {
+		if !strings.HasPrefix(f.Name, "want ") && !strings.HasPrefix(f.Name, "skipped ") {
+			got.Files = append(got.Files, f)
+		}
+	}
+	opts := config(t, section(have, "config"))
+	world, err := story.Parse(section(have, "snapshot"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range strings.Fields(section(have, "node")) {
+		snap, err := world.Snapshot(node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var drivers []desired.Driver
+		if opts.withBGP {
+			drivers = append(drivers, bgp.New(bgp.Config{Expose: opts.cfg.Expose, TenantMethod: bgp.MethodHost}))
+		}
+		res := desired.Compute(snap, nil, object.Set{}, append(drivers, evpn.New(opts.cfg))...)
+		sound(t, res.Want)
+		got.Files = append(got.Files, txtar.File{Name: "want " + node, Data: []byte(printSet(t, res.Want, opts.show))})
+		if text := printSkips(res.Skipped); text != "" {
+			got.Files = append(got.Files, txtar.File{Name: "skipped " + node, Data: []byte(text)})
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func section(a *txtar.Archive, name string) string {
+	for _, f := range a.Files {
+		if f.Name == name {
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
+type options struct {
+	cfg     evpn.Config
+	show    []string
+	withBGP bool
+}
+
+func defaultConfig() evpn.Config {
+	return evpn.Config{Expose: expose.DefaultOptions(), LocalIP: netip.MustParseAddr("99.99.1.1"), Port: 4789}
+}
+
+// config reads options under their names in the configuration file.
+func config(t *testing.T, text string) options {
+	t.Helper()
+	o := options{cfg: defaultConfig()}
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch key {
+		case "show":
+			o.show = strings.Fields(value)
+		case "drivers":
+			o.withBGP = strings.Contains(value, bgp.Name)
+		case "evpn_local_ip":
+			o.cfg.LocalIP, _ = netip.ParseAddr(value) // "none" is none
+		case "evpn_nic":
+			o.cfg.NIC = value
+		case "delete_vrf_on_disconnect":
+			o.cfg.KeepVRF = value == "false"
+		case "advertisement_method_tenant_networks":
+			o.cfg.SubnetMethod = value == "subnet"
+		case "table_offset":
+			n, err := strconv.ParseUint(value, 10, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.cfg.TableOffset = uint32(n)
+		case "vni":
+			o.cfg.VNIs = append(o.cfg.VNIs, vniConfig(t, value))
+		default:
+			t.Fatalf("unknown option %q", line)
+		}
+	}
+	return o
+}
+
+// vniConfig reads "1001 rd R import A,B export C".
+func vniConfig(t *testing.T, text string) evpn.VNIConfig {
+	words := strings.Fields(text)
+	n, err := strconv.ParseUint(words[0], 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := evpn.VNIConfig{VNI: uint32(n)}
+	for i := 1; i+1 < len(words); i += 2 {
+		switch words[i] {
+		case "rd":
+			c.RD = words[i+1]
+		case "import":
+			c.Import = strings.Split(words[i+1], ",")
+		case "export":
+			c.Export = strings.Split(words[i+1], ",")
+		}
+	}
+	return c
+}
+
+// printSet prints one line an object: "!" and a code if it is blocked, and
+// behind "#" which rules led to it and from which rows. Each line must read back
+// as the same object.
+func printSet(t *testing.T, s object.Set, show []string) string {
+	var b strings.Builder
+	for _, it := range s.Sorted() {
+		kind := it.Value.Key().Kind.String()
+		if len(show) > 0 && !slices.Contains(show, kind) && !slices.Contains(show, "base") || isBase(it) && !slices.Contains(show, "base") {
+			continue
+		}
+		line := object.Text(it.Value)
+		if back, err := object.Parse(line); err != nil || back != it.Value {
+			t.Errorf("%s reads back as %v, %v", line, back, err)
+		}
+		if it.Block != nil {
+			line = "! " + line + "  (" + it.Block.Code + ")"
+		}
+		var why []string
+		for _, src := range it.Why {
+			why = append(why, src.Rule+" "+src.Row)
+		}
+		fmt.Fprintf(&b, "%s  # %s\n", line, strings.Join(why, ", "))
+	}
+	return b.String()
+}
+
+// isBase reports whether the item is there with nothing exposed.
+func isBase(it object.Item) bool {
+	return !slices.ContainsFunc(it.Why, func(s object.Source) bool { return s.Rule != "E0" && s.Rule != "R0" })
+}
+
+func printSkips(skips []observe.Skip) string {
+	var b strings.Builder
+	for _, s := range skips {
+		hold := ""
+		if s.Hold {
+			hold = "  (hold)"
+		}
+		fmt.Fprintf(&b, "%s%s\n", s, hold)
+	}
+	return b.String()
+}
+
+// sound checks what every desired set must satisfy: all needs are wanted too,
+// and what is announced stands on devices of its VNI and, for prefixes, on a
+// route that covers it.
+func sound(t *testing.T, s object.Set) {
+	t.Helper()
+	for k, it := range s.All() {
+		for _, need := range it.Needs() {
+			if !s.Has(need) && (need.Kind != object.KindDevice || !hasDevice(s, need.Name)) {
+				t.Errorf("%s needs %s, which is not wanted", k.Text(), need.Text())
+			}
+		}
+		if path, ok := it.Value.(object.EVPNPath); ok && it.Block == nil {
+			soundPath(t, s, it, path)
+		}
+	}
+}
+
+func hasDevice(s object.Set, name string) bool {
+	return s.Has(object.Key{Kind: object.KindLink, Name: name}) || s.Has(object.Key{Kind: object.KindOVSPort, Name: name})
+}
+
+func soundPath(t *testing.T, s object.Set, it object.Item, path object.EVPNPath) {
+	t.Helper()
+	vxlan, route, port := false, path.Type != object.EVPNPrefix, false
+	for _, need := range it.Needs() {
+		on, _ := s.Get(need)
+		switch v := on.Value.(type) {
+		case object.Link:
+			vxlan = vxlan || v.Type == object.LinkVXLAN && v.VNI == path.VNI && v.Local == path.NextHop
+		case object.OVSPort:
+			port = true
+		case object.Route:
+			route = route || v.Dst.Bits() <= path.Prefix.Bits() && v.Dst.Contains(path.Prefix.Addr())
+		}
+	}
+	if !vxlan || !route || !port {
+		t.Errorf("%s stands on %v: want its VXLAN device, a port and a route that covers it", object.Text(path), it.Needs())
+	}
+}

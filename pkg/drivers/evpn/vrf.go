@@ -1,0 +1,201 @@
+package evpn
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// unreachableMetric is that of the routes that keep a VRF's traffic from falling
+// through to the main table: the worst that FRR and the kernel agree on, so that
+// any real route is better.
+const unreachableMetric = 4278198272
+
+var defaults = [2]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+
+// overlay is what every VNI has, whether it is routed or bridged:
+//
+//	   vrf-V            a routed one is in a VRF
+//	     |
+//	   br-V             its MAC is the router MAC
+//	  /    \
+//	vxlan-V  leg        the leg of a bridged one; that of a routed one is in the VRF
+type overlay struct {
+	vni    uint32
+	rd     string
+	bridge object.Link
+	vxlan  object.Link
+	// why are the rows that brought the VNI about.
+	why []object.Source
+	// imports are route targets and wildcards.
+	imports []string
+}
+
+// vrf is a routed VNI.
+type vrf struct {
+	overlay
+	table    uint32
+	dev      object.Link
+	gateways []*gateway
+	legs     []*leg
+	// shared are what all paths through a leg stand on, by family.
+	shared map[sharedBy][]object.Key
+}
+
+type sharedBy struct {
+	leg  string
+	ipv6 bool
+}
+
+func (p *pass) newOverlay(vni uint32, master string) overlay {
+	o := overlay{vni: vni}
+	br := fmt.Sprintf("br-%d", vni)
+	o.bridge = object.Link{Name: br, Type: object.LinkBridge, MAC: macOf(p.vtep, vni, "bridge"), Master: master, Up: true}
+	o.vxlan = object.Link{
+		Name: fmt.Sprintf("vxlan-%d", vni), Type: object.LinkVXLAN, VNI: vni, Local: p.vtep, Port: p.cfg.Port,
+		MAC: macOf(p.vtep, vni, "vxlan"), Master: br, NoLearning: true, Suppress: true, Up: true,
+	}
+	return o
+}
+
+func vrfName(vni uint32) string { return fmt.Sprintf("vrf-%d", vni) }
+
+// newVRF returns the VRF of a VNI, or says why there can be none: its table is
+// somebody else's.
+func (p *pass) newVRF(vni uint32) (*vrf, string) {
+	v := &vrf{overlay: p.newOverlay(vni, vrfName(vni)), shared: map[sharedBy][]object.Key{}}
+	v.table = vni + p.cfg.TableOffset
+	v.dev = object.Link{Name: vrfName(vni), Type: object.LinkVRF, Table: v.table, Up: true}
+	if why := p.tableTaken(v); why != "" {
+		return nil, fmt.Sprintf("VNI %d cannot have routing table %d: %s; set evpn.table_offset, on every node alike, or choose another VNI", vni, v.table, why)
+	}
+	return v, ""
+}
+
+// tableTaken says who has the table of a VRF. It is not replaced by another
+// number, because people look for a VNI's routes under the number they know.
+func (p *pass) tableTaken(v *vrf) string {
+	switch {
+	case v.table >= 253 && v.table <= 255:
+		return "the kernel has it"
+	case v.table >= p.cfg.Expose.TableMin && v.table <= p.cfg.Expose.TableMax:
+		return fmt.Sprintf("it is in routing.table_range, %d-%d", p.cfg.Expose.TableMin, p.cfg.Expose.TableMax)
+	case slices.Contains(p.networks.Tables(), v.table):
+		return "it is that of a provider bridge"
+	case p.host == nil:
+		return ""
+	}
+	for _, t := range p.host.Tables {
+		if t.ID == v.table && t.Foreign {
+			return "it holds routes that are not ours"
+		}
+	}
+	for _, l := range p.host.Links {
+		if l.Table == v.table && l.Name != v.dev.Name {
+			return "it is that of VRF " + l.Name
+		}
+	}
+	return ""
+}
+
+// vrf adds a routed VNI: devices (V1 to V3), unreachable defaults (V7), and what
+// its gateways lead to.
+func (p *pass) vrf(v *vrf) {
+	p.put(v.dev, v.why, nil)
+	p.overlay(&v.overlay)
+	p.unreachable(v.table, v.why)
+	for _, s := range routingSysctls(v.bridge.Name) {
+		p.put(s, v.why, nil)
+	}
+	for _, l := range v.legs {
+		p.leg(v, l)
+	}
+	for _, gw := range v.gateways {
+		p.gateway(v, gw)
+		p.tenantSubnets(v, gw)
+	}
+}
+
+func (p *pass) overlay(o *overlay) {
+	p.put(o.bridge, o.why, nil)
+	p.put(o.vxlan, o.why, nil)
+}
+
+func (p *pass) unreachable(table uint32, why []object.Source) {
+	for _, dst := range defaults {
+		p.put(object.UnreachableRoute(table, dst, unreachableMetric), why, nil)
+	}
+}
+
+// routingSysctls let the kernel route between the devices of a VRF. Answers may
+// take another way than questions, which strict filtering would drop.
+func routingSysctls(dev string) []object.Sysctl {
+	return []object.Sysctl{
+		{Path: "net/ipv4/conf/" + dev + "/forwarding", Val: "1"},
+		{Path: "net/ipv4/conf/" + dev + "/rp_filter", Val: "0"},
+		{Path: "net/ipv6/conf/" + dev + "/forwarding", Val: "1"},
+	}
+}
+
+// pathNeeds are what every path of the VNI through that leg stands on.
+func (p *pass) pathNeeds(v *vrf, l *leg, ipv6 bool) []object.Key {
+	by := sharedBy{l.dev, ipv6}
+	if needs, ok := v.shared[by]; ok {
+		return needs
+	}
+	needs := []object.Key{v.dev.Key(), v.bridge.Key(), v.vxlan.Key()}
+	needs = append(needs, l.keys()...)
+	needs = append(needs, routingSysctls(v.bridge.Name)[index(ipv6)].Key(), routingSysctls(l.dev)[index(ipv6)].Key())
+	if p.cfg.Expose.HostSysctls {
+		needs = append(needs, expose.Forwarding(ipv6).Key())
+	}
+	v.shared[by] = needs
+	return needs
+}
+
+// index is that of a family's forwarding among routingSysctls.
+func index(ipv6 bool) int {
+	if ipv6 {
+		return 2
+	}
+	return 0
+}
+
+// keptVRFs keeps VRFs of ours in which nothing is any more, if so configured:
+// operators may have put devices of their own into them. What keeps their traffic
+// from the main table stays as well.
+func (p *pass) keptVRFs() {
+	if !p.cfg.KeepVRF || p.host == nil {
+		return
+	}
+	for _, l := range p.host.Links {
+		var vni uint32
+		if n, err := fmt.Sscanf(l.Name, "vrf-%d", &vni); n != 1 || err != nil || l.Name != vrfName(vni) || l.Table == 0 || !l.Ours {
+			continue
+		}
+		kept := object.Link{Name: l.Name, Type: object.LinkVRF, Table: l.Table, Up: true}
+		if p.out.Has(kept.Key()) {
+			continue
+		}
+		why := []object.Source{p.Why("E4", "device", l.Name)}
+		p.put(kept, why, nil)
+		p.unreachable(l.Table, why)
+	}
+}
+
+// addWhy adds reasons that are not there yet.
+func (o *overlay) addWhy(why ...object.Source) {
+	for _, src := range why {
+		if !slices.Contains(o.why, src) {
+			o.why = append(o.why, src)
+		}
+	}
+}
+
+func (p *pass) refuse(port *observe.PortBinding, text string) {
+	p.report("Port_Binding", port.LogicalPort, observe.SkipDegraded, "%s", text)
+}
