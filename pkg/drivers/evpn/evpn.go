@@ -64,6 +64,15 @@ type Config struct {
 	// SubnetMethod announces tenant subnets instead of the ports in them
 	// (advertisement_method_tenant_networks: subnet).
 	SubnetMethod bool
+	// TenantNetworks, TenantGUA and AddressScopes say which tenant networks behind
+	// routers on a provider network with method vrf are announced with it
+	// (expose_tenant_networks and so on). Networks in a BGPVPN are not concerned.
+	TenantNetworks, TenantGUA bool
+	AddressScopes             []string
+	// AS is our autonomous system number, for the route targets of Networks.
+	AS uint32
+	// Networks are provider networks with a VNI.
+	Networks []NetworkConfig
 	// VNIs are settings of single VNIs.
 	VNIs []VNIConfig
 }
@@ -100,6 +109,9 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 	for _, v := range p.vrfs {
 		p.vrf(v)
 	}
+	for _, s := range p.segments {
+		p.segment(s)
+	}
 	p.tenantPorts()
 	p.learnedPaths(snap.Learned)
 	p.keptVRFs()
@@ -117,6 +129,12 @@ type pass struct {
 	networks *expose.Networks
 	vtep     netip.Addr // invalid if there is none
 	vrfs     []*vrf     // by VNI
+	byVNI    map[uint32]*vrf
+	segments []*segment // by VNI
+	// ports are those of each datapath, filled in when first asked for.
+	ports map[observe.UUID][]*observe.PortBinding
+	// noRoute are the VTEPs that cannot be reached.
+	noRoute map[netip.Addr]bool
 	// subnets are the tenant subnets that are routed through a gateway here, by
 	// logical switch.
 	subnets map[observe.UUID][]subnet
@@ -125,7 +143,7 @@ type pass struct {
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 	p := &pass{
 		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, out: out, sb: snap.SB, host: snap.Host,
-		subnets: map[observe.UUID][]subnet{},
+		subnets: map[observe.UUID][]subnet{}, byVNI: map[uint32]*vrf{},
 	}
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID
@@ -142,13 +160,29 @@ func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 // collect finds out which VNIs there are and settles what depends on all of
 // them: route distinguishers.
 func (p *pass) collect() {
+	p.findNetworks()
 	p.findGateways()
 	slices.SortFunc(p.vrfs, func(a, b *vrf) int { return cmp.Compare(a.vni, b.vni) })
+	slices.SortFunc(p.segments, func(a, b *segment) int { return cmp.Compare(a.vni, b.vni) })
 	var all []*overlay
+	for _, s := range p.segments {
+		all = append(all, &s.overlay)
+	}
 	for _, v := range p.vrfs {
 		all = append(all, &v.overlay)
 	}
 	p.allocateRDs(all)
+}
+
+// portsOn returns the ports of a switch or router, by logical_port.
+func (p *pass) portsOn(datapath observe.UUID) []*observe.PortBinding {
+	if p.ports == nil {
+		p.ports = map[observe.UUID][]*observe.PortBinding{}
+		for _, port := range p.sb.Ports {
+			p.ports[port.Datapath] = append(p.ports[port.Datapath], port)
+		}
+	}
+	return p.ports[datapath]
 }
 
 // live reports whether the port is bound here and up. The order matters: up

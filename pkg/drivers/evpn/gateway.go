@@ -23,7 +23,6 @@ type gateway struct {
 // findGateways lists the annotated gateways on this node, by logical_port, and
 // the VRFs that they make.
 func (p *pass) findGateways() {
-	byVNI := map[uint32]*vrf{}
 	for _, port := range p.sb.Ports {
 		if port.Type != observe.PortChassisRedirect || !p.live(port) {
 			continue
@@ -40,14 +39,17 @@ func (p *pass) findGateways() {
 		if !ok || len(portAddrs(port)) == 0 {
 			continue
 		}
-		gw := &gateway{port: port, lsp: lsp, network: n, note: note}
-		p.join(byVNI, gw)
+		p.join(&gateway{port: port, lsp: lsp, network: n, note: note})
 	}
 }
 
 // join puts a gateway into the VRF of its VNI.
-func (p *pass) join(byVNI map[uint32]*vrf, gw *gateway) {
-	v := byVNI[gw.note.vni]
+func (p *pass) join(gw *gateway) {
+	v := p.byVNI[gw.note.vni]
+	if p.configured(gw.note.vni) {
+		p.report("Port_Binding", gw.lsp.LogicalPort, observe.SkipConflict, "VNI %d is that of a provider network in evpn.networks; choose another for one of them", gw.note.vni)
+		return
+	}
 	if v == nil {
 		var problem string
 		if v, problem = p.newVRF(gw.note.vni); problem != "" {
@@ -58,10 +60,7 @@ func (p *pass) join(byVNI map[uint32]*vrf, gw *gateway) {
 	if !p.attach(v, gw) {
 		return
 	}
-	if byVNI[v.vni] == nil {
-		byVNI[v.vni] = v
-		p.vrfs = append(p.vrfs, v)
-	}
+	p.addVRF(v)
 	v.addWhy(p.whyHere("E1", gw.port), p.why("E1", gw.lsp))
 	v.gateways = append(v.gateways, gw)
 	p.targets(v, gw)

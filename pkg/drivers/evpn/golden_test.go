@@ -68,7 +68,9 @@ func scenario(t *testing.T, file string) {
 		}
 		var drivers []desired.Driver
 		if opts.withBGP {
-			drivers = append(drivers, bgp.New(bgp.Config{Expose: opts.cfg.Expose, TenantMethod: bgp.MethodHost}))
+			shared := opts.cfg.Expose
+			shared.Reserved = opts.reserved
+			drivers = append(drivers, bgp.New(bgp.Config{Expose: shared, TenantMethod: bgp.MethodHost}))
 		}
 		res := desired.Compute(snap, nil, object.Set{}, append(drivers, evpn.New(opts.cfg))...)
 		sound(t, res.Want)
@@ -101,10 +103,12 @@ type options struct {
 	cfg     evpn.Config
 	show    []string
 	withBGP bool
+	// reserved are for the other driver.
+	reserved []expose.NetworkRef
 }
 
 func defaultConfig() evpn.Config {
-	return evpn.Config{Expose: expose.DefaultOptions(), LocalIP: netip.MustParseAddr("99.99.1.1"), Port: 4789}
+	return evpn.Config{Expose: expose.DefaultOptions(), LocalIP: netip.MustParseAddr("99.99.1.1"), Port: 4789, AS: 64999}
 }
 
 // config reads options under their names in the configuration file.
@@ -132,6 +136,13 @@ func config(t *testing.T, text string) options {
 				t.Fatal(err)
 			}
 			o.cfg.TableOffset = uint32(n)
+		case "expose_tenant_networks":
+			o.cfg.TenantNetworks = value == "true"
+		case "address_scopes":
+			o.cfg.AddressScopes = strings.Fields(value)
+		case "network":
+			o.cfg.Networks = append(o.cfg.Networks, networkConfig(t, value))
+			o.reserved = append(o.reserved, o.cfg.Networks[len(o.cfg.Networks)-1].NetworkRef)
 		case "vni":
 			o.cfg.VNIs = append(o.cfg.VNIs, vniConfig(t, value))
 		default:
@@ -139,6 +150,32 @@ func config(t *testing.T, text string) options {
 		}
 	}
 	return o
+}
+
+// networkConfig reads "public:100 l2vni 2001 rd R import A,B export C gateways G,H",
+// with a switch's name instead of "public:100" if there is no colon.
+func networkConfig(t *testing.T, text string) evpn.NetworkConfig {
+	words := strings.Fields(text)
+	v := vniConfig(t, strings.Join(words[2:], " "))
+	c := evpn.NetworkConfig{Method: evpn.Method(words[1]), VNI: v.VNI, RD: v.RD, Import: v.Import, Export: v.Export}
+	network, vlan, ok := strings.Cut(words[0], ":")
+	if !ok {
+		c.Switch = network
+	} else {
+		n, err := strconv.ParseUint(vlan, 10, 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Network, c.VLAN = network, uint16(n)
+	}
+	for i, w := range words {
+		if w == "gateways" {
+			for _, g := range strings.Split(words[i+1], ",") {
+				c.Gateways = append(c.Gateways, netip.MustParseAddr(g))
+			}
+		}
+	}
+	return c
 }
 
 // vniConfig reads "1001 rd R import A,B export C".

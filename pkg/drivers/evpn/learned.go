@@ -1,5 +1,194 @@
 package evpn
 
-import "github.com/bgp-ovn/bgp-ovn/pkg/observe"
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 
-func (p *pass) learnedPaths(*observe.Learned) {}
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// tableLearned and rowEVPN are what sources and skips call the speaker's table of
+// EVPN: what came from it is held while it may be incomplete.
+const (
+	tableLearned = "Learned"
+	rowEVPN      = "l2vpn-evpn"
+)
+
+// The metrics of imported routes: worse than those of local ones, better than
+// unreachable. The kernel gives local IPv6 routes 1024.
+const (
+	importMetric4 = 20
+	importMetric6 = 1044
+)
+
+// learnedPaths hands what neighbours announce to the VNIs that import it.
+func (p *pass) learnedPaths(l *observe.Learned) {
+	if len(p.vrfs)+len(p.segments) == 0 {
+		return
+	}
+	p.hold(l)
+	if l == nil {
+		l = &observe.Learned{} // our own MAC addresses are announced all the same
+	}
+	p.noRoute = map[netip.Addr]bool{}
+	for _, a := range l.NoRoute {
+		p.noRoute[a.Unmap()] = true
+	}
+	byVRF, bySegment := p.imports(l.EVPN)
+	for _, v := range p.vrfs {
+		p.importPrefixes(v, byVRF[v])
+	}
+	for _, s := range p.segments {
+		p.importSegment(s, bySegment[s])
+	}
+}
+
+// hold keeps what was learned while it is not known whether it is still
+// announced: a restart of ours must not cost tenants their routes.
+func (p *pass) hold(l *observe.Learned) {
+	text := "no speaker was asked what neighbours announce"
+	if l != nil {
+		text = l.Unsettled
+	}
+	if text != "" {
+		p.Skip(observe.Skip{Table: tableLearned, Row: rowEVPN, Code: observe.SkipDegraded, Text: text, Hold: true})
+	}
+}
+
+func learnedSource(p *pass, rule string) object.Source { return p.Why(rule, tableLearned, rowEVPN) }
+
+// imports sorts routes by the VNIs that take them in; our own, which a route
+// reflector may have sent back, go nowhere.
+func (p *pass) imports(routes []observe.EVPNRoute) (map[*vrf][]observe.EVPNRoute, map[*segment][]observe.EVPNRoute) {
+	var toVRF importers[*vrf]
+	var toSegment importers[*segment]
+	for _, v := range p.vrfs {
+		toVRF.add(v.imports, v)
+	}
+	for _, s := range p.segments {
+		toSegment.add(s.imports, s)
+	}
+	byVRF, bySegment := map[*vrf][]observe.EVPNRoute{}, map[*segment][]observe.EVPNRoute{}
+	routes = slices.Clone(routes)
+	slices.SortStableFunc(routes, compareRoutes)
+	for _, r := range routes {
+		r.NextHop = r.NextHop.Unmap()
+		if r.NextHop == p.vtep {
+			continue
+		}
+		// A route that has two of the targets comes twice in a row.
+		if r.Type == object.EVPNPrefix {
+			toVRF.of(r.Targets, func(v *vrf) { byVRF[v] = appendOnce(byVRF[v], r) })
+			continue
+		}
+		toSegment.of(r.Targets, func(s *segment) { bySegment[s] = appendOnce(bySegment[s], r) })
+	}
+	return byVRF, bySegment
+}
+
+func appendOnce(list []observe.EVPNRoute, r observe.EVPNRoute) []observe.EVPNRoute {
+	if n := len(list); n > 0 && list[n-1] == r {
+		return list
+	}
+	return append(list, r)
+}
+
+// compareRoutes puts better routes first, and otherwise orders by what they are,
+// so that every choice is the same each time.
+func compareRoutes(a, b observe.EVPNRoute) int {
+	return cmp.Or(
+		a.Rank.Compare(b.Rank), a.NextHop.Compare(b.NextHop), keyOf(a).Compare(keyOf(b)), strings.Compare(a.Peer, b.Peer),
+		cmp.Compare(a.VNI, b.VNI), slices.Compare(a.RouterMAC[:], b.RouterMAC[:]), strings.Compare(a.Targets.String(), b.Targets.String()),
+	)
+}
+
+func keyOf(r observe.EVPNRoute) object.Key {
+	return object.EVPNPath{Type: r.Type, RD: r.RD, MAC: r.MAC, Prefix: r.Prefix}.Key()
+}
+
+// unusable says why nothing can be sent by a route: what it demands is not
+// supported (K4), or its VTEP cannot be reached (K6).
+func (p *pass) unusable(vni uint32, r observe.EVPNRoute) string {
+	switch {
+	case !r.NextHop.Is4():
+		return fmt.Sprintf("its VTEP %s is not IPv4, as ours is", r.NextHop)
+	case r.Type != object.EVPNMulticast && r.VNI != vni:
+		return fmt.Sprintf("it demands VNI %d: a VNI that the receiver chooses is not supported, it must be %d at both ends", r.VNI, vni)
+	case p.noRoute[r.NextHop]:
+		return fmt.Sprintf("no route of this node leads to its VTEP %s", r.NextHop)
+	case r.Type == object.EVPNPrefix && r.Gateway.IsValid():
+		return fmt.Sprintf("it is to be resolved through gateway %s, which is not supported", r.Gateway)
+	case r.Type == object.EVPNPrefix && r.RouterMAC.IsZero() && r.Segment != "":
+		return "it is to be resolved through Ethernet segment " + r.Segment + ", which is not supported"
+	case r.Type == object.EVPNPrefix && r.RouterMAC.IsZero():
+		return "it has no Router's MAC"
+	default:
+		return ""
+	}
+}
+
+// unused reports a route that a VNI imports and cannot use.
+func (p *pass) unused(vni uint32, r observe.EVPNRoute, code, text string) {
+	p.report(tableLearned, keyOf(r).String(), code, "VNI %d, peer %s: %s", vni, r.Peer, text)
+}
+
+// importPrefixes adds the routes of a VRF (K1) and what they stand on: a
+// neighbour for each VTEP (K2) and where its router MAC is (K3).
+func (p *pass) importPrefixes(v *vrf, routes []observe.EVPNRoute) {
+	why := append([]object.Source{learnedSource(p, "K1")}, v.why...)
+	macs := map[netip.Addr]object.MAC{} // by VTEP
+	vteps := map[object.MAC]netip.Addr{}
+	byPrefix := map[netip.Prefix][]observe.EVPNRoute{}
+	for _, r := range routes { // the best first: its MAC stands (K5)
+		if text := p.unusable(v.vni, r); text != "" {
+			p.unused(v.vni, r, observe.SkipDegraded, text)
+			continue
+		}
+		if at, ok := vteps[r.RouterMAC]; ok && at != r.NextHop {
+			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("router MAC %s is at VTEP %s, so it cannot be at %s", r.RouterMAC, at, r.NextHop))
+			continue
+		}
+		if mac, ok := macs[r.NextHop]; ok && mac != r.RouterMAC {
+			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("VTEP %s has router MAC %s by a better route, %s is left out", r.NextHop, mac, r.RouterMAC))
+		} else {
+			macs[r.NextHop], vteps[r.RouterMAC] = r.RouterMAC, r.NextHop
+		}
+		prefix := r.Prefix.Masked()
+		byPrefix[prefix] = append(byPrefix[prefix], r)
+	}
+	for prefix, group := range byPrefix { // the order does not matter: no two have a key in common
+		p.importPrefix(v, prefix, group, macs, why)
+	}
+}
+
+// importPrefix adds the route of one prefix over the best of its paths.
+func (p *pass) importPrefix(v *vrf, prefix netip.Prefix, group []observe.EVPNRoute, macs map[netip.Addr]object.MAC, why []object.Source) {
+	route := object.Route{Table: v.table, Dst: prefix, Metric: importMetric4}
+	if prefix.Addr().Is6() {
+		route.Metric = importMetric6
+	}
+	var hops []object.Hop
+	var after []object.Key
+	for _, r := range group {
+		if r.Rank.Compare(group[0].Rank) != 0 {
+			break
+		}
+		mac := macs[r.NextHop]
+		neigh := object.Neigh{Dev: v.bridge.Name, Addr: r.NextHop, MAC: mac, Learned: true}
+		if prefix.Addr().Is6() {
+			neigh.Addr = netip.AddrFrom16(r.NextHop.As16()) // IPv4-mapped
+		}
+		self := object.FDB{Dev: v.vxlan.Name, MAC: mac, Dst: r.NextHop}
+		master := object.FDB{Dev: v.vxlan.Name, MAC: mac}
+		for _, value := range []object.Value{neigh, self, master} {
+			p.put(value, why, nil)
+			after = append(after, value.Key())
+		}
+		hops = append(hops, object.Hop{Via: neigh.Addr, Dev: v.bridge.Name})
+	}
+	p.putItem(object.Item{Value: route.WithHops(hops...), Why: why, After: after})
+}

@@ -23,10 +23,7 @@ type subnet struct {
 // tenantSubnets routes the subnets of the gateway's router that are in the same
 // VPN (E2).
 func (p *pass) tenantSubnets(v *vrf, gw *gateway) {
-	for _, lrp := range p.sb.Ports { // by name: of two equal subnets the one behind the lowest LRP stands
-		if lrp.Type != observe.PortPatch || lrp.Datapath != gw.port.Datapath {
-			continue
-		}
+	for _, lrp := range p.portsOn(gw.port.Datapath) { // by name: of two equal subnets the one behind the lowest LRP stands
 		lsp, ok := p.interfacePort(lrp)
 		if !ok {
 			continue
@@ -68,7 +65,7 @@ func (p *pass) gatewayFor(lrp *observe.PortBinding, note annotation) bool {
 // interfacePort returns the switch's half of a router port that leads to a
 // tenant network.
 func (p *pass) interfacePort(lrp *observe.PortBinding) (*observe.PortBinding, bool) {
-	if !lrp.Chassis.IsZero() || lrp.Options["chassis-redirect-port"] != "" {
+	if lrp.Type != observe.PortPatch || !lrp.Chassis.IsZero() || lrp.Options["chassis-redirect-port"] != "" {
 		return nil, false
 	}
 	lsp, ok := p.sb.Port(lrp.Options["peer"])
@@ -151,15 +148,9 @@ func (p *pass) tenantPorts() {
 }
 
 func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
-	if port.Type != observe.PortVirtual && (port.Type != observe.PortVIF || port.Chassis.IsZero()) {
-		return
-	}
-	p.reportProblems(port)
-	addrs := portAddrs(port)
-	if len(addrs) == 0 && port.Unknown {
-		for _, cidr := range port.CIDRs() {
-			addrs = append(addrs, cidr.Addr())
-		}
+	addrs := tenantAddrs(port)
+	if port.Type == observe.PortVIF || port.Type == observe.PortVirtual {
+		p.reportProblems(port)
 	}
 	for _, addr := range addrs {
 		for _, s := range on {
@@ -168,4 +159,20 @@ func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
 			}
 		}
 	}
+}
+
+// tenantAddrs are the addresses of a port on a tenant network: of a VM that is
+// bound anywhere, or a virtual port. Where the port's MAC is not known, Neutron's
+// own list tells.
+func tenantAddrs(port *observe.PortBinding) []netip.Addr {
+	if port.Type != observe.PortVirtual && (port.Type != observe.PortVIF || port.Chassis.IsZero()) {
+		return nil
+	}
+	addrs := portAddrs(port)
+	if len(addrs) == 0 && port.Unknown {
+		for _, cidr := range port.CIDRs() {
+			addrs = append(addrs, cidr.Addr())
+		}
+	}
+	return addrs
 }

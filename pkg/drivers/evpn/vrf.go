@@ -41,7 +41,9 @@ type vrf struct {
 	table    uint32
 	dev      object.Link
 	gateways []*gateway
-	legs     []*leg
+	legs     []*leg // of gateways
+	// providers are provider networks in it; a VRF has these or gateways.
+	providers []*provider
 	// shared are what all paths through a leg stand on, by family.
 	shared map[sharedBy][]object.Key
 }
@@ -74,6 +76,14 @@ func (p *pass) newVRF(vni uint32) (*vrf, string) {
 		return nil, fmt.Sprintf("VNI %d cannot have routing table %d: %s; set evpn.table_offset, on every node alike, or choose another VNI", vni, v.table, why)
 	}
 	return v, ""
+}
+
+// addVRF makes the VRF known.
+func (p *pass) addVRF(v *vrf) {
+	if p.byVNI[v.vni] == nil {
+		p.byVNI[v.vni] = v
+		p.vrfs = append(p.vrfs, v)
+	}
 }
 
 // tableTaken says who has the table of a VRF. It is not replaced by another
@@ -117,6 +127,9 @@ func (p *pass) vrf(v *vrf) {
 	for _, gw := range v.gateways {
 		p.gateway(v, gw)
 		p.tenantSubnets(v, gw)
+	}
+	for _, pn := range v.providers {
+		p.providerNetwork(v, pn)
 	}
 }
 

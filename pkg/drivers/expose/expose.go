@@ -42,6 +42,9 @@ type Options struct {
 	Attributes map[Class]Attributes
 	// Export says what may be announced.
 	Export Filter
+	// Reserved are provider networks that another driver has: they are provider
+	// networks still, but nothing is wired to them.
+	Reserved []NetworkRef
 }
 
 // ProxyAddr is an IPv6 address that the kernel answers for on one provider

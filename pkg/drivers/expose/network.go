@@ -3,6 +3,7 @@ package expose
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -75,6 +76,9 @@ func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Ski
 			continue
 		}
 		ns.datapaths[p.Datapath] = true
+		if slices.ContainsFunc(opts.Reserved, func(r NetworkRef) bool { return r.Is(snap.SB, p) }) {
+			continue
+		}
 		b, ok := byPhysnet[p.Options["network_name"]]
 		if !ok {
 			continue
@@ -283,6 +287,10 @@ var forwarding = [2]object.Sysctl{
 	{Path: "net/ipv4/ip_forward", Val: "1"},
 	{Path: "net/ipv6/conf/all/forwarding", Val: "1"},
 }
+
+// Addresses are the pair of addresses that a device of ours has which leads into a
+// provider network: 169.254.I.N and fd53:d91e:400:7f17::I:N.
+func Addresses(i, n int) [2]netip.Prefix { return addrs4and6(i, n) }
 
 // addrs4and6 are the addresses of a device of the i-th bridge (family B2):
 // the kernel needs some source address for ARP and neighbour discovery.

@@ -92,6 +92,8 @@ func (s *Story) describe(p *observe.PortBinding, router bool, r *reader) {
 			}
 		case "up", "down":
 			p.Down = w == "down"
+		case "parent":
+			p.VirtualParent = r.word()
 		case "tag":
 			p.Tag = uint16(r.number(12))
 		default:

@@ -107,6 +107,9 @@ func (s *Story) portWords(p *observe.PortBinding) []string {
 	if p.Down {
 		out = append(out, "down")
 	}
+	if p.VirtualParent != "" {
+		out = append(out, "parent", p.VirtualParent)
+	}
 	if p.Tag != 0 {
 		out = append(out, "tag", fmt.Sprint(p.Tag))
 	}

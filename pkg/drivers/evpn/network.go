@@ -1,0 +1,80 @@
+package evpn
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Method says how a provider network becomes a VNI.
+type Method string
+
+// The methods.
+const (
+	MethodVRF   Method = "vrf"   // routed: its addresses are announced as prefixes
+	MethodL2VNI Method = "l2vni" // bridged: it is one Ethernet with others
+)
+
+// NetworkConfig gives a provider network a VNI. The Southbound database does not
+// hold what Neutron's BGPVPN service says of networks, so it is configured.
+type NetworkConfig struct {
+	expose.NetworkRef
+	Method Method
+	VNI    uint32
+	// RD, Import and Export are as in VNIConfig.
+	RD             string
+	Import, Export []string
+	// Gateways are the addresses that the kernel has in the network with method
+	// vrf: those that ports there send to.
+	Gateways []netip.Addr
+}
+
+func (c NetworkConfig) imports() []string {
+	if len(c.Import) > 0 {
+		return c.Import
+	}
+	return []string{autoImport(c.VNI)}
+}
+
+func (c NetworkConfig) exports(as uint32) object.Words {
+	list := c.Export
+	if len(list) == 0 {
+		list = []string{autoTarget(as, c.VNI)}
+	}
+	w, _ := object.RouteTargetsOf(list...) // validated
+	return w
+}
+
+// configured reports whether a VNI is that of a provider network, on this node or
+// another: tenants must not get into it.
+func (p *pass) configured(vni uint32) bool {
+	return slices.ContainsFunc(p.cfg.Networks, func(c NetworkConfig) bool { return c.VNI == vni })
+}
+
+// findNetworks makes the VNIs of configured provider networks. One that this node
+// does not reach is none of its business.
+func (p *pass) findNetworks() {
+	taken := map[string]bool{} // localnets
+	for _, c := range p.cfg.Networks {
+		for _, n := range p.networks.All() {
+			if !c.Is(p.sb, localnetOf(p.sb, n)) || taken[n.Localnet] {
+				continue
+			}
+			taken[n.Localnet] = true
+			switch c.Method {
+			case MethodL2VNI:
+				if slices.ContainsFunc(p.segments, func(s *segment) bool { return s.vni == c.VNI }) {
+					p.report("Port_Binding", n.Localnet, observe.SkipConflict, "VNI %d is that of another network in evpn.networks", c.VNI)
+					continue
+				}
+				p.segments = append(p.segments, p.newSegment(c, n))
+			case MethodVRF:
+				p.provider(c, n)
+			}
+			break // a network is one localnet here
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package evpn
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// segment is a bridged VNI: a provider network that is one Ethernet on all nodes
+// and with others (method l2vni). Nothing is learned from traffic: which MAC is
+// here tells the Southbound database, which is elsewhere tells BGP.
+type segment struct {
+	overlay
+	network *expose.Network
+	leg     *leg
+	exports object.Words
+	// stations are those on this node, local their MACs.
+	stations []*station
+	local    map[object.MAC]bool
+	after    []object.Key // what all paths stand on
+	block    *object.Block
+}
+
+// station is a MAC address that is reached through this node.
+type station struct {
+	mac   object.MAC
+	addrs []netip.Addr
+	why   []object.Source
+}
+
+// newSegment returns the segment of a configured network.
+func (p *pass) newSegment(c NetworkConfig, n *expose.Network) *segment {
+	s := &segment{overlay: p.newOverlay(c.VNI, ""), network: n, local: map[object.MAC]bool{}}
+	inside, outside := vethNames(c.VNI, "veth-br-%d", "vb-%d")
+	s.leg = p.vethLeg(c.VNI, s.bridge.Name, n, inside, outside)
+	s.leg.links[0].NoLearning = true
+	s.leg.ovs.Tag = n.VLAN
+	s.why = []object.Source{p.why("N1", localnetOf(p.sb, n)), p.Why("N1", "configuration", c.row())}
+	s.rd, s.imports, s.exports = c.RD, c.imports(), c.exports(p.cfg.AS)
+	return s
+}
+
+// segment adds the devices of a bridged VNI and what this node has on it.
+func (p *pass) segment(s *segment) {
+	p.overlay(&s.overlay)
+	p.legDevices(s.leg, s.why)
+	s.after = append([]object.Key{s.bridge.Key(), s.vxlan.Key()}, s.leg.keys()...)
+	_, _, s.block = s.leg.wired()
+	p.putItem(object.Item{
+		Value: object.EVPNPath{
+			Type: object.EVPNMulticast, RD: s.rd, Prefix: hostPrefix(p.vtep), VNI: s.vni, NextHop: p.vtep, Targets: s.exports,
+			Origin: p.cfg.Expose.Origin,
+		},
+		Why: s.why, Block: s.block, Shared: s.after,
+	})
+	s.stations = p.findStations(s.network)
+	for _, at := range s.stations {
+		s.local[at.mac] = true
+		p.put(object.FDB{Dev: s.leg.dev, MAC: at.mac}, at.why, s.leg.network.Bridge.Block())
+	}
+}
+
+// findStations collects the MAC addresses of ports that are live here: VMs and
+// virtual ports, gateways of routers, and floating IPs that are resident here.
+func (p *pass) findStations(n *expose.Network) []*station {
+	f := &found{byMAC: map[object.MAC]*station{}}
+	for _, port := range p.sb.Ports {
+		switch {
+		case port.Type == observe.PortChassisRedirect && p.live(port):
+			if lsp, ok := p.sb.ProviderSide(port); ok && lsp.Datapath == n.Datapath {
+				p.reportProblems(port)
+				f.add(port.Addresses, p.whyHere("N2", port), p.why("N2", lsp))
+			}
+		case port.Datapath != n.Datapath:
+		case port.Type == observe.PortVIF && p.live(port):
+			p.reportProblems(port)
+			f.add(port.Addresses, p.whyHere("N2", port))
+		case port.Type == observe.PortVirtual && p.live(port):
+			p.reportProblems(port)
+			f.add(p.virtualAddresses(port), p.whyHere("N2", port))
+		case port.Type == observe.PortPatch:
+			p.floatingStations(f, port)
+		}
+	}
+	return f.stations
+}
+
+// found are stations in the order in which they were found.
+type found struct {
+	stations []*station
+	byMAC    map[object.MAC]*station
+}
+
+// add adds addresses to the stations that have their MACs.
+func (f *found) add(list []observe.PortAddress, why ...object.Source) {
+	for _, el := range list {
+		at := f.byMAC[el.MAC]
+		if at == nil {
+			at = &station{mac: el.MAC}
+			f.byMAC[el.MAC] = at
+			f.stations = append(f.stations, at)
+		}
+		for _, src := range why {
+			if !slices.Contains(at.why, src) {
+				at.why = append(at.why, src)
+			}
+		}
+		for _, prefix := range el.Addrs {
+			at.addrs = append(at.addrs, prefix.Addr())
+		}
+	}
+}
+
+// virtualAddresses are those of a virtual port, behind the MAC of the port that
+// has claimed it: that is who answers for them.
+func (p *pass) virtualAddresses(port *observe.PortBinding) []observe.PortAddress {
+	parent, ok := p.sb.Port(port.VirtualParent)
+	if !ok || len(parent.Addresses) == 0 {
+		return port.Addresses
+	}
+	var out []observe.PortAddress
+	for _, el := range port.Addresses {
+		out = append(out, observe.PortAddress{MAC: parent.Addresses[0].MAC, Addrs: el.Addrs})
+	}
+	return out
+}
+
+// floatingStations adds the floating IPs of a router's port whose guard is here,
+// with the MAC that answers for them.
+func (p *pass) floatingStations(f *found, port *observe.PortBinding) {
+	if len(port.NAT) > 0 || len(port.Problems) > 0 {
+		p.reportProblems(port)
+	}
+	for _, nat := range port.NAT {
+		guard, ok := p.sb.Port(nat.Resident)
+		if !ok || !p.resident(guard) {
+			continue
+		}
+		el := observe.PortAddress{MAC: nat.MAC}
+		for _, a := range nat.Addrs {
+			el.Addrs = append(el.Addrs, hostPrefix(a))
+		}
+		f.add([]observe.PortAddress{el}, p.why("N2", port), p.whyHere("N2", guard))
+	}
+}
+
+// resident reports whether is_chassis_resident holds here: the guard is bound,
+// and up where OVN keeps that state.
+func (p *pass) resident(guard *observe.PortBinding) bool {
+	if guard.Type == observe.PortVIF || guard.Type == observe.PortVirtual {
+		return p.live(guard)
+	}
+	return !p.me.IsZero() && guard.Chassis == p.me
+}
+
+// localnetOf returns the row that a network was found by.
+func localnetOf(sb *observe.Southbound, n *expose.Network) *observe.PortBinding {
+	if port, ok := sb.Port(n.Localnet); ok {
+		return port
+	}
+	return &observe.PortBinding{LogicalPort: n.Localnet}
+}
+
+// announceStation adds the MAC/IP routes of a station: one for the MAC, which is
+// all that bridging needs, and one for each address, which lets others answer for
+// it. claim is what is known of the MAC at others. That is no reason for the routes
+// to be: they go with the station, even while what was learned is held.
+func (p *pass) announceStation(s *segment, at *station, claim claim) {
+	path := object.EVPNPath{
+		Type: object.EVPNMacIP, RD: s.rd, MAC: at.mac, VNI: s.vni, NextHop: p.vtep, Targets: s.exports, Mobility: claim.mobility(),
+		Origin: p.cfg.Expose.Origin,
+	}
+	block := s.block
+	if text := claim.duplicate(); text != "" {
+		block = &object.Block{Code: BlockDuplicateMAC, Text: text}
+		p.report(at.why[0].Table, at.why[0].Row, observe.SkipConflict, "VNI %d: %s", s.vni, text)
+	}
+	after := []object.Key{object.FDB{Dev: s.leg.dev, MAC: at.mac}.Key()}
+	prefixes := []netip.Prefix{{}}
+	for _, a := range at.addrs {
+		prefixes = append(prefixes, hostPrefix(a))
+	}
+	for _, prefix := range prefixes {
+		path.Prefix = prefix
+		p.putItem(object.Item{Value: path, Why: at.why, Block: block, Shared: s.after, After: after})
+	}
+}
+
+func (c NetworkConfig) row() string { return fmt.Sprintf("evpn.networks vni %d", c.VNI) }
