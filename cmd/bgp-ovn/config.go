@@ -65,6 +65,13 @@ type Config struct {
 	ProxyNDPPlainPorts          bool     `yaml:"proxy_ndp_plain_ports"`
 	ProxyNDPAddresses           []string `yaml:"proxy_ndp_addresses"`
 
+	ExposingMethod string     `yaml:"exposing_method"`
+	EVPNLocalIP    string     `yaml:"evpn_local_ip"`
+	EVPNNIC        string     `yaml:"evpn_nic"`
+	EVPNPort       int        `yaml:"evpn_udp_dstport"`
+	DeleteVRF      bool       `yaml:"delete_vrf_on_disconnect"`
+	EVPN           EVPNConfig `yaml:"evpn"`
+
 	AdvertiseLoopback bool     `yaml:"advertise_loopback"`
 	Originate         []string `yaml:"originate"`
 
@@ -166,6 +173,7 @@ func newConfig() *Config {
 		NBCertificate:             defaultCertificate,
 		NBCACert:                  defaultCACert,
 		AdvertisementMethodTenant: "host", ProxyNDPPlainPorts: true,
+		ExposingMethod: "underlay", EVPNPort: 4789, DeleteVRF: true,
 	}
 	c.Log.Level, c.Log.Format = "info", "text"
 	c.BGP.AS, c.BGP.Origin, c.BGP.Listen.Port = 64999, "incomplete", 179
@@ -217,6 +225,7 @@ func (c *Config) flagSet() *pflag.FlagSet {
 	fs.BoolVar(&c.ProviderUnknownMAC, "provider-unknown-mac-from-cidrs", c.ProviderUnknownMAC, "take addresses of provider ports with unknown MAC from neutron:cidrs")
 	fs.BoolVar(&c.ProxyNDPPlainPorts, "proxy-ndp-plain-ports", c.ProxyNDPPlainPorts, "add NDP proxies for the subnets of ordinary provider ports too")
 	fs.StringSliceVar(&c.ProxyNDPAddresses, "proxy-ndp-addresses", c.ProxyNDPAddresses, "IPv6 gateways to answer for, as NETWORK[:VLAN]=ADDRESS, such as physnet1:101=2001:db8::1")
+	c.evpnFlags(fs)
 	fs.BoolVar(&c.AdvertiseLoopback, "advertise-loopback", c.AdvertiseLoopback, "announce the addresses of lo, but for 127.0.0.0/8 and ::1")
 	fs.StringSliceVar(&c.Originate, "originate", c.Originate, "further prefixes to announce")
 	c.BGP.flags(fs)

@@ -160,6 +160,46 @@ of its ranges is announced then. ` + "`bgp.export.deny`" + ` keeps back what lie
 
 What is kept back is routed on this node all the same. ` + "`plan`" + `, ` + "`status`" + ` and ` + "`explain`" + ` show it as
 ` + "`filtered-by-policy`" + ` with the entry that did it; it counts as intended, not as something wrong.
+
+## EVPN
+
+With ` + "`osp_ovn_evpn_driver`" + ` among the drivers, routers whose ports Neutron's BGPVPN service has given a VXLAN network
+identifier (VNI) get a VRF. What follows is beyond that. Quote targets with a star, which YAML would take for something
+else:
+
+    drivers: [osp_ovn_evpn_driver]
+    evpn_local_ip: 192.0.2.11
+    bgp:
+      peers:
+        - {address: 192.0.2.1, as: 65000, families: [ipv4-unicast, l2vpn-evpn]}
+    evpn:
+      vnis:
+        - {vni: 1001, rd: "192.0.2.11:1001", import: ["*:1001", "65000:5"], export: ["64999:1001"]}
+      networks:
+        - {network: physnet1, vlan: 100, method: vrf, vni: 2001, gateways: [172.24.8.1, "2001:db8:8::1"]}
+        - {switch: provider-lab, method: l2vni, vni: 2002}
+
+| Key of ` + "`evpn.vnis`" + ` | Default | Meaning |
+|---|---|---|
+| ` + "`vni`" + ` | required | 1 to 16777215 |
+| ` + "`rd`" + ` | VTEP and VNI | route distinguisher (RFC 4364); VNIs beyond 65535 get a number of their own |
+| ` + "`import`" + ` | ` + "`*:VNI`" + ` | route targets that are taken in; a list replaces the default |
+| ` + "`export`" + ` | ` + "`AS:VNI`" + ` | route targets that are announced, by default with the AS that the router is annotated with |
+
+What is configured for a VNI goes before annotations.
+
+| Key of ` + "`evpn.networks`" + ` | Default | Meaning |
+|---|---|---|
+| ` + "`network`, `vlan`" + ` | none | the provider network by physical network and VLAN |
+| ` + "`switch`" + ` | none | or by the name of its logical switch, as OVN or Neutron has it |
+| ` + "`method`" + ` | required | ` + "`vrf`" + `: routed, addresses are announced as prefixes. ` + "`l2vni`" + `: bridged, MAC addresses are announced |
+| ` + "`vni`" + ` | required | several networks of method vrf may share one, if their VLANs differ |
+| ` + "`rd`, `import`, `export`" + ` | as above | the AS of the default target is ` + "`bgp.as`" + ` |
+| ` + "`gateways`" + ` | none | method vrf: the gateways of its subnets, which are in no table of the Southbound database |
+
+A network of method vrf gets no router advertisements: its ports need their IPv6 gateway from elsewhere. One of method
+l2vni must not be connected to others by an uplink of its bridge as well: that would be a loop. ` + "`osp_ovn_bgp_driver`" + `
+leaves both alone.
 `
 }
 

@@ -72,8 +72,10 @@ func TestImportExit(t *testing.T) {
 		{"not valid here", "[DEFAULT]\nadvertisement_method_tenant_networks=both\n", "left out: advertisement_method_tenant_networks", "as: 64999"},
 		{"relative socket", "[DEFAULT]\novsdb_connection=unix:db.sock\n", "left out: database address", "as: 64999"},
 		{"reference", "[DEFAULT]\nbgp_AS=$other\n", "refers to another option", "as: 64999"},
-		{"evpn", "[DEFAULT]\ndriver=ovn_evpn_driver\n", "no such driver", "as: 64999"},
 		{"northbound", "[DEFAULT]\nrequire_snat_disabled_for_tenant_networks=true\n", "", "require_snat_disabled_for_tenant_networks: true"},
+		{"evpn", "[DEFAULT]\ndriver=ovn_evpn_driver\nevpn_nic=lo\n", "needs l2vpn-evpn", "osp_ovn_evpn_driver"},
+		{"vrf", "[DEFAULT]\nexposing_method=vrf\n", "evpn.networks", "as: 64999"},
+		{"stretched", "[DEFAULT]\ndriver=ovn_stretched_l2_bgp_driver\n", "no such driver", "as: 64999"},
 		{"colon", "[ovn]\novn_sb_connection: tcp:192.0.2.1:6642\n", "", "ovn_sb_connection: tcp:192.0.2.1:6642"},
 	}
 	for _, tt := range tests {

@@ -42,10 +42,10 @@ func predecessorOptions() map[string]translator {
 		"DEFAULT/bgp_vrf":                                   importFRRDevice("bgp-vrf"),
 		"DEFAULT/bgp_vrf_table_id":                          importVRFTable,
 		"DEFAULT/clear_vrf_routes_on_startup":               onlyWhen("true", "there is no VRF to clear: every round compares all routes with what is wanted"),
-		"DEFAULT/delete_vrf_on_disconnect":                  evpn(),
-		"DEFAULT/evpn_local_ip":                             evpn(),
-		"DEFAULT/evpn_nic":                                  evpn(),
-		"DEFAULT/evpn_udp_dstport":                          evpn(),
+		"DEFAULT/delete_vrf_on_disconnect":                  boolean("delete_vrf_on_disconnect"),
+		"DEFAULT/evpn_local_ip":                             text("evpn_local_ip"),
+		"DEFAULT/evpn_nic":                                  text("evpn_nic"),
+		"DEFAULT/evpn_udp_dstport":                          integer("evpn_udp_dstport", ""),
 		"DEFAULT/debug":                                     importDebug,
 		"agent/root_helper":                                 dropped("bgp-ovn runs with CAP_NET_ADMIN and starts no helper as root"),
 		"agent/root_helper_daemon":                          dropped("bgp-ovn runs with CAP_NET_ADMIN and starts no helper as root"),
@@ -134,13 +134,13 @@ func onlyWhen(value, why string) translator {
 	}
 }
 
-func evpn() translator { return dropped("there is no EVPN driver in this version") }
-
 func importDriver(o iniOption) fate {
 	const ours = "osp_ovn_bgp_driver"
 	switch o.value {
 	case "ovn_bgp_driver", ours:
 		return fate{key: "drivers", value: []string{ours}}
+	case "ovn_evpn_driver", "osp_ovn_evpn_driver":
+		return fate{key: "drivers", value: []string{"osp_ovn_evpn_driver"}, remark: "FRR's part is the speaker's now: a neighbour in bgp.peers needs l2vpn-evpn among its families"}
 	case "nb_ovn_bgp_driver":
 		return fate{key: "drivers", value: []string{ours}, remark: "the same addresses are derived from the Southbound database: every node needs to reach it (ovn_sb_connection)"}
 	default:
@@ -151,6 +151,9 @@ func importDriver(o iniOption) fate {
 func importMethod(o iniOption) fate {
 	if o.value == "underlay" {
 		return fate{} // it is what is done
+	}
+	if o.value == "vrf" || o.value == "l2vni" {
+		return fate{remark: fmt.Sprintf("name each network in evpn.networks, with method: %s and its VNI, and add osp_ovn_evpn_driver to drivers: the annotations of networks are in the Northbound database only", o.value)}
 	}
 	return fate{remark: "only underlay is supported: addresses are announced from the node's own routing tables"}
 }

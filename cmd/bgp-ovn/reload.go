@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
@@ -103,6 +104,7 @@ func (a *app) answerReloadPreview(ctx context.Context, output string) (answer, e
 var reloadable = []string{
 	"drivers", "reconcile_interval", "expose_tenant_networks", "expose_ipv6_gua_tenant_networks",
 	"advertisement_method_tenant_networks", "address_scopes", "expose_port_forwardings", "expose_gateway_routers",
+	"evpn_local_ip", "evpn_udp_dstport", "delete_vrf_on_disconnect", "evpn.table_offset", "evpn.vnis", "evpn.networks",
 	"provider_unknown_mac_from_cidrs", "proxy_ndp_plain_ports", "proxy_ndp_addresses", "bgp.peers", "bgp.origin",
 	"bgp.attributes", "bgp.export.allow", "bgp.export.deny", "bgp.graceful_restart.restart_time", "flows.priority",
 	"advertise_loopback", "originate", "learn.accept", "learn.source4", "learn.source6", "learn.metric", "learn.max",
@@ -132,6 +134,9 @@ func (a *app) reread() (next, error) {
 	}
 	if cfg.followsEVPN() && !a.cfg.followsEVPN() {
 		restart = append(restart, "bgp.peers to the first one with l2vpn-evpn")
+	}
+	if cfg.evpnRuns() != a.current.evpnRuns() {
+		restart = append(restart, "drivers, by "+evpn.Name+" or without it")
 	}
 	if len(restart) > 0 {
 		return next{}, staysAsItIs(fmt.Errorf("only a restart can change %s", strings.Join(restart, ", ")))

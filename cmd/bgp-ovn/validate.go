@@ -13,6 +13,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -50,6 +51,7 @@ func (c *Config) Validate() []error {
 	}
 	c.BGP.validate(&p)
 	c.Learn.validate(&p)
+	c.validateEVPN(&p)
 	_, err = c.originate()
 	p.check(err == nil, "originate: %v", err)
 	return p.list
@@ -208,8 +210,10 @@ func (c *Config) driverConfig() drivers.Config {
 	opts.HostSysctls = c.Sysctls.Manage
 	opts.ProxyPlainPorts = c.ProxyNDPPlainPorts
 	opts.ProxyAddrs, _ = c.proxyAddrs() // validated
-	return drivers.Config{Fabric: c.fabricConfig(opts), BGP: bgp.Config{
-		Expose:         opts,
+	shared := opts
+	shared.Reserved = c.reservedNetworks()
+	return drivers.Config{Fabric: c.fabricConfig(opts), EVPN: c.evpnConfig(opts), BGP: bgp.Config{
+		Expose:         shared,
 		TenantNetworks: c.ExposeTenantNetworks, TenantGUA: c.ExposeIPv6GUATenantNetworks,
 		TenantMethod: bgp.Method(c.AdvertisementMethodTenant), AddressScopes: c.AddressScopes,
 		RequireSNATDisabled: c.RequireSNATDisabled,
@@ -224,6 +228,9 @@ func (c *Config) marks() actual.Marks {
 	m := actual.DefaultMarks()
 	m.RouteProtocol, m.RuleProtocol = c.Routing.RouteProtocol, c.Routing.RuleProtocol
 	m.Cookies = []uint64{c.Flows.Cookie}
+	if c.evpnRuns() {
+		m.Cookies = append(m.Cookies, evpn.FlowCookie)
+	}
 	return m
 }
 

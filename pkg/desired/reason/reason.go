@@ -35,6 +35,10 @@ const (
 	NotApplied      = "not-applied"        // wanted, but not there yet
 	PeerDown        = "peer-down"          // no session is established
 	UnknownProvider = "unknown-mac"        // the port has no known address
+	NoVPN           = "not-in-vpn"         // the router or the network has no VNI
+	VPNMismatch     = "vpn-mismatch"       // the network is in another VPN than the router
+	NoVTEP          = "no-vtep"            // there is no address to send VXLAN from
+	GatewayOnly     = "gateway-address"    // it is a router's own, which EVPN does not announce
 )
 
 // Step is one link of the chain.

@@ -105,6 +105,12 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 		p.noVTEP()
 		return p.Skips()
 	}
+	p.desired(snap.Learned)
+	return p.Skips()
+}
+
+// desired adds everything but the bridges.
+func (p *pass) desired(learned *observe.Learned) {
 	p.collect()
 	for _, v := range p.vrfs {
 		p.vrf(v)
@@ -113,9 +119,8 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 		p.segment(s)
 	}
 	p.tenantPorts()
-	p.learnedPaths(snap.Learned)
+	p.learnedPaths(learned)
 	p.keptVRFs()
-	return p.Skips()
 }
 
 // pass is one run over one snapshot.

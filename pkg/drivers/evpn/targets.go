@@ -37,6 +37,15 @@ func ValidTarget(text string, imported bool) error {
 	return err
 }
 
+// CanonicalTarget returns the one form of a target that is valid.
+func CanonicalTarget(text string) string {
+	if number, ok := wildcard(text); ok {
+		return anyAS + number
+	}
+	w, _ := object.RouteTargetsOf(text) // validated
+	return w.String()
+}
+
 // autoTarget is the route target that is exported without any other: the AS, cut
 // to 16 bits so that the whole VNI has room, and the VNI (RFC 8365 section 5.1.2.1
 // leaves the form open; this is FRR's).

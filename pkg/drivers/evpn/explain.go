@@ -1,0 +1,308 @@
+package evpn
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Explain accounts for one address: in which VNIs it is, who would announce it,
+// and what stands in the way here. Tenants may have the same address, so there is
+// one account for each of them. It is meant for one address, not for speed.
+func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
+	var scratch object.Set
+	p := d.newPass(snap, &scratch)
+	if p.vtep.IsValid() {
+		p.desired(snap.Learned)
+	}
+	var out []reason.Account
+	for _, port := range p.sb.Ports {
+		n, configured := p.configuredNetwork(port.Datapath)
+		switch {
+		case port.Type == observe.PortChassisRedirect && slices.Contains(portAddrs(port), addr):
+			out = append(out, p.explainGateway(port, addr)...)
+		case port.Type == observe.PortPatch && configured:
+			out = append(out, p.explainFloating(n, port, addr)...)
+		case port.Type != observe.PortVIF && port.Type != observe.PortVirtual:
+		case !slices.Contains(portAddrs(port), addr) && !slices.Contains(tenantAddrs(port), addr):
+		case configured:
+			a := p.newAccount("fixed IP of port "+port.LogicalPort, "Port_Binding %s on provider network %s", port.LogicalPort, n.row())
+			a.owner(port)
+			a.provider(n, port, addr)
+			out = append(out, a.Account)
+		case !p.networks.IsProvider(port.Datapath):
+			out = append(out, p.explainTenant(port, addr)...)
+		}
+	}
+	return out
+}
+
+// account builds the chain; after the first failure the rest is left out,
+// because it would only repeat it.
+type account struct {
+	reason.Account
+	p    *pass
+	stop bool
+}
+
+func (p *pass) newAccount(what, format string, args ...any) *account {
+	a := &account{p: p}
+	a.What = what
+	a.step("OVN", true, "", format, args...)
+	return a
+}
+
+func (a *account) step(stage string, ok bool, code, format string, args ...any) {
+	if a.stop {
+		return
+	}
+	s := reason.Step{Stage: stage, Text: fmt.Sprintf(format, args...), OK: ok}
+	if !ok {
+		s.Code, a.stop = code, true
+	}
+	a.Steps = append(a.Steps, s)
+}
+
+// owner checks that the port is bound here and up, and names who has it.
+func (a *account) owner(port *observe.PortBinding) {
+	name := a.p.chassisText(port.Chassis)
+	if !port.Chassis.IsZero() {
+		a.Chassis = append(a.Chassis, name)
+	}
+	switch {
+	case port.Chassis.IsZero():
+		a.step("ownership", false, reason.Unbound, "%s is bound to no chassis", port.LogicalPort)
+	case a.p.me.IsZero() || port.Chassis != a.p.me:
+		a.step("ownership", false, reason.NotOwner, "%s is bound to chassis %s, not here", port.LogicalPort, name)
+	case port.Down:
+		a.step("ownership", false, reason.PortDown, "%s is bound here but not up", port.LogicalPort)
+	default:
+		a.step("ownership", true, "", "%s is bound to this chassis and up", port.LogicalPort)
+	}
+}
+
+// vtep checks that there is an address to send VXLAN from.
+func (a *account) vtep() {
+	ok := a.p.vtep.IsValid()
+	text := "VTEP " + a.p.vtep.String()
+	if !ok {
+		text = "there is no address to send VXLAN from"
+	}
+	a.step("policy", ok, reason.NoVTEP, "%s", text)
+	if !ok && a.Try == "" {
+		a.Try = "set evpn_local_ip or evpn_nic, or give lo a /32 address"
+	}
+}
+
+// path ends the chain with the path that announces the address, if one is
+// derived.
+func (a *account) path(paths ...object.EVPNPath) {
+	if a.stop {
+		return
+	}
+	for _, path := range paths {
+		if a.p.out.Has(path.Key()) {
+			a.Object = path.Key()
+			return
+		}
+	}
+	a.step("policy", false, reason.NotApplied, "no path is derived for it; the reports of status say why")
+}
+
+// explainTenant accounts for a port on a tenant network, once for each gateway of
+// each router on it: each may be in another VPN.
+func (p *pass) explainTenant(port *observe.PortBinding, addr netip.Addr) []reason.Account {
+	what := "fixed IP of port " + port.LogicalPort
+	var out []reason.Account
+	for _, lsp := range p.portsOn(port.Datapath) {
+		lrp, ok := p.sb.Port(lsp.Options["peer"])
+		if lsp.Type != observe.PortPatch || !ok || !serves(lrp, addr) {
+			continue
+		}
+		for _, cr := range p.portsOn(lrp.Datapath) {
+			if cr.Type == observe.PortChassisRedirect {
+				out = append(out, p.explainThrough(what, port, lsp, lrp, cr, addr))
+			}
+		}
+	}
+	if len(out) == 0 {
+		a := p.newAccount(what, "Port_Binding %s on tenant network %s", port.LogicalPort, p.switchName(port.Datapath))
+		a.step("ownership", false, reason.NoGateway, "its network has no router with a gateway and a subnet for it")
+		out = append(out, a.Account)
+	}
+	return out
+}
+
+// serves reports whether a router port has the subnet that an address is in.
+func serves(lrp *observe.PortBinding, addr netip.Addr) bool {
+	return slices.ContainsFunc(lrpPrefixes(lrp), func(c netip.Prefix) bool { return c.Contains(addr) })
+}
+
+func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBinding, addr netip.Addr) reason.Account {
+	a := p.newAccount(what, "Port_Binding %s on tenant network %s behind router port %s, bound to %s",
+		port.LogicalPort, p.switchName(port.Datapath), lrp.LogicalPort, p.chassisText(port.Chassis))
+	side, ok := p.sb.ProviderSide(cr)
+	if !ok {
+		a.step("OVN", false, reason.NoGateway, "gateway %s has no port on an external network", cr.LogicalPort)
+		return a.Account
+	}
+	a.step("OVN", true, "", "gateway %s with its port on the external network", cr.LogicalPort)
+	gateway, ok := p.annotationOf(side)
+	a.vpn(ok, side)
+	if ok {
+		a.What += fmt.Sprintf(" in VNI %d", gateway.vni)
+		note, ok := p.annotationOf(lsp)
+		a.vpn(ok, lsp)
+		a.step("policy", note.same(gateway), reason.VPNMismatch, "network port %s has VNI %d and AS %d, gateway port %s has VNI %d and AS %d; they must be the same",
+			lsp.LogicalPort, note.vni, note.as, side.LogicalPort, gateway.vni, gateway.as)
+	}
+	a.owner(cr)
+	n, mapped := p.networks.Of(side.Datapath)
+	a.mapped(mapped, side.Datapath)
+	a.vtep()
+	if a.stop {
+		return a.Account
+	}
+	v := p.byVNI[gateway.vni]
+	if v == nil {
+		a.step("policy", false, reason.NotApplied, "VNI %d cannot have a VRF here; the reports of status say why", gateway.vni)
+		return a.Account
+	}
+	a.vrf(v, n)
+	paths := []object.EVPNPath{{Type: object.EVPNPrefix, RD: v.rd, Prefix: hostPrefix(addr)}}
+	for _, c := range lrpPrefixes(lrp) {
+		if c.Contains(addr) && p.cfg.SubnetMethod {
+			paths = append(paths, object.EVPNPath{Type: object.EVPNPrefix, RD: v.rd, Prefix: c.Masked()})
+		}
+	}
+	a.path(paths...)
+	return a.Account
+}
+
+// vpn checks that a port of a router is in a VPN.
+func (a *account) vpn(ok bool, port *observe.PortBinding) {
+	text := "%s is in a BGPVPN: it has %s and %s"
+	if !ok {
+		text = "%s is in no BGPVPN: it has no usable %s and %s"
+	}
+	a.step("policy", ok, reason.NoVPN, text, port.LogicalPort, keyVNI, keyAS)
+	if !ok && a.Try == "" {
+		a.Try = "openstack bgpvpn network association create, or router association create; " + port.LogicalPort + " gets the annotations then"
+	}
+}
+
+// mapped checks that a provider network is reached from here.
+func (a *account) mapped(ok bool, network observe.UUID) {
+	text := "provider network %s is mapped here"
+	if !ok {
+		text = "network %s is not a provider network that is in ovn-bridge-mappings of this node"
+	}
+	a.step("policy", ok, reason.NotMapped, text, a.p.switchName(network))
+}
+
+// vrf says what the VNI of an address is here.
+func (a *account) vrf(v *vrf, n *expose.Network) {
+	text := fmt.Sprintf("VNI %d is VRF %s, table %d, rd %s, imports %v, through %s", v.vni, v.dev.Name, v.table, v.rd, v.imports, n.Bridge.Name)
+	a.step("policy", true, "", "%s", text)
+}
+
+// explainGateway accounts for an address of a router's gateway: it leads into its
+// VNI, and is announced only by a configured network.
+func (p *pass) explainGateway(cr *observe.PortBinding, addr netip.Addr) []reason.Account {
+	side, ok := p.sb.ProviderSide(cr)
+	if !ok {
+		return nil
+	}
+	a := p.newAccount("gateway address of router port "+cr.Options["distributed-port"], "chassisredirect %s", cr.LogicalPort)
+	if c, ok := p.configuredNetwork(side.Datapath); ok {
+		a.owner(cr)
+		a.provider(c, side, addr)
+		return []reason.Account{a.Account}
+	}
+	note, ok := p.annotationOf(side)
+	if !ok {
+		return nil // it is not this driver's
+	}
+	a.What += fmt.Sprintf(" in VNI %d", note.vni)
+	a.owner(cr)
+	a.step("policy", false, reason.GatewayOnly, "EVPN announces what is behind a gateway and not its own address")
+	return []reason.Account{a.Account}
+}
+
+// explainFloating accounts for a floating IP on a configured network.
+func (p *pass) explainFloating(c NetworkConfig, port *observe.PortBinding, addr netip.Addr) []reason.Account {
+	var out []reason.Account
+	for _, nat := range port.NAT {
+		guard, ok := p.sb.Port(nat.Resident)
+		if !slices.Contains(nat.Addrs, addr) || !ok || slices.Contains(portAddrs(guard), addr) {
+			continue
+		}
+		a := p.newAccount("floating IP of port "+guard.LogicalPort, "nat_addresses of %s, resident with port %q", port.LogicalPort, nat.Resident)
+		a.owner(guard)
+		a.provider(c, port, addr)
+		out = append(out, a.Account)
+	}
+	return out
+}
+
+// provider ends the chain of an address on a configured provider network.
+func (a *account) provider(c NetworkConfig, port *observe.PortBinding, addr netip.Addr) {
+	_, mapped := a.p.networks.Of(port.Datapath)
+	a.mapped(mapped, port.Datapath)
+	a.vtep()
+	a.step("policy", true, "", "VNI %d by evpn.networks, method %s", c.VNI, c.Method)
+	if a.stop {
+		return
+	}
+	a.What += fmt.Sprintf(" in VNI %d", c.VNI)
+	var paths []object.EVPNPath
+	for _, it := range a.p.out.SortedOf(object.KindEVPN) {
+		path := it.Value.(object.EVPNPath)
+		if path.VNI == c.VNI && path.Prefix == hostPrefix(addr) && path.Type != object.EVPNMulticast {
+			paths = append(paths, path)
+		}
+	}
+	a.path(paths...)
+}
+
+// configuredNetwork finds the configuration of a provider network.
+func (p *pass) configuredNetwork(datapath observe.UUID) (NetworkConfig, bool) {
+	for _, port := range p.portsOn(datapath) {
+		if port.Type != observe.PortLocalnet {
+			continue
+		}
+		for _, c := range p.cfg.Networks {
+			if c.Is(p.sb, port) {
+				return c, true
+			}
+		}
+	}
+	return NetworkConfig{}, false
+}
+
+func (p *pass) switchName(u observe.UUID) string {
+	for _, d := range p.sb.Datapaths {
+		if d.UUID == u {
+			return d.Name()
+		}
+	}
+	return u.String()
+}
+
+// chassisText names a chassis by host name where it has one.
+func (p *pass) chassisText(u observe.UUID) string {
+	for _, c := range p.sb.Chassis {
+		if c.UUID == u {
+			if c.Hostname != "" && c.Hostname != c.Name {
+				return c.Name + " (" + c.Hostname + ")"
+			}
+			return c.Name
+		}
+	}
+	return "no chassis"
+}
