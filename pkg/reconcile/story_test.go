@@ -3,6 +3,7 @@ package reconcile
 import (
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
@@ -84,7 +88,7 @@ func tell(t *testing.T, file string) {
 // begin returns the story and its nodes before the first round.
 func begin(t testing.TB, a *txtar.Archive) (s *story.Story, nodes []*node, base bool) {
 	t.Helper()
-	cfg, fuse := defaults(), FuseConfig{}
+	cfg, tune := defaults(), func(*Config) {}
 	for line := range strings.Lines(section(a, "config")) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		switch key {
@@ -105,7 +109,9 @@ func begin(t testing.TB, a *txtar.Archive) (s *story.Story, nodes []*node, base 
 		case "expose_gateway_routers":
 			cfg.GatewayRouters = value == "true"
 		case "fuse":
-			fuse = FuseConfig{Share: 0.5, Least: 2, Hold: time.Minute}
+			tune = func(c *Config) { c.Fuse = FuseConfig{Share: 0.5, Least: 2, Hold: time.Minute} }
+		case "vtep":
+			tune = func(c *Config) { c.Drivers = []desired.Driver{evpn.New(evpnConfig(t, value))} }
 		default:
 			t.Fatalf("unknown option %q", line)
 		}
@@ -115,9 +121,25 @@ func begin(t testing.TB, a *txtar.Archive) (s *story.Story, nodes []*node, base 
 		t.Fatal(err)
 	}
 	for _, name := range strings.Fields(section(a, "node")) {
-		nodes = append(nodes, newNode(t, name, s, cfg, func(c *Config) { c.Fuse = fuse }))
+		nodes = append(nodes, newNode(t, name, s, cfg, tune))
 	}
 	return s, nodes, base
+}
+
+// evpnConfig is that of a node whose VTEP is the address, with VLAN 100 of the
+// physical network public stretched by VNI 2001.
+func evpnConfig(t testing.TB, vtep string) evpn.Config {
+	t.Helper()
+	ip, err := netip.ParseAddr(vtep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return evpn.Config{
+		Expose: defaults().Expose, LocalIP: ip, Port: 4789, AS: 64999,
+		Networks: []evpn.NetworkConfig{{
+			NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100}, Method: evpn.MethodL2VNI, VNI: 2001,
+		}},
+	}
 }
 
 func section(a *txtar.Archive, name string) string {
