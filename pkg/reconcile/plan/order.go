@@ -118,7 +118,7 @@ func (d *differ) order() {
 func (d *differ) sortOps() {
 	order := make([]keyed, len(d.plan.Ops))
 	for i, op := range d.plan.Ops {
-		order[i] = keyed{op.Phase, op.Key(), layerOf(op), int32(i)}
+		order[i] = keyed{op.Phase, op.Key(), kindOf(op), layerOf(op), int32(i)}
 	}
 	slices.SortFunc(order, compareOps)
 	sorted := make([]Op, len(order))
@@ -132,15 +132,31 @@ func (d *differ) sortOps() {
 type keyed struct {
 	phase Phase
 	key   object.Key
-	layer int // of a link among links
+	kind  object.Kind // the place among kinds
+	layer int         // of a link among links
 	index int32
 }
 
-func layerOf(op Op) int {
-	v := op.After
-	if v == nil {
-		v = op.Before
+// kindOf is the kind as whose kin a step is sorted: its own, but for routes that
+// refuse traffic. They need no device, and keep what is in a VRF from looking into
+// the main table, so they come before the first device in it and go after the
+// last.
+func kindOf(op Op) object.Kind {
+	if r, ok := valueOf(op).(object.Route); ok && r.Unreachable {
+		return object.KindDevice
 	}
+	return op.Key().Kind
+}
+
+func valueOf(op Op) object.Value {
+	if op.After == nil {
+		return op.Before
+	}
+	return op.After
+}
+
+func layerOf(op Op) int {
+	v := valueOf(op)
 	if l, ok := v.(object.Link); ok {
 		return l.Layer()
 	}
@@ -153,7 +169,7 @@ func compareOps(a, b keyed) int {
 	if a.phase != b.phase {
 		return cmp.Compare(a.phase, b.phase)
 	}
-	up := cmp.Or(cmp.Compare(a.key.Kind, b.key.Kind), cmp.Compare(a.layer, b.layer))
+	up := cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.layer, b.layer))
 	if a.phase == Dismantle || a.phase == Clear {
 		up = -up
 	}
