@@ -10,6 +10,8 @@
 //   - the ports on them are announced as IP Prefix routes (E3),
 //   - what others announce for the VNI becomes routes in the VRF (K1 to K6).
 //
+// The rules are those of docs/evpn-rules.md.
+//
 // Besides, provider networks can be given a VNI in the configuration, as a VRF
 // (method vrf) or as a stretched Ethernet segment (method l2vni).
 //
