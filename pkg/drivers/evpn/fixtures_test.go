@@ -57,6 +57,8 @@ type reference struct {
 //     them; they are compared with our IP Prefix routes,
 //   - it masks no subnet (10.60.0.1/24); the kernel does, and so do we,
 //   - its VRF in FRR has no counterpart: the speaker needs none,
+//   - its flows do not name the VLAN that they take off, which bridges that speak
+//     only newer versions of OpenFlow refuse,
 //   - beyond what it makes we have the bridge, unreachable default routes,
 //     settings and an NDP proxy, none of which its record has.
 func (r reference) lines() []string {
@@ -120,9 +122,13 @@ func ours(s object.Set) []string {
 		case object.Neigh:
 			out = append(out, fmt.Sprintf("neigh %s mac %s dev %s", v.Addr, v.MAC, v.Dev))
 		case object.Flow:
-			words := strings.FieldsFunc(v.Match, func(r rune) bool { return r == ',' || r == '=' })
+			match := map[string]string{}
+			for _, field := range strings.Split(v.Match, ",") {
+				name, value, _ := strings.Cut(field, "=")
+				match[name] = value
+			}
 			out = append(out, fmt.Sprintf("flow %s cookie %d from %s net %s strip %v",
-				v.Bridge, v.Cookie, words[4], words[6], strings.Contains(v.Actions, "strip_vlan")))
+				v.Bridge, v.Cookie, match["dl_src"], match["nw_src"]+match["ipv6_src"], strings.Contains(v.Actions, "strip_vlan")))
 		}
 	}
 	slices.Sort(out)

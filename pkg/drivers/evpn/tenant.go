@@ -108,7 +108,11 @@ func fromTenant(gw *gateway, mac object.MAC, from netip.Prefix, in, out uint16) 
 		proto, field = "ipv6", "ipv6_src"
 	}
 	f := object.Flow{Bridge: gw.network.Bridge.Name, Priority: FlowPriority, Cookie: FlowCookie}
-	f.Match = fmt.Sprintf("%s,in_port=%d,dl_src=%s", proto, in, mac)
+	f.Match = fmt.Sprintf("%s,in_port=%d", proto, in)
+	if gw.network.VLAN != 0 { // without it newer OpenFlow does not let the VLAN be taken off
+		f.Match += fmt.Sprintf(",dl_vlan=%d", gw.network.VLAN)
+	}
+	f.Match += ",dl_src=" + mac.String()
 	switch {
 	case from.IsSingleIP(): // as ovs-ofctl prints it
 		f.Match += fmt.Sprintf(",%s=%s", field, from.Addr())
