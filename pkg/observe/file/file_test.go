@@ -131,8 +131,11 @@ func TestRoundTripOfTheRest(t *testing.T) {
 	}
 	snap.Host = &observe.Host{
 		Revision: 3,
-		Links:    []observe.Link{{Name: "br-ex", Index: 4, MAC: object.MAC{2, 0, 0, 0, 0, 1}, Up: true, MTU: 1500}},
-		Tables:   []observe.RoutingTable{{ID: 254, Name: "main", Foreign: true}},
+		Links: []observe.Link{
+			{Name: "br-ex", Index: 4, MAC: object.MAC{2, 0, 0, 0, 0, 1}, Up: true, MTU: 1500},
+			{Name: "vrf-1001", Index: 5, MAC: object.MAC{2, 0, 0, 0, 0, 2}, Up: true, MTU: 65575, Table: 1001, Ours: true},
+		},
+		Tables: []observe.RoutingTable{{ID: 254, Name: "main", Foreign: true}},
 	}
 	text := roundTrip(t, snap)
 	if bytes.Count(text, []byte("\n    {\"_uuid\"")) < len(sb.Ports) {
