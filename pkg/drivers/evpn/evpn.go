@@ -105,6 +105,7 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 	p.Bridges(p.networks, "E0")
 	if !p.vtep.IsValid() {
 		p.noVTEP()
+		p.keptVRFs()
 		return p.Skips()
 	}
 	p.desired(snap.Learned)

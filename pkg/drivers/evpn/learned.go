@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net/netip"
@@ -63,7 +64,7 @@ func learnedSource(p *pass, rule string) object.Source { return p.Why(rule, tabl
 
 // imports sorts routes by the VNIs that take them in; our own, which a route
 // reflector may have sent back, go nowhere.
-func (p *pass) imports(routes []observe.EVPNRoute) (map[*vrf][]observe.EVPNRoute, map[*segment][]observe.EVPNRoute) {
+func (p *pass) imports(routes []observe.EVPNRoute) (map[*vrf][]*observe.EVPNRoute, map[*segment][]*observe.EVPNRoute) {
 	var toVRF importers[*vrf]
 	var toSegment importers[*segment]
 	for _, v := range p.vrfs {
@@ -72,14 +73,17 @@ func (p *pass) imports(routes []observe.EVPNRoute) (map[*vrf][]observe.EVPNRoute
 	for _, s := range p.segments {
 		toSegment.add(s.imports, s)
 	}
-	byVRF, bySegment := map[*vrf][]observe.EVPNRoute{}, map[*segment][]observe.EVPNRoute{}
+	byVRF, bySegment := map[*vrf][]*observe.EVPNRoute{}, map[*segment][]*observe.EVPNRoute{}
 	routes = slices.Clone(routes)
-	slices.SortStableFunc(routes, compareRoutes)
-	for _, r := range routes {
-		r.NextHop = r.NextHop.Unmap()
-		if r.NextHop == p.vtep {
-			continue
+	sorted := make([]*observe.EVPNRoute, 0, len(routes))
+	for i := range routes {
+		r := &routes[i]
+		if r.NextHop = r.NextHop.Unmap(); r.NextHop != p.vtep {
+			sorted = append(sorted, r)
 		}
+	}
+	slices.SortFunc(sorted, compareRoutes)
+	for _, r := range sorted {
 		// A route that has two of the targets comes twice in a row.
 		if r.Type == object.EVPNPrefix {
 			toVRF.of(r.Targets, func(v *vrf) { byVRF[v] = appendOnce(byVRF[v], r) })
@@ -90,7 +94,7 @@ func (p *pass) imports(routes []observe.EVPNRoute) (map[*vrf][]observe.EVPNRoute
 	return byVRF, bySegment
 }
 
-func appendOnce(list []observe.EVPNRoute, r observe.EVPNRoute) []observe.EVPNRoute {
+func appendOnce(list []*observe.EVPNRoute, r *observe.EVPNRoute) []*observe.EVPNRoute {
 	if n := len(list); n > 0 && list[n-1] == r {
 		return list
 	}
@@ -99,20 +103,35 @@ func appendOnce(list []observe.EVPNRoute, r observe.EVPNRoute) []observe.EVPNRou
 
 // compareRoutes puts better routes first, and otherwise orders by what they are,
 // so that every choice is the same each time.
-func compareRoutes(a, b observe.EVPNRoute) int {
+func compareRoutes(a, b *observe.EVPNRoute) int {
+	if c := a.Rank.Compare(b.Rank); c != 0 {
+		return c
+	}
+	if c := a.NextHop.Compare(b.NextHop); c != 0 {
+		return c
+	}
+	c := cmp.Or(
+		cmp.Compare(a.Type, b.Type), a.Prefix.Addr().Compare(b.Prefix.Addr()), cmp.Compare(a.Prefix.Bits(), b.Prefix.Bits()),
+		bytes.Compare(a.MAC[:], b.MAC[:]), strings.Compare(a.RD, b.RD),
+	)
+	if c != 0 {
+		return c
+	}
+	// The same destination twice: by several neighbours, which a source does not
+	// tell us of, but may.
 	return cmp.Or(
-		a.Rank.Compare(b.Rank), a.NextHop.Compare(b.NextHop), keyOf(a).Compare(keyOf(b)), strings.Compare(a.Peer, b.Peer),
-		cmp.Compare(a.VNI, b.VNI), slices.Compare(a.RouterMAC[:], b.RouterMAC[:]), strings.Compare(a.Targets.String(), b.Targets.String()),
+		strings.Compare(a.Peer, b.Peer), cmp.Compare(a.VNI, b.VNI), bytes.Compare(a.RouterMAC[:], b.RouterMAC[:]),
+		strings.Compare(a.Targets.String(), b.Targets.String()), strings.Compare(a.Segment, b.Segment), a.Gateway.Compare(b.Gateway),
 	)
 }
 
-func keyOf(r observe.EVPNRoute) object.Key {
+func keyOf(r *observe.EVPNRoute) object.Key {
 	return object.EVPNPath{Type: r.Type, RD: r.RD, MAC: r.MAC, Prefix: r.Prefix}.Key()
 }
 
 // unusable says why nothing can be sent by a route: what it demands is not
 // supported (K4), or its VTEP cannot be reached (K6).
-func (p *pass) unusable(vni uint32, r observe.EVPNRoute) string {
+func (p *pass) unusable(vni uint32, r *observe.EVPNRoute) string {
 	switch {
 	case !r.NextHop.Is4():
 		return fmt.Sprintf("its VTEP %s is not IPv4, as ours is", r.NextHop)
@@ -132,17 +151,17 @@ func (p *pass) unusable(vni uint32, r observe.EVPNRoute) string {
 }
 
 // unused reports a route that a VNI imports and cannot use.
-func (p *pass) unused(vni uint32, r observe.EVPNRoute, code, text string) {
+func (p *pass) unused(vni uint32, r *observe.EVPNRoute, code, text string) {
 	p.report(tableLearned, keyOf(r).String(), code, "VNI %d, peer %s: %s", vni, r.Peer, text)
 }
 
 // importPrefixes adds the routes of a VRF (K1) and what they stand on: a
 // neighbour for each VTEP (K2) and where its router MAC is (K3).
-func (p *pass) importPrefixes(v *vrf, routes []observe.EVPNRoute) {
+func (p *pass) importPrefixes(v *vrf, routes []*observe.EVPNRoute) {
 	why := append([]object.Source{learnedSource(p, "K1")}, v.why...)
 	macs := map[netip.Addr]object.MAC{} // by VTEP
 	vteps := map[object.MAC]netip.Addr{}
-	byPrefix := map[netip.Prefix][]observe.EVPNRoute{}
+	byPrefix := map[netip.Prefix][]*observe.EVPNRoute{}
 	for _, r := range routes { // the best first: its MAC stands (K5)
 		if text := p.unusable(v.vni, r); text != "" {
 			p.unused(v.vni, r, observe.SkipDegraded, text)
@@ -166,7 +185,7 @@ func (p *pass) importPrefixes(v *vrf, routes []observe.EVPNRoute) {
 }
 
 // importPrefix adds the route of one prefix over the best of its paths.
-func (p *pass) importPrefix(v *vrf, prefix netip.Prefix, group []observe.EVPNRoute, macs map[netip.Addr]object.MAC, why []object.Source) {
+func (p *pass) importPrefix(v *vrf, prefix netip.Prefix, group []*observe.EVPNRoute, macs map[netip.Addr]object.MAC, why []object.Source) {
 	route := object.Route{Table: v.table, Dst: prefix, Metric: importMetric4}
 	if prefix.Addr().Is6() {
 		route.Metric = importMetric6

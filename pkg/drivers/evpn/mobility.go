@@ -29,7 +29,7 @@ type claim struct {
 // claims are those on a segment's local stations: of several on one MAC the
 // sticky one counts, or that with the highest sequence number. Routes whose VTEP
 // cannot be reached count too: others follow them.
-func claims(s *segment, routes []observe.EVPNRoute) map[object.MAC]claim {
+func claims(s *segment, routes []*observe.EVPNRoute) map[object.MAC]claim {
 	out := map[object.MAC]claim{}
 	for _, r := range routes {
 		if r.Type != object.EVPNMacIP || !s.local[r.MAC] {
@@ -74,21 +74,21 @@ func (c claim) duplicate() string {
 // better decides between two VTEPs for one MAC address that is not here: sticky
 // before moved, the latest move, then as with other routes, which come in that
 // order.
-func better(r, have observe.EVPNRoute) bool {
+func better(r, have *observe.EVPNRoute) bool {
 	return claim{sequence: r.Mobility.Value, sticky: r.Sticky}.beats(claim{sequence: have.Mobility.Value, sticky: have.Sticky})
 }
 
 // importSegment announces what is on this node of a segment, and adds what others
 // announce: where floods go, where MAC addresses are, and which addresses they
 // have, so that the bridge answers for them.
-func (p *pass) importSegment(s *segment, routes []observe.EVPNRoute) {
+func (p *pass) importSegment(s *segment, routes []*observe.EVPNRoute) {
 	claimed := claims(s, routes)
 	for _, at := range s.stations {
 		p.announceStation(s, at, claimed[at.mac])
 	}
 	why := append([]object.Source{learnedSource(p, "N3")}, s.why...)
-	macs := map[object.MAC]observe.EVPNRoute{}
-	addrs := map[netip.Addr]observe.EVPNRoute{}
+	macs := map[object.MAC]*observe.EVPNRoute{}
+	addrs := map[netip.Addr]*observe.EVPNRoute{}
 	for _, r := range routes {
 		if text := p.unusable(s.vni, r); text != "" {
 			p.unused(s.vni, r, observe.SkipDegraded, text)
