@@ -14,7 +14,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/model"
-	actualovs "github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovsport"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -28,7 +28,8 @@ import (
 )
 
 // app is a controller with everything real around it. This file is the only
-// place where real sources, drivers and backends are made.
+// place where real sources, drivers and backends are made, with wireswitch.go for
+// Open vSwitch.
 type app struct {
 	cfg  *Config
 	log  *slog.Logger
@@ -40,8 +41,9 @@ type app struct {
 	ovs     *ovs.Source
 	host    *host.Source
 	kernel  *kernel.Backend
-	speaker *bgp.Backend // nil without one
-	db      *state.DB    // nil without one
+	ports   *ovsport.Backend // nil where no port of Open vSwitch can be ours
+	speaker *bgp.Backend     // nil without one
+	db      *state.DB        // nil without one
 
 	reader  *actual.Reader
 	learned *rib.Source    // nil without a speaker
@@ -161,10 +163,15 @@ func (a *app) openSources(ctx context.Context) error {
 		return fmt.Errorf("watch network devices: %w", err)
 	}
 	a.onClose(a.host.Close)
-	a.ovs, err = ovs.Open(ctx, ovs.Config{
+	conf := ovs.Config{
 		Endpoint: cfg.OVSDBConnection, SystemID: cfg.Chassis,
 		Timeout: time.Duration(cfg.OVSDBConnectionTimeout) * time.Second, Logger: a.log,
-	})
+	}
+	if a.makesPorts() {
+		a.ports = ovsport.New()
+		conf.Others = append(conf.Others, a.ports.Follower())
+	}
+	a.ovs, err = ovs.Open(ctx, conf)
 	if err != nil {
 		return fmt.Errorf("ovsdb_connection: %w", err)
 	}
@@ -272,14 +279,11 @@ func (a *app) backends(ctx context.Context, w wiring) ([]actual.Backend, error) 
 	a.kernel = k
 	a.onClose(k.Close)
 	backends := []actual.Backend{k}
-	if a.cfg.Flows.Manage {
-		o, err := actualovs.New(actualovs.Config{RunDir: a.cfg.OVSRunDir, Cookies: a.cfg.marks().Cookies, Logger: a.log})
-		if err != nil {
-			return nil, fmt.Errorf("OpenFlow: %w; set flows.manage to false where there is no Open vSwitch", err)
-		}
-		a.onClose(o.Close)
-		backends = append(backends, o)
+	more, err := a.switchBackends(ctx)
+	if err != nil {
+		return nil, err
 	}
+	backends = append(backends, more...)
 	if !w.speaker {
 		return append(backends, model.New(object.KindPath, object.KindEVPN, object.KindPeer)), nil
 	}
@@ -325,7 +329,7 @@ func (a *app) control(obs reconcile.Observer, backends []actual.Backend, w wirin
 		conf.Journal = a.db
 	}
 	if !a.cfg.Flows.Manage {
-		conf.Unmanaged = []object.Kind{object.KindFlow}
+		conf.Unmanaged = []object.Kind{object.KindFlow, object.KindOVSPort}
 	}
 	if w.onRound != nil {
 		conf.OnRound = func(r reconcile.Round) { w.onRound(a, r) }

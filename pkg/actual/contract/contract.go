@@ -232,7 +232,7 @@ func (s Subject) foreign(t *testing.T, smp sample) {
 }
 
 func markedKind(k object.Kind) bool {
-	return k == object.KindRoute || k == object.KindFlow || k == object.KindRule
+	return k == object.KindRoute || k == object.KindFlow || k == object.KindRule || k == object.KindOVSPort
 }
 
 func read(t *testing.T, b actual.Backend, v object.Value) object.Set {
@@ -289,6 +289,9 @@ func (s Subject) many(kind object.Kind, n int) []object.Value {
 			out = append(out, object.Neigh{Dev: s.Device, Addr: a, MAC: object.MAC{0xfa, 0x16, 0x3e, 0, byte(i >> 8), byte(i)}})
 		case object.KindAddress:
 			out = append(out, object.Address{Dev: s.Device, Prefix: host})
+		case object.KindOVSPort:
+			mac := object.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}
+			out = append(out, object.OVSPort{Name: fmt.Sprintf("vlan-%d", 2000+i), Bridge: s.Bridge, Type: object.OVSInternal, Tag: uint16(i + 1), MAC: mac})
 		case object.KindPath:
 			out = append(out, object.NewPath(host, object.OriginIncomplete))
 		case object.KindEVPN:
@@ -313,6 +316,8 @@ func (s Subject) impossible(kind object.Kind) object.Value {
 		return object.Neigh{Dev: nowhere, Addr: addr, MAC: object.MAC{2, 0, 0, 0, 0, 1}}
 	case object.KindAddress:
 		return object.Address{Dev: nowhere, Prefix: netip.PrefixFrom(addr, 32)}
+	case object.KindOVSPort:
+		return object.OVSPort{Name: "vlan-1", Bridge: nowhere, Type: object.OVSInternal}
 	default:
 		return nil
 	}

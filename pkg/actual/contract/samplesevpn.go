@@ -56,7 +56,10 @@ func (s Subject) ovsPorts() []sample {
 	internal := object.OVSPort{Name: "vlan-1001", Bridge: s.Bridge, Type: object.OVSInternal, Tag: 100, MAC: object.MAC{2, 0, 0, 0, 0x10, 5}}
 	other := internal
 	other.Tag, other.MAC = 0, object.MAC{2, 0, 0, 0, 0x10, 6}
-	return []sample{of(internal, other)}
+	device := object.OVSPort{Name: s.Device, Bridge: s.Bridge}
+	tagged := device
+	tagged.Tag = 4094
+	return []sample{of(internal, other), {value: device, other: tagged, name: "of a device"}}
 }
 
 // masters put the device of the world, which others made, into a bridge.

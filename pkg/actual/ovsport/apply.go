@@ -1,0 +1,146 @@
+package ovsport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ovn-org/libovsdb/ovsdb"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
+)
+
+// database is what a session can do; see follow.Session.
+type database interface {
+	Tables(ctx context.Context) follow.Tables
+	Transact(ctx context.Context, ops ...ovsdb.Operation) ([]ovsdb.OperationResult, error)
+}
+
+// step is one change on its way to the database.
+type step struct {
+	change object.Change
+	err    *error
+}
+
+func (s step) name() string { return s.change.Key().Name }
+
+// Apply performs the changes in one transaction, or in several where one name
+// comes more than once. If the server refuses it, halves are tried until the
+// changes at fault are known; all others take effect.
+func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
+	errs := make([]error, len(changes))
+	steps := make([]step, len(changes))
+	for i, c := range changes {
+		steps[i] = step{c, &errs[i]}
+	}
+	s, err := b.current()
+	if err != nil {
+		fail(steps, err)
+		return errs
+	}
+	b.mu.Lock()
+	b.applying = true
+	b.mu.Unlock()
+	for rest := steps; len(rest) > 0; {
+		n := distinct(rest)
+		perform(ctx, s, rest[:n])
+		rest = rest[n:]
+	}
+	b.take(s, s.Tables(ctx))
+	b.finish(steps)
+	return errs
+}
+
+// distinct is the number of steps before a name comes again.
+func distinct(steps []step) int {
+	names := make(map[string]bool, len(steps))
+	for i, s := range steps {
+		if names[s.name()] {
+			return i
+		}
+		names[s.name()] = true
+	}
+	return len(steps)
+}
+
+func namesOf(steps []step) map[string]bool {
+	names := make(map[string]bool, len(steps))
+	for _, s := range steps {
+		names[s.name()] = true
+	}
+	return names
+}
+
+// finish tells what we did from what others did at the same time.
+func (b *Backend) finish(steps []step) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.applying = false
+	for _, s := range steps {
+		if p, ok := s.change.After.(object.OVSPort); ok && errors.Is(*s.err, actual.ErrGone) {
+			b.missing[p.Bridge] = true
+		}
+	}
+	if b.why != nil {
+		return
+	}
+	if b.differs(namesOf(steps)) {
+		b.signal()
+	}
+	b.remember()
+}
+
+func fail(steps []step, err error) {
+	for _, s := range steps {
+		*s.err = err
+	}
+}
+
+// perform carries out steps of different names and leaves in each its error.
+func perform(ctx context.Context, db database, steps []step) {
+	t := db.Tables(ctx)
+	tx := newTransaction(t, look(t, namesOf(steps)))
+	var todo []step
+	for _, st := range steps {
+		n := tx.size()
+		if *st.err = tx.plan(st.change); tx.size() > n {
+			todo = append(todo, st)
+		}
+	}
+	if len(todo) == 0 {
+		return
+	}
+	_, err := db.Transact(ctx, tx.operations()...)
+	var refusal *follow.Refusal
+	switch {
+	case err == nil:
+		verify(db.Tables(ctx), todo)
+	case errors.As(err, &refusal) && len(todo) > 1:
+		perform(ctx, db, todo[:len(todo)/2])
+		perform(ctx, db, todo[len(todo)/2:])
+	case errors.As(err, &refusal):
+		fail(todo, fmt.Errorf("Open vSwitch refuses it: %w", err))
+	default:
+		fail(todo, err)
+	}
+}
+
+// verify looks at what became of steps that the server has performed. A bridge
+// that went at the same time takes a new port with it without a word.
+func verify(t follow.Tables, steps []step) {
+	have := look(t, namesOf(steps))
+	for _, s := range steps {
+		h, found := have[s.name()]
+		want, ok := s.change.After.(object.OVSPort)
+		switch {
+		case !ok && found && h.ours:
+			*s.err = fmt.Errorf("the port is still there: %s", h.value.Attrs())
+		case ok && found && h.value != want:
+			*s.err = fmt.Errorf("the port was changed at the same time, it is %s", h.value.Attrs())
+		case ok && !found:
+			*s.err = fmt.Errorf("the port or bridge %s was deleted at the same time: %w", want.Bridge, actual.ErrGone)
+		}
+	}
+}

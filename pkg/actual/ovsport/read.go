@@ -1,0 +1,91 @@
+package ovsport
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
+)
+
+// attempts is how often a database that others are changing is asked before the
+// cache counts as wrong.
+const attempts = 3
+
+// Read returns our ports and, of others', those under the names in focus. It
+// answers from the rows that the connection has brought; while they are the
+// same it returns the very set that it returned before. A complete read asks the
+// database and compares: a cache that has lost its way is thrown away.
+//
+// While there is no connection that is an error. Only the first Read waits for
+// it, and no longer than it takes to know that there is none.
+func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, error) {
+	select {
+	case <-b.first:
+	case <-ctx.Done():
+		return object.Set{}, ctx.Err()
+	}
+	names := make(map[string]bool)
+	for _, key := range focus.Keys(object.KindOVSPort) {
+		names[key.Name] = true
+	}
+	s, err := b.current()
+	if err != nil {
+		return object.Set{}, err
+	}
+	if focus.Complete {
+		t, err := confirm(ctx, s, names)
+		if err != nil {
+			return object.Set{}, err
+		}
+		b.take(s, t)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.why != nil {
+		return object.Set{}, b.why // lost meanwhile
+	}
+	b.asked = names
+	b.remember()
+	return b.set, nil
+}
+
+// confirm returns the cached rows once they say of the names and of our ports
+// what the database says.
+func confirm(ctx context.Context, s *follow.Session, names map[string]bool) (follow.Tables, error) {
+	for range attempts {
+		fresh, err := s.Select(ctx)
+		if err != nil {
+			return follow.Tables{}, err
+		}
+		if cached := s.Tables(ctx); maps.Equal(look(fresh, names), look(cached, names)) {
+			return cached, nil
+		}
+	}
+	err := errors.New("the rows that the Open_vSwitch database notified of are not those that it has")
+	s.Drop(err)
+	return follow.Tables{}, err
+}
+
+// take stores newer rows of the session if that is still the one that stands.
+func (b *Backend) take(s *follow.Session, t follow.Tables) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.why == nil && b.session == s && t.Moment > b.tables.Moment {
+		b.tables = t
+	}
+}
+
+// remember makes what the rows say what was seen.
+func (b *Backend) remember() {
+	now := look(b.tables, b.asked)
+	if maps.Equal(now, b.seen) {
+		return
+	}
+	b.seen, b.set = now, object.Set{}
+	for _, h := range now {
+		b.set.Put(object.Item{Value: h.value, Marked: h.ours})
+	}
+}
