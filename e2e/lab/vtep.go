@@ -49,7 +49,7 @@ func (t *Tor) EnableEVPN(ctx context.Context) error {
 }
 
 // VRF makes a VRF with an L3VNI and a host in each of the subnets, and has FRR
-// announce them. Route targets are FRR's own: its AS and the VNI.
+// announce them, with its own AS and the VNI as the route target.
 func (t *Tor) VRF(ctx context.Context, name string, vni int, subnets ...netip.Prefix) (*VRF, error) {
 	v := &VRF{Name: name, VNI: vni, tor: t}
 	if err := t.links(func(h *netlink.Handle) error {
@@ -91,7 +91,9 @@ func (t *Tor) VRF(ctx context.Context, name string, vni int, subnets ...netip.Pr
 		fmt.Sprintf("router bgp %d vrf %s", TorAS, name), "bgp router-id "+VTEP.String(), "no bgp ebgp-requires-policy",
 		"address-family ipv4 unicast", "redistribute connected", "exit-address-family",
 		"address-family ipv6 unicast", "redistribute connected", "exit-address-family",
-		"address-family l2vpn evpn", "advertise ipv4 unicast", "advertise ipv6 unicast", "exit-address-family")
+		"address-family l2vpn evpn", "advertise ipv4 unicast", "advertise ipv6 unicast",
+		// FRR 8.4 imports nothing but its own AS by itself.
+		fmt.Sprintf("route-target import %d:%d", ChassisAS, vni), "exit-address-family")
 }
 
 // port is the top of rack's side of the host's cable.
@@ -99,7 +101,8 @@ func (v *VRF) port() string { return v.Host.Name }
 
 // Delete takes the VRF, its devices and its host away.
 func (v *VRF) Delete(ctx context.Context) error {
-	if err := v.tor.Configure(ctx, fmt.Sprintf("no router bgp %d vrf %s", TorAS, v.Name), "vrf "+v.Name, "no vni "+strconv.Itoa(v.VNI)); err != nil {
+	err := v.tor.Configure(ctx, "vrf "+v.Name, "no vni "+strconv.Itoa(v.VNI), "exit-vrf", fmt.Sprintf("no router bgp %d vrf %s", TorAS, v.Name))
+	if err != nil {
 		return err
 	}
 	return v.tor.deleteLinks(v.port(), vxlanName(v.VNI), bridgeName(v.VNI), v.Name)

@@ -43,27 +43,62 @@ func New(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
 // two peers, or four with a second top of rack, extra are further lines of the file.
 func (a *Agent) Configure(peerKeys []string, extra ...string) error {
 	c := a.Chassis
-	lines := []string{
+	lines := append(a.common(),
+		`proxy_ndp_addresses: ["physnet1=2001:db8:4::1"]`,
+		"bgp:",
+		fmt.Sprintf("  as: %d", lab.ChassisAS),
+		"  router_id: "+c.Loopback.String(),
+		"  peers:",
+	)
+	for _, u := range c.Uplinks() {
+		lines = append(lines, peer(u.TorAddr4.String(), "ipv4-unicast", peerKeys), peer(u.TorAddr6.String(), "ipv6-unicast", peerKeys))
+	}
+	return a.write(append(lines, extra...))
+}
+
+// common are the lines of every configuration on the lab.
+func (a *Agent) common() []string {
+	c := a.Chassis
+	return []string{
 		"state: " + filepath.Join(c.Dir, "state.db"),
 		"socket: " + a.socket(),
 		"ovsdb_connection: " + c.OVSSocket(),
 		"ovs_rundir: " + c.OVSRunDir,
 		"routing: {tables_files: []}",
 		"startup_grace: 1s",
-		`proxy_ndp_addresses: ["physnet1=2001:db8:4::1"]`,
-		"bgp:",
-		fmt.Sprintf("  as: %d", lab.ChassisAS),
-		"  router_id: " + c.Loopback.String(),
-		"  peers:",
 	}
-	for _, u := range c.Uplinks() {
-		lines = append(lines, peer(u.TorAddr4.String(), "ipv4-unicast", peerKeys), peer(u.TorAddr6.String(), "ipv6-unicast", peerKeys))
-	}
-	lines = append(lines, extra...)
+}
+
+func (a *Agent) write(lines []string) error {
 	if err := os.WriteFile(a.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	return nil
+}
+
+// NewEVPN prepares bgp-ovn as New does, with the EVPN driver beside the other one
+// and one session for everything, on which the top of rack passes on what the
+// other chassis announce: they share an AS.
+func NewEVPN(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
+	a, err := New(c, bin)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.ConfigureEVPN(extra...)
+}
+
+// ConfigureEVPN writes the configuration file of NewEVPN.
+func (a *Agent) ConfigureEVPN(extra ...string) error {
+	lines := append(a.common(),
+		"drivers: [osp_ovn_bgp_driver, osp_ovn_evpn_driver]",
+		`proxy_ndp_addresses: ["physnet1=2001:db8:4::1", "physnet1:100=2001:db8:100::1"]`,
+		"bgp:",
+		fmt.Sprintf("  as: %d", lab.ChassisAS),
+		"  router_id: "+a.Chassis.Loopback.String(),
+		"  peers:",
+		peer(a.Chassis.TorAddr4.String(), "ipv4-unicast, l2vpn-evpn", []string{"hold_time: 9", "allow_own_as: 1"}),
+	)
+	return a.write(append(lines, extra...))
 }
 
 func peer(addr, family string, keys []string) string {

@@ -30,6 +30,7 @@ var suites = []suite{
 	// How fast it is and how it bears storms is for the machine's own kernel.
 	{pkg: "pkg/actual/kernel", skip: "^(TestMany|TestLoss|TestChurn|TestChurnEverything)$"},
 	{pkg: "e2e/vm/vlan", tags: "guest"},
+	{pkg: "e2e/vm/evpn", tags: "guest"},
 }
 
 // The tests that need 8021q, VRF or dummy pass: in one guest where this kernel

@@ -1,0 +1,130 @@
+//go:build guest
+
+package evpn
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
+	"github.com/bgp-ovn/bgp-ovn/e2e/product"
+)
+
+// world is the one lab of all stories here: two gateway nodes with bgp-ovn on
+// both, a flat and a VLAN provider network, and FRR as the remote VTEP.
+type world struct {
+	*lab.Lab
+	gw     []*lab.Chassis
+	agents []*product.Agent
+	flat   *lab.Network
+	v100   *lab.Network
+}
+
+var shared world
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run exists because os.Exit skips deferred calls.
+func run(m *testing.M) (code int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	defer cancel()
+	err := shared.start(ctx)
+	if shared.Lab != nil {
+		defer func() {
+			if err := shared.Close(); err != nil {
+				fmt.Fprintln(os.Stderr, "close lab:", err)
+				code = 1
+			}
+		}()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func (w *world) start(ctx context.Context) error {
+	var err error
+	w.Lab, err = lab.Start(ctx, lab.Options{Log: os.Stderr, Chassis: []lab.ChassisSpec{{Gateway: true}, {Gateway: true}}})
+	if err != nil {
+		return err
+	}
+	w.gw = w.Chassis
+	if err := w.Tor.EnableEVPN(ctx); err != nil {
+		return err
+	}
+	if w.flat, err = w.Neutron.ProviderNetwork(ctx, "flat", "physnet1", 0, netip.MustParsePrefix("172.24.4.0/24"), netip.MustParsePrefix("2001:db8:4::/64")); err != nil {
+		return err
+	}
+	if w.v100, err = w.Neutron.ProviderNetwork(ctx, "v100", "physnet1", 100, netip.MustParsePrefix("172.24.100.0/24"), netip.MustParsePrefix("2001:db8:100::/64")); err != nil {
+		return err
+	}
+	bin, err := binary(ctx, w.Dir)
+	if err != nil {
+		return err
+	}
+	for _, c := range w.gw {
+		a, err := product.NewEVPN(c, bin)
+		if err != nil {
+			return err
+		}
+		if err := a.Start(ctx); err != nil {
+			return err
+		}
+		w.agents = append(w.agents, a)
+	}
+	return w.awaitPeers(ctx)
+}
+
+func (w *world) awaitPeers(ctx context.Context) error {
+	for i, c := range w.gw {
+		if err := w.Tor.AwaitPeer(ctx, c.Addr4); err != nil {
+			return fmt.Errorf("%w\n%s", err, w.agents[i].Tail(20))
+		}
+	}
+	return nil
+}
+
+// binary is bgp-ovn. Building takes long in a guest, so the outside does it.
+func binary(ctx context.Context, dir string) (string, error) {
+	if bin := os.Getenv("BGP_OVN"); bin != "" {
+		return bin, nil
+	}
+	bin := filepath.Join(dir, "bgp-ovn")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "../../../cmd/bgp-ovn").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build bgp-ovn: %w: %s", err, out)
+	}
+	return bin, nil
+}
+
+func storyContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// must stops the test on an error and otherwise passes the value on.
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
