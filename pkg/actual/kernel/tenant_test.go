@@ -158,3 +158,27 @@ func TestForwardingEntryTaken(t *testing.T) {
 		t.Error("the entry is still believed to be there")
 	}
 }
+
+// A MAC that moves from one port of a bridge to another is one entry to the
+// kernel and two to us: whichever change comes first, the new place stands.
+func TestStationMoves(t *testing.T) {
+	l := newLab(t)
+	want := tenant(t)
+	runs(want, func(values []object.Value) { l.must(changes(values, create)...) })
+	leg := parse(t, "link veth-br-7 type veth peer veth-ovs-7 mac 02:00:00:00:10:05 master br-1001 nolearning up")
+	l.must(create(leg))
+	here := parse(t, "fdb master fa:16:3e:00:00:07 dev veth-br-7")
+	there := parse(t, "fdb master fa:16:3e:00:00:07 dev vxlan-1001")
+	for _, step := range []struct{ from, to object.Value }{{nil, here}, {here, there}, {there, here}} {
+		l.must(create(step.to))
+		if step.from != nil {
+			l.must(object.Change{Before: step.from})
+		}
+		have := l.read(complete(wanting(t, here, there)))
+		for _, v := range []object.Value{here, there} {
+			if have.Has(v.Key()) != (v == step.to) {
+				t.Errorf("after %s: %s is there: %t", object.Text(step.to), object.Text(v), have.Has(v.Key()))
+			}
+		}
+	}
+}
