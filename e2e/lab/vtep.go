@@ -2,12 +2,15 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // VTEP is the address of the top of rack as an end of VXLAN tunnels. It is made
@@ -78,7 +81,7 @@ func (t *Tor) VRF(ctx context.Context, name string, vni int, subnets ...netip.Pr
 		gateways = append(gateways, netip.PrefixFrom(s.Masked().Addr().Next(), s.Bits()))
 	}
 	// After the enslavement, which flushes IPv6 addresses.
-	if err := t.addAddrs(v.port(), gateways...); err != nil {
+	if err := v.connectSubnets(ctx, gateways); err != nil {
 		return nil, err
 	}
 	if err := v.Host.addDefaults(addrsOf(gateways)...); err != nil {
@@ -94,6 +97,47 @@ func (t *Tor) VRF(ctx context.Context, name string, vni int, subnets ...netip.Pr
 		"address-family l2vpn evpn", "advertise ipv4 unicast", "advertise ipv6 unicast",
 		// FRR 8.4 imports nothing but its own AS by itself.
 		fmt.Sprintf("route-target import %d:%d", ChassisAS, vni), "exit-address-family")
+}
+
+// connectSubnets gives the gateways to the host's cable and waits until zebra has
+// their subnets: what it hears of addresses while it moves the device into the VRF
+// is lost to it.
+func (v *VRF) connectSubnets(ctx context.Context, gateways []netip.Prefix) error {
+	return await(ctx, "zebra to know the subnets of VRF "+v.Name, func(ctx context.Context) (bool, error) {
+		known, err := v.tor.Vtysh(ctx, "show ip route vrf "+v.Name, "show ipv6 route vrf "+v.Name)
+		if err != nil && !strings.Contains(known+err.Error(), "not found") {
+			return false, err
+		}
+		missing := false
+		for _, g := range gateways {
+			if strings.Contains(known, g.Masked().String()) {
+				continue
+			}
+			missing = true
+			if err := v.tor.renewAddr(v.port(), g); err != nil {
+				return false, err
+			}
+		}
+		return !missing, nil
+	})
+}
+
+// renewAddr takes an address off a link, if it is there, and adds it.
+func (n *Node) renewAddr(dev string, addr netip.Prefix) error {
+	err := n.links(func(h *netlink.Handle) error {
+		link, err := h.LinkByName(dev)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", dev, err)
+		}
+		if err := h.AddrDel(link, &netlink.Addr{IPNet: ipNet(addr)}); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fmt.Errorf("delete %s from %s: %w", addr, dev, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return n.addAddrs(dev, addr)
 }
 
 // port is the top of rack's side of the host's cable.

@@ -5,10 +5,12 @@ package evpn
 import (
 	"context"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
+	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
 
 // tenant is a tenant network behind a router with a VNI, a VM on it, and a host in
@@ -94,16 +96,24 @@ func (tn *tenant) state(t *testing.T) string {
 // settled waits until no controller has anything left to do.
 func settled(t *testing.T) {
 	t.Helper()
-	ctx := storyContext(t)
 	for _, a := range shared.agents {
-		var last string
-		if err := await(ctx, func() bool {
-			res, err := a.CLI(ctx, "plan")
+		idle(t, a)
+	}
+}
+
+// idle waits until a controller has nothing left to do.
+func idle(t *testing.T, a *product.Agent) {
+	t.Helper()
+	ctx := storyContext(t)
+	var last string
+	if err := await(ctx, func() bool {
+		res, err := a.CLI(ctx, "plan")
+		if err == nil {
 			last = res.Out + res.Err
-			return err == nil && res.Exit == 0
-		}); err != nil {
-			t.Fatalf("it does not settle: %v\n%s\n%s", err, last, a.Tail(15))
 		}
+		return err == nil && res.Exit == 0
+	}); err != nil {
+		t.Fatalf("it does not settle: %v\n%s\n%s", err, last, a.Tail(15))
 	}
 }
 
@@ -125,4 +135,193 @@ func TestTenant(t *testing.T) {
 			settled(t)
 		})
 	}
+}
+
+// Two tenants with the same addresses, inside and outside, stay apart: each
+// reaches its own, and while one is pinged nothing arrives at the other.
+func TestTenantsAreApart(t *testing.T) {
+	ctx := storyContext(t)
+	red := newTenant(t, "t-red", 1001, shared.flat, []string{"172.24.4.41", "2001:db8:4::41"}, shared.gw[0], shared.gw...)
+	blue := newTenant(t, "t-blue", 1002, shared.flat, []string{"172.24.4.42", "2001:db8:4::42"}, shared.gw[1], shared.gw...)
+	red.connected(t)
+	blue.connected(t)
+	settled(t)
+	for _, pair := range [][2]*tenant{{red, blue}, {blue, red}} {
+		here, other := pair[0], pair[1]
+		before := echoes(t, other.vm.Node) + echoes(t, other.vrf.Host.Node)
+		for _, a := range addrs(inside) {
+			if res := must[lab.PingResult](t)(here.vrf.Host.Ping(ctx, a, 5, 20e6)); !res.Lossless() {
+				t.Errorf("ping %s of %s: %+v", a, here.vm.Port.Name, res)
+			}
+		}
+		for _, a := range addrs(outside) {
+			if res := must[lab.PingResult](t)(here.vm.Ping(ctx, a, 5, 20e6)); !res.Lossless() {
+				t.Errorf("ping %s from %s: %+v", a, here.vm.Port.Name, res)
+			}
+		}
+		if after := echoes(t, other.vm.Node) + echoes(t, other.vrf.Host.Node); after != before {
+			t.Errorf("%d packets of %s arrived at %s", after-before, here.vm.Port.Name, other.vm.Port.Name)
+		}
+	}
+}
+
+// echoes counts the echo requests that a machine has received.
+func echoes(t *testing.T, n *lab.Node) int {
+	t.Helper()
+	out := must[string](t)(n.Run(t.Context(), "nstat", "-asz", "IcmpInEchos", "Icmp6InEchos"))
+	total := 0
+	for line := range strings.Lines(out) {
+		if words := strings.Fields(line); len(words) > 1 && strings.HasSuffix(words[0], "InEchos") {
+			total += must[int](t)(strconv.Atoi(words[1]))
+		}
+	}
+	return total
+}
+
+// The gateway moves to the other node, and the VNI with it: traffic goes on, and
+// the first node keeps nothing.
+func TestGatewayMoves(t *testing.T) {
+	ctx := storyContext(t)
+	tn := newTenant(t, "t-move", 1001, shared.flat, []string{"172.24.4.43", "2001:db8:4::43"}, shared.gw[1], shared.gw...)
+	tn.connected(t)
+	check(t, tn.router.Prefer(ctx, shared.gw[1], shared.gw[0]))
+	check(t, tn.router.AwaitGateway(ctx, shared.gw[1]))
+	tn.connected(t)
+	settled(t)
+	if left := show(t, shared.gw[0], "-br link show"); strings.Contains(left, "1001") {
+		t.Errorf("the first node keeps devices:\n%s", left)
+	}
+	if left := show(t, shared.gw[0], "route show table 1001"); left != "" {
+		t.Errorf("the first node keeps routes:\n%s", left)
+	}
+	if flows := must[string](t)(shared.gw[0].Ofctl(ctx, "dump-flows", "br-ex", "cookie=0x3e6/-1")); strings.Contains(flows, "priority=1000") {
+		t.Errorf("the first node keeps flows:\n%s", flows)
+	}
+}
+
+// show is what ip shows on a chassis; a table that nobody has used is empty.
+func show(t *testing.T, c *lab.Chassis, what string) string {
+	t.Helper()
+	out, err := c.Run(t.Context(), "ip", strings.Fields(what)...)
+	if err != nil && !strings.Contains(err.Error(), "table does not exist") {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// A controller that was killed finds all of it as wanted when it starts again, and
+// writes nothing to the kernel.
+func TestRestartChangesNothing(t *testing.T) {
+	ctx := storyContext(t)
+	tn := newTenant(t, "t-again", 1001, shared.flat, []string{"172.24.4.44", "2001:db8:4::44"}, shared.gw[1], shared.gw...)
+	tn.connected(t)
+	settled(t)
+	gw, agent := shared.gw[0], shared.agents[0]
+	stop := watchKernel(t, gw)
+	check(t, agent.Kill())
+	check(t, agent.Start(ctx))
+	check(t, shared.awaitPeers(ctx))
+	tn.connected(t)
+	settled(t)
+	if written := stop(); written != "" {
+		t.Errorf("it wrote to the kernel:\n%s", written)
+	}
+}
+
+// watchKernel records links, addresses, routes and rules that change on a chassis,
+// until called.
+func watchKernel(t *testing.T, c *lab.Chassis) (stop func() string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := c.Command(ctx, "ip", "monitor", "link", "address", "route", "rule")
+	var out strings.Builder
+	cmd.Stdout = &out
+	check(t, cmd.Start())
+	return func() string {
+		cancel()
+		_ = cmd.Wait() // it is killed
+		return out.String()
+	}
+}
+
+// What FRR announces changes, and what the router is annotated with: the routes
+// and devices follow.
+func TestRemoteChanges(t *testing.T) {
+	ctx := storyContext(t)
+	tn := newTenant(t, "t-far", 1001, shared.flat, []string{"172.24.4.45", "2001:db8:4::45"}, shared.gw[1], shared.gw...)
+	tn.connected(t)
+	gw := shared.gw[0]
+	awaitRoutes(t, gw, func(routes string) bool { return strings.Contains(routes, "10.9.0.0/24 via "+lab.VTEP.String()) })
+
+	// A new prefix in the VRF.
+	must[string](t)(shared.Tor.Run(ctx, "ip", "addr", "add", "10.8.0.1/24", "dev", tn.vrf.Host.Name))
+	awaitRoutes(t, gw, func(routes string) bool { return strings.Contains(routes, "10.8.0.0/24 via ") })
+	must[string](t)(shared.Tor.Run(ctx, "ip", "addr", "del", "10.8.0.1/24", "dev", tn.vrf.Host.Name))
+	awaitRoutes(t, gw, func(routes string) bool { return !strings.Contains(routes, "10.8.0.0/24") })
+
+	// The router loses its VNI, and gets it again.
+	check(t, tn.router.DissociateVPN(ctx))
+	settled(t)
+	if left := show(t, gw, "-br link show"); strings.Contains(left, "1001") {
+		t.Errorf("devices of a router without a VNI are left:\n%s", left)
+	}
+	check(t, tn.router.AssociateVPN(ctx, lab.VPN{VNI: 1001, AS: lab.ChassisAS}))
+	tn.connected(t)
+
+	// Another router MAC. FRR 8.4 drops what it had imported when its own changes, so
+	// only our side is looked at.
+	must[string](t)(shared.Tor.Run(ctx, "ip", "link", "set", "br1001", "address", "02:00:00:00:77:01"))
+	if err := await(ctx, func() bool {
+		return strings.Contains(show(t, gw, "neigh show dev br-1001"), lab.VTEP.String()+" lladdr 02:00:00:00:77:01")
+	}); err != nil {
+		t.Fatalf("the neighbour keeps the old MAC: %v\n%s", err, tn.state(t))
+	}
+	if have := must[string](t)(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-1001")); !strings.Contains(have, "02:00:00:00:77:01 dst "+lab.VTEP.String()) {
+		t.Errorf("no forwarding entry for the new MAC:\n%s", have)
+	}
+	settled(t)
+}
+
+func awaitRoutes(t *testing.T, c *lab.Chassis, ok func(string) bool) {
+	t.Helper()
+	ctx := storyContext(t)
+	last := ""
+	if err := await(ctx, func() bool { last = show(t, c, "route show table 1001"); return ok(last) }); err != nil {
+		t.Fatalf("%v: the routes are\n%s", err, last)
+	}
+}
+
+// A provider network that is stretched over a VNI: a VM and a host behind FRR in
+// one subnet reach each other.
+func TestStretchedNetwork(t *testing.T) {
+	ctx := storyContext(t)
+	const vni = 3001
+	far := netip.MustParsePrefix("172.24.100.77/24")
+	for _, a := range shared.agents {
+		check(t, a.ConfigureEVPN(`evpn: {networks: [{network: physnet1, vlan: 100, method: l2vni, vni: 3001, import: ["65000:3001", "64999:3001"]}]}`))
+		must[product.Result](t)(a.CLI(ctx, "reload"))
+		t.Cleanup(func() {
+			check(t, a.ConfigureEVPN())
+			must[product.Result](t)(a.CLI(context.WithoutCancel(ctx), "reload"))
+		})
+	}
+	segment := must[*lab.Segment](t)(shared.Tor.Segment(ctx, "seg", vni, far))
+	t.Cleanup(func() { check(t, segment.Delete(context.WithoutCancel(ctx))) })
+	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: "near", Network: shared.v100, Chassis: shared.gw[0], Addrs: addrs([]string{"172.24.100.60"})}))
+	vm := must[*lab.VM](t)(shared.gw[0].PlugVM(ctx, p))
+	t.Cleanup(func() {
+		check(t, vm.Unplug(context.WithoutCancel(ctx)))
+		check(t, p.Delete(context.WithoutCancel(ctx)))
+	})
+	if err := vm.AwaitPing(ctx, far.Addr()); err != nil {
+		gw := shared.gw[0]
+		routes, _ := shared.Tor.Vtysh(ctx, "show bgp l2vpn evpn route", "show evpn mac vni all", "show evpn arp-cache vni all")
+		plan, _ := shared.agents[0].CLI(ctx, "plan")
+		t.Fatalf("%v\n%s\n%s\n%s\n%s\n%s", err, routes, plan.Out, show(t, gw, "-d link show type vxlan"), show(t, gw, "neigh"),
+			must[string](t)(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-3001")))
+	}
+	if err := segment.Host.AwaitPing(ctx, netip.MustParseAddr("172.24.100.60")); err != nil {
+		t.Fatal(err)
+	}
+	idle(t, shared.agents[0]) // on the other node the network has no patch port yet
 }
