@@ -71,6 +71,28 @@ func TestCheckFinds(t *testing.T) {
 	}
 }
 
+// The objects of one VNI in evpn.md are those of the scenario.
+func TestObjectsOfOneVNI(t *testing.T) {
+	doc, err := os.ReadFile("evpn.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenario, err := os.ReadFile("../pkg/drivers/evpn/testdata/s60-flat.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want, _ := strings.Cut(string(scenario), "-- want gw-1 --\n")
+	want, _, _ = strings.Cut(want, "-- want")
+	var block strings.Builder
+	for line := range strings.Lines(want) {
+		object, _, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  # ")
+		block.WriteString("    " + object + "\n")
+	}
+	if want == "" || !strings.Contains(string(doc), block.String()) {
+		t.Errorf("evpn.md does not have\n%s", block.String())
+	}
+}
+
 // TestScenariosAreComplete checks that each acceptance scenario of the plain BGP
 // mode has a file: S1 to S54 are derived, planned or followed by the loop.
 func TestScenariosAreComplete(t *testing.T) {
