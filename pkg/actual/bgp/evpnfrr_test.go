@@ -37,9 +37,11 @@ func newVTEP(t *testing.T) *frr {
 	return f
 }
 
-// station makes a MAC appear behind FRR's bridge.
+// station makes a MAC appear behind FRR's bridge, which takes none at a port that
+// has not seen its carrier yet.
 func (f *frr) station() {
 	f.t.Helper()
+	f.awaitText(func() string { return f.run("bridge", "link", "show", "dev", "h0") }, "state forwarding")
 	f.run("bridge", "fdb", "replace", "fa:16:3e:00:00:09", "dev", "h0", "master", "dynamic")
 }
 
