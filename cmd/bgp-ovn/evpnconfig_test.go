@@ -129,3 +129,35 @@ func TestExplainEVPN(t *testing.T) {
 		}
 	}
 }
+
+// The command shows the VNIs of a dump of the databases: on a node that has nothing
+// yet all of it is missing.
+func TestEVPNCommand(t *testing.T) {
+	args := []string{"--snapshot", fixtures + "evpn-router.json", "--chassis", "hv1", "--drivers", "osp_ovn_evpn_driver", "--evpn-local-ip", "192.0.2.1"}
+	out, errs, exit := run(t, nil, append([]string{"evpn"}, args...)...)
+	if exit == exitError || !strings.HasPrefix(out, "VNI ") && !strings.HasPrefix(out, "no VNI") {
+		t.Fatalf("exit %d: %s%s", exit, out, errs)
+	}
+	found := false
+	for _, chassis := range []string{"hv1", "hv2"} {
+		args[3] = chassis
+		out, errs, exit = run(t, nil, append([]string{"evpn"}, args...)...)
+		if strings.Contains(out, "vrf-") {
+			found = true
+			if exit != exitDiffers || !strings.Contains(out, "MISSING") {
+				t.Errorf("exit %d: %s%s", exit, out, errs)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("no chassis has a VNI: %s", out)
+	}
+	for _, bad := range []string{"0", "16777216", "red"} {
+		if _, errs, exit := run(t, nil, append([]string{"evpn", bad}, args...)...); exit != exitError || !strings.Contains(errs, "1 to 16777215") {
+			t.Errorf("%s: exit %d, %s", bad, exit, errs)
+		}
+	}
+	if _, errs, exit := run(t, nil, append([]string{"evpn", "77"}, args...)...); exit != exitError || !strings.Contains(errs, "nothing here wants this VNI") {
+		t.Errorf("exit %d, %s", exit, errs)
+	}
+}

@@ -98,7 +98,7 @@ func (c *cli) root() *cobra.Command {
 	}
 	root.AddCommand(
 		c.runCommand(), c.speakerCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
-		c.statusCommand(), c.explainCommand(), c.reloadCommand(), c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
+		c.statusCommand(), c.explainCommand(), c.evpnCommand(), c.reloadCommand(), c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
 	return root
 }

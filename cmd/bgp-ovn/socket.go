@@ -91,6 +91,9 @@ func (a *app) mux(metrics http.Handler) *http.ServeMux {
 	get("GET /v1/explain", func(ctx context.Context, q url.Values) (answer, error) {
 		return a.answerExplain(ctx, q.Get("output"), q.Get("target"))
 	})
+	get("GET /v1/evpn", func(ctx context.Context, q url.Values) (answer, error) {
+		return a.answerEVPN(ctx, q.Get("output"), q.Get("vni"))
+	})
 	get("GET /v1/audit", func(ctx context.Context, q url.Values) (answer, error) {
 		return a.answerAudit(ctx, q.Get("output"), false)
 	})

@@ -133,6 +133,10 @@ func TestTenant(t *testing.T) {
 			tn := newTenant(t, "t-"+at.name, 1001, at.external, at.gateway, shared.gw[1], shared.gw...)
 			tn.connected(t)
 			settled(t)
+			res := must[product.Result](t)(shared.agents[0].CLI(t.Context(), "evpn", "1001"))
+			if res.Exit != 0 || !strings.Contains(res.Out, "announced    type-5 10.0.0.5/32") || !strings.Contains(res.Out, "remote       10.9.0.0/24") {
+				t.Errorf("evpn 1001 ended with %d\n%s%s", res.Exit, res.Out, res.Err)
+			}
 		})
 	}
 }

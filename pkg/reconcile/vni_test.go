@@ -1,0 +1,86 @@
+package reconcile
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// The lines of an L3VNI, of a stretched network and of what is neither.
+const vniWant = `device br-ex up
+link vrf-1001 type vrf table 1001 up
+link br-1001 type bridge mac 02:00:00:00:10:01 master vrf-1001 up
+link vxlan-1001 type vxlan id 1001 local 99.99.1.1 port 4789 mac 02:00:00:00:10:02 master br-1001 nolearning neigh_suppress up
+link veth-vrf-1001 type veth peer veth-ovs-1001 mac 02:00:00:00:10:03 master vrf-1001 up
+link veth-ovs-1001 type veth peer veth-vrf-1001 mac 02:00:00:00:10:04 up
+ovsport veth-ovs-1001 bridge br-ex
+neigh 99.99.2.2 dev br-1001 lladdr 52:54:00:aa:bb:02 extern_learn
+route 10.0.0.0/26 table 1001 metric 0 dev veth-vrf-1001 via 172.24.4.146
+route 10.9.0.0/24 table 1001 metric 20 dev br-1001 via 99.99.2.2
+route 0.0.0.0/0 table 1001 metric 4278198272 unreachable
+route 172.24.4.92/32 table 201 metric 0 dev br-ex
+evpn type-5 10.0.0.5/32 rd 99.99.1.1:1001 next-hop 99.99.1.1 vni 1001 rt 64999:1001 router-mac 02:00:00:00:10:01 origin incomplete
+link br-3001 type bridge mac 02:00:00:00:30:01 up
+link vxlan-3001 type vxlan id 3001 local 99.99.1.1 port 4789 mac 02:00:00:00:30:02 master br-3001 nolearning neigh_suppress up
+link veth-br-3001 type veth peer veth-ovs-3001 mac 02:00:00:00:30:03 master br-3001 nolearning up
+fdb flood 99.99.2.2 dev vxlan-3001
+fdb self fa:16:3e:00:00:02 dev vxlan-3001 dst 99.99.2.2
+fdb master fa:16:3e:00:00:01 dev veth-br-3001
+neigh 172.24.8.9 dev br-3001 lladdr fa:16:3e:00:00:02 extern_learn
+evpn type-3 99.99.1.1 rd 99.99.1.1:3001 next-hop 99.99.1.1 vni 3001 rt 64999:3001 origin incomplete`
+
+func parsed(t *testing.T, text string, leave string) object.Set {
+	t.Helper()
+	var s object.Set
+	for line := range strings.Lines(text) {
+		if leave != "" && strings.HasPrefix(line, leave) {
+			continue
+		}
+		v, err := object.Parse(strings.TrimSpace(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Add(object.Item{Value: v, Marked: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func TestVNIs(t *testing.T) {
+	r := Round{Want: parsed(t, vniWant, "")}
+	r.Have = parsed(t, vniWant, "ovsport")
+	r.Plan = plan.Diff(plan.Input{Want: r.Want, Have: r.Have, Ledger: plan.NoLedger{}})
+	var got strings.Builder
+	for _, v := range r.VNIs() {
+		got.WriteString(v.Line() + "\n" + v.String())
+	}
+	const want = `1001      vrf-1001       99.99.1.1:1001                1       1      1  1 MISSING, first: ovsport veth-ovs-1001: to create
+VNI 1001  VRF vrf-1001, table 1001, router MAC 02:00:00:00:10:01
+  devices      vxlan-1001 in br-1001, VTEP 99.99.1.1
+  leg          veth-vrf-1001 - veth-ovs-1001
+  rd           99.99.1.1:1001
+  rt           64999:1001
+  announced    type-5 10.0.0.5/32 rd 99.99.1.1:1001
+  local        10.0.0.0/26 dev veth-vrf-1001 via 172.24.4.146
+  remote       10.9.0.0/24 dev br-1001 via 99.99.2.2
+  vtep         99.99.2.2 router-mac 52:54:00:aa:bb:02
+  MISSING      ovsport veth-ovs-1001: to create
+3001      (stretched)    99.99.1.1:3001                1       0      1  ok
+VNI 3001  stretched network
+  devices      vxlan-3001 in br-3001, VTEP 99.99.1.1
+  leg          veth-br-3001 - veth-ovs-3001
+  rd           99.99.1.1:3001
+  rt           64999:3001
+  announced    type-3 99.99.1.1 rd 99.99.1.1:3001
+  vtep         99.99.2.2 flooded to
+  station      172.24.8.9 is fa:16:3e:00:00:02
+  station      fa:16:3e:00:00:01 here
+  station      fa:16:3e:00:00:02 at 99.99.2.2
+`
+	if got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
