@@ -75,6 +75,10 @@ func await(t *testing.T, b *Backend, f actual.Focus, what string, holds func(obj
 	for {
 		have, err := b.Read(t.Context(), f)
 		if holds(have, err) {
+			select {
+			case <-b.Changed(): // of what was read just now
+			default:
+			}
 			return have
 		}
 		select {
