@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,27 +101,33 @@ func (t *Tor) VRF(ctx context.Context, name string, vni int, subnets ...netip.Pr
 }
 
 // connectSubnets gives the gateways to the host's cable and waits until zebra has
-// their subnets: what it hears of addresses while it moves the device into the VRF
-// is lost to it.
+// their subnets. What zebra hears of addresses while it moves the device into the
+// VRF may be lost to it: then, and not before it had time, they are told again.
 func (v *VRF) connectSubnets(ctx context.Context, gateways []netip.Prefix) error {
+	if err := v.tor.addAddrs(v.port(), gateways...); err != nil {
+		return err
+	}
+	looks := 0
 	return await(ctx, "zebra to know the subnets of VRF "+v.Name, func(ctx context.Context) (bool, error) {
 		known, err := v.tor.Vtysh(ctx, "show ip route vrf "+v.Name, "show ipv6 route vrf "+v.Name)
 		if err != nil && !strings.Contains(known+err.Error(), "not found") {
 			return false, err
 		}
-		missing := false
-		for _, g := range gateways {
-			if strings.Contains(known, g.Masked().String()) {
-				continue
-			}
-			missing = true
+		missing := slices.DeleteFunc(slices.Clone(gateways), func(g netip.Prefix) bool { return strings.Contains(known, g.Masked().String()) })
+		if looks++; looks%patientLooks != 0 {
+			return len(missing) == 0, nil
+		}
+		for _, g := range missing {
 			if err := v.tor.renewAddr(v.port(), g); err != nil {
 				return false, err
 			}
 		}
-		return !missing, nil
+		return len(missing) == 0, nil
 	})
 }
+
+// patientLooks is how often zebra is asked before it is told again.
+const patientLooks = 20
 
 // renewAddr takes an address off a link, if it is there, and adds it.
 func (n *Node) renewAddr(dev string, addr netip.Prefix) error {
