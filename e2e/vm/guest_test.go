@@ -60,7 +60,11 @@ func runSuites(t *testing.T, suites []suite) {
 	}
 	var out bytes.Buffer
 	runWhereAllIs(t, env, script.String(), &out)
-	for _, r := range split(out.String()) {
+	runs := split(out.String())
+	if len(runs) != len(suites) {
+		t.Errorf("%d of %d suites said anything; the output ends with:\n%s", len(runs), len(suites), tail(out.String()))
+	}
+	for _, r := range runs {
 		t.Run(r.pkg, func(t *testing.T) { r.report(t) })
 	}
 }

@@ -67,13 +67,20 @@ func (k kernel) boot(ctx context.Context, o Options, scratch string) error {
 	defer func() { closeAll(files) }()
 	var copying sync.WaitGroup
 	defer copying.Wait() // after closeAll's descriptors, of which the pipes' readers wait for the end
-	for _, w := range []io.Writer{o.Stdout, o.Stderr} {
-		file, err := pipeTo(w, &copying)
-		if err != nil {
+	output, err := pipeTo(o.Stdout, &copying)
+	if err != nil {
+		return err
+	}
+	files = append(files, output)
+	errorsTo := output
+	// As in os/exec: two copies into one writer would write over each other, and
+	// a bytes.Buffer even loses what it had.
+	if !sameWriter(o.Stdout, o.Stderr) {
+		if errorsTo, err = pipeTo(o.Stderr, &copying); err != nil {
 			return err
 		}
-		files = append(files, file)
 	}
+	files = append(files, errorsTo)
 	log, err := os.Create(filepath.Join(scratch, bootLog))
 	if err != nil {
 		return err
@@ -130,6 +137,13 @@ func pipeTo(w io.Writer, copying *sync.WaitGroup) (*os.File, error) {
 		}
 	}()
 	return in, nil
+}
+
+// sameWriter reports whether two writers are one; those of a type that cannot be
+// compared are not.
+func sameWriter(a, b io.Writer) bool {
+	defer func() { _ = recover() }() // what comparing says of such a type
+	return a != nil && a == b
 }
 
 func closeAll(files []*os.File) {

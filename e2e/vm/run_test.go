@@ -40,6 +40,21 @@ func TestRun(t *testing.T) {
 	t.Logf("from the kernel's start to the command's: %s", res.Booted)
 }
 
+// One writer for both gets all of either, in order.
+func TestOneWriter(t *testing.T) {
+	var out bytes.Buffer
+	if _, err := vm.Run(t.Context(), vm.Options{
+		Args: []string{"sh", "-c", "for i in 1 2 3; do echo out $i; echo err $i >&2; done"}, Stdout: &out, Stderr: &out,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"out 1", "err 1", "out 3", "err 3"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in %q", want, out.String())
+		}
+	}
+}
+
 // A command that does not end is ended, and so is a machine.
 func TestLimits(t *testing.T) {
 	res, err := vm.Run(t.Context(), vm.Options{Args: []string{"sleep", "100"}, Limit: 100 * time.Millisecond})
