@@ -98,7 +98,7 @@ func (c *cli) root() *cobra.Command {
 	}
 	root.AddCommand(
 		c.runCommand(), c.speakerCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
-		c.statusCommand(), c.explainCommand(), c.evpnCommand(), c.reloadCommand(), c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
+		c.statusCommand(), c.explainCommand(), c.evpnCommand(), c.doctorCommand(), c.reloadCommand(), c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
 	return root
 }
@@ -120,6 +120,7 @@ Exit status: 0 done or in agreement, 2 differences found, 1 error.`
 const exampleHelp = `  bgp-ovn run                       the node controller
   bgp-ovn run --dry-run             compute and print every round, write nothing
   bgp-ovn status                    is it well, and if not, what is wrong
+  bgp-ovn doctor                    is this node fit for it, and if not, what to do
   bgp-ovn explain 203.0.113.7       why an address is or is not announced
   bgp-ovn audit --repair            compare everything once and mend it
   bgp-ovn plan --snapshot f.json    what a node in that state would do`

@@ -286,3 +286,23 @@ func TestLeftoversOfAWantedDevice(t *testing.T) {
 		t.Errorf("out of focus, got\n%s", text(have))
 	}
 }
+
+// A bridge answers, one that is not there does not, and neither does one whose
+// switch was killed and left the socket behind.
+func TestAsk(t *testing.T) {
+	s, b := lab(t)
+	if err := b.Ask(t.Context(), "br-ex"); err != nil {
+		t.Errorf("br-ex: %v", err)
+	}
+	if err := b.Ask(t.Context(), "br-none"); !errors.Is(err, actual.ErrGone) {
+		t.Errorf("br-none: %v, want %v", err, actual.ErrGone)
+	}
+	s.Vsctl("set", "bridge", "br-ex", "protocols=OpenFlow10")
+	if err := b.Ask(t.Context(), "br-ex"); !errors.Is(err, errVersion) {
+		t.Errorf("a bridge of OpenFlow 1.0 alone: %v, want %v", err, errVersion)
+	}
+	s.KillSwitch()
+	if err := b.Ask(t.Context(), "br-ex"); !errors.Is(err, errAway) {
+		t.Errorf("without a switch: %v, want %v", err, errAway)
+	}
+}

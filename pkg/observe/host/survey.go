@@ -1,0 +1,237 @@
+package host
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"golang.org/x/sys/unix"
+)
+
+// Survey is what an examination of the node wants to know of its network and no
+// driver needs.
+type Survey struct {
+	// Devices are those of the namespace, by name.
+	Devices []Surveyed
+	// Ways say by which device packets of our own leave, one for each address
+	// asked for.
+	Ways []Way
+	// L3mdev are the priorities of the rules that look a VRF's table up, of IPv4
+	// and of IPv6. Nil means that there is none.
+	L3mdev [2][]uint32
+}
+
+// Surveyed is a device.
+type Surveyed struct {
+	Name string
+	// Type is IFLA_INFO_KIND; empty for hardware.
+	Type string
+	MTU  int
+	// Ours says that it carries our alias.
+	Ours bool
+	// Table is that of a VRF.
+	Table uint32
+	// VNI and Port are those of a VXLAN device; IPv6 says that it is between
+	// IPv6 addresses alone.
+	VNI  uint32
+	Port uint16
+	IPv6 bool
+	// Modes are settings of a VXLAN device that ours do not have. Devices share a
+	// UDP port only if these are equal.
+	Modes []string
+}
+
+// Way is how an address is reached.
+type Way struct {
+	Addr netip.Addr
+	// Dev is the device, with one of the ways if there are several; empty if no
+	// route leads there.
+	Dev string
+	// MTU is that of the route in bytes; 0 if it is the device's.
+	MTU int
+}
+
+// Take looks once at the namespace of the calling thread. Alias is that of our
+// devices, to are the addresses whose ways are wanted.
+func Take(ctx context.Context, alias string, to []netip.Addr) (s Survey, err error) {
+	ns, err := rtnl.OpenNamespace("")
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, ns.Close()) }()
+	conn, err := rtnl.Dial(ns)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	names, err := s.devices(ctx, conn, alias)
+	if err != nil {
+		return s, err
+	}
+	for i, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		if s.L3mdev[i], err = l3mdevRules(ctx, conn, family); err != nil {
+			return s, err
+		}
+	}
+	return s, s.ways(ctx, conn, names, to)
+}
+
+func (s *Survey) devices(ctx context.Context, conn *rtnl.Conn, alias string) (names map[uint32]string, err error) {
+	err = conn.Dump(ctx, func(q *rtnl.Batch) {
+		q.Begin(unix.RTM_GETLINK, 0, make([]byte, unix.SizeofIfInfomsg)...)
+		q.Uint32(unix.IFLA_EXT_MASK, skipStats)
+	}, func() { names, s.Devices = map[uint32]string{}, nil }, func(m rtnl.Message) error {
+		header, attrs, ok := m.Header(unix.SizeofIfInfomsg)
+		if !ok || header[0] == unix.AF_BRIDGE {
+			return nil
+		}
+		d := surveyed(attrs, alias)
+		names[rtnl.Uint32At(header, 4)] = d.Name
+		s.Devices = append(s.Devices, d)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read links: %w", err)
+	}
+	slices.SortFunc(s.Devices, func(a, b Surveyed) int { return strings.Compare(a.Name, b.Name) })
+	return names, nil
+}
+
+func surveyed(attrs rtnl.Attrs, alias string) (d Surveyed) {
+	for attrs.Next() {
+		switch attrs.Type {
+		case unix.IFLA_IFNAME:
+			d.Name = attrs.Text()
+		case unix.IFLA_MTU:
+			d.MTU = int(attrs.Uint32())
+		case unix.IFLA_IFALIAS:
+			d.Ours = alias != "" && attrs.Text() == alias
+		case unix.IFLA_LINKINFO:
+			d.Table = vrfTable(attrs.Data)
+			d.info(attrs.Data)
+		}
+	}
+	return d
+}
+
+// info reads IFLA_LINKINFO, in which the type comes before what it explains.
+func (d *Surveyed) info(b []byte) {
+	for a := rtnl.AttrsOf(b); a.Next(); {
+		switch {
+		case a.Type == unix.IFLA_INFO_KIND:
+			d.Type = a.Text()
+		case a.Type == unix.IFLA_INFO_DATA && d.Type == object.LinkVXLAN:
+			for v := rtnl.AttrsOf(a.Data); v.Next(); {
+				d.vxlan(v)
+			}
+		}
+	}
+}
+
+func (d *Surveyed) vxlan(a rtnl.Attrs) {
+	mode := func(name string, on bool) {
+		if on {
+			d.Modes = append(d.Modes, name)
+		}
+	}
+	switch a.Type {
+	case unix.IFLA_VXLAN_ID:
+		d.VNI = a.Uint32()
+	case unix.IFLA_VXLAN_PORT:
+		if len(a.Data) >= 2 {
+			d.Port = binary.BigEndian.Uint16(a.Data)
+		}
+	case unix.IFLA_VXLAN_LOCAL6, unix.IFLA_VXLAN_GROUP6:
+		d.IPv6 = true
+	case unix.IFLA_VXLAN_COLLECT_METADATA:
+		mode("external", a.Uint8() != 0)
+	case unix.IFLA_VXLAN_UDP_ZERO_CSUM6_RX:
+		mode("udp6zerocsumrx", a.Uint8() != 0)
+	case unix.IFLA_VXLAN_REMCSUM_RX:
+		mode("remcsumrx", a.Uint8() != 0)
+	case unix.IFLA_VXLAN_GBP: // these two are there or not
+		mode("gbp", true)
+	case unix.IFLA_VXLAN_GPE:
+		mode("gpe", true)
+	}
+}
+
+func l3mdevRules(ctx context.Context, conn *rtnl.Conn, family uint8) (found []uint32, err error) {
+	err = conn.Dump(ctx, func(q *rtnl.Batch) {
+		q.Begin(unix.RTM_GETRULE, 0, append([]byte{family}, make([]byte, unix.SizeofRtMsg-1)...)...)
+	}, func() { found = nil }, func(m rtnl.Message) error {
+		_, attrs, ok := m.Header(unix.SizeofRtMsg)
+		var priority uint32
+		l3mdev := false
+		for ok && attrs.Next() {
+			switch attrs.Type {
+			case unix.FRA_PRIORITY:
+				priority = attrs.Uint32()
+			case unix.FRA_L3MDEV:
+				l3mdev = attrs.Uint8() != 0
+			}
+		}
+		if l3mdev {
+			found = append(found, priority)
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP): // a kernel without the family, or without rules
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read rules: %w", err)
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+func (s *Survey) ways(ctx context.Context, conn *rtnl.Conn, names map[uint32]string, to []netip.Addr) error {
+	for _, addr := range to {
+		way := Way{Addr: addr}
+		if addr.Zone() != "" { // it names the device itself
+			way.Dev = addr.Zone()
+			s.Ways = append(s.Ways, way)
+			continue
+		}
+		var b rtnl.Batch
+		lookup(&b, addr)
+		var failed error
+		err := conn.Ask(ctx, &b, func(_ int, m rtnl.Message) {
+			if leadsOn(m) {
+				way.take(m, names)
+			}
+		}, func(_ int, err *rtnl.Error) {
+			if !refuses(err) {
+				failed = err
+			}
+		})
+		if err = errors.Join(err, failed); err != nil {
+			return fmt.Errorf("look up the route to %s: %w", addr, err)
+		}
+		s.Ways = append(s.Ways, way)
+	}
+	return nil
+}
+
+func (w *Way) take(m rtnl.Message, names map[uint32]string) {
+	_, attrs, _ := m.Header(unix.SizeofRtMsg)
+	for attrs.Next() {
+		switch attrs.Type {
+		case unix.RTA_OIF:
+			w.Dev = names[attrs.Uint32()]
+		case unix.RTA_METRICS:
+			for a := rtnl.AttrsOf(attrs.Data); a.Next(); {
+				if a.Type == unix.RTAX_MTU {
+					w.MTU = int(a.Uint32())
+				}
+			}
+		}
+	}
+}
