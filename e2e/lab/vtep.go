@@ -91,13 +91,69 @@ func (t *Tor) VRF(ctx context.Context, name string, vni int, subnets ...netip.Pr
 	if err := t.Configure(ctx, "vrf "+name, "vni "+strconv.Itoa(vni), "exit-vrf"); err != nil {
 		return nil, err
 	}
+	if err := t.awaitL3VNI(ctx, vni); err != nil {
+		return nil, err
+	}
 	return v, t.Configure(ctx,
 		fmt.Sprintf("router bgp %d vrf %s", TorAS, name), "bgp router-id "+VTEP.String(), "no bgp ebgp-requires-policy",
 		"address-family ipv4 unicast", "redistribute connected", "exit-address-family",
 		"address-family ipv6 unicast", "redistribute connected", "exit-address-family",
 		"address-family l2vpn evpn", "advertise ipv4 unicast", "advertise ipv6 unicast",
 		// FRR 8.4 imports nothing but its own AS by itself.
-		fmt.Sprintf("route-target import %d:%d", ChassisAS, vni), "exit-address-family")
+		v.importTarget(), "exit-address-family")
+}
+
+// importTarget is the line of configuration that imports the chassis' routes.
+func (v *VRF) importTarget() string {
+	return fmt.Sprintf("route-target import %d:%d", ChassisAS, v.VNI)
+}
+
+// AwaitRemote waits until the top of rack can send to addresses that chassis
+// announce in the VRF. FRR 8.4 at times installs such a route and not the
+// neighbour with its router MAC, for good: then, and not before it had time, bgpd
+// is made to import the route again.
+func (v *VRF) AwaitRemote(ctx context.Context, addrs ...netip.Addr) error {
+	looks := 0
+	for _, a := range addrs {
+		last := ""
+		err := await(ctx, fmt.Sprintf("a route and a router MAC for %s in VRF %s", a, v.Name), func(ctx context.Context) (ok bool, err error) {
+			if last, ok, err = v.remote(ctx, a); ok || err != nil {
+				return ok, err
+			}
+			if looks++; last == "" || looks%patientLooks != 0 {
+				return false, nil
+			}
+			router, family := fmt.Sprintf("router bgp %d vrf %s", TorAS, v.Name), "address-family l2vpn evpn"
+			if err := v.tor.Configure(ctx, router, family, "no "+v.importTarget()); err != nil {
+				return false, err
+			}
+			return false, v.tor.Configure(ctx, router, family, v.importTarget())
+		})
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, last)
+		}
+	}
+	return nil
+}
+
+// remote looks up the kernel's route to an address, empty if there is none, and
+// whether its next hop has a link-layer address.
+func (v *VRF) remote(ctx context.Context, a netip.Addr) (route string, ok bool, err error) {
+	family := "-4"
+	if a.Is6() {
+		family = "-6"
+	}
+	route, err = v.tor.Run(ctx, "ip", "-o", family, "route", "show", "table", strconv.Itoa(v.VNI), a.String())
+	if err != nil {
+		return "", false, err
+	}
+	words := strings.Fields(route)
+	via := slices.Index(words, "via") + 1
+	if via == 0 || via == len(words) {
+		return route, false, nil
+	}
+	neighbour, err := v.tor.Run(ctx, "ip", "neigh", "show", "to", words[via], "dev", bridgeName(v.VNI))
+	return route, strings.Contains(neighbour, "lladdr"), err
 }
 
 // connectSubnets gives the gateways to the host's cable and waits until zebra has
@@ -123,6 +179,14 @@ func (v *VRF) connectSubnets(ctx context.Context, gateways []netip.Prefix) error
 			}
 		}
 		return len(missing) == 0, nil
+	})
+}
+
+// awaitL3VNI waits until zebra has the L3VNI up, before bgpd imports into it.
+func (t *Tor) awaitL3VNI(ctx context.Context, vni int) error {
+	return await(ctx, fmt.Sprintf("L3VNI %d to be up in zebra", vni), func(ctx context.Context) (bool, error) {
+		out, err := t.Vtysh(ctx, fmt.Sprintf("show evpn vni %d", vni))
+		return strings.Contains(out, "State: Up"), err
 	})
 }
 

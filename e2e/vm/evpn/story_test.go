@@ -63,6 +63,9 @@ func addrs(list []string) []netip.Addr {
 func (tn *tenant) connected(t *testing.T) {
 	t.Helper()
 	ctx := storyContext(t)
+	if err := tn.vrf.AwaitRemote(ctx, addrs(inside)...); err != nil {
+		t.Fatalf("%v\n%s", err, tn.state(t))
+	}
 	for _, a := range addrs(inside) {
 		if err := tn.vrf.Host.AwaitPing(ctx, a); err != nil {
 			t.Fatalf("%v\n%s", err, tn.state(t))
@@ -89,7 +92,9 @@ func (tn *tenant) state(t *testing.T) string {
 		flows, _ := gw.Ofctl(ctx, "dump-flows", "br-ex")
 		b.WriteString(out + flows + shared.agents[i].Tail(10) + "\n")
 	}
-	out, _ := shared.Tor.Vtysh(ctx, "show bgp l2vpn evpn route", "show evpn next-hops vni all", "show ip route vrf all")
+	kernel, _ := shared.Tor.Run(ctx, "sh", "-c", "ip -s link; ip neigh; bridge fdb | grep -v '33:33\\|01:00:5e'; ip route show table all; nstat -az | grep -i 'disc\\|err\\|noroute\\|forw'")
+	b.WriteString("# top of rack\n" + kernel)
+	out, _ := shared.Tor.Vtysh(ctx, "show bgp l2vpn evpn route", "show evpn next-hops vni all", "show evpn rmac vni all", "show evpn vni", "show ip route vrf all")
 	return b.String() + out
 }
 
