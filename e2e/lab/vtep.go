@@ -88,72 +88,21 @@ func (t *Tor) VRF(ctx context.Context, name string, vni int, subnets ...netip.Pr
 	if err := v.Host.addDefaults(addrsOf(gateways)...); err != nil {
 		return nil, err
 	}
-	if err := t.Configure(ctx, "vrf "+name, "vni "+strconv.Itoa(vni), "exit-vrf"); err != nil {
-		return nil, err
-	}
-	if err := t.awaitL3VNI(ctx, vni); err != nil {
-		return nil, err
-	}
-	return v, t.Configure(ctx,
+	// bgpd imports when it hears of the VNI, and again when it is told what to import.
+	// The second time zebra of FRR 8.4 removes the neighbours with the router MACs
+	// after it has added them, if all of it comes at once: so the VNI is the last.
+	if err := t.Configure(ctx,
 		fmt.Sprintf("router bgp %d vrf %s", TorAS, name), "bgp router-id "+VTEP.String(), "no bgp ebgp-requires-policy",
 		"address-family ipv4 unicast", "redistribute connected", "exit-address-family",
 		"address-family ipv6 unicast", "redistribute connected", "exit-address-family",
 		"address-family l2vpn evpn", "advertise ipv4 unicast", "advertise ipv6 unicast",
-		// FRR 8.4 imports nothing but its own AS by itself.
-		v.importTarget(), "exit-address-family")
-}
-
-// importTarget is the line of configuration that imports the chassis' routes.
-func (v *VRF) importTarget() string {
-	return fmt.Sprintf("route-target import %d:%d", ChassisAS, v.VNI)
-}
-
-// AwaitRemote waits until the top of rack can send to addresses that chassis
-// announce in the VRF. FRR 8.4 at times installs such a route and not the
-// neighbour with its router MAC, for good: then, and not before it had time, bgpd
-// is made to import the route again.
-func (v *VRF) AwaitRemote(ctx context.Context, addrs ...netip.Addr) error {
-	looks := 0
-	for _, a := range addrs {
-		last := ""
-		err := await(ctx, fmt.Sprintf("a route and a router MAC for %s in VRF %s", a, v.Name), func(ctx context.Context) (ok bool, err error) {
-			if last, ok, err = v.remote(ctx, a); ok || err != nil {
-				return ok, err
-			}
-			if looks++; last == "" || looks%patientLooks != 0 {
-				return false, nil
-			}
-			router, family := fmt.Sprintf("router bgp %d vrf %s", TorAS, v.Name), "address-family l2vpn evpn"
-			if err := v.tor.Configure(ctx, router, family, "no "+v.importTarget()); err != nil {
-				return false, err
-			}
-			return false, v.tor.Configure(ctx, router, family, v.importTarget())
-		})
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, last)
-		}
+		fmt.Sprintf("route-target import %d:%d", ChassisAS, vni), "exit-address-family"); err != nil {
+		return nil, err
 	}
-	return nil
-}
-
-// remote looks up the kernel's route to an address, empty if there is none, and
-// whether its next hop has a link-layer address.
-func (v *VRF) remote(ctx context.Context, a netip.Addr) (route string, ok bool, err error) {
-	family := "-4"
-	if a.Is6() {
-		family = "-6"
+	if err := t.Configure(ctx, "vrf "+name, "vni "+strconv.Itoa(vni), "exit-vrf"); err != nil {
+		return nil, err
 	}
-	route, err = v.tor.Run(ctx, "ip", "-o", family, "route", "show", "table", strconv.Itoa(v.VNI), a.String())
-	if err != nil {
-		return "", false, err
-	}
-	words := strings.Fields(route)
-	via := slices.Index(words, "via") + 1
-	if via == 0 || via == len(words) {
-		return route, false, nil
-	}
-	neighbour, err := v.tor.Run(ctx, "ip", "neigh", "show", "to", words[via], "dev", bridgeName(v.VNI))
-	return route, strings.Contains(neighbour, "lladdr"), err
+	return v, t.awaitL3VNI(ctx, vni)
 }
 
 // connectSubnets gives the gateways to the host's cable and waits until zebra has
@@ -182,7 +131,7 @@ func (v *VRF) connectSubnets(ctx context.Context, gateways []netip.Prefix) error
 	})
 }
 
-// awaitL3VNI waits until zebra has the L3VNI up, before bgpd imports into it.
+// awaitL3VNI waits until zebra has the L3VNI up.
 func (t *Tor) awaitL3VNI(ctx context.Context, vni int) error {
 	return await(ctx, fmt.Sprintf("L3VNI %d to be up in zebra", vni), func(ctx context.Context) (bool, error) {
 		out, err := t.Vtysh(ctx, fmt.Sprintf("show evpn vni %d", vni))
@@ -216,8 +165,22 @@ func (v *VRF) port() string { return v.Host.Name }
 
 // Delete takes the VRF, its devices and its host away.
 func (v *VRF) Delete(ctx context.Context) error {
-	err := v.tor.Configure(ctx, "vrf "+v.Name, "no vni "+strconv.Itoa(v.VNI), "exit-vrf", fmt.Sprintf("no router bgp %d vrf %s", TorAS, v.Name))
+	if err := v.tor.Configure(ctx, "vrf "+v.Name, "no vni "+strconv.Itoa(v.VNI), "exit-vrf"); err != nil {
+		return err
+	}
+	// bgpd keeps an instance that it believes to have an L3VNI.
+	err := await(ctx, fmt.Sprintf("bgpd to hear that L3VNI %d is gone", v.VNI), func(ctx context.Context) (bool, error) {
+		out, err := v.tor.Vtysh(ctx, "show bgp l2vpn evpn vni")
+		known := slices.ContainsFunc(strings.Split(out, "\n"), func(line string) bool {
+			words := strings.Fields(line) // without the VRF the VNI is of type L2
+			return slices.Contains(words, strconv.Itoa(v.VNI)) && slices.Contains(words, "L3")
+		})
+		return !known, err
+	})
 	if err != nil {
+		return err
+	}
+	if err := v.tor.Configure(ctx, fmt.Sprintf("no router bgp %d vrf %s", TorAS, v.Name)); err != nil {
 		return err
 	}
 	return v.tor.deleteLinks(v.port(), vxlanName(v.VNI), bridgeName(v.VNI), v.Name)

@@ -63,9 +63,6 @@ func addrs(list []string) []netip.Addr {
 func (tn *tenant) connected(t *testing.T) {
 	t.Helper()
 	ctx := storyContext(t)
-	if err := tn.vrf.AwaitRemote(ctx, addrs(inside)...); err != nil {
-		t.Fatalf("%v\n%s", err, tn.state(t))
-	}
 	for _, a := range addrs(inside) {
 		if err := tn.vrf.Host.AwaitPing(ctx, a); err != nil {
 			t.Fatalf("%v\n%s", err, tn.state(t))
