@@ -30,9 +30,7 @@ var suites = []suite{
 	// How fast it is and how it bears storms is for the machine's own kernel.
 	{pkg: "pkg/actual/kernel", skip: "^(TestMany|TestLoss|TestChurn|TestChurnEverything)$"},
 	{pkg: "e2e/vm/vlan", tags: "guest"},
-	// TestGatewayMoves passes as the first story and not after others: FRR 8.4 then
-	// misses the IPv4 subnet of the VRF that the lab makes anew.
-	{pkg: "e2e/vm/evpn", tags: "guest", skip: "^TestGatewayMoves$"},
+	{pkg: "e2e/vm/evpn", tags: "guest"},
 }
 
 // The tests that need 8021q, VRF or dummy pass: in one guest where this kernel
