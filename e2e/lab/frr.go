@@ -155,6 +155,15 @@ func (f *FRR) Configure(ctx context.Context, lines ...string) error {
 	return err
 }
 
+// File has a vtysh of its own read a file of configuration.
+func (f *FRR) File(ctx context.Context, path string) error {
+	out, err := f.Run(ctx, "vtysh", "--vty_socket", f.dir, "--config_dir", f.dir, "-f", path)
+	if err == nil && strings.Contains(out, "% ") {
+		err = errors.New("vtysh: " + strings.TrimSpace(out))
+	}
+	return err
+}
+
 // AwaitPeer waits until the session with one address of a chassis is up.
 func (f *FRR) AwaitPeer(ctx context.Context, peer netip.Addr) error {
 	return await(ctx, fmt.Sprintf("BGP session with %s", peer), func(ctx context.Context) (bool, error) {

@@ -16,9 +16,11 @@ const (
 	fightMost  = 250 * time.Millisecond
 )
 
-// quiet is the least pause between two rounds; a round that took longer is
-// followed by a pause of its own length, so that the loop never takes more
-// than half a core while events pour in.
+// quiet is the least pause between two rounds. Where looking and computing took
+// longer, the pause is as long as that, so that they never take more than half a
+// core while events pour in. What it took to apply the plan does not count: it had
+// to be done, and what is next, such as the flow to a port that now has its number,
+// would only come later.
 const quiet = 2 * time.Millisecond
 
 // rereadAfter is the pause before a backend that could not be read is asked
@@ -224,7 +226,7 @@ func (w *waiter) wait(ctx context.Context, r Round) bool {
 	if r.Complete {
 		w.audited = clock.Now()
 	}
-	pause := clock.After(max(quiet, r.Took(), w.fight(r)))
+	pause := clock.After(max(quiet, r.Took()-r.Executed, w.fight(r)))
 	select {
 	case <-ctx.Done():
 		return false

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -66,7 +64,7 @@ func (w *world) start(ctx context.Context) error {
 	if w.v100, err = w.Neutron.ProviderNetwork(ctx, "v100", "physnet1", 100, netip.MustParsePrefix("172.24.100.0/24"), netip.MustParsePrefix("2001:db8:100::/64")); err != nil {
 		return err
 	}
-	bin, err := binary(ctx, w.Dir)
+	bin, err := product.Binary(ctx, w.Dir)
 	if err != nil {
 		return err
 	}
@@ -90,18 +88,6 @@ func (w *world) awaitPeers(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// binary is bgp-ovn. Building takes long in a guest, so the outside does it.
-func binary(ctx context.Context, dir string) (string, error) {
-	if bin := os.Getenv("BGP_OVN"); bin != "" {
-		return bin, nil
-	}
-	bin := filepath.Join(dir, "bgp-ovn")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "../../../cmd/bgp-ovn").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build bgp-ovn: %w: %s", err, out)
-	}
-	return bin, nil
 }
 
 func storyContext(t *testing.T) context.Context {

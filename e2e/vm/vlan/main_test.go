@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -67,7 +65,7 @@ func (w *world) start(ctx context.Context) error {
 		return err
 	}
 	w.hv = w.Chassis[0]
-	bin, err := binary(ctx, w.Dir)
+	bin, err := product.Binary(ctx, w.Dir)
 	if err != nil {
 		return err
 	}
@@ -110,18 +108,6 @@ func (w *world) awaitPeers(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// binary is bgp-ovn. Building takes long in a guest, so the outside does it.
-func binary(ctx context.Context, dir string) (string, error) {
-	if bin := os.Getenv("BGP_OVN"); bin != "" {
-		return bin, nil
-	}
-	bin := filepath.Join(dir, "bgp-ovn")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "../../../cmd/bgp-ovn").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build bgp-ovn: %w: %s", err, out)
-	}
-	return bin, nil
 }
 
 func storyContext(t *testing.T) context.Context {

@@ -32,7 +32,7 @@ func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 	var clashes []clash
 	switch kind {
 	case object.KindSysctl:
-		b.applySysctls(changes, errs)
+		b.applySysctls(ctx, changes, errs)
 	case object.KindLink:
 		b.applyLinks(ctx, changes, errs)
 	default:

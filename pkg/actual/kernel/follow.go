@@ -71,9 +71,6 @@ func (b *Backend) drain() {
 	}
 }
 
-// rtmDelNetconf is RTM_DELNETCONF.
-const rtmDelNetconf = unix.RTM_NEWNETCONF + 1
-
 // note takes in one notification.
 func (b *Backend) note(m rtnl.Message) {
 	switch m.Type {

@@ -38,10 +38,9 @@ func linkToValue(l link, names *links) object.Link {
 // devices, then what is set on those that stand. Changes that need each other
 // never come together, so each master is there before its ports.
 func (b *Backend) applyLinks(ctx context.Context, changes []object.Change, errs []error) {
-	w := linkWriter{b: b, ctx: ctx, changes: changes, errs: errs}
-	made := map[string]bool{}
+	w := linkWriter{b: b, ctx: ctx, changes: changes, errs: errs, made: map[string]int{}}
 	for i, c := range changes {
-		w.errs[i] = w.begin(i, c, made)
+		w.errs[i] = w.begin(i, c)
 	}
 	w.flush()
 	for i, c := range changes {
@@ -62,11 +61,12 @@ type linkWriter struct {
 	changes []object.Change
 	errs    []error
 	owners  []int
+	made    map[string]int // by which change a device was made, both ends of a veth
 }
 
 // begin writes what makes or removes a device. What stands under the name must
 // be what the change says, or it is somebody else's.
-func (w *linkWriter) begin(i int, c object.Change, made map[string]bool) error {
+func (w *linkWriter) begin(i int, c object.Change) error {
 	have, exists := w.b.links.named(c.Key().Name)
 	ours := exists && have.alias == w.b.marks.Alias
 	value := linkToValue(have, &w.b.links)
@@ -87,7 +87,7 @@ func (w *linkWriter) begin(i int, c object.Change, made map[string]bool) error {
 	switch {
 	case exists && !known:
 		return w.b.foreign(object.Item{Value: value})
-	case exists && value.SameDevice(after), made[after.Name]:
+	case exists && value.SameDevice(after), w.byPeer(after):
 		return nil // set does the rest
 	case exists && c.Before == nil:
 		return w.b.foreign(object.Item{Value: value, Marked: true})
@@ -98,11 +98,17 @@ func (w *linkWriter) begin(i int, c object.Change, made map[string]bool) error {
 			return err
 		}
 	}
-	made[after.Name] = true
+	w.made[after.Name] = i
 	if after.Peer != "" {
-		made[after.Peer] = true
+		w.made[after.Peer] = i
 	}
 	return w.create(i, after)
+}
+
+// byPeer says that the change for the other end of a veth has made this one.
+func (w *linkWriter) byPeer(l object.Link) bool {
+	_, made := w.made[l.Name]
+	return made
 }
 
 func (w *linkWriter) remove(i int, l link) error {
@@ -114,11 +120,24 @@ func (w *linkWriter) remove(i int, l link) error {
 // create makes a device without a mark, because the kernel takes an alias only
 // for one that stands: dying before it is set leaves a link that the ledger knows.
 func (w *linkWriter) create(i int, l object.Link) error {
-	if err := w.b.linkToRequest(&w.b.batch, l); err != nil {
+	master, err := w.master(l)
+	if err != nil {
+		return err
+	}
+	if err := w.b.linkToRequest(&w.b.batch, l, master.index); err != nil {
 		return err
 	}
 	w.own(i)
 	return nil
+}
+
+// master is the device above a link, none if it has none.
+func (w *linkWriter) master(l object.Link) (link, error) {
+	if l.Master == "" {
+		return link{}, nil
+	}
+	index, err := w.b.links.index(l.Master)
+	return w.b.links.byIndex[index], err
 }
 
 // own enters the owner of the request that was begun last, and sends what has
@@ -149,39 +168,41 @@ func (w *linkWriter) flush() {
 
 // set writes mark, MAC, master, port settings and admin state. The device is
 // named, because one that has just been made has an index we have not been told.
+// Each request is told to all who listen to rtnetlink, so none says what creation
+// has said already.
 func (w *linkWriter) set(i int, l object.Link) error {
 	q := &w.b.batch
-	master := uint32(0)
-	var above link
-	if l.Master != "" {
-		var err error
-		if master, err = w.b.links.index(l.Master); err != nil {
-			return err
-		}
-		above = w.b.links.byIndex[master]
+	master, err := w.master(l)
+	if err != nil {
+		return err
 	}
+	by, made := w.made[l.Name]
+	created := made && by == i
 	// First and alone: whatever else may fail, it is known to be ours.
 	linkNamed(q, l.Name, 0, 0)
 	q.Text(unix.IFLA_IFALIAS, w.b.marks.Alias)
 	w.own(i)
-	if l.Peer != "" {
+	if l.Peer != "" && (created || !made) {
 		linkNamed(q, l.Peer, 0, 0)
 		q.Text(unix.IFLA_IFALIAS, w.b.marks.Alias)
 		w.own(i)
 	}
-	linkNamed(q, l.Name, 0, 0)
-	if !l.MAC.IsZero() {
-		q.Bytes(unix.IFLA_ADDRESS, l.MAC[:]...)
+	silent := l.Type == object.LinkBridge || l.Type == object.LinkVXLAN
+	if !created || silent {
+		linkNamed(q, l.Name, 0, 0)
+		if !l.MAC.IsZero() && !created {
+			q.Bytes(unix.IFLA_ADDRESS, l.MAC[:]...)
+		}
+		if l.Type != object.LinkVLAN && l.Type != object.LinkVRF && !created {
+			q.Uint32(unix.IFLA_MASTER, master.index)
+		}
+		if silent {
+			noAutomaticAddress(q)
+		}
+		w.own(i)
 	}
-	if l.Type != object.LinkVLAN && l.Type != object.LinkVRF {
-		q.Uint32(unix.IFLA_MASTER, master)
-	}
-	if l.Type == object.LinkBridge || l.Type == object.LinkVXLAN {
-		noAutomaticAddress(q)
-	}
-	w.own(i)
 	linkNamed(q, l.Name, adminState(l.Up), unix.IFF_UP)
-	if above.kind == object.LinkBridge {
+	if master.kind == object.LinkBridge {
 		end := q.Nest(unix.IFLA_LINKINFO)
 		q.Text(unix.IFLA_INFO_SLAVE_KIND, object.LinkBridge)
 		inner := q.Nest(unix.IFLA_INFO_SLAVE_DATA)
@@ -222,7 +243,7 @@ func noAutomaticAddress(q *rtnl.Batch) {
 const addrGenModeNone = 1
 
 // linkToRequest writes what makes the device.
-func (b *Backend) linkToRequest(q *rtnl.Batch, l object.Link) error {
+func (b *Backend) linkToRequest(q *rtnl.Batch, l object.Link, master uint32) error {
 	var parent uint32
 	switch l.Type {
 	case object.LinkVLAN:
@@ -241,6 +262,9 @@ func (b *Backend) linkToRequest(q *rtnl.Batch, l object.Link) error {
 	}
 	if !l.MAC.IsZero() {
 		q.Bytes(unix.IFLA_ADDRESS, l.MAC[:]...)
+	}
+	if master != 0 && l.Type != object.LinkVLAN && l.Type != object.LinkVRF {
+		q.Uint32(unix.IFLA_MASTER, master)
 	}
 	end := q.Nest(unix.IFLA_LINKINFO)
 	q.Text(unix.IFLA_INFO_KIND, l.Type)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"golang.org/x/sys/unix"
 )
@@ -70,6 +71,74 @@ func TestSysctlOfOthers(t *testing.T) {
 		if it, _ := l.read(wanting(t, want...)).Get(v.Key()); it.Value.(object.Sysctl).Val != "0" {
 			t.Errorf("got %v", it.Value)
 		}
+	}
+}
+
+// TestSettingsInBulk: rtnetlink and the files say the same of every setting that
+// both know, and what has its value already is not written, which the kernel would
+// tell all who listen.
+func TestSettingsInBulk(t *testing.T) {
+	l := newLab(t)
+	names := map[string][]string{
+		"ipv4": {"forwarding", "rp_filter", "proxy_arp", "ignore_routes_with_linkdown"},
+		"ipv6": {"forwarding", "proxy_ndp", "ignore_routes_with_linkdown"},
+	}
+	var have, want []object.Value
+	for version, files := range names {
+		for _, dev := range []string{"all", "default", "lo", "d0", "p0", "d1"} {
+			for i, name := range files {
+				path := "net/" + version + "/conf/" + dev + "/" + name
+				if len(dev) > i && dev != "all" { // another pattern for each device
+					if err := os.WriteFile(filepath.Join("/proc/sys", path), []byte(fmt.Sprint((len(dev)+i)%2)), 0); err != nil {
+						t.Fatal(err)
+					}
+				}
+				text, err := os.ReadFile(filepath.Join("/proc/sys", path))
+				if err != nil {
+					t.Fatal(err)
+				}
+				have = append(have, object.Sysctl{Path: path, Val: strings.TrimSpace(string(text))})
+				want = append(want, object.Sysctl{Path: path, Val: "1"})
+			}
+		}
+	}
+	l.read(wanting(t, have...))
+	l.agrees(have)
+	told, err := l.b.settingsOf(t.Context(), func(yield func(string) bool) {
+		for _, v := range have {
+			if !yield(v.(object.Sysctl).Path) {
+				return
+			}
+		}
+	})
+	if err != nil || len(told) < len(have) {
+		t.Fatalf("rtnetlink tells of %d settings, want %d: %v", len(told), len(have), err)
+	}
+	l.build(want)
+	l.agrees(want)
+	l.calm() // "all" has changed settings of devices
+	watch, err := rtnl.Listen(l.b.ns, 1<<20, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { watch.Close() })
+	heard := func() (n int) {
+		if lost, err := watch.Drain(func(rtnl.Message) { n++ }); lost || err != nil {
+			t.Fatal(lost, err)
+		}
+		return n
+	}
+	var again []object.Change
+	for _, v := range want {
+		again = append(again, create(v))
+	}
+	l.must(again...)
+	if n := heard(); n != 0 {
+		t.Errorf("%d settings were written that had their value", n)
+	}
+	l.must(create(object.Sysctl{Path: "net/ipv4/conf/d0/proxy_arp", Val: "0"}))
+	if n := heard(); n != 1 {
+		t.Errorf("the kernel told of %d changes, want 1", n)
 	}
 }
 
