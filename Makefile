@@ -21,6 +21,7 @@ build: ## build bin/bgp-ovn
 test: deps lint build ## install what is needed and run everything: lint, unit, contract, netns, e2e
 	$(GO) test -timeout 20m ./cmd/... ./pkg/desired/... ./pkg/drivers/... ./pkg/reconcile/... ./state/...
 	$(GO) test -timeout 30m -p 1 $(REAL)
+	$(GO) test -run '^$$' -bench ManyVNIs -benchtime 1x -timeout 30m ./e2e/vm
 
 unit: ## tests of the pure core
 	$(GO) test ./cmd/... ./pkg/desired/... ./pkg/drivers/... ./pkg/reconcile/... ./state/...
@@ -41,7 +42,7 @@ lab: deps build ## the same on real OVN, OVS and FRR in namespaces; ends with Ct
 	$(GO) run ./e2e/labrun -bin $(BIN)
 
 bench: deps ## ratios against floors and peers measured in the same run
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./pkg/... ./e2e/bench
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./pkg/... ./e2e/bench ./e2e/vm
 
 cover: deps ## coverage of everything, as text
 	$(GO) test -p 1 -timeout 30m -coverpkg=./... -coverprofile=bin/cover.out ./... && $(GO) tool cover -func=bin/cover.out

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -74,9 +76,30 @@ func (f *FRR) Start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := f.own(); err != nil {
+	if err := f.own(slices.Collect(maps.Keys(files))...); err != nil {
 		return fmt.Errorf("prepare FRR: %w", err)
 	}
+	if err := f.Zebra.Start(ctx); err != nil {
+		return err
+	}
+	return f.BGPD.Start(ctx)
+}
+
+// Crash kills both daemons, after they have written down what they were told since
+// their start.
+func (f *FRR) Crash(ctx context.Context) error {
+	out, err := f.Vtysh(ctx, "write memory")
+	if err != nil {
+		return err
+	}
+	if strings.Contains(out, "Can't") {
+		return fmt.Errorf("write memory: %s", strings.TrimSpace(out))
+	}
+	return errors.Join(f.BGPD.Kill(), f.Zebra.Kill())
+}
+
+// Resume starts both as they were when they crashed.
+func (f *FRR) Resume(ctx context.Context) error {
 	if err := f.Zebra.Start(ctx); err != nil {
 		return err
 	}
@@ -91,9 +114,10 @@ func (f *FRR) Stop(ctx context.Context) error {
 	return f.Zebra.Stop(ctx)
 }
 
-// own gives the directory to user frr, whom the daemons become: zebra has no
-// option against that, and refuses users outside group frrvty.
-func (f *FRR) own() error {
+// own gives the directory and files in it to user frr, whom the daemons become: zebra
+// has no option against that, and refuses users outside group frrvty. Of files of
+// others they cannot write the next version.
+func (f *FRR) own(files ...string) error {
 	frr, err := user.Lookup("frr")
 	if err != nil {
 		return err
@@ -112,7 +136,11 @@ func (f *FRR) own() error {
 	if err := passable(f.dir); err != nil {
 		return err
 	}
-	return os.Chown(f.dir, uid, gid)
+	errs := []error{os.Chown(f.dir, uid, gid)}
+	for _, name := range files {
+		errs = append(errs, os.Chown(filepath.Join(f.dir, name), uid, gid))
+	}
+	return errors.Join(errs...)
 }
 
 // passable finds a directory on the way that keeps other users out, as that of

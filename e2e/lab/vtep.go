@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -163,6 +164,16 @@ func (n *Node) renewAddr(dev string, addr netip.Prefix) error {
 // port is the top of rack's side of the host's cable.
 func (v *VRF) port() string { return v.Host.Name }
 
+// SetVTEP makes the top of rack send the VRF's packets from another address, and
+// announce it as the VRF's VTEP.
+func (v *VRF) SetVTEP(ctx context.Context, addr netip.Addr) error {
+	if err := v.tor.addAddrs("lo", netip.PrefixFrom(addr, 32)); err != nil {
+		return err
+	}
+	_, err := v.tor.Run(ctx, "ip", "link", "set", vxlanName(v.VNI), "type", "vxlan", "local", addr.String())
+	return err
+}
+
 // Delete takes the VRF, its devices and its host away.
 func (v *VRF) Delete(ctx context.Context) error {
 	if err := v.tor.Configure(ctx, "vrf "+v.Name, "no vni "+strconv.Itoa(v.VNI), "exit-vrf"); err != nil {
@@ -195,8 +206,9 @@ type Segment struct {
 }
 
 // Segment makes a bridge over an L2VNI with a host in it, and has FRR announce
-// its MAC and addresses.
-func (t *Tor) Segment(_ context.Context, name string, vni int, addrs ...netip.Prefix) (*Segment, error) {
+// its MAC and its IPv4 addresses: of those FRR hears as it has one itself in each of
+// their subnets, the last.
+func (t *Tor) Segment(ctx context.Context, name string, vni int, addrs ...netip.Prefix) (*Segment, error) {
 	s := &Segment{VNI: vni, tor: t}
 	if err := t.bridgeOver(vni, ""); err != nil {
 		return nil, err
@@ -209,7 +221,30 @@ func (t *Tor) Segment(_ context.Context, name string, vni int, addrs ...netip.Pr
 	if err := s.Host.addAddrs("eth0", addrs...); err != nil {
 		return nil, err
 	}
-	return s, t.enslave(s.Host.Name, bridgeName(vni))
+	if err := t.enslave(s.Host.Name, bridgeName(vni)); err != nil {
+		return nil, err
+	}
+	for _, a := range addrs {
+		if !a.Addr().Is4() {
+			continue
+		}
+		own := lastHost(a)
+		if err := t.addAddrs(bridgeName(vni), own); err != nil {
+			return nil, err
+		}
+		if err := s.Host.AwaitPing(ctx, own.Addr()); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// lastHost is the last address before the broadcast address of an IPv4 subnet.
+func lastHost(p netip.Prefix) netip.Prefix {
+	a := p.Addr().As4()
+	host := uint32(1)<<(32-p.Bits()) - 1
+	last := binary.BigEndian.Uint32(a[:])&^host | (host - 1)
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, last))), p.Bits())
 }
 
 // Delete takes the segment and its host away.

@@ -57,7 +57,7 @@ func runSuites(t *testing.T, suites []suite) {
 			sayStart(s.pkg), packageDir(t, s.pkg), bin, strings.Join(args, " "), sayEnd)
 	}
 	var out bytes.Buffer
-	runWhereAllIs(t, env, script.String(), &out)
+	runWhereAllIs(t, env, script.String(), 12*time.Minute, &out)
 	runs := split(out.String())
 	if len(runs) != len(suites) {
 		t.Errorf("%d of %d suites said anything; the output ends with:\n%s", len(runs), len(suites), tail(out.String()))
@@ -67,10 +67,11 @@ func runSuites(t *testing.T, suites []suite) {
 	}
 }
 
-// runWhereAllIs runs a script of the shell, in a guest if need be.
-func runWhereAllIs(t *testing.T, env []string, script string, out io.Writer) {
+// runWhereAllIs runs a script of the shell, in a guest if need be. At the limit it
+// is ended.
+func runWhereAllIs(t testing.TB, env []string, script string, limit time.Duration, out io.Writer) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), limit+3*time.Minute)
 	defer cancel()
 	began := time.Now()
 	missing := vm.Missing()
@@ -83,7 +84,7 @@ func runWhereAllIs(t *testing.T, env []string, script string, out io.Writer) {
 		return
 	}
 	res, err := vm.Run(ctx, vm.Options{
-		Args: []string{"sh", "-c", script}, Env: env, Stdout: out, Stderr: out, Limit: 12 * time.Minute,
+		Args: []string{"sh", "-c", script}, Env: env, Stdout: out, Stderr: out, Limit: limit,
 	})
 	if err != nil {
 		t.Fatalf("this kernel lacks %v, and there is no guest: %v", missing, err)
@@ -95,7 +96,7 @@ func runWhereAllIs(t *testing.T, env []string, script string, out io.Writer) {
 }
 
 // build makes a program without the race detector, which guests cannot bear.
-func build(t *testing.T, dir, name string, args ...string) string {
+func build(t testing.TB, dir, name string, args ...string) string {
 	t.Helper()
 	bin := filepath.Join(dir, name)
 	verbs := 1
@@ -109,7 +110,7 @@ func build(t *testing.T, dir, name string, args ...string) string {
 	return bin
 }
 
-func packageDir(t *testing.T, pkg string) string {
+func packageDir(t testing.TB, pkg string) string {
 	t.Helper()
 	dir, err := filepath.Abs(filepath.Join("../..", pkg))
 	if err != nil {

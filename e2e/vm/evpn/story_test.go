@@ -5,6 +5,7 @@ package evpn
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,13 +63,20 @@ func addrs(list []string) []netip.Addr {
 // connected demands that both ends come to reach each other, IPv4 and IPv6.
 func (tn *tenant) connected(t *testing.T) {
 	t.Helper()
+	tn.reach(t, addrs(inside), addrs(outside))
+}
+
+// reach demands that the host comes to reach the VM's addresses, and the VM the
+// host's.
+func (tn *tenant) reach(t *testing.T, inside, outside []netip.Addr) {
+	t.Helper()
 	ctx := storyContext(t)
-	for _, a := range addrs(inside) {
+	for _, a := range inside {
 		if err := tn.vrf.Host.AwaitPing(ctx, a); err != nil {
 			t.Fatalf("%v\n%s", err, tn.state(t))
 		}
 	}
-	for _, a := range addrs(outside) {
+	for _, a := range outside {
 		if err := tn.vm.AwaitPing(ctx, a); err != nil {
 			t.Fatalf("%v\n%s", err, tn.state(t))
 		}
@@ -286,6 +294,39 @@ func TestRemoteChanges(t *testing.T) {
 		t.Errorf("no forwarding entry for the new MAC:\n%s", have)
 	}
 	settled(t)
+
+	// Another VTEP.
+	moved := netip.MustParseAddr("10.255.1.2")
+	check(t, tn.vrf.SetVTEP(ctx, moved))
+	awaitRoutes(t, gw, func(routes string) bool { return strings.Contains(routes, "10.9.0.0/24 via "+moved.String()) })
+	settled(t)
+	left := show(t, gw, "neigh show dev br-1001") + show(t, gw, "route show table 1001") + show(t, gw, "-6 route show table 1001") +
+		must[string](t)(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-1001"))
+	if strings.Contains(left+"\n", lab.VTEP.String()+" ") {
+		t.Errorf("something of the old VTEP is left:\n%s", left)
+	}
+	if !strings.Contains(left, "dst "+moved.String()) {
+		t.Errorf("no forwarding entry for the new VTEP:\n%s", left)
+	}
+}
+
+// FRR crashes and comes back with the same configuration: what we had of it goes
+// and comes back.
+func TestFRRRestarts(t *testing.T) {
+	ctx := storyContext(t)
+	tn := newTenant(t, "t-crash", 1001, shared.flat, []string{"172.24.4.46", "2001:db8:4::46"}, shared.gw[1], shared.gw...)
+	tn.connected(t)
+	gw := shared.gw[0]
+	watch := watchKernel(t, gw)
+	check(t, shared.Tor.Crash(ctx))
+	awaitRoutes(t, gw, func(routes string) bool { return !strings.Contains(routes, "10.9.0.0/24") })
+	check(t, shared.Tor.Resume(ctx))
+	check(t, shared.awaitPeers(ctx))
+	tn.connected(t)
+	settled(t)
+	if changed := watch(); !strings.Contains(changed, "10.9.0.0/24") {
+		t.Errorf("the route never went:\n%s", changed)
+	}
 }
 
 func awaitRoutes(t *testing.T, c *lab.Chassis, ok func(string) bool) {
@@ -297,20 +338,55 @@ func awaitRoutes(t *testing.T, c *lab.Chassis, ok func(string) bool) {
 	}
 }
 
+// configure adds lines to the configuration of all controllers, until the end of the
+// test.
+func configure(t *testing.T, lines ...string) {
+	t.Helper()
+	load := func(ctx context.Context, a *product.Agent, lines ...string) {
+		check(t, a.ConfigureEVPN(lines...))
+		if res := must[product.Result](t)(a.CLI(ctx, "reload")); res.Exit != 0 {
+			t.Fatalf("reload ended with %d\n%s%s", res.Exit, res.Out, res.Err)
+		}
+	}
+	ctx := storyContext(t)
+	for _, a := range shared.agents {
+		load(ctx, a, lines...)
+		t.Cleanup(func() { load(context.WithoutCancel(ctx), a) })
+	}
+}
+
+// A provider network in a VRF: the kernel is the router of its VMs, and announces
+// each of them into the VNI.
+func TestProviderNetworkInVRF(t *testing.T) {
+	ctx := storyContext(t)
+	configure(t, `evpn: {networks: [{network: physnet1, vlan: 100, method: vrf, vni: 1003, gateways: [172.24.100.1, "2001:db8:100::1"]}]}`)
+	vrf := must[*lab.VRF](t)(shared.Tor.VRF(ctx, "t-prov", 1003, netip.MustParsePrefix("10.9.0.0/24"), netip.MustParsePrefix("2600:db8:9::/64")))
+	t.Cleanup(func() { check(t, vrf.Delete(context.WithoutCancel(ctx))) })
+	inside := addrs([]string{"172.24.100.62", "2001:db8:100::62"})
+	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: "prov", Network: shared.v100, Chassis: shared.gw[0], Addrs: inside}))
+	vm := must[*lab.VM](t)(shared.gw[0].PlugVM(ctx, p))
+	t.Cleanup(func() {
+		check(t, vm.Unplug(context.WithoutCancel(ctx)))
+		check(t, p.Delete(context.WithoutCancel(ctx)))
+	})
+	tn := &tenant{vm: vm, vrf: vrf, vni: 1003}
+	tn.reach(t, inside, addrs(outside))
+	idle(t, shared.agents[0])
+	// The VM's first hop is the node itself, with the MAC that all nodes have.
+	table := must[string](t)(vm.Run(ctx, "ip", "neigh", "show", "to", "172.24.100.1"))
+	leg := must[string](t)(shared.gw[0].Run(ctx, "sh", "-c", "ip -br link show type veth vrf vrf-1003"))
+	if mac := strings.Fields(leg); len(mac) < 3 || !strings.Contains(table, mac[2]) {
+		t.Errorf("the VM's gateway is %q, and the leg is %q", table, leg)
+	}
+}
+
 // A provider network that is stretched over a VNI: a VM and a host behind FRR in
 // one subnet reach each other.
 func TestStretchedNetwork(t *testing.T) {
 	ctx := storyContext(t)
 	const vni = 3001
 	far := netip.MustParsePrefix("172.24.100.77/24")
-	for _, a := range shared.agents {
-		check(t, a.ConfigureEVPN(`evpn: {networks: [{network: physnet1, vlan: 100, method: l2vni, vni: 3001, import: ["65000:3001", "64999:3001"]}]}`))
-		must[product.Result](t)(a.CLI(ctx, "reload"))
-		t.Cleanup(func() {
-			check(t, a.ConfigureEVPN())
-			must[product.Result](t)(a.CLI(context.WithoutCancel(ctx), "reload"))
-		})
-	}
+	configure(t, `evpn: {networks: [{network: physnet1, vlan: 100, method: l2vni, vni: 3001, import: ["65000:3001", "64999:3001"]}]}`)
 	segment := must[*lab.Segment](t)(shared.Tor.Segment(ctx, "seg", vni, far))
 	t.Cleanup(func() { check(t, segment.Delete(context.WithoutCancel(ctx))) })
 	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: "near", Network: shared.v100, Chassis: shared.gw[0], Addrs: addrs([]string{"172.24.100.60"})}))
@@ -330,4 +406,35 @@ func TestStretchedNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	idle(t, shared.agents[0]) // on the other node the network has no patch port yet
+
+	// What is known is answered here and sent to where it is; what is not is flooded.
+	neighbours := ""
+	if err := await(ctx, func() bool {
+		neighbours = show(t, shared.gw[0], "neigh show dev br-3001")
+		return strings.Contains(neighbours, far.Addr().String()+" lladdr "+segment.Host.MAC.String())
+	}); err != nil {
+		t.Fatalf("%v: the bridge knows the neighbours\n%s", err, neighbours)
+	}
+	fdb := must[string](t)(shared.gw[0].Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-3001"))
+	if !strings.Contains(fdb, segment.Host.MAC.String()+" dst "+lab.VTEP.String()) {
+		t.Errorf("no forwarding entry for the host's MAC:\n%s", fdb)
+	}
+	watch := must[*lab.ARPWatch](t)(segment.Host.WatchARP("eth0"))
+	t.Cleanup(func() { check(t, watch.Close()) })
+	must[string](t)(vm.Run(ctx, "ip", "neigh", "flush", "all"))
+	if res := must[lab.PingResult](t)(vm.Ping(ctx, far.Addr(), 3, 20e6)); !res.Lossless() {
+		t.Errorf("ping %s: %+v", far.Addr(), res)
+	}
+	nobody := netip.MustParseAddr("172.24.100.78")
+	must[lab.PingResult](t)(vm.Ping(ctx, nobody, 1, 20e6))
+	var asked []netip.Addr
+	if err := await(ctx, func() bool {
+		asked = append(asked, must[[]netip.Addr](t)(watch.Asked())...)
+		return slices.Contains(asked, nobody)
+	}); err != nil {
+		t.Errorf("who has %s was not flooded: %v", nobody, err)
+	}
+	if slices.Contains(asked, far.Addr()) {
+		t.Errorf("who has %s crossed the VXLAN: %v", far.Addr(), asked)
+	}
 }
