@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
@@ -240,6 +241,34 @@ func TestRestartChangesNothing(t *testing.T) {
 	if written := stop(); written != "" {
 		t.Errorf("it wrote to the kernel:\n%s", written)
 	}
+}
+
+// A controller is killed again and again while it builds and dismantles a VNI, a
+// little later each time: the one after it finishes either.
+func TestKilledAnywhere(t *testing.T) {
+	ctx := storyContext(t)
+	tn := newTenant(t, "t-kill", 1001, shared.flat, []string{"172.24.4.47", "2001:db8:4::47"}, shared.gw[1], shared.gw...)
+	tn.connected(t)
+	gw, agent := shared.gw[0], shared.agents[0]
+	for i := range 4 {
+		if i%2 == 0 {
+			check(t, tn.router.DissociateVPN(ctx))
+		} else {
+			check(t, tn.router.AssociateVPN(ctx, lab.VPN{VNI: 1001, AS: lab.ChassisAS}))
+		}
+		select { // nothing is waited for: it dies wherever it has come to
+		case <-ctx.Done():
+		case <-time.After(time.Duration(i) * 50 * time.Millisecond):
+		}
+		check(t, agent.Kill())
+		check(t, agent.Start(ctx))
+		settled(t)
+		if left := show(t, gw, "-br link show"); strings.Contains(left, "1001") == (i%2 == 0) {
+			t.Fatalf("change %d leaves\n%s", i, left)
+		}
+	}
+	check(t, shared.awaitPeers(ctx))
+	tn.connected(t)
 }
 
 // watchKernel records links, addresses, routes and rules that change on a chassis,
