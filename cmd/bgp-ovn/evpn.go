@@ -19,7 +19,7 @@ func (c *cli) evpnCommand() *cobra.Command {
 		Long: `evpn prints a line for each VNI: its VRF, the route distinguishers of what is
 announced, how many paths are announced, routes of others taken in and VTEPs
 known, and the first thing that is not as wanted. With a VNI it prints all of
-that. Exit status: 0 all is as wanted, 2 something is missing, 1 error.`,
+that, and the rows and routes that could not be used. Exit status: 0 all is as wanted, 2 something is missing, 1 error.`,
 		Example: "  bgp-ovn evpn\n  bgp-ovn evpn 1001",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			only := ""
@@ -57,7 +57,7 @@ func (a *app) answerEVPN(ctx context.Context, output, only string) (answer, erro
 	}{1, []reconcile.VNI{}}
 	var ans answer
 	var text strings.Builder
-	for _, v := range r.VNIs() {
+	for _, v := range a.ctl.VNIs(r) {
 		if vni != 0 && uint64(v.VNI) != vni {
 			continue
 		}

@@ -25,6 +25,14 @@ type Driver interface {
 	Desired(snap observe.Snapshot, out *object.Set) []observe.Skip
 }
 
+// Importer is implemented by drivers that take in routes of others by their route
+// targets.
+type Importer interface {
+	// Imports lists the route targets of each VNI; a star stands for any
+	// administrator.
+	Imports(snap observe.Snapshot) map[uint32][]string
+}
+
 // Result is what all drivers together want.
 type Result struct {
 	Want    object.Set

@@ -221,6 +221,8 @@ type Skip struct {
 	// Code is stable and meant for scripts.
 	Code string `json:"code"`
 	Text string `json:"text"`
+	// VNI is the VXLAN network identifier whose part was skipped, if it is known.
+	VNI uint32 `json:"vni,omitempty"`
 	// Hold keeps what the row last led to, because the row is unreadable and
 	// not gone, or what decides about it is not known.
 	Hold bool `json:"hold"`

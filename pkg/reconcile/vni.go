@@ -3,9 +3,12 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -21,9 +24,11 @@ type VNI struct {
 	// VTEP is our own address, RouterMAC that of the bridge in a VRF.
 	VTEP      string `json:"vtep"`
 	RouterMAC string `json:"router_mac,omitempty"`
-	// RDs and Targets are those of what is announced.
+	// RDs and Targets are those of what is announced, Imports the targets of what is
+	// taken in.
 	RDs     []string `json:"rds"`
 	Targets []string `json:"route_targets"`
+	Imports []string `json:"import_targets"`
 	// Legs are the devices that lead to provider bridges.
 	Legs []string `json:"legs"`
 	// Announced are the NLRI of our paths, Local the local routes of the VRF,
@@ -35,8 +40,28 @@ type VNI struct {
 	// Stations are MAC addresses of a stretched network and where they are.
 	VTEPs    []string `json:"vteps"`
 	Stations []string `json:"stations"`
-	// Missing are objects that are not as wanted, with the reason.
+	// Unused are rows and routes of the VNI that could not be used, with the reason.
+	Unused []string `json:"unused"`
+	// Missing are objects that are not as wanted, with the reason. What the operator
+	// keeps back by policy is not among them.
 	Missing []string `json:"missing"`
+}
+
+// VNIs is [Round.VNIs] with what only drivers know.
+func (c *Controller) VNIs(r Round) []VNI {
+	imports := map[uint32][]string{}
+	if r.Snapshot.SB != nil {
+		for _, d := range c.cfg.Drivers {
+			if d, ok := d.(desired.Importer); ok {
+				maps.Copy(imports, d.Imports(r.Snapshot))
+			}
+		}
+	}
+	out := r.VNIs()
+	for i := range out {
+		out[i].Imports = append(out[i].Imports, imports[out[i].VNI]...)
+	}
+	return out
 }
 
 // VNIs sorts what a round wants, and what its plan has yet to do, by VNI.
@@ -59,8 +84,8 @@ func (r Round) VNIs() []VNI {
 
 func newVNI(l object.Link, links map[string]object.Link) VNI {
 	v := VNI{
-		VNI: l.VNI, VXLAN: l.Name, Bridge: l.Master, VTEP: l.Local.String(), RDs: []string{}, Targets: []string{}, Legs: []string{},
-		Announced: []string{}, Local: []string{}, Remote: []string{}, VTEPs: []string{}, Stations: []string{}, Missing: []string{},
+		VNI: l.VNI, VXLAN: l.Name, Bridge: l.Master, VTEP: l.Local.String(), RDs: []string{}, Targets: []string{}, Imports: []string{}, Legs: []string{},
+		Announced: []string{}, Local: []string{}, Remote: []string{}, VTEPs: []string{}, Stations: []string{}, Unused: []string{}, Missing: []string{},
 	}
 	bridge := links[l.Master]
 	if vrf, ok := links[bridge.Master]; ok {
@@ -76,30 +101,70 @@ func (v *VNI) fill(r Round) {
 		switch o := it.Value.(type) {
 		case object.Link:
 			if o.Type == object.LinkVeth && (o.Master == v.VRF && v.VRF != "" || o.Master == v.Bridge) {
-				v.Legs = append(v.Legs, o.Name+" - "+o.Peer)
+				v.Legs = append(v.Legs, o.Name+" - "+o.Peer+portOf(r, o.Peer))
 				devices[o.Name], devices[o.Peer] = true, true
 			}
 		case object.Master:
 			if o.Master == v.VRF && v.VRF != "" {
-				v.Legs = append(v.Legs, o.Dev)
+				v.Legs = append(v.Legs, o.Dev+portOf(r, o.Dev))
 				devices[o.Dev] = true
 			}
 		}
 	}
+	through := map[netip.Addr]int{}
 	for _, it := range r.Want.Sorted() {
-		v.take(it.Value)
+		v.take(it.Value, through)
+	}
+	for i, text := range v.VTEPs {
+		word, _, _ := strings.Cut(text, " ")
+		if n := through[netip.MustParseAddr(word)]; n > 0 {
+			v.VTEPs[i] += fmt.Sprintf(" routes %d", n)
+		}
+	}
+	for _, s := range r.Skipped {
+		if s.VNI == v.VNI {
+			v.Unused = append(v.Unused, s.String())
+		}
 	}
 	v.RDs, v.Targets = compact(v.RDs), compact(v.Targets)
 	v.missing(r, devices)
 }
 
-func (v *VNI) take(o object.Value) {
+// portOf says where a device is a port of Open vSwitch, and its number there.
+func portOf(r Round, dev string) string {
+	it, ok := r.Want.Get(object.Key{Kind: object.KindOVSPort, Name: dev})
+	if !ok {
+		return ""
+	}
+	p := it.Value.(object.OVSPort)
+	text := " on " + p.Bridge
+	if p.Tag != 0 {
+		text += fmt.Sprintf(" tag %d", p.Tag)
+	}
+	if r.Snapshot.OVS == nil {
+		return text
+	}
+	for _, b := range r.Snapshot.OVS.Bridges {
+		for _, made := range b.Made {
+			if made.Name == dev && b.Name == p.Bridge {
+				return fmt.Sprintf("%s ofport %d", text, made.OFPort)
+			}
+		}
+	}
+	return text + " without a port number"
+}
+
+// take sorts an object in, and counts the routes through each VTEP.
+func (v *VNI) take(o object.Value, through map[netip.Addr]int) {
 	switch o := o.(type) {
 	case object.Route:
 		switch {
 		case v.Table == 0 || o.Table != v.Table || o.Unreachable:
 		case o.Dev == v.Bridge || strings.Contains(o.Hops.String(), " dev "+v.Bridge):
 			v.Remote = append(v.Remote, o.Dst.String()+" "+o.Attrs())
+			for _, h := range o.NextHops() {
+				through[h.Via]++
+			}
 		default:
 			v.Local = append(v.Local, o.Dst.String()+" "+o.Attrs())
 		}
@@ -149,7 +214,7 @@ func (v *VNI) missing(r Round, devices map[string]bool) {
 		}
 	}
 	for _, n := range r.Plan.Notes {
-		if mine(n.Value) {
+		if !n.Meant() && mine(n.Value) {
 			v.Missing = append(v.Missing, fmt.Sprintf("%s: %s: %s", n.Key.Text(), n.Block.Code, n.Block.Text))
 		}
 	}
@@ -175,12 +240,14 @@ func (v VNI) String() string {
 	}{
 		{"leg", v.Legs},
 		{"rd", v.RDs},
-		{"rt", v.Targets},
+		{"rt export", v.Targets},
+		{"rt import", v.Imports},
 		{"announced", v.Announced},
 		{"local", v.Local},
 		{"remote", v.Remote},
 		{"vtep", v.VTEPs},
 		{"station", v.Stations},
+		{"unused", v.Unused},
 		{"MISSING", v.Missing},
 	} {
 		for _, text := range part.list {

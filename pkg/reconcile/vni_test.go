@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -49,31 +51,52 @@ func parsed(t *testing.T, text string, leave string) object.Set {
 	return s
 }
 
+// importer is a driver that has nothing but import targets.
+type importer map[uint32][]string
+
+func (importer) Name() string                                         { return "importer" }
+func (importer) Desired(observe.Snapshot, *object.Set) []observe.Skip { return nil }
+func (i importer) Imports(observe.Snapshot) map[uint32][]string       { return i }
+
 func TestVNIs(t *testing.T) {
 	r := Round{Want: parsed(t, vniWant, "")}
 	r.Have = parsed(t, vniWant, "ovsport")
 	r.Plan = plan.Diff(plan.Input{Want: r.Want, Have: r.Have, Ledger: plan.NoLedger{}})
+	r.Snapshot.SB = &observe.Southbound{}
+	r.Snapshot.OVS = &observe.OpenVSwitch{Bridges: []observe.Bridge{{Name: "br-ex", Made: []observe.MadePort{{Name: "veth-ovs-1001", OFPort: 11}}}}}
+	r.Skipped = []observe.Skip{
+		{Table: "Learned", Row: "type-5 10.8.0.0/24 rd 99.99.2.2:7", Code: observe.SkipDegraded, Text: "VNI 1001, peer 192.0.2.1: it has no Router's MAC", VNI: 1001},
+		{Table: "Port_Binding", Row: "p9", Code: observe.SkipConflict, Text: "of another VNI", VNI: 4711},
+	}
+	// What policy keeps back is not missing.
+	r.Plan.Notes = append(r.Plan.Notes, plan.Note{
+		Key: object.EVPNPath{Type: object.EVPNPrefix}.Key(), Value: object.EVPNPath{VNI: 1001}, Block: object.Block{Code: object.BlockFiltered},
+	})
+	c := &Controller{cfg: Config{Drivers: []desired.Driver{importer{1001: {"*:1001", "65000:5"}}}}}
 	var got strings.Builder
-	for _, v := range r.VNIs() {
+	for _, v := range c.VNIs(r) {
 		got.WriteString(v.Line() + "\n" + v.String())
 	}
 	const want = `1001      vrf-1001       99.99.1.1:1001                1       1      1  1 MISSING, first: ovsport veth-ovs-1001: to create
 VNI 1001  VRF vrf-1001, table 1001, router MAC 02:00:00:00:10:01
   devices      vxlan-1001 in br-1001, VTEP 99.99.1.1
-  leg          veth-vrf-1001 - veth-ovs-1001
+  leg          veth-vrf-1001 - veth-ovs-1001 on br-ex ofport 11
   rd           99.99.1.1:1001
-  rt           64999:1001
+  rt export    64999:1001
+  rt import    *:1001
+  rt import    65000:5
   announced    type-5 10.0.0.5/32 rd 99.99.1.1:1001
   local        10.0.0.0/26 dev veth-vrf-1001 via 172.24.4.146
   remote       10.9.0.0/24 dev br-1001 via 99.99.2.2
-  vtep         99.99.2.2 router-mac 52:54:00:aa:bb:02
+  vtep         99.99.2.2 router-mac 52:54:00:aa:bb:02 routes 1
+  unused       Learned type-5 10.8.0.0/24 rd 99.99.2.2:7: degraded: VNI 1001, peer 192.0.2.1: it has no Router's MAC
   MISSING      ovsport veth-ovs-1001: to create
 3001      (stretched)    99.99.1.1:3001                1       0      1  ok
 VNI 3001  stretched network
   devices      vxlan-3001 in br-3001, VTEP 99.99.1.1
   leg          veth-br-3001 - veth-ovs-3001
   rd           99.99.1.1:3001
-  rt           64999:3001
+  rt export    64999:3001
   announced    type-3 99.99.1.1 rd 99.99.1.1:3001
   vtep         99.99.2.2 flooded to
   station      172.24.8.9 is fa:16:3e:00:00:02

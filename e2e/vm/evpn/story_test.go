@@ -145,8 +145,10 @@ func TestTenant(t *testing.T) {
 			tn.connected(t)
 			settled(t)
 			res := must[product.Result](t)(shared.agents[0].CLI(t.Context(), "evpn", "1001"))
-			if res.Exit != 0 || !strings.Contains(res.Out, "announced    type-5 10.0.0.5/32") || !strings.Contains(res.Out, "remote       10.9.0.0/24") {
-				t.Errorf("evpn 1001 ended with %d\n%s%s", res.Exit, res.Out, res.Err)
+			for _, part := range []string{"announced    type-5 10.0.0.5/32", "remote       10.9.0.0/24", "rt import    *:1001", " on br-ex ", " ofport "} {
+				if res.Exit != 0 || !strings.Contains(res.Out, part) {
+					t.Errorf("evpn 1001 ended with %d and should have %q\n%s%s", res.Exit, part, res.Out, res.Err)
+				}
 			}
 		})
 	}

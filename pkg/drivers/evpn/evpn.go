@@ -99,6 +99,25 @@ func New(cfg Config) *Driver { return &Driver{cfg} }
 // Name is osp_ovn_evpn_driver.
 func (d *Driver) Name() string { return Name }
 
+// Imports lists the route targets of which each VNI takes routes in: no object has
+// them.
+func (d *Driver) Imports(snap observe.Snapshot) map[uint32][]string {
+	var scratch object.Set
+	p := d.newPass(snap, &scratch)
+	if !p.vtep.IsValid() {
+		return nil
+	}
+	p.collect()
+	out := map[uint32][]string{}
+	for _, v := range p.vrfs {
+		out[v.vni] = v.imports
+	}
+	for _, s := range p.segments {
+		out[s.vni] = s.imports
+	}
+	return out
+}
+
 // Desired adds what this node is to have.
 func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
 	p := d.newPass(snap, out)
@@ -219,6 +238,11 @@ func (p *pass) reportProblems(port *observe.PortBinding) {
 // report says what is wrong with a row without holding anything.
 func (p *pass) report(table, row, code, format string, args ...any) {
 	p.Skip(observe.Skip{Table: table, Row: row, Code: code, Text: fmt.Sprintf(format, args...)})
+}
+
+// reportOf is report for what a VNI goes without.
+func (p *pass) reportOf(vni uint32, table, row, code, format string, args ...any) {
+	p.Skip(observe.Skip{Table: table, Row: row, Code: code, Text: fmt.Sprintf(format, args...), VNI: vni})
 }
 
 // put adds a value; losing to an earlier, different one is reported against the

@@ -2,6 +2,7 @@ package evpn_test
 
 import (
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -76,6 +77,35 @@ func TestExplain(t *testing.T) {
 			}
 			if g, w := strings.Join(got, "\n"), strings.Join(tt.want, "\n"); g != w {
 				t.Errorf("got\n%s\nwant\n%s", g, w)
+			}
+		})
+	}
+}
+
+// TestImports: the targets of each VNI of the node, configured before annotated
+// before automatic, and none without a VTEP.
+func TestImports(t *testing.T) {
+	for _, tt := range []struct {
+		name, story, config, node string
+		want                      map[uint32][]string
+	}{
+		{"automatic", "include evpn" + two, "", "gw-1", map[uint32][]string{1001: {"*:1001"}, 1002: {"*:1002"}}},
+		{"annotated", "include evpn\nset gw1 id \"neutron_bgpvpn:it=['65000:5', '65000:6']\"", "", "gw-1", map[uint32][]string{1001: {"65000:5", "65000:6"}}},
+		{"stretched", "include segment", "network: public:100 l2vni 2001", "cmp-1", map[uint32][]string{2001: {"*:2001"}}},
+		{"elsewhere", "include evpn", "", "cmp-1", map[uint32][]string{}},
+		{"no VTEP", "include evpn", "evpn_local_ip: none", "gw-1", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			world, err := story.Parse(tt.story)
+			if err != nil {
+				t.Fatal(err)
+			}
+			snap, err := world.Snapshot(tt.node)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := evpn.New(config(t, tt.config).cfg).Imports(snap); !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
 	}

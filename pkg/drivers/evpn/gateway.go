@@ -47,13 +47,13 @@ func (p *pass) findGateways() {
 func (p *pass) join(gw *gateway) {
 	v := p.byVNI[gw.note.vni]
 	if p.configured(gw.note.vni) {
-		p.report("Port_Binding", gw.lsp.LogicalPort, observe.SkipConflict, "VNI %d is that of a provider network in evpn.networks; choose another for one of them", gw.note.vni)
+		p.reportOf(gw.note.vni, "Port_Binding", gw.lsp.LogicalPort, observe.SkipConflict, "VNI %d is that of a provider network in evpn.networks; choose another for one of them", gw.note.vni)
 		return
 	}
 	if v == nil {
 		var problem string
 		if v, problem = p.newVRF(gw.note.vni); problem != "" {
-			p.refuse(gw.lsp, problem)
+			p.refuse(gw.note.vni, gw.lsp, problem)
 			return
 		}
 	}
@@ -74,7 +74,7 @@ func (p *pass) attach(v *vrf, gw *gateway) bool {
 			continue
 		}
 		if !l.same(gw.network) {
-			p.report("Port_Binding", gw.port.LogicalPort, observe.SkipConflict,
+			p.reportOf(v.vni, "Port_Binding", gw.port.LogicalPort, observe.SkipConflict,
 				"VNI %d is connected to %s with VLAN %d already, and cannot be to %s with VLAN %d as well: give the router a VNI of its own",
 				v.vni, l.ovs.Bridge, l.network.VLAN, gw.network.Bridge.Name, gw.network.VLAN)
 			return false
@@ -118,7 +118,7 @@ func (p *pass) targets(v *vrf, gw *gateway) {
 		v.rd = rd
 	}
 	if rd != "" && rd != v.rd {
-		p.report("Port_Binding", gw.lsp.LogicalPort, observe.SkipConflict,
+		p.reportOf(v.vni, "Port_Binding", gw.lsp.LogicalPort, observe.SkipConflict,
 			"VNI %d has route distinguisher %s already, %s is left out", v.vni, v.rd, rd)
 	}
 }

@@ -152,7 +152,7 @@ func (p *pass) unusable(vni uint32, r *observe.EVPNRoute) string {
 
 // unused reports a route that a VNI imports and cannot use.
 func (p *pass) unused(vni uint32, r *observe.EVPNRoute, code, text string) {
-	p.report(tableLearned, keyOf(r).String(), code, "VNI %d, peer %s: %s", vni, r.Peer, text)
+	p.reportOf(vni, tableLearned, keyOf(r).String(), code, "VNI %d, peer %s: %s", vni, r.Peer, text)
 }
 
 // importPrefixes adds the routes of a VRF (K1) and what they stand on: a

@@ -37,13 +37,13 @@ func (p *pass) provider(c NetworkConfig, n *expose.Network) {
 	if v == nil {
 		var problem string
 		if v, problem = p.newVRF(c.VNI); problem != "" {
-			p.refuse(localnet, problem)
+			p.refuse(c.VNI, localnet, problem)
 			return
 		}
 	}
 	for _, other := range v.providers {
 		if other.network.VLAN == n.VLAN {
-			p.report("Port_Binding", localnet.LogicalPort, observe.SkipConflict,
+			p.reportOf(c.VNI, "Port_Binding", localnet.LogicalPort, observe.SkipConflict,
 				"VNI %d has %s with VLAN %d already: a VLAN can be in it once; give the network a VNI of its own", c.VNI, other.network.Localnet, n.VLAN)
 			return
 		}

@@ -177,7 +177,7 @@ func (p *pass) announceStation(s *segment, at *station, claim claim) {
 	block := s.block
 	if text := claim.duplicate(); text != "" {
 		block = &object.Block{Code: BlockDuplicateMAC, Text: text}
-		p.report(at.why[0].Table, at.why[0].Row, observe.SkipConflict, "VNI %d: %s", s.vni, text)
+		p.reportOf(s.vni, at.why[0].Table, at.why[0].Row, observe.SkipConflict, "VNI %d: %s", s.vni, text)
 	}
 	after := []object.Key{object.FDB{Dev: s.leg.dev, MAC: at.mac}.Key()}
 	prefixes := []netip.Prefix{{}}

@@ -108,7 +108,7 @@ func (p *pass) allocateRDs(all []*overlay) {
 			continue
 		}
 		if first, ok := taken[o.rd]; ok {
-			p.report("configuration", fmt.Sprintf("vni %d", o.vni), observe.SkipConflict,
+			p.reportOf(o.vni, "configuration", fmt.Sprintf("vni %d", o.vni), observe.SkipConflict,
 				"route distinguisher %s is that of VNI %d already; VNI %d gets one by itself", o.rd, first.vni, o.vni)
 			o.rd = ""
 			continue

@@ -36,7 +36,7 @@ func (p *pass) tenantSubnets(v *vrf, gw *gateway) {
 			continue // the router has several gateways, each in a VPN of its own
 		}
 		if !note.same(gw.note) {
-			p.report("Port_Binding", lsp.LogicalPort, observe.SkipConflict,
+			p.reportOf(gw.note.vni, "Port_Binding", lsp.LogicalPort, observe.SkipConflict,
 				"it has VNI %d and AS %d, but the router's gateway %s has VNI %d and AS %d: its subnets are left out",
 				note.vni, note.as, gw.lsp.LogicalPort, gw.note.vni, gw.note.as)
 			continue

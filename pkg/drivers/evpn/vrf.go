@@ -209,6 +209,6 @@ func (o *overlay) addWhy(why ...object.Source) {
 	}
 }
 
-func (p *pass) refuse(port *observe.PortBinding, text string) {
-	p.report("Port_Binding", port.LogicalPort, observe.SkipDegraded, "%s", text)
+func (p *pass) refuse(vni uint32, port *observe.PortBinding, text string) {
+	p.reportOf(vni, "Port_Binding", port.LogicalPort, observe.SkipDegraded, "%s", text)
 }
