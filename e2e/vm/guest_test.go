@@ -29,6 +29,7 @@ type suite struct {
 var suites = []suite{
 	// How fast it is and how it bears storms is for the machine's own kernel.
 	{pkg: "pkg/actual/kernel", skip: "^(TestMany|TestLoss|TestChurn|TestChurnEverything)$"},
+	{pkg: "pkg/observe/host"},
 	{pkg: "e2e/vm/walk", tags: "guest"},
 	{pkg: "e2e/vm/vlan", tags: "guest"},
 	{pkg: "e2e/vm/evpn", tags: "guest"},

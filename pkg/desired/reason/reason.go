@@ -18,6 +18,7 @@ const (
 	PortDown        = "port-down"          // bound but not up
 	NotProvider     = "not-provider"       // its network has no localnet port
 	NotMapped       = "network-not-mapped" // its physical network is not mapped here
+	Reserved        = "in-evpn-networks"   // its network is another driver's, by configuration
 	TenantOff       = "tenant-not-exposed" // tenant networks are not exposed
 	NoGateway       = "no-local-gateway"   // the router's gateway is elsewhere, or there is none
 	NoFamily        = "no-gateway-address" // the gateway has no address of the family

@@ -172,6 +172,8 @@ func (p *pass) provider(a *account, port *observe.PortBinding) {
 	switch {
 	case !p.networks.IsProvider(port.Datapath):
 		a.step("policy", false, reason.NotProvider, "network %s has no localnet port: it is not a provider network", name)
+	case !ok && p.networks.IsReserved(port.Datapath):
+		a.step("policy", false, reason.Reserved, "network %s stands in evpn.networks: osp_ovn_evpn_driver exposes it into its VNI", name)
 	case !ok:
 		if a.step("policy", false, reason.NotMapped, "the physical network of %s is not in ovn-bridge-mappings of this node", name) {
 			a.Try = "ovs-vsctl get Open_vSwitch . external_ids:ovn-bridge-mappings"

@@ -10,7 +10,9 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
@@ -130,4 +132,26 @@ func mentioned(sb *observe.Southbound) map[netip.Addr]bool {
 		}
 	}
 	return out
+}
+
+// TestExplainReserved: a provider network that evpn.networks has is not called
+// unmapped.
+func TestExplainReserved(t *testing.T) {
+	world, err := story.Parse("include segment")
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := world.Snapshot("cmp-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, _ := config(t, "")
+	cfg.Expose.Reserved = []expose.NetworkRef{{Network: "public", VLAN: 100}}
+	accounts := bgp.New(cfg).Explain(view, netip.MustParseAddr("172.24.8.20"))
+	if len(accounts) != 1 {
+		t.Fatalf("got %+v", accounts)
+	}
+	if s, blocked := accounts[0].Blocked(); !blocked || s.Code != reason.Reserved {
+		t.Errorf("got %+v", accounts[0])
+	}
 }

@@ -58,12 +58,13 @@ type Networks struct {
 	byDatapath map[observe.UUID]*Network
 	localnets  []*Network // one for each mapped localnet row, by logical_port
 	datapaths  map[observe.UUID]bool
+	reserved   map[observe.UUID]bool
 	devices    map[string]*Bridge // which bridge a device leads into
 }
 
 // FindNetworks works out which provider networks this node reaches, and how.
 func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Skip) {
-	ns := &Networks{byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{}, devices: map[string]*Bridge{}}
+	ns := &Networks{byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{}, reserved: map[observe.UUID]bool{}, devices: map[string]*Bridge{}}
 	skips := ns.findBridges(snap, opts)
 	byPhysnet := map[string]*Bridge{}
 	for _, b := range ns.bridges {
@@ -77,6 +78,7 @@ func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Ski
 		}
 		ns.datapaths[p.Datapath] = true
 		if slices.ContainsFunc(opts.Reserved, func(r NetworkRef) bool { return r.Is(snap.SB, p) }) {
+			ns.reserved[p.Datapath] = true
 			continue
 		}
 		b, ok := byPhysnet[p.Options["network_name"]]
@@ -106,6 +108,10 @@ func (ns *Networks) Of(datapath observe.UUID) (*Network, bool) {
 // IsProvider reports whether a logical switch is a provider network, reachable
 // from here or not.
 func (ns *Networks) IsProvider(datapath observe.UUID) bool { return ns.datapaths[datapath] }
+
+// IsReserved reports whether a logical switch is a provider network that another
+// driver has (Options.Reserved).
+func (ns *Networks) IsReserved(datapath observe.UUID) bool { return ns.reserved[datapath] }
 
 // All returns one network for each localnet row whose physical network is mapped
 // here, by logical_port.
