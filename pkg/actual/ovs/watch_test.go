@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -172,7 +173,9 @@ func TestVswitchdRestart(t *testing.T) {
 }
 
 func TestBridgeDeleted(t *testing.T) {
-	s, b := lab(t)
+	s := vswitchtest.Start(t)
+	s.AddBridge("br-ex")
+	b := patient(t, s, 3*time.Second)
 	f := focus(t, pair(1)...)
 	read(t, b, f)
 	mustApply(t, b, creates(pair(1)...)...)
