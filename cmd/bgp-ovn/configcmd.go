@@ -161,6 +161,9 @@ of its ranges is announced then. ` + "`bgp.export.deny`" + ` keeps back what lie
 What is kept back is routed on this node all the same. ` + "`plan`" + `, ` + "`status`" + ` and ` + "`explain`" + ` show it as
 ` + "`filtered-by-policy`" + ` with the entry that did it; it counts as intended, not as something wrong.
 
+Both, and the attributes above, concern the unicast families. Prefixes in a VNI are tenants' own, which may be the same;
+who gets them is decided by route targets.
+
 ## EVPN
 
 With ` + "`osp_ovn_evpn_driver`" + ` among the drivers, routers whose ports Neutron's BGPVPN service has given a VXLAN network
