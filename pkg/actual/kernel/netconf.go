@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -45,18 +46,16 @@ func netconfFamily(path string) uint8 {
 // dumpSettings reads what rtnetlink tells of settings, by the path of the sysctl: a
 // few messages in the place of three system calls for each file. A file that is
 // not in the answer, of a device that is too new, say, has to be asked itself.
-func (b *Backend) dumpSettings(ctx context.Context, families ...uint8) (map[string]string, error) {
+func (b *Backend) dumpSettings(ctx context.Context, family uint8) (map[string]string, error) {
 	all := map[string]string{}
-	for _, family := range families {
-		err := b.conn.Dump(ctx, func(q *rtnl.Batch) {
-			q.Begin(rtmGetNetconf, 0, family, 0, 0, 0)
-		}, func() {}, func(m rtnl.Message) error {
-			b.settingsFromMessage(m, all)
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read network settings: %w", err)
-		}
+	err := b.conn.Dump(ctx, func(q *rtnl.Batch) {
+		q.Begin(rtmGetNetconf, 0, family, 0, 0, 0)
+	}, func() { clear(all) }, func(m rtnl.Message) error {
+		b.settingsFromMessage(m, all)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read network settings: %w", err)
 	}
 	return all, nil
 }
@@ -100,19 +99,23 @@ func (b *Backend) confDirectory(family uint8, index uint32) string {
 }
 
 // settingsOf are the settings among some paths that rtnetlink tells of, if they are so
-// many that a dump of all devices costs less than their files.
-func (b *Backend) settingsOf(ctx context.Context, paths func(yield func(string) bool)) (map[string]string, error) {
+// many that a dump of all devices costs less than their files. Whatever cannot be
+// had this way is left to the files: a kernel without IPv6 has no such dump.
+func (b *Backend) settingsOf(ctx context.Context, paths func(yield func(string) bool)) map[string]string {
 	count := map[uint8]int{}
 	for p := range paths {
 		count[netconfFamily(p)]++
 	}
-	var worth []uint8
+	all := map[string]string{}
 	for _, f := range families {
-		if count[f] > len(b.links.byIndex)/fileCost {
-			worth = append(worth, f)
+		if count[f] <= len(b.links.byIndex)/fileCost {
+			continue
+		}
+		if told, err := b.dumpSettings(ctx, f); err == nil {
+			maps.Copy(all, told)
 		}
 	}
-	return b.dumpSettings(ctx, worth...)
+	return all
 }
 
 // fileCost is about how many devices are in a dump for the price of one file.

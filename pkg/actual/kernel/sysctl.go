@@ -85,17 +85,14 @@ func (b *Backend) sysctlFile(path string) (string, error) {
 // device made in this plan has the namespace's defaults, and the kernel tells
 // everybody who listens of each write.
 func (b *Backend) applySysctls(ctx context.Context, changes []object.Change, errs []error) {
-	have, err := b.settingsOf(ctx, func(yield func(string) bool) {
+	have := b.settingsOf(ctx, func(yield func(string) bool) {
 		for _, c := range changes {
 			if s, ok := c.After.(object.Sysctl); ok && !yield(s.Path) {
 				return
 			}
 		}
 	})
-	if err != nil {
-		have = nil // then they are written
-	}
-	err = b.ns.Do(func() error {
+	err := b.ns.Do(func() error {
 		for i, c := range changes {
 			want, ok := c.After.(object.Sysctl)
 			if !ok {
@@ -114,12 +111,9 @@ func (b *Backend) applySysctls(ctx context.Context, changes []object.Change, err
 }
 
 func (b *Backend) readSysctls(ctx context.Context) error {
-	told, err := b.settingsOf(ctx, maps.Keys(b.scope.sysctls))
-	if err != nil {
-		return err
-	}
+	told := b.settingsOf(ctx, maps.Keys(b.scope.sysctls))
 	var items []object.Item
-	err = b.ns.Do(func() error {
+	err := b.ns.Do(func() error {
 		for path := range b.scope.sysctls {
 			if val, ok := told[path]; ok {
 				items = append(items, object.Item{Value: object.Sysctl{Path: path, Val: val}})
