@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -276,4 +277,58 @@ func (n *node) nothingLeft() {
 	for _, it := range n.outside.set.Sorted() {
 		n.t.Errorf("Open vSwitch or the speaker has %s", object.Text(it.Value))
 	}
+}
+
+// TestDeathBeforeTheMark: a process may die between the message that makes a device
+// and those that mark it and put it into its place. The ledger has it all the same:
+// the next process finishes it, and another can take it away again.
+func TestDeathBeforeTheMark(t *testing.T) {
+	n := newNode(t)
+	var names []string
+	for r := rand.New(rand.NewPCG(7, 0)); len(names) < 12; names = devices(t) {
+		n.now = random(r)
+		n.arrive(t.Context())
+	}
+	for _, name := range names {
+		for _, line := range []string{"nomaster", "down", "alias"} {
+			args := append([]string{"link", "set", name}, strings.Fields(line)...)
+			if line == "alias" {
+				args = append(args, "")
+			}
+			if err := ip(args...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n.arrive(t.Context())
+	if err := os.Remove(n.path); err != nil { // from now on it is the mark that counts
+		t.Fatal(err)
+	}
+	n.outside = &outside{}
+	for _, name := range devices(t) {
+		if strings.HasPrefix(name, "vlan-") {
+			if err := ip("link", "del", name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n.now = empty()
+	n.arrive(t.Context())
+	n.nothingLeft()
+}
+
+// devices lists what was made in the namespace.
+func devices(t *testing.T) []string {
+	t.Helper()
+	links, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, l := range links {
+		if l.Name != "lo" && l.Name != "br-ex" {
+			out = append(out, l.Name)
+		}
+	}
+	return out
 }
