@@ -3,9 +3,7 @@ package interop_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -59,10 +57,7 @@ func (f frr) daemon(name, config, socket string) {
 	args := f.inside("/usr/lib/frr/"+name, "-P", "0", "-f", f.file(name+".conf", config), "-i", f.dir+"/"+name+".pid",
 		"-z", f.dir+"/zserv", "--vty_socket", f.dir, "--log", "file:"+f.dir+"/"+name+".log")
 	child(f.t, f.dir+"/"+name+".out", args...)
-	eventually(f.t, 10*time.Second, func() string {
-		_, err := os.Stat(f.dir + "/" + socket)
-		return unless(err == nil, "no "+name)
-	})
+	awaitListener(f.t, f.dir+"/"+socket)
 }
 
 func (f frr) show(what string, into any) {

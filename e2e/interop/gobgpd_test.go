@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"strings"
-	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
 	packet "github.com/osrg/gobgp/v3/pkg/packet/bgp"
@@ -28,10 +26,7 @@ func newGoBGP(w *wire, sessions ...session) router {
 	w.t.Helper()
 	socket := w.dir + "/api"
 	child(w.t, w.dir+"/gobgpd.out", w.inside("gobgpd", "-f", w.file("gobgpd.toml", goBGPConfig(w, sessions)), "--api-hosts", "unix://"+socket, "--pprof-disable", "-p")...)
-	eventually(w.t, 10*time.Second, func() string {
-		_, err := os.Stat(socket)
-		return unless(err == nil, "no gobgpd")
-	})
+	awaitListener(w.t, socket)
 	conn, err := grpc.Dial("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		w.t.Fatal(err)

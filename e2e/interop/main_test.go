@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +66,19 @@ func isolated() (int, error) {
 		return 0, fmt.Errorf("these tests need root and iproute2 for a network namespace: %w", err)
 	}
 	return 0, nil
+}
+
+// awaitListener waits until somebody listens on a socket, which is there a little
+// earlier.
+func awaitListener(t testing.TB, path string) {
+	t.Helper()
+	eventually(t, 20*time.Second, func() string {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			return err.Error()
+		}
+		return unless(c.Close() == nil, "cannot close it")
+	})
 }
 
 // eventually waits until cond is empty and fails with what it last said.
