@@ -71,10 +71,11 @@ func (r Round) VNIs() []VNI {
 		links[l.Name] = l
 	}
 	var out []VNI
+	all := r.Want.Sorted()
 	for _, l := range links {
 		if l.Type == object.LinkVXLAN {
 			v := newVNI(l, links)
-			v.fill(r)
+			v.fill(r, all)
 			out = append(out, v)
 		}
 	}
@@ -94,10 +95,10 @@ func newVNI(l object.Link, links map[string]object.Link) VNI {
 	return v
 }
 
-// fill takes in all that belongs to the VNI.
-func (v *VNI) fill(r Round) {
+// fill takes in what of all wanted objects belongs to the VNI.
+func (v *VNI) fill(r Round, all []object.Item) {
 	devices := map[string]bool{v.VXLAN: true, v.Bridge: true, v.VRF: v.VRF != ""}
-	for _, it := range r.Want.Sorted() {
+	for _, it := range all {
 		switch o := it.Value.(type) {
 		case object.Link:
 			if o.Type == object.LinkVeth && (o.Master == v.VRF && v.VRF != "" || o.Master == v.Bridge) {
@@ -112,7 +113,7 @@ func (v *VNI) fill(r Round) {
 		}
 	}
 	through := map[netip.Addr]int{}
-	for _, it := range r.Want.Sorted() {
+	for _, it := range all {
 		v.take(it.Value, through)
 	}
 	for i, text := range v.VTEPs {
