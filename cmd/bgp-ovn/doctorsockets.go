@@ -33,7 +33,9 @@ const tcpListen = "0A"
 func socketOwners(protocol string, port int) ([]socketOwner, error) {
 	inodes := map[string]bool{}
 	for _, file := range []string{protocol, protocol + "6"} {
-		text, err := os.ReadFile("/proc/self/net/" + file)
+		// Not /proc/self, which is the main thread: a trial of the kernel's types of
+		// devices may have left that in a namespace of its own.
+		text, err := os.ReadFile("/proc/thread-self/net/" + file)
 		if errors.Is(err, os.ErrNotExist) { // no IPv6
 			continue
 		}

@@ -33,14 +33,24 @@ func TryLinks(ctx context.Context) ([]Trial, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		// Never unlocked: the thread ends with the goroutine, and the namespace
-		// with the thread.
 		runtime.LockOSThread()
+		home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			runtime.UnlockOSThread()
+			done <- result{err: fmt.Errorf("remember the network namespace: %w", err)}
+			return
+		}
+		defer unix.Close(home)
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			done <- result{err: fmt.Errorf("make a network namespace: %w", err)}
 			return
 		}
 		trials, err := tryLinksHere(ctx)
+		// A thread that cannot come back ends with the goroutine, unless it is the
+		// main one, whose namespace others take for that of the process.
+		if unix.Setns(home, unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
 		done <- result{trials, err}
 	}()
 	r := <-done
