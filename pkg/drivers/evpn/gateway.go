@@ -36,7 +36,11 @@ func (p *pass) findGateways() {
 			continue
 		}
 		note, ok := p.annotationOf(lsp)
-		if !ok || len(portAddrs(port)) == 0 {
+		if !ok {
+			continue
+		}
+		if len(portAddrs(port)) == 0 {
+			p.reportProblems(port) // what cannot be read holds the VNI
 			continue
 		}
 		p.join(&gateway{port: port, lsp: lsp, network: n, note: note})

@@ -145,6 +145,10 @@ func (p *pass) unusable(vni uint32, r *observe.EVPNRoute) string {
 		return "it is to be resolved through Ethernet segment " + r.Segment + ", which is not supported"
 	case r.Type == object.EVPNPrefix && r.RouterMAC.IsZero():
 		return "it has no Router's MAC"
+	case r.Type == object.EVPNPrefix && r.RouterMAC[0]&1 != 0:
+		return fmt.Sprintf("its Router's MAC %s is that of a group", r.RouterMAC)
+	case r.Type == object.EVPNPrefix && p.byVNI[vni] != nil && r.RouterMAC == p.byVNI[vni].bridge.MAC:
+		return fmt.Sprintf("its Router's MAC %s is our own", r.RouterMAC)
 	default:
 		return ""
 	}

@@ -1,0 +1,44 @@
+package evpn_test
+
+import (
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
+)
+
+// TestGuards: a gateway that cannot be read holds its VNI, and a router MAC that is
+// ours or a group's leads nowhere; each is reported.
+func TestGuards(t *testing.T) {
+	const route = "include evpn\nlearned type-5 10.9.0.0/24 rd 99.99.2.2:7 next-hop 99.99.2.2 vni 1001 rt 65000:1001 router-mac "
+	for _, tt := range []struct {
+		name, story string
+		hold        bool
+	}{
+		{"gateway", `include evpn
+set cr-lrp-gw1 mac "fa:16:3e:74:e6:3b 172.24.4.999/24"`, true},
+		{"our own MAC", route + "02:75:61:52:ab:7f", false},
+		{"broadcast", route + "ff:ff:ff:ff:ff:ff", false},
+		{"multicast", route + "01:00:5e:00:00:01", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			world, err := story.Parse(tt.story)
+			if err != nil {
+				t.Fatal(err)
+			}
+			snap, err := world.Snapshot("gw-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			res := desired.Compute(snap, nil, object.Set{}, evpn.New(defaultConfig()))
+			if len(res.Skipped) != 1 || res.Skipped[0].Hold != tt.hold {
+				t.Errorf("skipped %v, want one that holds: %t", res.Skipped, tt.hold)
+			}
+			if n := res.Want.LenOf(object.KindFDB); n != 0 {
+				t.Errorf("%d forwarding entries", n)
+			}
+		})
+	}
+}
