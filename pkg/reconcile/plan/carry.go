@@ -20,7 +20,10 @@ func (d *differ) carry(going, kept []object.Item) []object.Item {
 	// In this order whatever stands on a value has been looked at before it.
 	for _, kind := range []object.Kind{
 		object.KindRoute, object.KindRule, object.KindFDB, object.KindNeigh, object.KindAddress, object.KindMaster,
-		object.KindOVSPort, object.KindLink, object.KindSysctl, object.KindDevice,
+		object.KindOVSPort,
+		// A port, its bridge, the bridge's VRF: links stand on links, three deep.
+		object.KindLink, object.KindLink, object.KindLink,
+		object.KindSysctl, object.KindDevice,
 	} {
 		going = slices.DeleteFunc(going, func(it object.Item) bool {
 			k := it.Value.Key()
