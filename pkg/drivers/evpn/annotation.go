@@ -1,7 +1,9 @@
 package evpn
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +28,15 @@ type annotation struct {
 	// rd is empty, and the lists too, where nothing is said.
 	rd               string
 	imports, exports []string
+	// lostImports and lostExports name the list of a direction that says something
+	// of which nothing can be read. The default would be wider than what it says.
+	lostImports, lostExports string
+}
+
+// annotated reports whether the BGPVPN service says anything of a port, even if
+// that cannot be read: it is nobody else's then.
+func annotated(port *observe.PortBinding) bool {
+	return port.ExternalIDs[keyVNI] != "" || port.ExternalIDs[keyAS] != ""
 }
 
 // same reports whether two ports are in the same VPN.
@@ -36,7 +47,7 @@ func (a annotation) same(o annotation) bool { return a.vni == o.vni && a.as == o
 // makes the row unreadable; what cannot be read of the lists loses only itself.
 func (p *pass) annotationOf(port *observe.PortBinding) (annotation, bool) {
 	ids := port.ExternalIDs
-	if ids[keyVNI] == "" && ids[keyAS] == "" {
+	if !annotated(port) {
 		return annotation{}, false
 	}
 	var a annotation
@@ -66,14 +77,23 @@ func (p *pass) annotationOf(port *observe.PortBinding) (annotation, bool) {
 		a.rd = canon // the first good one is ours; the others are for other nodes
 		break
 	}
-	take := func(key string) []string {
-		return goodTargets(listOf(ids[key], func(err error) { lose(key, err) }), key != keyExport && key != keyRT, func(err error) { lose(key, err) })
+	take := func(key string) (list []string, lost string) {
+		list = goodTargets(listOf(ids[key], func(err error) { lose(key, err) }), key == keyImport, func(err error) { lose(key, err) })
+		if len(list) == 0 && saysSomething(ids[key]) {
+			lost = key
+		}
+		return list, lost
 	}
-	both := take(keyRT)
-	a.imports = append(append(a.imports, both...), take(keyImport)...)
-	a.exports = append(append(a.exports, both...), take(keyExport)...)
+	both, lostBoth := take(keyRT)
+	imports, lostImports := take(keyImport)
+	exports, lostExports := take(keyExport)
+	a.imports, a.lostImports = slices.Concat(both, imports), cmp.Or(lostImports, lostBoth)
+	a.exports, a.lostExports = slices.Concat(both, exports), cmp.Or(lostExports, lostBoth)
 	return a, true
 }
+
+// saysSomething reports whether a list is meant to have elements.
+func saysSomething(list string) bool { return strings.Trim(list, "[] \t\n") != "" }
 
 // unreadable reports a row whose effects are held until it can be read.
 func (p *pass) unreadable(port *observe.PortBinding, format string, args ...any) {

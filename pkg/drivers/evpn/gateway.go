@@ -18,6 +18,8 @@ type gateway struct {
 	leg     *leg
 	// exports are the route targets of what is announced through it.
 	exports object.Words
+	// lost are addresses to which the VRF does not lead: another gateway has them.
+	lost []netip.Addr
 }
 
 // findGateways lists the annotated gateways on this node, by logical_port, and
@@ -39,11 +41,29 @@ func (p *pass) findGateways() {
 		if !ok {
 			continue
 		}
+		if lost := p.lostTargets(note); lost != "" {
+			p.unreadable(lsp, "%s: nothing in it is a route target, and the default would connect more than it says", lost)
+			continue
+		}
 		if len(portAddrs(port)) == 0 {
 			p.reportProblems(port) // what cannot be read holds the VNI
 			continue
 		}
 		p.join(&gateway{port: port, lsp: lsp, network: n, note: note})
+	}
+}
+
+// lostTargets names a list of route targets that cannot be read and in whose
+// place there is nothing but the default, which is wider.
+func (p *pass) lostTargets(note annotation) string {
+	cfg := p.configOf(note.vni)
+	switch {
+	case len(cfg.Import) == 0 && len(note.imports) == 0 && note.lostImports != "":
+		return note.lostImports
+	case len(cfg.Export) == 0 && len(note.exports) == 0:
+		return note.lostExports
+	default:
+		return ""
 	}
 }
 
@@ -141,8 +161,12 @@ func (p *pass) gateway(v *vrf, gw *gateway) {
 	for _, el := range gw.port.Addresses {
 		for _, prefix := range el.Addrs {
 			addr := prefix.Addr()
-			p.put(object.Neigh{Dev: gw.leg.dev, Addr: addr, MAC: el.MAC}, why, block)
-			p.put(object.NewRoute(v.table, hostPrefix(addr), gw.leg.dev, netip.Addr{}), why, block)
+			neigh := object.Neigh{Dev: gw.leg.dev, Addr: addr, MAC: el.MAC}
+			route := object.NewRoute(v.table, hostPrefix(addr), gw.leg.dev, netip.Addr{})
+			if !p.put(neigh, why, block) || !p.put(route, why, block) {
+				gw.lost = append(gw.lost, addr)
+				continue
+			}
 			if addr.Is6() {
 				p.put(object.ProxyNeigh{Dev: answering, Addr: prefix.Masked().Addr()}, why, block)
 			}
@@ -150,15 +174,15 @@ func (p *pass) gateway(v *vrf, gw *gateway) {
 	}
 }
 
-// via is the gateway's first address of the same family as addr, and its MAC;
-// none if addr is the gateway's own.
+// via is the gateway's first address of the same family as addr to which the VRF
+// leads, and its MAC; none if addr is the gateway's own.
 func (gw *gateway) via(addr netip.Addr) (netip.Addr, object.MAC, bool) {
 	if slices.Contains(portAddrs(gw.port), addr) {
 		return netip.Addr{}, object.MAC{}, false
 	}
 	for _, el := range gw.port.Addresses {
 		for _, prefix := range el.Addrs {
-			if a := prefix.Addr(); a.Is4() == addr.Is4() {
+			if a := prefix.Addr(); a.Is4() == addr.Is4() && !slices.Contains(gw.lost, a) {
 				return a, el.MAC, true
 			}
 		}

@@ -132,11 +132,12 @@ func keyOf(r *observe.EVPNRoute) object.Key {
 // unusable says why nothing can be sent by a route: what it demands is not
 // supported (K4), or its VTEP cannot be reached (K6).
 func (p *pass) unusable(vni uint32, r *observe.EVPNRoute) string {
+	if text := unsupported(vni, r); text != "" {
+		return text
+	}
 	switch {
 	case !r.NextHop.Is4():
 		return fmt.Sprintf("its VTEP %s is not IPv4, as ours is", r.NextHop)
-	case r.Type != object.EVPNMulticast && r.VNI != vni:
-		return fmt.Sprintf("it demands VNI %d: a VNI that the receiver chooses is not supported, it must be %d at both ends", r.VNI, vni)
 	case p.noRoute[r.NextHop]:
 		return fmt.Sprintf("no route of this node leads to its VTEP %s", r.NextHop)
 	case r.Type == object.EVPNPrefix && r.Gateway.IsValid():
@@ -149,6 +150,20 @@ func (p *pass) unusable(vni uint32, r *observe.EVPNRoute) string {
 		return fmt.Sprintf("its Router's MAC %s is that of a group", r.RouterMAC)
 	case r.Type == object.EVPNPrefix && p.byVNI[vni] != nil && r.RouterMAC == p.byVNI[vni].bridge.MAC:
 		return fmt.Sprintf("its Router's MAC %s is our own", r.RouterMAC)
+	default:
+		return ""
+	}
+}
+
+// unsupported says what is demanded by a route that cannot be one of the VNI.
+func unsupported(vni uint32, r *observe.EVPNRoute) string {
+	switch {
+	case r.VNI != vni:
+		return fmt.Sprintf("it demands VNI %d: a VNI that the receiver chooses is not supported, it must be %d at both ends", r.VNI, vni)
+	case r.EthernetTag != 0:
+		return fmt.Sprintf("it has Ethernet tag %d: VLAN-aware bundles are not supported", r.EthernetTag)
+	case r.Type == object.EVPNMacIP && (r.MAC.IsZero() || r.MAC[0]&1 != 0):
+		return fmt.Sprintf("MAC address %s cannot be a station's", r.MAC)
 	default:
 		return ""
 	}

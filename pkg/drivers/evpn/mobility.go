@@ -32,7 +32,7 @@ type claim struct {
 func claims(s *segment, routes []*observe.EVPNRoute) map[object.MAC]claim {
 	out := map[object.MAC]claim{}
 	for _, r := range routes {
-		if r.Type != object.EVPNMacIP || !s.local[r.MAC] {
+		if r.Type != object.EVPNMacIP || !s.local[r.MAC] || unsupported(s.vni, r) != "" {
 			continue
 		}
 		c := claim{by: r.NextHop.String(), sequence: r.Mobility.Value, sticky: r.Sticky}

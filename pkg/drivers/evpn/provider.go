@@ -204,8 +204,9 @@ func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, fl
 		if !ok || p.networks.IsProvider(lsp.Datapath) {
 			continue
 		}
-		if _, bgpvpn := p.annotationOf(lsp); bgpvpn {
-			continue // it is in a VPN of its own
+		if annotated(lsp) { // it is in a VPN of its own, even if that cannot be read
+			p.annotationOf(lsp) // which is reported
+			continue
 		}
 		p.reportProblems(lrp)
 		for _, prefix := range lrpPrefixes(lrp) {

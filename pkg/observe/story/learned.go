@@ -87,6 +87,8 @@ func readAttribute(e *observe.EVPNRoute, r *reader) {
 		e.Mobility = object.MetricOf(uint32(r.number(32)))
 	case "sticky":
 		e.Sticky = true
+	case "tag":
+		e.EthernetTag = uint32(r.number(32))
 	case "segment":
 		e.Segment = r.word()
 	case "gateway":
@@ -155,6 +157,9 @@ func attributes(e observe.EVPNRoute) string {
 	}
 	if e.Sticky {
 		text += " sticky"
+	}
+	if e.EthernetTag != 0 {
+		text += fmt.Sprintf(" tag %d", e.EthernetTag)
 	}
 	if e.Segment != "" {
 		text += " segment " + e.Segment
