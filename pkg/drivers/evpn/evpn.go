@@ -140,7 +140,7 @@ func (p *pass) desired(learned *observe.Learned) {
 	for _, s := range p.segments {
 		p.segment(s)
 	}
-	p.tenantPorts()
+	p.tenants()
 	p.learnedPaths(learned)
 	p.keptVRFs()
 }
@@ -164,13 +164,13 @@ type pass struct {
 	noRoute map[netip.Addr]bool
 	// subnets are the tenant subnets that are routed through a gateway here, by
 	// logical switch.
-	subnets map[observe.UUID][]subnet
+	subnets map[observe.UUID][]*subnet
 }
 
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 	p := &pass{
 		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, out: out, sb: snap.SB, host: snap.Host,
-		subnets: map[observe.UUID][]subnet{}, byVNI: map[uint32]*vrf{},
+		subnets: map[observe.UUID][]*subnet{}, byVNI: map[uint32]*vrf{},
 	}
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID

@@ -186,6 +186,10 @@ func (p *pass) importPrefixes(v *vrf, routes []*observe.EVPNRoute) {
 			p.unused(v.vni, r, observe.SkipDegraded, text)
 			continue
 		}
+		if addr, ok := v.ledAway(r.Prefix.Masked()); ok {
+			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("%s, which is behind a router here, would be led to VTEP %s", addr, r.NextHop))
+			continue
+		}
 		if at, ok := vteps[r.RouterMAC]; ok && at != r.NextHop {
 			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("router MAC %s is at VTEP %s, so it cannot be at %s", r.RouterMAC, at, r.NextHop))
 			continue

@@ -13,6 +13,7 @@ type subnet struct {
 	prefix netip.Prefix
 	vrf    *vrf
 	gw     *gateway
+	lrp    *observe.PortBinding
 	// why are the rows without which it would not be, and after what its paths
 	// stand on beside what is common to all paths of the VRF.
 	why   []object.Source
@@ -73,30 +74,72 @@ func (p *pass) interfacePort(lrp *observe.PortBinding) (*observe.PortBinding, bo
 }
 
 // tenantSubnet adds the route into a subnet (V11) and the flow that takes what
-// comes out of it into the VRF (V12).
+// comes out of it into the VRF (V12). A router with several gateways here has one
+// route and a flow for each of them, because it may send through any.
 func (p *pass) tenantSubnet(v *vrf, gw *gateway, lrp, lsp *observe.PortBinding, prefix netip.Prefix) {
 	via, mac, ok := gw.via(prefix.Addr())
 	if !ok {
 		return
 	}
-	s := subnet{prefix: prefix.Masked(), vrf: v, gw: gw}
-	s.why = []object.Source{p.why("E2", lrp), p.why("E2", lsp), p.whyHere("E1", gw.port), p.why("E1", gw.lsp)}
-	route := object.NewRoute(v.table, s.prefix, gw.leg.dev, via)
-	if !p.put(route, s.why, gw.network.Bridge.Block()) {
-		return
-	}
-	s.after = []object.Key{object.Neigh{Dev: gw.leg.dev, Addr: via}.Key(), route.Key()}
+	why := []object.Source{p.why("E2", lrp), p.why("E2", lsp), p.whyHere("E1", gw.port), p.why("E1", gw.lsp)}
 	in, out, block := gw.leg.wired()
-	s.block = block
+	s := v.subnetOf(lrp, prefix.Masked())
+	if s == nil {
+		route := object.NewRoute(v.table, prefix.Masked(), gw.leg.dev, via)
+		if !p.put(route, why, gw.network.Bridge.Block()) {
+			return
+		}
+		s = &subnet{prefix: prefix.Masked(), vrf: v, gw: gw, lrp: lrp, why: why, block: block}
+		s.after = []object.Key{object.Neigh{Dev: gw.leg.dev, Addr: via}.Key(), route.Key()}
+		v.subnets = append(v.subnets, s)
+		v.hosts[prefix.Addr()] = true
+		p.subnets[lsp.Datapath] = append(p.subnets[lsp.Datapath], s)
+	}
 	if in != 0 {
 		flow := fromTenant(gw, mac, s.prefix, in, out)
-		p.put(flow, s.why, block)
+		p.put(flow, why, block)
 		s.after = append(s.after, flow.Key())
 	}
-	p.subnets[lsp.Datapath] = append(p.subnets[lsp.Datapath], s)
-	if p.cfg.SubnetMethod {
-		p.announce(s, s.prefix, s.why)
+}
+
+// subnetOf returns a router port's subnet that is routed already.
+func (v *vrf) subnetOf(lrp *observe.PortBinding, prefix netip.Prefix) *subnet {
+	for _, s := range v.subnets {
+		if s.lrp == lrp && s.prefix == prefix {
+			return s
+		}
 	}
+	return nil
+}
+
+// nearest is the subnet to which the VRF routes an address: of nested ones the
+// most specific.
+func (v *vrf) nearest(addr netip.Addr) *subnet {
+	var best *subnet
+	for _, s := range v.subnets {
+		if s.prefix.Contains(addr) && (best == nil || s.prefix.Bits() > best.prefix.Bits()) {
+			best = s
+		}
+	}
+	return best
+}
+
+// ledAway returns an address of ours whose traffic a route to the prefix would
+// take away from the subnet that it is in, because it is more specific.
+func (v *vrf) ledAway(prefix netip.Prefix) (netip.Addr, bool) {
+	if prefix.IsSingleIP() {
+		return prefix.Addr(), v.hosts[prefix.Addr()]
+	}
+	if s := v.nearest(prefix.Addr()); s == nil || s.prefix.Bits() >= prefix.Bits() {
+		return netip.Addr{}, false
+	}
+	var lowest netip.Addr
+	for a := range v.hosts {
+		if prefix.Contains(a) && (!lowest.IsValid() || a.Less(lowest)) {
+			lowest = a
+		}
+	}
+	return lowest, lowest.IsValid()
 }
 
 // fromTenant is the flow that hands what a router sends from a subnet to its VRF,
@@ -128,7 +171,7 @@ func fromTenant(gw *gateway, mac object.MAC, from netip.Prefix, in, out uint16) 
 }
 
 // announce adds the IP Prefix route of something in a subnet.
-func (p *pass) announce(s subnet, prefix netip.Prefix, why []object.Source) {
+func (p *pass) announce(s *subnet, prefix netip.Prefix, why []object.Source) {
 	v := s.vrf
 	p.putItem(object.Item{
 		Value: object.EVPNPath{
@@ -139,10 +182,17 @@ func (p *pass) announce(s subnet, prefix netip.Prefix, why []object.Source) {
 	})
 }
 
-// tenantPorts announces the ports on the subnets, wherever they are (E3).
-func (p *pass) tenantPorts() {
-	if p.cfg.SubnetMethod || len(p.subnets) == 0 {
+// tenants announces the subnets, or the ports on them, wherever they are (E3).
+func (p *pass) tenants() {
+	if len(p.subnets) == 0 {
 		return
+	}
+	if p.cfg.SubnetMethod {
+		for _, v := range p.vrfs {
+			for _, s := range v.subnets {
+				p.announce(s, s.prefix, s.why)
+			}
+		}
 	}
 	for _, port := range p.sb.Ports {
 		if on := p.subnets[port.Datapath]; on != nil {
@@ -151,7 +201,7 @@ func (p *pass) tenantPorts() {
 	}
 }
 
-func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
+func (p *pass) tenantPort(port *observe.PortBinding, on []*subnet) {
 	addrs := tenantAddrs(port)
 	if port.Type == observe.PortVIF || port.Type == observe.PortVirtual {
 		p.reportProblems(port)
@@ -159,9 +209,22 @@ func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
 	for _, addr := range addrs {
 		for _, s := range on {
 			if s.prefix.Contains(addr) {
-				p.announce(s, hostPrefix(addr), append([]object.Source{p.why("E3", port)}, s.why...))
+				p.tenantAddress(s, port, addr)
 			}
 		}
+	}
+}
+
+func (p *pass) tenantAddress(s *subnet, port *observe.PortBinding, addr netip.Addr) {
+	if nearest := s.vrf.nearest(addr); nearest != s {
+		p.reportOf(s.vrf.vni, "Port_Binding", port.LogicalPort, observe.SkipConflict,
+			"%s is in subnet %s, but VNI %d leads it to %s, which is more specific, behind router port %s: it is not announced",
+			addr, s.prefix, s.vrf.vni, nearest.prefix, nearest.lrp.LogicalPort)
+		return
+	}
+	s.vrf.hosts[addr] = true
+	if !p.cfg.SubnetMethod {
+		p.announce(s, hostPrefix(addr), append([]object.Source{p.why("E3", port)}, s.why...))
 	}
 }
 

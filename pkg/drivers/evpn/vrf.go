@@ -44,6 +44,10 @@ type vrf struct {
 	legs     []*leg // of gateways
 	// providers are provider networks in it; a VRF has these or gateways.
 	providers []*provider
+	// subnets are those behind gateways to which the VRF routes, and hosts the
+	// addresses in them that are known to be there.
+	subnets []*subnet
+	hosts   map[netip.Addr]bool
 	// shared are what all paths through a leg stand on, by family.
 	shared map[sharedBy][]object.Key
 }
@@ -69,7 +73,7 @@ func vrfName(vni uint32) string { return fmt.Sprintf("vrf-%d", vni) }
 // newVRF returns the VRF of a VNI, or says why there can be none: its table is
 // somebody else's.
 func (p *pass) newVRF(vni uint32) (*vrf, string) {
-	v := &vrf{overlay: p.newOverlay(vni, vrfName(vni)), shared: map[sharedBy][]object.Key{}}
+	v := &vrf{overlay: p.newOverlay(vni, vrfName(vni)), shared: map[sharedBy][]object.Key{}, hosts: map[netip.Addr]bool{}}
 	v.table = vni + p.cfg.TableOffset
 	v.dev = object.Link{Name: vrfName(vni), Type: object.LinkVRF, Table: v.table, Up: true}
 	if why := p.tableTaken(v); why != "" {
