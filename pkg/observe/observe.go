@@ -158,7 +158,8 @@ type Host struct {
 	Links []Link `json:"links"`
 	// Addresses are those of devices, but for link-local ones and, on other
 	// devices than lo and that of our VTEP, host prefixes: nothing is connected
-	// through them.
+	// through them. They are by device and family, and otherwise in the
+	// kernel's order.
 	Addresses []DeviceAddress `json:"addresses,omitempty"`
 	// Tables are routing tables that have a name in rt_tables or hold routes
 	// that are not ours, by number.

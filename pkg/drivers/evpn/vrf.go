@@ -103,15 +103,23 @@ func (p *pass) tableTaken(v *vrf) string {
 	case p.host == nil:
 		return ""
 	}
+	ours, _ := p.host.Link(v.dev.Name)
+	live := ours.Ours && ours.Table == v.table
 	for _, t := range p.host.Tables {
-		if t.ID == v.table && t.Foreign {
+		if t.ID == v.table && t.Foreign && !live {
 			return "it holds routes that are not ours"
 		}
 	}
 	for _, l := range p.host.Links {
-		if l.Table == v.table && l.Name != v.dev.Name {
+		if l.Table != v.table || l.Name == v.dev.Name {
+			continue
+		}
+		if !live {
 			return "it is that of VRF " + l.Name
 		}
+		// Who comes later must not be able to take a tenant down.
+		p.reportOf(v.vni, "device", l.Name, observe.SkipConflict,
+			"it is a VRF with routing table %d, which is that of %s already: its traffic gets into VNI %d; delete it", v.table, ours.Name, v.vni)
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -26,7 +27,7 @@ type address struct {
 
 // readAddrs reads all addresses anew. The caller holds mu, or is alone.
 func (s *Source) readAddrs(ctx context.Context) error {
-	fresh := make(map[address]struct{})
+	fresh := make(map[address]int)
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		var rows []address
 		err := s.conn.Dump(ctx, func(q *rtnl.Batch) {
@@ -42,7 +43,7 @@ func (s *Source) readAddrs(ctx context.Context) error {
 			return fmt.Errorf("read addresses: %w", err)
 		}
 		for _, a := range rows {
-			fresh[a] = struct{}{}
+			fresh[a] = len(fresh)
 		}
 	}
 	s.addrs = fresh
@@ -54,24 +55,31 @@ func (s *Source) noteAddress(m rtnl.Message) {
 	switch {
 	case !ok:
 	case m.Type == unix.RTM_NEWADDR:
-		s.addrs[a] = struct{}{}
+		if _, known := s.addrs[a]; !known { // the kernel, too, puts a new one behind the others
+			last := -1
+			for _, place := range s.addrs {
+				last = max(last, place)
+			}
+			s.addrs[a] = last + 1
+		}
 	default:
 		delete(s.addrs, a)
 	}
 }
 
-// addresses lists them by device and address, without those of devices that
+// addresses lists them by device, family, and in the kernel's order, in which an address
+// that is added does not become the first one, without those of devices that
 // are not known, and without host prefixes but those of lo and of the device of
 // our VTEP. The caller holds mu.
 func (s *Source) addresses() []observe.DeviceAddress {
 	var out []observe.DeviceAddress
-	for a := range s.addrs {
+	for _, a := range slices.SortedFunc(maps.Keys(s.addrs), func(a, b address) int { return cmp.Compare(s.addrs[a], s.addrs[b]) }) {
 		if l, ok := s.links[a.index]; ok && (!a.alone || l.Name == s.cfg.VTEP) {
 			out = append(out, observe.DeviceAddress{Dev: l.Name, Addr: a.addr, Net: a.net})
 		}
 	}
-	slices.SortFunc(out, func(a, b observe.DeviceAddress) int {
-		return cmp.Or(cmp.Compare(a.Dev, b.Dev), a.Addr.Compare(b.Addr), cmp.Compare(a.Net.Bits(), b.Net.Bits()))
+	slices.SortStableFunc(out, func(a, b observe.DeviceAddress) int {
+		return cmp.Or(cmp.Compare(a.Dev, b.Dev), cmp.Compare(a.Addr.BitLen(), b.Addr.BitLen()))
 	})
 	return out
 }

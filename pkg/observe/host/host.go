@@ -75,10 +75,11 @@ type Source struct {
 	prober  *rtnl.Conn
 
 	// mu guards the rest.
-	mu     sync.Mutex
-	conn   *rtnl.Conn
-	links  map[int]observe.Link
-	addrs  map[address]struct{}
+	mu    sync.Mutex
+	conn  *rtnl.Conn
+	links map[int]observe.Link
+	// addrs have their place in the kernel's order.
+	addrs  map[address]int
 	tables []observe.RoutingTable
 	state  *observe.Host
 	lost   bool // a notification was lost and the links have not been read again
