@@ -259,7 +259,8 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 			return &object.Block{Code: object.BlockFrozen, Text: r.Frozen}
 		}
 		for _, src := range why {
-			if text, ok := held[src.RowRef()]; ok {
+			if text, ok := held[src.RowRef()]; ok && (src.Table != "Learned" || !movedAway(r, why)) {
+				// What was learned counts for nothing where its gateway has left.
 				return &object.Block{Code: object.BlockHeld, Text: text}
 			}
 		}

@@ -110,8 +110,13 @@ func begin(t testing.TB, a *txtar.Archive) (s *story.Story, nodes []*node, base 
 			cfg.GatewayRouters = value == "true"
 		case "fuse":
 			tune = func(c *Config) { c.Fuse = FuseConfig{Share: 0.5, Least: 2, Hold: time.Minute} }
-		case "vtep":
-			tune = func(c *Config) { c.Drivers = []desired.Driver{evpn.New(evpnConfig(t, value))} }
+		case "vtep": // an address, and the method of VLAN 100 if it is not l2vni
+			ip, method, _ := strings.Cut(value, " ")
+			evpnCfg := evpnConfig(t, ip)
+			if method != "" {
+				evpnCfg.Networks[0].Method = evpn.Method(method)
+			}
+			tune = func(c *Config) { c.Drivers = []desired.Driver{evpn.New(evpnCfg)} }
 		default:
 			t.Fatalf("unknown option %q", line)
 		}

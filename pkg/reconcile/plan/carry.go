@@ -3,9 +3,16 @@ package plan
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
+
+// carried are the kinds that something that is kept may stand on.
+var carried = []object.Kind{
+	object.KindRoute, object.KindRule, object.KindFlow, object.KindFDB, object.KindNeigh, object.KindProxyNeigh,
+	object.KindAddress, object.KindMaster, object.KindOVSPort, object.KindLink, object.KindSysctl, object.KindDevice,
+}
 
 // carry takes out of going, and notes, what something that is kept still
 // stands on: a path that could not be withdrawn, or whose row cannot be read,
@@ -16,44 +23,60 @@ func (d *differ) carry(going, kept []object.Item) []object.Item {
 	if len(kept) == 0 || len(going) == 0 {
 		return going
 	}
-	c := newCarriers(kept)
-	// In this order whatever stands on a value has been looked at before it.
-	for _, kind := range []object.Kind{
-		object.KindRoute, object.KindRule, object.KindFDB, object.KindNeigh, object.KindAddress, object.KindMaster,
-		object.KindOVSPort,
-		// A port, its bridge, the bridge's VRF: links stand on links, three deep.
-		object.KindLink, object.KindLink, object.KindLink,
-		object.KindSysctl, object.KindDevice,
-	} {
+	c := newCarriers(d.Have, kept)
+	// What is found in one pass may stand on more, which the next one finds, until
+	// there is no more. So the result does not depend on any order.
+	for {
+		var more []object.Value
 		going = slices.DeleteFunc(going, func(it object.Item) bool {
 			k := it.Value.Key()
-			if k.Kind != kind {
+			if !slices.Contains(carried, k.Kind) {
 				return false
 			}
 			by, carries := c.carrier(it.Value)
 			if carries {
-				c.keep(it.Value)
+				more = append(more, it.Value)
 				d.plan.Notes = append(d.plan.Notes, Note{Key: k, Value: it.Value, Why: d.Ledger.Why(k), Block: object.Block{
 					Code: object.BlockHeld, Text: by.Text() + ", which stays for now, stands on it",
 				}})
 			}
 			return carries
 		})
+		if len(more) == 0 {
+			return going
+		}
+		for _, v := range more {
+			c.keep(v)
+		}
 	}
-	return going
 }
 
 // carriers are what is kept, by what it stands on.
 type carriers struct {
+	have      object.Set
 	paths     []object.Key
 	tables    map[object.Rule]object.Key // table and family, priority 0
 	neighbour map[object.Key]object.Key
 	devices   map[string]object.Key
+	// vrfs are VRFs by table, bridges those of VNIs, all of whose ports are needed.
+	vrfs    map[uint32]object.Key
+	bridges map[string]object.Key
+	// byVNI are the bridges in which VXLAN devices are; nil until asked for.
+	byVNI map[uint32]string
+	// prefixes are the paths of type 5, by the table of their VRF.
+	prefixes map[uint32][]object.Key
+	// stations are MAC addresses that EVPN paths announce.
+	stations map[object.MAC]object.Key
+	// into are the MAC addresses of devices into which routes lead: flows hand
+	// what comes back to them.
+	into map[string]object.Key
 }
 
-func newCarriers(kept []object.Item) *carriers {
+func newCarriers(have object.Set, kept []object.Item) *carriers {
 	c := &carriers{
-		tables: map[object.Rule]object.Key{}, neighbour: map[object.Key]object.Key{}, devices: map[string]object.Key{},
+		have: have, tables: map[object.Rule]object.Key{}, neighbour: map[object.Key]object.Key{}, devices: map[string]object.Key{},
+		vrfs: map[uint32]object.Key{}, bridges: map[string]object.Key{},
+		prefixes: map[uint32][]object.Key{}, stations: map[object.MAC]object.Key{}, into: map[string]object.Key{},
 	}
 	for _, it := range kept {
 		c.keep(it.Value)
@@ -67,16 +90,82 @@ func (c *carriers) keep(v object.Value) {
 	switch v := v.(type) {
 	case object.Path:
 		c.paths = append(c.paths, k)
+	case object.EVPNPath:
+		c.keepEVPN(v)
 	case object.Route:
 		first(c.tables, object.Rule{Table: v.Table, IPv6: v.Dst.Addr().Is6()}, k)
 		first(c.neighbour, object.Neigh{Dev: v.Dev, Addr: v.Dst.Addr()}.Key(), k)
 		if v.Via.IsValid() {
 			first(c.neighbour, object.Neigh{Dev: v.Dev, Addr: v.Via}.Key(), k)
 		}
+		if mac := c.macOf(v.Dev); mac != "" {
+			first(c.into, mac, k)
+		}
+	case object.Link:
+		if v.Type == object.LinkVRF {
+			first(c.vrfs, v.Table, k)
+		}
+		if v.Peer != "" { // either end takes the other with it
+			first(c.devices, v.Peer, k)
+		}
 	}
 	for _, need := range v.DependsOn() {
 		first(c.devices, need.Name, k)
 	}
+}
+
+// keepEVPN enters what an EVPN path stands on: its VXLAN device and what that is
+// in, and what leads to the destination.
+func (c *carriers) keepEVPN(p object.EVPNPath) {
+	k := p.Key()
+	if p.Type == object.EVPNMacIP {
+		first(c.stations, p.MAC, k)
+	}
+	name, ok := c.bridgeOf(p.VNI)
+	if !ok {
+		return
+	}
+	first(c.bridges, name, k)
+	bridge, _ := c.link(name)
+	if vrf, ok := c.link(bridge.Master); ok && p.Type == object.EVPNPrefix {
+		c.prefixes[vrf.Table] = append(c.prefixes[vrf.Table], k)
+	}
+}
+
+// bridgeOf names the bridge of a VNI.
+func (c *carriers) bridgeOf(vni uint32) (string, bool) {
+	if c.byVNI == nil {
+		c.byVNI = map[uint32]string{}
+		for _, it := range c.have.AllOf(object.KindLink) {
+			if l, ok := it.Value.(object.Link); ok && l.Type == object.LinkVXLAN && l.Master != "" {
+				c.byVNI[l.VNI] = l.Master
+			}
+		}
+	}
+	name, ok := c.byVNI[vni]
+	return name, ok
+}
+
+func (c *carriers) link(name string) (object.Link, bool) {
+	it, ok := c.have.Get(object.Link{Name: name}.Key())
+	if !ok {
+		return object.Link{}, false
+	}
+	l, ok := it.Value.(object.Link)
+	return l, ok
+}
+
+// macOf is the MAC address of a leg of ours; empty for other devices.
+func (c *carriers) macOf(dev string) string {
+	if l, ok := c.link(dev); ok && l.Type == object.LinkVeth {
+		return l.MAC.String()
+	}
+	if it, ok := c.have.Get(object.OVSPort{Name: dev}.Key()); ok {
+		if p, ok := it.Value.(object.OVSPort); ok && !p.MAC.IsZero() {
+			return p.MAC.String()
+		}
+	}
+	return ""
 }
 
 // first keeps the lowest key, so that notes do not depend on map order.
@@ -90,32 +179,78 @@ func first[K comparable](m map[K]object.Key, at K, k object.Key) {
 func (c *carriers) carrier(v object.Value) (object.Key, bool) {
 	switch v := v.(type) {
 	case object.Route:
-		return c.pathThrough(v.Dst)
+		return c.routeCarrier(v)
 	case object.Rule:
 		by, ok := c.tables[object.Rule{Table: v.Table, IPv6: v.IPv6}]
 		return by, ok
 	case object.Neigh:
 		by, ok := c.neighbour[v.Key()]
 		return by, ok
+	case object.Flow:
+		_, rest, _ := strings.Cut(v.Actions, "mod_dl_dst:")
+		mac, _, _ := strings.Cut(rest, ",")
+		by, ok := c.into[mac]
+		return by, ok
 	case object.Link:
+		return c.linkCarrier(v)
+	case object.OVSPort:
 		by, ok := c.devices[v.Name]
 		return by, ok
 	case object.Device:
 		by, ok := c.devices[v.Name]
 		return by, ok
-	default: // what sits on a device stays while something else on it does
-		for _, need := range v.DependsOn() {
-			if by, ok := c.devices[need.Name]; ok {
-				return by, true
-			}
+	case object.ProxyNeigh:
+		// On a bridge it answers for what stands in the database now; on the leg of
+		// a VRF it goes with that.
+		by, ok := c.devices[v.Dev]
+		return by, ok && c.macOf(v.Dev) != ""
+	case object.FDB:
+		if l, ok := c.link(v.Dev); ok && l.Type == object.LinkVXLAN {
+			break // a router MAC does not tell who needs it
 		}
-		return object.Key{}, false
+		by, ok := c.stations[v.MAC]
+		return by, ok
 	}
+	// What sits on a device stays while something else on it does.
+	for _, need := range v.DependsOn() {
+		if by, ok := c.devices[need.Name]; ok {
+			return by, true
+		}
+	}
+	return object.Key{}, false
 }
 
-func (c *carriers) pathThrough(dst netip.Prefix) (object.Key, bool) {
+func (c *carriers) linkCarrier(l object.Link) (object.Key, bool) {
+	by, ok := c.devices[l.Name]
+	if !ok {
+		by, ok = c.bridges[l.Name]
+	}
+	if !ok && l.Master != "" {
+		by, ok = c.bridges[l.Master]
+	}
+	return by, ok
+}
+
+// routeCarrier names the path that a route leads to, or the VRF whose traffic an
+// unreachable default keeps from getting out.
+func (c *carriers) routeCarrier(r object.Route) (object.Key, bool) {
+	if r.Unreachable {
+		if by, ok := c.vrfs[r.Table]; ok {
+			return by, true
+		}
+	}
+	if _, imported := c.bridges[r.Dev]; !imported && r.Dev != "" {
+		if by, ok := within(r.Dst, c.prefixes[r.Table]); ok {
+			return by, true
+		}
+	}
+	return within(r.Dst, c.paths)
+}
+
+// within returns the lowest of the paths whose prefix is in dst.
+func within(dst netip.Prefix, paths []object.Key) (object.Key, bool) {
 	var by object.Key
-	for _, k := range c.paths {
+	for _, k := range paths {
 		if dst.Bits() <= k.Prefix.Bits() && dst.Contains(k.Prefix.Addr()) && (by.Kind == 0 || k.Compare(by) < 0) {
 			by = k
 		}
