@@ -323,7 +323,7 @@ func (a *app) control(obs reconcile.Observer, backends []actual.Backend, w wirin
 	conf := reconcile.Config{
 		Observer: obs, Drivers: wishes.Drivers, Fixed: wishes.Fixed, Forbidden: wishes.Forbidden, Backends: a.reader, Journal: reconcile.NoJournal{},
 		AuditInterval: wishes.AuditInterval, Fuse: wishes.Fuse, StartupGrace: a.cfg.StartupGrace,
-		DryRun: w.dryRun, Log: a.log, Refresh: a.refresh,
+		DryRun: w.dryRun, Log: a.log, Refresh: a.refresh, Look: a.look,
 	}
 	if a.db != nil {
 		conf.Journal = a.db
@@ -365,6 +365,18 @@ func (a *app) refresh(ctx context.Context) {
 	if err := a.host.Refresh(ctx); err != nil {
 		a.log.Warn("routing tables of others cannot be read; going on with what was known", "err", err)
 	}
+}
+
+// look finds out who has routing tables.
+func (a *app) look(ctx context.Context, tables []uint32) bool {
+	if a.host == nil {
+		return false
+	}
+	found, err := a.host.Look(ctx, tables)
+	if err != nil {
+		a.log.Warn("cannot see whether routing tables are free; going on as if they were", "tables", tables, "err", err)
+	}
+	return found
 }
 
 // tablesFiles lists the files that name routing tables, each with its

@@ -33,6 +33,14 @@ type Importer interface {
 	Imports(snap observe.Snapshot) map[uint32][]string
 }
 
+// TableUser is implemented by drivers that take routing tables outside of
+// routing.table_range, if those are free.
+type TableUser interface {
+	// Tables lists those that are not ours yet. Whether others have routes in them
+	// must be known before [Driver.Desired] is asked.
+	Tables(snap observe.Snapshot) []uint32
+}
+
 // Result is what all drivers together want.
 type Result struct {
 	Want    object.Set

@@ -68,8 +68,11 @@ type Config struct {
 	// Refresh is called before every complete round, for sources that have
 	// facts without notifications.
 	Refresh func(context.Context)
-	Clock   Clock
-	Log     *slog.Logger
+	// Look is called when drivers want routing tables, and reports whether it
+	// found out anything about them, so that the snapshot must be taken again.
+	Look  func(context.Context, []uint32) bool
+	Clock Clock
+	Log   *slog.Logger
 }
 
 // Clock is the time, so that tests can run it.

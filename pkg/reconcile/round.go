@@ -70,7 +70,7 @@ func (c *Controller) plan(ctx context.Context, complete bool) (Round, error) {
 	if complete && c.cfg.Refresh != nil {
 		c.cfg.Refresh(ctx)
 	}
-	snap, err := c.cfg.Observer.Snapshot(ctx)
+	snap, err := c.look(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -78,6 +78,26 @@ func (c *Controller) plan(ctx context.Context, complete bool) (Round, error) {
 	r.Snapshot, r.Want, r.Skipped, r.Frozen = snap, res.Want, res.Skipped, snap.Doubt()
 	r.Derived = c.since(r.Started)
 	return c.compare(ctx, r)
+}
+
+// look takes a snapshot that tells of every routing table that drivers want to
+// make theirs whether it is free.
+func (c *Controller) look(ctx context.Context) (observe.Snapshot, error) {
+	for {
+		snap, err := c.cfg.Observer.Snapshot(ctx)
+		if err != nil || c.cfg.Look == nil || c.derived.valid && c.derived.snap == snap {
+			return snap, err
+		}
+		var tables []uint32
+		for _, d := range c.cfg.Drivers {
+			if d, ok := d.(desired.TableUser); ok {
+				tables = append(tables, d.Tables(snap)...)
+			}
+		}
+		if len(tables) == 0 || !c.cfg.Look(ctx, tables) {
+			return snap, nil
+		}
+	}
 }
 
 // derive runs the drivers, unless the snapshot is the very one of last time:

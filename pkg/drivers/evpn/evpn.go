@@ -118,6 +118,19 @@ func (d *Driver) Imports(snap observe.Snapshot) map[uint32][]string {
 	return out
 }
 
+// Tables lists the routing tables of VNIs whose VRF is not there yet.
+func (d *Driver) Tables(snap observe.Snapshot) []uint32 {
+	if snap.Host == nil {
+		return nil
+	}
+	var scratch object.Set
+	p := d.newPass(snap, &scratch)
+	if p.vtep.IsValid() {
+		p.collect()
+	}
+	return p.tables
+}
+
 // Desired adds what this node is to have.
 func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
 	p := d.newPass(snap, out)
@@ -158,6 +171,8 @@ type pass struct {
 	vrfs     []*vrf     // by VNI
 	byVNI    map[uint32]*vrf
 	segments []*segment // by VNI
+	// tables are those of VRFs that are not there yet, even if they are refused.
+	tables []uint32
 	// ports are those of each datapath, filled in when first asked for.
 	ports map[observe.UUID][]*observe.PortBinding
 	// noRoute are the VTEPs that cannot be reached.

@@ -1,6 +1,7 @@
 package evpn_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
@@ -40,5 +41,29 @@ set cr-lrp-gw1 mac "fa:16:3e:74:e6:3b 172.24.4.999/24"`, true},
 				t.Errorf("%d forwarding entries", n)
 			}
 		})
+	}
+}
+
+// TestTables: only tables that are not ours yet are in question.
+func TestTables(t *testing.T) {
+	for text, want := range map[string][]uint32{
+		"include evpn":                                    {1001},
+		"include evpn\ntable 1001 foreign":                {1001}, // refused, and may become free
+		"include evpn\nvrf vrf-1001 table 1001 ours":      nil,
+		"include evpn\nvrf vrf-1001 table 1001":           {1001},
+		"include evpn\nset cr-lrp-gw1 chassis gw-2":       nil,
+		"include evpn\nset gw1 id neutron_bgpvpn:vni=254": nil, // the kernel's
+	} {
+		world, err := story.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap, err := world.Snapshot("gw-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := evpn.New(defaultConfig()).Tables(snap); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
 	}
 }

@@ -105,6 +105,9 @@ func (p *pass) tableTaken(v *vrf) string {
 	}
 	ours, _ := p.host.Link(v.dev.Name)
 	live := ours.Ours && ours.Table == v.table
+	if !live {
+		p.tables = append(p.tables, v.table)
+	}
 	for _, t := range p.host.Tables {
 		if t.ID == v.table && t.Foreign && !live {
 			return "it holds routes that are not ours"

@@ -36,8 +36,8 @@ type Config struct {
 	RtTablesPaths []string
 	// Marks tell our own routes from others'.
 	Marks actual.Marks
-	// TableRange is the first and the last table that may become ours. Only
-	// these are looked into for the routes of others.
+	// TableRange is the first and the last table that may become ours. Only these,
+	// and those that Look was asked for, are looked into for the routes of others.
 	TableRange [2]uint32
 	// VTEP is the device that VXLAN is sent from, if it is configured: its
 	// addresses count even if nothing is connected through them.
@@ -70,9 +70,14 @@ type Source struct {
 	changed chan struct{}
 	done    chan struct{} // closed when the watching goroutine has ended
 
-	// refresh serialises Refresh, which may take a while, and guards prober.
+	// refresh serialises Refresh and Look, which may take a while, and guards what
+	// they need: names and foreign tables as they were found, and the tables that
+	// Look was asked for.
 	refresh sync.Mutex
 	prober  *rtnl.Conn
+	names   []observe.RoutingTable
+	foreign []uint32
+	looked  []uint32
 
 	// mu guards the rest.
 	mu    sync.Mutex

@@ -23,10 +23,16 @@ func (s *Source) Refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the names of routing tables: %w", err)
 	}
-	foreign, err := s.foreignTables(ctx)
+	s.dropLooked()
+	tables := slices.Clone(s.looked)
+	for t := s.cfg.TableRange[0]; t <= s.cfg.TableRange[1] && t != 0; t++ {
+		tables = append(tables, t)
+	}
+	foreign, err := s.foreignAmong(ctx, tables)
 	if err != nil {
 		return fmt.Errorf("look for the routes of others: %w", err)
 	}
+	s.names, s.foreign = names, foreign
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tables = mergeTables(names, foreign)
@@ -35,6 +41,49 @@ func (s *Source) Refresh(ctx context.Context) error {
 	}
 	s.publish()
 	return err
+}
+
+// Look finds out whether tables outside the range hold routes of others, and
+// reports whether it had to: once known, Refresh keeps it up to date until a VRF of
+// ours has the table.
+func (s *Source) Look(ctx context.Context, tables []uint32) (bool, error) {
+	s.refresh.Lock()
+	defer s.refresh.Unlock()
+	s.dropLooked()
+	var fresh []uint32
+	for _, t := range tables {
+		inRange := t >= s.cfg.TableRange[0] && t <= s.cfg.TableRange[1]
+		if !inRange && !slices.Contains(s.looked, t) && !slices.Contains(fresh, t) {
+			fresh = append(fresh, t)
+		}
+	}
+	if len(fresh) == 0 {
+		return false, nil
+	}
+	foreign, err := s.foreignAmong(ctx, fresh)
+	if err != nil {
+		return false, fmt.Errorf("look for the routes of others: %w", err)
+	}
+	s.looked, s.foreign = append(s.looked, fresh...), append(s.foreign, foreign...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tables = mergeTables(s.names, s.foreign)
+	s.publish()
+	return true, nil
+}
+
+// dropLooked forgets tables that a VRF of ours has. What others put into them from
+// then on goes into our VRF, whether we know of it or not.
+func (s *Source) dropLooked() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ours := map[uint32]bool{}
+	for _, l := range s.links {
+		if l.Table != 0 && l.Ours {
+			ours[l.Table] = true
+		}
+	}
+	s.looked = slices.DeleteFunc(s.looked, func(t uint32) bool { return ours[t] })
 }
 
 // mergeTables lists every table that has a name or is foreign, by number. A
@@ -56,23 +105,22 @@ func mergeTables(names []observe.RoutingTable, foreign []uint32) []observe.Routi
 	return tables
 }
 
-// foreignTables returns the tables of the range that hold routes of others and
-// none of ours.
-func (s *Source) foreignTables(ctx context.Context) ([]uint32, error) {
+// foreignAmong returns the tables that hold routes of others and none of ours.
+func (s *Source) foreignAmong(ctx context.Context, tables []uint32) ([]uint32, error) {
 	var foreign []uint32
-	for table := s.cfg.TableRange[0]; table <= s.cfg.TableRange[1] && table != 0; table++ {
+	for _, table := range tables {
+		some, err := s.holds(ctx, table, 0) // first, because most tables are empty
+		if err != nil {
+			return nil, fmt.Errorf("table %d: %w", table, err)
+		}
+		if !some {
+			continue
+		}
 		ours, err := s.holds(ctx, table, s.cfg.Marks.RouteProtocol)
 		if err != nil {
 			return nil, fmt.Errorf("table %d: %w", table, err)
 		}
-		if ours {
-			continue
-		}
-		others, err := s.holds(ctx, table, 0)
-		if err != nil {
-			return nil, fmt.Errorf("table %d: %w", table, err)
-		}
-		if others {
+		if !ours {
 			foreign = append(foreign, table)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +80,51 @@ func TestTables(t *testing.T) {
 	if diff := cmp.Diff(want, l.read().Tables); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
 	}
+}
+
+// TestLook: a table outside of the range is looked into when it is asked for, and
+// from then on with every refresh.
+func TestLook(t *testing.T) {
+	l := newLab(t, "a0")
+	l.ip("link set a0 up")
+	l.ip("route add 10.0.0.0/8 dev a0 table 1001 proto static")
+	l.ip("-6 route add unreachable default metric 4278198272 table 1002 proto 98") // ours: of a VRF that was begun
+	l.ip("route add 10.0.0.0/8 dev a0 table 203 proto static")
+	s := l.open(Config{})
+	look := func(tables ...uint32) bool {
+		t.Helper()
+		found, err := s.Look(t.Context(), tables)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	want := func(foreign ...uint32) {
+		t.Helper()
+		var got []uint32
+		for _, table := range l.read().Tables {
+			if table.Foreign {
+				got = append(got, table.ID)
+			}
+		}
+		if !slices.Equal(got, foreign) {
+			t.Errorf("foreign tables %v, want %v", got, foreign)
+		}
+	}
+	want(203)
+	if !look(1001, 1002, 1003, 1001, 203) {
+		t.Error("the first look found out nothing")
+	}
+	want(203, 1001)
+	if look(1001, 1002, 203) {
+		t.Error("another look found out more")
+	}
+	l.ip("route flush table 1001")
+	l.ip("route add 10.0.0.0/8 dev a0 table 1003 proto static")
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want(203, 1003)
 }
 
 // TestHeld: what cannot be read leaves what was known.
