@@ -94,6 +94,12 @@ type moves struct {
 }
 
 func (m *moves) add(v object.Value, withdraw bool, i int) error {
+	if p, ok := v.(object.EVPNPath); ok && withdraw {
+		// GoBGP refuses a number lower than a neighbour's in a withdrawal, too, and
+		// giving way to a higher one is what most withdrawals of a MAC are for.
+		p.Mobility = object.Metric{}
+		v = p
+	}
 	path, err := m.enc.encode(v)
 	if err != nil {
 		return err

@@ -301,6 +301,12 @@ func TestMACMobility(t *testing.T) {
 		if it, _ := read(t, b, true).Get(high.Key()); it.Value != object.Value(high) || !it.Marked {
 			t.Errorf("got %v, want %s", it, object.Text(high))
 		}
+		// It moves away again, and ours, with its lower number, gives way.
+		there.Mobility = object.MetricOf(20)
+		n.originate(there)
+		awaitEVPN(t, b, fmt.Sprintf(line, " mobility 20"))
+		apply(t, b, remove(high))
+		n.expectEVPN()
 	})
 }
 
