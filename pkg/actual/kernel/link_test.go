@@ -139,3 +139,22 @@ func TestOurLinkByAlias(t *testing.T) {
 		t.Errorf("got:\n%s", got)
 	}
 }
+
+// A device whose end we have not been told of does not keep its name, nor take it
+// from its successor when the end is told.
+func TestNamesOfLinks(t *testing.T) {
+	l := newLinks()
+	l.put(link{index: 5, name: "br-7"})
+	l.put(link{index: 9, name: "br-7"})
+	if _, there := l.byIndex[5]; there {
+		t.Error("two devices have one name")
+	}
+	l.remove(5)
+	if got, ok := l.named("br-7"); !ok || got.index != 9 {
+		t.Errorf("br-7 is %+v, %t", got, ok)
+	}
+	l.put(link{index: 9, name: "br-8"})
+	if _, ok := l.named("br-7"); ok {
+		t.Error("a renamed device keeps its old name")
+	}
+}

@@ -45,6 +45,9 @@ func newLinks() links {
 
 func (l *links) put(v link) {
 	l.remove(v.index)
+	if old, ok := l.byName[v.name]; ok {
+		l.remove(old) // names are unique: that device is gone, or has another one now
+	}
 	l.byIndex[v.index] = v
 	l.byName[v.name] = v.index
 }
@@ -52,7 +55,9 @@ func (l *links) put(v link) {
 func (l *links) remove(index uint32) {
 	if have, ok := l.byIndex[index]; ok {
 		delete(l.byIndex, index)
-		delete(l.byName, have.name)
+		if l.byName[have.name] == index {
+			delete(l.byName, have.name)
+		}
 	}
 }
 
