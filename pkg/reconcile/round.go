@@ -173,12 +173,12 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	}
 	in.Waiting, in.Stuck = c.fails.waiting(began)
 	in.Keep = c.keeper(r)
-	in.Want = c.withHeld(r, in.Keep)
+	in.Want, in.Again = c.withHeld(r, in.Keep)
 	r.Plan = plan.Diff(in)
 	if reason := c.fuse.check(r, c.lostPaths(r), c.cfg.Clock.Now()); reason != "" {
 		r.Frozen = reason
 		in.Keep = c.keeper(r)
-		in.Want = c.withHeld(r, in.Keep)
+		in.Want, in.Again = c.withHeld(r, in.Keep)
 		r.Plan = plan.Diff(in)
 	}
 	r.Want = in.Want
@@ -194,24 +194,25 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 // withHeld adds, until the first round without any doubt, the paths that the
 // ledger remembers and that would be kept if they were there. A fresh process
 // has an empty speaker: what it does not announce again, its peers drop once
-// they have heard the rest.
-func (c *Controller) withHeld(r Round, keep func(object.Key, []object.Source) *object.Block) object.Set {
+// they have heard the rest. It returns them alone, too.
+func (c *Controller) withHeld(r Round, keep func(object.Key, []object.Source) *object.Block) (want object.Set, again []object.Item) {
 	if c.confident || keep == nil || r.LastKnown {
-		return r.Want
+		return r.Want, nil
 	}
 	known := c.cfg.Journal.LastKnown()
 	tiePathsToRoutes(&known)
-	want, cloned := r.Want, false
+	want = r.Want
 	for k, it := range known.Only(object.KindPath, object.KindEVPN).All() {
 		if want.Has(k) || keep(k, it.Why) == nil {
 			continue
 		}
-		if !cloned {
-			want, cloned = want.Clone(), true
+		if again == nil {
+			want = want.Clone()
 		}
 		want.Put(it)
+		again = append(again, it)
 	}
-	return want
+	return want, again
 }
 
 // lostPaths are those that the ledger remembers and that are neither wanted nor

@@ -147,8 +147,10 @@ func (n *node) line(line string) (bool, error) {
 		if err != nil {
 			return true, err
 		}
-		for _, p := range object.Of[object.Path](have) {
-			n.world.Unset(p.Key())
+		for _, kind := range []object.Kind{object.KindPath, object.KindEVPN} {
+			for _, it := range have.SortedOf(kind) {
+				n.world.Unset(it.Value.Key())
+			}
 		}
 	case "wait":
 		d, err := time.ParseDuration(words[1])

@@ -20,6 +20,9 @@ type Input struct {
 	// Keep returns a reason not to delete what is not wanted any more: the
 	// world is frozen, or the row it came from cannot be read.
 	Keep func(object.Key, []object.Source) *object.Block
+	// Again are those of Want that only the ledger remembers: they would be held if
+	// they were there, and what they stand on is.
+	Again []object.Item
 	// Unmanaged kinds are left alone altogether: another tool sees to them.
 	Unmanaged []object.Kind
 	// Unread kinds could not be read. They are left alone as well, and nothing
@@ -147,7 +150,7 @@ func (d *differ) unwanted() {
 		}
 		going = append(going, have)
 	}
-	for _, have := range d.carry(going, kept) {
+	for _, have := range d.carry(going, slices.Concat(kept, d.Again)) {
 		k := have.Value.Key()
 		d.remove(k, have, d.Ledger.Why(k), d.blocked[k])
 	}
