@@ -314,13 +314,13 @@ func (c *Controller) forbidden(k object.Key) *object.Block {
 // Desired is the first half of a round: what is wanted, without a look at what
 // is.
 func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []observe.Skip, chassis string, err error) {
-	snap, err := c.cfg.Observer.Snapshot(ctx)
+	c.round.Lock()
+	snap, err := c.look(ctx)
+	drivers, fixed := c.cfg.Drivers, c.cfg.Fixed
+	c.round.Unlock()
 	if err != nil {
 		return object.Set{}, nil, "", err
 	}
-	c.round.Lock()
-	drivers, fixed := c.cfg.Drivers, c.cfg.Fixed
-	c.round.Unlock()
 	res := desired.Compute(snap, fixed, object.Set{}, drivers...)
 	return res.Want, res.Skipped, snap.Chassis, nil
 }
