@@ -128,27 +128,62 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 }
 
 // tiePathsToRoutes restores the one need that matters most and that the ledger
-// does not record: no path without the route that leads there.
+// does not record: no path without the route that leads there. Tenants may have
+// the same prefix, so an IP Prefix route is tied to the table of its VRF.
 func tiePathsToRoutes(s *object.Set) {
-	routes := map[netip.Prefix][]object.Key{}
+	type place struct {
+		table uint32 // of a VRF; 0 for the tables of bridges
+		dst   netip.Prefix
+	}
+	tables := vrfTables(s)
+	inVRF := map[uint32]bool{}
+	for _, table := range tables {
+		inVRF[table] = true
+	}
+	routes := map[place][]object.Key{}
 	lengths := map[int]bool{}
 	for k := range s.AllOf(object.KindRoute) {
 		if k.Num == object.TableMain {
 			continue // a learned route leads out, not to what we announce
 		}
-		routes[k.Prefix] = append(routes[k.Prefix], k)
+		at := place{dst: k.Prefix}
+		if inVRF[k.Num] {
+			at.table = k.Num
+		}
+		routes[at] = append(routes[at], k)
 		lengths[k.Prefix.Bits()] = true
 	}
 	for _, path := range s.Only(object.KindPath, object.KindEVPN).Sorted() {
 		dst := path.Value.Key().Prefix
+		var table uint32
+		if p, ok := path.Value.(object.EVPNPath); ok {
+			if table = tables[p.VNI]; p.Type != object.EVPNPrefix || table == 0 {
+				continue // a station of a bridge, or a VNI that the ledger has lost
+			}
+		}
 		for bits := range lengths { // few: asking each is cheaper than asking each route
 			if over, err := dst.Addr().Prefix(bits); err == nil && bits <= dst.Bits() {
-				path.After = append(path.After, routes[over]...)
+				path.After = append(path.After, routes[place{table, over}]...)
 			}
 		}
 		slices.SortFunc(path.After, object.Key.Compare)
 		s.Put(path)
 	}
+}
+
+// vrfTables are the routing tables of VNIs that have a VRF.
+func vrfTables(s *object.Set) map[uint32]uint32 {
+	links := map[string]object.Link{}
+	for _, l := range object.Of[object.Link](*s) {
+		links[l.Name] = l
+	}
+	tables := map[uint32]uint32{}
+	for _, l := range links {
+		if vrf := links[links[l.Master].Master]; l.Type == object.LinkVXLAN && vrf.Table != 0 {
+			tables[l.VNI] = vrf.Table
+		}
+	}
+	return tables
 }
 
 // compare reads reality and computes the difference.
