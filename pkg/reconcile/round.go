@@ -83,6 +83,7 @@ func (c *Controller) plan(ctx context.Context, complete bool) (Round, error) {
 // look takes a snapshot that tells of every routing table that drivers want to
 // make theirs whether it is free.
 func (c *Controller) look(ctx context.Context) (observe.Snapshot, error) {
+	asked := map[uint32]bool{}
 	for {
 		snap, err := c.cfg.Observer.Snapshot(ctx)
 		if err != nil || c.cfg.Look == nil || c.derived.valid && c.derived.snap == snap {
@@ -94,7 +95,11 @@ func (c *Controller) look(ctx context.Context) (observe.Snapshot, error) {
 				tables = append(tables, d.Tables(snap)...)
 			}
 		}
-		if len(tables) == 0 || !c.cfg.Look(ctx, tables) {
+		known := len(asked)
+		for _, t := range tables {
+			asked[t] = true
+		}
+		if len(asked) == known || !c.cfg.Look(ctx, tables) {
 			return snap, nil
 		}
 	}
@@ -127,18 +132,19 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 	return c.compare(ctx, r)
 }
 
-// tiePathsToRoutes restores the one need that matters most and that the ledger
-// does not record: no path without the route that leads there. Tenants may have
-// the same prefix, so an IP Prefix route is tied to the table of its VRF.
+// tiePathsToRoutes restores the needs that matter most and that the ledger does not
+// record: no path without the route that leads there, and none of EVPN without its
+// VNI. Tenants may have the same prefix, so an IP Prefix route is tied to the table
+// of its VRF.
 func tiePathsToRoutes(s *object.Set) {
 	type place struct {
 		table uint32 // of a VRF; 0 for the tables of bridges
 		dst   netip.Prefix
 	}
-	tables := vrfTables(s)
+	overlays := object.Overlays(*s)
 	inVRF := map[uint32]bool{}
-	for _, table := range tables {
-		inVRF[table] = true
+	for _, o := range overlays {
+		inVRF[o.VRF.Table] = o.VRF.Table != 0
 	}
 	routes := map[place][]object.Key{}
 	lengths := map[int]bool{}
@@ -157,9 +163,18 @@ func tiePathsToRoutes(s *object.Set) {
 		dst := path.Value.Key().Prefix
 		var table uint32
 		if p, ok := path.Value.(object.EVPNPath); ok {
-			if table = tables[p.VNI]; p.Type != object.EVPNPrefix || table == 0 {
-				continue // a station of a bridge, or a VNI that the ledger has lost
+			o, known := overlays[p.VNI]
+			if !known { // not to be announced, nor a reason to withdraw it
+				path.Block = &object.Block{Code: object.BlockUnverified, Text: fmt.Sprintf("the devices of VNI %d are not remembered", p.VNI)}
+				s.Put(path)
+				continue
 			}
+			path.After = append(path.After, o.VXLAN.Key(), o.Bridge.Key())
+			if table = o.VRF.Table; p.Type != object.EVPNPrefix || table == 0 {
+				s.Put(path) // of a bridge
+				continue
+			}
+			path.After = append(path.After, o.VRF.Key())
 		}
 		for bits := range lengths { // few: asking each is cheaper than asking each route
 			if over, err := dst.Addr().Prefix(bits); err == nil && bits <= dst.Bits() {
@@ -169,21 +184,6 @@ func tiePathsToRoutes(s *object.Set) {
 		slices.SortFunc(path.After, object.Key.Compare)
 		s.Put(path)
 	}
-}
-
-// vrfTables are the routing tables of VNIs that have a VRF.
-func vrfTables(s *object.Set) map[uint32]uint32 {
-	links := map[string]object.Link{}
-	for _, l := range object.Of[object.Link](*s) {
-		links[l.Name] = l
-	}
-	tables := map[uint32]uint32{}
-	for _, l := range links {
-		if vrf := links[links[l.Master].Master]; l.Type == object.LinkVXLAN && vrf.Table != 0 {
-			tables[l.VNI] = vrf.Table
-		}
-	}
-	return tables
 }
 
 // compare reads reality and computes the difference.

@@ -9,7 +9,8 @@ import (
 )
 
 // TestTiePathsToRoutes: a path needs the routes that lead to it, of its own tenant
-// alone, and a tenant's routes are nothing to a path that is not in a VNI.
+// alone, and the devices of its VNI; where those are not remembered it is not
+// announced. A tenant's routes are nothing to a path that is not in a VNI.
 func TestTiePathsToRoutes(t *testing.T) {
 	var s object.Set
 	for _, line := range []string{
@@ -36,9 +37,9 @@ func TestTiePathsToRoutes(t *testing.T) {
 	}
 	tiePathsToRoutes(&s)
 	want := map[string]string{
-		"evpn type-5 10.0.0.5/32 rd 192.0.2.1:7":                "route 10.0.0.0/26 table 7 metric 0",
+		"evpn type-5 10.0.0.5/32 rd 192.0.2.1:7":                "link br-7, link vrf-7, link vxlan-7, route 10.0.0.0/26 table 7 metric 0",
 		"evpn type-5 10.0.0.5/32 rd 192.0.2.1:9":                "",
-		"evpn type-2 02:00:00:00:00:05 10.0.0.5 rd 192.0.2.1:7": "",
+		"evpn type-2 02:00:00:00:00:05 10.0.0.5 rd 192.0.2.1:7": "link br-7, link vxlan-7",
 		"path ipv4-unicast 10.0.0.5/32":                         "route 10.0.0.0/26 table 201 metric 0",
 	}
 	for _, it := range s.Only(object.KindPath, object.KindEVPN).Sorted() {
@@ -49,6 +50,9 @@ func TestTiePathsToRoutes(t *testing.T) {
 		slices.Sort(needs)
 		if got, name := strings.Join(needs, ", "), it.Value.Key().Text(); got != want[name] {
 			t.Errorf("%s needs %q, want %q", name, got, want[name])
+		}
+		if lost := strings.HasSuffix(it.Value.Key().Text(), ":9"); (it.Block != nil) != lost {
+			t.Errorf("%s is blocked: %v", it.Value.Key().Text(), it.Block)
 		}
 	}
 }

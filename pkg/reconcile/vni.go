@@ -66,31 +66,25 @@ func (c *Controller) VNIs(r Round) []VNI {
 
 // VNIs sorts what a round wants, and what its plan has yet to do, by VNI.
 func (r Round) VNIs() []VNI {
-	links := map[string]object.Link{}
-	for _, l := range object.Of[object.Link](r.Want) {
-		links[l.Name] = l
-	}
 	var out []VNI
 	all := r.Want.Sorted()
-	for _, l := range links {
-		if l.Type == object.LinkVXLAN {
-			v := newVNI(l, links)
-			v.fill(r, all)
-			out = append(out, v)
-		}
+	for _, o := range object.Overlays(r.Want) {
+		v := newVNI(o)
+		v.fill(r, all)
+		out = append(out, v)
 	}
 	slices.SortFunc(out, func(a, b VNI) int { return cmp.Compare(a.VNI, b.VNI) })
 	return out
 }
 
-func newVNI(l object.Link, links map[string]object.Link) VNI {
+func newVNI(o object.Overlay) VNI {
+	l := o.VXLAN
 	v := VNI{
 		VNI: l.VNI, VXLAN: l.Name, Bridge: l.Master, VTEP: l.Local.String(), RDs: []string{}, Targets: []string{}, Imports: []string{}, Legs: []string{},
 		Announced: []string{}, Local: []string{}, Remote: []string{}, VTEPs: []string{}, Stations: []string{}, Unused: []string{}, Missing: []string{},
 	}
-	bridge := links[l.Master]
-	if vrf, ok := links[bridge.Master]; ok {
-		v.VRF, v.Table, v.RouterMAC = vrf.Name, vrf.Table, bridge.MAC.String()
+	if o.VRF.Name != "" {
+		v.VRF, v.Table, v.RouterMAC = o.VRF.Name, o.VRF.Table, o.Bridge.MAC.String()
 	}
 	return v
 }

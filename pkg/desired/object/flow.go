@@ -1,6 +1,10 @@
 package object
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
 
 // Flow is one OpenFlow entry. Match and Actions are written in the canonical
 // form in which ovs-ofctl prints them, so that what is read back compares
@@ -31,6 +35,36 @@ func flowKey(k Key) string {
 
 // Attrs prints cookie and actions.
 func (f Flow) Attrs() string { return fmt.Sprintf("cookie %#x actions %s", f.Cookie, f.Actions) }
+
+// Into is the MAC address that packets are given, that of the device into which the
+// flow hands them; zero if it gives them none.
+func (f Flow) Into() MAC {
+	_, rest, _ := strings.Cut(f.Actions, "mod_dl_dst:")
+	text, _, _ := strings.Cut(rest, ",")
+	mac, err := ParseMAC(text)
+	if err != nil {
+		return MAC{}
+	}
+	return mac
+}
+
+// From is the prefix that packets must come from; invalid if it may be any.
+func (f Flow) From() netip.Prefix {
+	for _, field := range strings.Split(f.Match, ",") {
+		name, text, _ := strings.Cut(field, "=")
+		if name != "nw_src" && name != "ipv6_src" {
+			continue
+		}
+		if addr, err := netip.ParseAddr(text); err == nil {
+			return netip.PrefixFrom(addr, addr.BitLen())
+		}
+		p, err := netip.ParsePrefix(text)
+		if err == nil {
+			return p
+		}
+	}
+	return netip.Prefix{}
+}
 
 // DependsOn is empty: that the bridge exists is for the driver to know.
 func (f Flow) DependsOn() []Key { return nil }

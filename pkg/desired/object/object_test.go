@@ -3,6 +3,7 @@ package object
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -266,5 +267,43 @@ func TestSetAdd(t *testing.T) {
 	}
 	if it, _ = s.Get(route.Key()); len(it.Why) != whyMax {
 		t.Errorf("%d reasons, want %d at most", len(it.Why), whyMax)
+	}
+}
+
+// TestFlowEnds: where a flow hands packets to, and where they come from.
+func TestFlowEnds(t *testing.T) {
+	for _, tt := range []struct{ match, actions, into, from string }{
+		{"ip,in_port=1,dl_src=02:00:00:00:00:01,nw_src=10.0.0.0/26", "mod_dl_dst:02:00:00:00:00:02,strip_vlan,output:7", "02:00:00:00:00:02", "10.0.0.0/26"},
+		{"ipv6,in_port=1,ipv6_src=2001:db8::1", "mod_dl_dst:02:00:00:00:00:02,NORMAL", "02:00:00:00:00:02", "2001:db8::1/128"},
+		{"ip,in_port=1", "NORMAL", "00:00:00:00:00:00", "invalid Prefix"},
+	} {
+		f := Flow{Match: tt.match, Actions: tt.actions}
+		if into, from := f.Into().String(), f.From().String(); into != tt.into || from != tt.from {
+			t.Errorf("%s %s: into %s from %s", tt.match, tt.actions, into, from)
+		}
+	}
+}
+
+// TestOverlays: a VNI is routed or bridged, and may lack what the set lacks.
+func TestOverlays(t *testing.T) {
+	var s Set
+	for _, l := range []Link{
+		{Name: "vrf-7", Type: LinkVRF, Table: 7},
+		{Name: "br-7", Type: LinkBridge, Master: "vrf-7"},
+		{Name: "vxlan-7", Type: LinkVXLAN, VNI: 7, Master: "br-7"},
+		{Name: "vxlan-7b", Type: LinkVXLAN, VNI: 7, Port: 8472},
+		{Name: "br-8", Type: LinkBridge},
+		{Name: "vxlan-8", Type: LinkVXLAN, VNI: 8, Master: "br-8"},
+		{Name: "vxlan-9", Type: LinkVXLAN, VNI: 9, Master: "gone"},
+	} {
+		s.Put(Item{Value: l})
+	}
+	var got []string
+	for vni, o := range Overlays(s) {
+		got = append(got, fmt.Sprintf("%d %s %s %s %d", vni, o.VXLAN.Name, o.Bridge.Name, o.VRF.Name, o.VRF.Table))
+	}
+	slices.Sort(got)
+	if want := []string{"7 vxlan-7 br-7 vrf-7 7", "8 vxlan-8 br-8  0", "9 vxlan-9   0"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -3,7 +3,6 @@ package plan
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -61,22 +60,28 @@ type carriers struct {
 	// vrfs are VRFs by table, bridges those of VNIs, all of whose ports are needed.
 	vrfs    map[uint32]object.Key
 	bridges map[string]object.Key
-	// byVNI are the bridges in which VXLAN devices are; nil until asked for.
-	byVNI map[uint32]string
+	// overlays are the devices of VNIs that are there; nil until asked for.
+	overlays map[uint32]object.Overlay
 	// prefixes are the paths of type 5, by the table of their VRF.
 	prefixes map[uint32][]object.Key
 	// stations are MAC addresses that EVPN paths announce.
 	stations map[object.MAC]object.Key
-	// into are the MAC addresses of devices into which routes lead: flows hand
-	// what comes back to them.
-	into map[string]object.Key
+	// into are the devices into which routes lead, and where to: flows hand them what
+	// comes back.
+	into map[wayBack]object.Key
+}
+
+// wayBack is what a flow hands to a device: everything, or what comes from a prefix.
+type wayBack struct {
+	mac  object.MAC
+	from netip.Prefix
 }
 
 func newCarriers(have object.Set, kept []object.Item) *carriers {
 	c := &carriers{
 		have: have, tables: map[object.Rule]object.Key{}, neighbour: map[object.Key]object.Key{}, devices: map[string]object.Key{},
 		vrfs: map[uint32]object.Key{}, bridges: map[string]object.Key{},
-		prefixes: map[uint32][]object.Key{}, stations: map[object.MAC]object.Key{}, into: map[string]object.Key{},
+		prefixes: map[uint32][]object.Key{}, stations: map[object.MAC]object.Key{}, into: map[wayBack]object.Key{},
 	}
 	for _, it := range kept {
 		c.keep(it.Value)
@@ -98,8 +103,9 @@ func (c *carriers) keep(v object.Value) {
 		if v.Via.IsValid() {
 			first(c.neighbour, object.Neigh{Dev: v.Dev, Addr: v.Via}.Key(), k)
 		}
-		if mac := c.macOf(v.Dev); mac != "" {
-			first(c.into, mac, k)
+		if mac := c.macOf(v.Dev); !mac.IsZero() {
+			first(c.into, wayBack{mac: mac}, k)
+			first(c.into, wayBack{mac, v.Dst}, k)
 		}
 	case object.Link:
 		if v.Type == object.LinkVRF {
@@ -121,29 +127,17 @@ func (c *carriers) keepEVPN(p object.EVPNPath) {
 	if p.Type == object.EVPNMacIP {
 		first(c.stations, p.MAC, k)
 	}
-	name, ok := c.bridgeOf(p.VNI)
+	if c.overlays == nil {
+		c.overlays = object.Overlays(c.have)
+	}
+	o, ok := c.overlays[p.VNI]
 	if !ok {
 		return
 	}
-	first(c.bridges, name, k)
-	bridge, _ := c.link(name)
-	if vrf, ok := c.link(bridge.Master); ok && p.Type == object.EVPNPrefix {
-		c.prefixes[vrf.Table] = append(c.prefixes[vrf.Table], k)
+	first(c.bridges, o.Bridge.Name, k)
+	if p.Type == object.EVPNPrefix {
+		c.prefixes[o.VRF.Table] = append(c.prefixes[o.VRF.Table], k)
 	}
-}
-
-// bridgeOf names the bridge of a VNI.
-func (c *carriers) bridgeOf(vni uint32) (string, bool) {
-	if c.byVNI == nil {
-		c.byVNI = map[uint32]string{}
-		for _, it := range c.have.AllOf(object.KindLink) {
-			if l, ok := it.Value.(object.Link); ok && l.Type == object.LinkVXLAN && l.Master != "" {
-				c.byVNI[l.VNI] = l.Master
-			}
-		}
-	}
-	name, ok := c.byVNI[vni]
-	return name, ok
 }
 
 func (c *carriers) link(name string) (object.Link, bool) {
@@ -155,17 +149,17 @@ func (c *carriers) link(name string) (object.Link, bool) {
 	return l, ok
 }
 
-// macOf is the MAC address of a leg of ours; empty for other devices.
-func (c *carriers) macOf(dev string) string {
+// macOf is the MAC address of a leg of ours; zero for other devices.
+func (c *carriers) macOf(dev string) object.MAC {
 	if l, ok := c.link(dev); ok && l.Type == object.LinkVeth {
-		return l.MAC.String()
+		return l.MAC
 	}
 	if it, ok := c.have.Get(object.OVSPort{Name: dev}.Key()); ok {
-		if p, ok := it.Value.(object.OVSPort); ok && !p.MAC.IsZero() {
-			return p.MAC.String()
+		if p, ok := it.Value.(object.OVSPort); ok {
+			return p.MAC
 		}
 	}
-	return ""
+	return object.MAC{}
 }
 
 // first keeps the lowest key, so that notes do not depend on map order.
@@ -187,9 +181,7 @@ func (c *carriers) carrier(v object.Value) (object.Key, bool) {
 		by, ok := c.neighbour[v.Key()]
 		return by, ok
 	case object.Flow:
-		_, rest, _ := strings.Cut(v.Actions, "mod_dl_dst:")
-		mac, _, _ := strings.Cut(rest, ",")
-		by, ok := c.into[mac]
+		by, ok := c.into[wayBack{v.Into(), v.From()}]
 		return by, ok
 	case object.Link:
 		return c.linkCarrier(v)
@@ -203,7 +195,7 @@ func (c *carriers) carrier(v object.Value) (object.Key, bool) {
 		// On a bridge it answers for what stands in the database now; on the leg of
 		// a VRF it goes with that.
 		by, ok := c.devices[v.Dev]
-		return by, ok && c.macOf(v.Dev) != ""
+		return by, ok && !c.macOf(v.Dev).IsZero()
 	case object.FDB:
 		if l, ok := c.link(v.Dev); ok && l.Type == object.LinkVXLAN {
 			break // a router MAC does not tell who needs it
