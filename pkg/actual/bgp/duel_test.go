@@ -108,8 +108,8 @@ func TestDuelEnds(t *testing.T) {
 		}
 		return state(a) + ", " + state(b)
 	}
-	// Quiet means that neither did anything for as many looks as it took at most
-	// for one to hear of the other.
+	// Quiet means that neither found anything to do in thirty looks in a row, three
+	// seconds; to hear of the other takes a fraction of one.
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	rounds := 0

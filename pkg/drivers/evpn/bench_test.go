@@ -9,20 +9,12 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
 // BenchmarkImports computes a VRF into which 100,000 host routes of 100 VTEPs are
 // imported, out of twice as many.
 func BenchmarkImports(b *testing.B) {
-	world, err := story.Parse("include evpn")
-	if err != nil {
-		b.Fatal(err)
-	}
-	snap, err := world.Snapshot("gw-1")
-	if err != nil {
-		b.Fatal(err)
-	}
+	snap := snapshot(b, "include evpn", "gw-1")
 	learned := &observe.Learned{}
 	for i := range 200_000 {
 		vni := 1001 + i%2

@@ -10,7 +10,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
 // two is a second tenant with the address of the first.
@@ -52,14 +51,7 @@ func TestExplain(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			world, err := story.Parse(tt.story)
-			if err != nil {
-				t.Fatal(err)
-			}
-			snap, err := world.Snapshot(tt.node)
-			if err != nil {
-				t.Fatal(err)
-			}
+			snap := snapshot(t, tt.story, tt.node)
 			driver := evpn.New(config(t, tt.config).cfg)
 			res := desired.Compute(snap, nil, object.Set{}, driver)
 			var got []string
@@ -96,14 +88,7 @@ func TestImports(t *testing.T) {
 		{"no VTEP", "include evpn", "evpn_local_ip: none", "gw-1", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			world, err := story.Parse(tt.story)
-			if err != nil {
-				t.Fatal(err)
-			}
-			snap, err := world.Snapshot(tt.node)
-			if err != nil {
-				t.Fatal(err)
-			}
+			snap := snapshot(t, tt.story, tt.node)
 			if got := evpn.New(config(t, tt.config).cfg).Imports(snap); !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}

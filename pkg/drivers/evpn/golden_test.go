@@ -90,6 +90,26 @@ func scenario(t *testing.T, file string) {
 	}
 }
 
+// testing.TB cannot be had in a property, so this is what both have.
+type fataler interface {
+	Helper()
+	Fatal(...any)
+}
+
+// snapshot is what a node of a story sees.
+func snapshot(t fataler, text, node string) observe.Snapshot {
+	t.Helper()
+	world, err := story.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := world.Snapshot(node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snap
+}
+
 func section(a *txtar.Archive, name string) string {
 	for _, f := range a.Files {
 		if f.Name == name {

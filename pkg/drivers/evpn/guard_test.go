@@ -7,7 +7,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
 // TestGuards: a gateway that cannot be read holds its VNI, and a router MAC that is
@@ -25,14 +24,7 @@ set cr-lrp-gw1 mac "fa:16:3e:74:e6:3b 172.24.4.999/24"`, true},
 		{"multicast", route + "01:00:5e:00:00:01", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			world, err := story.Parse(tt.story)
-			if err != nil {
-				t.Fatal(err)
-			}
-			snap, err := world.Snapshot("gw-1")
-			if err != nil {
-				t.Fatal(err)
-			}
+			snap := snapshot(t, tt.story, "gw-1")
 			res := desired.Compute(snap, nil, object.Set{}, evpn.New(defaultConfig()))
 			if len(res.Skipped) != 1 || res.Skipped[0].Hold != tt.hold {
 				t.Errorf("skipped %v, want one that holds: %t", res.Skipped, tt.hold)
@@ -54,14 +46,7 @@ func TestTables(t *testing.T) {
 		"include evpn\nset cr-lrp-gw1 chassis gw-2":       nil,
 		"include evpn\nset gw1 id neutron_bgpvpn:vni=254": nil, // the kernel's
 	} {
-		world, err := story.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := world.Snapshot("gw-1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		snap := snapshot(t, text, "gw-1")
 		if got := evpn.New(defaultConfig()).Tables(snap); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", text, got, want)
 		}

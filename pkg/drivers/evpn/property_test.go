@@ -15,7 +15,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
 // tenants is a random cloud: each tenant has a VNI of its own and one router; all
@@ -157,14 +156,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 }
 
 func (c *tenants) snapshot(t *rapid.T) observe.Snapshot {
-	world, err := story.Parse(c.text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	snap, err := world.Snapshot("gw-1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	snap := snapshot(t, c.text, "gw-1")
 	return snap
 }
 

@@ -223,6 +223,9 @@ func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, fl
 			}
 			if p.cfg.SubnetMethod {
 				wired(prefix.Masked(), why)
+				v.nets = append(v.nets, prefix.Masked())
+				v.hosts[prefix.Addr()] = true
+				p.providerTenantPorts(lsp.Datapath, prefix, why, func(host netip.Prefix, _ []object.Source) { v.hosts[host.Addr()] = true })
 				continue
 			}
 			wired(hostPrefix(prefix.Addr()), why)

@@ -12,7 +12,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
 // randomStations is a stretched network with stations that are here, elsewhere,
@@ -52,14 +51,7 @@ func randomStations(t *rapid.T) (text string, here map[string]bool, sequence map
 func TestStationsAreInOnePlace(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text, here, sequence := randomStations(t)
-		world, err := story.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := world.Snapshot("cmp-1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		snap := snapshot(t, text, "cmp-1")
 		cfg := defaultConfig()
 		cfg.Networks = []evpn.NetworkConfig{{NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100}, Method: evpn.MethodL2VNI, VNI: 2001}}
 		res := desired.Compute(snap, nil, object.Set{}, evpn.New(cfg))

@@ -3,6 +3,7 @@ package evpn
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -92,6 +93,7 @@ func (p *pass) tenantSubnet(v *vrf, gw *gateway, lrp, lsp *observe.PortBinding, 
 		s = &subnet{prefix: prefix.Masked(), vrf: v, gw: gw, lrp: lrp, why: why, block: block}
 		s.after = []object.Key{object.Neigh{Dev: gw.leg.dev, Addr: via}.Key(), route.Key()}
 		v.subnets = append(v.subnets, s)
+		v.nets = append(v.nets, s.prefix)
 		v.hosts[prefix.Addr()] = true
 		p.subnets[lsp.Datapath] = append(p.subnets[lsp.Datapath], s)
 	}
@@ -130,7 +132,8 @@ func (v *vrf) ledAway(prefix netip.Prefix) (netip.Addr, bool) {
 	if prefix.IsSingleIP() {
 		return prefix.Addr(), v.hosts[prefix.Addr()]
 	}
-	if s := v.nearest(prefix.Addr()); s == nil || s.prefix.Bits() >= prefix.Bits() {
+	inside := func(n netip.Prefix) bool { return n.Contains(prefix.Addr()) && n.Bits() < prefix.Bits() }
+	if !slices.ContainsFunc(v.nets, inside) {
 		return netip.Addr{}, false
 	}
 	var lowest netip.Addr

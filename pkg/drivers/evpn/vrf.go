@@ -44,9 +44,11 @@ type vrf struct {
 	legs     []*leg // of gateways
 	// providers are provider networks in it; a VRF has these or gateways.
 	providers []*provider
-	// subnets are those behind gateways to which the VRF routes, and hosts the
-	// addresses in them that are known to be there.
+	// subnets are those behind gateways of E2; nets are their prefixes and those of
+	// provider networks that are routed as a whole, and hosts the addresses that are
+	// known to be in nets.
 	subnets []*subnet
+	nets    []netip.Prefix
 	hosts   map[netip.Addr]bool
 	// shared are what all paths through a leg stand on, by family.
 	shared map[sharedBy][]object.Key
@@ -76,7 +78,11 @@ func (p *pass) newVRF(vni uint32) (*vrf, string) {
 	v := &vrf{overlay: p.newOverlay(vni, vrfName(vni)), shared: map[sharedBy][]object.Key{}, hosts: map[netip.Addr]bool{}}
 	v.table = vni + p.cfg.TableOffset
 	v.dev = object.Link{Name: vrfName(vni), Type: object.LinkVRF, Table: v.table, Up: true}
-	if why := p.tableTaken(v); why != "" {
+	why := p.tableReserved(v.table)
+	if why == "" {
+		why = p.tableTaken(v)
+	}
+	if why != "" {
 		return nil, fmt.Sprintf("VNI %d cannot have routing table %d: %s; set evpn.table_offset, on every node alike, or choose another VNI", vni, v.table, why)
 	}
 	return v, ""
@@ -90,17 +96,25 @@ func (p *pass) addVRF(v *vrf) {
 	}
 }
 
-// tableTaken says who has the table of a VRF. It is not replaced by another
-// number, because people look for a VNI's routes under the number they know.
-func (p *pass) tableTaken(v *vrf) string {
+// tableReserved says what a routing table is meant for. It is not replaced by
+// another number, because people look for a VNI's routes under the number they know.
+func (p *pass) tableReserved(table uint32) string {
 	switch {
-	case v.table >= 253 && v.table <= 255:
+	case table >= 253 && table <= 255:
 		return "the kernel has it"
-	case v.table >= p.cfg.Expose.TableMin && v.table <= p.cfg.Expose.TableMax:
+	case table >= p.cfg.Expose.TableMin && table <= p.cfg.Expose.TableMax:
 		return fmt.Sprintf("it is in routing.table_range, %d-%d", p.cfg.Expose.TableMin, p.cfg.Expose.TableMax)
-	case slices.Contains(p.networks.Tables(), v.table):
+	case slices.Contains(p.networks.Tables(), table):
 		return "it is that of a provider bridge"
-	case p.host == nil:
+	default:
+		return ""
+	}
+}
+
+// tableTaken says who has the table of a VRF that is not there yet. Who takes that
+// of one that is there is reported only: he must not be able to take a tenant down.
+func (p *pass) tableTaken(v *vrf) string {
+	if p.host == nil {
 		return ""
 	}
 	ours, _ := p.host.Link(v.dev.Name)
@@ -120,9 +134,8 @@ func (p *pass) tableTaken(v *vrf) string {
 		if !live {
 			return "it is that of VRF " + l.Name
 		}
-		// Who comes later must not be able to take a tenant down.
 		p.reportOf(v.vni, "device", l.Name, observe.SkipConflict,
-			"it is a VRF with routing table %d, which is that of %s already: its traffic gets into VNI %d; delete it", v.table, ours.Name, v.vni)
+			"it is a VRF with routing table %d, which is that of %s already: its traffic gets into VNI %d; delete it", v.table, v.dev.Name, v.vni)
 	}
 	return ""
 }

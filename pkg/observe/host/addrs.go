@@ -43,7 +43,8 @@ func (s *Source) readAddrs(ctx context.Context) error {
 			return fmt.Errorf("read addresses: %w", err)
 		}
 		for _, a := range rows {
-			fresh[a] = len(fresh)
+			fresh[a] = s.places
+			s.places++
 		}
 	}
 	s.addrs = fresh
@@ -56,21 +57,18 @@ func (s *Source) noteAddress(m rtnl.Message) {
 	case !ok:
 	case m.Type == unix.RTM_NEWADDR:
 		if _, known := s.addrs[a]; !known { // the kernel, too, puts a new one behind the others
-			last := -1
-			for _, place := range s.addrs {
-				last = max(last, place)
-			}
-			s.addrs[a] = last + 1
+			s.addrs[a] = s.places
+			s.places++
 		}
 	default:
 		delete(s.addrs, a)
 	}
 }
 
-// addresses lists them by device, family, and in the kernel's order, in which an address
-// that is added does not become the first one, without those of devices that
-// are not known, and without host prefixes but those of lo and of the device of
-// our VTEP. The caller holds mu.
+// addresses lists them by device, family, and in the kernel's order, in which an
+// address that is added does not become the first one, without those of devices
+// that are not known, and without host prefixes but those of lo and of the device
+// of our VTEP. The caller holds mu.
 func (s *Source) addresses() []observe.DeviceAddress {
 	var out []observe.DeviceAddress
 	for _, a := range slices.SortedFunc(maps.Keys(s.addrs), func(a, b address) int { return cmp.Compare(s.addrs[a], s.addrs[b]) }) {

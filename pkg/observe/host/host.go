@@ -83,8 +83,9 @@ type Source struct {
 	mu    sync.Mutex
 	conn  *rtnl.Conn
 	links map[int]observe.Link
-	// addrs have their place in the kernel's order.
+	// addrs have their place in the kernel's order; places is the next one.
 	addrs  map[address]int
+	places int
 	tables []observe.RoutingTable
 	state  *observe.Host
 	lost   bool // a notification was lost and the links have not been read again

@@ -49,11 +49,11 @@ func (s *Source) Refresh(ctx context.Context) error {
 func (s *Source) Look(ctx context.Context, tables []uint32) (bool, error) {
 	s.refresh.Lock()
 	defer s.refresh.Unlock()
-	s.dropLooked()
+	ours := s.dropLooked()
 	var fresh []uint32
 	for _, t := range tables {
 		inRange := t >= s.cfg.TableRange[0] && t <= s.cfg.TableRange[1]
-		if !inRange && !slices.Contains(s.looked, t) && !slices.Contains(fresh, t) {
+		if !inRange && !ours[t] && !slices.Contains(s.looked, t) && !slices.Contains(fresh, t) {
 			fresh = append(fresh, t)
 		}
 	}
@@ -72,18 +72,19 @@ func (s *Source) Look(ctx context.Context, tables []uint32) (bool, error) {
 	return true, nil
 }
 
-// dropLooked forgets tables that a VRF of ours has. What others put into them from
+// dropLooked forgets tables that a VRF of ours has, and returns those. What others put into them from
 // then on goes into our VRF, whether we know of it or not.
-func (s *Source) dropLooked() {
+func (s *Source) dropLooked() (ours map[uint32]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ours := map[uint32]bool{}
+	ours = map[uint32]bool{}
 	for _, l := range s.links {
 		if l.Table != 0 && l.Ours {
 			ours[l.Table] = true
 		}
 	}
 	s.looked = slices.DeleteFunc(s.looked, func(t uint32) bool { return ours[t] })
+	return ours
 }
 
 // mergeTables lists every table that has a name or is foreign, by number. A

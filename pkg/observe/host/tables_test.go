@@ -119,6 +119,12 @@ func TestLook(t *testing.T) {
 	if look(1001, 1002, 203) {
 		t.Error("another look found out more")
 	}
+	s.mu.Lock() // not every kernel has VRFs
+	s.links[99] = observe.Link{Name: "vrf-7", Table: 1004, Ours: true}
+	s.mu.Unlock()
+	if look(1004) {
+		t.Error("looked into the table of a VRF of ours")
+	}
 	l.ip("route flush table 1001")
 	l.ip("route add 10.0.0.0/8 dev a0 table 1003 proto static")
 	if err := s.Refresh(t.Context()); err != nil {
