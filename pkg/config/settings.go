@@ -1,0 +1,153 @@
+// Package config turns what an operator writes (a YAML file, flags, environment
+// variables) into typed [Settings], once. Everything behind it takes typed
+// values: no other package parses a setting.
+//
+// It refuses to open connections or to ask the kernel anything: what a setting
+// leaves to the Open_vSwitch database is resolved by package agent.
+//
+// Read next: [Load].
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Settings is the whole configuration of one node, checked and typed. It is a
+// value: a reload makes a new one and compares. The comment of each field names
+// its key in the file.
+type Settings struct {
+	// Chassis is the system-id of this node; empty takes external_ids:system-id of
+	// the Open_vSwitch database (chassis).
+	Chassis string
+	// Drivers are the canonical names of the drivers to run, in order (drivers).
+	Drivers []string
+	// StateFile is the path of the bbolt file (state), Socket that of the control
+	// socket (socket).
+	StateFile, Socket string
+	// Log says what is logged, and how (log).
+	Log Log
+	// AuditInterval is the period of complete reads; 0 turns them off
+	// (reconcile_interval).
+	AuditInterval time.Duration
+	// StartupGrace is how long a fresh process waits for its first snapshot before
+	// it announces what the ledger recorded last; 0 waits for ever (startup_grace).
+	StartupGrace time.Duration
+	// OpenVSwitch is the local Open vSwitch (ovsdb_connection and others).
+	OpenVSwitch OpenVSwitch
+	// Southbound and Northbound are the databases of OVN (ovn_sb_*, ovn_nb_*).
+	Southbound, Northbound Database
+	// UseNorthbound says that a driver needs the Northbound database
+	// (require_snat_disabled_for_tenant_networks).
+	UseNorthbound bool
+	// ProbeInterval is the silence after which a connection to a database of OVN is
+	// probed; 0 turns probes off (ovn_sb_probe_interval).
+	ProbeInterval time.Duration
+	// BGP is our speaker and its neighbours (bgp).
+	BGP BGP
+	// Learn says which announcements of neighbours become routes (learn).
+	Learn Learn
+	// Routing are the numbers that mark what is ours in the kernel (routing).
+	Routing Routing
+	// Flows are the numbers that mark our OpenFlow entries (flows).
+	Flows Flows
+	// VTEPDevice is the device whose first IPv4 address VXLAN is sent from (evpn_nic).
+	VTEPDevice string
+	// Fuse holds mass withdrawals (fuse).
+	Fuse Fuse
+	// MetricsListen is ADDRESS:PORT for Prometheus; empty listens nowhere
+	// (metrics.listen).
+	MetricsListen string
+}
+
+// Log is the key log.
+type Log struct {
+	Level slog.Level
+	// JSON says that records are JSON instead of text (log.format).
+	JSON bool
+}
+
+// OpenVSwitch says how the local Open vSwitch is reached.
+type OpenVSwitch struct {
+	// Endpoint is unix:/path, tcp:IP:PORT or ssl:IP:PORT (ovsdb_connection).
+	Endpoint string
+	// Timeout bounds one attempt to read the database (ovsdb_connection_timeout).
+	Timeout time.Duration
+	// RunDir holds the management sockets of bridges; empty is the default of Open
+	// vSwitch (ovs_rundir).
+	RunDir string
+}
+
+// Database says how a database of OVN is reached.
+type Database struct {
+	// Remotes are unix:/path, tcp:IP:PORT or ssl:IP:PORT; none takes those that the
+	// Open_vSwitch database names.
+	Remotes []string
+	// Key, Certificate and CA are paths of PEM files for ssl: remotes.
+	Key, Certificate, CA string
+}
+
+// BGP is the key bgp.
+type BGP struct {
+	AS uint32
+	// RouterID is our BGP identifier; invalid takes the first IPv4 ovn-encap-ip.
+	RouterID netip.Addr
+	// Speaker is the socket of the process that holds the sessions, unix:/path;
+	// empty: this process holds them.
+	Speaker string
+	// Listen is the address to listen on; invalid is all. ListenPort is -1 not to
+	// listen.
+	Listen     netip.Addr
+	ListenPort int32
+	// RestartTime is how long peers keep our routes while we restart (RFC 4724
+	// section 3); 0 turns graceful restart off. DeferralTime is how long we wait for
+	// the peers' End-of-RIB after a restart.
+	RestartTime, DeferralTime time.Duration
+	// Peers are the neighbours, in the order of the file.
+	Peers []object.Peer
+}
+
+// Learn is the key learn.
+type Learn struct {
+	// Accept are the prefixes that may become routes in the main table; none learns
+	// nothing.
+	Accept []observe.PrefixRange
+}
+
+// Routing is the key routing.
+type Routing struct {
+	// TableLow and TableHigh bound the routing tables that may be taken, both
+	// included (table_range).
+	TableLow, TableHigh uint32
+	// RulePriority is that of the one ip rule a bridge.
+	RulePriority uint32
+	// RouteProtocol and RuleProtocol are rtm_protocol and FRA_PROTOCOL of what is
+	// ours.
+	RouteProtocol, RuleProtocol uint8
+	// TableFiles name routing tables, as iproute2 reads them; *.conf in FILE.d counts
+	// too (tables_files).
+	TableFiles []string
+}
+
+// Flows is the key flows.
+type Flows struct {
+	// Manage says that OpenFlow entries are installed.
+	Manage bool
+	// Cookie marks our flows.
+	Cookie uint64
+}
+
+// Fuse is the key fuse.
+type Fuse struct {
+	// Share is the share of paths, 0 to 1, that vanished rows may withdraw at once; 0
+	// turns the fuse off. Least is the number of withdrawals below which it never
+	// holds.
+	Share float64
+	Least int
+	// Hold is how long a mass withdrawal must persist before it is applied.
+	Hold time.Duration
+}
