@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -44,7 +45,7 @@ func (r *Reader) Of(k object.Kind) (Backend, bool) {
 // read leaves its kinds out, and the error, which lists all such backends,
 // names them: nothing of those kinds may be planned.
 func (r *Reader) Read(ctx context.Context, f Focus) (have object.Set, unread []object.Kind, err error) {
-	var errs *multierror.Error
+	errs := &multierror.Error{ErrorFormat: joined}
 	sets := make([]object.Set, 0, len(r.backends))
 	for _, b := range r.backends {
 		s, err := b.Read(ctx, f)
@@ -58,9 +59,19 @@ func (r *Reader) Read(ctx context.Context, f Focus) (have object.Set, unread []o
 	return object.Union(sets...), unread, errs.ErrorOrNil()
 }
 
+// joined prints several errors in one line: the library's default is a bulleted
+// list, which breaks logs.
+func joined(errs []error) string {
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
 // Close closes every backend and returns what went wrong.
 func (r *Reader) Close() error {
-	var errs *multierror.Error
+	errs := &multierror.Error{ErrorFormat: joined}
 	for _, b := range r.backends {
 		if err := b.Close(); err != nil {
 			errs = multierror.Append(errs, fmt.Errorf("close %s: %w", b.Name(), err))

@@ -69,8 +69,8 @@ func (m *Metric) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// JSON renders a value as one flat object: kind, key, the value's own fields
-// and why. It is the form of `desired -o json`.
+// JSON renders a value as one flat object: kind, key, the value's own fields,
+// why, and line, the value as a printed plan shows it. It is the form of `desired -o json`.
 func JSON(v Value, why []Source) (json.RawMessage, error) {
 	head, err := json.Marshal(struct {
 		Kind Kind   `json:"kind"`
@@ -84,8 +84,9 @@ func JSON(v Value, why []Source) (json.RawMessage, error) {
 		return nil, fmt.Errorf("encode %s: %w", v.Key().Text(), err)
 	}
 	tail, err := json.Marshal(struct {
-		Why []string `json:"why"`
-	}{Phrases(why)})
+		Why  []string `json:"why"`
+		Line string   `json:"line"`
+	}{Phrases(why), Text(v)})
 	if err != nil {
 		return nil, fmt.Errorf("encode sources of %s: %w", v.Key().Text(), err)
 	}

@@ -1,0 +1,178 @@
+package control
+
+import (
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+)
+
+// Explanation is the answer to why an address is or is not announced.
+type Explanation struct {
+	Version int `json:"version"`
+	reconcile.Explanation
+}
+
+// Audit is the answer of an audit.
+type Audit struct {
+	Version int  `json:"version"`
+	Drift   Plan `json:"drift"`
+	// Repaired says that the differences were to be mended, Failed which were not.
+	Repaired bool     `json:"repaired"`
+	Failed   []string `json:"failed"`
+}
+
+// Reload is the answer of a reload.
+type Reload struct {
+	Version int `json:"version"`
+	// Changed are the keys of the configuration whose values differ.
+	Changed []string `json:"changed"`
+	// Plan is what a dry run would lead to; nil where the reload took place.
+	Plan *Plan `json:"plan,omitempty"`
+}
+
+// Status is one screen: is the node well, and if not, what is wrong and what to
+// do.
+type Status struct {
+	Version  int       `json:"version"`
+	Healthy  bool      `json:"healthy"`
+	Problems []Problem `json:"problems"`
+	Chassis  string    `json:"chassis"`
+	Program  string    `json:"program"`
+	Started  time.Time `json:"started"`
+	Sources  []Source  `json:"sources"`
+	Peers    []Peer    `json:"peers"`
+	Counts   []Count   `json:"counts"`
+	// NotAsWanted are the objects that differ from the desired state, Filtered those
+	// that the export filter keeps back, as lines.
+	NotAsWanted []string       `json:"not_as_wanted"`
+	Filtered    []string       `json:"filtered_by_policy"`
+	Skipped     []observe.Skip `json:"skipped"`
+	// Rounds counts rounds, EmptyRounds those that changed nothing, Audits those that
+	// read everything.
+	Rounds      uint64 `json:"rounds"`
+	EmptyRounds uint64 `json:"empty_rounds"`
+	Audits      uint64 `json:"audits"`
+	Steps       uint64 `json:"steps"`
+	FailedSteps uint64 `json:"failed_steps"`
+	// StateWrites counts transactions of the state file.
+	StateWrites uint64     `json:"state_writes"`
+	LastRound   *RoundTime `json:"last_round"`
+	LastChange  *RoundTime `json:"last_change"`
+	// Frozen says why deletions are suspended; empty if they are not.
+	Frozen string `json:"frozen,omitempty"`
+	// ShadowedBy are rules of others that come before ours: a packet that one of them
+	// matches never reaches our tables.
+	ShadowedBy []string `json:"shadowed_by"`
+}
+
+// Problem is something to act on.
+type Problem struct {
+	// Code is stable and meant for scripts; docs/glossary.md has all of them.
+	Code string `json:"code"`
+	Text string `json:"text"`
+	// Try is a command or a place to look; empty if there is none.
+	Try string `json:"try,omitempty"`
+}
+
+// Source is a database and how the connection to it is.
+type Source struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Text string `json:"text"`
+}
+
+// Count says how many objects of a kind are desired and how many are there.
+type Count struct {
+	Kind   object.Kind `json:"kind"`
+	Wanted int         `json:"wanted"`
+	Have   int         `json:"have"`
+}
+
+// RoundTime is when a round was and how long it took.
+type RoundTime struct {
+	At time.Time `json:"at"`
+	// Took is a duration as Go prints it, such as 1.5ms.
+	Took    string `json:"took"`
+	Summary string `json:"summary,omitempty"`
+}
+
+// Peer is how the session with a neighbour is.
+type Peer struct {
+	Address string `json:"address"`
+	AS      uint32 `json:"as"`
+	// State is the name of RFC 4271 section 8.2.2, such as Established.
+	State string `json:"state"`
+	// Since is when the session came up or, if it is not, went down.
+	Since time.Time `json:"since"`
+	// LocalAddress is our end of an established session: the next hop.
+	LocalAddress string `json:"local_address,omitempty"`
+	// RouterID is the neighbour's BGP Identifier.
+	RouterID string `json:"router_id,omitempty"`
+	// HoldTime is the negotiated hold time in seconds.
+	HoldTime uint16 `json:"hold_time,omitempty"`
+	// Graceful says that both ends support graceful restart (RFC 4724).
+	Graceful bool `json:"graceful_restart"`
+	// RestartTime is how long, in seconds, the neighbour asks to be waited for.
+	RestartTime uint16 `json:"restart_time,omitempty"`
+	// Flaps counts how often the session was lost.
+	Flaps    uint32       `json:"flaps"`
+	Families []PeerFamily `json:"families"`
+	// LastError says in words why the session is not up, or last went down.
+	LastError   string    `json:"last_error,omitempty"`
+	LastErrorAt time.Time `json:"last_error_at,omitzero"`
+}
+
+// Established is the state of a session in which paths are exchanged.
+const Established = "Established"
+
+// PeerFamily counts the prefixes of one family on one session.
+type PeerFamily struct {
+	Family object.Family `json:"family"`
+	// Negotiated says that the neighbour takes the family (RFC 4760).
+	Negotiated bool   `json:"negotiated"`
+	Sent       uint64 `json:"sent"`
+	Received   uint64 `json:"received"`
+	Accepted   uint64 `json:"accepted"`
+}
+
+// EVPN is the answer to which VNIs a node has.
+type EVPN struct {
+	Version int   `json:"version"`
+	VNIs    []VNI `json:"vnis"`
+}
+
+// VNI is what a node wants of one VXLAN network identifier, and what is missing
+// of it.
+type VNI struct {
+	VNI    uint32 `json:"vni"`
+	VXLAN  string `json:"vxlan"`
+	Bridge string `json:"bridge"`
+	// VRF and Table are those of an L3VNI; empty and 0 for a stretched network.
+	VRF   string `json:"vrf,omitempty"`
+	Table uint32 `json:"table,omitempty"`
+	// VTEP is our own address, RouterMAC that of the bridge in a VRF.
+	VTEP      string `json:"vtep"`
+	RouterMAC string `json:"router_mac,omitempty"`
+	// RDs and Targets are those of what is announced, Imports the targets of what is
+	// taken in.
+	RDs     []string `json:"rds"`
+	Targets []string `json:"route_targets"`
+	Imports []string `json:"import_targets"`
+	// Legs are the devices that lead to provider bridges.
+	Legs []string `json:"legs"`
+	// Announced are the NLRI of our paths, Local the local routes of the VRF, Remote
+	// those that lead to other VTEPs.
+	Announced []string `json:"announced"`
+	Local     []string `json:"local"`
+	Remote    []string `json:"remote"`
+	// VTEPs are the others, with their router MACs or as flooding entries; Stations
+	// are MAC addresses of a stretched network and where they are.
+	VTEPs    []string `json:"vteps"`
+	Stations []string `json:"stations"`
+	// Unused are rows and routes of the VNI that could not be used, with the reason.
+	Unused []string `json:"unused"`
+	// Missing are objects that differ from the desired state, with the reason.
+	Missing []string `json:"missing"`
+}

@@ -1,0 +1,144 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// ErrNoController says that nobody answers on the control socket. Every other
+// error of a [Client] is the controller's answer or trouble with the socket.
+var ErrNoController = errors.New("no controller is running")
+
+// Client asks the controller that listens on a socket. It is a [Controller].
+type Client struct {
+	socket string
+	http   http.Client
+}
+
+// NewClient returns a client for the control socket at path. Nothing is opened
+// before the first question.
+func NewClient(path string) *Client {
+	c := &Client{socket: path}
+	c.http.Transport = &http.Transport{
+		DisableKeepAlives: true, // a command asks once
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", path)
+		},
+	}
+	return c
+}
+
+// Running reports whether a controller answers.
+func (c *Client) Running(ctx context.Context) (bool, error) {
+	_, err := c.Status(ctx)
+	if errors.Is(err, ErrNoController) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Status asks for [Controller.Status].
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return ask[Status](ctx, c, http.MethodGet, "status", nil)
+}
+
+// Plan asks for [Service.Plan].
+func (c *Client) Plan(ctx context.Context) (Plan, error) {
+	return ask[Plan](ctx, c, http.MethodGet, "plan", nil)
+}
+
+// Desired asks for [Service.Desired].
+func (c *Client) Desired(ctx context.Context) (Desired, error) {
+	return ask[Desired](ctx, c, http.MethodGet, "desired", nil)
+}
+
+// Explain asks for [Service.Explain].
+func (c *Client) Explain(ctx context.Context, target string) (Explanation, error) {
+	return ask[Explanation](ctx, c, http.MethodGet, "explain", url.Values{"target": {target}})
+}
+
+// EVPN asks for [Service.EVPN].
+func (c *Client) EVPN(ctx context.Context, vni uint32) (EVPN, error) {
+	query := url.Values{}
+	if vni != 0 {
+		query.Set("vni", strconv.FormatUint(uint64(vni), 10))
+	}
+	return ask[EVPN](ctx, c, http.MethodGet, "evpn", query)
+}
+
+// Audit asks for [Service.Audit].
+func (c *Client) Audit(ctx context.Context, repair bool) (Audit, error) {
+	return ask[Audit](ctx, c, method(repair), "audit", nil)
+}
+
+// Reload asks for [Controller.Reload].
+func (c *Client) Reload(ctx context.Context, dryRun bool) (Reload, error) {
+	return ask[Reload](ctx, c, method(!dryRun), "reload", nil)
+}
+
+// Snapshot asks for [Service.Snapshot].
+func (c *Client) Snapshot(ctx context.Context) ([]byte, error) {
+	return c.get(ctx, http.MethodGet, "snapshot", nil)
+}
+
+// method is that of a question that changes something, or of one that does not.
+func method(changes bool) string {
+	if changes {
+		return http.MethodPost
+	}
+	return http.MethodGet
+}
+
+// ask asks a question and reads the answer.
+func ask[T any](ctx context.Context, c *Client, method, name string, query url.Values) (T, error) {
+	var v T
+	raw, err := c.get(ctx, method, name, query)
+	if err != nil {
+		return v, err
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return v, fmt.Errorf("answer of the controller on %s cannot be read: %w", c.socket, err)
+	}
+	return v, nil
+}
+
+// get asks a question and returns the answer as it came.
+func (c *Client) get(ctx context.Context, method, name string, query url.Values) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://bgp-ovn/v1/"+name+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	switch {
+	case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("%w (control socket %s)", ErrNoController, c.socket)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("control socket %s: permission denied; run as root or join the socket's group", c.socket)
+	case err != nil:
+		return nil, fmt.Errorf("ask the controller on %s: %w", c.socket, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if api := resp.Header.Get(headerAPI); api != protocolAPI {
+		return nil, fmt.Errorf("control socket %s is not answered by a bgp-ovn of this version: "+
+			"use the command of the version that runs, or restart the controller", c.socket)
+	}
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of the controller on %s: %w", c.socket, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the controller says: %s", strings.TrimRight(string(raw), "\n"))
+	}
+	return raw, nil
+}

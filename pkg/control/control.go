@@ -1,0 +1,46 @@
+// Package control is the API of the control socket: typed requests and answers,
+// JSON over HTTP on a unix socket, a server for the running controller and a
+// client for commands. The same answers are computed by commands that run
+// without a controller, on the databases or on a snapshot file, so that a
+// command does not know who answered it.
+//
+// It refuses to compute anything: an answer comes from a [Service]. It prints
+// nothing: package view does.
+//
+// Read next: [Service], answers.go, then server.go and client.go.
+package control
+
+import "context"
+
+// Version is that of the JSON form of all answers. Fields may be added under the
+// same version; the meaning of a field does not change.
+const Version = 1
+
+// Service is what can be asked of a node. [Client] asks the running controller;
+// package agent has the controller itself and forms of a node that compute
+// without one.
+type Service interface {
+	// Plan is the difference between what is desired and what is.
+	Plan(ctx context.Context) (Plan, error)
+	// Desired is everything that the node should have, and why.
+	Desired(ctx context.Context) (Desired, error)
+	// Explain says why an IP address is or is not announced from here.
+	Explain(ctx context.Context, target string) (Explanation, error)
+	// EVPN tells of one VNI (1 to 16777215), or of all with 0. Nothing known of the
+	// one asked for is an error.
+	EVPN(ctx context.Context, vni uint32) (EVPN, error)
+	// Audit reads everything and reports what differs; with repair it mends that.
+	Audit(ctx context.Context, repair bool) (Audit, error)
+	// Snapshot is the form of a snapshot file (package observe/file).
+	Snapshot(ctx context.Context) ([]byte, error)
+}
+
+// Controller is what only a running controller can answer besides.
+type Controller interface {
+	Service
+	// Status says whether the node is well, and if not, what is wrong.
+	Status(ctx context.Context) (Status, error)
+	// Reload takes up the configuration; with dryRun it only says what that would
+	// lead to.
+	Reload(ctx context.Context, dryRun bool) (Reload, error)
+}

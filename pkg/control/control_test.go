@@ -1,0 +1,317 @@
+package control_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+)
+
+// canned answers every question with what it holds, and records what it was
+// asked.
+type canned struct {
+	status  control.Status
+	plan    control.Plan
+	desired control.Desired
+	explain control.Explanation
+	evpn    control.EVPN
+	audit   control.Audit
+	reload  control.Reload
+	err     error
+
+	mu    sync.Mutex
+	asked []any
+}
+
+func (c *canned) note(what ...any) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = append(c.asked, what...)
+	return c.err
+}
+
+func (c *canned) Status(context.Context) (control.Status, error) { return c.status, c.note("status") }
+func (c *canned) Plan(context.Context) (control.Plan, error)     { return c.plan, c.note("plan") }
+func (c *canned) Desired(context.Context) (control.Desired, error) {
+	return c.desired, c.note("desired")
+}
+func (c *canned) Snapshot(context.Context) ([]byte, error) {
+	return []byte("{\"rows\": 1}\n"), c.note("snapshot")
+}
+
+func (c *canned) Explain(_ context.Context, target string) (control.Explanation, error) {
+	return c.explain, c.note("explain", target)
+}
+
+func (c *canned) EVPN(_ context.Context, vni uint32) (control.EVPN, error) {
+	return c.evpn, c.note("evpn", vni)
+}
+
+func (c *canned) Audit(_ context.Context, repair bool) (control.Audit, error) {
+	return c.audit, c.note("audit", repair)
+}
+
+func (c *canned) Reload(_ context.Context, dryRun bool) (control.Reload, error) {
+	return c.reload, c.note("reload", dryRun)
+}
+
+func sample() *canned {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	p := control.Plan{
+		Version: 1, Summary: "1 to create",
+		Ops: []control.Step{{
+			Verb: "create", Kind: "path", Key: "ipv4-unicast 192.0.2.7/32", Before: json.RawMessage("null"),
+			After: json.RawMessage(`{"med":null}`), Needs: []string{"route x"}, Why: []string{}, Line: "+ path ...",
+		}},
+		Notes: []control.Note{{Kind: "flow", Key: "br-ex", Code: object.BlockUnmanaged, Intentional: true, Why: []string{}, Line: "! flow"}},
+	}
+	var d control.Desired
+	if err := json.Unmarshal([]byte(`{"version":1,"chassis":"hv1","objects":[{"kind":"path","key":"k","why":["a row"],"line":"path k"}],
+		"skipped":[{"table":"Port_Binding","row":"vm","code":"unreadable","text":"mac"}]}`), &d); err != nil {
+		panic(err)
+	}
+	return &canned{
+		plan: p, desired: d,
+		status: control.Status{
+			Version: 1, Healthy: true, Problems: []control.Problem{{Code: "peer-down", Text: "t", Try: "y"}}, Started: at,
+			Sources: []control.Source{{Name: "OVN_Southbound", OK: true, Text: "x"}},
+			Peers: []control.Peer{{
+				Address: "192.0.2.1", AS: 65000, State: control.Established, Since: at,
+				Families: []control.PeerFamily{{Family: object.IPv4Unicast, Negotiated: true, Sent: 3}},
+			}},
+			Counts: []control.Count{{Kind: object.KindRoute, Wanted: 2, Have: 1}}, NotAsWanted: []string{"a"}, Filtered: []string{},
+			Skipped: []observe.Skip{{Table: "Port_Binding", Row: "vm", Code: "unreadable"}}, ShadowedBy: []string{},
+			LastRound: &control.RoundTime{At: at, Took: "1ms", Summary: "s"},
+		},
+		explain: control.Explanation{Version: 1, Explanation: reconcile.Explanation{Advertised: true, Chassis: []string{"hv1"}}},
+		evpn:    control.EVPN{Version: 1, VNIs: []control.VNI{{VNI: 7, Legs: []string{"a - b"}}}},
+		audit:   control.Audit{Version: 1, Drift: p, Repaired: true, Failed: []string{"f"}},
+		reload:  control.Reload{Version: 1, Changed: []string{"bgp.peers"}, Plan: &p},
+	}
+}
+
+// serve runs a server until the test ends and returns the socket's path.
+func serve(t *testing.T, c control.Controller) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "ctl") // short, for the address of a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "run", "control.sock")
+	l, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		control.Serve(ctx, l, c, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the socket stays behind: %v", err)
+		}
+		os.RemoveAll(dir)
+	})
+	return path
+}
+
+// Every answer arrives as it was given, and every question with its arguments.
+func TestRoundTrip(t *testing.T) {
+	want := sample()
+	c := control.NewClient(serve(t, want))
+	ctx := t.Context()
+	got := &canned{}
+	var raw []byte
+	for name, err := range map[string]error{
+		"status":   func() (err error) { got.status, err = c.Status(ctx); return }(),
+		"plan":     func() (err error) { got.plan, err = c.Plan(ctx); return }(),
+		"desired":  func() (err error) { got.desired, err = c.Desired(ctx); return }(),
+		"explain":  func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return }(),
+		"evpn":     func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return }(),
+		"audit":    func() (err error) { got.audit, err = c.Audit(ctx, true); return }(),
+		"reload":   func() (err error) { got.reload, err = c.Reload(ctx, true); return }(),
+		"snapshot": func() (err error) { raw, err = c.Snapshot(ctx); return }(),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	asked := map[any]bool{}
+	for _, a := range want.asked {
+		asked[a] = true
+	}
+	for _, a := range []any{"192.0.2.7", uint32(7), true} {
+		if !asked[a] {
+			t.Errorf("the server was never asked with %v", a)
+		}
+	}
+	if asked[false] {
+		t.Error("repair or dryRun got lost")
+	}
+	if string(raw) != "{\"rows\": 1}\n" {
+		t.Errorf("snapshot: %q", raw)
+	}
+	got.asked, want.asked = nil, nil
+	for i, pair := range [][2]any{
+		{got.status, want.status}, {got.plan, want.plan}, {got.desired, want.desired}, {got.explain, want.explain},
+		{got.evpn, want.evpn}, {got.audit, want.audit}, {got.reload, want.reload},
+	} {
+		if !reflect.DeepEqual(pair[0], pair[1]) {
+			t.Errorf("answer %d:\ngot  %+v\nwant %+v", i, pair[0], pair[1])
+		}
+	}
+}
+
+// What does not repair and what does not reload is a GET: it changes nothing.
+func TestQuestionsThatChangeNothing(t *testing.T) {
+	c := sample()
+	var methods []string
+	dir := t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := control.Handler(c)
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		methods = append(methods, r.Method)
+		h.ServeHTTP(w, r)
+	})}
+	go func() { _ = srv.Serve(l) }()
+	defer srv.Close()
+	client := control.NewClient(filepath.Join(dir, "s"))
+	for _, err := range []error{
+		func() error { _, err := client.Audit(t.Context(), false); return err }(),
+		func() error { _, err := client.Audit(t.Context(), true); return err }(),
+		func() error { _, err := client.Reload(t.Context(), true); return err }(),
+		func() error { _, err := client.Reload(t.Context(), false); return err }(),
+		func() error { _, err := client.EVPN(t.Context(), 0); return err }(),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if got, want := strings.Join(methods, " "), "GET POST GET POST GET"; got != want {
+		t.Errorf("methods %s, want %s", got, want)
+	}
+	if got, want := c.asked, []any{"audit", false, "audit", true, "reload", true, "reload", false, "evpn", uint32(0)}; !reflect.DeepEqual(got, want) {
+		t.Errorf("asked %v, want %v", got, want)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	c := sample()
+	c.err = errors.New("the database is away")
+	path := serve(t, c)
+	if _, err := control.NewClient(path).Plan(t.Context()); err == nil || err.Error() != "the controller says: the database is away" {
+		t.Errorf("an error of the controller: %v", err)
+	}
+	if running, err := control.NewClient(path).Running(t.Context()); running || err == nil {
+		t.Errorf("a controller that cannot answer: running %t, %v", running, err)
+	}
+	gone := filepath.Join(t.TempDir(), "none.sock")
+	_, err := control.NewClient(gone).Status(t.Context())
+	if !errors.Is(err, control.ErrNoController) || !strings.Contains(err.Error(), gone) {
+		t.Errorf("without a socket: %v", err)
+	}
+	if running, err := control.NewClient(gone).Running(t.Context()); running || err != nil {
+		t.Errorf("without a socket: running %t, %v", running, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := control.NewClient(path).Plan(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a question that was given up: %v", err)
+	}
+}
+
+// A killed controller leaves its socket behind.
+func TestDeadSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	if _, err := control.NewClient(path).Status(t.Context()); !errors.Is(err, control.ErrNoController) {
+		t.Errorf("a socket without a listener: %v", err)
+	}
+	again, err := control.Listen(path)
+	if err != nil {
+		t.Fatalf("the socket of a killed controller is in the way: %v", err)
+	}
+	defer again.Close()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v, %v, want 0660", info.Mode(), err)
+	}
+	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), "another bgp-ovn answers there") {
+		t.Errorf("a second controller: %v", err)
+	}
+}
+
+// What is not a socket is never removed.
+func TestListenLeavesFilesAlone(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "precious")
+	if err := os.WriteFile(file, []byte("data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, dir} {
+		if l, err := control.Listen(path); err == nil {
+			l.Close()
+			t.Errorf("%s: listened", path)
+		}
+	}
+	if raw, err := os.ReadFile(file); err != nil || string(raw) != "data" {
+		t.Errorf("the file: %q, %v", raw, err)
+	}
+	if _, err := control.Listen(filepath.Join(file, "below", "s")); err == nil {
+		t.Error("listened below a file")
+	}
+}
+
+// Another program, or a controller of another version, is not taken for ours.
+func TestForeignServer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })}
+	go func() { _ = srv.Serve(l) }()
+	defer srv.Close()
+	if _, err := control.NewClient(path).Status(t.Context()); err == nil || !strings.Contains(err.Error(), "not answered by a bgp-ovn of this version") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestParseVNI(t *testing.T) {
+	for text, want := range map[string]uint32{"": 0, "1": 1, "16777215": control.MaxVNI} {
+		if got, err := control.ParseVNI(text); err != nil || got != want {
+			t.Errorf("%q: %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"0", "-1", "16777216", "banana", "7 "} {
+		if got, err := control.ParseVNI(text); err == nil {
+			t.Errorf("%q is %d", text, got)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package control
+
+import (
+	"encoding/json"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Desired is the answer to what a node should have.
+type Desired struct {
+	Version int    `json:"version"`
+	Chassis string `json:"chassis"`
+	// Objects are in dependency order.
+	Objects []Object `json:"objects"`
+	// Skipped are objects that must wait, then rows that could not be used.
+	Skipped []Skipped `json:"skipped"`
+}
+
+// Object is one desired object: a flat JSON object with its kind, key, the
+// fields of the kind, why and line.
+type Object struct{ raw json.RawMessage }
+
+// MarshalJSON is the object as it is.
+func (o Object) MarshalJSON() ([]byte, error) { return o.raw, nil }
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (o *Object) UnmarshalJSON(raw []byte) error {
+	o.raw = append(json.RawMessage(nil), raw...)
+	return nil
+}
+
+// Line is the object as a printed plan shows it, with the first row that led to
+// it.
+func (o Object) Line() string {
+	var v struct {
+		Line string   `json:"line"`
+		Why  []string `json:"why"`
+	}
+	if json.Unmarshal(o.raw, &v) != nil {
+		return string(o.raw) // a newer form; better than nothing
+	}
+	if len(v.Why) > 0 {
+		v.Line += "  # " + v.Why[0]
+	}
+	return v.Line
+}
+
+// Skipped is a row that could not be used or an object that must wait.
+type Skipped struct {
+	Table string `json:"table,omitempty"`
+	Row   string `json:"row,omitempty"`
+	Kind  string `json:"kind,omitempty"`
+	Key   string `json:"key,omitempty"`
+	// Code is stable and meant for scripts; docs/glossary.md has all of them.
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
+// DesiredOf is a desired set, and the rows of which nothing could be made, as an
+// answer.
+func DesiredOf(chassis string, want object.Set, skips []observe.Skip) (Desired, error) {
+	out := Desired{Version: Version, Chassis: chassis, Objects: []Object{}, Skipped: []Skipped{}}
+	for _, it := range want.Sorted() {
+		if it.Block != nil {
+			k := it.Value.Key()
+			out.Skipped = append(out.Skipped, Skipped{
+				Kind: k.Kind.String(), Key: k.String(), Code: it.Block.Code, Text: it.Block.Text,
+			})
+			continue
+		}
+		raw, err := object.JSON(it.Value, it.Why)
+		if err != nil {
+			return Desired{}, err
+		}
+		out.Objects = append(out.Objects, Object{raw})
+	}
+	for _, s := range skips {
+		out.Skipped = append(out.Skipped, Skipped{Table: s.Table, Row: s.Row, Code: s.Code, Text: s.Text})
+	}
+	return out, nil
+}

@@ -1,0 +1,105 @@
+package control
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// Plan is the answer to what would be done: steps in the order in which they
+// would be applied, then what stays undone, and why.
+type Plan struct {
+	Version int    `json:"version"`
+	Ops     []Step `json:"ops"`
+	Notes   []Note `json:"notes"`
+	// Summary counts the steps in words.
+	Summary string `json:"summary"`
+}
+
+// Step is one change. Before is null for a create, After for a delete.
+type Step struct {
+	Verb   string          `json:"verb"`
+	Kind   string          `json:"kind"`
+	Key    string          `json:"key"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+	// Needs are steps of the same plan that must succeed first, as kind and key.
+	Needs []string `json:"needs"`
+	// Why are the rows that led to the object.
+	Why  []string `json:"why"`
+	Note string   `json:"note,omitempty"`
+	// Line is the step as a printed plan shows it.
+	Line string `json:"line"`
+}
+
+// Note is something that differs from what is desired and that no step will mend
+// now.
+type Note struct {
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
+	// Code is stable and meant for scripts; docs/glossary.md has all of them.
+	Code string   `json:"code"`
+	Text string   `json:"text"`
+	Why  []string `json:"why"`
+	// Intentional says that the configuration asks for it: it is no trouble.
+	Intentional bool `json:"intentional"`
+	// Line is the note as a printed plan shows it.
+	Line string `json:"line"`
+}
+
+// Differs reports whether there is anything to do, or anything wrong that no
+// step will mend.
+func (p Plan) Differs() bool {
+	if len(p.Ops) > 0 {
+		return true
+	}
+	for _, n := range p.Notes {
+		if !n.Intentional {
+			return true
+		}
+	}
+	return false
+}
+
+// PlanOf is a computed plan as an answer. An error means that a value cannot be
+// encoded, which only a mistake in its type can cause.
+func PlanOf(p plan.Plan) (Plan, error) {
+	out := Plan{Version: Version, Ops: make([]Step, len(p.Ops)), Notes: make([]Note, len(p.Notes)), Summary: p.Summary()}
+	for i, op := range p.Ops {
+		s := Step{
+			Verb: op.Verb.String(), Kind: op.Key().Kind.String(), Key: op.Key().String(),
+			Needs: make([]string, len(op.Needs)), Why: object.Phrases(op.Why), Note: op.Note, Line: op.String(),
+		}
+		for n, k := range op.Needs {
+			s.Needs[n] = k.Text()
+		}
+		var err error
+		if s.Before, err = valueJSON(op.Before); err != nil {
+			return Plan{}, err
+		}
+		if s.After, err = valueJSON(op.After); err != nil {
+			return Plan{}, err
+		}
+		out.Ops[i] = s
+	}
+	for i, n := range p.Notes {
+		out.Notes[i] = Note{
+			Kind: n.Key.Kind.String(), Key: n.Key.String(), Code: n.Block.Code, Text: n.Block.Text,
+			Why: object.Phrases(n.Why), Intentional: n.Meant(), Line: n.String(),
+		}
+	}
+	return out, nil
+}
+
+func valueJSON(v object.Value) (json.RawMessage, error) {
+	if v == nil {
+		return json.RawMessage("null"), nil
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", v.Key().Text(), err)
+	}
+	return raw, nil
+}

@@ -1,0 +1,70 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+)
+
+// EVPN prints a table with a line for each VNI or, with whole, one screen for
+// each.
+func EVPN(w io.Writer, form Form, e control.EVPN, whole bool) error {
+	var b strings.Builder
+	switch {
+	case len(e.VNIs) == 0:
+		b.WriteString("no VNI is wanted on this node\n")
+	case whole:
+		for _, v := range e.VNIs {
+			vniScreen(&b, v)
+		}
+	default:
+		b.WriteString("VNI       VRF            RD                    announced  remote  vteps  state\n")
+		for _, v := range e.VNIs {
+			b.WriteString(vniLine(v) + "\n")
+		}
+	}
+	return Print(w, form, e, b.String())
+}
+
+// vniScreen is everything about one VNI.
+func vniScreen(b *strings.Builder, v control.VNI) {
+	kind := "stretched network"
+	if v.VRF != "" {
+		kind = fmt.Sprintf("VRF %s, table %d, router MAC %s", v.VRF, v.Table, v.RouterMAC)
+	}
+	fmt.Fprintf(b, "VNI %d  %s\n", v.VNI, kind)
+	fmt.Fprintf(b, "  devices      %s in %s, VTEP %s\n", v.VXLAN, v.Bridge, v.VTEP)
+	for _, part := range []struct {
+		name  string
+		items []string
+	}{
+		{"leg", v.Legs},
+		{"rd", v.RDs},
+		{"rt export", v.Targets},
+		{"rt import", v.Imports},
+		{"announced", v.Announced},
+		{"local", v.Local},
+		{"remote", v.Remote},
+		{"vtep", v.VTEPs},
+		{"station", v.Stations},
+		{"unused", v.Unused},
+		{"MISSING", v.Missing},
+	} {
+		for _, text := range part.items {
+			fmt.Fprintf(b, "  %-12s %s\n", part.name, text)
+		}
+	}
+}
+
+// vniLine is the VNI in one line of the table.
+func vniLine(v control.VNI) string {
+	state := "ok"
+	if len(v.Missing) > 0 {
+		state = fmt.Sprintf("%d MISSING, first: %s", len(v.Missing), v.Missing[0])
+	}
+	return fmt.Sprintf("%-9d %-14s %-21s %9d %7d %6d  %s", v.VNI, cmp.Or(v.VRF, "(stretched)"),
+		cmp.Or(strings.Join(v.RDs, ","), "-"), len(v.Announced), len(v.Remote), len(v.VTEPs), state)
+}

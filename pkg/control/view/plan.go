@@ -1,0 +1,68 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+)
+
+// Plan prints one line a step, then what stays undone and why, then the counts.
+func Plan(w io.Writer, form Form, p control.Plan) error { return Print(w, form, p, planText(p)) }
+
+func planText(p control.Plan) string {
+	var b strings.Builder
+	for _, s := range p.Ops {
+		b.WriteString(s.Line + "\n")
+	}
+	for _, n := range p.Notes {
+		b.WriteString(n.Line + "\n")
+	}
+	b.WriteString(p.Summary + "\n")
+	return b.String()
+}
+
+// Desired prints one line an object, then what must wait or was skipped.
+func Desired(w io.Writer, form Form, d control.Desired) error {
+	var b strings.Builder
+	for _, o := range d.Objects {
+		b.WriteString(o.Line() + "\n")
+	}
+	for _, s := range d.Skipped {
+		what := s.Kind + " " + s.Key + "  "
+		if s.Kind == "" {
+			what = s.Table + " " + s.Row + ": "
+		}
+		fmt.Fprintf(&b, "! %s%s: %s\n", what, s.Code, s.Text)
+	}
+	return Print(w, form, d, b.String())
+}
+
+// Audit prints the drift, and what of it was mended.
+func Audit(w io.Writer, form Form, a control.Audit) error {
+	text := planText(a.Drift)
+	switch {
+	case a.Repaired:
+		for _, f := range a.Failed {
+			text += "failed: " + f + "\n"
+		}
+		n := len(a.Drift.Ops)
+		text += fmt.Sprintf("repaired %d of %d differences\n", n-len(a.Failed), n)
+	case len(a.Drift.Ops) == 0:
+		text += "no drift\n"
+	}
+	return Print(w, form, a, text)
+}
+
+// Reload prints the keys that changed, and what a dry run would lead to.
+func Reload(w io.Writer, form Form, r control.Reload) error {
+	text := "nothing changed\n"
+	if len(r.Changed) > 0 {
+		text = "changed: " + strings.Join(r.Changed, ", ") + "\n"
+	}
+	if r.Plan != nil {
+		text += planText(*r.Plan)
+	}
+	return Print(w, form, r, text)
+}

@@ -1,0 +1,67 @@
+// Package view prints the answers of package control: as text for people, as
+// JSON for scripts. It is the only place that does, so that an answer looks the
+// same whoever computed it.
+//
+// It refuses to ask or to compute anything. The same answer gives the same bytes.
+package view
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+)
+
+// Form is the form of an output.
+type Form string
+
+// The forms.
+const (
+	Text Form = "text"
+	JSON Form = "json"
+)
+
+// ParseForm reads the value of --output.
+func ParseForm(s string) (Form, error) {
+	if f := Form(s); f == Text || f == JSON {
+		return f, nil
+	}
+	return "", fmt.Errorf("--output %q: use text or json", s)
+}
+
+// Print writes an answer: v as indented JSON, or text.
+func Print(w io.Writer, form Form, v any, text string) error {
+	out := []byte(text)
+	if form == JSON {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("encode the answer: %w", err)
+		}
+		var b bytes.Buffer
+		if err := json.Indent(&b, raw, "", "  "); err != nil {
+			return fmt.Errorf("indent the answer: %w", err)
+		}
+		b.WriteByte('\n')
+		out = b.Bytes()
+	}
+	if _, err := w.Write(out); err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
+	return nil
+}
+
+// Explanation prints a verdict with its chain.
+func Explanation(w io.Writer, form Form, e control.Explanation) error {
+	return Print(w, form, e, e.Explanation.String())
+}
+
+// clock prints a time; the zero time is that of the start.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "the start"
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
