@@ -108,7 +108,7 @@ func (db *DB) LastKnown() object.Set {
 	defer db.mu.Unlock()
 	var s object.Set
 	for kind, entries := range db.ledger {
-		if kind.IsSetting() || kind == object.KindPeer {
+		if kind.IsSetting() || kind.IsSession() {
 			continue
 		}
 		for _, e := range entries {

@@ -112,7 +112,7 @@ func (c *Controller) explainObjects(r Round, addr netip.Addr, a reason.Account) 
 
 func (c *Controller) objectSteps(r Round, it object.Item, a reason.Account) reason.Account {
 	for _, need := range it.Needs() {
-		if need.Kind != object.KindSysctl && need.Kind != object.KindDevice {
+		if !need.Kind.IsSetting() {
 			a.Steps = append(a.Steps, keyStep(r, "steering", need))
 		}
 	}

@@ -52,7 +52,10 @@ func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
 			vanished++
 		}
 	}
-	total := r.Have.LenOf(object.KindPath) + r.Have.LenOf(object.KindEVPN) + len(lost)
+	total := len(lost)
+	for _, kind := range object.KindsThat(object.Kind.IsPath) {
+		total += r.Have.LenOf(kind)
+	}
 	if vanished < max(f.cfg.Least, 1) || float64(vanished) <= f.cfg.Share*float64(total) {
 		f.since = time.Time{}
 		return ""

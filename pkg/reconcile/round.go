@@ -121,8 +121,9 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 	r := Round{Started: c.cfg.Clock.Now(), Complete: true, LastKnown: true, Frozen: why.Error()}
 	r.Want = c.cfg.Journal.LastKnown()
 	tiePathsToRoutes(&r.Want)
-	for _, it := range r.Want.SortedOf(object.KindPath) {
-		if it.Block = c.forbidden(it.Value.Key()); it.Block != nil {
+	for _, it := range r.Want.Only(object.KindsThat(object.Kind.IsExported)...).Sorted() {
+		if block := c.forbidden(it.Value.Key()); block != nil {
+			it.Block = block
 			r.Want.Put(it)
 		}
 	}
@@ -237,7 +238,7 @@ func (c *Controller) withHeld(r Round, keep func(object.Key, []object.Source) *o
 	known := c.cfg.Journal.LastKnown()
 	tiePathsToRoutes(&known)
 	want = r.Want
-	for k, it := range known.Only(object.KindPath, object.KindEVPN).All() {
+	for k, it := range known.Only(object.KindsThat(object.Kind.IsPath)...).All() {
 		if want.Has(k) || keep(k, it.Why) == nil {
 			continue
 		}
@@ -257,7 +258,7 @@ func (c *Controller) lostPaths(r Round) []object.Key {
 		return nil
 	}
 	var lost []object.Key
-	for _, kind := range []object.Kind{object.KindPath, object.KindEVPN} {
+	for _, kind := range object.KindsThat(object.Kind.IsPath) {
 		for _, k := range c.cfg.Journal.Keys(kind) {
 			if !r.Want.Has(k) && !r.Have.Has(k) {
 				lost = append(lost, k)
@@ -277,18 +278,17 @@ func (c *Controller) nothingChanged(r Round) bool {
 
 func (c *Controller) since(t time.Time) time.Duration { return c.cfg.Clock.Now().Sub(t) }
 
-// owned lists the ledger's keys of kinds that backends cannot find by a mark.
-// The list stays the same until a plan is executed.
+// owned lists the ledger's keys of kinds that backends do not list by themselves.
+// It stays the same until a plan is executed.
 func (c *Controller) owned() []object.Key {
 	if c.ownedKeys != nil {
 		return c.ownedKeys
 	}
 	out := []object.Key{}
-	for _, k := range []object.Kind{
-		object.KindDevice, object.KindLink, object.KindOVSPort, object.KindMaster, object.KindSysctl, object.KindAddress,
-		object.KindNeigh, object.KindProxyNeigh, object.KindFDB, object.KindRule, object.KindFlow,
-	} {
-		out = append(out, c.cfg.Journal.Keys(k)...)
+	for _, k := range object.Kinds() {
+		if !k.IsListed() {
+			out = append(out, c.cfg.Journal.Keys(k)...)
+		}
 	}
 	c.ownedKeys = out
 	return out
@@ -340,7 +340,7 @@ func heldText(s observe.Skip) string {
 
 // forbidden asks Config.Forbidden about a path.
 func (c *Controller) forbidden(k object.Key) *object.Block {
-	if c.cfg.Forbidden == nil || k.Kind != object.KindPath {
+	if c.cfg.Forbidden == nil || !k.Kind.IsExported() {
 		return nil
 	}
 	return c.cfg.Forbidden(k)

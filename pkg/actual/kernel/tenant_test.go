@@ -50,10 +50,8 @@ func tenant(t *testing.T) []object.Value {
 // executor hands them out.
 func runs(values []object.Value, f func([]object.Value)) {
 	layer := func(v object.Value) int {
-		if l, ok := v.(object.Link); ok {
-			return l.Layer()
-		}
-		return 0
+		_, layer := object.PlaceOf(v)
+		return layer
 	}
 	for len(values) > 0 {
 		n := 1

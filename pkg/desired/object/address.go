@@ -2,6 +2,13 @@ package object
 
 import "net/netip"
 
+// KindAddress is an address on a device.
+const KindAddress Kind = 6
+
+var addressKind = kindOf[Address](traits{
+	kind: KindAddress, name: "address", key: addressKey, parse: parseAddress,
+})
+
 // Address is an IP address on a device (RTM_NEWADDR).
 type Address struct {
 	// Dev is the device's name.

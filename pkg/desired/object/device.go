@@ -1,5 +1,14 @@
 package object
 
+// KindDevice is the admin state of a device that others created.
+const KindDevice Kind = 1
+
+var deviceKind = kindOf[Device](traits{
+	kind: KindDevice, name: "device", key: nameOnly, parse: parseDevice,
+	foundOnly: "Open vSwitch or the operator",
+	lasting:   true, // brought down, it would lose the routes that others have on it
+})
+
 // Device is the admin state of a network device that somebody else made, such
 // as the internal port of a provider bridge. It is a [Setting]: never created,
 // never deleted, only set.

@@ -19,6 +19,14 @@ const (
 // String is type-2 and so on.
 func (t EVPNType) String() string { return fmt.Sprintf("type-%d", uint8(t)) }
 
+// KindEVPN is an EVPN path that originates here.
+const KindEVPN Kind = 14
+
+var evpnKind = kindOf[EVPNPath](traits{
+	kind: KindEVPN, name: "evpn", key: evpnKey, parse: parseEVPNPath,
+	path: true, marked: true, listed: true,
+})
+
 // EVPNPath is one EVPN path that originates in our speaker, with VXLAN as the
 // encapsulation (RFC 8365), Ethernet tag 0, no Ethernet segment and no gateway
 // address.

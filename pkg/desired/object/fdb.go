@@ -2,6 +2,13 @@ package object
 
 import "net/netip"
 
+// KindFDB is an entry of a forwarding database of a bridge or VXLAN device.
+const KindFDB Kind = 9
+
+var fdbKind = kindOf[FDB](traits{
+	kind: KindFDB, name: "fdb", key: fdbKey, parse: parseFDB,
+})
+
 // FDB is an entry of a forwarding database, in one of three forms:
 //
 //   - with MAC and Dst, of a VXLAN device (NTF_SELF): frames to MAC go to the

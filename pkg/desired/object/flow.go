@@ -6,6 +6,14 @@ import (
 	"strings"
 )
 
+// KindFlow is an OpenFlow entry.
+const KindFlow Kind = 12
+
+var flowKind = kindOf[Flow](traits{
+	kind: KindFlow, name: "flow", key: flowKey, parse: parseFlow,
+	marked: true,
+})
+
 // Flow is one OpenFlow entry. Match and Actions are written in the canonical
 // form in which ovs-ofctl prints them, so that what is read back compares
 // equal.

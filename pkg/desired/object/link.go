@@ -15,6 +15,14 @@ const (
 	LinkVeth   = "veth"
 )
 
+// KindLink is a device of our own (VLAN, VRF, bridge, VXLAN, veth).
+const KindLink Kind = 2
+
+var linkKind = kindOf[Link](traits{
+	kind: KindLink, name: "link", key: nameOnly, parse: parseLink,
+	device: true, provides: KindDevice, marked: true,
+})
+
 // Link is a network device of our own. It carries our alias (IFLA_IFALIAS) as
 // the mark of ownership. Which fields count is up to the type; the others are
 // zero.
@@ -115,18 +123,35 @@ func (l Link) SameDevice(o Link) bool {
 	return l == o
 }
 
-// Layer is the link's place among links that stand on each other: a VRF comes
-// before the bridges in it and a bridge before its ports.
-func (l Link) Layer() int {
+// CanBecome is SameDevice.
+func (l Link) CanBecome(after Value) bool {
+	a, ok := after.(Link)
+	return ok && l.SameDevice(a)
+}
+
+// Place puts a VRF before the bridges in it and a bridge before its ports.
+func (l Link) Place() (Kind, int) {
 	switch l.Type {
 	case LinkVRF:
-		return 0
+		return KindLink, 0
 	case LinkBridge:
-		return 1
+		return KindLink, 1
 	default:
-		return 2
+		return KindLink, 2
 	}
 }
+
+// VanishesWith names the device below: a link outlives its master, which releases
+// it.
+func (l Link) VanishesWith() []Key {
+	if l.Parent == "" {
+		return nil
+	}
+	return []Key{DeviceNeed(l.Parent)}
+}
+
+// Pair is the other end of a veth.
+func (l Link) Pair() (Key, bool) { return Key{Kind: KindLink, Name: l.Peer}, l.Peer != "" }
 
 // Overlay are the devices of a VNI. VRF is empty where it is bridged only, and so
 // is whatever a set lacks.
@@ -192,14 +217,6 @@ func parseLink(f *fields) (Value, error) {
 			return nil, f.unknown(w)
 		}
 	}
-}
-
-// Claimer is implemented by values that exclude others under different keys:
-// of two VLAN devices on one parent only one can have a given identifier.
-type Claimer interface {
-	Value
-	// Claims returns a name for each thing that is taken.
-	Claims() []string
 }
 
 // Claims returns what the kernel allows once: a VLAN on its parent, a VRF for a

@@ -1,5 +1,13 @@
 package object
 
+// KindMaster is a device that others created, in a VRF or bridge.
+const KindMaster Kind = 4
+
+var masterKind = kindOf[Master](traits{
+	kind: KindMaster, name: "master", key: nameOnly, parse: parseMaster,
+	provides: KindDevice, // it is of use only once it is where it is to be
+})
+
 // Master puts a device that others created, such as the internal port of an OVS
 // bridge, into a VRF or bridge and sets its admin state. Links of ours have both
 // in themselves. Deleting it releases the device (IFLA_MASTER 0).

@@ -27,6 +27,13 @@ func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 // IsZero reports whether the address is unset.
 func (m MAC) IsZero() bool { return m == MAC{} }
 
+// KindNeigh is a neighbour that is not resolved but told.
+const KindNeigh Kind = 7
+
+var neighKind = kindOf[Neigh](traits{
+	kind: KindNeigh, name: "neigh", key: neighKey, parse: parseNeigh,
+})
+
 // Neigh is a neighbour entry (RTM_NEWNEIGH) that the kernel need not resolve.
 type Neigh struct {
 	// Dev is the device's name.

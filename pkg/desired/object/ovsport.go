@@ -14,6 +14,14 @@ const (
 	OVSPortMarkValue = "1"
 )
 
+// KindOVSPort is a port of our own on a bridge of Open vSwitch.
+const KindOVSPort Kind = 3
+
+var ovsPortKind = kindOf[OVSPort](traits{
+	kind: KindOVSPort, name: "ovsport", key: nameOnly, parse: parseOVSPort,
+	device: true, provides: KindDevice, marked: true,
+})
+
 // OVSPort is a port of our own on a bridge of Open vSwitch, with one interface
 // of the same name (tables Port and Interface of the Open_vSwitch schema). It
 // carries external_ids:bgp-ovn as the mark of ownership.
@@ -63,6 +71,15 @@ func (p OVSPort) SamePort(o OVSPort) bool {
 	o.Tag, o.MAC = p.Tag, p.MAC
 	return p == o
 }
+
+// CanBecome is SamePort.
+func (p OVSPort) CanBecome(after Value) bool {
+	a, ok := after.(OVSPort)
+	return ok && p.SamePort(a)
+}
+
+// VanishesWith is empty: the row of the database outlives every device.
+func (p OVSPort) VanishesWith() []Key { return nil }
 
 func parseOVSPort(f *fields) (Value, error) {
 	p := OVSPort{Name: f.word()}

@@ -12,11 +12,11 @@ import (
 func Parse(line string) (Value, error) {
 	f := &fields{words: strings.Fields(line)}
 	word := f.word()
-	for _, k := range Kinds() {
-		if k.String() != word {
+	for _, kind := range table {
+		if kind.name != word {
 			continue
 		}
-		v, err := k.info().parse(f)
+		v, err := kind.parse(f)
 		if err != nil {
 			return nil, fmt.Errorf("parse %q: %w", line, err)
 		}

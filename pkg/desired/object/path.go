@@ -77,6 +77,14 @@ func (o Origin) String() string {
 // MarshalText is String for JSON.
 func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
+// KindPath is a unicast BGP path that originates here.
+const KindPath Kind = 13
+
+var pathKind = kindOf[Path](traits{
+	kind: KindPath, name: "path", key: pathKey, parse: parsePath,
+	path: true, exported: true, marked: true, listed: true,
+})
+
 // Path is one unicast BGP path that originates in our speaker.
 type Path struct {
 	Family Family       `json:"family"`

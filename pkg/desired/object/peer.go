@@ -11,6 +11,14 @@ import (
 // practice would keep a node out of the fabric for minutes.
 const DefaultConnectRetry = 3
 
+// KindPeer is a BGP neighbour.
+const KindPeer Kind = 15
+
+var peerKind = kindOf[Peer](traits{
+	kind: KindPeer, name: "peer", key: nameOnly, parse: parsePeer,
+	session: true, marked: true, listed: true,
+})
+
 // Peer is one BGP neighbour.
 type Peer struct {
 	// Address is the neighbour's IP address, with a zone if it is link-local.

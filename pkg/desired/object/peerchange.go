@@ -48,11 +48,15 @@ func (p Peer) later(after Peer) string {
 }
 
 // ChangeNote tells whether changing the neighbour into after ends its session.
-func (p Peer) ChangeNote(after Peer) string {
-	if why := p.Resets(after); len(why) > 0 {
+func (p Peer) ChangeNote(after Value) string {
+	to, ok := after.(Peer)
+	if !ok {
+		return ""
+	}
+	if why := p.Resets(to); len(why) > 0 {
 		return "session reset: " + strings.Join(why, ", ")
 	}
-	if what := p.later(after); what != "" {
+	if what := p.later(to); what != "" {
 		return "in place; " + what + " from the next session on"
 	}
 	return "in place"

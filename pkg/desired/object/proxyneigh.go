@@ -2,6 +2,13 @@ package object
 
 import "net/netip"
 
+// KindProxyNeigh is a proxy neighbour (ARP or NDP).
+const KindProxyNeigh Kind = 8
+
+var proxyNeighKind = kindOf[ProxyNeigh](traits{
+	kind: KindProxyNeigh, name: "proxy", key: neighKey, parse: parseProxyNeigh,
+})
+
 // ProxyNeigh makes the kernel answer ARP or NDP for an address on a device
 // (RTM_NEWNEIGH with NTF_PROXY).
 type ProxyNeigh struct {

@@ -8,6 +8,14 @@ import (
 	"strings"
 )
 
+// KindRoute is a FIB entry.
+const KindRoute Kind = 10
+
+var routeKind = kindOf[Route](traits{
+	kind: KindRoute, name: "route", key: routeKey, parse: parseRoute,
+	marked: true, listed: true,
+})
+
 // Route is one kernel FIB entry (rtnetlink RTM_NEWROUTE) of our own protocol.
 type Route struct {
 	// Table is the routing table (RTA_TABLE), never 0: the kernel stores main
@@ -154,6 +162,16 @@ func (r Route) DependsOn() []Key {
 		}
 	}
 	return out
+}
+
+// Place puts a route that refuses traffic among the devices that others made. It
+// needs none, and keeps what is in a VRF from looking into the main table, so it
+// comes before the first device in the VRF and goes after the last.
+func (r Route) Place() (Kind, int) {
+	if r.Unreachable {
+		return KindDevice, 0
+	}
+	return KindRoute, 0
 }
 
 func parseRoute(f *fields) (Value, error) {

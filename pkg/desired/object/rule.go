@@ -2,6 +2,14 @@ package object
 
 import "fmt"
 
+// KindRule is a policy rule.
+const KindRule Kind = 11
+
+var ruleKind = kindOf[Rule](traits{
+	kind: KindRule, name: "rule", key: ruleKey, parse: parseRule,
+	marked: true,
+})
+
 // Rule is one policy rule (RTM_NEWRULE) without selectors: look a table up for
 // every packet. One such rule a bridge table and family is all that is ever
 // written, because the kernel walks rules linearly for every packet.
@@ -32,6 +40,21 @@ func (r Rule) Attrs() string { return "" }
 
 // DependsOn is empty: a rule may point at an empty table.
 func (r Rule) DependsOn() []Key { return nil }
+
+// GuardsAgainst is the kind of routes.
+func (r Rule) GuardsAgainst() Kind { return KindRoute }
+
+// ClashesWith says what another's default route in the table does: a packet for
+// which the table has no route must fall through to the next rule, and a default
+// route lets none fall through. The predecessor leaves such tables behind.
+func (r Rule) ClashesWith(other Value) string {
+	o, ok := other.(Route)
+	if !ok || o.Table != r.Table || o.Dst.Bits() != 0 || o.Dst.Addr().Is6() != r.IPv6 {
+		return ""
+	}
+	return "table has a default route that is not ours, and all traffic would follow it: " + Text(other) +
+		"; delete it, or run bgp-ovn adopt if ovn-bgp-agent made it"
+}
 
 func parseRule(f *fields) (Value, error) {
 	var r Rule

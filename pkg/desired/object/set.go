@@ -89,7 +89,7 @@ func (e *ConflictError) Error() string {
 //
 // There is one map a kind, so that the sets of several backends, whose kinds
 // are disjoint, unite without copying 100,000 items.
-type Set struct{ byKind [kindEnd]map[Key]Item }
+type Set struct{ byKind [len(table) + 1]map[Key]Item } // by place
 
 // SetLike returns an empty set with room for as many items as prev has.
 func SetLike(prev Set) Set {
@@ -193,24 +193,25 @@ func union[T comparable](have, add []T) []T {
 func (s *Set) Put(it Item) { s.put(it.Value.Key(), it) }
 
 func (s *Set) put(k Key, it Item) {
-	if s.byKind[k.Kind] == nil {
-		s.byKind[k.Kind] = make(map[Key]Item)
+	at := &s.byKind[places[k.Kind]]
+	if *at == nil {
+		*at = make(map[Key]Item)
 	}
-	s.byKind[k.Kind][k] = it
+	(*at)[k] = it
 }
 
 // Remove takes the key out.
-func (s *Set) Remove(k Key) { delete(s.byKind[k.Kind], k) }
+func (s *Set) Remove(k Key) { delete(s.byKind[places[k.Kind]], k) }
 
 // Get returns the item under k.
 func (s Set) Get(k Key) (Item, bool) {
-	it, ok := s.byKind[k.Kind][k]
+	it, ok := s.byKind[places[k.Kind]][k]
 	return it, ok
 }
 
 // Has reports whether k is in the set.
 func (s Set) Has(k Key) bool {
-	_, ok := s.byKind[k.Kind][k]
+	_, ok := s.byKind[places[k.Kind]][k]
 	return ok
 }
 
@@ -224,7 +225,7 @@ func (s Set) Len() int {
 }
 
 // LenOf is the number of items of one kind.
-func (s Set) LenOf(k Kind) int { return len(s.byKind[k]) }
+func (s Set) LenOf(k Kind) int { return len(s.byKind[places[k]]) }
 
 // All yields the items kind by kind, and within a kind in no order, for passes
 // whose result does not depend on it.
@@ -241,23 +242,24 @@ func (s Set) All() iter.Seq2[Key, Item] {
 }
 
 // AllOf yields the items of one kind, in no order.
-func (s Set) AllOf(k Kind) iter.Seq2[Key, Item] { return maps.All(s.byKind[k]) }
+func (s Set) AllOf(k Kind) iter.Seq2[Key, Item] { return maps.All(s.byKind[places[k]]) }
 
 // Sorted returns the items in key order, which is dependency order.
 func (s Set) Sorted() []Item {
 	out := make([]Item, 0, s.Len())
-	for k := range s.byKind {
-		out = append(out, s.SortedOf(Kind(k))...)
+	for _, t := range table {
+		out = append(out, s.SortedOf(t.kind)...)
 	}
 	return out
 }
 
 // SortedOf returns the items of one kind in key order.
 func (s Set) SortedOf(k Kind) []Item {
-	keys := slices.SortedFunc(maps.Keys(s.byKind[k]), Key.Compare)
+	items := s.byKind[places[k]]
+	keys := slices.SortedFunc(maps.Keys(items), Key.Compare)
 	out := make([]Item, len(keys))
 	for i, key := range keys {
-		out[i] = s.byKind[k][key]
+		out[i] = items[key]
 	}
 	return out
 }
@@ -290,7 +292,7 @@ func (s Set) Clone() Set {
 func (s Set) Only(kinds ...Kind) Set {
 	var o Set
 	for _, k := range kinds {
-		o.byKind[k] = s.byKind[k]
+		o.byKind[places[k]] = s.byKind[places[k]]
 	}
 	return o
 }

@@ -2,6 +2,13 @@ package object
 
 import "strings"
 
+// KindSysctl is a kernel setting under /proc/sys.
+const KindSysctl Kind = 5
+
+var sysctlKind = kindOf[Sysctl](traits{
+	kind: KindSysctl, name: "sysctl", key: nameOnly, parse: parseSysctl,
+})
+
 // Sysctl is one kernel setting. It is a [Setting]: when it is no longer
 // wanted, it gets back the value from before our first change.
 type Sysctl struct {

@@ -15,7 +15,7 @@ func (d *differ) findBlocked() {
 		if there {
 			d.present[k.Kind]++
 		}
-		if there && it.Block == nil && have.Value == it.Value && d.managed(k.Kind) && k.Kind != object.KindRule {
+		if there && it.Block == nil && have.Value == it.Value && d.managed(k.Kind) && !k.Kind.IsGuarded() {
 			continue
 		}
 		d.odd[k] = true
@@ -61,18 +61,16 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	if it.Block != nil {
 		return *it.Block, true
 	}
-	if k.Kind == object.KindRule {
-		if text, bad := d.captures(k); bad {
-			return object.Block{Code: object.BlockForeign, Text: text}, true
-		}
+	if text := d.clash(it.Value); text != "" {
+		return object.Block{Code: object.BlockForeign, Text: text}, true
 	}
 	switch {
 	case ok && have.Value == it.Value:
 		return object.Block{}, false
 	case ok && !k.Kind.IsSetting() && !d.mine(k, have):
 		return object.Block{Code: object.BlockForeign, Text: "somebody else's stands in its place: " + object.Text(have.Value)}, true
-	case !ok && k.Kind == object.KindDevice:
-		return object.Block{Code: object.BlockNotWired, Text: "device " + k.Name + " does not exist; it is made by Open vSwitch or the operator"}, true
+	case !ok && k.Kind.MadeBy() != "":
+		return object.Block{Code: object.BlockNotWired, Text: k.Text() + " does not exist; it is made by " + k.Kind.MadeBy()}, true
 	}
 	if why, waits := d.Waiting[k]; waits {
 		return object.Block{Code: object.BlockBackoff, Text: why}, true
@@ -87,25 +85,25 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	return object.Block{}, false
 }
 
-// captures reports whether a rule would send everything into its table: a packet
-// for which the table has no route must fall through to the next rule, and a
-// default route of somebody else's lets none fall through. The predecessor
-// leaves such tables behind.
-func (d *differ) captures(rule object.Key) (string, bool) {
-	for k, it := range d.Have.AllOf(object.KindRoute) {
-		ipv6 := rule.Name == "inet6"
-		if k.Num == rule.Num && k.Prefix.Bits() == 0 && k.Prefix.Addr().Is6() == ipv6 && !d.mine(k, it) {
-			return "table has a default route that is not ours, and all traffic would follow it: " + object.Text(it.Value) +
-				"; delete it, or run bgp-ovn adopt if ovn-bgp-agent made it", true
+// clash says which value of others makes it dangerous to have v; empty if none does.
+func (d *differ) clash(v object.Value) string {
+	g, ok := v.(object.Guarded)
+	if !ok {
+		return ""
+	}
+	first, text := object.Key{}, ""
+	for k, it := range d.Have.AllOf(g.GuardsAgainst()) {
+		if harm := g.ClashesWith(it.Value); harm != "" && !d.mine(k, it) && (text == "" || k.Compare(first) < 0) {
+			first, text = k, harm
 		}
 	}
-	return "", false
+	return text
 }
 
 // badNeed finds a need that is blocked and not there.
 func (d *differ) badNeed(it object.Item) (object.Key, object.Block, bool) {
 	for _, need := range it.Needs() {
-		for _, k := range alias(need) {
+		for _, k := range need.Alternatives() {
 			if b, bad := d.blocked[k]; bad && b.Code != object.BlockUnmanaged && !d.asWanted(k) {
 				return k, b, true
 			}
@@ -127,25 +125,10 @@ func (d *differ) asWanted(k object.Key) bool {
 
 // known reports whether a need is wanted or present.
 func (d *differ) known(need object.Key) bool {
-	for _, k := range alias(need) {
+	for _, k := range need.Alternatives() {
 		if d.Want.Has(k) || d.Have.Has(k) {
 			return true
 		}
 	}
 	return false
-}
-
-// alias returns the keys that can satisfy a need: a device need is met by a
-// link of ours just as well, or by a port for which Open vSwitch makes one, and
-// it is of use only in the VRF that it is to be in.
-func alias(need object.Key) []object.Key {
-	if need.Kind != object.KindDevice {
-		return []object.Key{need}
-	}
-	return []object.Key{
-		{Kind: object.KindLink, Name: need.Name},
-		{Kind: object.KindOVSPort, Name: need.Name},
-		{Kind: object.KindMaster, Name: need.Name},
-		need,
-	}
 }

@@ -95,7 +95,7 @@ func (d *differ) wanted() {
 		case !ok:
 			d.build(Op{Verb: Create, After: it.Value, Why: it.Why})
 		case have.Value != it.Value:
-			d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why, Note: updateNote(have.Value, it.Value)})
+			d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why, Note: object.ChangeNote(have.Value, it.Value)})
 		}
 	}
 }
@@ -177,7 +177,7 @@ func (d *differ) suspects() iter.Seq2[object.Key, object.Item] {
 // item is withdrawn even while the world is frozen: what it stood on is known
 // to be missing.
 func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.Block {
-	if k.Kind < object.KindPath && d.announcedStill() {
+	if !k.Kind.GoesFirst() && d.announcedStill() {
 		return &object.Block{Code: object.BlockBackoff, Text: "a withdrawal failed, and traffic may still be sent here"}
 	}
 	if text, waits := d.Stuck[k]; waits {
@@ -192,7 +192,7 @@ func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.B
 // announcedStill reports whether something that should be withdrawn could not be.
 func (d *differ) announcedStill() bool {
 	for k := range d.Stuck {
-		if k.Kind >= object.KindPath {
+		if k.Kind.GoesFirst() {
 			return true
 		}
 	}
@@ -211,7 +211,7 @@ func (d *differ) remove(k object.Key, have object.Item, why []object.Source, b o
 	if b.Code != "" {
 		op.Note = b.Code
 	}
-	if k.Kind >= object.KindPath {
+	if k.Kind.GoesFirst() {
 		op.Phase = Withdraw
 	}
 	d.plan.Ops = append(d.plan.Ops, op)
@@ -242,10 +242,9 @@ func (d *differ) nothingLeft(k object.Key) bool {
 	return !ok || prior == have.Value
 }
 
-// prior is the value that a setting gets back. A device is not brought down
-// again: the kernel would flush the routes that others have on it.
+// prior is the value that a setting gets back.
 func (d *differ) prior(k object.Key) (object.Value, bool) {
-	if k.Kind == object.KindDevice {
+	if k.Kind.IsLasting() {
 		return nil, false
 	}
 	return d.Ledger.Prior(k)

@@ -12,11 +12,11 @@ import (
 // device silently removes what sits on it, so all of that must be planned again
 // and the paths above withdrawn meanwhile.
 func (d *differ) findReplaced() {
-	for _, kind := range []object.Kind{object.KindLink, object.KindOVSPort} {
+	for _, kind := range object.KindsThat(object.Kind.IsDevice) {
 		for k, it := range d.Want.AllOf(kind) {
 			have, ok := d.Have.Get(k)
 			_, blocked := d.blocked[k] // then it stays as it is
-			if ok && !blocked && d.mine(k, have) && mustReplace(have.Value, it.Value) {
+			if ok && !blocked && d.mine(k, have) && !object.CanBecome(have.Value, it.Value) {
 				d.markReplaced(k)
 				d.replacePeer(have.Value)
 			}
@@ -36,13 +36,13 @@ func (d *differ) findReplaced() {
 
 func (d *differ) markReplaced(k object.Key) { d.replaced[k], d.odd[k] = true, true }
 
-// replacePeer adds the other end of a veth, which goes with this one.
+// replacePeer adds the value that goes with this one, such as the other end of a
+// veth.
 func (d *differ) replacePeer(v object.Value) {
-	l, ok := v.(object.Link)
-	if !ok || l.Peer == "" {
+	peer, ok := object.PairOf(v)
+	if !ok {
 		return
 	}
-	peer := object.Key{Kind: object.KindLink, Name: l.Peer}
 	if _, blocked := d.blocked[peer]; d.Want.Has(peer) && !blocked {
 		d.markReplaced(peer)
 	}
@@ -52,49 +52,18 @@ func (d *differ) replacePeer(v object.Value) {
 // and so goes with it, even if it is wanted elsewhere.
 func (d *differ) vanishes(k object.Key) bool {
 	have, ok := d.Have.Get(k)
-	return ok && d.standsOnReplaced(goesWith(have.Value))
-}
-
-// goesWith names the devices with which a value vanishes: all that it depends on,
-// except that a link outlives its master and a port in the database its device.
-func goesWith(v object.Value) []object.Key {
-	switch v := v.(type) {
-	case object.OVSPort:
-		return nil
-	case object.Link:
-		if v.Parent == "" {
-			return nil
-		}
-		return []object.Key{object.DeviceNeed(v.Parent)}
-	default:
-		return v.DependsOn()
-	}
+	return ok && d.standsOnReplaced(object.VanishesWith(have.Value))
 }
 
 func (d *differ) standsOnReplaced(on []object.Key) bool {
 	for _, need := range on {
-		for _, k := range alias(need) {
+		for _, k := range need.Alternatives() {
 			if d.replaced[k] {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// mustReplace reports whether a link or port differs in what cannot be changed
-// in place.
-func mustReplace(have, want object.Value) bool {
-	switch w := want.(type) {
-	case object.Link:
-		h, ok := have.(object.Link)
-		return ok && !h.SameDevice(w)
-	case object.OVSPort:
-		h, ok := have.(object.OVSPort)
-		return ok && !h.SamePort(w)
-	default:
-		return false
-	}
 }
 
 // order sorts the steps and notes, moves deletes that must make room and
@@ -118,7 +87,8 @@ func (d *differ) order() {
 func (d *differ) sortOps() {
 	order := make([]keyed, len(d.plan.Ops))
 	for i, op := range d.plan.Ops {
-		order[i] = keyed{op.Phase, op.Key(), kindOf(op), layerOf(op), int32(i)}
+		among, layer := object.PlaceOf(valueOf(op))
+		order[i] = keyed{op.Phase, op.Key(), among.Place(), layer, int32(i)}
 	}
 	slices.SortFunc(order, compareOps)
 	sorted := make([]Op, len(order))
@@ -132,20 +102,9 @@ func (d *differ) sortOps() {
 type keyed struct {
 	phase Phase
 	key   object.Key
-	kind  object.Kind // the place among kinds
-	layer int         // of a link among links
+	kind  int // the place among kinds
+	layer int // the place among values of that kind
 	index int32
-}
-
-// kindOf is the kind as whose kin a step is sorted: its own, but for routes that
-// refuse traffic. They need no device, and keep what is in a VRF from looking into
-// the main table, so they come before the first device in it and go after the
-// last.
-func kindOf(op Op) object.Kind {
-	if r, ok := valueOf(op).(object.Route); ok && r.Unreachable {
-		return object.KindDevice
-	}
-	return op.Key().Kind
 }
 
 func valueOf(op Op) object.Value {
@@ -153,14 +112,6 @@ func valueOf(op Op) object.Value {
 		return op.Before
 	}
 	return op.After
-}
-
-func layerOf(op Op) int {
-	v := valueOf(op)
-	if l, ok := v.(object.Link); ok {
-		return l.Layer()
-	}
-	return 0
 }
 
 // compareOps orders by phase, then upwards by kind, layer and key or, for what
@@ -181,7 +132,7 @@ func compareOps(a, b keyed) int {
 func (d *differ) stepNeeds(it object.Item) []object.Key {
 	var out []object.Key
 	for _, need := range it.Needs() {
-		for _, k := range alias(need) {
+		for _, k := range need.Alternatives() {
 			if d.steps[k] && !slices.Contains(out, k) {
 				out = append(out, k)
 			}
@@ -218,7 +169,7 @@ func (d *differ) makeRoom() {
 	for i := range d.plan.Ops {
 		op := &d.plan.Ops[i]
 		if op.Phase == Dismantle && slices.ContainsFunc(op.Before.DependsOn(), func(need object.Key) bool {
-			return slices.ContainsFunc(alias(need), func(k object.Key) bool { return moved[k] })
+			return slices.ContainsFunc(need.Alternatives(), func(k object.Key) bool { return moved[k] })
 		}) {
 			op.Phase, op.Note = Clear, "makes room"
 		}

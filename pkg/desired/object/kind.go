@@ -1,0 +1,181 @@
+package object
+
+import "fmt"
+
+// Kind names a sort of managed thing. The number is nothing but an identity: it
+// is never stored, and the order of kinds is that of the table below.
+type Kind uint8
+
+// table lists the kinds in dependency order: a value may need only values of its
+// own kind or of one further up. This is the order in which a plan builds, the
+// reverse of the order in which it takes down, and the order of every listing.
+// There is no priority elsewhere, and no other list of kinds.
+var table = [...]traits{
+	deviceKind, linkKind, ovsPortKind, masterKind, sysctlKind, addressKind, neighKind, proxyNeighKind, fdbKind,
+	routeKind, ruleKind, flowKind, pathKind, evpnKind, peerKind,
+}
+
+// traits are what the generic code (planner, loop, journal, printing) has to know
+// about a kind. That code never names a kind, it asks these. What depends on the
+// single value is asked by the interfaces in behaviour.go.
+type traits struct {
+	kind Kind
+	// name is the word for the kind in plans, on the command line and in the state
+	// file; it can never change.
+	name string
+	// key prints a key, and parse reads what follows the kind in a line.
+	key   func(Key) string
+	parse func(*fields) (Value, error)
+
+	// path: announced to neighbours. It is withdrawn before anything is taken
+	// down, also when what it needs is missing, and comes after all it needs.
+	path bool
+	// exported: bgp.export decides whether a path may be announced.
+	exported bool
+	// session: a session with a neighbour. It ends before anything is taken down
+	// and comes up last of all, so that a neighbour never hears half of the paths.
+	session bool
+	// device: a network device of ours. What needs it vanishes with it.
+	device bool
+	// provides is the kind of needs that a value of this one satisfies under the
+	// same name; 0 for only its own.
+	provides Kind
+
+	// marked: the system that holds it carries our mark of ownership, so that it
+	// is provably ours without the ledger.
+	marked bool
+	// listed: the backend finds all of ours by itself. What is not listed is asked
+	// for by the keys in the ledger.
+	listed bool
+	// foundOnly says by whom a value is made if it can only be found, never
+	// created; empty for the rest.
+	foundOnly string
+	// lasting: a setting that keeps its value when it is not wanted any more.
+	lasting bool
+
+	// setting and guarded are whether its values are a Setting and Guarded.
+	setting, guarded bool
+}
+
+// kindOf completes the traits of the kind whose values are of type T. It makes it
+// a compile-time property that they are comparable.
+func kindOf[T interface {
+	comparable
+	Value
+}](t traits) traits {
+	var zero T
+	_, t.setting = any(zero).(Setting)
+	_, t.guarded = any(zero).(Guarded)
+	return t
+}
+
+// places has the position in the table, from 1, of each kind; 0 for no kind.
+var places = func() (at [256]uint8) {
+	for i, t := range table {
+		at[t.kind] = uint8(i + 1)
+	}
+	return at
+}()
+
+// providers lists for each kind the keys that satisfy a need for one of it: see
+// Key.Alternatives.
+var providers = func() (by [256][]Kind) {
+	for _, t := range table {
+		if t.provides != 0 {
+			by[t.provides] = append(by[t.provides], t.kind)
+		}
+	}
+	for _, t := range table {
+		by[t.kind] = append(by[t.kind], t.kind)
+	}
+	return by
+}()
+
+// traits returns the kind's line of the table.
+func (k Kind) traits() *traits {
+	if p := places[k]; p > 0 {
+		return &table[p-1]
+	}
+	return &traits{name: fmt.Sprintf("kind(%d)", uint8(k)), key: nameOnly}
+}
+
+// Place is the kind's position in dependency order, from 1; 0 for no kind.
+func (k Kind) Place() int { return int(places[k]) }
+
+// String returns the word that stands for the kind in plans and on the command
+// line.
+func (k Kind) String() string { return k.traits().name }
+
+// MarshalText makes kinds readable in JSON and in the journal.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText is the inverse of MarshalText; an unknown word is an error.
+func (k *Kind) UnmarshalText(b []byte) error {
+	for _, t := range table {
+		if t.name == string(b) {
+			*k = t.kind
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown kind %q", b)
+}
+
+// Kinds returns every kind in dependency order.
+func Kinds() []Kind { return KindsThat(func(Kind) bool { return true }) }
+
+// KindsThat returns the kinds with a trait, in dependency order, as in
+// KindsThat(Kind.IsPath).
+func KindsThat(has func(Kind) bool) []Kind {
+	ks := make([]Kind, 0, len(table))
+	for _, t := range table {
+		if has(t.kind) {
+			ks = append(ks, t.kind)
+		}
+	}
+	return ks
+}
+
+// IsSetting reports whether values of this kind are restored instead of deleted:
+// see [Setting].
+func (k Kind) IsSetting() bool { return k.traits().setting }
+
+// IsLasting reports whether settings of this kind keep their value when they are
+// not wanted any more, because setting it back would harm others.
+func (k Kind) IsLasting() bool { return k.traits().lasting }
+
+// IsPath reports whether values of this kind are announced to neighbours: they
+// are withdrawn before anything is taken down, and come after what they need.
+func (k Kind) IsPath() bool { return k.traits().path }
+
+// IsExported reports whether the operator's export filter decides about paths of
+// this kind.
+func (k Kind) IsExported() bool { return k.traits().exported }
+
+// IsSession reports whether values of this kind are sessions with neighbours.
+func (k Kind) IsSession() bool { return k.traits().session }
+
+// GoesFirst reports whether values of this kind are taken away before all others:
+// traffic leaves before its forwarding state does.
+func (k Kind) GoesFirst() bool { return k.IsPath() || k.IsSession() }
+
+// IsDevice reports whether values of this kind are devices, or make one, that
+// others need and that take them along when they go.
+func (k Kind) IsDevice() bool { return k.traits().device }
+
+// HasMark reports whether values of this kind carry our mark in the system that
+// holds them, so that they are provably ours without the ledger. Addresses and
+// neighbours do on kernels that know their protocol attribute, but not on all.
+func (k Kind) HasMark() bool { return k.traits().marked }
+
+// IsListed reports whether a backend finds all of ours by itself. Others have to
+// be asked for by the keys that the ledger has.
+func (k Kind) IsListed() bool { return k.traits().listed }
+
+// MadeBy says by whom values of this kind are made if we can only find them, never
+// create them; empty if we can.
+func (k Kind) MadeBy() string { return k.traits().foundOnly }
+
+// IsGuarded reports whether values of this kind are [Guarded].
+func (k Kind) IsGuarded() bool { return k.traits().guarded }
+
+func nameOnly(k Key) string { return k.Name }
