@@ -157,7 +157,8 @@ func (a *app) openSources(ctx context.Context) error {
 	low, high, _ := cfg.Routing.tableRange() // validated
 	var err error
 	a.host, err = host.Open(ctx, host.Config{
-		RtTablesPaths: cfg.tablesFiles(), Marks: cfg.marks(), TableRange: [2]uint32{low, high}, VTEP: cfg.EVPNNIC, Logger: a.log,
+		RtTablesPaths: cfg.tablesFiles(), RouteProtocol: cfg.marks().RouteProtocol, Alias: cfg.marks().Alias,
+		TableRange: [2]uint32{low, high}, VTEP: cfg.EVPNNIC, Logger: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("watch network devices: %w", err)

@@ -9,9 +9,9 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovsport"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
 // switchBackends are those of Open vSwitch: flows, and ports where there may be
@@ -29,7 +29,7 @@ func (a *app) switchBackends(ctx context.Context) ([]actual.Backend, error) {
 		return []actual.Backend{flows}, nil
 	}
 	if a.ports == nil { // no source follows the database here
-		conf := follow.Config{
+		conf := vswitch.Config{
 			Endpoint: a.cfg.OVSDBConnection, Timeout: time.Duration(a.cfg.OVSDBConnectionTimeout) * time.Second, Logger: a.log,
 		}
 		if a.ports, err = ovsport.Open(ctx, conf); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/ovn-org/libovsdb/model"
 	"github.com/vishvananda/netlink"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 )
 
 const (

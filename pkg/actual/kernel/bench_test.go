@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"golang.org/x/sys/unix"
 )

@@ -22,7 +22,7 @@ import (
 	"sync"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"

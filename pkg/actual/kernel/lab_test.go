@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"golang.org/x/sys/unix"
 )

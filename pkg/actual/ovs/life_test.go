@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest"
 )
 
 // monitors returns the processes that watch bridges of that run directory.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/contract"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest"
 )
 
 const (

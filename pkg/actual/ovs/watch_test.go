@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest"
 )
 
 // Nothing is run and nothing copied while nothing happens; our own changes are

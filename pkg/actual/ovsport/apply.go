@@ -8,13 +8,13 @@ import (
 	"github.com/ovn-org/libovsdb/ovsdb"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
-// database is what a session can do; see follow.Session.
+// database is what a session can do; see vswitch.Session.
 type database interface {
-	Tables(ctx context.Context) follow.Tables
+	Tables(ctx context.Context) vswitch.Tables
 	Transact(ctx context.Context, ops ...ovsdb.Operation) ([]ovsdb.OperationResult, error)
 }
 
@@ -113,7 +113,7 @@ func perform(ctx context.Context, db database, steps []step) {
 		return
 	}
 	_, err := db.Transact(ctx, tx.operations()...)
-	var refusal *follow.Refusal
+	var refusal *vswitch.Refusal
 	switch {
 	case err == nil:
 		verify(db.Tables(ctx), todo)
@@ -129,7 +129,7 @@ func perform(ctx context.Context, db database, steps []step) {
 
 // verify looks at what became of steps that the server has performed. A bridge
 // that went at the same time takes a new port with it without a word.
-func verify(t follow.Tables, steps []step) {
+func verify(t vswitch.Tables, steps []step) {
 	have := look(t, namesOf(steps))
 	for _, s := range steps {
 		h, found := have[s.name()]

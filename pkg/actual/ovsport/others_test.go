@@ -13,12 +13,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	observed "github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest"
 )
 
 // A port of somebody else under our name is shown, and survives everything.
@@ -130,7 +127,7 @@ func TestDatabaseRestart(t *testing.T) {
 func TestDatabaseHangs(t *testing.T) {
 	sw := vswitchtest.StartDatabase(t)
 	sw.Vsctl("--no-wait", "add-br", "br-ex")
-	b, err := Open(t.Context(), follow.Config{Endpoint: sw.Endpoint(), Timeout: 300 * time.Millisecond})
+	b, err := Open(t.Context(), vswitch.Config{Endpoint: sw.Endpoint(), Timeout: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +149,7 @@ func TestDatabaseHangs(t *testing.T) {
 }
 
 func TestNoDatabase(t *testing.T) {
-	b, err := Open(t.Context(), follow.Config{Endpoint: "unix:" + t.TempDir() + "/none.sock"})
+	b, err := Open(t.Context(), vswitch.Config{Endpoint: "unix:" + t.TempDir() + "/none.sock"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,58 +159,16 @@ func TestNoDatabase(t *testing.T) {
 	}
 }
 
-// ovs-vswitchd that restarts finds the ports in the database, and the observer
-// sees their numbers, over the same connection.
-func TestSwitchRestartAndNumbers(t *testing.T) {
-	sw := vswitchtest.Start(t)
-	sw.AddBridge("br-ex")
-	b := New()
-	src, err := observed.Open(t.Context(), observed.Config{Endpoint: sw.Endpoint(), Others: []follow.Follower{b.Follower()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	numbered := func(name string) func() bool {
-		return func() bool {
-			o, err := src.Read(t.Context())
-			if err != nil {
-				return false
-			}
-			br, _ := o.Bridge("br-ex")
-			p, ok := br.MadePort(name)
-			return ok && p.OFPort != 0 && len(br.Made) == 1
-		}
-	}
-	port := internal("vlan-1002", 7)
-	f := focus(t, port)
-	read(t, b, f)
-	mustApply(t, b, creates(port)...)
-	vswitchtest.Eventually(t, "the number is observed", numbered(port.Name))
-	sw.KillSwitch()
-	if !is(port, true)(b.Read(t.Context(), actual.Focus{Want: f.Want, Complete: true})) {
-		t.Error("the port went with ovs-vswitchd")
-	}
-	next := internal("vlan-1003", 9)
-	mustApply(t, b, object.Change{Before: port}, object.Change{After: next})
-	sw.StartSwitch()
-	vswitchtest.Eventually(t, "the number of the next one is observed", numbered(next.Name))
-	// Others' ports are none of ours.
-	o, _ := src.Read(t.Context())
-	if br, _ := o.Bridge("br-ex"); br.Made[0] != (observe.MadePort{Name: next.Name, OFPort: br.Made[0].OFPort}) {
-		t.Errorf("got %+v", br.Made)
-	}
-}
-
 // racing is a database in which others have just made ports that we do not
 // know of yet. It checks what each transaction leaves behind.
 type racing struct {
-	*follow.Session
+	*vswitch.Session
 	t      *testing.T
 	hidden map[string]bool
 	runs   int
 }
 
-func (r *racing) Tables(ctx context.Context) follow.Tables {
+func (r *racing) Tables(ctx context.Context) vswitch.Tables {
 	all := r.Session.Tables(ctx)
 	t := all
 	t.Ports, t.Interfaces = map[string]*vswitch.Port{}, map[string]*vswitch.Interface{}
@@ -361,6 +316,6 @@ func TestCloseEndsGoroutines(t *testing.T) {
 	b.Close()
 	// Ignored are the children of the test itself.
 	vswitchtest.Eventually(t, "they have ended", func() bool {
-		return goleak.Find(running, goleak.IgnoreAnyFunction("github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest.(*Switch).start.func1")) == nil
+		return goleak.Find(running, goleak.IgnoreAnyFunction("github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest.(*Switch).start.func1")) == nil
 	})
 }

@@ -10,7 +10,7 @@
 // It refuses to make the device of a port that is not internal (the kernel
 // backend does), to wait until ovs-vswitchd has followed (the source of
 // observe.OpenVSwitch sees the port's number come), and to connect: that is
-// package follow's, and shared with that source.
+// package vswitch's, and shared with that source.
 //
 // Read next: rows.go for what a port is in the database, read.go, apply.go.
 package ovsport
@@ -22,8 +22,8 @@ import (
 	"sync"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
 var errStarting = errors.New("not connected yet")
@@ -31,13 +31,13 @@ var errStarting = errors.New("not connected yet")
 // Backend implements actual.Backend for object.KindOVSPort.
 type Backend struct {
 	changed chan struct{}
-	own     *follow.Connection // nil where it is somebody else's
+	own     *vswitch.Connection // nil where it is somebody else's
 
 	mu       sync.Mutex
-	session  *follow.Session // nil while there is none
-	why      error           // why there is none, or no rows
-	tables   follow.Tables   // the newest rows, unless why
-	first    chan struct{}   // closed once it is known whether connecting works
+	session  *vswitch.Session // nil while there is none
+	why      error            // why there is none, or no rows
+	tables   vswitch.Tables   // the newest rows, unless why
+	first    chan struct{}    // closed once it is known whether connecting works
 	applying bool
 
 	asked   map[string]bool // the names in focus of the last Read
@@ -58,10 +58,10 @@ func New() *Backend {
 
 // Open returns a backend with a connection of its own, which lives until ctx
 // ends or Close is called. A server that is not there is awaited for ever.
-func Open(ctx context.Context, cfg follow.Config) (*Backend, error) {
+func Open(ctx context.Context, cfg vswitch.Config) (*Backend, error) {
 	b := New()
 	var err error
-	if b.own, err = follow.Start(ctx, cfg, b.Follower()); err != nil {
+	if b.own, err = vswitch.Start(ctx, cfg, b.Follower()); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -94,15 +94,15 @@ func (b *Backend) signal() {
 }
 
 // Follower is what a connection has to call.
-func (b *Backend) Follower() follow.Follower { return follower{b} }
+func (b *Backend) Follower() vswitch.Follower { return follower{b} }
 
 type follower struct{ *Backend }
 
 // Connected notes the session; it is of use once its first rows have come.
-func (b follower) Connected(s *follow.Session) {
+func (b follower) Connected(s *vswitch.Session) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.session, b.tables = s, follow.Tables{}
+	b.session, b.tables = s, vswitch.Tables{}
 	b.why = errors.New("connected, the first rows are not complete")
 }
 
@@ -114,12 +114,12 @@ func (b follower) Disconnected(err error) {
 	if b.session != nil {
 		b.signal()
 	}
-	b.session, b.tables, b.why = nil, follow.Tables{}, err
+	b.session, b.tables, b.why = nil, vswitch.Tables{}, err
 	b.known()
 }
 
 // Rows takes in a new state, unless Apply has already seen a newer one.
-func (b follower) Rows(t follow.Tables) {
+func (b follower) Rows(t vswitch.Tables) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.session == nil || t.Moment < b.tables.Moment {
@@ -146,7 +146,7 @@ func (b *Backend) known() bool {
 }
 
 // current returns the session and why there may be none.
-func (b *Backend) current() (*follow.Session, error) {
+func (b *Backend) current() (*vswitch.Session, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.why != nil {

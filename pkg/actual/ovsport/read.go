@@ -6,8 +6,8 @@ import (
 	"maps"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
 // attempts is how often a database that others are changing is asked before the
@@ -54,11 +54,11 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 
 // confirm returns the cached rows once they say of the names and of our ports
 // what the database says.
-func confirm(ctx context.Context, s *follow.Session, names map[string]bool) (follow.Tables, error) {
+func confirm(ctx context.Context, s *vswitch.Session, names map[string]bool) (vswitch.Tables, error) {
 	for range attempts {
 		fresh, err := s.Select(ctx)
 		if err != nil {
-			return follow.Tables{}, err
+			return vswitch.Tables{}, err
 		}
 		if cached := s.Tables(ctx); maps.Equal(look(fresh, names), look(cached, names)) {
 			return cached, nil
@@ -66,11 +66,11 @@ func confirm(ctx context.Context, s *follow.Session, names map[string]bool) (fol
 	}
 	err := errors.New("the rows that the Open_vSwitch database notified of are not those that it has")
 	s.Drop(err)
-	return follow.Tables{}, err
+	return vswitch.Tables{}, err
 }
 
 // take stores newer rows of the session if that is still the one that stands.
-func (b *Backend) take(s *follow.Session, t follow.Tables) {
+func (b *Backend) take(s *vswitch.Session, t vswitch.Tables) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.why == nil && b.session == s && t.Moment > b.tables.Moment {

@@ -3,9 +3,8 @@ package ovsport
 import (
 	"fmt"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
 // otherInterfaces stands for Interface.type where a port has other interfaces
@@ -22,7 +21,7 @@ type held struct {
 }
 
 // look finds the ports that are ours and those of others under the names.
-func look(t follow.Tables, names map[string]bool) map[string]held {
+func look(t vswitch.Tables, names map[string]bool) map[string]held {
 	out := make(map[string]held)
 	for uuid, br := range t.Bridges {
 		for _, port := range br.Ports {
@@ -50,7 +49,7 @@ func isOurs(p *vswitch.Port) bool {
 	return marked
 }
 
-func fromRows(t follow.Tables, p *vswitch.Port) held {
+func fromRows(t vswitch.Tables, p *vswitch.Port) held {
 	h := held{value: object.OVSPort{Name: p.Name}, ours: isOurs(p)}
 	if p.Tag != nil {
 		h.value.Tag = uint16(*p.Tag)

@@ -8,14 +8,14 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/contract"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest"
 )
 
 func open(t *testing.T, sw *vswitchtest.Switch) *Backend {
 	t.Helper()
-	b, err := Open(t.Context(), follow.Config{Endpoint: sw.Endpoint()})
+	b, err := Open(t.Context(), vswitch.Config{Endpoint: sw.Endpoint()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,15 +8,14 @@ import (
 	"github.com/ovn-org/libovsdb/ovsdb"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
 // transaction gathers the operations (RFC 7047 section 5.2) of several changes
 // that take effect together or not at all.
 type transaction struct {
-	tables  follow.Tables
+	tables  vswitch.Tables
 	have    map[string]held
 	bridges map[string]string // UUIDs by name
 	guards  []ovsdb.Operation
@@ -25,7 +24,7 @@ type transaction struct {
 	enter, leave map[string][]ovsdb.UUID
 }
 
-func newTransaction(t follow.Tables, have map[string]held) *transaction {
+func newTransaction(t vswitch.Tables, have map[string]held) *transaction {
 	tx := &transaction{
 		tables: t, have: have, bridges: make(map[string]string),
 		enter: map[string][]ovsdb.UUID{}, leave: map[string][]ovsdb.UUID{},

@@ -20,8 +20,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"golang.org/x/sys/unix"
 )
@@ -34,8 +33,10 @@ type Config struct {
 	// RtTablesPaths are files, or patterns of files, that name routing tables;
 	// [RtTables] by default.
 	RtTablesPaths []string
-	// Marks tell our own routes from others'.
-	Marks actual.Marks
+	// RouteProtocol is the rtm_protocol and Alias the IFLA_IFALIAS of what is ours;
+	// without an alias no device is.
+	RouteProtocol uint8
+	Alias         string
 	// TableRange is the first and the last table that may become ours. Only these,
 	// and those that Look was asked for, are looked into for the routes of others.
 	TableRange [2]uint32

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -43,7 +42,7 @@ func newLab(t *testing.T, devices ...string) *lab {
 
 func (l *lab) open(cfg Config) *Source {
 	l.Helper()
-	cfg.Marks = actual.DefaultMarks()
+	cfg.RouteProtocol, cfg.Alias = 98, "bgp-ovn"
 	cfg.TableRange = [2]uint32{200, 252}
 	cfg.RtTablesPaths = []string{filepath.Join(l.dir, "rt_tables"), filepath.Join(l.dir, "rt_tables.d", "*.conf")}
 	s, err := Open(l.Context(), cfg)

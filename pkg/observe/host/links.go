@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"golang.org/x/sys/unix"
@@ -85,7 +85,7 @@ func (s *Source) linkFromMessage(m rtnl.Message) (observe.Link, bool) {
 				l.MAC = object.MAC(attrs.Data)
 			}
 		case unix.IFLA_IFALIAS:
-			l.Ours = s.cfg.Marks.Alias != "" && attrs.Text() == s.cfg.Marks.Alias
+			l.Ours = s.cfg.Alias != "" && attrs.Text() == s.cfg.Alias
 		case unix.IFLA_LINKINFO:
 			l.Table = vrfTable(attrs.Data)
 		}

@@ -5,8 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +19,7 @@ func attr(kind uint16, data ...byte) []byte {
 // A VRF tells its table, which kernels without VRFs cannot be asked for; an
 // attribute of that number of another type of device is no table.
 func TestLinksFromMessages(t *testing.T) {
-	s := &Source{cfg: Config{Marks: actual.DefaultMarks()}}
+	s := &Source{cfg: Config{Alias: "bgp-ovn"}}
 	header := make([]byte, unix.SizeofIfInfomsg)
 	copy(header[4:], binary.NativeEndian.AppendUint32(nil, 4))
 	table := attr(unix.IFLA_INFO_DATA, attr(vrfTableAttr, binary.NativeEndian.AppendUint32(nil, 1001)...)...)

@@ -9,7 +9,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"golang.org/x/sys/unix"
 )
 

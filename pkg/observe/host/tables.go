@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/rtnl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"golang.org/x/sys/unix"
 )
@@ -117,7 +117,7 @@ func (s *Source) foreignAmong(ctx context.Context, tables []uint32) ([]uint32, e
 		if !some {
 			continue
 		}
-		ours, err := s.holds(ctx, table, s.cfg.Marks.RouteProtocol)
+		ours, err := s.holds(ctx, table, s.cfg.RouteProtocol)
 		if err != nil {
 			return nil, fmt.Errorf("table %d: %w", table, err)
 		}

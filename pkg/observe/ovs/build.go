@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
 // maxOFPort is OFPP_MAX of OpenFlow 1.0, the numbers Open vSwitch assigns from;
@@ -18,7 +17,7 @@ import (
 const maxOFPort = 0xfeff
 
 // build makes the snapshot of rows that have a root. systemID overrides what the database says.
-func build(t follow.Tables, systemID string) *observe.OpenVSwitch {
+func build(t vswitch.Tables, systemID string) *observe.OpenVSwitch {
 	ids := externalIDs{t.Root.ExternalIDs, systemID}
 	if systemID == "" {
 		ids.systemID = strings.TrimSpace(t.Root.ExternalIDs["system-id"])
@@ -48,7 +47,7 @@ func build(t follow.Tables, systemID string) *observe.OpenVSwitch {
 	return o
 }
 
-func bridge(t follow.Tables, row *vswitch.Bridge) observe.Bridge {
+func bridge(t vswitch.Tables, row *vswitch.Bridge) observe.Bridge {
 	b := observe.Bridge{Name: row.Name, DatapathType: row.DatapathType}
 	for _, uuid := range row.Ports {
 		port := t.Ports[uuid]

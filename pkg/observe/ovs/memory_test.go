@@ -12,10 +12,9 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest"
 )
 
 // serve runs the in-process server of libovsdb, as a demonstration does.
@@ -107,7 +106,7 @@ func TestNoRoot(t *testing.T) {
 // A reference into the void is half a transaction; what of it stays so is left
 // out in the end.
 func TestDangling(t *testing.T) {
-	tb := follow.Tables{
+	tb := vswitch.Tables{
 		Root:    &vswitch.Root{},
 		Bridges: map[string]*vswitch.Bridge{"b": {Name: "br-ex", Ports: []string{"gone", "p"}}},
 		Ports:   map[string]*vswitch.Port{"p": {Name: "patch", Interfaces: []string{"gone"}, ExternalIDs: map[string]string{"ovn-localnet-port": "l"}}},

@@ -4,8 +4,8 @@
 //
 // It refuses to interpret what it finds: which bridges matter is for drivers.
 //
-// Read next: build.go for what is made of the rows, vswitch for the tables,
-// vswitch/follow for the connection.
+// Read next: build.go for what is made of the rows, pkg/conn/vswitch for the
+// tables and the connection.
 package ovs
 
 import (
@@ -17,14 +17,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/follow"
 )
 
 // The defaults of Config.
 const (
-	DefaultEndpoint = follow.DefaultEndpoint
-	DefaultTimeout  = follow.DefaultTimeout
+	DefaultEndpoint = vswitch.DefaultEndpoint
+	DefaultTimeout  = vswitch.DefaultTimeout
 )
 
 // Config says where the database is.
@@ -42,7 +42,7 @@ type Config struct {
 	// Logger receives changes of the connection; nil discards them.
 	Logger *slog.Logger
 	// Others share the connection.
-	Others []follow.Follower
+	Others []vswitch.Follower
 }
 
 // Status says how the source stands with its server.
@@ -59,7 +59,7 @@ type Status struct {
 type Source struct {
 	cfg     Config
 	changed chan struct{}
-	conn    *follow.Connection
+	conn    *vswitch.Connection
 
 	mu      sync.Mutex
 	newest  *observe.OpenVSwitch
@@ -86,8 +86,8 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 		status:  Status{Since: time.Now()},
 	}
 	var err error
-	s.conn, err = follow.Start(ctx, follow.Config{Endpoint: cfg.Endpoint, TLS: cfg.TLS, Timeout: cfg.Timeout, Logger: cfg.Logger},
-		append([]follow.Follower{follower{s}}, cfg.Others...)...)
+	s.conn, err = vswitch.Start(ctx, vswitch.Config{Endpoint: cfg.Endpoint, TLS: cfg.TLS, Timeout: cfg.Timeout, Logger: cfg.Logger},
+		append([]vswitch.Follower{follower{s}}, cfg.Others...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ type follower struct{ *Source }
 
 // Connected notes that rows are flowing. The snapshot stays stale until the
 // first one of this session replaces it.
-func (s follower) Connected(*follow.Session) {
+func (s follower) Connected(*vswitch.Session) {
 	s.mu.Lock()
 	s.status.Connected, s.status.Since = true, time.Now()
 	s.missing = "connected, the first rows are not complete"
@@ -134,7 +134,7 @@ func (s follower) Connected(*follow.Session) {
 }
 
 // Rows publishes what the rows say.
-func (s follower) Rows(t follow.Tables) {
+func (s follower) Rows(t vswitch.Tables) {
 	if t.Root == nil {
 		s.rootless()
 		return

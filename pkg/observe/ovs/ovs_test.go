@@ -12,9 +12,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest"
 )
 
 func open(t *testing.T, cfg Config) *Source {
@@ -290,6 +290,6 @@ func TestCloseEndsGoroutines(t *testing.T) {
 	s.Close()
 	// Ignored are the children of the test itself.
 	vswitchtest.Eventually(t, "they have ended", func() bool {
-		return goleak.Find(running, goleak.IgnoreAnyFunction("github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch/vswitchtest.(*Switch).start.func1")) == nil
+		return goleak.Find(running, goleak.IgnoreAnyFunction("github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest.(*Switch).start.func1")) == nil
 	})
 }

@@ -1,14 +1,15 @@
-// Package follow keeps a connection to the local Open_vSwitch database by the
-// stock libovsdb client, and hands its rows to whoever has a use for them: the
-// source that observes it and the backend that keeps ports of ours in it. Both
-// share one connection.
+// Package vswitch keeps a connection to the local Open_vSwitch database
+// (ovs-vswitchd.conf.db(5)) by the stock libovsdb client, and hands its rows to
+// whoever has a use for them: the source that observes it and the backend that
+// keeps ports of ours in it. Both share one connection.
 //
-// It refuses to know what rows mean. The cache of the client is not
+// It refuses to know what rows and columns mean. The cache of the client is not
 // transactional and its events may be lost, so an event only means that the
 // whole cache is to be read again once it has come to rest.
 //
-// Read next: session.go for one connection, tables.go for what is handed out.
-package follow
+// Read next: session.go for one connection, tables.go for what is handed out,
+// models.go for the tables and columns.
+package vswitch
 
 import (
 	"context"

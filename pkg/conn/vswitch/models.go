@@ -1,10 +1,3 @@
-// Package vswitch models the few columns of the Open_vSwitch database
-// (ovs-vswitchd.conf.db(5)) that this program reads, in the form that libovsdb
-// wants: one struct a table.
-//
-// It is exported so that tests and demonstrations can serve the same tables
-// from an in-process server; it refuses to know what any column means (package
-// ovs above it does).
 package vswitch
 
 import (

@@ -1,4 +1,4 @@
-package follow
+package vswitch
 
 import (
 	"context"
@@ -12,8 +12,6 @@ import (
 	"github.com/ovn-org/libovsdb/client"
 	"github.com/ovn-org/libovsdb/model"
 	"github.com/ovn-org/libovsdb/ovsdb"
-
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
 )
 
 // The rows of one transaction reach the cache one by one. quiet is how long
@@ -43,7 +41,7 @@ type Session struct {
 // reports whether it had come to stand; the error says why it ended.
 func (c *Connection) session(ctx context.Context) (stood bool, err error) {
 	log := logr.FromSlogHandler(c.cfg.Logger.Handler())
-	cl, err := client.NewOVSDBClient(vswitch.Model(),
+	cl, err := client.NewOVSDBClient(Model(),
 		client.WithEndpoint(c.cfg.Endpoint), client.WithTLSConfig(c.cfg.TLS), client.WithLogger(&log))
 	if err != nil {
 		return false, fmt.Errorf("make client: %w", err)
@@ -113,7 +111,7 @@ func (s *Session) poke() {
 // error in its update3 and would diverge unnoticed; after one in update2 it
 // disconnects.
 func newMonitor(c client.Client) *client.Monitor {
-	root, bridge, port, iface := &vswitch.Root{}, &vswitch.Bridge{}, &vswitch.Port{}, &vswitch.Interface{}
+	root, bridge, port, iface := &Root{}, &Bridge{}, &Port{}, &Interface{}
 	m := c.NewMonitor(
 		client.WithTable(root, &root.ExternalIDs),
 		client.WithTable(bridge, &bridge.Name, &bridge.Ports, &bridge.DatapathType),
@@ -227,7 +225,7 @@ func (s *Session) Transact(ctx context.Context, ops ...ovsdb.Operation) ([]ovsdb
 
 // Select asks the server for the rows instead of the cache.
 func (s *Session) Select(ctx context.Context) (Tables, error) {
-	names := []string{vswitch.TableBridge, vswitch.TablePort, vswitch.TableInterface}
+	names := []string{TableBridge, TablePort, TableInterface}
 	columns := [][]string{{"name", "ports"}, {"name", "interfaces", "external_ids", "tag"}, {"name", "type", "mac", "external_ids"}}
 	ops := make([]ovsdb.Operation, len(names))
 	for i, name := range names {
@@ -239,9 +237,9 @@ func (s *Session) Select(ctx context.Context) (Tables, error) {
 	}
 	t := Tables{}
 	db := s.rows.DatabaseModel()
-	bridges, err1 := decode[vswitch.Bridge](db, names[0], results[0].Rows)
-	ports, err2 := decode[vswitch.Port](db, names[1], results[1].Rows)
-	interfaces, err3 := decode[vswitch.Interface](db, names[2], results[2].Rows)
+	bridges, err1 := decode[Bridge](db, names[0], results[0].Rows)
+	ports, err2 := decode[Port](db, names[1], results[1].Rows)
+	interfaces, err3 := decode[Interface](db, names[2], results[2].Rows)
 	t.Bridges, t.Ports, t.Interfaces = bridges, ports, interfaces
 	return t, errors.Join(err1, err2, err3)
 }

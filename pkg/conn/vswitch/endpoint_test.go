@@ -1,4 +1,4 @@
-package follow
+package vswitch
 
 import (
 	"strings"

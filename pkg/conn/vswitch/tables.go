@@ -1,9 +1,7 @@
-package follow
+package vswitch
 
 import (
 	"github.com/ovn-org/libovsdb/cache"
-
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs/vswitch"
 )
 
 // Tables are the rows of one moment, by UUID. They are shared with the cache
@@ -13,19 +11,19 @@ type Tables struct {
 	// the newer one.
 	Moment uint64
 	// Root is nil in what Session.Select returns.
-	Root       *vswitch.Root
-	Bridges    map[string]*vswitch.Bridge
-	Ports      map[string]*vswitch.Port
-	Interfaces map[string]*vswitch.Interface
+	Root       *Root
+	Bridges    map[string]*Bridge
+	Ports      map[string]*Port
+	Interfaces map[string]*Interface
 }
 
 func readTables(c *cache.TableCache) Tables {
 	t := Tables{
-		Bridges:    rowsOf[vswitch.Bridge](c, vswitch.TableBridge),
-		Ports:      rowsOf[vswitch.Port](c, vswitch.TablePort),
-		Interfaces: rowsOf[vswitch.Interface](c, vswitch.TableInterface),
+		Bridges:    rowsOf[Bridge](c, TableBridge),
+		Ports:      rowsOf[Port](c, TablePort),
+		Interfaces: rowsOf[Interface](c, TableInterface),
 	}
-	for _, row := range rowsOf[vswitch.Root](c, vswitch.TableRoot) {
+	for _, row := range rowsOf[Root](c, TableRoot) {
 		t.Root = row
 	}
 	return t
@@ -64,7 +62,7 @@ func (t Tables) Dangling() bool {
 
 // InterfaceOf returns the interface that has the port's name, which is the
 // only one unless the port is a bond; nil if its row is missing.
-func (t Tables) InterfaceOf(port *vswitch.Port) *vswitch.Interface {
+func (t Tables) InterfaceOf(port *Port) *Interface {
 	for _, uuid := range port.Interfaces {
 		if i := t.Interfaces[uuid]; i != nil && i.Name == port.Name {
 			return i
