@@ -115,10 +115,7 @@ func (a *app) planAdoption(ctx context.Context, old *legacy.Kernel, k adopting) 
 	res := desired.Compute(snap, nil, object.Set{}, wishes.Drivers...)
 	ad := adoption{
 		snap: snap, want: res.Want, ledger: plan.NoLedger{}, removeFRR: k.removeFRR,
-		unmanaged: []object.Kind{object.KindPath, object.KindEVPN, object.KindPeer}, keep: keepHeld(res.Skipped),
-	}
-	if !a.cfg.Flows.Manage {
-		ad.unmanaged = append(ad.unmanaged, object.KindFlow)
+		unmanaged: actual.Scope{OpenVSwitch: a.cfg.Flows.Manage}.Unmanaged(), keep: keepHeld(res.Skipped),
 	}
 	if a.db != nil {
 		ad.ledger = a.db

@@ -329,9 +329,7 @@ func (a *app) control(obs reconcile.Observer, backends []actual.Backend, w wirin
 	if a.db != nil {
 		conf.Journal = a.db
 	}
-	if !a.cfg.Flows.Manage {
-		conf.Unmanaged = []object.Kind{object.KindFlow, object.KindOVSPort}
-	}
+	conf.Unmanaged = actual.Scope{OpenVSwitch: a.cfg.Flows.Manage, Speaker: true}.Unmanaged()
 	if w.onRound != nil {
 		conf.OnRound = func(r reconcile.Round) { w.onRound(a, r) }
 	}

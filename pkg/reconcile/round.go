@@ -12,6 +12,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/execute"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -51,7 +52,7 @@ func (r Round) Failed() []error {
 	var out []error
 	for i, err := range r.Outcomes {
 		if err != nil {
-			out = append(out, &StepError{Op: r.Plan.Ops[i], Err: err})
+			out = append(out, &execute.StepError{Op: r.Plan.Ops[i], Err: err})
 		}
 	}
 	return out
