@@ -1,0 +1,99 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// exam collects findings.
+type exam struct {
+	Facts
+	out []Finding
+}
+
+// Examine derives findings from facts. Their order is that of the checks, then
+// of names.
+func Examine(f Facts) []Finding {
+	e := &exam{Facts: f}
+	e.deviceTypes()
+	e.capabilities()
+	e.openVSwitch()
+	e.sysctls()
+	e.network()
+	e.bgpPort()
+	if f.Node.EVPN {
+		e.vxlanPort()
+		e.vrfs()
+	}
+	return e.out
+}
+
+func (e *exam) ok(check, format string, args ...any) {
+	e.out = append(e.out, Finding{Level: LevelOK, Check: check, Text: fmt.Sprintf(format, args...)})
+}
+
+func (e *exam) warn(check, remedy, format string, args ...any) {
+	e.out = append(e.out, Finding{LevelWarn, check, fmt.Sprintf(format, args...), remedy})
+}
+
+func (e *exam) fail(check, remedy, format string, args ...any) {
+	e.out = append(e.out, Finding{LevelFail, check, fmt.Sprintf(format, args...), remedy})
+}
+
+// rootRemedy is what to do about what an unprivileged user cannot see.
+const rootRemedy = "run bgp-ovn doctor as root"
+
+// denied reports whether the error is one of rights (EPERM, EACCES).
+func denied(err error) bool { return errors.Is(err, fs.ErrPermission) }
+
+// device returns the device of that name.
+func (e *exam) device(name string) (Device, bool) {
+	at := slices.IndexFunc(e.Devices, func(d Device) bool { return d.Name == name })
+	if at < 0 {
+		return Device{}, false
+	}
+	return e.Devices[at], true
+}
+
+// mapped are the bridges of ovn-bridge-mappings, in order, each once.
+func (e *exam) mapped() []string {
+	if e.OpenVSwitch == nil {
+		return nil
+	}
+	var out []string
+	for _, m := range e.OpenVSwitch.Mappings {
+		if !slices.Contains(out, m.Bridge) {
+			out = append(out, m.Bridge)
+		}
+	}
+	return out
+}
+
+// capabilities checks those of this process. A service may have others, so the
+// finding says whose they are.
+func (e *exam) capabilities() {
+	const check = "capabilities"
+	if e.CapabilitiesErr != nil {
+		e.warn(check, "make sure that /proc is mounted and readable", "not checked: %v", e.CapabilitiesErr)
+		return
+	}
+	need := []string{CapNetAdmin}
+	if port := e.Node.ListenPort; port > 0 && port < 1024 {
+		need = append(need, CapNetBindService)
+	}
+	var missing []string
+	for _, name := range need {
+		if !slices.Contains(e.Capabilities, name) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		e.ok(check, "%s", strings.Join(need, ", "))
+		return
+	}
+	e.fail(check, "run as root, or give the service AmbientCapabilities="+strings.Join(need, " "),
+		"this process lacks %s; a controller started in the same way lacks it, too", strings.Join(missing, ", "))
+}
