@@ -224,23 +224,3 @@ func TestStatusWithoutController(t *testing.T) {
 		t.Errorf("exit %d, %q", exit, errs)
 	}
 }
-
-// docs/configuration.md is what the program says.
-func TestReference(t *testing.T) {
-	const path = "../../docs/configuration.md"
-	if *update {
-		if err := os.WriteFile(path, []byte(reference()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(want) != reference() {
-		t.Error("docs/configuration.md is out of date: go test ./cmd/bgp-ovn -update")
-	}
-	if strings.Contains(string(want), "| `` |") {
-		t.Error("a flag has no key in the file")
-	}
-}

@@ -13,7 +13,10 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -41,7 +44,7 @@ type Settings struct {
 	OpenVSwitch OpenVSwitch
 	// Southbound and Northbound are the databases of OVN (ovn_sb_*, ovn_nb_*).
 	Southbound, Northbound Database
-	// UseNorthbound says that a driver needs the Northbound database
+	// UseNorthbound says that the settings of a driver need the Northbound database
 	// (require_snat_disabled_for_tenant_networks).
 	UseNorthbound bool
 	// ProbeInterval is the silence after which a connection to a database of OVN is
@@ -55,13 +58,33 @@ type Settings struct {
 	Routing Routing
 	// Flows are the numbers that mark our OpenFlow entries (flows).
 	Flows Flows
-	// VTEPDevice is the device whose first IPv4 address VXLAN is sent from (evpn_nic).
+	// VTEPDevice is the device whose first IPv4 address VXLAN is sent from (evpn_nic),
+	// VXLANPort the UDP port that it is sent to (evpn_udp_dstport).
 	VTEPDevice string
+	VXLANPort  uint16
+	// ManageSysctls says that node-wide settings of the kernel are set: forwarding and
+	// rp_filter (sysctls.manage).
+	ManageSysctls bool
 	// Fuse holds mass withdrawals (fuse).
 	Fuse Fuse
 	// MetricsListen is ADDRESS:PORT for Prometheus; empty listens nowhere
 	// (metrics.listen).
 	MetricsListen string
+	// Shared are the settings that several drivers have in common. What of them stands
+	// elsewhere in Settings too (marks, tables, AS) is filled in by NewDrivers.
+	Shared drivers.Shared
+	// Fabric are the settings of the node's own routes and prefixes (originate,
+	// advertise_loopback, learn), without Learn.Accept.
+	Fabric fabric.Config
+
+	// list are the drivers that there are, and options the settings of each, in the
+	// same order. They are not changed once they have been read.
+	list    drivers.List
+	options []drivers.Options
+	// places are where the values were written, by key.
+	places map[string]key.Place
+	// remarks are notes about what was read, beside those of Notes.
+	remarks []string
 }
 
 // Log is the key log.
@@ -107,7 +130,8 @@ type BGP struct {
 	// section 3); 0 turns graceful restart off. DeferralTime is how long we wait for
 	// the peers' End-of-RIB after a restart.
 	RestartTime, DeferralTime time.Duration
-	// Peers are the neighbours, in the order of the file.
+	// Peers are the neighbours, in the order of the file, without the restart time,
+	// which all have in common: see PeerItems.
 	Peers []object.Peer
 }
 
@@ -118,11 +142,13 @@ type Learn struct {
 	Accept []observe.PrefixRange
 }
 
+// TableRange bounds the routing tables that may be taken, both ends included
+// (table_range).
+type TableRange struct{ TableLow, TableHigh uint32 }
+
 // Routing is the key routing.
 type Routing struct {
-	// TableLow and TableHigh bound the routing tables that may be taken, both
-	// included (table_range).
-	TableLow, TableHigh uint32
+	TableRange
 	// RulePriority is that of the one ip rule a bridge.
 	RulePriority uint32
 	// RouteProtocol and RuleProtocol are rtm_protocol and FRA_PROTOCOL of what is

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
+)
+
+// check reports what is wrong with keys together. What is wrong with one value
+// alone has been reported where it was read.
+func check(s *Settings, r *key.Reading) {
+	if len(s.Drivers) == 0 {
+		r.Report("drivers", "there is none", "name at least one of "+strings.Join(s.list.Names(), ", "))
+	}
+	checkPeers(s, r)
+	for i, o := range s.options {
+		name := s.list[i].Name
+		running := slices.Contains(s.Drivers, name)
+		o.Check(running, r.Report)
+		if running {
+			checkNeeds(s, name, o.Needs(), r)
+		}
+	}
+}
+
+// checkPeers compares the neighbours with each other and with the rest.
+func checkPeers(s *Settings, r *key.Reading) {
+	seen := map[string]int{}
+	for i, p := range s.BGP.Peers {
+		at := fmt.Sprintf("bgp.peers[%d]", i)
+		if first, twice := seen[p.Address]; twice && p.Address != "" {
+			r.Report(at+".address", fmt.Sprintf("duplicate neighbour %s: bgp.peers[%d] has it already", p.Address, first),
+				"leave one of them out: there is one session for each address")
+		} else {
+			seen[p.Address] = i
+		}
+		if p.TTLSecurity && p.Multihop != 0 {
+			r.Report(at+".multihop", "ttl_security and multihop exclude each other (RFC 5082)", "leave one of them out")
+		}
+		if p.LLGRTime > 0 && s.BGP.RestartTime == 0 {
+			r.Report(at+".llgr_time", "it needs graceful restart, which is off (RFC 9494)", "set bgp.graceful_restart.restart_time, or leave it out")
+		}
+		if remote, err := netip.ParseAddr(p.Address); err == nil && p.LocalAddress.IsValid() &&
+			(p.LocalAddress.Is4() != remote.Is4() || remote.Zone() != "") {
+			r.Report(at+".local_address", fmt.Sprintf("no session from %s reaches %s", p.LocalAddress, p.Address), "write an address of the same family, or leave it out")
+		}
+	}
+}
+
+// checkNeeds compares what a driver asks of the node with the rest.
+func checkNeeds(s *Settings, name string, needs drivers.Needs, r *key.Reading) {
+	if needs.Cookie != 0 && needs.Cookie == s.Flows.Cookie {
+		r.Report("flows.cookie", fmt.Sprintf("%#x is that of the flows of %s", needs.Cookie, name), "choose another")
+	}
+	carried := slices.ContainsFunc(s.BGP.Peers, func(p object.Peer) bool { return hasFamily(p, needs.Family) })
+	if needs.Family != "" && !carried && len(s.BGP.Peers) > 0 {
+		r.Report("bgp.peers", fmt.Sprintf("%s needs a neighbour with %s among its families", name, needs.Family), "add it to the families of one")
+	}
+}
+
+func hasFamily(p object.Peer, family string) bool { return slices.Contains(p.Families.List(), family) }

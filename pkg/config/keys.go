@@ -1,0 +1,141 @@
+package config
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// table declares every key, each bound to its place in s: those of the node, those
+// that drivers share, and those of each driver. It is the only list of keys.
+func table(s *Settings) []key.Key {
+	all := slices.Concat(nodeKeys(s), sourceKeys(s), bgpKeys(&s.BGP), learnKeys(s), markKeys(s), s.Shared.Keys())
+	for _, o := range s.options {
+		all = append(all, o.Keys()...)
+	}
+	return all
+}
+
+// Values returns the words that a shell offers for the value of a flag; none if
+// any text may be right.
+func Values(flag string) []string {
+	s := defaults(drivers.All())
+	for _, k := range table(&s) {
+		if k.Flag() == flag {
+			return k.Values
+		}
+	}
+	return nil
+}
+
+// nodeKeys are those of the process itself.
+func nodeKeys(s *Settings) []key.Key {
+	seconds := key.Range[int64]{High: key.MaxSeconds, Use: "use 0 or more seconds"}
+	driver := func(name string) (string, error) {
+		spec, err := s.list.Find(name)
+		return spec.Name, err
+	}
+	return []key.Key{
+		key.Text(&s.Chassis, "chassis",
+			"system-id of this node (default: external_ids:system-id of Open_vSwitch)", nil).Show(),
+		key.ListOf(&s.Drivers, "drivers", "drivers to run", driver, func(n string) string { return n }).
+			Offering(s.list.Names()...).Reloads().Show(),
+		key.Text(&s.StateFile, "state", "state file", nil).Show(),
+		key.Text(&s.Socket, "socket", "control socket", nil).Show(),
+		key.Parsed(&s.Log.Level, "log.level", "string", "debug, info, warn or error", parseLevel, printLevel).
+			Offering("debug", "info", "warn", "error").Reloads().Show(),
+		key.Choice(&s.Log.JSON, "log.format", "text or json",
+			key.Option[bool]{Word: "text", Value: false}, key.Option[bool]{Word: "json", Value: true}),
+		key.Seconds(&s.AuditInterval, "reconcile_interval",
+			"seconds between audits of everything; 0 turns them off", seconds).Reloads(),
+		key.Duration(&s.StartupGrace, "startup_grace",
+			"how long to wait for the databases before announcing what was last known; 0 waits for ever"),
+		key.Bool(&s.ManageSysctls, "sysctls.manage", "set node-wide settings: forwarding and rp_filter").Reloads(),
+		key.Share(&s.Fuse.Share, "fuse.share",
+			"share of paths that vanished rows may withdraw at once; 0 turns the fuse off").Reloads(),
+		key.Number(&s.Fuse.Least, "fuse.least", "number of withdrawals below which the fuse never holds",
+			key.Range[int]{Low: -1 << 31, High: 1<<31 - 1}).Reloads(),
+		key.Duration(&s.Fuse.Hold, "fuse.hold",
+			"how long a mass withdrawal must persist before it is applied").Reloads(),
+		key.Text(&s.MetricsListen, "metrics.listen",
+			"address:port for Prometheus; the control socket always has /metrics", checkListen).Reloads(),
+	}
+}
+
+// sourceKeys are those of the databases.
+func sourceKeys(s *Settings) []key.Key {
+	seconds := key.Range[int64]{High: key.MaxSeconds, Use: "use 0 or more seconds"}
+	sb, nb := &s.Southbound, &s.Northbound
+	return []key.Key{
+		key.Text(&s.OpenVSwitch.Endpoint, "ovsdb_connection", "local Open_vSwitch database", checkRemote),
+		key.Seconds(&s.OpenVSwitch.Timeout, "ovsdb_connection_timeout",
+			"seconds one attempt to read it may take", seconds),
+		key.Text(&s.OpenVSwitch.RunDir, "ovs_rundir",
+			"run directory of Open vSwitch (default: OVS_RUNDIR or /var/run/openvswitch)", nil),
+		key.CommaText(&sb.Remotes, "ovn_sb_connection",
+			"Southbound database, comma separated (default: external_ids:ovn-remote)", checkRemote),
+		key.Text(&sb.Key, "ovn_sb_private_key", "TLS key for ssl: remotes", nil),
+		key.Text(&sb.Certificate, "ovn_sb_certificate", "TLS certificate for ssl: remotes", nil),
+		key.Text(&sb.CA, "ovn_sb_ca_cert", "TLS CA certificate for ssl: remotes", nil),
+		key.Seconds(&s.ProbeInterval, "ovn_sb_probe_interval",
+			"seconds of silence after which the connection is probed; 0 turns it off", seconds),
+		key.CommaText(&nb.Remotes, "ovn_nb_connection",
+			"Northbound database, comma separated (default: external_ids:ovn-nb-remote); read only with "+
+				"require_snat_disabled_for_tenant_networks", checkRemote),
+		key.Text(&nb.Key, "ovn_nb_private_key", "TLS key for ssl: remotes of the Northbound database", nil),
+		key.Text(&nb.Certificate, "ovn_nb_certificate", "TLS certificate for ssl: remotes of the Northbound database", nil),
+		key.Text(&nb.CA, "ovn_nb_ca_cert", "TLS CA certificate for ssl: remotes of the Northbound database", nil),
+	}
+}
+
+// learnKeys are those of the node's own routes and prefixes.
+func learnKeys(s *Settings) []key.Key {
+	f := &s.Fabric
+	return []key.Key{
+		key.ListOf(&s.Learn.Accept, "learn.accept",
+			`prefixes that become routes in the main table when neighbours announce them, as PREFIX or "PREFIX le LENGTH"; `+
+				"empty learns nothing", drivers.PrefixRange, observe.PrefixRange.String).Reloads(),
+		addrKey(&f.Source4, "learn.source4", "preferred source address of learned IPv4 routes", checkIPv4).Reloads(),
+		addrKey(&f.Source6, "learn.source6", "preferred source address of learned IPv6 routes", checkIPv6).Reloads(),
+		key.Number(&f.Metric, "learn.metric", "metric of learned routes; lower ones are preferred",
+			key.Range[uint32]{Low: 1, High: 1<<32 - 1, Use: "use 1 to 4294967295: the kernel has no IPv6 route with metric 0"}).Reloads(),
+		key.Number(&f.Max, "learn.max", "how many prefixes become routes at most, the shortest first",
+			key.Range[int]{Low: 1, High: 1<<31 - 1, Use: "use 1 or more; an empty learn.accept learns nothing"}).Reloads(),
+		key.Bool(&f.Loopback, "advertise_loopback", "announce the addresses of lo, but for 127.0.0.0/8 and ::1").Reloads(),
+		key.ListOf(&f.Originate, "originate", "further prefixes to announce", parsePrefix, printPrefix).Reloads(),
+	}
+}
+
+// markKeys are the numbers that identify what is ours.
+func markKeys(s *Settings) []key.Key {
+	r := &s.Routing
+	return []key.Key{
+		key.Parsed(&r.TableRange, "routing.table_range", "string", "routing tables that may be taken",
+			parseTables, printTables),
+		key.Number(&r.RulePriority, "routing.rule_priority", "priority of the ip rule of a bridge",
+			key.Range[uint32]{Low: 1, High: 32765, Use: "use 1 to 32765, before the rule of the main table"}),
+		key.Parsed(&r.RouteProtocol, "routing.route_protocol", "int", "protocol number that marks our routes", parseProtocol, printByte),
+		key.Parsed(&r.RuleProtocol, "routing.rule_protocol", "int", "protocol number that marks our rules", parseProtocol, printByte),
+		key.Strings(&r.TableFiles, "routing.tables_files",
+			"files that name routing tables; *.conf in <file>.d is read too", nil),
+		key.Bool(&s.Flows.Manage, "flows.manage",
+			"install OpenFlow entries; off where there is no Open vSwitch or another tool does it"),
+		key.Number(&s.Flows.Cookie, "flows.cookie", "cookie that marks our flows",
+			key.Range[uint64]{Low: 1, High: 1<<64 - 1, Use: "use 1 or more: every flow of others may have cookie 0"}),
+	}
+}
+
+// parseLevel reads the words of slog, which has steps between them: info+2.
+func parseLevel(text string) (slog.Level, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(strings.TrimSpace(text))); err != nil {
+		return l, key.Wrong("use debug, info, warn or error", "unknown level %s", key.Quote(text))
+	}
+	return l, nil
+}
+
+func printLevel(l slog.Level) string { return strings.ToLower(l.String()) }

@@ -1,0 +1,143 @@
+package config
+
+import (
+	"net/netip"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// bgpKeys are those of our speaker and its neighbours. What is announced, and with
+// which attributes, is declared with the settings that drivers share.
+func bgpKeys(b *BGP) []key.Key {
+	return []key.Key{
+		key.Parsed(&b.AS, "bgp.as", "int", "our autonomous system number", parseAS, printUint32),
+		addrKey(&b.RouterID, "bgp.router_id",
+			"our BGP identifier (default: the first IPv4 ovn-encap-ip)", checkRouterID),
+		key.Text(&b.Speaker, "bgp.speaker",
+			"socket of the process that holds the sessions, unix:/run/bgp-ovn/speaker.sock for bgp-ovn speaker "+
+				"(default: this process does)", checkSpeaker),
+		addrKey(&b.Listen, "bgp.listen.address", "address to listen on (default: all)", nil),
+		key.Number(&b.ListenPort, "bgp.listen.port", "port to listen on; -1 does not listen",
+			key.Range[int32]{Low: 1, High: 65535, Also: []int32{-1}, Use: "use 1 to 65535, or -1 not to listen"}),
+		key.Seconds(&b.RestartTime, "bgp.graceful_restart.restart_time",
+			"seconds that peers keep our routes while we restart; 0 turns it off",
+			key.Range[int64]{High: 4095, Use: "use 0 to 4095 seconds (RFC 4724)"}).Reloads(),
+		key.Seconds(&b.DeferralTime, "bgp.graceful_restart.deferral_time",
+			"seconds that we wait for the peers' End-of-RIB after a restart",
+			key.Range[int64]{High: 65535, Use: "use 0 to 65535 seconds"}),
+		key.Elements(&b.Peers, "bgp.peers", "peer",
+			"a neighbour as address=...,as=...[,port=...][,families=a+b][,password=...][,ttl_security][,multihop=n]"+
+				"[,hold_time=s][,passive] and so on; may be repeated", newPeer, peerKeys, finishPeer).Reloads(),
+	}
+}
+
+const (
+	defaultPeerPort = 179
+	defaultHoldTime = 90
+)
+
+func unicast() object.Words {
+	return object.WordsOf(object.IPv4Unicast.String(), object.IPv6Unicast.String())
+}
+
+// newPeer is a neighbour of which nothing is configured yet.
+func newPeer() object.Peer {
+	return object.Peer{
+		Port: defaultPeerPort, HoldTime: defaultHoldTime, Families: unicast(), ConnectRetry: object.DefaultConnectRetry,
+	}
+}
+
+// finishPeer puts a neighbour into its one form: zeros and empty lists stand for
+// the defaults, but for ConnectRetry, of which the default is 0.
+func finishPeer(p *object.Peer) {
+	if p.Port == 0 {
+		p.Port = defaultPeerPort
+	}
+	if p.HoldTime == 0 {
+		p.HoldTime = defaultHoldTime
+	}
+	if len(p.Families.List()) == 0 {
+		p.Families = unicast()
+	}
+	if p.ConnectRetry == object.DefaultConnectRetry {
+		p.ConnectRetry = 0
+	}
+}
+
+// peerKeys are those of one element of bgp.peers.
+func peerKeys(p *object.Peer) []key.Key {
+	seconds := func(low uint16, use string) key.Range[uint16] {
+		return key.Range[uint16]{Low: low, High: 65535, Also: []uint16{0}, Use: use}
+	}
+	families := key.Listed(&p.Families, "families",
+		"any of ipv4-unicast, ipv6-unicast, l2vpn-evpn; the first peer with l2vpn-evpn takes a restart", parseFamily,
+		func(list []string) object.Words { return object.WordsOf(list...) }, object.Words.List)
+	return []key.Key{
+		key.Parsed(&p.Address, "address", "string", "the neighbour's IP address", parseNeighbour, func(s string) string { return s }).
+			Needed("set the neighbour's IP address"),
+		key.Parsed(&p.AS, "as", "int", "its autonomous system number", parseAS, printUint32).
+			Needed("set the neighbour's autonomous system number"),
+		key.Number(&p.Port, "port", "its TCP port", key.Range[uint16]{High: 65535, Use: "use 1 to 65535"}),
+		families.Or("the unicast ones").Offering(familyNames()...),
+		key.Text(&p.Password, "password", "TCP MD5 key (RFC 2385); never printed", checkPassword).Hide(),
+		key.Bool(&p.TTLSecurity, "ttl_security", "GTSM (RFC 5082); excludes multihop"),
+		key.Number(&p.Multihop, "multihop", "TTL of a session over several hops",
+			key.Range[uint8]{High: 255, Use: "use 1 to 255"}),
+		key.Number(&p.HoldTime, "hold_time", "seconds, 3 to 65535", seconds(3, "use 3 to 65535 seconds (RFC 4271)")),
+		key.Bool(&p.Passive, "passive", "wait for the neighbour to connect"),
+		addrKey(&p.LocalAddress, "local_address", "our end of the session; not for link-local neighbours", checkLocal).
+			Or("the kernel's choice"),
+		key.Number(&p.AllowOwnAS, "allow_own_as", "how often our own AS may stand in a path that is taken",
+			key.Range[uint8]{High: 255}),
+		key.Number(&p.LLGRTime, "llgr_time",
+			"seconds that the neighbour keeps our routes as a last resort once the restart time is over (long-lived graceful "+
+				"restart, RFC 9494); 0 turns it off", key.Range[uint32]{High: 1<<24 - 1, Use: "use 0 to 16777215 seconds (RFC 9494)"}),
+		key.Bool(&p.AddPathReceive, "add_path_receive", "take several paths a prefix (RFC 7911)"),
+		key.Number(&p.PrefixLimit, "prefix_limit",
+			"end the session when the neighbour announces more prefixes of one family; 0 for no limit",
+			key.Range[uint32]{High: 1<<32 - 1, Use: "use 1 to 4294967295, or 0 for none"}),
+		key.Number(&p.ConnectRetry, "connect_retry", "seconds between attempts to connect, at least 2",
+			seconds(2, "use 2 to 65535 seconds")),
+	}
+}
+
+func familyNames() []string {
+	return []string{object.IPv4Unicast.String(), object.IPv6Unicast.String(), object.L2VPNEVPN.String()}
+}
+
+func parseFamily(text string) (string, error) {
+	f, err := object.ParseFamily(text)
+	if err != nil {
+		return "", key.Wrong("use "+key.OneOf(familyNames()), "unknown address family %s", key.Quote(text))
+	}
+	return f.String(), nil
+}
+
+// parseNeighbour puts the address of a neighbour into its one spelling, so that
+// 2001:DB8::1 and 2001:db8:0::1 are one neighbour. What no session can have is
+// refused: an unspecified or multicast address, a link-local one without its
+// device.
+func parseNeighbour(text string) (string, error) {
+	a, err := netip.ParseAddr(text)
+	switch {
+	case err != nil:
+		return "", key.Wrong("write the neighbour's address", "%s is not an IP address", key.Quote(text))
+	case a.Is4In6():
+		return "", key.Wrong("write "+a.Unmap().WithZone("").String(), "%s is an IPv4 address in the form of IPv6", a)
+	case a.IsUnspecified(), a.IsMulticast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return "", key.Wrong("write the neighbour's own address", "%s is no address of a single node", a)
+	case a.IsLinkLocalUnicast() && a.Is6() && a.Zone() == "":
+		return "", key.Wrong("add the device: "+a.String()+"%DEVICE", "%s is link-local", a)
+	default:
+		return a.String(), nil
+	}
+}
+
+// checkPassword never repeats the password.
+func checkPassword(text string) error {
+	if len(text) > 80 {
+		return key.Wrong("shorten it on both ends", "longer than 80 bytes (RFC 2385)")
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package config
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
+)
+
+// DefaultPath is the configuration file unless another one is named. It may be
+// missing.
+const DefaultPath = "/etc/bgp-ovn/config.yaml"
+
+// maxFile bounds the configuration file; the largest sensible one has some
+// kilobytes.
+const maxFile = 1 << 20
+
+// Problem is one thing that is wrong: where, which key, what, and what to do. It
+// never holds a password.
+type Problem = key.Problem
+
+// Problems are all that is wrong, in the order of file and lines, then of variables
+// and flags.
+type Problems = key.Problems
+
+// Source says where settings are read from.
+type Source struct {
+	// Path is the file; empty is [DefaultPath], which may be missing.
+	Path string
+	// Getenv looks a variable up; nil has none.
+	Getenv func(string) (string, bool)
+	// Environ lists the environment as os.Environ does; of it only names are used, to
+	// tell of those that are no key. It may be nil.
+	Environ []string
+	// Flags are those of [Flags], maybe among others, as given on the command line;
+	// nil has none.
+	Flags *pflag.FlagSet
+}
+
+// Load puts defaults, file, environment and flags on top of each other. With
+// problems the Settings are what could be made of it: good enough to find a running
+// controller with, and not to be run.
+func Load(src Source) (Settings, Problems) { return load(drivers.All(), src) }
+
+// Read reads the text of a file on top of the defaults, without environment and
+// flags. Name is what problems call the file.
+func Read(name string, text []byte) (Settings, Problems) {
+	s, r := defaults(drivers.All()), &key.Reading{}
+	readText(&s, r, name, text)
+	return finish(s, r)
+}
+
+func load(list drivers.List, src Source) (Settings, Problems) {
+	s, r := defaults(list), &key.Reading{}
+	readFile(&s, r, src.Path)
+	for _, k := range table(&s) {
+		if src.Getenv == nil {
+			break
+		}
+		if value, ok := src.Getenv(k.Variable()); ok {
+			r.SetText(k, []string{value}, key.Place{Source: "environment variable " + k.Variable()})
+		}
+	}
+	for _, k := range table(&s) {
+		if texts, ok := given(src.Flags, k.Flag()); ok {
+			r.SetText(k, texts, key.Place{Source: "--" + k.Flag()})
+		}
+	}
+	s.remarks = append(s.remarks, unknownVariables(table(&s), src.Environ)...)
+	return finish(s, r)
+}
+
+// finish brings what was read into its one form and checks what concerns several
+// keys.
+func finish(s Settings, r *key.Reading) (Settings, Problems) {
+	if once := unique(s.Drivers); len(once) < len(s.Drivers) {
+		s.remarks = append(s.remarks, "drivers: one is named twice, maybe by another of its names; it runs once")
+		s.Drivers = once
+	}
+	s.UseNorthbound, s.VTEPDevice, s.VXLANPort = false, "", 0
+	for _, o := range s.options {
+		needs := o.Needs()
+		s.UseNorthbound = s.UseNorthbound || needs.Northbound
+		if s.VTEPDevice == "" {
+			s.VTEPDevice = needs.VTEPDevice
+		}
+		if s.VXLANPort == 0 {
+			s.VXLANPort = needs.VXLANPort
+		}
+	}
+	check(&s, r)
+	s.places = r.Places()
+	return s, r.Problems()
+}
+
+// unique drops what was in a list before, and keeps the order.
+func unique(list []string) []string {
+	var out []string
+	for _, v := range list {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// readFile reads the configuration file. Only the default one may be missing.
+func readFile(s *Settings, r *key.Reading, path string) {
+	optional := path == ""
+	if optional {
+		path = DefaultPath
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) && optional {
+		return
+	}
+	var text []byte
+	if err == nil {
+		defer f.Close()
+		text, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+	}
+	if err != nil {
+		r.At(key.Place{File: path}, "", "the configuration cannot be read: "+reason(err), "name another with --config, or mend the path")
+		return
+	}
+	readText(s, r, path, text)
+}
+
+// reason is the cause of an error of os, without the path, which stands before it.
+func reason(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+func readText(s *Settings, r *key.Reading, path string, text []byte) {
+	if len(text) > maxFile {
+		r.At(key.Place{File: path}, "", "larger than 1 MiB", "is it a configuration file?")
+		return
+	}
+	if root, ok := parseYAML(r, path, text); ok {
+		r.Object(root, table(s), "")
+	}
+}
+
+// unknownVariables tells of variables that look like keys and are none. They are no
+// problem: others may use the prefix, too.
+func unknownVariables(all []key.Key, environ []string) []string {
+	known := map[string]bool{}
+	for _, k := range all {
+		known[k.Variable()] = true
+	}
+	var out []string
+	for _, entry := range slices.Sorted(slices.Values(environ)) {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, key.VariablePrefix) && !known[name] {
+			out = append(out, "environment variable "+name+" is no key and has no effect; bgp-ovn config reference lists those that are")
+		}
+	}
+	return out
+}
