@@ -3,15 +3,14 @@ package reconcile
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/tools/txtar"
 	"pgregory.net/rapid"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
@@ -115,25 +114,21 @@ func crashes(changes int) []*crash {
 // step of every story. The next process must arrive where an uninterrupted one
 // does, and then have nothing left to do.
 func TestCrashAtEveryStepOfStories(t *testing.T) {
-	for _, file := range storyFiles(t) {
-		a, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(section(a, "config"), "fuse") {
+	for _, f := range stories.Files(t) {
+		if strings.Contains(f.Section("config"), "fuse") {
 			continue // a new process holds back anew, which is not what this is about
 		}
 		var steps []string
-		for _, f := range a.Files {
-			if strings.HasPrefix(f.Name, "step ") && !strings.Contains(string(f.Data), "fail ") {
-				steps = append(steps, string(f.Data))
+		for _, text := range f.Texts("step") {
+			if !strings.Contains(text, "fail ") {
+				steps = append(steps, text)
 			}
 		}
-		for i := range strings.Fields(section(a, "node")) {
+		for i := range f.Fields("node") {
 			for last := range len(steps) + 1 {
-				t.Run(fmt.Sprintf("%s/%d/%d", strings.TrimSuffix(filepath.Base(file), ".txtar"), i, last), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%d/%d", f.Name, i, last), func(t *testing.T) {
 					t.Parallel()
-					crashStep(t, func() *node { return replay(t, a, i, steps[:last]) })
+					crashStep(t, func() *node { return replay(t, f, i, steps[:last]) })
 				})
 			}
 		}
@@ -142,11 +137,11 @@ func TestCrashAtEveryStepOfStories(t *testing.T) {
 
 // replay returns node i of a story at the point where the last step has
 // happened and no round has followed it.
-func replay(t *testing.T, a *txtar.Archive, i int, steps []string) *node {
+func replay(t *testing.T, f *golden.File, i int, steps []string) *node {
 	t.Helper()
-	s, nodes, _ := begin(t, a)
+	s, nodes, _ := begin(t, f)
 	n := nodes[i]
-	happen(t, s, nodes[i:i+1], section(a, "before"))
+	happen(t, s, nodes[i:i+1], f.Section("before"))
 	for _, text := range steps {
 		n.settle()
 		happen(t, s, nodes[i:i+1], text)
@@ -206,17 +201,12 @@ func forwards(n *node) bool {
 // scenes are the snapshots of the driver's scenarios.
 func scenes(t testing.TB) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob("../drivers/bgp/testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
+	suite := golden.Suite{
+		Dir: "../drivers/bgp/testdata", Given: []string{"snapshot", "config", "node"}, Want: []string{"want", "skipped"},
 	}
 	out := map[string]string{}
-	for _, file := range files {
-		a, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[strings.TrimSuffix(filepath.Base(file), ".txtar")] = section(a, "snapshot")
+	for _, f := range suite.Files(t) {
+		out[f.Name] = f.Section("snapshot")
 	}
 	return out
 }

@@ -3,14 +3,12 @@ package reconcile
 import (
 	"context"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -21,48 +19,26 @@ import (
 // ADDRESS" is what explain prints on that node, once it has settled in the
 // world of the story. A section "then" has what happens before the question, as steps of stories do.
 func TestExplanations(t *testing.T) {
-	files, err := filepath.Glob("testdata/explain/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no explanations: %v", err)
+	suite := golden.Suite{
+		Dir: "testdata/explain", Given: []string{"snapshot", "config", "node", "then"}, Want: []string{"explain"},
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { explanations(t, file) })
-	}
-}
-
-func explanations(t *testing.T, file string) {
-	have, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, nodes, _ := begin(t, have)
-	byName := map[string]*node{}
-	for _, n := range nodes {
-		n.settle()
-		byName[n.name] = n
-	}
-	happen(t, s, nodes, section(have, "then"))
-	got := &txtar.Archive{Comment: have.Comment}
-	for _, f := range have.Files {
-		words := strings.Fields(f.Name)
-		if words[0] == "explain" {
+	suite.Run(t, func(t *testing.T, c *golden.Case) {
+		s, nodes, _ := begin(t, c.File)
+		byName := map[string]*node{}
+		for _, n := range nodes {
+			n.settle()
+			byName[n.name] = n
+		}
+		happen(t, s, nodes, c.Section("then"))
+		for _, name := range c.Named("explain") {
+			words := strings.Fields(name)
 			n, ok := byName[words[1]]
 			if !ok {
-				t.Fatalf("section %q: there is no node %s", f.Name, words[1])
+				t.Fatalf("%s:%s: there is no node %s", c.Path, name, words[1])
 			}
-			f.Data = []byte(explain(t, n, netip.MustParseAddr(words[2])))
+			c.Want(name, explain(t, n, netip.MustParseAddr(words[2])))
 		}
-		got.Files = append(got.Files, f)
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
+	})
 }
 
 func explain(t *testing.T, n *node, addr netip.Addr) string {

@@ -1,19 +1,15 @@
 package reconcile
 
 import (
-	"flag"
+	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
@@ -21,7 +17,10 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected sections of the stories")
+var stories = golden.Suite{
+	Given: []string{"snapshot", "config", "node", "before", "step"},
+	Want:  []string{"world", "plan"},
+}
 
 // TestStories runs every story in testdata on the model of the world. A file
 // has the sections
@@ -37,60 +36,44 @@ var update = flag.Bool("update", false, "rewrite the expected sections of the st
 // empty, else its plan is printed too. Of printed worlds devices, settings,
 // addresses and flows are left out unless the configuration says "show: base".
 func TestStories(t *testing.T) {
-	for _, file := range storyFiles(t) {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { tell(t, file) })
-	}
-}
-
-func storyFiles(t testing.TB) []string {
-	t.Helper()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	return files
-}
-
-func tell(t *testing.T, file string) {
-	have, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := &txtar.Archive{Comment: have.Comment}
-	s, nodes, base := begin(t, have)
-	happen(t, s, nodes, section(have, "before"))
-	for _, f := range have.Files {
-		switch name, _, _ := strings.Cut(f.Name, " "); name {
-		case "snapshot", "config", "before", "node":
-			got.Files = append(got.Files, f)
+	stories.Run(t, func(t *testing.T, c *golden.Case) {
+		s, nodes, base := begin(t, c.File)
+		happen(t, s, nodes, c.Section("before"))
+		c.Each(func(name, text string) {
 			if name == "node" {
 				for _, n := range nodes {
 					n.settle()
-					got.Files = append(got.Files, txtar.File{Name: "world " + n.name, Data: []byte(printWorld(n, base))})
+					c.Want("world "+n.name, printWorld(n, base))
 				}
 			}
-		case "step":
-			got.Files = append(got.Files, f)
-			got.Files = append(got.Files, step(t, s, nodes, string(f.Data), base)...)
-		}
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
+			if name == "step" || strings.HasPrefix(name, "step ") {
+				happen(t, s, nodes, text)
+				for _, n := range nodes {
+					follow(c, n, base)
+				}
+			}
+		})
+	})
+}
+
+// follow runs the round after a step, and one more if it did anything.
+func follow(c *golden.Case, n *node, base bool) {
+	r := n.round()
+	c.Want("plan "+n.name, printRound(r))
+	if r.Plan.Empty() {
 		return
 	}
-	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
+	c.Want("world "+n.name, printWorld(n, base))
+	if again := n.round(); !again.Plan.Empty() {
+		c.Want("plan again "+n.name, printRound(again))
 	}
 }
 
 // begin returns the story and its nodes before the first round.
-func begin(t testing.TB, a *txtar.Archive) (s *story.Story, nodes []*node, base bool) {
+func begin(t testing.TB, f *golden.File) (s *story.Story, nodes []*node, base bool) {
 	t.Helper()
 	cfg, tune := defaults(), func(*Config) {}
-	for line := range strings.Lines(section(a, "config")) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+	f.Options(t, "config", func(key, value string) error {
 		switch key {
 		case "show":
 			base = value == "base"
@@ -118,14 +101,15 @@ func begin(t testing.TB, a *txtar.Archive) (s *story.Story, nodes []*node, base 
 			}
 			tune = func(c *Config) { c.Drivers = []desired.Driver{evpn.New(evpnCfg)} }
 		default:
-			t.Fatalf("unknown option %q", line)
+			return errors.New("unknown option")
 		}
-	}
-	s, err := story.Parse(section(a, "snapshot"))
+		return nil
+	})
+	s, err := story.Parse(f.Section("snapshot"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range strings.Fields(section(a, "node")) {
+	for _, name := range f.Fields("node") {
 		nodes = append(nodes, newNode(t, name, s, cfg, tune))
 	}
 	return s, nodes, base
@@ -145,34 +129,6 @@ func evpnConfig(t testing.TB, vtep string) evpn.Config {
 			NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100}, Method: evpn.MethodL2VNI, VNI: 2001,
 		}},
 	}
-}
-
-func section(a *txtar.Archive, name string) string {
-	for _, f := range a.Files {
-		if f.Name == name {
-			return string(f.Data)
-		}
-	}
-	return ""
-}
-
-// step applies the lines, then runs a round on each node.
-func step(t *testing.T, s *story.Story, nodes []*node, text string, base bool) []txtar.File {
-	t.Helper()
-	happen(t, s, nodes, text)
-	var out []txtar.File
-	for _, n := range nodes {
-		r := n.round()
-		out = append(out, txtar.File{Name: "plan " + n.name, Data: []byte(printRound(r))})
-		if r.Plan.Empty() {
-			continue
-		}
-		out = append(out, txtar.File{Name: "world " + n.name, Data: []byte(printWorld(n, base))})
-		if again := n.round(); !again.Plan.Empty() {
-			out = append(out, txtar.File{Name: "plan again " + n.name, Data: []byte(printRound(again))})
-		}
-	}
-	return out
 }
 
 func happen(t testing.TB, s *story.Story, nodes []*node, text string) {

@@ -3,10 +3,7 @@ package bgp_test
 import (
 	"net/netip"
 	"path/filepath"
-	"strings"
 	"testing"
-
-	"golang.org/x/tools/txtar"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -43,26 +40,18 @@ func TestExplainAgrees(t *testing.T) {
 			}
 		}
 	}
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range files {
-		a, err := txtar.ParseFile(path)
+	for _, f := range scenarios.Files(t) {
+		cfg, _ := config(t, f)
+		world, err := story.Parse(f.Section("snapshot"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg, _ := config(t, section(a, "config"))
-		world, err := story.Parse(section(a, "snapshot"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, node := range strings.Fields(section(a, "node")) {
+		for _, node := range f.Fields("node") {
 			view, err := world.Snapshot(node)
 			if err != nil {
 				t.Fatal(err)
 			}
-			asked += agrees(t, filepath.Base(path)+" "+node, view, cfg)
+			asked += agrees(t, f.Name+" "+node, view, cfg)
 		}
 	}
 	if asked < 1000 {
@@ -145,7 +134,7 @@ func TestExplainReserved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, _ := config(t, "")
+	cfg := defaults()
 	cfg.Expose.Reserved = []expose.NetworkRef{{Network: "public", VLAN: 100}}
 	accounts := bgp.New(cfg).Explain(view, netip.MustParseAddr("172.24.8.20"))
 	if len(accounts) != 1 {

@@ -1,18 +1,14 @@
 package bgp_test
 
 import (
-	"flag"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/tools/txtar"
-
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
+	"github.com/bgp-ovn/bgp-ovn/internal/golden/derived"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
@@ -21,7 +17,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected sections of the scenarios")
+var scenarios = golden.Suite{Given: []string{"snapshot", "config", "node"}, Want: []string{"want", "skipped"}}
 
 // TestScenarios runs every story in testdata. A file has the sections
 //
@@ -33,69 +29,38 @@ var update = flag.Bool("update", false, "rewrite the expected sections of the sc
 // is something to report. Of the base objects of bridges (family B) only rules
 // and flows are listed, unless the configuration says "show: base".
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { scenario(t, file) })
-	}
-}
-
-func scenario(t *testing.T, file string) {
-	have, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := &txtar.Archive{Comment: have.Comment}
-	for _, f := range have.Files {
-		if !strings.HasPrefix(f.Name, "want ") && !strings.HasPrefix(f.Name, "skipped ") {
-			got.Files = append(got.Files, f)
-		}
-	}
-	cfg, show := config(t, section(have, "config"))
-	world, err := story.Parse(section(have, "snapshot"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, node := range strings.Fields(section(have, "node")) {
-		snap, err := world.Snapshot(node)
+	scenarios.Run(t, func(t *testing.T, c *golden.Case) {
+		cfg, show := config(t, c.File)
+		world, err := story.Parse(c.Section("snapshot"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		res := desired.Compute(snap, nil, object.Set{}, bgp.New(cfg))
-		soundNeeds(t, res.Want)
-		got.Files = append(got.Files, txtar.File{Name: "want " + node, Data: []byte(printSet(res.Want, show))})
-		if text := printSkips(res.Skipped); text != "" {
-			got.Files = append(got.Files, txtar.File{Name: "skipped " + node, Data: []byte(text)})
+		for _, node := range c.Fields("node") {
+			snap, err := world.Snapshot(node)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res := desired.Compute(snap, nil, object.Set{}, bgp.New(cfg))
+			soundNeeds(t, res.Want)
+			shown := func(it object.Item) bool {
+				return !isBase(it) || show == "base" || show == "flows" && it.Value.Key().Kind == object.KindFlow
+			}
+			c.Want("want "+node, derived.Objects(t, res.Want, shown, derived.RuleAndRow))
+			c.WantSome("skipped "+node, derived.Skips(res.Skipped))
 		}
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
+	})
 }
 
-func section(a *txtar.Archive, name string) string {
-	for _, f := range a.Files {
-		if f.Name == name {
-			return string(f.Data)
-		}
-	}
-	return ""
+// defaults is the configuration of a scenario that has no section config.
+func defaults() bgp.Config {
+	return bgp.Config{Expose: expose.DefaultOptions(), TenantMethod: bgp.MethodHost}
 }
 
 // config reads options under their names in the configuration file.
-func config(t *testing.T, text string) (cfg bgp.Config, show string) {
+func config(t *testing.T, f *golden.File) (cfg bgp.Config, show string) {
 	t.Helper()
-	cfg = bgp.Config{Expose: expose.DefaultOptions(), TenantMethod: bgp.MethodHost}
-	for line := range strings.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+	cfg = defaults()
+	f.Options(t, "config", func(key, value string) error {
 		switch key {
 		case "show":
 			show = value
@@ -118,9 +83,8 @@ func config(t *testing.T, text string) (cfg bgp.Config, show string) {
 		case "proxy_plain_ports":
 			cfg.Expose.ProxyPlainPorts = value == "true"
 		case "table_range":
-			if _, err := fmt.Sscanf(value, "%d-%d", &cfg.Expose.TableMin, &cfg.Expose.TableMax); err != nil {
-				t.Fatalf("%s: %v", line, err)
-			}
+			_, err := fmt.Sscanf(value, "%d-%d", &cfg.Expose.TableMin, &cfg.Expose.TableMax)
+			return err
 		case "host_sysctls":
 			cfg.Expose.HostSysctls = value == "true"
 		case "attributes":
@@ -134,9 +98,10 @@ func config(t *testing.T, text string) (cfg bgp.Config, show string) {
 		case "export_deny":
 			cfg.Expose.Export.Deny = append(cfg.Expose.Export.Deny, prefixRange(t, value))
 		default:
-			t.Fatalf("unknown option %q", line)
+			return errors.New("unknown option")
 		}
-	}
+		return nil
+	})
 	return cfg, show
 }
 
@@ -161,42 +126,9 @@ func prefixRange(t *testing.T, text string) observe.PrefixRange {
 	return r
 }
 
-// printSet prints one line an object: "!" and a code if it is blocked, and
-// behind "#" which rules led to it and from which rows.
-func printSet(s object.Set, show string) string {
-	var b strings.Builder
-	for _, it := range s.Sorted() {
-		if isBase(it) && show != "base" && (show != "flows" || it.Value.Key().Kind != object.KindFlow) {
-			continue
-		}
-		line := object.Text(it.Value)
-		if it.Block != nil {
-			line = "! " + line + "  (" + it.Block.Code + ")"
-		}
-		var why []string
-		for _, src := range it.Why {
-			why = append(why, src.Rule+" "+src.Row)
-		}
-		fmt.Fprintf(&b, "%s  # %s\n", line, strings.Join(why, ", "))
-	}
-	return b.String()
-}
-
 // isBase reports whether the item is there with nothing exposed.
 func isBase(it object.Item) bool {
 	return !slices.ContainsFunc(it.Why, func(s object.Source) bool { return s.Rule != "R0" })
-}
-
-func printSkips(skips []observe.Skip) string {
-	var b strings.Builder
-	for _, s := range skips {
-		hold := ""
-		if s.Hold {
-			hold = "  (hold)"
-		}
-		fmt.Fprintf(&b, "%s%s\n", s, hold)
-	}
-	return b.String()
 }
 
 // soundNeeds checks what every desired set must satisfy: all needs are wanted

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
@@ -52,7 +53,7 @@ func TestExplain(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			snap := snapshot(t, tt.story, tt.node)
-			driver := evpn.New(config(t, tt.config).cfg)
+			driver := evpn.New(config(t, golden.Inline("config", tt.config)).cfg)
 			res := desired.Compute(snap, nil, object.Set{}, driver)
 			var got []string
 			for _, a := range driver.Explain(snap, netip.MustParseAddr(tt.addr)) {
@@ -89,7 +90,7 @@ func TestImports(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			snap := snapshot(t, tt.story, tt.node)
-			if got := evpn.New(config(t, tt.config).cfg).Imports(snap); !reflect.DeepEqual(got, tt.want) {
+			if got := evpn.New(config(t, golden.Inline("config", tt.config)).cfg).Imports(snap); !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -1,19 +1,15 @@
 package evpn_test
 
 import (
-	"flag"
-	"fmt"
+	"errors"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
+	"github.com/bgp-ovn/bgp-ovn/internal/golden/derived"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
@@ -23,7 +19,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected sections of the scenarios")
+var scenarios = golden.Suite{Given: []string{"snapshot", "config", "node"}, Want: []string{"want", "skipped"}}
 
 // TestScenarios runs every story in testdata. A file has the sections
 //
@@ -36,58 +32,23 @@ var update = flag.Bool("update", false, "rewrite the expected sections of the sc
 // if the configuration says "show: base", and of kinds that it does not concern
 // nothing if it says "show: KIND ...".
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { scenario(t, file) })
-	}
-}
-
-func scenario(t *testing.T, file string) {
-	have, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := &txtar.Archive{Comment: have.Comment}
-	for _, f := range have.Files {
-		if !strings.HasPrefix(f.Name, "want ") && !strings.HasPrefix(f.Name, "skipped ") {
-			got.Files = append(got.Files, f)
-		}
-	}
-	opts := config(t, section(have, "config"))
-	world, err := story.Parse(section(have, "snapshot"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, node := range strings.Fields(section(have, "node")) {
-		snap, err := world.Snapshot(node)
+	scenarios.Run(t, func(t *testing.T, c *golden.Case) {
+		opts := config(t, c.File)
+		world, err := story.Parse(c.Section("snapshot"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var drivers []desired.Driver
-		if opts.withBGP {
-			shared := opts.cfg.Expose
-			shared.Reserved = opts.reserved
-			drivers = append(drivers, bgp.New(bgp.Config{Expose: shared, TenantMethod: bgp.MethodHost}))
+		for _, node := range c.Fields("node") {
+			snap, err := world.Snapshot(node)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res := desired.Compute(snap, nil, object.Set{}, opts.drivers()...)
+			sound(t, res.Want)
+			c.Want("want "+node, derived.Objects(t, res.Want, opts.shows, derived.RuleAndRow))
+			c.WantSome("skipped "+node, derived.Skips(res.Skipped))
 		}
-		res := desired.Compute(snap, nil, object.Set{}, append(drivers, evpn.New(opts.cfg))...)
-		sound(t, res.Want)
-		got.Files = append(got.Files, txtar.File{Name: "want " + node, Data: []byte(printSet(t, res.Want, opts.show))})
-		if text := printSkips(res.Skipped); text != "" {
-			got.Files = append(got.Files, txtar.File{Name: "skipped " + node, Data: []byte(text)})
-		}
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
+	})
 }
 
 // testing.TB cannot be had in a property, so this is what both have.
@@ -110,15 +71,6 @@ func snapshot(t fataler, text, node string) observe.Snapshot {
 	return snap
 }
 
-func section(a *txtar.Archive, name string) string {
-	for _, f := range a.Files {
-		if f.Name == name {
-			return string(f.Data)
-		}
-	}
-	return ""
-}
-
 type options struct {
 	cfg     evpn.Config
 	show    []string
@@ -127,16 +79,35 @@ type options struct {
 	reserved []expose.NetworkRef
 }
 
+// drivers are those that a configuration enables.
+func (o options) drivers() []desired.Driver {
+	var all []desired.Driver
+	if o.withBGP {
+		shared := o.cfg.Expose
+		shared.Reserved = o.reserved
+		all = append(all, bgp.New(bgp.Config{Expose: shared, TenantMethod: bgp.MethodHost}))
+	}
+	return append(all, evpn.New(o.cfg))
+}
+
+// shows reports whether an object is listed.
+func (o options) shows(it object.Item) bool {
+	if slices.Contains(o.show, "base") {
+		return true
+	}
+	kind := it.Value.Key().Kind.String()
+	return !isBase(it) && (len(o.show) == 0 || slices.Contains(o.show, kind))
+}
+
 func defaultConfig() evpn.Config {
 	return evpn.Config{Expose: expose.DefaultOptions(), LocalIP: netip.MustParseAddr("99.99.1.1"), Port: 4789, AS: 64999}
 }
 
 // config reads options under their names in the configuration file.
-func config(t *testing.T, text string) options {
+func config(t *testing.T, f *golden.File) options {
 	t.Helper()
 	o := options{cfg: defaultConfig()}
-	for line := range strings.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+	f.Options(t, "config", func(key, value string) error {
 		switch key {
 		case "show":
 			o.show = strings.Fields(value)
@@ -152,10 +123,8 @@ func config(t *testing.T, text string) options {
 			o.cfg.SubnetMethod = value == "subnet"
 		case "table_offset":
 			n, err := strconv.ParseUint(value, 10, 32)
-			if err != nil {
-				t.Fatal(err)
-			}
 			o.cfg.TableOffset = uint32(n)
+			return err
 		case "expose_tenant_networks":
 			o.cfg.TenantNetworks = value == "true"
 		case "address_scopes":
@@ -166,9 +135,10 @@ func config(t *testing.T, text string) options {
 		case "vni":
 			o.cfg.VNIs = append(o.cfg.VNIs, vniConfig(t, value))
 		default:
-			t.Fatalf("unknown option %q", line)
+			return errors.New("unknown option")
 		}
-	}
+		return nil
+	})
 	return o
 }
 
@@ -219,47 +189,9 @@ func vniConfig(t *testing.T, text string) evpn.VNIConfig {
 	return c
 }
 
-// printSet prints one line an object: "!" and a code if it is blocked, and
-// behind "#" which rules led to it and from which rows. Each line must read back
-// as the same object.
-func printSet(t *testing.T, s object.Set, show []string) string {
-	var b strings.Builder
-	for _, it := range s.Sorted() {
-		kind := it.Value.Key().Kind.String()
-		if len(show) > 0 && !slices.Contains(show, kind) && !slices.Contains(show, "base") || isBase(it) && !slices.Contains(show, "base") {
-			continue
-		}
-		line := object.Text(it.Value)
-		if back, err := object.Parse(line); err != nil || back != it.Value {
-			t.Errorf("%s reads back as %v, %v", line, back, err)
-		}
-		if it.Block != nil {
-			line = "! " + line + "  (" + it.Block.Code + ")"
-		}
-		var why []string
-		for _, src := range it.Why {
-			why = append(why, src.Rule+" "+src.Row)
-		}
-		fmt.Fprintf(&b, "%s  # %s\n", line, strings.Join(why, ", "))
-	}
-	return b.String()
-}
-
 // isBase reports whether the item is there with nothing exposed.
 func isBase(it object.Item) bool {
 	return !slices.ContainsFunc(it.Why, func(s object.Source) bool { return s.Rule != "E0" && s.Rule != "R0" })
-}
-
-func printSkips(skips []observe.Skip) string {
-	var b strings.Builder
-	for _, s := range skips {
-		hold := ""
-		if s.Hold {
-			hold = "  (hold)"
-		}
-		fmt.Fprintf(&b, "%s%s\n", s, hold)
-	}
-	return b.String()
 }
 
 // sound checks what every desired set must satisfy: all needs are wanted too,

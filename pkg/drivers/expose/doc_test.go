@@ -1,18 +1,16 @@
 package expose_test
 
 import (
-	"flag"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
-
-var update = flag.Bool("update", false, "rewrite what the tests compare with")
 
 // The driver in docs/writing-a-driver.md is the one that is compiled here.
 func TestDocumentedDriver(t *testing.T) {
@@ -30,14 +28,7 @@ func TestDocumentedDriver(t *testing.T) {
 	if !ok || !ok2 {
 		t.Fatal("the document has no block of Go")
 	}
-	want := head + "```go\n" + string(code) + "```\n" + tail
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(doc) {
-		t.Error("docs/writing-a-driver.md is out of date: go test ./pkg/drivers/expose -update")
-	}
+	golden.WholeFile(t, path, head+"```go\n"+string(code)+"```\n"+tail)
 }
 
 // It does what the document says.

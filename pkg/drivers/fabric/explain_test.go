@@ -2,46 +2,20 @@ package fabric_test
 
 import (
 	"net/netip"
-	"path/filepath"
 	"testing"
-
-	"golang.org/x/tools/txtar"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
-
-// given reads what a scenario starts from.
-func given(t *testing.T, path string) (fabric.Config, observe.Snapshot) {
-	t.Helper()
-	a, err := txtar.ParseFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := map[string]string{}
-	for _, f := range a.Files {
-		text[f.Name] = string(f.Data)
-	}
-	snap := observe.Snapshot{Host: host(t, text["host"])}
-	if l, ok := text["learned"]; ok {
-		snap.Learned = learned(t, l)
-	}
-	return config(t, text["config"]), snap
-}
 
 // TestExplainAgrees compares the two forms of every rule in every scenario: an
 // account gets through exactly if the object that it leads to is derived.
 func TestExplainAgrees(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
 	asked := 0
-	for _, path := range files {
-		cfg, snap := given(t, path)
+	for _, f := range scenarios.Files(t) {
+		cfg, snap := given(t, f)
 		drv := fabric.New(cfg)
 		want := desired.Compute(snap, nil, object.Set{}, drv).Want
 		var addrs []netip.Addr
@@ -64,7 +38,7 @@ func TestExplainAgrees(t *testing.T) {
 					key = object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), cfg.Expose.Origin).Key()
 				}
 				if _, blocked := a.Blocked(); blocked == want.Has(key) {
-					t.Errorf("%s: %s: %s is wanted: %t, explained: %+v", path, addr, key.Text(), want.Has(key), a)
+					t.Errorf("%s: %s: %s is wanted: %t, explained: %+v", f.Name, addr, key.Text(), want.Has(key), a)
 				}
 			}
 		}
@@ -76,13 +50,13 @@ func TestExplainAgrees(t *testing.T) {
 
 // TestExplainBlocked names what is in the way by its stable code.
 func TestExplainBlocked(t *testing.T) {
-	cfg, snap := given(t, "testdata/L1-maximum.txtar")
+	cfg, snap := given(t, scenarios.File(t, "L1-maximum"))
 	for addr, want := range map[string]string{"10.0.0.1": reason.OverMaximum, "10.1.1.1": reason.OverMaximum, "10.2.0.1": ""} {
 		if got := codes(fabric.New(cfg).Explain(snap, netip.MustParseAddr(addr))); got != want {
 			t.Errorf("%s: got %q, want %q", addr, got, want)
 		}
 	}
-	cfg, snap = given(t, "testdata/L2-loopback.txtar")
+	cfg, snap = given(t, scenarios.File(t, "L2-loopback"))
 	cfg.Loopback = false
 	for _, a := range snap.Host.Addresses {
 		want := ""

@@ -1,18 +1,14 @@
 package fabric_test
 
 import (
-	"flag"
-	"fmt"
+	"errors"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
+	"github.com/bgp-ovn/bgp-ovn/internal/golden/derived"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
@@ -20,59 +16,35 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-var update = flag.Bool("update", false, "rewrite the last sections of the scenarios")
+var scenarios = golden.Suite{Given: []string{"config", "host", "learned"}, Want: []string{"want", "skipped"}}
 
 // TestScenarios runs testdata/*.txtar: config, host and learned are given, want
 // and skipped are what the driver makes of them.
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { scenario(t, file) })
-	}
+	scenarios.Run(t, func(t *testing.T, c *golden.Case) {
+		cfg, snap := given(t, c.File)
+		res := desired.Compute(snap, nil, object.Set{}, fabric.New(cfg))
+		c.Want("want", derived.Objects(t, res.Want, derived.All, derived.RuleTableAndRow))
+		c.WantSome("skipped", derived.Skips(res.Skipped))
+	})
 }
 
-func scenario(t *testing.T, file string) {
-	have, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
+// given reads what a scenario starts from. Without a section learned it is not
+// known what the peers announce, which is not the same as nothing.
+func given(t *testing.T, f *golden.File) (fabric.Config, observe.Snapshot) {
+	t.Helper()
+	snap := observe.Snapshot{Host: host(t, f.Section("host"))}
+	if f.Has("learned") {
+		snap.Learned = learned(t, f.Section("learned"))
 	}
-	got := &txtar.Archive{Comment: have.Comment}
-	given := map[string]string{}
-	for _, f := range have.Files {
-		if f.Name != "want" && f.Name != "skipped" {
-			got.Files = append(got.Files, f)
-			given[f.Name] = string(f.Data)
-		}
-	}
-	snap := observe.Snapshot{Host: host(t, given["host"])}
-	if text, ok := given["learned"]; ok {
-		snap.Learned = learned(t, text)
-	}
-	res := desired.Compute(snap, nil, object.Set{}, fabric.New(config(t, given["config"])))
-	got.Files = append(got.Files, txtar.File{Name: "want", Data: []byte(printSet(t, res.Want))})
-	if text := printSkips(res.Skipped); text != "" {
-		got.Files = append(got.Files, txtar.File{Name: "skipped", Data: []byte(text)})
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
+	return config(t, f), snap
 }
 
 // config reads options under their names in the configuration file.
-func config(t *testing.T, text string) fabric.Config {
+func config(t *testing.T, f *golden.File) fabric.Config {
+	t.Helper()
 	cfg := fabric.Config{Metric: 4098, Max: 100, Expose: expose.DefaultOptions()}
-	for line := range strings.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		var err error
+	f.Options(t, "config", func(key, value string) (err error) {
 		switch key {
 		case "accept":
 			var r observe.PrefixRange
@@ -101,12 +73,10 @@ func config(t *testing.T, text string) fabric.Config {
 		case "originate":
 			cfg.Originate = append(cfg.Originate, netip.MustParsePrefix(value))
 		default:
-			t.Fatalf("unknown option %q", line)
+			return errors.New("unknown option")
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+		return err
+	})
 	return cfg
 }
 
@@ -145,37 +115,4 @@ func learned(t *testing.T, text string) *observe.Learned {
 		l.Paths = append(l.Paths, p)
 	}
 	return l
-}
-
-// printSet prints one line an object and why it is there. Each line must read
-// back as the same object.
-func printSet(t *testing.T, s object.Set) string {
-	var b strings.Builder
-	for _, it := range s.Sorted() {
-		line := object.Text(it.Value)
-		if back, err := object.Parse(line); err != nil || back != it.Value {
-			t.Errorf("%s reads back as %v, %v", line, back, err)
-		}
-		if it.Block != nil {
-			line = "! " + line + "  (" + it.Block.Code + ")"
-		}
-		var why []string
-		for _, src := range it.Why {
-			why = append(why, src.Rule+" "+src.RowRef())
-		}
-		fmt.Fprintf(&b, "%s  # %s\n", line, strings.Join(why, ", "))
-	}
-	return b.String()
-}
-
-func printSkips(skips []observe.Skip) string {
-	var b strings.Builder
-	for _, s := range skips {
-		hold := ""
-		if s.Hold {
-			hold = "  (hold)"
-		}
-		fmt.Fprintf(&b, "%s%s\n", s, hold)
-	}
-	return b.String()
 }

@@ -2,34 +2,28 @@ package story
 
 import (
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"golang.org/x/tools/txtar"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
 // TestPrintedStoriesLeadToTheSameSnapshot, for every scenario of the driver.
 func TestPrintedStoriesLeadToTheSameSnapshot(t *testing.T) {
-	var files []string
+	var files []*golden.File
 	for _, driver := range []string{"bgp", "evpn"} {
-		found, err := filepath.Glob("../../drivers/" + driver + "/testdata/*.txtar")
-		if err != nil || len(found) == 0 {
-			t.Fatalf("no scenarios of %s: %v", driver, err)
+		suite := golden.Suite{
+			Dir: "../../drivers/" + driver + "/testdata", Given: []string{"snapshot", "config", "node"}, Want: []string{"want", "skipped"},
 		}
-		files = append(files, found...)
+		files = append(files, suite.Files(t)...)
 	}
-	for _, file := range files {
-		a, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := tell(t, string(a.Files[0].Data))
+	for _, f := range files {
+		want := tell(t, f.Section("snapshot"))
 		got := tell(t, want.String())
 		opts := []cmp.Option{
 			cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty(), cmpopts.EquateErrors(),
@@ -38,7 +32,7 @@ func TestPrintedStoriesLeadToTheSameSnapshot(t *testing.T) {
 			cmpopts.IgnoreFields(observe.Learned{}, "Revision"), cmpopts.EquateComparable(object.Words{}),
 		}
 		if diff := cmp.Diff(snapshot(t, want), snapshot(t, got), opts...); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", file, diff)
+			t.Errorf("%s (-want +got):\n%s", f.Path, diff)
 		}
 	}
 }

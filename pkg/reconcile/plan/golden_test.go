@@ -2,21 +2,14 @@ package plan_test
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-
+	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected sections")
 
 // TestPlans runs every file in testdata. It has the sections
 //
@@ -26,48 +19,21 @@ var update = flag.Bool("update", false, "rewrite the expected sections")
 //	       "ledger " before it: without a mark, but remembered
 //	plan   what is expected, and json if the file has that section
 func TestPlans(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no plans: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { golden(t, file) })
-	}
-}
-
-func golden(t *testing.T, file string) {
-	have, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := &txtar.Archive{Comment: have.Comment}
-	in := plan.Input{Ledger: newLedger()}
-	for _, f := range have.Files {
-		switch f.Name {
-		case "want":
-			in.Want = parseWant(t, string(f.Data))
-		case "have":
-			in.Have = parseHave(t, string(f.Data), in.Ledger.(*ledger))
-		case "plan":
-			f.Data = []byte(plan.Diff(in).String())
-		case "json":
-			raw, err := json.MarshalIndent(plan.Diff(in), "", " ")
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.Data = append(raw, '\n')
+	plans := golden.Suite{Given: []string{"want", "have"}, Want: []string{"plan", "json"}}
+	plans.Run(t, func(t *testing.T, c *golden.Case) {
+		in := plan.Input{Ledger: newLedger()}
+		in.Want = parseWant(t, c.Section("want"))
+		in.Have = parseHave(t, c.Section("have"), in.Ledger.(*ledger))
+		c.Want("plan", plan.Diff(in).String())
+		if !c.Has("json") {
+			return
 		}
-		got.Files = append(got.Files, f)
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(got), 0o600); err != nil {
+		raw, err := json.MarshalIndent(plan.Diff(in), "", " ")
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if diff := cmp.Diff(string(txtar.Format(have)), string(txtar.Format(got))); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
+		c.Want("json", string(raw)+"\n")
+	})
 }
 
 func parseWant(t *testing.T, text string) object.Set {
