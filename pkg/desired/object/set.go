@@ -89,7 +89,11 @@ func (e *ConflictError) Error() string {
 //
 // There is one map a kind, so that the sets of several backends, whose kinds
 // are disjoint, unite without copying 100,000 items.
-type Set struct{ byKind [len(table) + 1]map[Key]Item } // by place
+type Set struct {
+	byKind [len(table) + 1]map[Key]Item // by place
+	// undo is set once Atomically has been called.
+	undo *undo
+}
 
 // SetLike returns an empty set with room for as many items as prev has.
 func SetLike(prev Set) Set {
@@ -138,7 +142,7 @@ func (s *Set) Add(it Item) error {
 	k := it.Value.Key()
 	old, ok := s.Get(k)
 	if !ok {
-		s.put(k, it)
+		s.put(k, it, old, ok)
 		return nil
 	}
 	if old.Value != it.Value {
@@ -161,7 +165,7 @@ func (s *Set) Add(it Item) error {
 	}
 	it.Why = mergeWhy(old.Why, it.Why)
 	it.Marked = it.Marked || old.Marked
-	s.put(k, it)
+	s.put(k, it, old, ok)
 	return nil
 }
 
@@ -190,9 +194,15 @@ func union[T comparable](have, add []T) []T {
 }
 
 // Put stores it, replacing what stands under its key.
-func (s *Set) Put(it Item) { s.put(it.Value.Key(), it) }
+func (s *Set) Put(it Item) {
+	k := it.Value.Key()
+	old, ok := s.Get(k)
+	s.put(k, it, old, ok)
+}
 
-func (s *Set) put(k Key, it Item) {
+// put stores it where old stands, if ok.
+func (s *Set) put(k Key, it, old Item, ok bool) {
+	s.record(k, old, ok)
 	at := &s.byKind[places[k.Kind]]
 	if *at == nil {
 		*at = make(map[Key]Item)
@@ -201,7 +211,12 @@ func (s *Set) put(k Key, it Item) {
 }
 
 // Remove takes the key out.
-func (s *Set) Remove(k Key) { delete(s.byKind[places[k.Kind]], k) }
+func (s *Set) Remove(k Key) {
+	if old, ok := s.Get(k); ok {
+		s.record(k, old, ok)
+		delete(s.byKind[places[k.Kind]], k)
+	}
+}
 
 // Get returns the item under k.
 func (s Set) Get(k Key) (Item, bool) {
