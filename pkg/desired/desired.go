@@ -1,6 +1,6 @@
-// Package desired runs the drivers over a snapshot and unites their wishes
-// into one set. It refuses to know any orchestrator: that is the drivers'
-// part. It is pure.
+// Package desired runs the drivers over a snapshot and unites what they want into
+// one set. It refuses to know any orchestrator: that is the drivers' part. It is
+// pure, and no panic of a driver passes it.
 //
 // Read next: package object for the vocabulary, package expose for the
 // building blocks, drivers/bgp for a driver.
@@ -14,14 +14,17 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// Driver turns a snapshot into wishes. It is a pure function of its
+// Driver turns a snapshot into desired objects. It is a pure function of its
 // configuration and the snapshot. Rows that it cannot use are returned as
 // skips and never take the rest down.
 type Driver interface {
-	// Name is the driver's name in the configuration.
+	// Name is the driver's name in the configuration. It is also the Driver of the
+	// sources of all that it adds: by it a driver's objects are held.
 	Name() string
 	// Desired adds to out. It must add in an order that does not depend on
-	// map iteration, because of two values for one key the first one stands.
+	// map iteration, because of two values for one key the first one is kept. If it
+	// panics, nothing of what it added counts; see expose.Exposer.Row for how to lose
+	// one row only.
 	Desired(snap observe.Snapshot, out *object.Set) []observe.Skip
 }
 
@@ -45,16 +48,16 @@ type TableUser interface {
 type Result struct {
 	Want    object.Set
 	Skipped []observe.Skip
+	// Panics are the drivers' panics with their stacks, one for each place; Skipped
+	// has a skip for each row.
+	Panics []Panic
 }
 
 // Compute runs the drivers in order and adds fixed, the objects that come from
 // the configuration alone (peers). like is a set of about the size to expect,
 // such as that of the last round; an empty one is fine.
 func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, drivers ...Driver) Result {
-	res := Result{Want: object.SetLike(like)}
-	for _, d := range drivers {
-		res.Skipped = append(res.Skipped, d.Desired(snap, &res.Want)...)
-	}
+	res := run(snap, like, drivers)
 	for _, it := range fixed {
 		if err := res.Want.Add(it); err != nil {
 			res.Skipped = append(res.Skipped, observe.Skip{
@@ -62,6 +65,44 @@ func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, driver
 			})
 		}
 	}
+	res.Skipped = append(res.Skipped, unreadable(snap)...)
+	res.Panics = takeStacks(res.Skipped)
+	slices.SortFunc(res.Skipped, func(a, b observe.Skip) int {
+		return cmp.Or(
+			cmp.Compare(a.Table, b.Table), cmp.Compare(a.Row, b.Row), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Text, b.Text),
+		)
+	})
+	res.Skipped = slices.Compact(res.Skipped)
+	return res
+}
+
+// run collects what the drivers want. One that panics may have added anything by
+// then. Instead of taking that back, which would cost every round, the others are
+// run again without it: they are pure.
+func run(snap observe.Snapshot, like object.Set, drivers []Driver) Result {
+	var panicked []observe.Skip
+	for {
+		res := Result{Want: object.SetLike(like), Skipped: slices.Clone(panicked)}
+		failed := -1
+		for i, d := range drivers {
+			skips, p := runOne(d, snap, &res.Want)
+			if p != nil {
+				panicked = append(panicked, *p)
+				failed = i
+				break
+			}
+			res.Skipped = append(res.Skipped, skips...)
+		}
+		if failed < 0 {
+			return res
+		}
+		drivers = slices.Delete(slices.Clone(drivers), failed, failed+1)
+	}
+}
+
+// unreadable reports rows that no driver has seen, because they could not be read
+// at all.
+func unreadable(snap observe.Snapshot) []observe.Skip {
 	var bad []*observe.RowError
 	if snap.SB != nil {
 		bad = append(bad, snap.SB.BadRows...)
@@ -69,14 +110,11 @@ func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, driver
 	if snap.NB != nil {
 		bad = append(bad, snap.NB.BadRows...)
 	}
+	var out []observe.Skip
 	for _, row := range bad {
-		res.Skipped = append(res.Skipped, observe.Skip{
+		out = append(out, observe.Skip{
 			Table: row.Table, Row: row.Row, Code: observe.SkipUnreadable, Text: row.Err.Error(), Hold: true,
 		})
 	}
-	slices.SortFunc(res.Skipped, func(a, b observe.Skip) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Row, b.Row), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Text, b.Text))
-	})
-	res.Skipped = slices.Compact(res.Skipped)
-	return res
+	return out
 }

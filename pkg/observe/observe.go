@@ -227,6 +227,12 @@ type Skip struct {
 	// Hold keeps what the row last led to, because the row is unreadable and
 	// not gone, or what decides about it is not known.
 	Hold bool `json:"hold"`
+	// Driver is set where a driver panicked. With Hold and without a Row, all that it
+	// last led to is kept, whatever rows that came from.
+	Driver string `json:"driver,omitempty"`
+	// Stack is that of the panic, for the log; empty where an earlier skip has one of
+	// the same place. Package desired takes it out of what it returns.
+	Stack string `json:"-"`
 }
 
 // The codes of skips.
@@ -236,7 +242,15 @@ const (
 	SkipDegraded   = "degraded"   // the node lacks something that the row needs
 	SkipUnknown    = "unknown"    // what else decides about the row is not known
 	SkipOutranked  = "outranked"  // the address is announced with the attributes of another class
+	// SkipPanic is a defect of a driver; see package isolate.
+	SkipPanic = "driver-panic"
 )
 
-// String reads "Port_Binding vm-a: unreadable: ...".
-func (s Skip) String() string { return s.Table + " " + s.Row + ": " + s.Code + ": " + s.Text }
+// String reads "Port_Binding vm-a: unreadable: ...", without the row where a driver
+// was skipped as a whole.
+func (s Skip) String() string {
+	if s.Table == "" {
+		return s.Code + ": " + s.Text
+	}
+	return s.Table + " " + s.Row + ": " + s.Code + ": " + s.Text
+}

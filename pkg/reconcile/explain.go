@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -54,11 +55,11 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 	drivers := c.cfg.Drivers
 	c.round.Unlock()
 	for _, d := range drivers {
-		x, ok := d.(reason.Explainer)
-		if !ok {
-			continue
+		accounts, panicked := desired.Explain(d, r.Snapshot, addr)
+		if panicked != nil {
+			c.logPanics(*panicked)
 		}
-		for _, a := range x.Explain(r.Snapshot, addr) {
+		for _, a := range accounts {
 			if _, blocked := a.Blocked(); !blocked {
 				a = c.explainObjects(r, addr, a)
 				if _, blocked := a.Blocked(); !blocked && known && !a.Inbound() {

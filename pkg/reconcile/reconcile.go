@@ -111,9 +111,11 @@ type Controller struct {
 	// ownedKeys are the ledger's keys of unmarked kinds; nil when it changed.
 	ownedKeys []object.Key
 
-	mu   sync.Mutex // guards last, stat and audit
+	mu   sync.Mutex // guards last, stat, audit and panics
 	last Round
-	stat Stats
+	// panics are the stacks of panics that are in the log.
+	panics map[string]bool
+	stat   Stats
 	// audit is the period of complete reads, which can be changed.
 	audit time.Duration
 	// kick wakes the loop after a change of the configuration.

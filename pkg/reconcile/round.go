@@ -22,6 +22,8 @@ type Round struct {
 	Want    object.Set
 	Have    object.Set
 	Skipped []observe.Skip
+	// Panics are defects of drivers, with their stacks.
+	Panics []desired.Panic
 	// Snapshot is what the round was computed from.
 	Snapshot observe.Snapshot
 	// Frozen says why nothing may be removed; empty if it may.
@@ -76,7 +78,7 @@ func (c *Controller) plan(ctx context.Context, complete bool) (Round, error) {
 		return r, err
 	}
 	res := c.derive(snap)
-	r.Snapshot, r.Want, r.Skipped, r.Frozen = snap, res.Want, res.Skipped, snap.Doubt()
+	r.Snapshot, r.Want, r.Skipped, r.Panics, r.Frozen = snap, res.Want, res.Skipped, res.Panics, snap.Doubt()
 	r.Derived = c.since(r.Started)
 	return c.compare(ctx, r)
 }
@@ -90,12 +92,7 @@ func (c *Controller) look(ctx context.Context) (observe.Snapshot, error) {
 		if err != nil || c.cfg.Look == nil || c.derived.valid && c.derived.snap == snap {
 			return snap, err
 		}
-		var tables []uint32
-		for _, d := range c.cfg.Drivers {
-			if d, ok := d.(desired.TableUser); ok {
-				tables = append(tables, d.Tables(snap)...)
-			}
-		}
+		tables := desired.Tables(snap, c.cfg.Drivers...)
 		known := len(asked)
 		for _, t := range tables {
 			asked[t] = true
@@ -298,13 +295,8 @@ func (c *Controller) owned() []object.Key {
 // keeper decides what must not be deleted although it is not wanted: anything
 // while in doubt, and what a row led to that cannot be read now.
 func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.Block {
-	held := map[string]string{}
-	for _, s := range r.Skipped {
-		if s.Hold {
-			held[s.Table+" "+s.Row] = heldText(s)
-		}
-	}
-	if r.Frozen == "" && len(held) == 0 {
+	held := heldRows(r.Skipped)
+	if r.Frozen == "" && len(held.rows)+len(held.drivers) == 0 {
 		return nil
 	}
 	structure := unreadableStructure(r)
@@ -316,9 +308,11 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 			return &object.Block{Code: object.BlockFrozen, Text: r.Frozen}
 		}
 		for _, src := range why {
-			if text, ok := held[src.RowRef()]; ok && (src.Table != "Learned" || !movedAway(r, why)) {
-				// What was learned counts for nothing where its gateway has left.
-				return &object.Block{Code: object.BlockHeld, Text: text}
+			s, ok := held.by(src)
+			// What was learned counts for nothing where its gateway has left; and that a
+			// driver has a defect does not let two chassis announce the same address.
+			if ok && (src.Table != "Learned" && s.Code != observe.SkipPanic || !movedAway(r, why)) {
+				return &object.Block{Code: object.BlockHeld, Text: heldText(s)}
 			}
 		}
 		if structure != "" && !movedAway(r, why) {
@@ -331,12 +325,43 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 	}
 }
 
+// holds are the skips that hold something: what a row led to, by the row, or all
+// that a driver led to, by its name.
+type holds struct{ rows, drivers map[string]observe.Skip }
+
+func heldRows(skips []observe.Skip) holds {
+	h := holds{map[string]observe.Skip{}, map[string]observe.Skip{}}
+	for _, s := range skips {
+		switch {
+		case !s.Hold:
+		case s.Row == "" && s.Driver != "":
+			h.drivers[s.Driver] = s
+		default:
+			h.rows[s.Table+" "+s.Row] = s
+		}
+	}
+	return h
+}
+
+// by returns what holds objects with that source.
+func (h holds) by(src object.Source) (observe.Skip, bool) {
+	if s, ok := h.rows[src.RowRef()]; ok {
+		return s, true
+	}
+	s, ok := h.drivers[src.Driver]
+	return s, ok
+}
+
 // heldText says why what a row led to is kept.
 func heldText(s observe.Skip) string {
-	if s.Code == observe.SkipUnknown {
+	switch s.Code {
+	case observe.SkipPanic:
+		return s.Text
+	case observe.SkipUnknown:
 		return fmt.Sprintf("%s %s: %s", s.Table, s.Row, s.Text)
+	default:
+		return fmt.Sprintf("%s %s cannot be read: %s", s.Table, s.Row, s.Text)
 	}
-	return fmt.Sprintf("%s %s cannot be read: %s", s.Table, s.Row, s.Text)
 }
 
 // forbidden asks Config.Forbidden about a path.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -158,6 +159,7 @@ func (c *Controller) report(r Round) {
 	if c.cfg.OnRound != nil {
 		c.cfg.OnRound(r)
 	}
+	c.logPanics(r.Panics...)
 	if r.JournalErr != nil {
 		c.cfg.Log.Error("state file cannot be written; what carries our mark is applied all the same", "err", r.JournalErr)
 	}
@@ -169,6 +171,23 @@ func (c *Controller) report(r Round) {
 	}
 	if !r.Plan.Empty() && !c.cfg.DryRun {
 		c.cfg.Log.Info("applied", "plan", r.Plan.Summary(), "failed", len(r.Failed()), "took", r.Took().Round(10*time.Microsecond))
+	}
+}
+
+// logPanics logs the stack of each defect of a driver once in the life of the
+// process: it is there again in every round.
+func (c *Controller) logPanics(panics ...desired.Panic) {
+	for _, p := range panics {
+		c.mu.Lock()
+		logged := c.panics[p.Stack]
+		if c.panics == nil {
+			c.panics = map[string]bool{}
+		}
+		c.panics[p.Stack] = true
+		c.mu.Unlock()
+		if !logged {
+			c.cfg.Log.Error(p.Text, "stack", p.Stack)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -51,11 +50,7 @@ type VNI struct {
 func (c *Controller) VNIs(r Round) []VNI {
 	imports := map[uint32][]string{}
 	if r.Snapshot.SB != nil {
-		for _, d := range c.cfg.Drivers {
-			if d, ok := d.(desired.Importer); ok {
-				maps.Copy(imports, d.Imports(r.Snapshot))
-			}
-		}
+		imports = desired.Imports(r.Snapshot, c.cfg.Drivers...)
 	}
 	out := r.VNIs()
 	for i := range out {

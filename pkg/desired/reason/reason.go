@@ -40,12 +40,13 @@ const (
 	VPNMismatch     = "vpn-mismatch"       // the network is in another VPN than the router
 	NoVTEP          = "no-vtep"            // there is no address to send VXLAN from
 	GatewayOnly     = "gateway-address"    // it is a router's own, which EVPN does not announce
+	DriverPanic     = "driver-panic"       // the driver that would know has a defect
 )
 
 // Step is one link of the chain.
 type Step struct {
 	// Stage is one word: OVN, host, learned, ownership, policy, steering, BGP,
-	// peers.
+	// peers, driver.
 	Stage string `json:"stage"`
 	Text  string `json:"text"`
 	OK    bool   `json:"ok"`

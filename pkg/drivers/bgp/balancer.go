@@ -21,7 +21,7 @@ func (p *pass) balancers() {
 			continue
 		}
 		if n, ok := p.networks.Of(port.Datapath); ok {
-			p.balancerVIP(n, port, byName[port.BalancerName()])
+			p.row(port, func() { p.balancerVIP(n, port, byName[port.BalancerName()]) })
 		}
 	}
 	if p.cfg.PortForwardings {
@@ -100,15 +100,19 @@ func (p *pass) routersOf(network observe.UUID) []observe.UUID {
 // how Neutron implements port forwarding of a floating IP (R12).
 func (p *pass) portForwardings() {
 	for _, lb := range p.sb.Balancers {
-		_, routers := p.sb.BalancerDatapaths(lb)
-		for _, gw := range p.gateways {
-			if !slices.Contains(routers, gw.port.Datapath) {
-				continue
-			}
-			for _, vip := range lb.VIPAddrs() {
-				if inGatewaySubnet(gw.port, vip) && !p.hasPort(gw.lsp.Datapath, vip) {
-					p.fip.ExposeIP(gw.network, vip, nil, p.Why("R12", "Load_Balancer", lb.Name), p.whyHere("R12", gw.port))
-				}
+		p.Row("Load_Balancer", lb.Name, func() { p.portForwarding(lb) })
+	}
+}
+
+func (p *pass) portForwarding(lb *observe.LoadBalancer) {
+	_, routers := p.sb.BalancerDatapaths(lb)
+	for _, gw := range p.gateways {
+		if !slices.Contains(routers, gw.port.Datapath) {
+			continue
+		}
+		for _, vip := range lb.VIPAddrs() {
+			if inGatewaySubnet(gw.port, vip) && !p.hasPort(gw.lsp.Datapath, vip) {
+				p.fip.ExposeIP(gw.network, vip, nil, p.Why("R12", "Load_Balancer", lb.Name), p.whyHere("R12", gw.port))
 			}
 		}
 	}

@@ -77,17 +77,17 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 	for _, port := range snap.SB.Ports { // by logical_port, so that conflicts end the same way each time
 		switch port.Type {
 		case observe.PortVIF, observe.PortVirtual:
-			p.providerPort(port)
+			p.row(port, func() { p.providerPort(port) })
 		case observe.PortPatch:
-			p.floatingIPs(port)
+			p.row(port, func() { p.floatingIPs(port) })
 		case observe.PortL3Gateway:
 			if d.cfg.GatewayRouters {
-				p.gatewayRouter(port, snap.Chassis)
+				p.row(port, func() { p.gatewayRouter(port, snap.Chassis) })
 			}
 		}
 	}
 	for _, gw := range p.gateways {
-		p.gateway(gw)
+		p.row(gw.port, func() { p.gateway(gw) })
 	}
 	p.tenants()
 	p.balancers()
@@ -129,6 +129,11 @@ func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 	}
 	p.gateways = p.findGateways()
 	return p
+}
+
+// row derives what one port leads to; see [expose.Exposer.Row].
+func (p *pass) row(port *observe.PortBinding, derive func()) {
+	p.Row("Port_Binding", port.LogicalPort, derive)
 }
 
 // bound reports whether the port is bound to this node.

@@ -103,15 +103,16 @@ type gateway struct {
 func (p *pass) findGateways() []gateway {
 	var out []gateway
 	for _, port := range p.sb.Ports {
-		if port.Type != observe.PortChassisRedirect || !p.live(port) {
-			continue
-		}
-		lsp, ok := p.sb.ProviderSide(port)
-		if !ok {
-			continue
-		}
-		if n, ok := p.networks.Of(lsp.Datapath); ok {
-			out = append(out, gateway{port, n, lsp})
+		if port.Type == observe.PortChassisRedirect && p.live(port) {
+			p.row(port, func() {
+				lsp, ok := p.sb.ProviderSide(port)
+				if !ok {
+					return
+				}
+				if n, ok := p.networks.Of(lsp.Datapath); ok {
+					out = append(out, gateway{port, n, lsp})
+				}
+			})
 		}
 	}
 	return out

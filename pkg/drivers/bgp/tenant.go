@@ -31,7 +31,7 @@ func (p *pass) tenants() {
 	}
 	for _, port := range p.sb.Ports {
 		if on := subnets[port.Datapath]; on != nil {
-			p.tenantPort(port, on)
+			p.row(port, func() { p.tenantPort(port, on) })
 		}
 	}
 }
@@ -53,7 +53,9 @@ func (p *pass) exposeSubnets() map[observe.UUID][]subnet {
 	}
 	for _, lrp := range p.sb.Ports { // by name: of two equal subnets the one behind the lowest LRP stands
 		for _, gw := range routers[lrp.Datapath] {
-			p.tenantSubnets(gw, lrp, subnets)
+			// What a panic leaves in subnets stands on a route that is not wanted any more:
+			// if that is held, so is what is behind it, and otherwise it is blocked.
+			p.row(lrp, func() { p.tenantSubnets(gw, lrp, subnets) })
 		}
 	}
 	return subnets

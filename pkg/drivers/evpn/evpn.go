@@ -148,11 +148,13 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 func (p *pass) desired(learned *observe.Learned) {
 	p.collect()
 	for _, v := range p.vrfs {
-		p.vrf(v)
+		v.failed = !p.part(&v.overlay, func() { p.vrf(v) })
 	}
 	for _, s := range p.segments {
-		p.segment(s)
+		s.failed = !p.part(&s.overlay, func() { p.segment(s) })
 	}
+	p.vrfs = slices.DeleteFunc(p.vrfs, func(v *vrf) bool { return v.failed })
+	p.segments = slices.DeleteFunc(p.segments, func(s *segment) bool { return s.failed })
 	p.tenants()
 	p.learnedPaths(learned)
 	p.keptVRFs()
@@ -225,6 +227,17 @@ func (p *pass) portsOn(datapath observe.UUID) []*observe.PortBinding {
 		}
 	}
 	return p.ports[datapath]
+}
+
+// row derives what one port leads to; see [expose.Exposer.Row].
+func (p *pass) row(port *observe.PortBinding, derive func()) {
+	p.Row("Port_Binding", port.LogicalPort, derive)
+}
+
+// part derives what a VNI consists of, and reports whether it returned; see
+// [expose.Exposer.Part].
+func (p *pass) part(o *overlay, derive func()) bool {
+	return p.Part(fmt.Sprintf("VNI %d", o.vni), func() []object.Source { return o.rows }, derive)
 }
 
 // live reports whether the port is bound here and up. The order matters: up

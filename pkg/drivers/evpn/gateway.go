@@ -26,31 +26,34 @@ type gateway struct {
 // the VRFs that they make.
 func (p *pass) findGateways() {
 	for _, port := range p.sb.Ports {
-		if port.Type != observe.PortChassisRedirect || !p.live(port) {
-			continue
+		if port.Type == observe.PortChassisRedirect && p.live(port) {
+			p.row(port, func() { p.findGateway(port) })
 		}
-		lsp, ok := p.sb.ProviderSide(port)
-		if !ok {
-			continue
-		}
-		n, ok := p.networks.Of(lsp.Datapath)
-		if !ok {
-			continue
-		}
-		note, ok := p.annotationOf(lsp)
-		if !ok {
-			continue
-		}
-		if lost := p.lostTargets(note); lost != "" {
-			p.unreadable(lsp, "%s: nothing in it is a route target, and the default would connect more than it says", lost)
-			continue
-		}
-		if len(portAddrs(port)) == 0 {
-			p.reportProblems(port) // what cannot be read holds the VNI
-			continue
-		}
-		p.join(&gateway{port: port, lsp: lsp, network: n, note: note})
 	}
+}
+
+func (p *pass) findGateway(port *observe.PortBinding) {
+	lsp, ok := p.sb.ProviderSide(port)
+	if !ok {
+		return
+	}
+	n, ok := p.networks.Of(lsp.Datapath)
+	if !ok {
+		return
+	}
+	note, ok := p.annotationOf(lsp)
+	if !ok {
+		return
+	}
+	if lost := p.lostTargets(note); lost != "" {
+		p.unreadable(lsp, "%s: nothing in it is a route target, and the default would connect more than it says", lost)
+		return
+	}
+	if len(portAddrs(port)) == 0 {
+		p.reportProblems(port) // what cannot be read holds the VNI
+		return
+	}
+	p.join(&gateway{port: port, lsp: lsp, network: n, note: note})
 }
 
 // lostTargets names a list of route targets that cannot be read and in whose

@@ -41,10 +41,10 @@ func (p *pass) learnedPaths(l *observe.Learned) {
 	}
 	byVRF, bySegment := p.imports(l.EVPN)
 	for _, v := range p.vrfs {
-		p.importPrefixes(v, byVRF[v])
+		p.part(&v.overlay, func() { p.importPrefixes(v, byVRF[v]) })
 	}
 	for _, s := range p.segments {
-		p.importSegment(s, bySegment[s])
+		p.part(&s.overlay, func() { p.importSegment(s, bySegment[s]) })
 	}
 }
 

@@ -59,22 +59,27 @@ func (p *pass) configured(vni uint32) bool {
 func (p *pass) findNetworks() {
 	taken := map[string]bool{} // localnets
 	for _, c := range p.cfg.Networks {
-		for _, n := range p.networks.All() {
-			if !c.Is(p.sb, localnetOf(p.sb, n)) || taken[n.Localnet] {
+		// Its rows are not known before it has been found.
+		p.Part(c.row(), func() []object.Source { return nil }, func() { p.findNetwork(c, taken) })
+	}
+}
+
+func (p *pass) findNetwork(c NetworkConfig, taken map[string]bool) {
+	for _, n := range p.networks.All() {
+		if !c.Is(p.sb, localnetOf(p.sb, n)) || taken[n.Localnet] {
+			continue
+		}
+		taken[n.Localnet] = true
+		switch c.Method {
+		case MethodL2VNI:
+			if slices.ContainsFunc(p.segments, func(s *segment) bool { return s.vni == c.VNI }) {
+				p.reportOf(c.VNI, "Port_Binding", n.Localnet, observe.SkipConflict, "VNI %d is that of another network in evpn.networks", c.VNI)
 				continue
 			}
-			taken[n.Localnet] = true
-			switch c.Method {
-			case MethodL2VNI:
-				if slices.ContainsFunc(p.segments, func(s *segment) bool { return s.vni == c.VNI }) {
-					p.reportOf(c.VNI, "Port_Binding", n.Localnet, observe.SkipConflict, "VNI %d is that of another network in evpn.networks", c.VNI)
-					continue
-				}
-				p.segments = append(p.segments, p.newSegment(c, n))
-			case MethodVRF:
-				p.provider(c, n)
-			}
-			break // a network is one localnet here
+			p.segments = append(p.segments, p.newSegment(c, n))
+		case MethodVRF:
+			p.provider(c, n)
 		}
+		return // a network is one localnet here
 	}
 }

@@ -53,6 +53,7 @@ func (p *pass) provider(c NetworkConfig, n *expose.Network) {
 	pn.leg = p.providerLeg(v, n)
 	p.addVRF(v)
 	v.addWhy(pn.why...)
+	v.addStations(stations)
 	v.providers = append(v.providers, pn)
 	if v.rd == "" {
 		v.rd = c.RD

@@ -39,7 +39,7 @@ func (p *pass) newSegment(c NetworkConfig, n *expose.Network) *segment {
 	s.leg = p.vethLeg(c.VNI, s.bridge.Name, n, inside, outside)
 	s.leg.links[0].NoLearning = true
 	s.leg.ovs.Tag = n.VLAN
-	s.why = []object.Source{p.why("N1", localnetOf(p.sb, n)), p.Why("N1", "configuration", c.row())}
+	s.addWhy(p.why("N1", localnetOf(p.sb, n)), p.Why("N1", "configuration", c.row()))
 	s.rd, s.imports, s.exports = c.RD, c.imports(), c.exports(p.cfg.AS)
 	return s
 }
@@ -58,6 +58,7 @@ func (p *pass) segment(s *segment) {
 		Why: s.why, Block: s.block, Shared: s.after,
 	})
 	s.stations = p.findStations(s.network)
+	s.addStations(s.stations)
 	for _, at := range s.stations {
 		s.local[at.mac] = true
 		p.put(object.FDB{Dev: s.leg.dev, MAC: at.mac}, at.why, s.leg.network.Bridge.Block())
@@ -73,20 +74,27 @@ func (p *pass) findStations(n *expose.Network) []*station {
 		case port.Type == observe.PortChassisRedirect && p.live(port):
 			if lsp, ok := p.sb.ProviderSide(port); ok && lsp.Datapath == n.Datapath {
 				p.reportProblems(port)
-				f.add(port.Addresses, p.whyHere("N2", port), p.why("N2", lsp))
+				p.row(port, func() { f.add(port.Addresses, p.whyHere("N2", port), p.why("N2", lsp)) })
 			}
 		case port.Datapath != n.Datapath:
 		case port.Type == observe.PortVIF && p.live(port):
 			p.reportProblems(port)
-			f.add(port.Addresses, p.whyHere("N2", port))
+			p.row(port, func() { f.add(port.Addresses, p.whyHere("N2", port)) })
 		case port.Type == observe.PortVirtual && p.live(port):
 			p.reportProblems(port)
-			f.add(p.virtualAddresses(port), p.whyHere("N2", port))
+			p.row(port, func() { f.add(p.virtualAddresses(port), p.whyHere("N2", port)) })
 		case port.Type == observe.PortPatch:
-			p.floatingStations(f, port)
+			p.row(port, func() { p.floatingStations(f, port) })
 		}
 	}
 	return f.stations
+}
+
+// addStations adds the rows of stations, whose own objects have no other source.
+func (o *overlay) addStations(stations []*station) {
+	for _, at := range stations {
+		o.rows = append(o.rows, at.why...)
+	}
 }
 
 // found are stations in the order in which they were found.

@@ -199,7 +199,7 @@ func (p *pass) tenants() {
 	}
 	for _, port := range p.sb.Ports {
 		if on := p.subnets[port.Datapath]; on != nil {
-			p.tenantPort(port, on)
+			p.row(port, func() { p.tenantPort(port, on) })
 		}
 	}
 }
@@ -211,7 +211,7 @@ func (p *pass) tenantPort(port *observe.PortBinding, on []*subnet) {
 	}
 	for _, addr := range addrs {
 		for _, s := range on {
-			if s.prefix.Contains(addr) {
+			if s.prefix.Contains(addr) && !s.vrf.failed {
 				p.tenantAddress(s, port, addr)
 			}
 		}

@@ -31,6 +31,11 @@ type overlay struct {
 	vxlan  object.Link
 	// why are the rows that brought the VNI about.
 	why []object.Source
+	// rows are those that have a part in the VNI: every object of it has one of them
+	// as its source.
+	rows []object.Source
+	// failed is set when deriving it has panicked: nothing of it is added then.
+	failed bool
 	// imports are route targets and wildcards.
 	imports []string
 }
@@ -223,8 +228,10 @@ func (p *pass) keptVRFs() {
 			continue
 		}
 		why := []object.Source{p.Why("E4", "device", l.Name)}
-		p.put(kept, why, nil)
-		p.unreachable(l.Table, why)
+		p.Row("device", l.Name, func() {
+			p.put(kept, why, nil)
+			p.unreachable(l.Table, why)
+		})
 	}
 }
 
@@ -233,6 +240,7 @@ func (o *overlay) addWhy(why ...object.Source) {
 	for _, src := range why {
 		if !slices.Contains(o.why, src) {
 			o.why = append(o.why, src)
+			o.rows = append(o.rows, src)
 		}
 	}
 }

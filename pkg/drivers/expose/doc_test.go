@@ -9,6 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
@@ -33,18 +34,11 @@ func TestDocumentedDriver(t *testing.T) {
 
 // It does what the document says.
 func TestLabelDriver(t *testing.T) {
-	s, err := story.Parse(`include base
+	snap := snapshot(t, "cmp-1", `include base
 port vm on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis cmp-1 up id expose=true
 port web on dp-pub mac "fa:16:3e:15:9e:f2 172.24.4.94" chassis cmp-1 up id expose=true id service=true
 port quiet on dp-pub mac "fa:16:3e:15:9e:f1 172.24.4.93" chassis cmp-1 up
 `)
-	if err != nil {
-		t.Fatal(err)
-	}
-	snap, err := s.Snapshot("cmp-1")
-	if err != nil {
-		t.Fatal(err)
-	}
 	opts := expose.DefaultOptions()
 	opts.Attributes = map[expose.Class]expose.Attributes{expose.ClassVIP: {MED: object.MetricOf(7)}}
 	var driver desired.Driver = LabelDriver{Options: opts}
@@ -56,4 +50,18 @@ port quiet on dp-pub mac "fa:16:3e:15:9e:f1 172.24.4.93" chassis cmp-1 up
 	if strings.Join(got, ", ") != "172.24.4.92/32 med , 172.24.4.94/32 med 7" || len(res.Skipped) > 0 {
 		t.Errorf("got %v, skipped %v", got, res.Skipped)
 	}
+}
+
+// snapshot is what a node of a story sees.
+func snapshot(t *testing.T, node, text string) observe.Snapshot {
+	t.Helper()
+	s, err := story.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := s.Snapshot(node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snap
 }

@@ -32,12 +32,15 @@ func (d LabelDriver) Desired(snap observe.Snapshot, out *object.Set) []observe.S
 			continue
 		}
 		why := e.Why("label", "Port_Binding", port.LogicalPort)
-		switch port.Type {
-		case observe.PortVIF:
-			d.port(e, networks, port, why)
-		case observe.PortChassisRedirect:
-			d.gateway(e, snap, networks, port, why)
-		}
+		why.Decides = true                               // a row that names another chassis is reason enough to let go
+		e.Row("Port_Binding", port.LogicalPort, func() { // a defect costs one row
+			switch port.Type {
+			case observe.PortVIF:
+				d.port(e, networks, port, why)
+			case observe.PortChassisRedirect:
+				d.gateway(e, snap, networks, port, why)
+			}
+		})
 	}
 	return e.Skips()
 }
@@ -50,6 +53,7 @@ func (d LabelDriver) port(e *expose.Exposer, networks *expose.Networks, port *ob
 	if port.ExternalIDs["service"] == "true" {
 		e = e.As(expose.ClassVIP) // other path attributes than those of plain ports
 	}
+	report(e, port)
 	for _, el := range port.Addresses {
 		for _, prefix := range el.Addrs {
 			e.ExposeIP(n, prefix.Addr(), nil, why)
@@ -63,7 +67,11 @@ func (d LabelDriver) gateway(e *expose.Exposer, snap observe.Snapshot, networks 
 		return
 	}
 	n, ok := networks.Of(outside.Datapath)
-	if !ok || len(cr.Addresses) == 0 || len(cr.Addresses[0].Addrs) == 0 {
+	if !ok {
+		return
+	}
+	report(e, cr)
+	if len(cr.Addresses) == 0 || len(cr.Addresses[0].Addrs) == 0 {
 		return
 	}
 	via := cr.Addresses[0].Addrs[0].Addr()
@@ -72,11 +80,21 @@ func (d LabelDriver) gateway(e *expose.Exposer, snap observe.Snapshot, networks 
 		if lrp.Datapath != cr.Datapath || lrp.ExternalIDs["expose"] != "true" || lrp.Type != observe.PortPatch {
 			continue
 		}
-		for _, prefix := range lrp.Addresses[0].Addrs {
-			if prefix.Addr().Is4() == via.Is4() {
-				// true: the subnet as a whole; false and ExposeRemoteIP: host by host
-				e.ExposeSubnet(n, prefix.Masked(), via, true, why)
+		report(e, lrp)
+		for _, el := range lrp.Addresses { // none if the MAC cannot be read
+			for _, prefix := range el.Addrs {
+				if prefix.Addr().Is4() == via.Is4() {
+					// true: the subnet as a whole; false and ExposeRemoteIP: host by host
+					e.ExposeSubnet(n, prefix.Masked(), via, true, e.Why("label", "Port_Binding", lrp.LogicalPort), why)
+				}
 			}
 		}
+	}
+}
+
+// report tells of what cannot be read of a row; what it led to before is held.
+func report(e *expose.Exposer, port *observe.PortBinding) {
+	for _, s := range expose.PortSkip(port) {
+		e.Skip(s)
 	}
 }

@@ -80,11 +80,16 @@ type filling struct {
 	opts   Options
 	out    *object.Set
 	skips  []observe.Skip
+	// attempts counts those of Row that were taken back, from 1: a rule that was added
+	// before the last of them may be gone.
+	attempts int
+	// seen are the panics whose stacks have been reported.
+	seen map[string]bool
 }
 
 // New returns an Exposer that adds to out.
 func New(driver string, opts Options, out *object.Set) *Exposer {
-	return &Exposer{filling: &filling{driver: driver, opts: opts, out: out}}
+	return &Exposer{filling: &filling{driver: driver, opts: opts, out: out, attempts: 1}}
 }
 
 // As returns an Exposer that adds to the same set and announces everything as
@@ -229,9 +234,9 @@ func (e *Exposer) ProxyNDP(n *Network, prefix netip.Prefix, why ...object.Source
 // rule adds the one rule of a bridge table and family (B4). It exists as soon
 // as the table holds one route.
 func (e *Exposer) rule(n *Network, ipv6 bool, why []object.Source) {
-	if n.ruled[index(ipv6)] {
+	if n.ruled[index(ipv6)] == e.attempts {
 		return // once a network, not once for each of 100,000 addresses
 	}
-	n.ruled[index(ipv6)] = true
+	n.ruled[index(ipv6)] = e.attempts
 	e.add(object.Rule{Priority: e.opts.RulePriority, Table: n.Table, IPv6: ipv6}, n.ruleWhy(why), n.block)
 }

@@ -33,8 +33,8 @@ type Network struct {
 	// needsOf are shared by all paths of the network: computed once, because
 	// there may be 100,000 of them.
 	needsOf [2][]object.Key
-	// ruled remembers which rules have been added for it, by family.
-	ruled [2]bool
+	// ruled remembers since which attempt its rules are there, by family.
+	ruled [2]int
 }
 
 // Bridge is a provider bridge.

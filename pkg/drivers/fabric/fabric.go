@@ -119,7 +119,9 @@ func (p *pass) routes(paths []observe.LearnedPath) {
 		prefixes = prefixes[:p.cfg.Max]
 	}
 	for _, prefix := range prefixes {
-		p.route(prefix, byPrefix[prefix])
+		family := object.FamilyOf(prefix.Addr()).String()
+		held := func() []object.Source { return []object.Source{{Table: tableLearned, Row: family}} }
+		p.Part("learned prefix "+prefix.String(), held, func() { p.route(prefix, byPrefix[prefix]) })
 	}
 }
 
