@@ -3,6 +3,7 @@ package isolate_test
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestRun(t *testing.T) {
 		"index":   {func() { _ = list[3] }, `^runtime error: index out of range \[3\] with length 0 at isolate/isolate_test\.go:\d+$`},
 		"nil":     {func() { nowhere.At = "x" }, `^runtime error: invalid memory address or nil pointer dereference at isolate/isolate_test\.go:\d+$`},
 		"error":   {func() { panic(errors.New("two\nlines")) }, `^two lines at isolate/isolate_test\.go:\d+$`},
-		"called":  {func() { strings.Repeat("x", -1) }, `^strings: negative Repeat count at strings/strings\.go:\d+$`},
+		"called":  {func() { list = slices.Repeat(list, -1) }, `^cannot be negative at slices/slices\.go:\d+$`},
 		"nothing": {func() { panic(nil) }, `^panic called with nil argument at isolate/isolate_test\.go:\d+$`},
 	} {
 		t.Run(name, func(t *testing.T) {
