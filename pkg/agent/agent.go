@@ -1,0 +1,254 @@
+// Package agent makes a node out of settings: it opens the real sources,
+// backends and the speaker, puts the controller on top and answers what can be
+// asked of it. It is the only place where real things are made.
+//
+// There are four forms, each with a constructor of its own, and none has a part
+// that may be missing because of another form:
+//
+//   - [Node] is the running controller,
+//   - [Preview] reads the same databases and the kernel, and writes nothing,
+//   - [Replay] is a node in the state of a snapshot file,
+//   - [Cleanup] removes what is ours and needs no database.
+//
+// It refuses to parse settings (package config does), to print (package view
+// does) and to know flags.
+//
+// Read next: [Open], then sources.go, backends.go and answers.go.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/metrics"
+	"github.com/bgp-ovn/bgp-ovn/state"
+)
+
+// Options are what a process brings along for its node.
+type Options struct {
+	Log *slog.Logger
+	// Program is the name and version that status shows.
+	Program string
+	// Wait bounds how long [Open] waits for the Open_vSwitch database, as far as
+	// settings are left to it; 0 waits as long as the context allows.
+	Wait time.Duration
+	// Level is that of Log, which a reload changes.
+	Level *slog.LevelVar
+	// Load reads the configuration again, for a reload.
+	Load func() (config.Settings, error)
+}
+
+// Node is the running controller with everything real around it. It is a
+// [control.Controller].
+type Node struct {
+	answers
+	closing
+
+	settings config.Settings // as they were at the start
+	opts     Options
+
+	sources *sources
+	kernel  shadower
+	speaker *bgp.Backend
+	learned *rib.Source
+	db      *state.DB
+	metrics *metrics.Metrics
+	// listener serves the metrics on a TCP address that a reload can change.
+	listener *metricsListener
+
+	// reloading is held during a reload; current are the settings after the last
+	// one. Other goroutines read settings, which no reload changes.
+	reloading sync.Mutex
+	current   config.Settings
+	// ready is called after the first round.
+	ready func()
+}
+
+// shadower tells which rules of others come before ours. The kernel backend is
+// the real one.
+type shadower interface {
+	Shadows(ctx context.Context, priority uint32) ([]string, error)
+}
+
+// Open makes the running controller: it takes the lock of the state file, opens
+// databases, kernel, Open vSwitch and speaker. It waits for the Open_vSwitch
+// database as far as settings are left to it. Nothing is written before [Node.Run]
+// or [Node.Converge].
+func Open(ctx context.Context, s config.Settings, opts Options) (*Node, error) {
+	n := &Node{settings: s, current: s, opts: opts, metrics: metrics.New(), ready: func() {}}
+	if err := n.open(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Node) open(ctx context.Context) error {
+	s, log := n.settings, n.opts.Log
+	var err error
+	if n.db, err = state.Open(s.StateFile, time.Now); err != nil {
+		return err
+	}
+	n.onClose(n.db.Close)
+	ports := mayMakePorts(s, n.db)
+	if n.sources, err = openSources(ctx, &n.closing, s, log, ports, n.opts.Wait); err != nil {
+		return err
+	}
+	k, backends, err := localBackends(ctx, &n.closing, s, log, n.sources.ports, ports)
+	if err != nil {
+		return err
+	}
+	n.kernel = k
+	if n.speaker, err = n.openSpeaker(ctx); err != nil {
+		return err
+	}
+	n.onClose(n.speaker.Close)
+	if n.learned, err = openLearned(&n.closing, s, n.speaker, log); err != nil {
+		return err
+	}
+	n.sources.join.Learned = n.learned
+	reader, err := actual.NewReader(append(backends, n.speaker)...)
+	if err != nil {
+		return err
+	}
+	conf := controllerConfig(s, n.sources.join, reader, log)
+	conf.Journal, conf.StartupGrace = n.db, s.StartupGrace
+	conf.Refresh, conf.Look = n.sources.refresh, n.sources.look
+	conf.OnRound = n.afterRound
+	n.ctl = reconcile.New(conf)
+	n.snapshot = n.sources.join.Snapshot
+	n.explain = n.explainLive
+	return nil
+}
+
+// openSpeaker starts the speaker or connects to the one in another process.
+func (n *Node) openSpeaker(ctx context.Context) (*bgp.Backend, error) {
+	id, err := n.settings.ResolveRouterID(nil)
+	if err != nil { // it is left to Open_vSwitch
+		v, err := n.sources.waitOpenVSwitch(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if id, err = n.settings.ResolveRouterID(v.EncapIPs); err != nil {
+			return nil, err
+		}
+	}
+	conf := speakerConfig(n.settings, n.opts.Log)
+	conf.RouterID = id
+	conf.OnPeer = func(e bgp.PeerEvent) { n.metrics.Peer(e.Address, e.State == control.Established) }
+	return newSpeaker(conf)
+}
+
+// afterRound is called from the loop.
+func (n *Node) afterRound(r reconcile.Round) {
+	n.metrics.Observe(r)
+	for _, d := range n.sources.databases {
+		n.metrics.Source(d.metric, d.status().Synced)
+	}
+	n.metrics.Source("open_vswitch", n.sources.ovs.Status().Connected)
+	n.ready()
+}
+
+// Run serves the control socket and the metrics and repeats rounds until ctx
+// ends. Everything that was applied stays in place. It tells systemd when it is
+// ready, reloads, and ends. An error means that it cannot start or go on.
+func (n *Node) Run(ctx context.Context, version string) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	log := n.opts.Log
+	n.ready = sync.OnceFunc(func() { notify(log, stateReady) })
+	socket, err := control.Listen(n.settings.Socket)
+	if err != nil {
+		return err
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { control.Serve(ctx, socket, n, n.metrics.Handler(), log) })
+	defer serving.Wait()
+	defer stop() // before the wait above
+	n.listener = newMetricsListener(ctx, n.metrics.Handler(), log)
+	l, err := n.listener.open(n.settings.MetricsListen)
+	if err != nil {
+		return err
+	}
+	n.listener.serve(l)
+	go n.reloadOnHangup(ctx)
+	go watchdog(ctx, log, func() { n.ctl.Last() })
+	n.reportUnfinished()
+	log.Info("controller runs", "version", version, "state", n.settings.StateFile, "socket", n.settings.Socket)
+	err = n.ctl.Run(ctx)
+	notify(log, stateStopping)
+	return err
+}
+
+// reportUnfinished says that the process before this one died between two steps.
+func (n *Node) reportUnfinished() {
+	if open := n.db.Unfinished(); len(open.Steps) > 0 {
+		n.opts.Log.Warn("the previous run ended in the middle of a plan; the current state is read and compared as always",
+			"since", open.At, "steps", len(open.Steps))
+	}
+}
+
+// convergeRounds is how many rounds [Node.Converge] tries: two converge anything
+// that can be, because the second one withdraws what stands on a failure of the
+// first, and the third has to find nothing.
+const convergeRounds = 3
+
+// Converge runs rounds until nothing is left to do, and shows each plan. Paths
+// live in the speaker: one in this process ends with it. wait bounds how long it
+// waits for the databases. The result is the last plan; what failed is an error.
+func (n *Node) Converge(ctx context.Context, wait time.Duration, show func(control.Plan) error) (control.Plan, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if err := n.sources.waitSnapshot(ctx); err != nil {
+		return control.Plan{}, err
+	}
+	var p control.Plan
+	var r reconcile.Round
+	for range convergeRounds {
+		var err error
+		if r, err = n.ctl.Round(ctx, true); err != nil {
+			return p, err
+		}
+		if p, err = control.PlanOf(r.Plan); err != nil {
+			return p, err
+		}
+		if err := show(p); err != nil {
+			return p, err
+		}
+		if r.Plan.Empty() {
+			break
+		}
+	}
+	return p, errors.Join(append(r.Failed(), r.ReadErr, r.JournalErr)...)
+}
+
+// closing collects what must be released.
+type closing struct{ closers []func() error }
+
+func (c *closing) onClose(f func() error) { c.closers = append(c.closers, f) }
+
+// Close releases everything, newest first. What was applied stays.
+func (c *closing) Close() error {
+	var errs []error
+	for i := len(c.closers) - 1; i >= 0; i-- {
+		errs = append(errs, c.closers[i]())
+	}
+	c.closers = nil
+	return errors.Join(errs...)
+}
+
+var errUnreadable = errors.New("no changes are made until it can be read")
+
+// unreadable says that the current state is not known, and of which backend.
+func unreadable(err error) error {
+	return fmt.Errorf("cannot read current state (%w); %w", err, errUnreadable)
+}

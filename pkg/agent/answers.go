@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+)
+
+// answers is the [control.Service] of every form of a node. Its fields are set by
+// the constructor of the form and never nil afterwards.
+type answers struct {
+	ctl *reconcile.Controller
+	// snapshot is what a snapshot file is written from.
+	snapshot func(context.Context) (observe.Snapshot, error)
+	// explain is how this form accounts for an address, given a round.
+	explain func(context.Context, reconcile.Round, netip.Addr) reconcile.Explanation
+}
+
+// Plan reads everything and computes the difference.
+func (a *answers) Plan(ctx context.Context) (control.Plan, error) {
+	r, err := a.readable(ctx, true)
+	if err != nil {
+		return control.Plan{}, err
+	}
+	return control.PlanOf(r.Plan)
+}
+
+// readable is a round without its effects; that part of the current state cannot
+// be read is an error.
+func (a *answers) readable(ctx context.Context, complete bool) (reconcile.Round, error) {
+	r, err := a.ctl.Plan(ctx, complete)
+	if err == nil && r.ReadErr != nil {
+		err = unreadable(r.ReadErr)
+	}
+	return r, err
+}
+
+// Desired derives what is wanted, without a look at what is.
+func (a *answers) Desired(ctx context.Context) (control.Desired, error) {
+	want, skipped, chassis, err := a.ctl.Desired(ctx)
+	if err != nil {
+		return control.Desired{}, err
+	}
+	return control.DesiredOf(chassis, want, skipped)
+}
+
+// Explain accounts for an IP address.
+func (a *answers) Explain(ctx context.Context, target string) (control.Explanation, error) {
+	addr, err := netip.ParseAddr(target)
+	if err != nil {
+		return control.Explanation{}, fmt.Errorf("explain %q: give an IP address: %w", target, err)
+	}
+	r, err := a.readable(ctx, false)
+	if err != nil {
+		return control.Explanation{}, err
+	}
+	return control.Explanation{Version: control.Version, Explanation: a.explain(ctx, r, addr.Unmap())}, nil
+}
+
+// EVPN tells of one VNI, or of all with 0.
+func (a *answers) EVPN(ctx context.Context, vni uint32) (control.EVPN, error) {
+	r, err := a.readable(ctx, false)
+	if err != nil {
+		return control.EVPN{}, err
+	}
+	out := control.EVPN{Version: control.Version, VNIs: []control.VNI{}}
+	for _, v := range a.ctl.VNIs(r) {
+		if vni == 0 || v.VNI == vni {
+			out.VNIs = append(out.VNIs, control.VNIOf(v))
+		}
+	}
+	if vni != 0 && len(out.VNIs) == 0 {
+		return out, fmt.Errorf("evpn %d: nothing here wants this VNI; explain ADDRESS says why an address is not in one", vni)
+	}
+	return out, nil
+}
+
+// Audit reads everything and reports what differs; with repair it mends that.
+func (a *answers) Audit(ctx context.Context, repair bool) (control.Audit, error) {
+	round := a.ctl.Plan
+	if repair {
+		round = a.ctl.RoundNow
+	}
+	r, err := round(ctx, true)
+	if err != nil {
+		return control.Audit{}, err
+	}
+	if r.ReadErr != nil {
+		return control.Audit{}, unreadable(r.ReadErr)
+	}
+	p, err := control.PlanOf(r.Plan)
+	if err != nil {
+		return control.Audit{}, err
+	}
+	out := control.Audit{Version: control.Version, Drift: p, Repaired: repair, Failed: []string{}}
+	for _, err := range r.Failed() {
+		out.Failed = append(out.Failed, err.Error())
+	}
+	return out, nil
+}
+
+// Snapshot is the newest snapshot in the form of a file.
+func (a *answers) Snapshot(ctx context.Context) ([]byte, error) {
+	snap, err := a.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := file.Write(&b, snap); err != nil {
+		return nil, fmt.Errorf("write snapshot: %w", err)
+	}
+	return b.Bytes(), nil
+}

@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// metricsListener serves Prometheus on metrics.listen, which a reload can change.
+type metricsListener struct {
+	handler http.Handler
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	serving *http.Server // nil while it does not listen
+}
+
+// newMetricsListener returns one that does not listen yet, and stops when ctx
+// ends.
+func newMetricsListener(ctx context.Context, h http.Handler, log *slog.Logger) *metricsListener {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h)
+	m := &metricsListener{handler: mux, log: log}
+	go func() {
+		<-ctx.Done()
+		m.serve(nil)
+	}()
+	return m
+}
+
+// open listens without serving yet; nil for no address.
+func (m *metricsListener) open(address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("metrics.listen: %w", err)
+	}
+	return l, nil
+}
+
+// serve takes up a listener in place of the one before it; nil ends serving.
+func (m *metricsListener) serve(l net.Listener) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.serving != nil {
+		_ = m.serving.Close() // with its listener; whoever reads asks again
+	}
+	m.serving = nil
+	if l == nil {
+		return
+	}
+	srv := &http.Server{Handler: m.handler, ReadHeaderTimeout: 5 * time.Second}
+	m.serving = srv
+	go func() {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			m.log.Error("metrics listener", "err", err)
+		}
+	}()
+}

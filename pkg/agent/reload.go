@@ -1,0 +1,98 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+)
+
+// keyMetrics is the key whose change opens another listener.
+const keyMetrics = "metrics.listen"
+
+// Reload takes up the configuration as it is now; with dryRun it only says what
+// that would lead to. A configuration that is not valid, or that only a restart
+// can take up, is an error and changes nothing.
+func (n *Node) Reload(ctx context.Context, dryRun bool) (control.Reload, error) {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	out := control.Reload{Version: control.Version}
+	s, changed, err := n.reread()
+	if err != nil {
+		return out, fmt.Errorf("the running configuration stays: %w", err)
+	}
+	out.Changed = changed
+	if !dryRun {
+		return out, n.takeUp(s, changed)
+	}
+	r, err := n.ctl.Preview(ctx, wishes(s))
+	if err == nil && r.ReadErr != nil {
+		err = unreadable(r.ReadErr)
+	}
+	if err != nil {
+		return out, err
+	}
+	p, err := control.PlanOf(r.Plan)
+	out.Plan = &p
+	return out, err
+}
+
+// reread reads the configuration again. An error means that nothing of it can be
+// taken up.
+func (n *Node) reread() (config.Settings, []string, error) {
+	s, err := n.opts.Load()
+	if err != nil {
+		return s, nil, err
+	}
+	changed, restart := config.Changes(n.current, s)
+	if len(restart) > 0 {
+		return s, nil, fmt.Errorf("only a restart can change %s", strings.Join(restart, ", "))
+	}
+	if s.FollowsEVPN() && !n.settings.FollowsEVPN() {
+		return s, nil, errors.New("only a restart can change bgp.peers to the first one with l2vpn-evpn")
+	}
+	return s, changed, nil
+}
+
+// takeUp replaces the settings; whoever calls it holds reloading.
+func (n *Node) takeUp(s config.Settings, changed []string) error {
+	if slices.Contains(changed, keyMetrics) { // the only thing that can fail
+		l, err := n.listener.open(s.MetricsListen)
+		if err != nil {
+			return fmt.Errorf("the running configuration stays: %w", err)
+		}
+		n.listener.serve(l)
+	}
+	n.opts.Level.Set(s.Log.Level)
+	n.learned.Accept(s.Learn.Accept)
+	n.current = s
+	n.ctl.Reconfigure(wishes(s))
+	n.opts.Log.Info("configuration reloaded", "changed", changed)
+	return nil
+}
+
+// reloadOnHangup reloads on SIGHUP, and tells systemd so.
+func (n *Node) reloadOnHangup(ctx context.Context) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			notify(n.opts.Log, reloadingState())
+			if _, err := n.Reload(ctx, false); err != nil {
+				n.opts.Log.Error("configuration cannot be reloaded", "err", err)
+			}
+			notify(n.opts.Log, stateReady)
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovsport"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/host"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
+)
+
+// sources are the databases and the kernel's devices, followed.
+type sources struct {
+	endpoint string // of Open_vSwitch, for messages
+	wait     time.Duration
+	log      *slog.Logger
+
+	host *host.Source
+	ovs  *ovs.Source
+	// databases are those of OVN that are followed.
+	databases []database
+	join      *observe.Join
+	// ports is the backend that shares the connection to Open_vSwitch; nil where no
+	// port of Open vSwitch can be ours.
+	ports *ovsport.Backend
+}
+
+// database is one of OVN's, as status and metrics show it.
+type database struct {
+	title  string // Southbound
+	metric string // the label of the metric: southbound
+	remote string // the external_id of Open_vSwitch that names it
+	status func() sb.Status
+}
+
+// openSources starts to follow everything. What is opened is closed by c. With
+// ports, the connection to Open_vSwitch is shared with the backend of its ports.
+func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.Logger, ports bool, wait time.Duration) (*sources, error) {
+	src := &sources{endpoint: s.OpenVSwitch.Endpoint, wait: wait, log: log}
+	var err error
+	src.host, err = host.Open(ctx, host.Config{
+		RtTablesPaths: s.Routing.Patterns(), RouteProtocol: s.Routing.RouteProtocol, Alias: marks(s).Alias,
+		TableRange: [2]uint32{s.Routing.TableLow, s.Routing.TableHigh}, VTEP: s.VTEPDevice, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch network devices: %w", err)
+	}
+	c.onClose(src.host.Close)
+	conf := ovs.Config{Endpoint: s.OpenVSwitch.Endpoint, SystemID: s.Chassis, Timeout: s.OpenVSwitch.Timeout, Logger: log}
+	if ports {
+		src.ports = ovsport.New()
+		conf.Others = append(conf.Others, src.ports.Follower())
+	}
+	if src.ovs, err = ovs.Open(ctx, conf); err != nil {
+		return nil, fmt.Errorf("ovsdb_connection: %w", err)
+	}
+	c.onClose(src.ovs.Close)
+	southbound, err := src.openSouthbound(ctx, c, s)
+	if err != nil {
+		return nil, err
+	}
+	src.join = &observe.Join{SB: southbound, OVS: src.ovs, Host: src.host, Chassis: s.Chassis}
+	if s.UseNorthbound {
+		return src, src.openNorthbound(ctx, c, s)
+	}
+	return src, nil
+}
+
+// The external_ids of Open_vSwitch that name the databases of OVN.
+const (
+	remoteSouthbound = "ovn-remote"
+	remoteNorthbound = "ovn-nb-remote"
+)
+
+func (src *sources) openSouthbound(ctx context.Context, c *closing, s config.Settings) (*sb.Source, error) {
+	remotes, err := src.remotes(ctx, s.Southbound.Remotes, func(v *observe.OpenVSwitch) []string { return v.Remotes })
+	if err != nil {
+		return nil, err
+	}
+	if len(remotes) == 0 {
+		return nil, errors.New("no Southbound database: set ovn_sb_connection (external_ids:ovn-remote of Open_vSwitch is empty)")
+	}
+	source, err := sb.Open(ctx, session(s, s.Southbound, remotes, src.log))
+	if err != nil {
+		return nil, fmt.Errorf("ovn_sb_connection: %w", err)
+	}
+	c.onClose(source.Close)
+	src.databases = append(src.databases, database{"Southbound", "southbound", remoteSouthbound, source.Status})
+	return source, nil
+}
+
+// openNorthbound follows the Northbound database too.
+func (src *sources) openNorthbound(ctx context.Context, c *closing, s config.Settings) error {
+	remotes, err := src.remotes(ctx, s.Northbound.Remotes, func(v *observe.OpenVSwitch) []string { return v.NBRemotes })
+	if err != nil {
+		return err
+	}
+	if len(remotes) == 0 {
+		return errors.New("require_snat_disabled_for_tenant_networks needs the Northbound database: set ovn_nb_connection " +
+			"(external_ids:ovn-nb-remote of Open_vSwitch is empty), or turn the option off")
+	}
+	source, err := nb.Open(ctx, session(s, s.Northbound, remotes, src.log))
+	if err != nil {
+		return fmt.Errorf("ovn_nb_connection: %w", err)
+	}
+	c.onClose(source.Close)
+	src.join.NB = source
+	src.databases = append(src.databases, database{"Northbound", "northbound", remoteNorthbound, source.Status})
+	return nil
+}
+
+// remotes are those that are configured, else those that the Open_vSwitch
+// database names.
+func (src *sources) remotes(ctx context.Context, configured []string, named func(*observe.OpenVSwitch) []string) ([]string, error) {
+	if len(configured) > 0 {
+		return configured, nil
+	}
+	v, err := src.waitOpenVSwitch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return named(v), nil
+}
+
+// session is how both databases of OVN are followed.
+func session(s config.Settings, d config.Database, remotes []string, log *slog.Logger) sb.Config {
+	probe := s.ProbeInterval
+	if probe == 0 {
+		probe = -1
+	}
+	return sb.Config{Remotes: remotes, TLS: sb.TLS{Key: d.Key, Cert: d.Certificate, CA: d.CA}, Probe: probe, Logger: log}
+}
+
+// pollInterval is how often a source is asked while it is waited for: what goes
+// wrong with it is not signalled.
+const pollInterval = time.Second
+
+// waitOpenVSwitch waits until the Open_vSwitch database has been read, and logs
+// once what it waits for.
+func (src *sources) waitOpenVSwitch(ctx context.Context) (*observe.OpenVSwitch, error) {
+	if src.wait > 0 {
+		limited, cancel := context.WithTimeout(ctx, src.wait)
+		defer cancel()
+		ctx = limited
+	}
+	for logged := ""; ; {
+		v, err := src.ovs.Read(ctx)
+		if err == nil || !errors.Is(err, observe.ErrNotSynced) {
+			return v, err
+		}
+		if err.Error() != logged {
+			logged = err.Error()
+			src.log.Info("waiting for the Open_vSwitch database", "at", src.endpoint, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("Open_vSwitch database at %s: %w; is ovsdb-server running, and is ovsdb_connection right?",
+				src.endpoint, err)
+		case <-src.ovs.Changed():
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+// waitSnapshot waits until every source has been read once.
+func (src *sources) waitSnapshot(ctx context.Context) error {
+	stop, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wake := make(chan struct{}, 1)
+	for _, changed := range src.join.Changed() {
+		go func() {
+			for {
+				select {
+				case <-stop.Done():
+					return
+				case <-changed:
+					select {
+					case wake <- struct{}{}:
+					default:
+					}
+				}
+			}
+		}()
+	}
+	for {
+		_, err := src.join.Snapshot(ctx)
+		if !errors.Is(err, observe.ErrNotSynced) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-wake:
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+// refresh reads again what the kernel does not notify of.
+func (src *sources) refresh(ctx context.Context) {
+	if err := src.host.Refresh(ctx); err != nil {
+		src.log.Warn("routing tables of others cannot be read; using what was read last", "err", err)
+	}
+}
+
+// look finds out whether others use routing tables, and reports whether anything
+// new was found.
+func (src *sources) look(ctx context.Context, tables []uint32) bool {
+	found, err := src.host.Look(ctx, tables)
+	if err != nil {
+		src.log.Warn("cannot read whether routing tables are free; they are taken as free", "tables", tables, "err", err)
+	}
+	return found
+}

@@ -1,0 +1,189 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+)
+
+// Status says whether the node is well, and if not, what is wrong and what to do.
+func (n *Node) Status(ctx context.Context) (control.Status, error) {
+	r, stats := n.ctl.Last()
+	s := statusReport{Status: control.Status{
+		Version: control.Version, Chassis: r.Snapshot.Chassis, Program: n.opts.Program, Started: stats.Started, Frozen: r.Frozen,
+		Rounds: stats.Rounds, EmptyRounds: stats.EmptyRounds, Audits: stats.Audits,
+		Steps: stats.Steps, FailedSteps: stats.FailedSteps, StateWrites: n.db.Writes(),
+		Problems: []control.Problem{}, Sources: []control.Source{}, Peers: []control.Peer{}, Counts: []control.Count{},
+		NotAsWanted: []string{}, Filtered: []string{}, Skipped: slices.Concat([]observe.Skip{}, r.Skipped), ShadowedBy: []string{},
+	}}
+	if rules, err := n.kernel.Shadows(ctx, n.settings.Routing.RulePriority); err == nil { // for information only
+		s.ShadowedBy = append(s.ShadowedBy, rules...)
+	}
+	s.openVSwitch(n.settings.OpenVSwitch.Endpoint, n.sources.ovs.Status())
+	for _, d := range n.sources.databases {
+		s.database(d)
+	}
+	s.objects(r)
+	s.round(r, n.settings.StateFile)
+	if !stats.LastChange.IsZero() {
+		s.LastChange = &control.RoundTime{At: stats.LastChange, Took: stats.ChangeTook.Round(time.Microsecond).String()}
+	}
+	s.peers(n.peers(ctx))
+	s.Healthy = len(s.Problems) == 0
+	return s.Status, nil
+}
+
+// statusReport is a status being filled in.
+type statusReport struct{ control.Status }
+
+func (s *statusReport) problem(code, text, try string) {
+	s.Problems = append(s.Problems, control.Problem{Code: code, Text: text, Try: try})
+}
+
+// openVSwitch tells of the connection to the local database.
+func (s *statusReport) openVSwitch(endpoint string, st ovs.Status) {
+	text := "connected since " + clock(st.Since)
+	if !st.Connected {
+		text = fmt.Sprintf("not connected since %s: %v", clock(st.Since), st.LastError)
+		s.problem("ovsdb-down", "Open_vSwitch database: "+text, "is ovsdb-server running? ovs-vsctl show")
+	}
+	s.Sources = append(s.Sources, control.Source{Name: "Open_vSwitch " + endpoint, OK: st.Connected, Text: text})
+}
+
+// database tells of the session with a database of OVN.
+func (s *statusReport) database(d database) {
+	st := d.status()
+	text := fmt.Sprintf("%s since %s, schema %s, %s, %d transactions, %d full copies",
+		st.Remote, clock(st.Since), st.Schema, st.Method, st.Transactions, st.Copies)
+	if !st.Synced {
+		text = "not in step: " + st.LastError
+		try := "ovs-vsctl get Open_vSwitch . external_ids:" + d.remote
+		if d.remote == remoteNorthbound {
+			try += "; tenant subnets are held until it is back"
+		}
+		s.problem(strings.ToLower(d.title)+"-down", d.title+" database: "+text, try)
+	}
+	s.Sources = append(s.Sources, control.Source{Name: "OVN_" + d.title, OK: st.Synced, Text: text})
+}
+
+// objects counts what is desired and what is there, and lists what differs.
+func (s *statusReport) objects(r reconcile.Round) {
+	for _, k := range object.Kinds() {
+		if r.Want.LenOf(k)+r.Have.LenOf(k) > 0 {
+			s.Counts = append(s.Counts, control.Count{Kind: k, Wanted: r.Want.LenOf(k), Have: r.Have.LenOf(k)})
+		}
+	}
+	for _, n := range r.Plan.Notes {
+		switch {
+		case n.Block.Code == object.BlockFiltered:
+			s.Filtered = append(s.Filtered, n.String())
+		case !n.Meant():
+			s.NotAsWanted = append(s.NotAsWanted, n.String())
+		}
+	}
+	if n := len(s.NotAsWanted); n > 0 {
+		s.problem("not-as-wanted", fmt.Sprintf("%d objects differ from the desired state; the first: %s", n, s.NotAsWanted[0]),
+			"bgp-ovn plan")
+	}
+}
+
+// round tells what went wrong in the last round.
+func (s *statusReport) round(r reconcile.Round, stateFile string) {
+	if r.ReadErr != nil {
+		s.problem("unreadable", unreadable(r.ReadErr).Error(), "is ovs-vswitchd running? look at the log")
+	}
+	if r.JournalErr != nil {
+		s.problem("state-file", "the state file cannot be written: "+r.JournalErr.Error(), "df "+stateFile)
+	}
+	if r.Frozen != "" {
+		s.problem("frozen", "deletions are suspended: "+r.Frozen, "")
+	}
+	if r.Started.IsZero() {
+		s.problem("not-synced", "no round has run yet", "look at the sources below")
+	} else {
+		s.LastRound = &control.RoundTime{
+			At: r.Started, Took: r.Took().Round(time.Microsecond).String(), Summary: r.Plan.Summary(),
+		}
+	}
+	for _, err := range r.Failed() {
+		s.problem("step-failed", err.Error(), "retrying with backoff; bgp-ovn plan shows when")
+	}
+}
+
+// peers tells of the sessions.
+func (s *statusReport) peers(states []bgp.PeerState, err error) {
+	if err != nil {
+		s.problem("speaker", "the speaker does not answer: "+err.Error(), "is bgp-ovn speaker running, and is bgp.speaker right?")
+		return
+	}
+	if len(states) == 0 {
+		s.problem("no-peers", "no peer is configured: nothing is announced to anybody", "set bgp.peers")
+	}
+	for _, p := range states {
+		s.Peers = append(s.Peers, peerOf(p))
+		if p.State != control.Established {
+			s.problem("peer-down", fmt.Sprintf("peer %s is %s since %s: %s", p.Address, p.State, clock(p.Since), p.LastError),
+				"check the neighbour's configuration and reachability")
+		}
+	}
+}
+
+// peers asks the speaker, which may be another process that does not answer.
+func (n *Node) peers(ctx context.Context) ([]bgp.PeerState, error) {
+	ctx, cancel := context.WithTimeout(ctx, speakerDeadline)
+	defer cancel()
+	return n.speaker.Peers(ctx)
+}
+
+func peerOf(p bgp.PeerState) control.Peer {
+	out := control.Peer{
+		Address: p.Address, AS: p.AS, State: string(p.State), Since: p.Since, LocalAddress: p.LocalAddress, RouterID: p.RouterID,
+		HoldTime: p.HoldTime, Graceful: p.Graceful, RestartTime: p.RestartTime, Flaps: p.Flaps,
+		LastError: p.LastError, LastErrorAt: p.LastErrorAt, Families: []control.PeerFamily{},
+	}
+	for _, f := range p.Families {
+		out.Families = append(out.Families, control.PeerFamily(f))
+	}
+	return out
+}
+
+// explainLive accounts for an address with the state of the sessions that carry
+// its family.
+func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Addr) reconcile.Explanation {
+	states, err := n.peers(ctx)
+	if err != nil {
+		return n.ctl.Explain(r, addr, nil, false)
+	}
+	var peers []reconcile.PeerStatus
+	family := object.FamilyOf(addr)
+	for _, s := range states {
+		if !slices.ContainsFunc(s.Families, func(f bgp.FamilyState) bool { return f.Family == family }) {
+			continue
+		}
+		p := reconcile.PeerStatus{Address: s.Address, Up: s.State == control.Established}
+		p.Text = fmt.Sprintf("%s AS %d %s", s.Address, s.AS, s.State)
+		if !p.Up && s.LastError != "" {
+			p.Text += " (" + s.LastError + ")"
+		}
+		peers = append(peers, p)
+	}
+	return n.ctl.Explain(r, addr, peers, true)
+}
+
+// clock prints a time for messages; the zero time is that of the start.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "the start"
+	}
+	return t.Format(time.DateTime)
+}
