@@ -6,7 +6,7 @@ import "net/netip"
 const KindAddress Kind = 6
 
 var addressKind = kindOf[Address](traits{
-	kind: KindAddress, name: "address", key: addressKey, parse: parseAddress,
+	kind: KindAddress, name: "address", key: addressKey, readKey: readAddressKey, parse: parseAddress,
 })
 
 // Address is an IP address on a device (RTM_NEWADDR).
@@ -22,6 +22,8 @@ type Address struct {
 func (a Address) Key() Key { return Key{Kind: KindAddress, Name: a.Dev, Prefix: a.Prefix} }
 
 func addressKey(k Key) string { return k.Prefix.String() + " dev " + k.Name }
+
+func readAddressKey(f *fields) Key { return Key{Prefix: f.prefix(), Name: f.wordAfter("dev")} }
 
 // Attrs is empty: an address is nothing but its key.
 func (a Address) Attrs() string { return "" }

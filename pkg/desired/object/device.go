@@ -4,7 +4,7 @@ package object
 const KindDevice Kind = 1
 
 var deviceKind = kindOf[Device](traits{
-	kind: KindDevice, name: "device", key: nameOnly, parse: parseDevice,
+	kind: KindDevice, name: "device", key: nameOnly, readKey: readName, parse: parseDevice,
 	foundOnly: "Open vSwitch or the operator",
 	lasting:   true, // brought down, it would lose the routes that others have on it
 })

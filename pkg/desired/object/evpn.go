@@ -23,7 +23,7 @@ func (t EVPNType) String() string { return fmt.Sprintf("type-%d", uint8(t)) }
 const KindEVPN Kind = 14
 
 var evpnKind = kindOf[EVPNPath](traits{
-	kind: KindEVPN, name: "evpn", key: evpnKey, parse: parseEVPNPath,
+	kind: KindEVPN, name: "evpn", key: evpnKey, readKey: readEVPNKey, parse: parseEVPNPath,
 	path: true, marked: true, listed: true,
 })
 
@@ -78,6 +78,23 @@ func evpnKey(k Key) string {
 		words = append(words, k.Prefix.Addr().String())
 	}
 	return strings.Join(append(words, "rd", k.Name), " ")
+}
+
+func readEVPNKey(f *fields) Key {
+	var k Key
+	switch f.oneOf(EVPNMacIP.String(), EVPNMulticast.String(), EVPNPrefix.String()) {
+	case EVPNPrefix.String():
+		k.Num, k.Prefix = uint32(EVPNPrefix), f.prefix()
+	case EVPNMulticast.String():
+		k.Num, k.Prefix = uint32(EVPNMulticast), f.host()
+	case EVPNMacIP.String():
+		k.Num, k.Sub = uint32(EVPNMacIP), f.mac().String()
+		if f.more() && f.words[0] != "rd" {
+			k.Prefix = f.host()
+		}
+	}
+	k.Name = f.wordAfter("rd")
+	return k
 }
 
 // Attrs prints next hop, VNI, route targets and what else there is.

@@ -6,7 +6,7 @@ import "net/netip"
 const KindFDB Kind = 9
 
 var fdbKind = kindOf[FDB](traits{
-	kind: KindFDB, name: "fdb", key: fdbKey, parse: parseFDB,
+	kind: KindFDB, name: "fdb", key: fdbKey, readKey: readFDBKey, parse: parseFDB,
 })
 
 // FDB is an entry of a forwarding database, in one of three forms:
@@ -58,6 +58,17 @@ func fdbKey(k Key) string {
 		return "flood " + k.Prefix.Addr().String() + " dev " + k.Name
 	}
 	return k.Sub + " dev " + k.Name
+}
+
+func readFDBKey(f *fields) Key {
+	k := Key{Sub: f.oneOf(fdbSelf, fdbMaster, fdbFlood)}
+	if k.Sub == fdbFlood {
+		k.Prefix = f.host()
+	} else {
+		k.Sub += " " + f.mac().String()
+	}
+	k.Name = f.wordAfter("dev")
+	return k
 }
 
 // Attrs prints the VTEP if it is not part of the key.

@@ -10,7 +10,7 @@ import (
 const KindFlow Kind = 12
 
 var flowKind = kindOf[Flow](traits{
-	kind: KindFlow, name: "flow", key: flowKey, parse: parseFlow,
+	kind: KindFlow, name: "flow", key: flowKey, readKey: readFlowKey, parse: parseFlow,
 	marked: true,
 })
 
@@ -39,6 +39,12 @@ func (f Flow) Key() Key {
 
 func flowKey(k Key) string {
 	return fmt.Sprintf("%s table %d priority %d %s", k.Name, k.Aux, k.Num, k.Sub)
+}
+
+func readFlowKey(f *fields) Key {
+	return Key{
+		Name: f.word(), Aux: uint32(f.numberAfter("table", 8)), Num: uint32(f.numberAfter("priority", 16)), Sub: f.word(),
+	}
 }
 
 // Attrs prints cookie and actions.

@@ -23,9 +23,11 @@ type traits struct {
 	// name is the word for the kind in plans, on the command line and in the state
 	// file; it can never change.
 	name string
-	// key prints a key, and parse reads what follows the kind in a line.
-	key   func(Key) string
-	parse func(*fields) (Value, error)
+	// key prints a key, readKey is its inverse, which leaves the kind out, and parse
+	// reads all that follows the kind in the line of a value.
+	key     func(Key) string
+	readKey func(*fields) Key
+	parse   func(*fields) (Value, error)
 
 	// path: announced to neighbours. It is withdrawn before anything is taken
 	// down, also when what it needs is missing, and comes after all it needs.
@@ -178,4 +180,7 @@ func (k Kind) MadeBy() string { return k.traits().foundOnly }
 // IsGuarded reports whether values of this kind are [Guarded].
 func (k Kind) IsGuarded() bool { return k.traits().guarded }
 
+// nameOnly and readName are for kinds whose key is a name.
 func nameOnly(k Key) string { return k.Name }
+
+func readName(f *fields) Key { return Key{Name: f.word()} }

@@ -14,8 +14,8 @@ func TestTableOfKinds(t *testing.T) {
 			t.Errorf("two kinds are called %s", k.name)
 		}
 		numbers[k.kind], names[k.name] = k.name, true
-		if k.key == nil || k.parse == nil {
-			t.Errorf("kind %s lacks key or parse", k.name)
+		if k.key == nil || k.readKey == nil || k.parse == nil {
+			t.Errorf("kind %s lacks key, readKey or parse", k.name)
 		}
 		if k.kind.Place() != i+1 {
 			t.Errorf("kind %s has place %d, want %d", k.name, k.kind.Place(), i+1)

@@ -19,7 +19,7 @@ const (
 const KindLink Kind = 2
 
 var linkKind = kindOf[Link](traits{
-	kind: KindLink, name: "link", key: nameOnly, parse: parseLink,
+	kind: KindLink, name: "link", key: nameOnly, readKey: readName, parse: parseLink,
 	device: true, provides: KindDevice, marked: true,
 })
 

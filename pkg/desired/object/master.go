@@ -4,7 +4,7 @@ package object
 const KindMaster Kind = 4
 
 var masterKind = kindOf[Master](traits{
-	kind: KindMaster, name: "master", key: nameOnly, parse: parseMaster,
+	kind: KindMaster, name: "master", key: nameOnly, readKey: readName, parse: parseMaster,
 	provides: KindDevice, // it is of use only once it is where it is to be
 })
 

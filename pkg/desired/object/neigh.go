@@ -31,7 +31,7 @@ func (m MAC) IsZero() bool { return m == MAC{} }
 const KindNeigh Kind = 7
 
 var neighKind = kindOf[Neigh](traits{
-	kind: KindNeigh, name: "neigh", key: neighKey, parse: parseNeigh,
+	kind: KindNeigh, name: "neigh", key: neighKey, readKey: readNeighKey, parse: parseNeigh,
 })
 
 // Neigh is a neighbour entry (RTM_NEWNEIGH) that the kernel need not resolve.
@@ -53,6 +53,8 @@ func (n Neigh) Key() Key {
 }
 
 func neighKey(k Key) string { return k.Prefix.Addr().String() + " dev " + k.Name }
+
+func readNeighKey(f *fields) Key { return Key{Prefix: f.host(), Name: f.wordAfter("dev")} }
 
 // Attrs prints the link-layer address and whether it was learnt.
 func (n Neigh) Attrs() string {

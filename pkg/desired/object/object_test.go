@@ -159,6 +159,20 @@ func TestParseIsTheInverseOfText(t *testing.T) {
 	})
 }
 
+// TestParseKeyIsTheInverseOfText: the needs of an object are stored as texts of keys.
+func TestParseKeyIsTheInverseOfText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawValue(t).Key()
+		got, err := ParseKey(want.Text())
+		if err != nil || got != want {
+			t.Fatalf("got %#v, %v, want %#v", got, err, want)
+		}
+		if k, err := ParseKey(want.Text() + " more"); err == nil {
+			t.Fatalf("a word too many is read as %s", k.Text())
+		}
+	})
+}
+
 // TestTextsOfKeysDiffer: the state file is keyed by them.
 func TestTextsOfKeysDiffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -228,6 +242,28 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		if strings.Contains(text, "hunter2") {
 			t.Errorf("%s", text)
 		}
+	}
+}
+
+func TestSetKeep(t *testing.T) {
+	shared := []Key{Rule{Table: 1}.Key()}
+	var s Set
+	dev := Link{Name: "leg"}
+	if err := s.Add(Item{Value: dev, Keeps: shared}); err != nil {
+		t.Fatal(err)
+	}
+	addr := Address{Dev: "leg"}.Key()
+	s.Keep(dev.Key(), addr, shared[0])
+	s.Keep(Link{Name: "other"}.Key(), addr)
+	if err := s.Add(Item{Value: dev, Keeps: []Key{addr, Rule{Table: 2}.Key()}}); err != nil {
+		t.Fatal(err)
+	}
+	it, _ := s.Get(dev.Key())
+	if want := []Key{shared[0], addr, Rule{Table: 2}.Key()}; !slices.Equal(it.Keeps, want) {
+		t.Errorf("got %v, want %v", it.Keeps, want)
+	}
+	if len(shared) != 1 || s.Len() != 1 {
+		t.Error("what is shared was written to, or something came into being")
 	}
 }
 

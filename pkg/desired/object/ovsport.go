@@ -18,7 +18,7 @@ const (
 const KindOVSPort Kind = 3
 
 var ovsPortKind = kindOf[OVSPort](traits{
-	kind: KindOVSPort, name: "ovsport", key: nameOnly, parse: parseOVSPort,
+	kind: KindOVSPort, name: "ovsport", key: nameOnly, readKey: readName, parse: parseOVSPort,
 	device: true, provides: KindDevice, marked: true,
 })
 

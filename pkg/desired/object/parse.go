@@ -25,6 +25,24 @@ func Parse(line string) (Value, error) {
 	return nil, fmt.Errorf("parse %q: unknown kind %q", line, word)
 }
 
+// ParseKey reads a key as Key.Text prints it.
+func ParseKey(text string) (Key, error) {
+	f := &fields{words: strings.Fields(text)}
+	word := f.word()
+	for _, kind := range table {
+		if kind.name != word {
+			continue
+		}
+		k := kind.readKey(f)
+		if err := f.end(); err != nil {
+			return Key{}, fmt.Errorf("parse key %q: %w", text, err)
+		}
+		k.Kind = kind.kind
+		return k, nil
+	}
+	return Key{}, fmt.Errorf("parse key %q: unknown kind %q", text, word)
+}
+
 // fields reads the words of a line from left to right and keeps the first
 // error, so that a kind's parser is a list of what it expects.
 type fields struct {

@@ -81,7 +81,7 @@ func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 const KindPath Kind = 13
 
 var pathKind = kindOf[Path](traits{
-	kind: KindPath, name: "path", key: pathKey, parse: parsePath,
+	kind: KindPath, name: "path", key: pathKey, readKey: readPathKey, parse: parsePath,
 	path: true, exported: true, marked: true, listed: true,
 })
 
@@ -127,6 +127,14 @@ func NewPath(prefix netip.Prefix, origin Origin) Path {
 func (p Path) Key() Key { return Key{Kind: KindPath, Num: uint32(p.Family), Prefix: p.Prefix} }
 
 func pathKey(k Key) string { return Family(k.Num).String() + " " + k.Prefix.String() }
+
+func readPathKey(f *fields) Key {
+	family, err := ParseFamily(f.word())
+	if err != nil && f.err == nil {
+		f.err = err
+	}
+	return Key{Num: uint32(family), Prefix: f.prefix()}
+}
 
 // Attrs prints the path attributes.
 func (p Path) Attrs() string {

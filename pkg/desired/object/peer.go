@@ -15,7 +15,7 @@ const DefaultConnectRetry = 3
 const KindPeer Kind = 15
 
 var peerKind = kindOf[Peer](traits{
-	kind: KindPeer, name: "peer", key: nameOnly, parse: parsePeer,
+	kind: KindPeer, name: "peer", key: nameOnly, readKey: readName, parse: parsePeer,
 	session: true, marked: true, listed: true,
 })
 

@@ -6,7 +6,7 @@ import "net/netip"
 const KindProxyNeigh Kind = 8
 
 var proxyNeighKind = kindOf[ProxyNeigh](traits{
-	kind: KindProxyNeigh, name: "proxy", key: neighKey, parse: parseProxyNeigh,
+	kind: KindProxyNeigh, name: "proxy", key: neighKey, readKey: readNeighKey, parse: parseProxyNeigh,
 })
 
 // ProxyNeigh makes the kernel answer ARP or NDP for an address on a device

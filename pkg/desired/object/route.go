@@ -12,7 +12,7 @@ import (
 const KindRoute Kind = 10
 
 var routeKind = kindOf[Route](traits{
-	kind: KindRoute, name: "route", key: routeKey, parse: parseRoute,
+	kind: KindRoute, name: "route", key: routeKey, readKey: readRouteKey, parse: parseRoute,
 	marked: true, listed: true,
 })
 
@@ -125,6 +125,10 @@ func (r Route) Key() Key {
 
 func routeKey(k Key) string {
 	return fmt.Sprintf("%s table %d metric %d", k.Prefix, k.Num, k.Aux)
+}
+
+func readRouteKey(f *fields) Key {
+	return Key{Prefix: f.prefix(), Num: f.uint32After("table"), Aux: f.uint32After("metric")}
 }
 
 // Attrs prints next hop and preferred source.

@@ -6,7 +6,7 @@ import "fmt"
 const KindRule Kind = 11
 
 var ruleKind = kindOf[Rule](traits{
-	kind: KindRule, name: "rule", key: ruleKey, parse: parseRule,
+	kind: KindRule, name: "rule", key: ruleKey, readKey: readRuleKey, parse: parseRule,
 	marked: true,
 })
 
@@ -33,6 +33,10 @@ func (r Rule) Key() Key {
 
 func ruleKey(k Key) string {
 	return fmt.Sprintf("%s priority %d lookup %d", k.Name, k.Aux, k.Num)
+}
+
+func readRuleKey(f *fields) Key {
+	return Key{Name: f.oneOf("inet", "inet6"), Aux: f.uint32After("priority"), Num: f.uint32After("lookup")}
 }
 
 // Attrs is empty: a rule is nothing but its key.

@@ -58,8 +58,13 @@ type Item struct {
 	// After are needs beyond Value.DependsOn, such as a path's route.
 	After []Key
 	// Shared are more of these, in a slice that many items have in common and
-	// that nobody writes to: what all paths of a network stand on.
+	// that nobody writes to: what all paths of a network need.
 	Shared []Key
+	// Keeps are what must stay for as long as the item does, although it need not
+	// be there first: the addresses of a device, the rule that leads to the table
+	// of a route. It has no part in the order of a plan and may be circular. Like
+	// Shared it is never written to.
+	Keeps []Key
 	// Block is set on a wanted value that must not exist yet.
 	Block *Block
 	// Rank decides between two values for one key that both have one: the value
@@ -158,12 +163,13 @@ func (s *Set) Add(it Item) error {
 	case it.Block != nil && old.Block == nil:
 		it.After, it.Shared, it.Block = old.After, old.Shared, nil
 	case it.Block == nil && old.Block == nil:
-		it.After = union(old.After, it.After)
+		it.After = mergeKeys(old.After, it.After)
 		if !slices.Equal(old.Shared, it.Shared) {
 			it.After, it.Shared = union(it.After, it.Shared), old.Shared
 		}
 	}
 	it.Why = mergeWhy(old.Why, it.Why)
+	it.Keeps = mergeKeys(old.Keeps, it.Keeps)
 	it.Marked = it.Marked || old.Marked
 	s.put(k, it, old, ok)
 	return nil
@@ -181,6 +187,14 @@ func mergeWhy(have, add []Source) []Source {
 	return union(have, add)
 }
 
+// mergeKeys is union for lists that usually are the same.
+func mergeKeys(have, add []Key) []Key {
+	if len(have) == 0 || slices.Equal(have, add) {
+		return add
+	}
+	return union(have, add)
+}
+
 // union appends what is new to a clipped copy of have, so that slices shared
 // between items are never written through.
 func union[T comparable](have, add []T) []T {
@@ -193,7 +207,16 @@ func union[T comparable](have, add []T) []T {
 	return out
 }
 
-// Put stores it, replacing what stands under its key.
+// Keep adds to what the item under k keeps; without such an item it does nothing.
+func (s *Set) Keep(k Key, keys ...Key) {
+	if old, ok := s.Get(k); ok {
+		it := old
+		it.Keeps = union(it.Keeps, keys)
+		s.put(k, it, old, true)
+	}
+}
+
+// Put stores it, replacing what is there under its key.
 func (s *Set) Put(it Item) {
 	k := it.Value.Key()
 	old, ok := s.Get(k)

@@ -6,7 +6,7 @@ import "strings"
 const KindSysctl Kind = 5
 
 var sysctlKind = kindOf[Sysctl](traits{
-	kind: KindSysctl, name: "sysctl", key: nameOnly, parse: parseSysctl,
+	kind: KindSysctl, name: "sysctl", key: nameOnly, readKey: readName, parse: parseSysctl,
 })
 
 // Sysctl is one kernel setting. It is a [Setting]: when it is no longer

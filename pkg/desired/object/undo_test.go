@@ -15,7 +15,7 @@ import (
 func printed(s object.Set) string {
 	var b strings.Builder
 	for _, it := range s.Sorted() {
-		fmt.Fprintln(&b, object.Text(it.Value), it.Why, it.After, it.Rank)
+		fmt.Fprintln(&b, object.Text(it.Value), it.Why, it.After, it.Keeps, it.Rank)
 	}
 	return b.String()
 }

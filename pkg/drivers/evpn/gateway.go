@@ -170,8 +170,9 @@ func (p *pass) gateway(v *vrf, gw *gateway) {
 				gw.lost = append(gw.lost, addr)
 				continue
 			}
+			p.out.Keep(route.Key(), neigh.Key())
 			if addr.Is6() {
-				p.put(object.ProxyNeigh{Dev: answering, Addr: prefix.Masked().Addr()}, why, block)
+				p.proxy(gw.leg, object.ProxyNeigh{Dev: answering, Addr: prefix.Masked().Addr()}, why, block)
 			}
 		}
 	}

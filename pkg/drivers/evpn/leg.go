@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
@@ -75,7 +76,15 @@ func (l *leg) keys() []object.Key {
 	return out
 }
 
-// legDevices adds the parts themselves.
+// device is the key of what makes the device in the VRF.
+func (l *leg) device() object.Key {
+	if len(l.links) > 0 {
+		return l.links[0].Key()
+	}
+	return l.ovs.Key()
+}
+
+// legDevices adds the parts themselves. The device is of no use without the others.
 func (p *pass) legDevices(l *leg, why []object.Source) {
 	block := l.network.Bridge.Block()
 	for _, link := range l.links {
@@ -85,6 +94,13 @@ func (p *pass) legDevices(l *leg, why []object.Source) {
 	if l.master.Dev != "" {
 		p.put(l.master, why, block)
 	}
+	p.out.Keep(l.device(), slices.DeleteFunc(l.keys(), func(k object.Key) bool { return k == l.device() })...)
+}
+
+// onLeg adds what stays for as long as something needs the leg.
+func (p *pass) onLeg(l *leg, v object.Value, why []object.Source, block *object.Block) {
+	p.put(v, why, block)
+	p.out.Keep(l.device(), v.Key())
 }
 
 // leg adds the leg of a router's VRF. On a VLAN nobody else answers for the
@@ -99,13 +115,24 @@ func (p *pass) leg(v *vrf, l *leg) {
 		answering = l.dev
 	}
 	for _, s := range sysctls {
-		p.put(s, v.why, block)
+		p.onLeg(l, s, v.why, block)
 	}
 	for _, a := range p.cfg.Expose.ProxyAddrs {
 		if a.Network == l.network.Physnet && a.VLAN == l.network.VLAN {
-			p.put(object.ProxyNeigh{Dev: answering, Addr: a.Addr}, v.why, block)
+			p.proxy(l, object.ProxyNeigh{Dev: answering, Addr: a.Addr}, v.why, block)
 		}
 	}
+}
+
+// proxy adds an answer for an address of the provider network. On the leg it goes
+// with that; on the bridge it answers for what is in the database now, whatever the
+// leg does.
+func (p *pass) proxy(l *leg, v object.ProxyNeigh, why []object.Source, block *object.Block) {
+	if v.Dev == l.dev {
+		p.onLeg(l, v, why, block)
+		return
+	}
+	p.put(v, why, block)
 }
 
 // proxySysctls let the kernel answer for others at once.

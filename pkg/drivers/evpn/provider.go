@@ -105,10 +105,10 @@ func (p *pass) providerNetwork(v *vrf, pn *provider) {
 	p.legDevices(pn.leg, pn.why)
 	block := pn.network.Bridge.Block()
 	for _, s := range append(routingSysctls(pn.leg.dev), proxySysctls(pn.leg.dev)...) {
-		p.put(s, pn.why, block)
+		p.onLeg(pn.leg, s, pn.why, block)
 	}
 	for _, a := range legAddresses(pn) {
-		p.put(object.Address{Dev: pn.leg.dev, Prefix: a}, pn.why, block)
+		p.onLeg(pn.leg, object.Address{Dev: pn.leg.dev, Prefix: a}, pn.why, block)
 	}
 	flows := p.providerFlows(pn)
 	for _, at := range pn.stations {
@@ -142,7 +142,7 @@ func (p *pass) providerFlows(pn *provider) [2]object.Flow {
 			Match: fmt.Sprintf("%s,in_port=%d", proto, in), Actions: "mod_dl_dst:" + pn.leg.mac.String() + ",NORMAL",
 		}
 		if in != 0 {
-			p.put(out[i], pn.why, block)
+			p.onLeg(pn.leg, out[i], pn.why, block)
 		}
 	}
 	return out
@@ -158,6 +158,7 @@ func (p *pass) providerAddress(v *vrf, pn *provider, at *station, addr netip.Add
 	}
 	route := object.NewRoute(v.table, hostPrefix(addr), pn.leg.dev, netip.Addr{})
 	if p.put(route, at.why, block) {
+		p.out.Keep(route.Key(), neigh.Key())
 		p.providerPath(v, pn, route.Dst, at.why, flows, neigh.Key(), route.Key())
 	}
 }
@@ -218,8 +219,10 @@ func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, fl
 			why := []object.Source{p.why("P3", lrp), p.whyHere("P2", gw)}
 			wired := func(dst netip.Prefix, why []object.Source) {
 				route := object.NewRoute(v.table, dst, pn.leg.dev, via)
+				neigh := object.Neigh{Dev: pn.leg.dev, Addr: via}.Key()
 				if p.put(route, why, pn.network.Bridge.Block()) {
-					p.providerPath(v, pn, route.Dst, why, flows, object.Neigh{Dev: pn.leg.dev, Addr: via}.Key(), route.Key())
+					p.out.Keep(route.Key(), neigh)
+					p.providerPath(v, pn, route.Dst, why, flows, neigh, route.Key())
 				}
 			}
 			if p.cfg.SubnetMethod {

@@ -48,6 +48,7 @@ func (p *pass) newSegment(c NetworkConfig, n *expose.Network) *segment {
 func (p *pass) segment(s *segment) {
 	p.overlay(&s.overlay)
 	p.legDevices(s.leg, s.why)
+	p.out.Keep(s.bridge.Key(), s.leg.device())
 	s.after = append([]object.Key{s.bridge.Key(), s.vxlan.Key()}, s.leg.keys()...)
 	_, _, s.block = s.leg.wired()
 	p.putItem(object.Item{

@@ -15,9 +15,10 @@ type subnet struct {
 	vrf    *vrf
 	gw     *gateway
 	lrp    *observe.PortBinding
-	// why are the rows without which it would not be, and after what its paths
-	// stand on beside what is common to all paths of the VRF.
+	// why are the rows without which it would not be, route the one that leads there,
+	// and after what its paths need beside what is common to all paths of the VRF.
 	why   []object.Source
+	route object.Key
 	after []object.Key
 	block *object.Block
 }
@@ -92,6 +93,8 @@ func (p *pass) tenantSubnet(v *vrf, gw *gateway, lrp, lsp *observe.PortBinding, 
 		}
 		s = &subnet{prefix: prefix.Masked(), vrf: v, gw: gw, lrp: lrp, why: why, block: block}
 		s.after = []object.Key{object.Neigh{Dev: gw.leg.dev, Addr: via}.Key(), route.Key()}
+		s.route = route.Key()
+		p.out.Keep(s.route, s.after[0])
 		v.subnets = append(v.subnets, s)
 		v.nets = append(v.nets, s.prefix)
 		v.hosts[prefix.Addr()] = true
@@ -101,6 +104,7 @@ func (p *pass) tenantSubnet(v *vrf, gw *gateway, lrp, lsp *observe.PortBinding, 
 		flow := fromTenant(gw, mac, s.prefix, in, out)
 		p.put(flow, why, block)
 		s.after = append(s.after, flow.Key())
+		p.out.Keep(s.route, flow.Key())
 	}
 }
 

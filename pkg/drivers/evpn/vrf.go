@@ -150,9 +150,10 @@ func (p *pass) tableTaken(v *vrf) string {
 func (p *pass) vrf(v *vrf) {
 	p.put(v.dev, v.why, nil)
 	p.overlay(&v.overlay)
-	p.unreachable(v.table, v.why)
+	p.unreachable(v.dev, v.why)
 	for _, s := range routingSysctls(v.bridge.Name) {
 		p.put(s, v.why, nil)
+		p.out.Keep(v.bridge.Key(), s.Key())
 	}
 	for _, l := range v.legs {
 		p.leg(v, l)
@@ -166,14 +167,20 @@ func (p *pass) vrf(v *vrf) {
 	}
 }
 
+// overlay adds the devices of a VNI. A bridge without its VXLAN device is of no use.
 func (p *pass) overlay(o *overlay) {
 	p.put(o.bridge, o.why, nil)
 	p.put(o.vxlan, o.why, nil)
+	p.out.Keep(o.bridge.Key(), o.vxlan.Key())
 }
 
-func (p *pass) unreachable(table uint32, why []object.Source) {
+// unreachable adds the routes that must be there for as long as the VRF is. They
+// come before it in every plan, so that it is not what they need.
+func (p *pass) unreachable(vrf object.Link, why []object.Source) {
 	for _, dst := range defaults {
-		p.put(object.UnreachableRoute(table, dst, unreachableMetric), why, nil)
+		route := object.UnreachableRoute(vrf.Table, dst, unreachableMetric)
+		p.put(route, why, nil)
+		p.out.Keep(vrf.Key(), route.Key())
 	}
 }
 
@@ -230,7 +237,7 @@ func (p *pass) keptVRFs() {
 		why := []object.Source{p.Why("E4", "device", l.Name)}
 		p.Row("device", l.Name, func() {
 			p.put(kept, why, nil)
-			p.unreachable(l.Table, why)
+			p.unreachable(kept, why)
 		})
 	}
 }

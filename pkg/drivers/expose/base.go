@@ -15,8 +15,9 @@ func (e *Exposer) Base(ns *Networks) {
 	for _, n := range ns.localnets {
 		why := []object.Source{e.Why("R0", "Port_Binding", n.Localnet)}
 		if n.VLAN != 0 && ns.devices[n.Dev] == n.Bridge {
-			e.add(object.Link{Name: n.Dev, Type: "vlan", Parent: n.Bridge.Name, VLAN: n.VLAN, Up: true}, why, n.block)
-			e.device(n.Dev, n.Bridge, int(n.VLAN%256), why)
+			link := object.Link{Name: n.Dev, Type: "vlan", Parent: n.Bridge.Name, VLAN: n.VLAN, Up: true}
+			e.add(link, why, n.block)
+			e.device(link.Key(), n.Bridge, int(n.VLAN%256), why)
 		}
 		if n.wiredBlock() == nil {
 			e.add(n.flows[0], why, nil)
@@ -36,24 +37,34 @@ func (e *Exposer) Base(ns *Networks) {
 func (e *Exposer) Bridges(ns *Networks, rule string) {
 	for _, b := range ns.bridges {
 		why := []object.Source{e.Why(rule, "Bridge", b.Name)}
-		e.add(object.Device{Name: b.Name, Up: true}, why, b.block)
-		e.device(b.Name, b, b.Position, why)
+		dev := object.Device{Name: b.Name, Up: true}
+		e.add(dev, why, b.block)
+		e.device(dev.Key(), b, b.Position, why)
 	}
 	if e.opts.HostSysctls && len(ns.bridges) > 0 {
 		why := []object.Source{e.Why(rule, "Open_vSwitch", "ovn-bridge-mappings")}
-		e.add(forwarding[0], why, nil)
-		e.add(forwarding[1], why, nil)
-		e.add(object.Sysctl{Path: "net/ipv4/conf/all/rp_filter", Val: "0"}, why, nil)
+		for _, s := range []object.Sysctl{forwarding[0], forwarding[1], {Path: "net/ipv4/conf/all/rp_filter", Val: "0"}} {
+			e.add(s, why, nil)
+			for _, b := range ns.bridges {
+				e.out.Keep(object.Device{Name: b.Name}.Key(), s.Key())
+			}
+		}
 	}
 }
 
-// device adds addresses (B2, B5) and settings (B3) of one device of a bridge.
-func (e *Exposer) device(dev string, b *Bridge, number int, why []object.Source) {
+// device adds addresses (B2, B5) and settings (B3) of one device of a bridge, which
+// stay for as long as something needs the device.
+func (e *Exposer) device(dev object.Key, b *Bridge, number int, why []object.Source) {
+	var of []object.Value
 	for _, addr := range addrs4and6(b.Position, number) {
-		e.add(object.Address{Dev: dev, Prefix: addr}, why, b.block)
+		of = append(of, object.Address{Dev: dev.Name, Prefix: addr})
 	}
-	for _, s := range deviceSysctls(dev) {
-		e.add(s, why, b.block)
+	for _, s := range deviceSysctls(dev.Name) {
+		of = append(of, s)
+	}
+	for _, v := range of {
+		e.add(v, why, b.block)
+		e.out.Keep(dev, v.Key())
 	}
 }
 

@@ -13,6 +13,7 @@ package expose
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -174,7 +175,11 @@ type Gateway struct{ MAC object.MAC }
 func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...object.Source) {
 	host := netip.PrefixFrom(addr, addr.BitLen())
 	route := object.NewRoute(n.Table, host, n.Dev, netip.Addr{})
-	if !e.add(route, why, n.block) {
+	keeps := n.keepsOf[index(addr.Is6())]
+	if gw != nil {
+		keeps = append(slices.Clip(keeps), object.Neigh{Dev: n.Dev, Addr: addr}.Key())
+	}
+	if !e.addItem(object.Item{Value: route, Why: why, Block: n.block, Keeps: keeps}) {
 		return // the address leads into another network, which announces it
 	}
 	e.rule(n, addr.Is6(), why)
@@ -196,7 +201,8 @@ func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...obje
 // then nothing inside may be announced on behalf of this one.
 func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool, why ...object.Source) bool {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
-	if !e.add(route, why, n.block) {
+	keeps := append(slices.Clip(n.keepsOf[index(via.Is6())]), object.Neigh{Dev: n.Dev, Addr: via}.Key())
+	if !e.addItem(object.Item{Value: route, Why: why, Block: n.block, Keeps: keeps}) {
 		return false
 	}
 	e.rule(n, via.Is6(), why)

@@ -35,6 +35,8 @@ type Network struct {
 	needsOf [2][]object.Key
 	// ruled remembers since which attempt its rules are there, by family.
 	ruled [2]int
+	// keepsOf are what every route into the network keeps, by family.
+	keepsOf [2][]object.Key
 }
 
 // Bridge is a provider bridge.
@@ -222,6 +224,7 @@ func (n *Network) wire(opts Options) {
 		}
 		rule := object.Rule{Priority: opts.RulePriority, Table: n.Table, IPv6: i == 1}
 		n.needsOf[i] = []object.Key{object.DeviceNeed(n.Dev), rule.Key()}
+		n.keepsOf[i] = []object.Key{rule.Key()}
 		if wired {
 			n.needsOf[i] = append(n.needsOf[i], n.flows[i].Key())
 		}
