@@ -227,7 +227,7 @@ func (r *repository) comment(dir string, p *goPackage) []string {
 // resolves reports whether a name stands for something, seen from a package:
 // Name, Type.Member, package.Name or a package.
 func (r *repository) resolves(from *goPackage, name string) bool {
-	if from.declared[name] || len(r.named(name)) > 0 {
+	if from.declared[name] || len(r.named(name)) > 0 || strings.Contains(name, ".") && r.anyDeclares(name) {
 		return true
 	}
 	pkg, member, ok := strings.Cut(name, ".")

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,8 @@ type repository struct {
 	packages map[string]*goPackage
 	// files are all files, relative to the root.
 	files []string
+	// problems are the codes of problems in status.
+	problems []string
 }
 
 // goPackage is what one directory declares, tests included.
@@ -30,6 +33,8 @@ type goPackage struct {
 	// declared has top-level names, and methods and fields as "Type.Name" and
 	// "Name".
 	declared map[string]bool
+	// constants are those of strings, without tests.
+	constants map[string]string
 }
 
 var loadRepository = sync.OnceValues(func() (*repository, error) {
@@ -74,7 +79,7 @@ func (r *repository) add(file, dir string) error {
 	}
 	p := r.packages[dir]
 	if p == nil {
-		p = &goPackage{declared: map[string]bool{}}
+		p = &goPackage{declared: map[string]bool{}, constants: map[string]string{}}
 		r.packages[dir] = p
 	}
 	if !strings.HasSuffix(file, "_test.go") || p.name == "" {
@@ -82,6 +87,10 @@ func (r *repository) add(file, dir string) error {
 	}
 	if f.Doc != nil {
 		p.doc += f.Doc.Text()
+	}
+	if !strings.HasSuffix(file, "_test.go") {
+		p.findConstants(f)
+		r.findProblems(f)
 	}
 	for _, d := range f.Decls {
 		p.declare(d)
@@ -110,6 +119,36 @@ func (p *goPackage) declare(d ast.Decl) {
 			}
 		}
 	}
+}
+
+// findConstants notes constants that are written as a string.
+func (p *goPackage) findConstants(f *ast.File) {
+	for _, d := range f.Decls {
+		decl, ok := d.(*ast.GenDecl)
+		if !ok || decl.Tok != token.CONST {
+			continue
+		}
+		for _, s := range decl.Specs {
+			spec := s.(*ast.ValueSpec) // the only spec of a constant
+			for i, name := range spec.Names {
+				if i < len(spec.Values) {
+					if text, ok := stringOf(spec.Values[i]); ok {
+						p.constants[name.Name] = text
+					}
+				}
+			}
+		}
+	}
+}
+
+// stringOf returns the value of a literal string.
+func stringOf(e ast.Expr) (string, bool) {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return "", false
+	}
+	text, err := strconv.Unquote(lit.Value)
+	return text, err == nil
 }
 
 // members declares the fields or methods that a type lists.
@@ -193,7 +232,10 @@ func TestRepositoryIsRead(t *testing.T) {
 	if p == nil {
 		t.Fatal("pkg/observe was not found")
 	}
-	for _, name := range []string{"Snapshot", "Snapshot.Chassis", "ErrNotSynced", "Join.Snapshot", "Source.Read", "SkipConflict"} {
+	for _, name := range []string{
+		"Snapshot", "Snapshot.Chassis", "ErrNotSynced", "Join.Snapshot", "Source.Read",
+		"SkipConflict",
+	} {
 		if !p.declared[name] {
 			t.Errorf("observe.%s was not found", name)
 		}
