@@ -119,7 +119,7 @@ func parseFamily(text string) (string, error) {
 // refused: an unspecified or multicast address, a link-local one without its
 // device.
 func parseNeighbour(text string) (string, error) {
-	a, err := netip.ParseAddr(text)
+	a, err := parseAddr(text)
 	switch {
 	case err != nil:
 		return "", key.Wrong("write the neighbour's address", "%s is not an IP address", key.Quote(text))

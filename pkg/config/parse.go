@@ -1,14 +1,29 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
 )
+
+// parseAddr reads an address. The device in a link-local one must be one that the
+// kernel can have: at most 15 bytes (IFNAMSIZ), none of them blank.
+func parseAddr(text string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(strings.TrimSpace(text))
+	if err != nil {
+		return a, err
+	}
+	if zone := a.Zone(); len(zone) > 15 || strings.ContainsFunc(zone, func(r rune) bool { return !unicode.IsGraphic(r) || r == ' ' }) {
+		return netip.Addr{}, errors.New("no device has such a name")
+	}
+	return a, nil
+}
 
 // addrKey declares a key of an address that may be left out. Check may be nil.
 func addrKey(target *netip.Addr, name, help string, check func(netip.Addr) error) key.Key {
@@ -16,7 +31,7 @@ func addrKey(target *netip.Addr, name, help string, check func(netip.Addr) error
 		if text = strings.TrimSpace(text); text == "" {
 			return netip.Addr{}, nil
 		}
-		a, err := netip.ParseAddr(text)
+		a, err := parseAddr(text)
 		if err != nil {
 			return a, key.Wrong("write an address, or leave it out", "%s is not an IP address", key.Quote(text))
 		}

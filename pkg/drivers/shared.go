@@ -115,7 +115,7 @@ func checkUUID(text string) error {
 func PrefixRange(text string) (observe.PrefixRange, error) {
 	r, err := observe.ParsePrefixRange(text)
 	if err != nil {
-		return r, key.Wrong("use PREFIX or PREFIX le LENGTH, with no host bits set", "%v", err)
+		return r, key.Wrong("use PREFIX or PREFIX le LENGTH, without host bits", "%s is not a range of prefixes", key.Quote(text))
 	}
 	return r, nil
 }
@@ -125,7 +125,7 @@ func parseProxyAddr(item string) (expose.ProxyAddr, error) {
 	where, text, ok := strings.Cut(item, "=")
 	network, tag, tagged := strings.Cut(where, ":")
 	addr, err := netip.ParseAddr(text)
-	if !ok || network == "" || err != nil || !addr.Is6() || addr.Is4In6() {
+	if !ok || network == "" || err != nil || !addr.Is6() || addr.Is4In6() || addr.Zone() != "" {
 		return expose.ProxyAddr{}, key.Wrong("use NETWORK=ADDRESS or NETWORK:VLAN=ADDRESS with an IPv6 address",
 			"%s names no gateway", key.Quote(item))
 	}

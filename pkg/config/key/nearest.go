@@ -28,28 +28,29 @@ func nearest(name, group string, table []Key) string {
 	return ""
 }
 
-// distance is the number of letters to insert, delete or replace, that of
-// Levenshtein. Names longer than any key are far from all of them.
+// distance is the number of letters to insert, delete, replace, or swap with their
+// neighbour. Names longer than any key are far from all of them.
 func distance(a, b string) int {
 	const longest = 64
-	if len(a) > longest || len(b) > longest {
+	if len(a) >= longest || len(b) >= longest {
 		return longest
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
+	var d [longest][longest]int // of the first i letters of a and j of b
+	for i := range len(a) + 1 {
+		for j := range len(b) + 1 {
+			if i == 0 || j == 0 {
+				d[i][j] = i + j
+				continue
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
+			replaced := d[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			d[i][j] = min(replaced, d[i-1][j]+1, d[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return d[len(a)][len(b)]
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // Place is where something was written: a line of a file, or a flag or
@@ -101,9 +100,17 @@ func Describe(err error) (text, remedy string) {
 // with control characters escaped.
 func Quote(text string) string {
 	const longest = 80
-	if len(text) > longest {
-		cut := strings.TrimRightFunc(text[:longest], func(r rune) bool { return r == unicode.ReplacementChar })
-		return fmt.Sprintf("%q...", cut)
+	if len(text) <= longest {
+		return fmt.Sprintf("%q", text)
 	}
-	return fmt.Sprintf("%q", text)
+	return fmt.Sprintf("%q...", strings.ToValidUTF8(text[:longest], ""))
+}
+
+// bare is Quote without the quotes, for numbers and names of keys.
+func bare(text string) string {
+	quoted := Quote(strings.TrimSpace(text))
+	if strings.HasSuffix(quoted, `"...`) {
+		return quoted[1:len(quoted)-4] + "..."
+	}
+	return quoted[1 : len(quoted)-1]
 }

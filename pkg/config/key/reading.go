@@ -109,7 +109,7 @@ func (r *Reading) group(n Node, table []Key, prefix, group string) {
 	seen := map[string]Place{}
 	for _, f := range n.Fields {
 		name := join(group, f.Name)
-		path := join(prefix, name)
+		path := join(prefix, join(group, bare(f.Name)))
 		if first, twice := seen[f.Name]; twice {
 			r.At(f.Place, path, "the key is here twice, first at "+first.String(), "leave one of them out")
 			continue
@@ -145,7 +145,7 @@ func (r *Reading) group(n Node, table []Key, prefix, group string) {
 // unknown reports a key that the table does not have. Where passwords are written,
 // a name without a value may be a piece of one: {password: a, b}.
 func (r *Reading) unknown(f Field, table []Key, prefix, group string) {
-	path := join(prefix, join(group, f.Name))
+	path := join(prefix, join(group, bare(f.Name)))
 	if hasSecret(table) && f.Value.Kind == Null {
 		r.At(f.Place, prefix, "a key without a value", "quote values that have a comma in them")
 		return

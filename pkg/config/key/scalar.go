@@ -133,7 +133,7 @@ func (v Range[T]) parse(text string) (T, error) {
 			return n, nil
 		}
 	}
-	return 0, Wrong(v.remedy(), "%s is out of range", strings.TrimSpace(text))
+	return 0, Wrong(v.remedy(), "%s is out of range", bare(text))
 }
 
 func (v Range[T]) remedy() string {
@@ -167,7 +167,7 @@ func Share(target *float64, name, help string) Key {
 			return 0, Wrong("use 0 to 1", "%s is not a number", Quote(text))
 		}
 		if !(v >= 0 && v <= 1) { // so that what is no number at all fails
-			return 0, Wrong("use 0 to 1", "%s is out of range", strings.TrimSpace(text))
+			return 0, Wrong("use 0 to 1", "%s is out of range", bare(text))
 		}
 		return v, nil
 	}
@@ -182,7 +182,7 @@ func Duration(target *time.Duration, name, help string) Key {
 			return 0, Wrong("write number and unit, such as 20s or 5m", "%s is not a duration", Quote(text))
 		}
 		if d < 0 {
-			return 0, Wrong("use 0s or more", "%s is negative", text)
+			return 0, Wrong("use 0s or more", "%s is negative", bare(text))
 		}
 		return d, nil
 	}
