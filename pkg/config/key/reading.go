@@ -116,7 +116,9 @@ func (r *Reading) group(n Node, table []Key, prefix, group string) {
 		}
 		seen[f.Name] = f.Place
 		if k, ok := find(table, name); ok {
-			r.Set(k, f.Value, path)
+			value := f.Value
+			value.Place = f.Place // the line of the key, where one looks for it
+			r.Set(k, value, path)
 			continue
 		}
 		if !slices.ContainsFunc(table, func(k Key) bool { return strings.HasPrefix(k.Name, name+".") }) {
