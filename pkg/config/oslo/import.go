@@ -1,0 +1,169 @@
+// Package oslo translates the configuration of ovn-bgp-agent, a file of
+// oslo.config, into one of ours: each option by name, with what it comes from, and
+// a remark wherever something is dropped or means something else now.
+//
+// It reads the one text that it is given, and what it makes is always valid.
+//
+// Read next: [Import], then options.go for what becomes of each option.
+package oslo
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+)
+
+// Imported is the result of a translation, and the contract of
+// `config import -o json`.
+type Imported struct {
+	Version int    `json:"version"`
+	Source  string `json:"source"`
+	// Options are those of the source, in its order.
+	Options []Option `json:"options"`
+	// Problems are lines that could not be read.
+	Problems []string `json:"problems"`
+	// ToSet is what the operator still has to add.
+	ToSet []string `json:"to_set"`
+	// YAML is the configuration.
+	YAML string `json:"yaml"`
+}
+
+// Option is what became of one option. Without a key it was dropped; with a remark
+// somebody should look at it.
+type Option struct {
+	Line   int    `json:"line"`
+	Group  string `json:"group"`
+	Name   string `json:"name"`
+	Key    string `json:"key"`
+	Value  any    `json:"value"`
+	Remark string `json:"remark"`
+	// from names line, group, option and value, for comments and remarks.
+	from string
+}
+
+// Import translates the text of a whole file; source is what the result calls it.
+// What the checks of our configuration refuse is left out, so that the result is
+// always valid.
+func Import(source, text string) Imported {
+	assignments, problems := parse(text)
+	res := Imported{Version: 1, Source: source, Options: []Option{}, Problems: append([]string{}, problems...)}
+	for _, a := range assignments {
+		o := translate(a)
+		if o.key != "" {
+			if err := try(o.key, o.value); err != nil {
+				o = outcome{remark: "left out: " + err.Error()}
+			}
+		}
+		res.Options = append(res.Options, Option{a.line, a.group, a.name, o.key, o.value, o.remark, a.where()})
+	}
+	res.YAML = res.render()
+	settings, _ := config.Read("", []byte(res.YAML)) // each key was tried
+	res.ToSet = toSet(settings)
+	return res
+}
+
+// Remarks are the lines that people must read beside the configuration: what was
+// dropped or changed its meaning, what could not be read, and what is still to be
+// set.
+func (r Imported) Remarks() []string {
+	var out []string
+	for _, o := range r.Options {
+		if o.Remark == "" {
+			continue
+		}
+		what := "dropped"
+		if o.Key != "" {
+			what = "translated to " + o.Key + ", but"
+		}
+		out = append(out, fmt.Sprintf("%s: %s: %s", o.from, what, o.Remark))
+	}
+	out = append(out, r.Problems...)
+	for _, s := range r.ToSet {
+		out = append(out, "still to be set: "+s)
+	}
+	return out
+}
+
+// Complete reports whether everything was translated without a remark.
+func (r Imported) Complete() bool {
+	remarked := slices.ContainsFunc(r.Options, func(o Option) bool { return o.Remark != "" })
+	return !remarked && len(r.Problems) == 0
+}
+
+// try checks a key alone on top of the defaults.
+func try(name string, value any) error {
+	var b strings.Builder
+	if err := writeKey(&b, name, value); err != nil {
+		return err
+	}
+	_, problems := config.Read("", []byte(b.String()))
+	for i := range problems {
+		problems[i].Line = 0 // of a file that nobody sees
+	}
+	return problems.Err()
+}
+
+// writeKey writes a key of one or two parts as a document of its own.
+func writeKey(b *strings.Builder, name string, value any) error {
+	node := value
+	parts := strings.Split(name, ".")
+	for _, part := range slices.Backward(parts) {
+		node = map[string]any{part: node}
+	}
+	raw, err := yaml.Marshal(node)
+	b.Write(bytes.ReplaceAll(raw, []byte("\n    "), []byte("\n  ")))
+	return err
+}
+
+// render prints the configuration: keys without a group in the order of the source,
+// then each group.
+func (r Imported) render() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Made by bgp-ovn config import from %s.\n", oneLine(r.Source))
+	for _, o := range r.Options {
+		if o.Key != "" && !strings.Contains(o.Key, ".") {
+			fmt.Fprintf(&b, "# %s\n", o.from)
+			_ = writeKey(&b, o.Key, o.Value) // it was tried
+		}
+	}
+	r.renderGroup(&b, "log")
+	r.renderGroup(&b, "bgp")
+	return b.String()
+}
+
+// renderGroup prints the keys of one group, and where the neighbours go.
+func (r Imported) renderGroup(b *strings.Builder, group string) {
+	var body strings.Builder
+	for _, o := range r.Options {
+		if name, ok := strings.CutPrefix(o.Key, group+"."); ok {
+			fmt.Fprintf(&body, "  # %s\n  ", o.from)
+			_ = writeKey(&body, name, o.Value) // it was tried
+		}
+	}
+	if group == "bgp" {
+		if body.Len() == 0 { // so that the group is not empty
+			fmt.Fprintf(&body, "  # the default, with both\n  as: %d\n", config.Defaults().BGP.AS)
+		}
+		body.WriteString("  # still to be set: the neighbours, such as\n  # peers:\n  #   - {address: 192.0.2.1, as: 65000}\n")
+	}
+	if body.Len() > 0 {
+		fmt.Fprintf(b, "%s:\n%s", group, body.String())
+	}
+}
+
+// toSet says what no option of the predecessor holds.
+func toSet(s config.Settings) []string {
+	out := []string{"bgp.peers: the neighbours that FRR has now (show running-config)"}
+	if !s.BGP.RouterID.IsValid() {
+		out = append(out, "bgp.router_id: FRR's, unless the first IPv4 address in external_ids:ovn-encap-ip is right")
+	}
+	if s.UseNorthbound && len(s.Northbound.Remotes) == 0 {
+		out = append(out, "ovn_nb_connection: the Northbound database, unless external_ids:ovn-nb-remote of Open_vSwitch names it")
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+package oslo
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+)
+
+var update = flag.Bool("update", false, "rewrite what the tests compare with")
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs:\n%s", path, got)
+	}
+}
+
+// read are the settings of what was translated, which must be valid.
+func read(t *testing.T, res Imported) config.Settings {
+	t.Helper()
+	s, problems := config.Read("imported.yaml", []byte(res.YAML))
+	if err := problems.Err(); err != nil {
+		t.Errorf("the result is not valid: %v", err)
+	}
+	return s
+}
+
+// Every option is named in the answer; what is printed is a configuration that
+// passes our own checks and says what the predecessor's said.
+func TestImport(t *testing.T) {
+	const source = "testdata/bgp-agent.conf"
+	raw, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := Import(source, string(raw))
+	if res.Complete() {
+		t.Error("nothing is remarked")
+	}
+	golden(t, "testdata/import.golden", res.YAML+"-- stderr --\n"+strings.Join(res.Remarks(), "\n")+"\n")
+	assignments, _ := parse(string(raw))
+	unused := predecessorOptions()
+	delete(unused, "agent/root_helper_daemon") // the same as root_helper
+	for _, a := range assignments {
+		delete(unused, a.group+"/"+a.name)
+	}
+	for name := range unused {
+		t.Errorf("the fixture does not have %s", name)
+	}
+	s := read(t, res)
+	if s.BGP.AS != 1<<16|10 || s.AuditInterval.Seconds() != 120 || !s.Shared.TenantNetworks || len(s.Shared.AddressScopes) != 2 ||
+		!s.Shared.SubnetMethod || strings.Join(s.Southbound.Remotes, " ") != "ssl:192.0.2.1:6642 ssl:192.0.2.2:6642" ||
+		!s.UseNorthbound || strings.Join(s.Northbound.Remotes, " ") != "ssl:192.0.2.1:6641" || s.Northbound.CA != "/etc/ipa/ca.crt" ||
+		s.Log.Level.String() != "DEBUG" {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// What needs a look is remarked; the result is valid whatever the source says.
+func TestRemarks(t *testing.T) {
+	tests := []struct{ name, conf, remark, yaml string }{
+		{"empty", "", "", "as: 64999"},
+		{"clean", "[DEFAULT]\nbgp_AS=65001\nexposing_method=underlay\n", "", "as: 65001"},
+		{"unknown", "[DEFAULT]\nfoo=1\n", "line 2: [DEFAULT] foo = 1: dropped: unknown option", "as: 64999"},
+		{"not valid here", "[DEFAULT]\nadvertisement_method_tenant_networks=both\n",
+			`left out: advertisement_method_tenant_networks: unknown value "both": use host or subnet`, "as: 64999"},
+		{"relative socket", "[DEFAULT]\novsdb_connection=unix:db.sock\n",
+			`left out: ovsdb_connection: "unix:db.sock" is not the address of a database`, "as: 64999"},
+		{"no number", "[DEFAULT]\nreconcile_interval=often\n", "it is not a number", "as: 64999"},
+		{"neither", "[DEFAULT]\nexpose_tenant_networks=perhaps\n", "it is neither true nor false", "as: 64999"},
+		{"reference", "[DEFAULT]\nbgp_AS=$other\n", "refers to another option", "as: 64999"},
+		{"no AS", "[DEFAULT]\nbgp_AS=many\n", "it is not an autonomous system number", "as: 64999"},
+		{"reserved AS", "[DEFAULT]\nbgp_AS=0\n", "left out: bgp.as: 0 is reserved (RFC 7607)", "as: 64999"},
+		{"northbound", "[DEFAULT]\nrequire_snat_disabled_for_tenant_networks=true\n", "", "require_snat_disabled_for_tenant_networks: true"},
+		{"evpn", "[DEFAULT]\ndriver=ovn_evpn_driver\nevpn_nic=lo\n", "needs l2vpn-evpn", "osp_ovn_evpn_driver"},
+		{"vrf", "[DEFAULT]\nexposing_method=vrf\n", "evpn.networks", "as: 64999"},
+		{"ovn", "[DEFAULT]\nexposing_method=ovn\n", "only underlay is supported", "as: 64999"},
+		{"stretched", "[DEFAULT]\ndriver=ovn_stretched_l2_bgp_driver\n", "no such driver", "as: 64999"},
+		{"colon", "[ovn]\novn_sb_connection: tcp:192.0.2.1:6642\n", "", "ovn_sb_connection: tcp:192.0.2.1:6642"},
+		{"table in range", "[DEFAULT]\nbgp_vrf_table_id=200\n", "that table is in routing.table_range", "as: 64999"},
+		{"table", "[DEFAULT]\nbgp_vrf_table_id=10\n", "does not have that table in it", "as: 64999"},
+		{"logging", "[DEFAULT]\nuse_syslog=true\n", "bgp-ovn logs to standard error", "as: 64999"},
+		{"privsep", "[privsep_x]\nuser=root\n", "starts no helper as root", "as: 64999"},
+		{"no debug", "[DEFAULT]\ndebug=false\nclear_vrf_routes_on_startup=false\n", "", "as: 64999"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			res := Import("x.conf", tt.conf)
+			remarks := strings.Join(res.Remarks(), "\n")
+			if res.Complete() != (tt.remark == "") || !strings.Contains(remarks, tt.remark) || !strings.Contains(res.YAML, tt.yaml) ||
+				!strings.Contains(remarks, "still to be set: bgp.peers") {
+				t.Errorf("complete %v\n%s\n%s", res.Complete(), res.YAML, remarks)
+			}
+			read(t, res)
+		})
+	}
+}
+
+// The JSON is a contract: others script against it.
+func TestJSON(t *testing.T) {
+	raw, err := json.Marshal(Import("x.conf", "[DEFAULT]\nbgp_AS=1.10\nfoo=1\nnonsense\nrequire_snat_disabled_for_tenant_networks=yes\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"version":1,"source":"x.conf","options":[` +
+		`{"line":2,"group":"DEFAULT","name":"bgp_AS","key":"bgp.as","value":65546,"remark":""},` +
+		`{"line":3,"group":"DEFAULT","name":"foo","key":"","value":null,"remark":"unknown option"},` +
+		`{"line":5,"group":"DEFAULT","name":"require_snat_disabled_for_tenant_networks","key":"require_snat_disabled_for_tenant_networks","value":true,"remark":""}],` +
+		`"problems":["line 4: neither an option nor a group: nonsense"],` +
+		`"to_set":["bgp.peers: the neighbours that FRR has now (show running-config)",` +
+		`"bgp.router_id: FRR's, unless the first IPv4 address in external_ids:ovn-encap-ip is right",` +
+		`"ovn_nb_connection: the Northbound database, unless external_ids:ovn-nb-remote of Open_vSwitch names it"],` +
+		`"yaml":"# Made by bgp-ovn config import from x.conf.\n# line 5: [DEFAULT] require_snat_disabled_for_tenant_networks = yes\n` +
+		`require_snat_disabled_for_tenant_networks: true\nbgp:\n  # line 2: [DEFAULT] bgp_AS = 1.10\n  as: 65546\n` +
+		`  # still to be set: the neighbours, such as\n  # peers:\n  #   - {address: 192.0.2.1, as: 65000}\n"}`
+	if string(raw) != want {
+		t.Errorf("got\n%s\nwant\n%s", raw, want)
+	}
+}
+
+// The form of oslo.config: groups, both signs, comments, continuations, quotes, and
+// of an option that is set twice the last value.
+func TestParse(t *testing.T) {
+	got, problems := parse("a = 1\r\n# c\n; c\n[g]\nb: x:y\n  z\nb = 'q'\n\n  lost\nd =\n \"e\"\n[x\n=1\n")
+	want := []assignment{
+		{"DEFAULT", "a", "1", 1}, {"g", "b", "q", 7}, {"g", "d", "e", 10},
+	}
+	if len(got) != len(want) {
+		t.Fatalf("got %+v", got)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("got %+v, want %+v", got[i], want[i])
+		}
+	}
+	if strings.Join(problems, "|") != "line 9: it continues nothing: lost|line 12: neither an option nor a group: [x|line 13: neither an option nor a group: =1" {
+		t.Errorf("problems %q", problems)
+	}
+}
+
+// FuzzImport holds that whatever the predecessor's file holds, the result is valid.
+func FuzzImport(f *testing.F) {
+	raw, err := os.ReadFile("testdata/bgp-agent.conf")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(raw))
+	f.Add("[DEFAULT]\nbgp_AS=65001\nbgp_router_id=x\naddress_scopes=a,b\n")
+	f.Add("[ovn]\novn_sb_connection = *x, {y\n")
+	f.Fuzz(func(t *testing.T, text string) { read(t, Import("x.conf", text)) })
+}
