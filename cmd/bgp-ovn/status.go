@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
 // stateEstablished is the session state in which paths are exchanged.
@@ -153,7 +153,7 @@ func (s *status) sources(a *app) {
 }
 
 // database says how the session with a database of OVN is.
-func (s *status) database(title string, st sb.Status, try string) {
+func (s *status) database(title string, st ovsdb.Status, try string) {
 	text := fmt.Sprintf("%s since %s, schema %s, %s, %d transactions, %d full copies", st.Remote, ago(st.Since), st.Schema, st.Method, st.Transactions, st.Copies)
 	if !st.Synced {
 		text = "not in step: " + st.LastError

@@ -15,6 +15,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/model"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovsport"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -196,7 +197,7 @@ func (a *app) openSouthbound(ctx context.Context) error {
 	if len(remotes) == 0 {
 		return errors.New("no Southbound database: set ovn_sb_connection (external_ids:ovn-remote of Open_vSwitch is empty)")
 	}
-	a.sb, err = sb.Open(ctx, a.session(remotes, sb.TLS{Key: cfg.SBPrivateKey, Cert: cfg.SBCertificate, CA: cfg.SBCACert}))
+	a.sb, err = sb.Open(ctx, a.session(remotes, ovsdb.TLS{Key: cfg.SBPrivateKey, Cert: cfg.SBCertificate, CA: cfg.SBCACert}))
 	if err != nil {
 		return fmt.Errorf("ovn_sb_connection: %w", err)
 	}
@@ -215,7 +216,7 @@ func (a *app) openNorthbound(ctx context.Context) error {
 		return errors.New("require_snat_disabled_for_tenant_networks needs the Northbound database: set ovn_nb_connection " +
 			"(external_ids:ovn-nb-remote of Open_vSwitch is empty), or turn the option off")
 	}
-	a.nb, err = nb.Open(ctx, a.session(remotes, sb.TLS{Key: cfg.NBPrivateKey, Cert: cfg.NBCertificate, CA: cfg.NBCACert}))
+	a.nb, err = nb.Open(ctx, a.session(remotes, ovsdb.TLS{Key: cfg.NBPrivateKey, Cert: cfg.NBCertificate, CA: cfg.NBCACert}))
 	if err != nil {
 		return fmt.Errorf("ovn_nb_connection: %w", err)
 	}
@@ -238,12 +239,12 @@ func (a *app) remotes(ctx context.Context, configured string, named func(*observ
 }
 
 // session is how both databases of OVN are followed.
-func (a *app) session(remotes []string, tls sb.TLS) sb.Config {
+func (a *app) session(remotes []string, tls ovsdb.TLS) ovsdb.Config {
 	probe := time.Duration(a.cfg.SBProbe) * time.Second
 	if probe == 0 {
 		probe = -1
 	}
-	return sb.Config{Remotes: remotes, TLS: tls, Probe: probe, Logger: a.log}
+	return ovsdb.Config{Remotes: remotes, TLS: tls, Probe: probe, Logger: a.log}
 }
 
 // waitOVS waits until the Open_vSwitch database has been read, saying once what

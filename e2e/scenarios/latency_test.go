@@ -10,6 +10,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
@@ -63,7 +64,7 @@ func applied(t *testing.T, a *product.Agent) time.Time {
 // watchUp watches the Southbound database on a connection of its own.
 func watchUp(t *testing.T) func(context.Context, string) <-chan time.Time {
 	t.Helper()
-	src, err := sb.Open(t.Context(), sb.Config{Remotes: []string{shared.Central.SBSocket()}})
+	src, err := sb.Open(t.Context(), ovsdb.Config{Remotes: []string{shared.Central.SBSocket()}})
 	check(t, err)
 	t.Cleanup(func() { check(t, src.Close()) })
 	return func(ctx context.Context, port string) <-chan time.Time {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovsport"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/host"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
@@ -37,7 +38,7 @@ type database struct {
 	title  string // Southbound
 	metric string // the label of the metric: southbound
 	remote string // the external_id of Open_vSwitch that names it
-	status func() sb.Status
+	status func() ovsdb.Status
 }
 
 // openSources starts to follow everything. What is opened is closed by c. With
@@ -130,12 +131,12 @@ func (src *sources) remotes(ctx context.Context, configured []string, named func
 }
 
 // session is how both databases of OVN are followed.
-func session(s config.Settings, d config.Database, remotes []string, log *slog.Logger) sb.Config {
+func session(s config.Settings, d config.Database, remotes []string, log *slog.Logger) ovsdb.Config {
 	probe := s.ProbeInterval
 	if probe == 0 {
 		probe = -1
 	}
-	return sb.Config{Remotes: remotes, TLS: sb.TLS{Key: d.Key, Cert: d.Certificate, CA: d.CA}, Probe: probe, Logger: log}
+	return ovsdb.Config{Remotes: remotes, TLS: ovsdb.TLS{Key: d.Key, Cert: d.Certificate, CA: d.CA}, Probe: probe, Logger: log}
 }
 
 // pollInterval is how often a source is asked while it is waited for: what goes

@@ -8,9 +8,11 @@ import (
 	"os"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
 // Read reads a snapshot file.
@@ -29,11 +31,11 @@ func Read(path string) (*File, error) {
 
 // Decode reads the text of a snapshot file.
 func Decode(in io.Reader) (*File, error) {
-	store, err := wire.Southbound.NewStore(nil)
+	store, err := sb.Database.NewStore(nil)
 	if err != nil {
 		return nil, err
 	}
-	north, err := wire.Northbound.NewStore(nil)
+	north, err := nb.Database.NewStore(nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -100,7 +101,7 @@ func (r *reader) readBridge(column string, row *bridgeRow) {
 	case "datapath_type":
 		row.datapathType = r.d.String()
 	case "ports":
-		row.ports = r.d.UUIDs()
+		row.ports = wire.ReadUUIDs[observe.UUID](r.d)
 	default:
 		r.d.Skip()
 	}
@@ -111,7 +112,7 @@ func (r *reader) readPort(column string, row *portRow) {
 	case "name":
 		row.name = r.d.String()
 	case "interfaces":
-		row.interfaces = r.d.UUIDs()
+		row.interfaces = wire.ReadUUIDs[observe.UUID](r.d)
 	case "external_ids":
 		ids := r.d.Map()
 		row.localnet = ids["ovn-localnet-port"]

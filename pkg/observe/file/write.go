@@ -8,8 +8,10 @@ import (
 	"io"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
 // madeWith is meta.made_with of the files written here.
@@ -27,9 +29,9 @@ func Write(out io.Writer, snap observe.Snapshot) error {
 		bad = slices.Concat(bad, snap.NB.BadRows)
 	}
 	w.json(about)
-	writeDatabase(w, "sb", wire.Southbound, snap.SB)
+	writeDatabase(w, "sb", sb.Database, snap.SB)
 	if snap.NB != nil {
-		writeDatabase(w, "nb", wire.Northbound, snap.NB)
+		writeDatabase(w, "nb", nb.Database, snap.NB)
 	}
 	w.text(",\n\"ovs\": {\n ")
 	w.json(snap.Chassis)

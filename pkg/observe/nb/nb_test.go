@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
 const (
@@ -110,7 +110,7 @@ func run(t *testing.T, name string, args ...string) string {
 
 func open(t *testing.T, remote string) *nb.Source {
 	t.Helper()
-	s, err := nb.Open(t.Context(), sb.Config{
+	s, err := nb.Open(t.Context(), ovsdb.Config{
 		Remotes: []string{remote}, BackoffMin: 10 * time.Millisecond, BackoffMax: 40 * time.Millisecond,
 		Logger: slog.New(slog.DiscardHandler),
 	})

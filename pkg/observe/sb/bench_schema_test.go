@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 )
 
 // installedSchema is what a server with the installed schema has.
@@ -22,7 +22,7 @@ func installedSchema() wire.Schema {
 	}
 	out := wire.Schema{}
 	for name, t := range schema.Tables {
-		columns := map[string]wire.Column{}
+		columns := map[string]wire.ColumnType{}
 		for column, is := range t.Columns {
 			columns[column] = columnOf(is.Type)
 		}
@@ -31,12 +31,12 @@ func installedSchema() wire.Schema {
 	return out
 }
 
-func columnOf(is any) wire.Column {
+func columnOf(is any) wire.ColumnType {
 	t, ok := is.(map[string]any)
 	if !ok {
-		return wire.Column{Kind: fmt.Sprint(is)}
+		return wire.ColumnType{Kind: fmt.Sprint(is)}
 	}
-	c := wire.Column{Many: t["max"] == "unlimited"}
+	c := wire.ColumnType{Many: t["max"] == "unlimited"}
 	key, ok := t["key"].(map[string]any)
 	switch {
 	case t["value"] != nil:

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
@@ -77,7 +78,7 @@ func TestFailover(t *testing.T) {
 	}
 	members[0].transact(bulk...)
 	members[0].transact(smallNetwork()...)
-	s := open(t, sb.Config{Remotes: remotes(members)})
+	s := open(t, ovsdb.Config{Remotes: remotes(members)})
 	before := await(t, s, "the first copy", hasPort("vm"))
 
 	member, rest := connectedTo(t, s, members)
@@ -113,7 +114,7 @@ func TestManyMissedTransactions(t *testing.T) {
 	members := newCluster(t, 1)
 	members[0].transact(smallNetwork()...)
 	socket := members[0].socket
-	s := open(t, sb.Config{Remotes: remotes(members)})
+	s := open(t, ovsdb.Config{Remotes: remotes(members)})
 	before := await(t, s, "the first copy", hasPort("vm"))
 	hidden := socket + ".hidden"
 	// The way to the server is lost, and the session with it.
@@ -151,7 +152,7 @@ func TestConversion(t *testing.T) {
 	})
 	server := newServer(t, reduced)
 	server.transact(smallNetwork()...)
-	s := open(t, sb.Config{Remotes: []string{server.remote()}})
+	s := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 	before := await(t, s, "the first copy", synced)
 	command(t, "ovsdb-client", "convert", server.remote(), schemaFile)
 	eventually(t, "the new schema", func() bool { return s.Status().Schema != "20.20.0" && s.Status().Synced })
@@ -236,7 +237,7 @@ func TestOptionalColumns(t *testing.T) {
 					update("Datapath_Binding", []any{"tunnel_key", "==", 1}, row{"type": "logical-switch"}))
 			}
 			server.transact(operations...)
-			s := open(t, sb.Config{Remotes: []string{server.remote()}})
+			s := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 			have := await(t, s, "the first copy", synced)
 			vm := port(t, have, "vm")
 			if vm.Down || len(vm.Addresses) != 1 || len(have.Balancers) == 0 || len(have.Balancers[0].Datapaths) != 1 {
@@ -264,7 +265,7 @@ func TestTCP(t *testing.T) {
 			db := filepath.Join(dir, "sb.db")
 			command(t, "ovsdb-tool", "create", db, schemaFile)
 			startServer(t, dir, "--remote=ptcp:"+port+":"+bracketed, db)
-			s := open(t, sb.Config{Remotes: []string{"tcp:" + net.JoinHostPort(host, port)}})
+			s := open(t, ovsdb.Config{Remotes: []string{"tcp:" + net.JoinHostPort(host, port)}})
 			await(t, s, "the first copy", synced)
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
@@ -27,9 +28,9 @@ func TestRandomTransactions(t *testing.T) {
 	server := newServer(t, schemaFile)
 	server.transact(smallNetwork()...)
 	sources := map[string]*sb.Source{
-		"update3": open(t, sb.Config{Remotes: []string{server.remote()}}),
-		"update2": open(t, sb.Config{Remotes: []string{older(t, server, "monitor_cond_since")}}),
-		"update":  open(t, sb.Config{Remotes: []string{older(t, server, "monitor_cond", "_Server", "aware")}}),
+		"update3": open(t, ovsdb.Config{Remotes: []string{server.remote()}}),
+		"update2": open(t, ovsdb.Config{Remotes: []string{older(t, server, "monitor_cond_since")}}),
+		"update":  open(t, ovsdb.Config{Remotes: []string{older(t, server, "monitor_cond", "_Server", "aware")}}),
 	}
 	methods := map[string]string{"update3": "monitor_cond_since", "update2": "monitor_cond", "update": "monitor"}
 	for kind, s := range sources {
@@ -47,7 +48,7 @@ func TestRandomTransactions(t *testing.T) {
 		mark := strconv.Itoa(round)
 		server.transact(row{"op": "update", "table": "SB_Global", "where": []any{}, "row": row{"options": pairs("round", mark)}})
 		arrived := func(sb *observe.Southbound) bool { return sb.Global["round"] == mark && sb.Stale == "" }
-		fresh := open(t, sb.Config{Remotes: []string{server.remote()}})
+		fresh := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 		want := await(t, fresh, "a fresh copy", arrived)
 		for kind, s := range sources {
 			have := await(t, s, kind, arrived)

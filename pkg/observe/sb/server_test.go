@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
@@ -211,7 +212,7 @@ func pairs(kv ...string) any {
 }
 
 // open starts a Source with a quick temper.
-func open(t testing.TB, cfg sb.Config) *sb.Source {
+func open(t testing.TB, cfg ovsdb.Config) *sb.Source {
 	t.Helper()
 	if cfg.BackoffMin == 0 {
 		cfg.BackoffMin, cfg.BackoffMax = 10*time.Millisecond, 40*time.Millisecond

@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
 // smallNetwork is a switch with a localnet and a VM on a chassis.
@@ -45,7 +44,7 @@ func port(t *testing.T, have *observe.Southbound, name string) *observe.PortBind
 func TestFirstCopy(t *testing.T) {
 	server := newServer(t, schemaFile)
 	server.transact(smallNetwork()...)
-	s := open(t, sb.Config{Remotes: []string{server.remote()}})
+	s := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 	have := await(t, s, "the first copy", synced)
 
 	vm, provnet := port(t, have, "vm"), port(t, have, "provnet")
@@ -73,7 +72,7 @@ func TestFirstCopy(t *testing.T) {
 func TestOneTransactionIsOneStep(t *testing.T) {
 	server := newServer(t, schemaFile)
 	server.transact(smallNetwork()...)
-	s := open(t, sb.Config{Remotes: []string{server.remote()}})
+	s := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 	before := await(t, s, "the first copy", synced)
 
 	// A chassis, its encap and the port that moves there appear together.
@@ -106,7 +105,7 @@ func TestOneTransactionIsOneStep(t *testing.T) {
 func TestNothingIsPublishedForColumnsWeDoNotKeep(t *testing.T) {
 	server := newServer(t, schemaFile)
 	server.transact(smallNetwork()...)
-	s := open(t, sb.Config{Remotes: []string{server.remote()}})
+	s := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 	before := await(t, s, "the first copy", synced)
 	server.transact(update("Chassis", []any{"name", "==", "hv1"}, row{"nb_cfg": 7}))
 	server.transact(update("Port_Binding", byPort("vm"), row{"up": true}))
@@ -126,7 +125,7 @@ func TestNothingIsPublishedForColumnsWeDoNotKeep(t *testing.T) {
 func TestHugeTransaction(t *testing.T) {
 	server := newServer(t, schemaFile)
 	server.transact(smallNetwork()...)
-	s := open(t, sb.Config{Remotes: []string{server.remote()}})
+	s := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 	before := await(t, s, "the first copy", synced)
 	const many = 20_000
 	operations := []any{named("big", "Datapath_Binding", row{"tunnel_key": 2})}
@@ -151,7 +150,7 @@ func TestHugeTransaction(t *testing.T) {
 func TestKilledAndRestarted(t *testing.T) {
 	server := newServer(t, schemaFile)
 	server.transact(smallNetwork()...)
-	s := open(t, sb.Config{Remotes: []string{server.remote()}})
+	s := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 	before := await(t, s, "the first copy", synced)
 
 	server.kill()
@@ -189,40 +188,11 @@ func TestKilledAndRestarted(t *testing.T) {
 }
 
 func TestNotSyncedSaysWhy(t *testing.T) {
-	s := open(t, sb.Config{Remotes: []string{"unix:/nowhere/sb.sock", "tcp:127.0.0.1:1"}})
+	s := open(t, ovsdb.Config{Remotes: []string{"unix:/nowhere/sb.sock", "tcp:127.0.0.1:1"}})
 	eventually(t, "both remotes refuse", func() bool { return len(s.Status().Errors) == 2 })
 	_, err := s.Read(t.Context())
 	if !errors.Is(err, observe.ErrNotSynced) || !strings.Contains(err.Error(), "unix:/nowhere/sb.sock: connect: ") ||
 		!strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestCloseWhileTrying(t *testing.T) {
-	s := open(t, sb.Config{Remotes: []string{"unix:/nowhere/sb.sock"}, BackoffMin: time.Hour, BackoffMax: time.Hour})
-	eventually(t, "the first attempt", func() bool { return len(s.Status().Errors) == 1 })
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestRemotesThatAreRefused(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                 "unix:/path, tcp:host:port or ssl:host:port was expected",
-		"unix:run/sb.sock": "must be absolute",
-		"tcp:127.0.0.1":    "missing port",
-		"tcp:::1:6642":     "too many colons",
-		"tcp:[::1]:0":      `"0" is not a port`,
-		"tcp::6642":        "the host is missing",
-		"ptcp:6642":        `"ptcp" is not one of unix, tcp, ssl`,
-		"ssl:[::1]:6642":   "certificate of the CA",
-	} {
-		_, err := sb.Open(t.Context(), sb.Config{Remotes: []string{text}})
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
-	}
-	if _, err := sb.Open(t.Context(), sb.Config{}); err == nil {
-		t.Error("no remote was accepted")
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/go-logr/stdr"
 	"github.com/ovn-org/libovsdb/database/inmemory"
 	"github.com/ovn-org/libovsdb/model"
-	"github.com/ovn-org/libovsdb/ovsdb"
+	libovsdb "github.com/ovn-org/libovsdb/ovsdb"
 	"github.com/ovn-org/libovsdb/server"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
 // The models of libovsdb have the columns that we ask for.
@@ -69,7 +69,7 @@ func stockServer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	schema, err := ovsdb.SchemaFromFile(f)
+	schema, err := libovsdb.SchemaFromFile(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func stockServer(t *testing.T) string {
 func TestStockServer(t *testing.T) {
 	socket := stockServer(t)
 	transact(t, "unix", socket, smallStock()...)
-	s := open(t, sb.Config{Remotes: []string{"unix:" + socket}})
+	s := open(t, ovsdb.Config{Remotes: []string{"unix:" + socket}})
 	have := await(t, s, "the first copy", hasPort("vm"))
 	if vm := port(t, have, "vm"); vm.Tag != 0 || len(vm.Addresses) != 1 || have.ChassisName(vm.Chassis) != "hv1" {
 		t.Errorf("%+v", vm)

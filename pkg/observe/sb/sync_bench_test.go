@@ -21,10 +21,10 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/ovn-org/libovsdb/client"
 	"github.com/ovn-org/libovsdb/model"
-	"github.com/ovn-org/libovsdb/ovsdb"
+	libovsdb "github.com/ovn-org/libovsdb/ovsdb"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
 )
 
 // A first copy is measured in a process of its own, so that its peak of memory
@@ -87,7 +87,7 @@ func peak() (float64, error) {
 
 // copySource is the product.
 func copySource(ctx context.Context, socket string) (int, error) {
-	s, err := sb.Open(ctx, sb.Config{Remotes: []string{"unix:" + socket}, Logger: slog.New(slog.DiscardHandler)})
+	s, err := sb.Open(ctx, ovsdb.Config{Remotes: []string{"unix:" + socket}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return 0, err
 	}
@@ -102,7 +102,7 @@ func copySource(ctx context.Context, socket string) (int, error) {
 
 // copyTwice loses the session and makes a second copy beside the first.
 func copyTwice(ctx context.Context, socket string) (int, error) {
-	s, err := sb.Open(ctx, sb.Config{Remotes: []string{"unix:" + socket}, Logger: slog.New(slog.DiscardHandler)})
+	s, err := sb.Open(ctx, ovsdb.Config{Remotes: []string{"unix:" + socket}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return 0, err
 	}
@@ -134,15 +134,15 @@ func copySocket(_ context.Context, socket string) (int, error) {
 		return 0, err
 	}
 	defer c.Close()
-	store, err := wire.Southbound.NewStore(installedSchema())
+	store, err := sb.Database.NewStore(installedSchema())
 	if err != nil {
 		return 0, err
 	}
-	request := make(map[string]ovsdb.MonitorRequest)
+	request := make(map[string]libovsdb.MonitorRequest)
 	for table, columns := range store.Columns() {
-		request[table] = ovsdb.MonitorRequest{Columns: columns}
+		request[table] = libovsdb.MonitorRequest{Columns: columns}
 	}
-	args := ovsdb.NewMonitorCondSinceArgs("OVN_Southbound", "rows", request, "00000000-0000-0000-0000-000000000000")
+	args := libovsdb.NewMonitorCondSinceArgs("OVN_Southbound", "rows", request, "00000000-0000-0000-0000-000000000000")
 	enc := json.NewEncoder(c)
 	if err := enc.Encode(map[string]any{"id": 1, "method": "monitor_cond_since", "params": args}); err != nil {
 		return 0, err

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
@@ -79,13 +80,13 @@ func TestTLS(t *testing.T) {
 	startServer(t, dir, "--remote=pssl:"+port+":127.0.0.1", "--private-key="+key, "--certificate="+cert, "--ca-cert="+right.file, db)
 	remote := "ssl:127.0.0.1:" + port
 
-	s := open(t, sb.Config{Remotes: []string{remote}, TLS: sb.TLS{Key: ourKey, Cert: ourCert, CA: right.file}})
+	s := open(t, ovsdb.Config{Remotes: []string{remote}, TLS: ovsdb.TLS{Key: ourKey, Cert: ourCert, CA: right.file}})
 	await(t, s, "the first copy", synced)
 
 	// The server's certificate is not one of our CA, until the file says so.
 	mixed := filepath.Join(t.TempDir(), "ca.crt")
 	copyFile(t, wrong.file, mixed)
-	s = open(t, sb.Config{Remotes: []string{remote}, TLS: sb.TLS{Key: ourKey, Cert: ourCert, CA: mixed}})
+	s = open(t, ovsdb.Config{Remotes: []string{remote}, TLS: ovsdb.TLS{Key: ourKey, Cert: ourCert, CA: mixed}})
 	eventually(t, "the refusal", func() bool {
 		return strings.Contains(s.Status().LastError, "the server's certificate is not signed by our CA")
 	})
@@ -97,14 +98,14 @@ func TestTLS(t *testing.T) {
 
 	// Ours is not one of the server's.
 	badKey, badCert := wrong.issue("us", false)
-	s = open(t, sb.Config{Remotes: []string{remote}, TLS: sb.TLS{Key: badKey, Cert: badCert, CA: right.file}})
+	s = open(t, ovsdb.Config{Remotes: []string{remote}, TLS: ovsdb.TLS{Key: badKey, Cert: badCert, CA: right.file}})
 	eventually(t, "the server's refusal", func() bool { return len(s.Status().Errors) == 1 })
 	t.Log(s.Status().LastError)
 
-	for _, bad := range []sb.TLS{
+	for _, bad := range []ovsdb.TLS{
 		{CA: right.file, Key: ourKey}, {CA: "/nowhere"}, {CA: key}, {CA: right.file, Key: key, Cert: ourCert},
 	} {
-		if _, err := sb.Open(t.Context(), sb.Config{Remotes: []string{remote}, TLS: bad}); err == nil {
+		if _, err := sb.Open(t.Context(), ovsdb.Config{Remotes: []string{remote}, TLS: bad}); err == nil {
 			t.Errorf("%+v was accepted", bad)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
 )
 
 // north is the Northbound database of a story.
@@ -59,7 +59,7 @@ func (s *Story) northRows() (*observe.Northbound, error) {
 	for _, n := range s.north.nats {
 		raw.NATs = append(raw.NATs, &observe.NAT{UUID: UUID("nat " + n.name()), Type: n.kind, LogicalIP: n.logical, ExternalIP: n.external})
 	}
-	nb, err := reread(wire.Northbound, raw, "Logical_Router", "NAT")
+	nb, err := reread(nb.Database, raw, "Logical_Router", "NAT")
 	if err != nil {
 		return nil, err
 	}

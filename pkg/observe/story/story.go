@@ -28,9 +28,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb/wire"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
 // scenes are stories that others begin with: "include base".
@@ -160,7 +161,7 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 	for name, b := range s.balancers {
 		b.rows(name, raw)
 	}
-	sb, err := reread(wire.Southbound, raw, "Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer", "Logical_DP_Group")
+	sb, err := reread(sb.Database, raw, "Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer", "Logical_DP_Group")
 	if err != nil {
 		return nil, err
 	}

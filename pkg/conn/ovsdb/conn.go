@@ -1,0 +1,273 @@
+package ovsdb
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
+)
+
+// writeTimeout bounds sending a request; all of ours are small.
+const writeTimeout = 30 * time.Second
+
+// conn speaks JSON-RPC 1.0 as OVSDB uses it (RFC 7047 section 4). One goroutine
+// reads and writes: requests are made one after the other, and notifications
+// that come in between are handled as they come.
+type conn struct {
+	net    net.Conn
+	dec    *wire.Decoder
+	probe  time.Duration
+	bytes  *atomic.Uint64
+	asked  bool // an echo is on its way
+	lastID int
+	// notify reads the parameters of a notification; false for methods that
+	// it does not know, whose parameters it leaves.
+	notify func(method string, d *wire.Decoder) bool
+}
+
+func newConn(n net.Conn, probe time.Duration, count *atomic.Uint64) *conn {
+	c := &conn{net: n, probe: probe, bytes: count}
+	c.dec = wire.NewDecoder(c)
+	return c
+}
+
+// Read is where the decoder's bytes come from. Silence for as long as probe
+// makes us ask for a sign of life, and again as long ends the session. Bytes of
+// any message count as one.
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		if c.probe > 0 {
+			if err := c.net.SetReadDeadline(time.Now().Add(c.probe)); err != nil {
+				return 0, err
+			}
+		}
+		n, err := c.net.Read(p)
+		c.bytes.Add(uint64(n))
+		if n > 0 {
+			c.asked = false
+			return n, nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return 0, err
+		}
+		if c.asked {
+			return 0, fmt.Errorf("no sign of life for %v", 2*c.probe)
+		}
+		c.asked = true
+		if err := c.send(request{Method: "echo", Params: []any{}, ID: "probe"}); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (c *conn) send(message any) error {
+	text, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	if err := c.net.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	if _, err := c.net.Write(text); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return nil
+}
+
+// rpcError is an error that the server answered with.
+type rpcError struct{ method, text string }
+
+// Error reads "monitor: unknown method".
+func (e *rpcError) Error() string { return e.method + ": " + e.text }
+
+// request is a JSON-RPC request (RFC 7047 section 4).
+type request struct {
+	Method string `json:"method"`
+	Params any    `json:"params"`
+	ID     any    `json:"id"`
+}
+
+// response answers a request of the server. Both members are always there: of a
+// success the error is null, and the reverse.
+type response struct {
+	ID     json.RawMessage `json:"id"`
+	Result any             `json:"result"`
+	Error  any             `json:"error"`
+}
+
+// call makes a request and waits for the reply, whose result it hands to read.
+func (c *conn) call(method string, params any, read func(*wire.Decoder)) error {
+	c.lastID++
+	if err := c.send(request{Method: method, Params: params, ID: c.lastID}); err != nil {
+		return err
+	}
+	want := fmt.Sprint(c.lastID)
+	for {
+		m := message{conn: c, want: want, read: read}
+		if err := m.receive(); err != nil {
+			return err
+		}
+		switch {
+		case m.answered && m.failed != "":
+			return &rpcError{method, m.failed}
+		case m.answered:
+			return nil
+		}
+	}
+}
+
+// receive handles one message while no reply is expected.
+func (c *conn) receive() error {
+	m := message{conn: c}
+	return m.receive()
+}
+
+// message is one JSON-RPC message on its way in. Servers send "id" before
+// "result" and "method" before "params", so that both can be read as they
+// come; otherwise they wait in early.
+type message struct {
+	conn *conn
+	want string // id of the reply that is expected
+	read func(*wire.Decoder)
+
+	id       string
+	method   string
+	failed   string
+	early    []byte // params or result that came too early
+	result   bool   // the message is a reply
+	answered bool
+	handled  bool   // notify knew the method
+	params   []byte // of a request that notify did not know
+}
+
+func (m *message) receive() error {
+	d := m.conn.dec
+	if !d.Wait() {
+		return ended(d.Err())
+	}
+	for d.Open('{'); d.More(); {
+		m.member(d)
+	}
+	d.Must("message")
+	if d.Err() != nil {
+		return ended(d.Err())
+	}
+	if m.early != nil {
+		late := wire.NewDecoder(bytes.NewReader(m.early))
+		if err := m.readEarly(late); err != nil {
+			return err
+		}
+	}
+	if m.result && m.id == m.want {
+		m.answered = true
+	}
+	return m.reply()
+}
+
+func (m *message) member(d *wire.Decoder) {
+	switch key := d.Key(); string(key) {
+	case "id":
+		m.id = string(d.Raw())
+	case "method":
+		m.method = d.String()
+	case "params":
+		if m.method == "" {
+			m.early = d.Raw()
+			return
+		}
+		m.readParams(d)
+	case "result":
+		m.result = true
+		if m.id == "" {
+			m.early = d.Raw()
+			return
+		}
+		m.readResult(d)
+	case "error":
+		m.result = true
+		m.readError(d)
+	default:
+		d.Skip()
+	}
+}
+
+func (m *message) readEarly(d *wire.Decoder) error {
+	if m.method != "" {
+		m.readParams(d)
+	} else {
+		m.readResult(d)
+	}
+	return d.Err()
+}
+
+func (m *message) readParams(d *wire.Decoder) {
+	if m.conn.notify != nil && m.conn.notify(m.method, d) {
+		m.handled = true
+		return
+	}
+	m.params = d.Raw()
+}
+
+func (m *message) readResult(d *wire.Decoder) {
+	if m.id != m.want || m.read == nil || d.IsNull() {
+		d.Skip()
+		return
+	}
+	m.read(d)
+}
+
+// readError keeps what the server says of why it refused.
+func (m *message) readError(d *wire.Decoder) {
+	if d.IsNull() {
+		d.Skip()
+		return
+	}
+	text := d.Raw()
+	var said struct{ Error, Details string }
+	switch {
+	case json.Unmarshal(text, &m.failed) == nil:
+	case json.Unmarshal(text, &said) == nil && said.Error != "":
+		m.failed = said.Error
+		if said.Details != "" {
+			m.failed += ": " + said.Details
+		}
+	default:
+		m.failed = string(text)
+	}
+}
+
+// reply answers a request of the server: echo (RFC 7047 section 4.1.11), and
+// notifications that come with an id, which is how libovsdb's server sends
+// them and waits.
+func (m *message) reply() error {
+	if m.method == "" || m.id == "" || m.id == "null" {
+		return nil
+	}
+	answer := response{ID: json.RawMessage(m.id), Result: []any{}}
+	switch {
+	case m.method == "echo":
+		answer.Result = json.RawMessage(m.params)
+	case !m.handled:
+		answer.Result, answer.Error = nil, "unknown method"
+	}
+	return m.conn.send(answer)
+}
+
+// ended says in words that the server closed the connection.
+func ended(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("the server closed the connection")
+	case errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
+		return errClosed
+	}
+	return err
+}

@@ -1,0 +1,177 @@
+// Package ovsdb follows a database of an OVSDB server (RFC 7047): it keeps a session
+// with any member or relay of its cluster, applies every update as one step and
+// publishes the rows as an immutable value. It knows no table: which tables and
+// columns are read, and what rows become, is said by a [wire.Database].
+//
+// libovsdb's client is not used, only its types of requests, for three reasons that
+// were measured: it applies rows one by one, so that half a transaction can be
+// seen; it stays silent when an update3 cannot be applied; and it needs several
+// times the time and memory for a first copy.
+//
+// It refuses to write: nothing is ever sent but requests to read. It refuses to
+// forget: while no server answers, the last rows stay readable and say why they
+// may be old.
+//
+// Read next: session.go for one connection, reconnect.go for what happens between
+// two, package wire for the rows.
+package ovsdb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
+)
+
+// Config says where the database is and how to keep in touch with it.
+type Config struct {
+	// Remotes are OVSDB addresses: unix:/path, tcp:host:port, ssl:host:port
+	// (ovsdb(7)); any member of a cluster or relay. They are tried in a random
+	// order, so that the nodes of a fleet spread over them.
+	Remotes []string
+	// TLS is needed for ssl remotes.
+	TLS TLS
+	// Database is what servers call the database; the name that the
+	// wire.Database has if empty.
+	Database string
+	// Probe is after how much silence the server is asked for a sign of life;
+	// it has as long again to answer. 60 s if zero, never if negative.
+	Probe time.Duration
+	// BackoffMin and BackoffMax bound the pause after all remotes have been
+	// tried in vain: 1 s and 8 s if zero, with a jitter of 20 %.
+	BackoffMin, BackoffMax time.Duration
+	// Logger is slog.Default() if nil.
+	Logger *slog.Logger
+}
+
+// The defaults of Config.
+const (
+	DefaultProbe      = 60 * time.Second
+	DefaultBackoffMin = time.Second
+	DefaultBackoffMax = 8 * time.Second
+)
+
+// Follower keeps the rows of one database current; DB holds those of one
+// revision. Values of DB that were read are never changed.
+type Follower[DB any] struct {
+	db      *wire.Database[DB]
+	cfg     Config
+	remotes []remote
+	log     *slog.Logger
+
+	changed chan struct{}
+	latest  atomic.Pointer[DB]
+	status  status
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	// What follows belongs to the goroutine of run.
+	store    *wire.Store[DB]
+	since    string // last transaction id that store includes
+	revision uint64
+	cluster  cluster
+}
+
+// Follow begins to follow a database. An error means that the configuration is
+// wrong; servers that do not answer are tried until Close, or ctx ends.
+func Follow[DB any](ctx context.Context, db *wire.Database[DB], cfg Config) (*Follower[DB], error) {
+	if len(cfg.Remotes) == 0 {
+		return nil, fmt.Errorf("no remote of the %s database is configured", db.Title)
+	}
+	remotes, err := parseRemotes(cfg.Remotes)
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.TLS.validate(remotes); err != nil {
+		return nil, err
+	}
+	cfg.Database = cmp.Or(cfg.Database, db.Name)
+	cfg.fill()
+	rand.Shuffle(len(remotes), func(i, j int) { remotes[i], remotes[j] = remotes[j], remotes[i] })
+	ctx, cancel := context.WithCancel(ctx)
+	s := &Follower[DB]{
+		db:      db,
+		cfg:     cfg,
+		remotes: remotes,
+		log:     cfg.Logger.With("database", cfg.Database),
+		changed: make(chan struct{}, 1),
+		cancel:  cancel,
+		done:    make(chan struct{}),
+	}
+	go s.run(ctx)
+	return s, nil
+}
+
+func (c *Config) fill() {
+	if c.Probe == 0 {
+		c.Probe = DefaultProbe
+	}
+	if c.BackoffMin <= 0 {
+		c.BackoffMin = DefaultBackoffMin
+	}
+	if c.BackoffMax <= 0 {
+		c.BackoffMax = DefaultBackoffMax
+	}
+	c.BackoffMax = max(c.BackoffMin, c.BackoffMax)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+}
+
+// Changed signals that Read may return something new.
+func (s *Follower[DB]) Changed() <-chan struct{} { return s.changed }
+
+// Read returns the newest rows. Before the first copy is complete the error wraps
+// NotSynced of the database and says what is waited for.
+func (s *Follower[DB]) Read(context.Context) (*DB, error) {
+	if rows := s.latest.Load(); rows != nil {
+		return rows, nil
+	}
+	return nil, fmt.Errorf("%s: %w: %s", strings.ToLower(s.db.Title), s.db.NotSynced, s.status.missing())
+}
+
+// Close ends the session and waits for it. What was read stays readable.
+func (s *Follower[DB]) Close() error {
+	s.cancel()
+	<-s.done
+	return nil
+}
+
+// publish makes the rows of the store the newest.
+func (s *Follower[DB]) publish() {
+	rows := s.store.Publish()
+	s.revision++
+	*s.db.Head(rows).Revision = s.revision
+	s.latest.Store(rows)
+	s.signal()
+}
+
+// publishStale says why the newest rows may be old, or with an empty reason
+// that they are not. The revision stays: the rows are the same.
+func (s *Follower[DB]) publishStale(why string) {
+	have := s.latest.Load()
+	if have == nil || *s.db.Head(have).Stale == why {
+		return
+	}
+	rows := *have
+	*s.db.Head(&rows).Stale = why
+	s.latest.Store(&rows)
+	s.signal()
+}
+
+func (s *Follower[DB]) signal() {
+	select {
+	case s.changed <- struct{}{}:
+	default: // a signal that was not taken yet says the same
+	}
+}
+
+// errClosed is why a session ended when nobody is to be blamed.
+var errClosed = errors.New("closed")

@@ -1,0 +1,80 @@
+package ovsdb
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// TLS names the PEM files for ssl remotes, as ovn-controller's --private-key,
+// --certificate and --ca-cert do. They are read at each connect.
+type TLS struct {
+	// Key and Cert identify us; both or none.
+	Key, Cert string
+	// CA is who must have signed the server's certificate.
+	CA string
+}
+
+func (t TLS) validate(remotes []remote) error {
+	needed := false
+	for _, r := range remotes {
+		needed = needed || r.tls
+	}
+	if !needed {
+		return nil
+	}
+	if t.CA == "" {
+		return errors.New("ssl remotes need the certificate of the CA that signed the server's")
+	}
+	if (t.Key == "") != (t.Cert == "") {
+		return errors.New("tls: private key and certificate belong together, one of them is missing")
+	}
+	_, err := t.load()
+	return err
+}
+
+// load reads the files. The name in the server's certificate is not compared
+// with the address: OVN's own clients do not, and the certificates of its
+// tools (ovs-pki) do not hold one. The chain is what counts.
+func (t TLS) load() (*tls.Config, error) {
+	pem, err := os.ReadFile(t.CA)
+	if err != nil {
+		return nil, fmt.Errorf("tls: read CA certificate: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("tls: no certificate in %s", t.CA)
+	}
+	cfg := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, // replaced by VerifyConnection
+		VerifyConnection:   func(c tls.ConnectionState) error { return verifyChain(c, roots) },
+	}
+	if t.Cert == "" {
+		return cfg, nil
+	}
+	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, fmt.Errorf("tls: read certificate %s and key %s: %w", t.Cert, t.Key, err)
+	}
+	cfg.Certificates = []tls.Certificate{pair}
+	return cfg, nil
+}
+
+func verifyChain(c tls.ConnectionState, roots *x509.CertPool) error {
+	between := x509.NewCertPool()
+	for _, cert := range c.PeerCertificates[1:] {
+		between.AddCert(cert)
+	}
+	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{
+		Roots:         roots,
+		Intermediates: between,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	if err != nil {
+		return fmt.Errorf("the server's certificate is not signed by our CA: %w", err)
+	}
+	return nil
+}

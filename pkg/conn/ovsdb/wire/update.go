@@ -1,0 +1,178 @@
+package wire
+
+// readCopies reads the {"<uuid>": <row-update>, ...} of a first reply.
+func (t *rows[DB, T]) readCopies(d *Decoder, prev tableRows) {
+	before, _ := prev.(*rows[DB, T])
+	d.eachRow(func(id UUID) {
+		if t.has(id) {
+			d.Fail("%s: row %s comes twice", t.spec.Name, id)
+			return
+		}
+		c := t.readUpdate(d, id)
+		if before != nil && c.row != nil {
+			c.row = t.reuse(before.byID[id], c.row)
+		}
+		t.put(id, c)
+	})
+	d.Must(t.spec.Name)
+}
+
+func (t *rows[DB, T]) has(id UUID) bool {
+	return t.byID[id] != nil || t.bad[id] != nil
+}
+
+func (t *rows[DB, T]) put(id UUID, c change[T]) {
+	if c.row != nil {
+		t.byID[id] = c.row
+	}
+	if c.bad != nil {
+		t.bad[id] = c.bad
+	}
+}
+
+// readUpdates reads the same of a notification.
+func (t *rows[DB, T]) readUpdates(d *Decoder) {
+	d.eachRow(func(id UUID) {
+		if _, ok := t.pending[id]; ok {
+			d.Fail("%s: row %s comes twice in one update", t.spec.Name, id)
+			return
+		}
+		c := t.readUpdate(d, id)
+		if have := t.byID[id]; have != nil && c.row != nil {
+			c.row = t.reuse(have, c.row)
+		}
+		t.pending[id] = c
+	})
+	d.Must(t.spec.Name)
+}
+
+// reuse returns have if it says the same.
+func (t *rows[DB, T]) reuse(have, want *T) *T {
+	if have == nil {
+		return want
+	}
+	for i := range t.spec.Columns {
+		if !t.spec.Columns[i].same(have, want) {
+			return want
+		}
+	}
+	return have
+}
+
+func (d *Decoder) eachRow(read func(UUID)) {
+	for d.Open('{'); d.More(); {
+		key := d.Key()
+		id, ok := parseUUID(key)
+		if !ok {
+			d.Fail("%q is not the UUID of a row", clip(key))
+			return
+		}
+		read(id)
+	}
+}
+
+// readUpdate reads a <row-update> (RFC 7047 section 4.1.6: old, new) or
+// <row-update2> (ovsdb-server(7): initial, insert, modify, delete). Which it is
+// is told by its members and not by the method, because libovsdb's server calls
+// every notification update2.
+func (t *rows[DB, T]) readUpdate(d *Decoder, id UUID) (c change[T]) {
+	said := false
+	for d.Open('{'); d.More(); said = true {
+		switch key := d.Key(); string(key) {
+		case "initial", "insert", "new":
+			c = t.readRow(d, t.blank(id), false)
+		case "modify":
+			c = t.readModify(d, id)
+		default: // "delete" and "old" say nothing that we need
+			d.Skip()
+		}
+	}
+	if !said {
+		d.Fail("%s: update of row %s says nothing", t.spec.Name, id)
+	}
+	d.Must(t.spec.Name + " " + id.String())
+	return c
+}
+
+func (t *rows[DB, T]) blank(id UUID) *badRow[T] {
+	row := new(T)
+	*t.spec.ID(row) = id
+	return &badRow[T]{row: row}
+}
+
+// readModify reads the differences to a row that we must have.
+func (t *rows[DB, T]) readModify(d *Decoder, id UUID) change[T] {
+	if bad := t.bad[id]; bad != nil {
+		copied := *bad.row
+		return t.readRow(d, &badRow[T]{row: &copied, errs: bad.errs}, true)
+	}
+	have := t.byID[id]
+	if have == nil {
+		d.Fail("%s: modification of row %s, which we do not have", t.spec.Name, id)
+		return change[T]{}
+	}
+	copied := *have
+	return t.readRow(d, &badRow[T]{row: &copied}, true)
+}
+
+// readRow reads {"<column>": <value>, ...} into a row that nobody else has yet.
+func (t *rows[DB, T]) readRow(d *Decoder, into *badRow[T], differs bool) change[T] {
+	for d.Open('{'); d.More(); {
+		c, ok := t.columns[string(d.Key())]
+		if !ok {
+			d.Skip()
+			continue
+		}
+		t.readColumn(d, into, c, differs && c.many)
+	}
+	if d.bad != nil || d.err != nil {
+		return change[T]{}
+	}
+	if t.spec.Finish != nil {
+		t.spec.Finish(into.row)
+	}
+	if len(into.errs) > 0 {
+		return change[T]{bad: into}
+	}
+	return change[T]{row: into.row}
+}
+
+func (t *rows[DB, T]) readColumn(d *Decoder, into *badRow[T], c boundColumn[T], differs bool) {
+	depth := d.Depth()
+	if differs && into.unread(c.name) {
+		d.Fail("%s: a difference to column %s, which could not be read before", t.spec.Name, c.name)
+		return
+	}
+	if differs {
+		c.diff(d, into.row)
+	} else {
+		c.read(d, into.row)
+	}
+	if into.unread(c.name) {
+		into.forget(c.name)
+	}
+	if err := d.Recover(depth); err != nil {
+		into.errs = append(into.errs, &columnError{c.name, err})
+	}
+}
+
+func (b *badRow[T]) unread(column string) bool {
+	for _, e := range b.errs {
+		if e.column == column {
+			return true
+		}
+	}
+	return false
+}
+
+// forget drops the error of a column; the list may be shared with the row
+// before this update.
+func (b *badRow[T]) forget(column string) {
+	var out []*columnError
+	for _, e := range b.errs {
+		if e.column != column {
+			out = append(out, e)
+		}
+	}
+	b.errs = out
+}
