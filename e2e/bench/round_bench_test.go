@@ -225,7 +225,9 @@ func (r *raw) time(kind uint16) time.Duration {
 	for i := 0; i < r.n; {
 		var q rtnl.Batch
 		for end := min(i+200, r.n); i < end; i++ {
-			q.Begin(kind, flags, unix.AF_INET, 32, 0, 0, 0, 98, unix.RT_SCOPE_LINK, unix.RTN_UNICAST, 0, 0, 0, 0)
+			q.Begin(kind, flags, rtnl.RtMsg{
+				Family: unix.AF_INET, DstLen: 32, Protocol: 98, Scope: unix.RT_SCOPE_LINK, Type: unix.RTN_UNICAST,
+			})
 			q.Uint32(unix.RTA_TABLE, 201)
 			q.Addr(unix.RTA_DST, host(i).Addr())
 			q.Uint32(unix.RTA_OIF, r.index)
@@ -239,11 +241,22 @@ func (r *raw) time(kind uint16) time.Duration {
 			r.b.Fatal(err)
 		}
 		n, err := unix.Read(r.fd, buf)
-		if err != nil || n < 20 || rtnl.Uint32At(buf, 16) != 0 {
-			r.b.Fatalf("raw batch: %d bytes, errno %d, %v", n, int32(rtnl.Uint32At(buf, 16)), err)
+		if err == nil {
+			err = rtnl.EachMessage(buf[:n], acknowledged)
+		}
+		if err != nil {
+			r.b.Fatalf("raw batch: %v", err)
 		}
 	}
 	return time.Since(began)
+}
+
+func acknowledged(m rtnl.Message) error {
+	refusal, err := m.Refusal()
+	if refusal != nil {
+		return refusal
+	}
+	return err
 }
 
 // dump is a strict dump of the table and one pass over its rows.
@@ -253,7 +266,7 @@ func (r *raw) dump() time.Duration {
 		seen[host(i).Addr()] = false
 	}
 	var q rtnl.Batch
-	q.Begin(unix.RTM_GETROUTE, unix.NLM_F_DUMP, unix.AF_INET, 0, 0, 0, 0, 98, 0, 0, 0, 0, 0, 0)
+	q.Begin(unix.RTM_GETROUTE, unix.NLM_F_DUMP, rtnl.RtMsg{Family: unix.AF_INET, Protocol: 98})
 	q.Uint32(unix.RTA_TABLE, 201)
 	request := q.Encode(7)
 	buf := make([]byte, 256<<10)
@@ -266,17 +279,20 @@ func (r *raw) dump() time.Duration {
 		if err != nil {
 			r.b.Fatal(err)
 		}
-		for rest := buf[:n]; len(rest) >= 16 && !done; {
-			size := int(rtnl.Uint32At(rest, 0))
-			if done = rtnl.Uint16At(rest, 4) == unix.NLMSG_DONE; done {
-				break
+		err = rtnl.EachMessage(buf[:n], func(m rtnl.Message) error {
+			if done = m.Type == unix.NLMSG_DONE; done {
+				return nil
 			}
-			for a := rtnl.AttrsOf(rest[28:size]); a.Next(); {
+			_, a, err := m.Route()
+			for err == nil && a.Next() {
 				if a.Type == unix.RTA_DST {
 					seen[a.Addr()] = true
 				}
 			}
-			rest = rest[(size+3)&^3:]
+			return err
+		})
+		if err != nil {
+			r.b.Fatal(err)
 		}
 	}
 	return time.Since(began)

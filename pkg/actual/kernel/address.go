@@ -10,15 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ifaProto is IFA_PROTO, which kernels since 5.18 keep and older ones ignore.
-const ifaProto = 0xb
-
 // addressToRequest writes a with our protocol. IPv6 addresses skip duplicate
 // address detection: every node has the same ones on its provider bridges, and
 // where the bridges share a segment all but the first would stay unusable.
 func addressToRequest(q *rtnl.Batch, kind uint16, flags int, a object.Address, device uint32, protocol uint8) {
-	q.Begin(kind, flags, familyOf(a.Prefix.Addr()), uint8(a.Prefix.Bits()), 0, unix.RT_SCOPE_UNIVERSE)
-	q.Header32(device)
+	q.Begin(kind, flags, rtnl.IfAddrMsg{
+		Family: rtnl.FamilyOf(a.Prefix.Addr()), PrefixLen: uint8(a.Prefix.Bits()), Scope: unix.RT_SCOPE_UNIVERSE, Index: device,
+	})
 	q.Addr(unix.IFA_LOCAL, a.Prefix.Addr())
 	q.Addr(unix.IFA_ADDRESS, a.Prefix.Addr())
 	if kind == unix.RTM_DELADDR {
@@ -27,14 +25,15 @@ func addressToRequest(q *rtnl.Batch, kind uint16, flags int, a object.Address, d
 	if a.Prefix.Addr().Is6() {
 		q.Uint32(unix.IFA_FLAGS, unix.IFA_F_NODAD)
 	}
-	q.Uint8(ifaProto, protocol)
+	q.Uint8(rtnl.IFA_PROTO, protocol)
 }
 
-// addressFromMessage is the inverse of addressToRequest.
-func addressFromMessage(m rtnl.Message, names *links) (a object.Address, protocol uint8, ok bool) {
-	h, attrs, ok := m.Header(unix.SizeofIfAddrmsg)
-	if !ok {
-		return a, 0, false
+// addressFromMessage is the inverse of addressToRequest; false for an address
+// of a device that we have not been told of.
+func addressFromMessage(m rtnl.Message, names *links) (a object.Address, protocol uint8, ok bool, err error) {
+	h, attrs, err := m.Addr()
+	if err != nil {
+		return a, 0, false, err
 	}
 	var local, address netip.Addr
 	for attrs.Next() {
@@ -43,23 +42,19 @@ func addressFromMessage(m rtnl.Message, names *links) (a object.Address, protoco
 			local = attrs.Addr()
 		case unix.IFA_ADDRESS:
 			address = attrs.Addr()
-		case ifaProto:
+		case rtnl.IFA_PROTO:
 			protocol = attrs.Uint8()
 		}
 	}
 	if !local.IsValid() { // IPv6 without a peer
 		local = address
 	}
-	a.Prefix = netip.PrefixFrom(local, int(h[1]))
-	a.Dev, ok = names.name(rtnl.Uint32At(h, 4))
-	return a, protocol, ok
-}
-
-func familyOf(a netip.Addr) uint8 {
-	if a.Is4() {
-		return unix.AF_INET
+	if err := attrs.Err(); err != nil {
+		return a, 0, false, err
 	}
-	return unix.AF_INET6
+	a.Prefix, err = rtnl.Prefix(local, h.PrefixLen)
+	a.Dev, ok = names.name(h.Index)
+	return a, protocol, ok, err
 }
 
 func (b *Backend) encodeAddress(q *rtnl.Batch, c object.Change) error {
@@ -83,8 +78,15 @@ func (b *Backend) encodeAddress(q *rtnl.Batch, c object.Change) error {
 
 func (b *Backend) readAddresses(ctx context.Context) error {
 	items, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
-		q.Begin(unix.RTM_GETADDR, 0, family, 0, 0, 0, 0, 0, 0, 0)
-	}, b.addressItem)
+		q.Begin(unix.RTM_GETADDR, 0, rtnl.IfAddrMsg{Family: family})
+	}, func(m rtnl.Message) (object.Item, bool, error) {
+		a, protocol, ok, err := addressFromMessage(m, &b.links)
+		if !ok || err != nil {
+			return object.Item{}, false, err
+		}
+		it, ok := b.addressItem(a, protocol)
+		return it, ok, nil
+	})
 	if err != nil {
 		return fmt.Errorf("read addresses: %w", err)
 	}
@@ -92,13 +94,18 @@ func (b *Backend) readAddresses(ctx context.Context) error {
 	return nil
 }
 
-func (b *Backend) noteAddress(m rtnl.Message) {
-	if it, ok := b.addressItem(m); ok {
+func (b *Backend) noteAddress(m rtnl.Message) error {
+	a, protocol, ok, err := addressFromMessage(m, &b.links)
+	if !ok || err != nil {
+		return err
+	}
+	if it, ok := b.addressItem(a, protocol); ok {
 		b.noteItem(it, m.Type == unix.RTM_NEWADDR)
 	}
-	if a, _, ok := addressFromMessage(m, &b.links); ok && m.Type == unix.RTM_DELADDR {
+	if m.Type == unix.RTM_DELADDR {
 		b.addressGone(a.Dev, a.Prefix.Addr(), true)
 	}
+	return nil
 }
 
 // addressGone takes in what the kernel says nothing about: with the last IPv4
@@ -112,11 +119,7 @@ func (b *Backend) addressGone(dev string, addr netip.Addr, news bool) {
 
 // addressItem leaves out link-local IPv6 addresses that nobody wants: the
 // kernel makes one for every device, on ours too, and needs it.
-func (b *Backend) addressItem(m rtnl.Message) (object.Item, bool) {
-	a, protocol, ok := addressFromMessage(m, &b.links)
-	if !ok {
-		return object.Item{}, false
-	}
+func (b *Backend) addressItem(a object.Address, protocol uint8) (object.Item, bool) {
 	ours := protocol == b.marks.RouteProtocol
 	automatic := a.Prefix.Addr().Is6() && a.Prefix.Addr().IsLinkLocalUnicast()
 	if automatic && !ours && !b.scope.wants(a.Key()) {

@@ -84,7 +84,7 @@ func rawBatches(routes []object.Route, kind uint16, flags int, index uint32) [][
 		var q rtnl.Batch
 		n := min(len(routes), 200)
 		for _, r := range routes[:n] {
-			routeToRequest(&q, kind, flags, r, 98, index)
+			routeToRequest(&q, kind, flags, routeHeader(r, 98), r, index, nil)
 		}
 		all = append(all, q.Encode(1))
 		routes = routes[n:]
@@ -98,42 +98,58 @@ func (f *floor) send(batches [][]byte) {
 			f.b.Fatal(err)
 		}
 		n, err := unix.Read(f.fd, f.buf)
-		if err != nil || n < 20 || rtnl.Uint32At(f.buf, 16) != 0 {
-			f.b.Fatalf("raw batch: %d bytes, %v", n, err)
+		if err == nil {
+			err = rtnl.EachMessage(f.buf[:n], acknowledged)
+		}
+		if err != nil {
+			f.b.Fatalf("raw batch: %v", err)
 		}
 	}
+}
+
+func acknowledged(m rtnl.Message) error {
+	refusal, err := m.Refusal()
+	if refusal != nil {
+		return refusal
+	}
+	return err
 }
 
 // dump is a raw strict dump by table into a map: what an idle round would be
 // that kept nothing.
 func (f *floor) dump(want map[netip.Prefix]object.Route) int {
 	var q rtnl.Batch
-	q.Begin(unix.RTM_GETROUTE, unix.NLM_F_DUMP, unix.AF_INET, 0, 0, 0, 0, 98, 0, 0, 0, 0, 0, 0)
+	q.Begin(unix.RTM_GETROUTE, unix.NLM_F_DUMP, rtnl.RtMsg{Family: unix.AF_INET, Protocol: 98})
 	q.Uint32(unix.RTA_TABLE, 201)
 	if err := unix.Sendto(f.fd, q.Encode(7), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		f.b.Fatal(err)
 	}
-	same := 0
-	for {
+	same, done := 0, false
+	for !done {
 		n, err := unix.Read(f.fd, f.buf)
 		if err != nil {
 			f.b.Fatal(err)
 		}
-		for rest := f.buf[:n]; len(rest) >= 16; {
-			size := int(rtnl.Uint32At(rest, 0))
-			if rtnl.Uint16At(rest, 4) == unix.NLMSG_DONE {
-				return same
+		err = rtnl.EachMessage(f.buf[:n], func(m rtnl.Message) error {
+			if m.Type == unix.NLMSG_DONE {
+				done = true
+				return nil
 			}
-			for a := rtnl.AttrsOf(rest[28:size]); a.Next(); {
+			h, a, err := m.Route()
+			for err == nil && a.Next() {
 				if a.Type == unix.RTA_DST {
-					if r, ok := want[netip.PrefixFrom(a.Addr(), int(rest[17]))]; ok && r.Table == 201 {
+					if r, ok := want[netip.PrefixFrom(a.Addr(), int(h.DstLen))]; ok && r.Table == 201 {
 						same++
 					}
 				}
 			}
-			rest = rest[(size+3)&^3:]
+			return err
+		})
+		if err != nil {
+			f.b.Fatal(err)
 		}
 	}
+	return same
 }
 
 func benchRoutes(n int) ([]object.Route, []object.Change, []object.Change) {

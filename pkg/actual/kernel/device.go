@@ -13,10 +13,7 @@ import (
 // linkRequest begins a request about a device; change says which of the flags
 // are meant.
 func linkRequest(q *rtnl.Batch, kind uint16, flags int, index, set, change uint32) {
-	q.Begin(kind, flags, unix.AF_UNSPEC, 0, 0, 0)
-	q.Header32(index)
-	q.Header32(set)
-	q.Header32(change)
+	q.Begin(kind, flags, rtnl.IfInfoMsg{Index: index, Flags: set, Change: change})
 }
 
 // adminState is IFF_UP or nothing.

@@ -18,10 +18,7 @@ func fdbToRequest(q *rtnl.Batch, kind uint16, flags int, d object.FDB, device ui
 	if !d.Dst.IsValid() {
 		entry, state = unix.NTF_MASTER|unix.NTF_EXT_LEARNED, unix.NUD_REACHABLE
 	}
-	q.Begin(kind, flags, unix.AF_BRIDGE, 0, 0, 0)
-	q.Header32(device)
-	q.Header16(state)
-	q.Header16(rtnl.Uint16At([]byte{entry, 0}, 0))
+	q.Begin(kind, flags, rtnl.NdMsg{Family: unix.AF_BRIDGE, Index: device, State: state, Flags: entry})
 	q.Bytes(unix.NDA_LLADDR, d.MAC[:]...)
 	if d.Dst.IsValid() {
 		q.Addr(unix.NDA_DST, d.Dst)
@@ -30,12 +27,11 @@ func fdbToRequest(q *rtnl.Batch, kind uint16, flags int, d object.FDB, device ui
 
 // fdbFromMessage is the inverse of fdbToRequest; false for entries of other forms:
 // what a bridge has learnt from traffic, and the addresses of its ports.
-func fdbFromMessage(m rtnl.Message, names *links) (d object.FDB, ok bool) {
-	h, attrs, ok := m.Header(unix.SizeofNdMsg)
-	if !ok || h[0] != unix.AF_BRIDGE {
-		return d, false
+func fdbFromMessage(m rtnl.Message, names *links) (d object.FDB, ok bool, err error) {
+	h, attrs, err := m.Neigh()
+	if err != nil || h.Family != unix.AF_BRIDGE {
+		return d, false, err
 	}
-	state, flags := rtnl.Uint16At(h, 8), h[10]
 	plain := true
 	for attrs.Next() {
 		switch attrs.Type {
@@ -49,16 +45,16 @@ func fdbFromMessage(m rtnl.Message, names *links) (d object.FDB, ok bool) {
 			plain = false
 		}
 	}
-	self := flags&unix.NTF_SELF != 0
+	self := h.Flags&unix.NTF_SELF != 0
 	switch {
 	case self:
-		plain = plain && d.Dst.IsValid() && state&unix.NUD_PERMANENT != 0
+		plain = plain && d.Dst.IsValid() && h.State&unix.NUD_PERMANENT != 0
 	default:
-		plain = plain && flags&unix.NTF_EXT_LEARNED != 0 && !d.MAC.IsZero()
+		plain = plain && h.Flags&unix.NTF_EXT_LEARNED != 0 && !d.MAC.IsZero()
 		d.Dst = netip.Addr{}
 	}
-	d.Dev, ok = names.name(rtnl.Uint32At(h, 4))
-	return d, ok && plain
+	d.Dev, ok = names.name(h.Index)
+	return d, ok && plain, attrs.Err()
 }
 
 // encodeFDB writes one change. A flooding entry is one of many under the same MAC
@@ -100,12 +96,13 @@ func (b *Backend) readFDB(ctx context.Context) error {
 	var items []object.Item
 	if len(b.scope.fdb) > 0 || b.ourVXLAN() {
 		err := b.conn.Dump(ctx, func(q *rtnl.Batch) {
-			q.Begin(unix.RTM_GETNEIGH, 0, unix.AF_BRIDGE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+			q.Begin(unix.RTM_GETNEIGH, 0, rtnl.NdMsg{Family: unix.AF_BRIDGE})
 		}, func() { items = nil }, func(m rtnl.Message) error {
-			if it, ok := b.fdbItem(m); ok {
+			it, ok, err := b.fdbItem(m)
+			if ok {
 				items = append(items, it)
 			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return fmt.Errorf("read forwarding databases: %w", err)
@@ -124,14 +121,19 @@ func (b *Backend) ourVXLAN() bool {
 	return false
 }
 
-func (b *Backend) fdbItem(m rtnl.Message) (object.Item, bool) {
-	d, ok := fdbFromMessage(m, &b.links)
-	ours := ok && b.ourLink(d.Dev)
-	return object.Item{Value: d, Marked: ours}, ok && (ours || has(b.scope.fdb, d.Dev))
+func (b *Backend) fdbItem(m rtnl.Message) (object.Item, bool, error) {
+	d, ok, err := fdbFromMessage(m, &b.links)
+	if !ok || err != nil {
+		return object.Item{}, false, err
+	}
+	ours := b.ourLink(d.Dev)
+	return object.Item{Value: d, Marked: ours}, ours || has(b.scope.fdb, d.Dev), nil
 }
 
-func (b *Backend) noteFDB(m rtnl.Message) {
-	if it, ok := b.fdbItem(m); ok {
+func (b *Backend) noteFDB(m rtnl.Message) error {
+	it, ok, err := b.fdbItem(m)
+	if ok && err == nil {
 		b.noteItem(it, m.Type == unix.RTM_NEWNEIGH)
 	}
+	return err
 }

@@ -71,23 +71,24 @@ func (b *Backend) drain() {
 	}
 }
 
-// note takes in one notification.
-func (b *Backend) note(m rtnl.Message) {
+// note takes in one notification. One that cannot be read is as good as lost.
+func (b *Backend) note(m rtnl.Message) error {
 	switch m.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		b.noteLink(m)
+		return b.noteLink(m)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-		b.noteAddress(m)
+		return b.noteAddress(m)
 	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
-		b.noteNeigh(m)
+		return b.noteNeigh(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		b.noteRoute(m)
+		return b.noteRoute(m)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
-		b.noteRule(m)
-	case unix.RTM_NEWNETCONF, rtmDelNetconf:
+		return b.noteRule(m)
+	case unix.RTM_NEWNETCONF, unix.RTM_DELNETCONF:
 		b.settings = true
 		b.doubt(partSysctls, false)
 	}
+	return nil
 }
 
 // noteItem takes in that an object is there (or not) whose key tells all.
@@ -133,15 +134,15 @@ func (b *Backend) doubt(p parts, news bool) {
 // noteLink keeps the table of links and finds out what a change of a device
 // has done to what stands on it. The kernel drops the IPv4 routes of a device
 // that goes down without a word, and proxy neighbours always.
-func (b *Backend) noteLink(m rtnl.Message) {
-	now, ok := linkFromMessage(m)
-	if !ok {
-		return
+func (b *Backend) noteLink(m rtnl.Message) error {
+	now, ok, err := linkFromMessage(m)
+	if !ok || err != nil {
+		return err
 	}
 	before, known := b.links.byIndex[now.index]
 	gone := m.Type == unix.RTM_DELLINK
 	if !gone && before == now {
-		return
+		return nil
 	}
 	if gone {
 		b.links.remove(now.index)
@@ -151,7 +152,7 @@ func (b *Backend) noteLink(m rtnl.Message) {
 	b.doubt(partDevices, b.concerns(now) || known && b.concerns(before))
 	if known && !gone && before.name != now.name {
 		b.doubt(everything, b.stirred)
-		return
+		return nil
 	}
 	if gone || known && before.up && !now.up {
 		b.noteDown(now.name)
@@ -165,6 +166,7 @@ func (b *Backend) noteLink(m rtnl.Message) {
 	if !gone && (!known || before.up != now.up) && has(b.scope.devices, now.name) {
 		b.doubt(onDevices, false)
 	}
+	return nil
 }
 
 func (b *Backend) noteDown(name string) {

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
@@ -234,13 +233,10 @@ func linkNamed(q *rtnl.Batch, name string, set, change uint32) {
 func noAutomaticAddress(q *rtnl.Batch) {
 	end := q.Nest(unix.IFLA_AF_SPEC)
 	inner := q.Nest(unix.AF_INET6)
-	q.Uint8(unix.IFLA_INET6_ADDR_GEN_MODE, addrGenModeNone)
+	q.Uint8(unix.IFLA_INET6_ADDR_GEN_MODE, rtnl.IN6_ADDR_GEN_MODE_NONE)
 	inner()
 	end()
 }
-
-// addrGenModeNone is IN6_ADDR_GEN_MODE_NONE.
-const addrGenModeNone = 1
 
 // linkToRequest writes what makes the device.
 func (b *Backend) linkToRequest(q *rtnl.Batch, l object.Link, master uint32) error {
@@ -289,15 +285,12 @@ func linkData(q *rtnl.Batch, l object.Link) {
 			kind = unix.IFLA_VXLAN_LOCAL6
 		}
 		q.Addr(kind, l.Local)
-		q.Bytes(unix.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, l.Port)...)
+		q.Uint16BE(unix.IFLA_VXLAN_PORT, l.Port)
 		q.Uint8(unix.IFLA_VXLAN_LEARNING, 0)
 	case object.LinkVeth:
-		peer := q.Nest(vethInfoPeer)
-		q.Raw(make([]byte, unix.SizeofIfInfomsg)...)
+		peer := q.Nest(rtnl.VETH_INFO_PEER)
+		q.Header(rtnl.IfInfoMsg{})
 		q.Text(unix.IFLA_IFNAME, l.Peer)
 		peer()
 	}
 }
-
-// vethInfoPeer is VETH_INFO_PEER: a link message for the other end.
-const vethInfoPeer = 1

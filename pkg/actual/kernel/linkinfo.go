@@ -1,9 +1,6 @@
 package kernel
 
 import (
-	"encoding/binary"
-	"net/netip"
-
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"golang.org/x/sys/unix"
@@ -11,15 +8,12 @@ import (
 
 // linkFromMessage is false for what is not about the device itself: the kernel
 // reports ports of a bridge with the same type of message.
-func linkFromMessage(m rtnl.Message) (link, bool) {
-	header, attrs, ok := m.Header(unix.SizeofIfInfomsg)
-	if !ok || header[0] == unix.AF_BRIDGE {
-		return link{}, false
+func linkFromMessage(m rtnl.Message) (v link, ok bool, err error) {
+	h, attrs, err := m.Link()
+	if err != nil || h.Family == unix.AF_BRIDGE {
+		return link{}, false, err
 	}
-	v := link{
-		index: rtnl.Uint32At(header, 4),
-		up:    rtnl.Uint32At(header, 8)&unix.IFF_UP != 0,
-	}
+	v.index, v.up = h.Index, h.Flags&unix.IFF_UP != 0
 	elsewhere := false
 	for attrs.Next() {
 		switch attrs.Type {
@@ -38,71 +32,66 @@ func linkFromMessage(m rtnl.Message) (link, bool) {
 		case unix.IFLA_LINK_NETNSID:
 			elsewhere = true
 		case unix.IFLA_LINKINFO:
-			v.info(attrs.Data)
+			v.info(&attrs)
 		}
 	}
 	if elsewhere {
 		v.parent = 0
 	}
-	return v, v.name != ""
+	return v, v.name != "", attrs.Err()
 }
 
 // info reads IFLA_LINKINFO, in which the type comes before what it explains.
-func (v *link) info(b []byte) {
+func (v *link) info(info *rtnl.Attrs) {
 	slave := ""
-	for a := rtnl.AttrsOf(b); a.Next(); {
+	info.Each(func(a *rtnl.Attrs) {
 		switch a.Type {
 		case unix.IFLA_INFO_KIND:
 			v.kind = a.Text()
 		case unix.IFLA_INFO_DATA:
-			v.data(a.Data)
+			a.Each(v.data)
 		case unix.IFLA_INFO_SLAVE_KIND:
 			slave = a.Text()
 		case unix.IFLA_INFO_SLAVE_DATA:
 			if slave == object.LinkBridge {
 				v.bridgePort = true
-				v.portSettings(a.Data)
+				a.Each(v.portSetting)
 			}
 		}
+	})
+}
+
+// portSetting reads one setting of a port of a bridge.
+func (v *link) portSetting(a *rtnl.Attrs) {
+	switch a.Type {
+	case unix.IFLA_BRPORT_LEARNING:
+		v.portLearning = a.Uint8() != 0
+	case unix.IFLA_BRPORT_NEIGH_SUPPRESS:
+		v.suppress = a.Uint8() != 0
 	}
 }
 
-// portSettings reads the settings of a port of a bridge.
-func (v *link) portSettings(b []byte) {
-	for a := rtnl.AttrsOf(b); a.Next(); {
-		switch a.Type {
-		case unix.IFLA_BRPORT_LEARNING:
-			v.portLearning = a.Uint8() != 0
-		case unix.IFLA_BRPORT_NEIGH_SUPPRESS:
-			v.suppress = a.Uint8() != 0
-		}
+// data reads one attribute of IFLA_INFO_DATA, where a number means something
+// else for each type of device.
+func (v *link) data(a *rtnl.Attrs) {
+	switch {
+	case v.kind == object.LinkVLAN && a.Type == unix.IFLA_VLAN_ID:
+		v.vlan = a.Uint16()
+	case v.kind == object.LinkVRF && a.Type == unix.IFLA_VRF_TABLE:
+		v.table = a.Uint32()
+	case v.kind == object.LinkVXLAN:
+		v.vxlan(a)
 	}
 }
 
-// data reads IFLA_INFO_DATA, whose attributes mean something else for each type.
-func (v *link) data(b []byte) {
-	for a := rtnl.AttrsOf(b); a.Next(); {
-		switch {
-		case v.kind == object.LinkVLAN && a.Type == unix.IFLA_VLAN_ID:
-			v.vlan = a.Uint16()
-		case v.kind == object.LinkVRF && a.Type == unix.IFLA_VRF_TABLE:
-			v.table = a.Uint32()
-		case v.kind == object.LinkVXLAN:
-			v.vxlan(a)
-		}
-	}
-}
-
-func (v *link) vxlan(a rtnl.Attrs) {
+func (v *link) vxlan(a *rtnl.Attrs) {
 	switch a.Type {
 	case unix.IFLA_VXLAN_ID:
 		v.vni = a.Uint32()
 	case unix.IFLA_VXLAN_LOCAL, unix.IFLA_VXLAN_LOCAL6:
-		v.local, _ = netip.AddrFromSlice(a.Data)
+		v.local = a.Addr()
 	case unix.IFLA_VXLAN_PORT:
-		if len(a.Data) >= 2 {
-			v.port = binary.BigEndian.Uint16(a.Data)
-		}
+		v.port = a.Uint16BE()
 	case unix.IFLA_VXLAN_LEARNING:
 		v.learning = a.Uint8() != 0
 	}

@@ -87,21 +87,18 @@ func missingDevice(name string) error {
 	return fmt.Errorf("device %s does not exist: %w", name, actual.ErrGone)
 }
 
-// skipStats keeps two hundred bytes of counters out of every link message
-// (RTEXT_FILTER_SKIP_STATS).
-const skipStats = 1 << 3
-
 func (b *Backend) readLinks(ctx context.Context) error {
 	var fresh links
 	request := func(q *rtnl.Batch) {
-		q.Begin(unix.RTM_GETLINK, 0, make([]byte, unix.SizeofIfInfomsg)...)
-		q.Uint32(unix.IFLA_EXT_MASK, skipStats)
+		q.Begin(unix.RTM_GETLINK, 0, rtnl.IfInfoMsg{})
+		q.Uint32(unix.IFLA_EXT_MASK, rtnl.RTEXT_FILTER_SKIP_STATS) // two hundred bytes in every message
 	}
 	err := b.conn.Dump(ctx, request, func() { fresh = newLinks() }, func(m rtnl.Message) error {
-		if v, ok := linkFromMessage(m); ok {
+		v, ok, err := linkFromMessage(m)
+		if ok && err == nil {
 			fresh.put(v)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read links: %w", err)

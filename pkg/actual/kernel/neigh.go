@@ -10,10 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ndaProtocol is NDA_PROTOCOL, which kernels since 5.2 keep and older ones
-// ignore.
-const ndaProtocol = 0xc
-
 // neighbour is an entry as the kernel reports it.
 type neighbour struct {
 	dev      string
@@ -26,10 +22,7 @@ type neighbour struct {
 
 // neighHeader begins a request with struct ndmsg.
 func neighHeader(q *rtnl.Batch, kind uint16, flags int, addr netip.Addr, device uint32, state uint16, entry uint8) {
-	q.Begin(kind, flags, familyOf(addr), 0, 0, 0)
-	q.Header32(device)
-	q.Header16(state)
-	q.Header16(rtnl.Uint16At([]byte{entry, 0}, 0))
+	q.Begin(kind, flags, rtnl.NdMsg{Family: rtnl.FamilyOf(addr), Index: device, State: state, Flags: entry})
 	q.Addr(unix.NDA_DST, addr)
 }
 
@@ -42,29 +35,30 @@ func neighToRequest(q *rtnl.Batch, kind uint16, flags int, n object.Neigh, devic
 	neighHeader(q, kind, flags, n.Addr, device, state, entry)
 	if kind == unix.RTM_NEWNEIGH {
 		q.Bytes(unix.NDA_LLADDR, n.MAC[:]...)
-		q.Uint8(ndaProtocol, protocol)
+		q.Uint8(rtnl.NDA_PROTOCOL, protocol)
 	}
 }
 
-// neighbourFromMessage is the inverse of neighHeader.
-func neighbourFromMessage(m rtnl.Message, names *links) (n neighbour, ok bool) {
-	h, attrs, ok := m.Header(unix.SizeofNdMsg)
-	if !ok || h[0] != unix.AF_INET && h[0] != unix.AF_INET6 {
-		return n, false
+// neighbourFromMessage is the inverse of neighHeader; false for families that we
+// make no neighbours of, and for a device that we have not been told of.
+func neighbourFromMessage(m rtnl.Message, names *links) (n neighbour, ok bool, err error) {
+	h, attrs, err := m.Neigh()
+	if err != nil || h.Family != unix.AF_INET && h.Family != unix.AF_INET6 {
+		return n, false, err
 	}
-	n.state, n.flags = rtnl.Uint16At(h, 8), h[10]
+	n.state, n.flags = h.State, h.Flags
 	for attrs.Next() {
 		switch attrs.Type {
 		case unix.NDA_DST:
 			n.addr = attrs.Addr()
 		case unix.NDA_LLADDR:
 			n.mac = attrs.Data
-		case ndaProtocol:
+		case rtnl.NDA_PROTOCOL:
 			n.protocol = attrs.Uint8()
 		}
 	}
-	n.dev, ok = names.name(rtnl.Uint32At(h, 4))
-	return n, ok && n.addr.IsValid()
+	n.dev, ok = names.name(h.Index)
+	return n, ok && n.addr.IsValid(), attrs.Err()
 }
 
 // value is the inverse of neighToRequest; false for an entry that the kernel
@@ -112,8 +106,15 @@ func (b *Backend) encodeNeigh(q *rtnl.Batch, c object.Change) error {
 
 func (b *Backend) readNeighs(ctx context.Context) error {
 	items, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
-		q.Begin(unix.RTM_GETNEIGH, 0, family, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-	}, b.neighItem)
+		q.Begin(unix.RTM_GETNEIGH, 0, rtnl.NdMsg{Family: family})
+	}, func(m rtnl.Message) (object.Item, bool, error) {
+		n, ok, err := neighbourFromMessage(m, &b.links)
+		if !ok || err != nil {
+			return object.Item{}, false, err
+		}
+		it, ok := b.neighItem(n)
+		return it, ok, nil
+	})
 	if err != nil {
 		return fmt.Errorf("read neighbours: %w", err)
 	}
@@ -121,11 +122,7 @@ func (b *Backend) readNeighs(ctx context.Context) error {
 	return nil
 }
 
-func (b *Backend) neighItem(m rtnl.Message) (object.Item, bool) {
-	n, ok := neighbourFromMessage(m, &b.links)
-	if !ok {
-		return object.Item{}, false
-	}
+func (b *Backend) neighItem(n neighbour) (object.Item, bool) {
 	v, ok := n.value()
 	ours := n.protocol == b.marks.RouteProtocol || b.ourLink(n.dev)
 	return object.Item{Value: v, Marked: ours}, ok && (ours || has(b.scope.devices, n.dev))
@@ -133,22 +130,27 @@ func (b *Backend) neighItem(m rtnl.Message) (object.Item, bool) {
 
 // noteNeigh takes in a notification. An entry that is no longer permanent is
 // as good as gone.
-func (b *Backend) noteNeigh(m rtnl.Message) {
-	if len(m.Body) > 0 && m.Body[0] == unix.AF_BRIDGE {
-		b.noteFDB(m)
-		return
+func (b *Backend) noteNeigh(m rtnl.Message) error {
+	h, _, err := m.Neigh()
+	if err != nil {
+		return err
 	}
-	n, ok := neighbourFromMessage(m, &b.links)
-	if !ok {
-		return
+	if h.Family == unix.AF_BRIDGE { // forwarding entries have the same type of message
+		return b.noteFDB(m)
 	}
+	n, ok, err := neighbourFromMessage(m, &b.links)
+	if !ok || err != nil {
+		return err
+	}
+	there := m.Type == unix.RTM_NEWNEIGH
 	if n.flags&unix.NTF_PROXY != 0 {
-		b.noteProxyNeigh(n, m.Type == unix.RTM_NEWNEIGH)
-		return
+		b.noteProxyNeigh(n, there)
+		return nil
 	}
-	if it, ok := b.neighItem(m); ok && m.Type == unix.RTM_NEWNEIGH {
+	if it, ok := b.neighItem(n); ok && there {
 		b.noteItem(it, true)
-		return
+		return nil
 	}
 	b.noteItem(object.Item{Value: object.Neigh{Dev: n.dev, Addr: n.addr}}, false)
+	return nil
 }

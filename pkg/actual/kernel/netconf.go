@@ -11,33 +11,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Messages and attributes of linux/netconf.h that the unix package lacks.
-const (
-	rtmDelNetconf = unix.RTM_NEWNETCONF + 1 // RTM_DELNETCONF
-	rtmGetNetconf = unix.RTM_GETNETCONF
-
-	netconfIndex = 1 // NETCONFA_IFINDEX
-	netconfAll   = ^uint32(0)
-	netconfNew   = ^uint32(1) // NETCONFA_IFINDEX_DEFAULT
-)
-
 // netconfNames are the files below net/ipv4/conf/DEV and net/ipv6/conf/DEV of
 // which rtnetlink tells as well, by attribute.
 var netconfNames = map[uint8]map[uint16]string{
-	unix.AF_INET:  {2: "forwarding", 3: "rp_filter", 5: "proxy_arp", 6: "ignore_routes_with_linkdown"},
-	unix.AF_INET6: {2: "forwarding", 5: "proxy_ndp", 6: "ignore_routes_with_linkdown"},
+	unix.AF_INET: {
+		rtnl.NETCONFA_FORWARDING:                  "forwarding",
+		rtnl.NETCONFA_RP_FILTER:                   "rp_filter",
+		rtnl.NETCONFA_PROXY_NEIGH:                 "proxy_arp",
+		rtnl.NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN: "ignore_routes_with_linkdown",
+	},
+	unix.AF_INET6: {
+		rtnl.NETCONFA_FORWARDING:                  "forwarding",
+		rtnl.NETCONFA_PROXY_NEIGH:                 "proxy_ndp",
+		rtnl.NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN: "ignore_routes_with_linkdown",
+	},
 }
 
 // netconfFamily is the family in whose dump a sysctl is; zero if in none.
 func netconfFamily(path string) uint8 {
-	words := strings.Split(path, "/")
-	if len(words) != 5 || words[0] != "net" || words[2] != "conf" {
-		return 0
-	}
-	family := map[string]uint8{"ipv4": unix.AF_INET, "ipv6": unix.AF_INET6}[words[1]]
-	for _, name := range netconfNames[family] {
-		if name == words[4] {
-			return family
+	for _, family := range families {
+		rest, ok := strings.CutPrefix(path, confRoot(family))
+		dev, setting, one := strings.Cut(rest, "/")
+		if !ok || !one || dev == "" {
+			continue
+		}
+		for _, name := range netconfNames[family] {
+			if name == setting {
+				return family
+			}
 		}
 	}
 	return 0
@@ -49,10 +50,9 @@ func netconfFamily(path string) uint8 {
 func (b *Backend) dumpSettings(ctx context.Context, family uint8) (map[string]string, error) {
 	all := map[string]string{}
 	err := b.conn.Dump(ctx, func(q *rtnl.Batch) {
-		q.Begin(rtmGetNetconf, 0, family, 0, 0, 0)
+		q.Begin(unix.RTM_GETNETCONF, 0, rtnl.NetconfMsg{Family: family})
 	}, func() { clear(all) }, func(m rtnl.Message) error {
-		b.settingsFromMessage(m, all)
-		return nil
+		return b.settingsFromMessage(m, all)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read network settings: %w", err)
@@ -61,41 +61,50 @@ func (b *Backend) dumpSettings(ctx context.Context, family uint8) (map[string]st
 }
 
 // settingsFromMessage adds the settings of one device, or of "all" or "default".
-func (b *Backend) settingsFromMessage(m rtnl.Message, to map[string]string) {
-	header, attrs, ok := m.Header(4)
-	if !ok || m.Type != unix.RTM_NEWNETCONF {
-		return
+func (b *Backend) settingsFromMessage(m rtnl.Message, to map[string]string) error {
+	if m.Type != unix.RTM_NEWNETCONF {
+		return nil
 	}
-	names := netconfNames[header[0]]
+	h, attrs, err := m.Netconf()
+	if err != nil {
+		return err
+	}
+	names := netconfNames[h.Family]
 	prefix := ""
 	for attrs.Next() {
-		if attrs.Type == netconfIndex {
-			prefix = b.confDirectory(header[0], attrs.Uint32())
+		if attrs.Type == rtnl.NETCONFA_IFINDEX {
+			prefix = b.confDirectory(h.Family, attrs.Uint32())
 			continue
 		}
 		if name := names[attrs.Type]; name != "" && prefix != "" {
 			to[prefix+name] = strconv.Itoa(int(int32(attrs.Uint32())))
 		}
 	}
+	return attrs.Err()
 }
 
 // confDirectory is where the settings of a device are; empty if it is unknown.
 func (b *Backend) confDirectory(family uint8, index uint32) string {
 	var dev string
 	switch index {
-	case netconfAll:
+	case rtnl.NETCONFA_IFINDEX_ALL:
 		dev = "all"
-	case netconfNew:
+	case rtnl.NETCONFA_IFINDEX_DEFAULT:
 		dev = "default"
 	default:
 		if dev, _ = b.links.name(index); dev == "" {
 			return ""
 		}
 	}
+	return confRoot(family) + dev + "/"
+}
+
+// confRoot is the directory that has one of settings for each device.
+func confRoot(family uint8) string {
 	if family == unix.AF_INET6 {
-		return "net/ipv6/conf/" + dev + "/"
+		return "net/ipv6/conf/"
 	}
-	return "net/ipv4/conf/" + dev + "/"
+	return "net/ipv4/conf/"
 }
 
 // settingsOf are the settings among some paths that rtnetlink tells of, if they are so

@@ -13,7 +13,7 @@ import (
 func proxyToRequest(q *rtnl.Batch, kind uint16, flags int, p object.ProxyNeigh, device uint32, protocol uint8) {
 	neighHeader(q, kind, flags, p.Addr, device, unix.NUD_NONE, unix.NTF_PROXY)
 	if kind == unix.RTM_NEWNEIGH {
-		q.Uint8(ndaProtocol, protocol)
+		q.Uint8(rtnl.NDA_PROTOCOL, protocol)
 	}
 }
 
@@ -44,13 +44,14 @@ func (b *Backend) encodeProxyNeigh(q *rtnl.Batch, c object.Change) error {
 // readProxies asks with NTF_PROXY: a plain dump of neighbours leaves them out.
 func (b *Backend) readProxies(ctx context.Context) error {
 	items, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
-		q.Begin(unix.RTM_GETNEIGH, 0, family, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.NTF_PROXY, 0)
-	}, func(m rtnl.Message) (object.Item, bool) {
-		n, ok := neighbourFromMessage(m, &b.links)
-		if !ok {
-			return object.Item{}, false
+		q.Begin(unix.RTM_GETNEIGH, 0, rtnl.NdMsg{Family: family, Flags: unix.NTF_PROXY})
+	}, func(m rtnl.Message) (object.Item, bool, error) {
+		n, ok, err := neighbourFromMessage(m, &b.links)
+		if !ok || err != nil {
+			return object.Item{}, false, err
 		}
-		return b.proxyItem(n)
+		it, ok := b.proxyItem(n)
+		return it, ok, nil
 	})
 	if err != nil {
 		return fmt.Errorf("read proxy neighbours: %w", err)

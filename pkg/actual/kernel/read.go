@@ -113,17 +113,18 @@ var families = [...]uint8{unix.AF_INET, unix.AF_INET6}
 
 // dumpItems reads all objects for which build writes a request in each family.
 func (b *Backend) dumpItems(ctx context.Context, build func(q *rtnl.Batch, family uint8),
-	row func(m rtnl.Message) (object.Item, bool),
+	row func(m rtnl.Message) (it object.Item, ok bool, err error),
 ) ([]object.Item, error) {
 	var all []object.Item
 	for _, family := range families {
 		done := len(all)
 		err := b.dump(ctx, family, func(q *rtnl.Batch) { build(q, family) }, func() { all = all[:done] },
 			func(m rtnl.Message) error {
-				if it, ok := row(m); ok {
+				it, ok, err := row(m)
+				if ok && err == nil {
 					all = append(all, it)
 				}
-				return nil
+				return err
 			})
 		if err != nil {
 			return nil, err

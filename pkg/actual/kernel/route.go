@@ -14,42 +14,36 @@ import (
 type route struct {
 	object.Route
 	protocol uint8
-	// odd is set when the entry is of a form that [object.Route] cannot
+	// inexpressible is set when the entry is of a form that [object.Route] cannot
 	// express. Dev then says which in a word that is no device name (it has a
 	// slash), so that it equals nothing wanted and shows what is in the way.
-	odd bool
+	inexpressible bool
 	// unresolved is set when the index of the device has no name yet.
 	unresolved bool
 }
 
-// rtaNHID is RTA_NH_ID: the next hop is an object of its own.
-const rtaNHID = 30
+// routeHeader is the header of a request about a route of this protocol. IPv6
+// knows no scopes.
+func routeHeader(r object.Route, protocol uint8) rtnl.RtMsg {
+	h := rtnl.RtMsg{
+		Family: rtnl.FamilyOf(r.Dst.Addr()), DstLen: uint8(r.Dst.Bits()),
+		Table: rtnl.ShortTable(r.Table), Protocol: protocol, Scope: unix.RT_SCOPE_UNIVERSE, Type: unix.RTN_UNICAST,
+	}
+	switch {
+	case r.Unreachable:
+		h.Type = unix.RTN_UNREACHABLE
+	case r.Via.IsValid():
+		h.Flags = unix.RTNH_F_ONLINK // the gateway need not be reachable first
+	case h.Family == unix.AF_INET && r.Hops.Empty():
+		h.Scope = unix.RT_SCOPE_LINK
+	}
+	return h
+}
 
-// routeToRequest writes r as a request about a route of this protocol, through
-// a device or several next hops.
-func routeToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Route, protocol uint8, device uint32, hops ...nexthop) {
-	family, scope, action := uint8(unix.AF_INET), uint8(unix.RT_SCOPE_UNIVERSE), uint8(unix.RTN_UNICAST)
-	if r.Unreachable {
-		action = unix.RTN_UNREACHABLE
-	}
-	if r.Dst.Addr().Is6() {
-		family = unix.AF_INET6
-	} else if r.Unreachable {
-		scope = unix.RT_SCOPE_UNIVERSE
-	} else if !r.Via.IsValid() && len(hops) == 0 {
-		scope = unix.RT_SCOPE_LINK
-	}
-	// The flags of struct rtmsg: the gateway need not be reachable first.
-	onlink := uint32(0)
-	if r.Via.IsValid() {
-		onlink = unix.RTNH_F_ONLINK
-	}
-	table := uint8(unix.RT_TABLE_UNSPEC)
-	if r.Table <= 0xff {
-		table = uint8(r.Table)
-	}
-	q.Begin(kind, flags, family, uint8(r.Dst.Bits()), 0, 0, table, protocol, scope, action)
-	q.Header32(onlink)
+// routeToRequest writes r with that header, through a device or several next
+// hops.
+func routeToRequest(q *rtnl.Batch, kind uint16, flags int, h rtnl.RtMsg, r object.Route, device uint32, hops []nexthop) {
+	q.Begin(kind, flags, h)
 	if r.Dst.Bits() > 0 {
 		q.Addr(unix.RTA_DST, r.Dst.Addr())
 	}
@@ -58,24 +52,24 @@ func routeToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Route, proto
 	if device != 0 {
 		q.Uint32(unix.RTA_OIF, device)
 	}
-	gatewayToRequest(q, r)
+	gatewayToRequest(q, h.Family, r.Via)
 	if len(hops) > 0 {
-		multipathToRequest(q, r.Dst.Addr().Is4(), hops)
+		multipathToRequest(q, h.Family, hops)
 	}
 	if r.Src.IsValid() {
 		q.Addr(unix.RTA_PREFSRC, r.Src)
 	}
 }
 
-func gatewayToRequest(q *rtnl.Batch, r object.Route) {
+// gatewayToRequest writes a gateway, if it is one: as RTA_VIA where it is of
+// another family than the route (RFC 8950).
+func gatewayToRequest(q *rtnl.Batch, family uint8, via netip.Addr) {
 	switch {
-	case !r.Via.IsValid():
-	case r.Via.Is4() == r.Dst.Addr().Is4():
-		q.Addr(unix.RTA_GATEWAY, r.Via)
+	case !via.IsValid():
+	case rtnl.FamilyOf(via) == family:
+		q.Addr(unix.RTA_GATEWAY, via)
 	default:
-		// struct rtvia: an IPv4 destination behind an IPv6 gateway (RFC 8950).
-		via := r.Via.As16()
-		q.Bytes(unix.RTA_VIA, append(rtnl.Native16(unix.AF_INET6), via[:]...)...)
+		q.Via(unix.RTA_VIA, via)
 	}
 }
 
@@ -83,62 +77,73 @@ func gatewayToRequest(q *rtnl.Batch, r object.Route) {
 // is not a forwarding entry: local, broadcast and multicast ones, cached
 // clones, those for one type of service, and the kernel's link-local ones, of
 // which every device has the same.
-func routeFromMessage(m rtnl.Message, names *links) (route, bool) {
-	h, attrs, ok := m.Header(unix.SizeofRtMsg)
-	if !ok || h[3] != 0 || rtnl.Uint32At(h, 8)&unix.RTM_F_CLONED != 0 {
-		return route{}, false
+func routeFromMessage(m rtnl.Message, names *links) (r route, ok bool, err error) {
+	h, attrs, err := m.Route()
+	if err != nil || h.TOS != 0 || h.Flags&unix.RTM_F_CLONED != 0 {
+		return route{}, false, err
 	}
-	switch h[7] {
+	switch h.Type {
 	case unix.RTN_LOCAL, unix.RTN_BROADCAST, unix.RTN_ANYCAST, unix.RTN_MULTICAST:
-		return route{}, false
+		return route{}, false, nil
+	case unix.RTN_UNICAST, unix.RTN_UNREACHABLE:
+	default:
+		r.mark("type/" + typeName(h.Type))
 	}
-	r := route{protocol: h[5], Route: object.Route{Table: uint32(h[4])}}
+	r.protocol, r.Table = h.Protocol, uint32(h.Table)
 	dst := netip.IPv4Unspecified()
-	if h[0] == unix.AF_INET6 {
+	if h.Family == unix.AF_INET6 {
 		dst = netip.IPv6Unspecified()
 	}
-	if h[7] != unix.RTN_UNICAST && h[7] != unix.RTN_UNREACHABLE {
-		r.mark("type/" + typeName(h[7]))
-	}
 	for attrs.Next() {
-		switch attrs.Type {
-		case unix.RTA_DST:
+		if attrs.Type == unix.RTA_DST {
 			dst = attrs.Addr()
-		case unix.RTA_TABLE:
-			r.Table = attrs.Uint32()
-		case unix.RTA_PRIORITY:
-			r.Metric = attrs.Uint32()
-		case unix.RTA_OIF:
-			r.device(attrs.Uint32(), names)
-		case unix.RTA_GATEWAY:
-			r.Via = attrs.Addr()
-		case unix.RTA_VIA:
-			r.Via, _ = netip.AddrFromSlice(attrs.Data[min(2, len(attrs.Data)):])
-		case unix.RTA_PREFSRC:
-			r.Src = attrs.Addr()
-		case unix.RTA_MULTIPATH:
-			r.multipath(attrs.Data, names)
-		case unix.RTA_ENCAP_TYPE:
-			r.mark("encap/" + strconv.Itoa(int(attrs.Uint16())))
-		case rtaNHID:
-			r.mark("nhid/" + strconv.Itoa(int(attrs.Uint32())))
-		case unix.RTA_SRC, unix.RTA_NEWDST:
-			r.mark("attribute/" + strconv.Itoa(int(attrs.Type)))
+			continue
 		}
+		r.attribute(&attrs, names)
 	}
-	r.Dst = netip.PrefixFrom(dst, int(h[1]))
-	if h[7] == unix.RTN_UNREACHABLE {
+	if err := attrs.Err(); err != nil {
+		return route{}, false, err
+	}
+	if r.Dst, err = rtnl.Prefix(dst, h.DstLen); err != nil {
+		return route{}, false, err
+	}
+	if h.Type == unix.RTN_UNREACHABLE {
 		// IPv6 shows lo as its device.
 		r.Route = object.Route{Table: r.Table, Dst: r.Dst, Metric: r.Metric, Unreachable: true}
-		r.odd, r.unresolved = false, false
+		r.inexpressible, r.unresolved = false, false
 	}
-	return r, !(r.protocol == unix.RTPROT_KERNEL && dst.IsLinkLocalUnicast())
+	return r, !(r.protocol == unix.RTPROT_KERNEL && dst.IsLinkLocalUnicast()), nil
 }
 
-func (r *route) mark(what string) { r.Dev, r.Hops, r.odd = what, object.Hops{}, true }
+func (r *route) attribute(a *rtnl.Attrs, names *links) {
+	switch a.Type {
+	case unix.RTA_TABLE:
+		r.Table = a.Uint32()
+	case unix.RTA_PRIORITY:
+		r.Metric = a.Uint32()
+	case unix.RTA_OIF:
+		r.device(a.Uint32(), names)
+	case unix.RTA_GATEWAY:
+		r.Via = a.Addr()
+	case unix.RTA_VIA:
+		r.Via = a.Via()
+	case unix.RTA_PREFSRC:
+		r.Src = a.Addr()
+	case unix.RTA_MULTIPATH:
+		r.multipath(a, names)
+	case unix.RTA_ENCAP_TYPE:
+		r.mark("encap/" + strconv.Itoa(int(a.Uint16())))
+	case rtnl.RTA_NH_ID:
+		r.mark("nhid/" + strconv.Itoa(int(a.Uint32())))
+	case unix.RTA_SRC, unix.RTA_NEWDST:
+		r.mark("attribute/" + strconv.Itoa(int(a.Type)))
+	}
+}
+
+func (r *route) mark(what string) { r.Dev, r.Hops, r.inexpressible = what, object.Hops{}, true }
 
 func (r *route) device(index uint32, names *links) {
-	if r.odd {
+	if r.inexpressible {
 		return
 	}
 	if r.Dev, r.unresolved = names.name(index); !r.unresolved {
@@ -188,7 +193,7 @@ func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 		}
 	}
 	b.mirror.onDevices(r)
-	routeToRequest(q, unix.RTM_NEWROUTE, flags, r, b.marks.RouteProtocol, device, hops...)
+	routeToRequest(q, unix.RTM_NEWROUTE, flags, routeHeader(r, b.marks.RouteProtocol), r, device, hops)
 	return nil
 }
 
@@ -203,10 +208,11 @@ func (b *Backend) deleteRoute(q *rtnl.Batch, r object.Route) error {
 		// Of a form that we do not write, but with our mark: by key alone.
 		r.Via, r.Src, device = netip.Addr{}, netip.Addr{}, 0
 	}
-	routeToRequest(q, unix.RTM_DELROUTE, 0, r, b.marks.RouteProtocol, device, hops...)
-	q.Patch(6, unix.RT_SCOPE_NOWHERE)
+	h := routeHeader(r, b.marks.RouteProtocol)
+	h.Scope = unix.RT_SCOPE_NOWHERE // of any scope
 	if device == 0 && len(hops) == 0 {
-		q.Patch(7, unix.RTN_UNSPEC)
+		h.Type = unix.RTN_UNSPEC // of any type
 	}
+	routeToRequest(q, unix.RTM_DELROUTE, 0, h, r, device, hops)
 	return nil
 }

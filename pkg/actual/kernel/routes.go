@@ -76,7 +76,7 @@ func (r *routeReader) read(ctx context.Context) error {
 // a protocol. An interrupted dump goes back to where it began.
 func (r *routeReader) dump(ctx context.Context, family uint8, table uint32, protocol uint8) error {
 	request := func(q *rtnl.Batch) {
-		q.Begin(unix.RTM_GETROUTE, 0, family, 0, 0, 0, 0, protocol, 0, 0, 0, 0, 0, 0)
+		q.Begin(unix.RTM_GETROUTE, 0, rtnl.RtMsg{Family: family, Protocol: protocol})
 		if table != 0 {
 			q.Uint32(unix.RTA_TABLE, table)
 		}
@@ -87,8 +87,10 @@ func (r *routeReader) dump(ctx context.Context, family uint8, table uint32, prot
 		if table == 0 && r.shown(m) {
 			return nil
 		}
-		row, ok := routeFromMessage(m, &r.b.links)
+		row, ok, err := routeFromMessage(m, &r.b.links)
 		switch {
+		case err != nil:
+			return err
 		case !ok || table == 0 && has(r.b.scope.tables, row.Table):
 		case r.known(row):
 			same++
@@ -111,8 +113,8 @@ func (r *routeReader) dump(ctx context.Context, family uint8, table uint32, prot
 // been read. Tables beyond 255 are named by an attribute and have number
 // RT_TABLE_COMPAT here, which is also a table.
 func (r *routeReader) shown(m rtnl.Message) bool {
-	h, _, ok := m.Header(unix.SizeofRtMsg)
-	return ok && h[4] != unix.RT_TABLE_COMPAT && has(r.b.scope.tables, uint32(h[4]))
+	h, _, err := m.Route()
+	return err == nil && h.Table != unix.RT_TABLE_COMPAT && has(r.b.scope.tables, uint32(h.Table))
 }
 
 // known reports whether the mirror has this very row.
@@ -153,11 +155,11 @@ func (r *routeReader) add(row route) {
 // one of our keys (appended ones, IPv6 entries that differ in the next hop);
 // where a notification does not say which of them is in force now, the routes
 // are read again.
-func (b *Backend) noteRoute(m rtnl.Message) {
-	row, ok := routeFromMessage(m, &b.links)
+func (b *Backend) noteRoute(m rtnl.Message) error {
+	row, ok, err := routeFromMessage(m, &b.links)
 	ours := ok && b.ourRoute(row)
-	if !ok || !ours && !has(b.scope.tables, row.Table) {
-		return
+	if !ok || err != nil || !ours && !has(b.scope.tables, row.Table) {
+		return err
 	}
 	k := row.Key()
 	have, there := b.mirror.set.Get(k)
@@ -185,4 +187,5 @@ func (b *Backend) noteRoute(m rtnl.Message) {
 		// A second one under the key, or the end of one that was never seen.
 		b.doubt(partRoutes, news)
 	}
+	return nil
 }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
@@ -19,21 +20,9 @@ type rule struct {
 	text string
 }
 
-// sizeofFibRuleHdr is that of struct fib_rule_hdr: family, dst_len, src_len,
-// tos, table, two reserved bytes, action, flags.
-const sizeofFibRuleHdr = 12
-
-// frActToTbl is FR_ACT_TO_TBL: look a table up.
-const frActToTbl = 1
-
 // ruleToRequest writes r with our protocol.
 func ruleToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Rule, protocol uint8) {
-	table := uint8(unix.RT_TABLE_UNSPEC)
-	if r.Table <= 0xff {
-		table = uint8(r.Table)
-	}
-	q.Begin(kind, flags, ruleFamily(r), 0, 0, 0, table, 0, 0, frActToTbl)
-	q.Header32(0)
+	q.Begin(kind, flags, rtnl.FibRuleHdr{Family: ruleFamily(r), Table: rtnl.ShortTable(r.Table), Action: unix.FR_ACT_TO_TBL})
 	q.Uint32(unix.FRA_TABLE, r.Table)
 	q.Uint32(unix.FRA_PRIORITY, r.Priority)
 	q.Uint8(unix.FRA_PROTOCOL, protocol)
@@ -46,13 +35,14 @@ func ruleFamily(r object.Rule) uint8 {
 	return unix.AF_INET
 }
 
-// ruleFromMessage is the inverse of ruleToRequest.
-func ruleFromMessage(m rtnl.Message) (rule, bool) {
-	h, attrs, ok := m.Header(sizeofFibRuleHdr)
-	if !ok || h[0] != unix.AF_INET && h[0] != unix.AF_INET6 {
-		return rule{}, false
+// ruleFromMessage is the inverse of ruleToRequest; false for families that we
+// make no rules for.
+func ruleFromMessage(m rtnl.Message) (r rule, ok bool, err error) {
+	h, attrs, err := m.Rule()
+	if err != nil || h.Family != unix.AF_INET && h.Family != unix.AF_INET6 {
+		return rule{}, false, err
 	}
-	r := rule{Rule: object.Rule{Table: uint32(h[4]), IPv6: h[0] == unix.AF_INET6}}
+	r.Rule = object.Rule{Table: uint32(h.Table), IPv6: h.Family == unix.AF_INET6}
 	w := newRuleWords(h)
 	for attrs.Next() {
 		switch attrs.Type {
@@ -68,7 +58,7 @@ func ruleFromMessage(m rtnl.Message) (rule, bool) {
 	}
 	r.plain = w.plain()
 	r.text = w.line(r.Rule)
-	return r, true
+	return r, true, errors.Join(attrs.Err(), w.err)
 }
 
 // encodeRule creates exclusively: the kernel would let the same rule stand
@@ -89,7 +79,7 @@ func (b *Backend) encodeRule(q *rtnl.Batch, c object.Change) error {
 
 func (b *Backend) readRules(ctx context.Context) error {
 	items, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
-		q.Begin(unix.RTM_GETRULE, 0, family, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+		q.Begin(unix.RTM_GETRULE, 0, rtnl.FibRuleHdr{Family: family})
 	}, b.ruleItem)
 	if err != nil {
 		return fmt.Errorf("read rules: %w", err)
@@ -99,29 +89,30 @@ func (b *Backend) readRules(ctx context.Context) error {
 }
 
 // ruleItem leaves out rules with selectors: they have other keys than ours.
-func (b *Backend) ruleItem(m rtnl.Message) (object.Item, bool) {
-	r, ok := ruleFromMessage(m)
-	if !ok || !r.plain {
-		return object.Item{}, false
+func (b *Backend) ruleItem(m rtnl.Message) (object.Item, bool, error) {
+	r, ok, err := ruleFromMessage(m)
+	if !ok || !r.plain || err != nil {
+		return object.Item{}, false, err
 	}
 	ours := r.protocol == b.marks.RuleProtocol
-	return object.Item{Value: r.Rule, Marked: ours}, ours || has(b.scope.tables, r.Table)
+	return object.Item{Value: r.Rule, Marked: ours}, ours || has(b.scope.tables, r.Table), nil
 }
 
 // noteRule has the rules read again, which are few: the kernel lets the same
 // rule stand once for each protocol, so an event about one of them does not
 // tell what there is now.
-func (b *Backend) noteRule(m rtnl.Message) {
-	it, ok := b.ruleItem(m)
-	if !ok {
-		return
+func (b *Backend) noteRule(m rtnl.Message) error {
+	it, ok, err := b.ruleItem(m)
+	if !ok || err != nil {
+		return err
 	}
 	k := it.Value.Key()
 	if m.Type == unix.RTM_NEWRULE && b.mirror.shows(k, it) {
-		return
+		return nil
 	}
 	have, _ := b.mirror.set.Get(k)
 	b.doubt(partRules, it.Marked || have.Marked || b.scope.wants(k))
+	return nil
 }
 
 // Shadows lists the rules of others that come before priority, those of the
@@ -138,13 +129,13 @@ func (b *Backend) Shadows(ctx context.Context, priority uint32) ([]string, error
 		if family == unix.AF_INET {
 			lines = nil
 		}
-		q.Begin(unix.RTM_GETRULE, 0, family, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-	}, func(m rtnl.Message) (object.Item, bool) {
-		r, ok := ruleFromMessage(m)
-		if ok && r.Priority < priority && r.protocol != b.marks.RuleProtocol && r.protocol != unix.RTPROT_KERNEL {
+		q.Begin(unix.RTM_GETRULE, 0, rtnl.FibRuleHdr{Family: family})
+	}, func(m rtnl.Message) (object.Item, bool, error) {
+		r, ok, err := ruleFromMessage(m)
+		if ok && err == nil && r.Priority < priority && r.protocol != b.marks.RuleProtocol && r.protocol != unix.RTPROT_KERNEL {
 			lines = append(lines, r.text)
 		}
-		return object.Item{}, false
+		return object.Item{}, false, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read rules: %w", err)

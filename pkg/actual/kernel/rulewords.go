@@ -13,27 +13,25 @@ import (
 
 // ruleWords collects what a rule selects and does, in the words of ip(8).
 type ruleWords struct {
-	header   []byte
+	header   rtnl.FibRuleHdr
 	from, to string
 	not      bool
 	words    []string // further selectors
 	action   string   // what is done instead of a look-up
 	tail     []string // what follows the action
+	err      error    // of a prefix that cannot be
 }
 
 // none is how the kernel writes that a number is not set.
-const none = 0xffffffff
+const none = ^uint32(0)
 
-// fibRuleInvert is FIB_RULE_INVERT.
-const fibRuleInvert = 2
-
-func newRuleWords(h []byte) *ruleWords {
-	w := &ruleWords{header: h, from: "all", not: rtnl.Uint32At(h, 8)&fibRuleInvert != 0}
-	if h[3] != 0 {
-		w.add("tos", fmt.Sprintf("%#x", h[3]))
+func newRuleWords(h rtnl.FibRuleHdr) *ruleWords {
+	w := &ruleWords{header: h, from: "all", not: h.Flags&unix.FIB_RULE_INVERT != 0}
+	if h.TOS != 0 {
+		w.add("tos", fmt.Sprintf("%#x", h.TOS))
 	}
-	switch h[7] {
-	case frActToTbl:
+	switch h.Action {
+	case unix.FR_ACT_TO_TBL:
 	case unix.FR_ACT_BLACKHOLE:
 		w.action = "blackhole"
 	case unix.FR_ACT_UNREACHABLE:
@@ -43,7 +41,7 @@ func newRuleWords(h []byte) *ruleWords {
 	case unix.FR_ACT_GOTO:
 		w.action = "goto"
 	default:
-		w.action = "action " + strconv.Itoa(int(h[7]))
+		w.action = "action " + strconv.Itoa(int(h.Action))
 	}
 	return w
 }
@@ -55,9 +53,9 @@ func (w *ruleWords) add(words ...string) { w.words = append(w.words, words...) }
 func (w *ruleWords) attribute(a *rtnl.Attrs) {
 	switch a.Type {
 	case unix.FRA_SRC:
-		w.from = selected(a.Addr(), w.header[2])
+		w.from = w.selected(a.Addr(), w.header.SrcLen)
 	case unix.FRA_DST:
-		w.to = selected(a.Addr(), w.header[1])
+		w.to = w.selected(a.Addr(), w.header.DstLen)
 	case unix.FRA_IIFNAME:
 		w.add("iif", a.Text())
 	case unix.FRA_OIFNAME:
@@ -138,11 +136,15 @@ func tableName(t uint32) string {
 }
 
 // selected prints a selector as ip(8) does: without the length of a host.
-func selected(a netip.Addr, bits uint8) string {
-	if int(bits) == a.BitLen() {
+func (w *ruleWords) selected(a netip.Addr, bits uint8) string {
+	p, err := rtnl.Prefix(a, bits)
+	if w.err == nil {
+		w.err = err
+	}
+	if p.IsSingleIP() {
 		return a.String()
 	}
-	return netip.PrefixFrom(a, int(bits)).String()
+	return p.String()
 }
 
 func transport(p uint8) string {
@@ -159,10 +161,7 @@ func transport(p uint8) string {
 }
 
 func ports(a *rtnl.Attrs) string {
-	if len(a.Data) < 4 {
-		return "?"
-	}
-	first, last := rtnl.Uint16At(a.Data, 0), rtnl.Uint16At(a.Data, 2)
+	first, last := a.PortRange()
 	if first == last {
 		return strconv.Itoa(int(first))
 	}
@@ -170,8 +169,6 @@ func ports(a *rtnl.Attrs) string {
 }
 
 func uids(a *rtnl.Attrs) string {
-	if len(a.Data) < 8 {
-		return "?"
-	}
-	return fmt.Sprintf("%d-%d", rtnl.Uint32At(a.Data, 0), rtnl.Uint32At(a.Data, 4))
+	first, last := a.UIDRange()
+	return fmt.Sprintf("%d-%d", first, last)
 }

@@ -130,7 +130,7 @@ func TestSettingsInBulk(t *testing.T) {
 	}
 	t.Cleanup(func() { watch.Close() })
 	heard := func() (n int) {
-		if lost, err := watch.Drain(func(rtnl.Message) { n++ }); lost || err != nil {
+		if lost, err := watch.Drain(func(rtnl.Message) error { n++; return nil }); lost || err != nil {
 			t.Fatal(lost, err)
 		}
 		return n

@@ -94,10 +94,7 @@ func tryLinksHere(ctx context.Context) (_ []Trial, err error) {
 // trialRequest asks for a device in the form in which those of drivers are asked
 // for. The numbers in it stand for any.
 func trialRequest(b *rtnl.Batch, index uint32, kind string, parent uint32) {
-	b.Begin(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 0, 0, 0, 0)
-	b.Header32(index)
-	b.Header32(0)
-	b.Header32(0)
+	b.Begin(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, rtnl.IfInfoMsg{Index: index})
 	b.Text(unix.IFLA_IFNAME, "try-"+kind)
 	if kind == object.LinkVLAN {
 		b.Uint32(unix.IFLA_LINK, parent)
@@ -110,7 +107,7 @@ func trialRequest(b *rtnl.Batch, index uint32, kind string, parent uint32) {
 		b.Uint32(unix.IFLA_VRF_TABLE, 1001)
 	case object.LinkVXLAN:
 		b.Uint32(unix.IFLA_VXLAN_ID, 1001)
-		b.Bytes(unix.IFLA_VXLAN_PORT, 4789>>8, 4789&0xff)
+		b.Uint16BE(unix.IFLA_VXLAN_PORT, 4789)
 		b.Uint8(unix.IFLA_VXLAN_LEARNING, 0)
 	case object.LinkVLAN:
 		b.Uint16(unix.IFLA_VLAN_ID, 101)

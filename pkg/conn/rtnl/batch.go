@@ -1,10 +1,9 @@
 package rtnl
 
 import (
-	"context"
-	"errors"
-	"fmt"
+	"encoding/binary"
 	"net/netip"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,26 +25,21 @@ func (b *Batch) Full() bool { return len(b.starts) >= maxBatch }
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() { b.buf, b.starts = b.buf[:0], b.starts[:0] }
 
-// Begin starts a request with the fixed header of its type.
-func (b *Batch) Begin(kind uint16, flags int, header ...byte) {
+// Begin starts a request of a type (RTM_*) with its fixed header. NLM_F_REQUEST
+// is added to the flags.
+func (b *Batch) Begin(kind uint16, flags int, h Header) {
 	b.starts = append(b.starts, len(b.buf))
-	b.buf = append(b.buf, 0, 0, 0, 0)
+	b.buf = order.AppendUint32(b.buf, 0) // the length, see seal
 	b.buf = order.AppendUint16(b.buf, kind)
 	b.buf = order.AppendUint16(b.buf, uint16(flags|unix.NLM_F_REQUEST))
-	b.buf = append(b.buf, 0, 0, 0, 0, 0, 0, 0, 0)
-	b.buf = append(b.buf, header...)
+	b.buf = order.AppendUint32(b.buf, 0) // the sequence number, see seal
+	b.buf = order.AppendUint32(b.buf, 0) // the port, which the kernel knows
+	b.buf = appendHeader(b.buf, h)
 }
 
-// Header32 adds a number to the fixed header of the request just begun.
-func (b *Batch) Header32(v uint32) { b.buf = order.AppendUint32(b.buf, v) }
-
-// Header16 adds a number to the fixed header of the request just begun.
-func (b *Batch) Header16(v uint16) { b.buf = order.AppendUint16(b.buf, v) }
-
-// Patch sets one byte of the fixed header of the last request.
-func (b *Batch) Patch(offset int, v uint8) {
-	b.buf[b.starts[len(b.starts)-1]+unix.SizeofNlMsghdr+offset] = v
-}
+// Header adds a header inside an attribute that holds a whole message, as
+// VETH_INFO_PEER does.
+func (b *Batch) Header(h Header) { b.buf = appendHeader(b.buf, h) }
 
 // Uint8 adds an attribute of one byte.
 func (b *Batch) Uint8(kind uint16, v uint8) {
@@ -73,15 +67,36 @@ func (b *Batch) Bytes(kind uint16, v ...byte) {
 	b.pad()
 }
 
+// Uint16BE adds an attribute of two bytes in network byte order.
+func (b *Batch) Uint16BE(kind, v uint16) {
+	b.head(kind, 2)
+	b.buf = binary.BigEndian.AppendUint16(b.buf, v)
+	b.buf = append(b.buf, 0, 0)
+}
+
 // Addr adds an address of 4 or 16 bytes.
 func (b *Batch) Addr(kind uint16, a netip.Addr) {
+	b.head(kind, a.BitLen()/8)
+	b.addr(a)
+}
+
+// Via adds an address as struct rtvia, which has its family with it.
+func (b *Batch) Via(kind uint16, a netip.Addr) {
+	b.head(kind, sizeofFamily+a.BitLen()/8)
+	b.buf = order.AppendUint16(b.buf, uint16(FamilyOf(a)))
+	b.addr(a)
+	b.pad()
+}
+
+// sizeofFamily is that of rtvia_family.
+const sizeofFamily = 2
+
+func (b *Batch) addr(a netip.Addr) {
 	if a.Is4() {
-		b.head(kind, 4)
 		v := a.As4()
 		b.buf = append(b.buf, v[:]...)
 		return
 	}
-	b.head(kind, 16)
 	v := a.As16()
 	b.buf = append(b.buf, v[:]...)
 }
@@ -93,19 +108,30 @@ func (b *Batch) Text(kind uint16, v string) {
 	b.pad()
 }
 
-// Raw adds bytes that are no attribute, such as the header of a message inside an
-// attribute.
-func (b *Batch) Raw(v ...byte) {
-	b.buf = append(b.buf, v...)
-	b.pad()
+// Nest begins an attribute that holds others; what it returns ends it.
+func (b *Batch) Nest(kind uint16) (end func()) { return b.Group(kind | unix.NLA_F_NESTED) }
+
+// Group begins an attribute whose inside is no plain row of attributes, as that
+// of RTA_MULTIPATH is not; what it returns ends it.
+func (b *Batch) Group(kind uint16) (end func()) {
+	at := len(b.buf)
+	b.head(kind, 0)
+	return func() { b.length(at) }
 }
 
-// Nest begins an attribute that holds others; what it returns ends it.
-func (b *Batch) Nest(kind uint16) (end func()) {
+// Nexthop begins one of the next hops in RTA_MULTIPATH; its attributes follow,
+// and what it returns ends it.
+func (b *Batch) Nexthop(h RtNexthop) (end func()) {
 	at := len(b.buf)
-	b.head(kind|unix.NLA_F_NESTED, 0)
-	return func() { order.PutUint16(b.buf[at:], uint16(len(b.buf)-at)) }
+	b.buf = order.AppendUint16(b.buf, 0) // the length
+	b.buf = append(b.buf, h.Flags, h.Weight)
+	b.buf = order.AppendUint32(b.buf, h.Index)
+	return func() { b.length(at) }
 }
+
+// length writes how much has been added since at into the two bytes there, with
+// which struct rtattr and struct rtnexthop begin.
+func (b *Batch) length(at int) { order.PutUint16(b.buf[at:], uint16(len(b.buf)-at)) }
 
 func (b *Batch) head(kind uint16, size int) {
 	b.buf = order.AppendUint16(b.buf, uint16(size+unix.SizeofRtAttr))
@@ -120,114 +146,28 @@ func (b *Batch) pad() {
 
 // Encode returns the batch as it is sent, with sequence numbers from first on.
 func (b *Batch) Encode(first uint32) []byte {
-	b.seal(first)
+	b.seal(first, unix.NLM_F_ACK)
 	return b.buf
 }
 
-// seal fills in lengths and sequence numbers, which start at first, and asks
-// for one answer: after the last request.
-func (b *Batch) seal(first uint32) {
-	for i, start := range b.starts {
-		end := len(b.buf)
-		if i+1 < len(b.starts) {
-			end = b.starts[i+1]
+// Where the fields of struct nlmsghdr are that are filled in last.
+const (
+	lengthAt = unsafe.Offsetof(unix.NlMsghdr{}.Len)
+	flagsAt  = unsafe.Offsetof(unix.NlMsghdr{}.Flags)
+	numberAt = unsafe.Offsetof(unix.NlMsghdr{}.Seq)
+)
+
+// seal fills in lengths and sequence numbers, which start at first, and adds
+// flags to the last request: NLM_F_ACK there asks for one answer to all.
+func (b *Batch) seal(first uint32, flags uint16) {
+	end := len(b.buf)
+	for i := len(b.starts) - 1; i >= 0; i-- {
+		request := b.buf[b.starts[i]:end]
+		order.PutUint32(request[lengthAt:], uint32(len(request)))
+		order.PutUint32(request[numberAt:], first+uint32(i))
+		if end == len(b.buf) {
+			order.PutUint16(request[flagsAt:], order.Uint16(request[flagsAt:])|flags)
 		}
-		order.PutUint32(b.buf[start:], uint32(end-start))
-		order.PutUint32(b.buf[start+8:], first+uint32(i))
+		end = b.starts[i]
 	}
-	last := b.buf[b.starts[len(b.starts)-1]+6:]
-	order.PutUint16(last, order.Uint16(last)|unix.NLM_F_ACK)
-}
-
-// Error is what the kernel answered to one request: an errno and, where it has
-// any, its own words.
-type Error struct {
-	Errno unix.Errno
-	Words string
-}
-
-// Error prints the kernel's words with the errno's.
-func (e *Error) Error() string {
-	if e.Words == "" {
-		return e.Errno.Error()
-	}
-	return fmt.Sprintf("%s (%s)", e.Errno, e.Words)
-}
-
-// Unwrap returns the errno.
-func (e *Error) Unwrap() error { return e.Errno }
-
-// Execute sends the batch and calls failed for every request that the kernel
-// refused, by its position. The kernel goes on after a refused request: all
-// others have been done. An error of Execute itself means that nothing is
-// known about any of them.
-func (c *Conn) Execute(ctx context.Context, b *Batch, failed func(i int, err *Error)) error {
-	return c.Ask(ctx, b, func(int, Message) {}, failed)
-}
-
-// Ask is Execute for requests that are questions: answer is called for what the
-// kernel replies to each, by its position.
-func (c *Conn) Ask(ctx context.Context, b *Batch, answer func(i int, m Message), failed func(i int, err *Error)) error {
-	if b.Len() == 0 {
-		return nil
-	}
-	if err := expired(ctx); err != nil {
-		return err
-	}
-	first := c.seq + 1
-	c.seq += uint32(b.Len())
-	b.seal(first)
-	if err := c.send(b.buf); err != nil {
-		return err
-	}
-	return c.answers(first, uint32(b.Len()), answer, failed)
-}
-
-// answers reads until the last of n requests has been answered. Whatever bears
-// another number is the rest of an earlier, abandoned exchange.
-func (c *Conn) answers(first, n uint32, answer func(i int, m Message), failed func(i int, err *Error)) error {
-	for {
-		done, err := c.receive(func(m Message) (bool, error) {
-			i := m.seq - first
-			if i >= n {
-				return false, nil
-			}
-			if m.Type != unix.NLMSG_ERROR {
-				answer(int(i), m)
-				return false, nil
-			}
-			err, parseErr := m.answer()
-			if parseErr != nil {
-				return false, parseErr
-			}
-			if err != nil {
-				failed(int(i), err)
-			}
-			return i == n-1, nil
-		})
-		if done || err != nil {
-			return err
-		}
-	}
-}
-
-// answer reads NLMSG_ERROR; a nil *Error is an acknowledgement.
-func (m Message) answer() (*Error, error) {
-	if len(m.Body) < 4 {
-		return nil, errors.New("netlink error message is too short")
-	}
-	code := -int32(order.Uint32(m.Body))
-	if code == 0 {
-		return nil, nil
-	}
-	e := &Error{Errno: unix.Errno(code)}
-	// Behind the errno stands the header of the request, capped to that.
-	if m.Flags&unix.NLM_F_ACK_TLVS != 0 && len(m.Body) >= unix.SizeofNlMsgerr {
-		for a := AttrsOf(m.Body[unix.SizeofNlMsgerr:]); a.Next(); {
-			if a.Type == unix.NLMSGERR_ATTR_MSG {
-				e.Words = a.Text()
-			}
-		}
-	}
-	return e, nil
 }

@@ -19,8 +19,9 @@ const attempts = 20
 // Dump asks for all objects that match a request and calls row for each. The
 // request is written by build, as one Begin with attributes. Before every
 // attempt reset is called, because what an interrupted dump has shown must be
-// forgotten. When row returns an error the dump is abandoned and the connection
-// is fit only to be closed.
+// forgotten. A row that is malformed fails the dump after its end; when row
+// returns any other error the dump is abandoned and the connection is fit only to
+// be closed.
 func (c *Conn) Dump(ctx context.Context, build func(*Batch), reset func(), row func(Message) error) error {
 	for range attempts {
 		if err := expired(ctx); err != nil {
@@ -39,19 +40,19 @@ func (c *Conn) dumpOnce(ctx context.Context, build func(*Batch), row func(Messag
 	var b Batch
 	build(&b)
 	c.seq++
-	b.seal(c.seq)
-	flags := b.buf[6:]
-	order.PutUint16(flags, order.Uint16(flags)&^unix.NLM_F_ACK|unix.NLM_F_DUMP)
+	b.seal(c.seq, unix.NLM_F_DUMP)
 	if err := c.send(b.buf); err != nil {
 		return err
 	}
 	return c.rows(ctx, row)
 }
 
-// rows reads the answer to its end even when it was interrupted or the context
-// has ended in between: only then can the connection be used again.
+// rows reads the answer to its end even when it was interrupted, a row cannot be
+// read or the context has ended in between: only then can the connection be used
+// again.
 func (c *Conn) rows(ctx context.Context, row func(Message) error) error {
 	var interrupted bool
+	var malformed error
 	for {
 		expired := expired(ctx)
 		done, err := c.receive(func(m Message) (bool, error) {
@@ -65,39 +66,44 @@ func (c *Conn) rows(ctx context.Context, row func(Message) error) error {
 			case unix.NLMSG_NOOP:
 				return false, nil
 			}
-			if expired != nil {
+			if expired != nil || malformed != nil {
 				return false, nil
 			}
-			return false, row(m)
+			err := row(m)
+			if errors.Is(err, ErrMalformed) {
+				malformed = err
+				return false, nil
+			}
+			return false, err
 		})
 		switch {
 		case err != nil:
 			return err
-		case done && expired != nil:
+		case !done:
+		case expired != nil:
 			return expired
-		case done && interrupted:
+		case interrupted:
 			return errInterrupted
-		case done:
-			return nil
+		default:
+			return malformed
 		}
 	}
 }
 
-// end reads the errno at the end of a dump. EINTR there is how some kinds
-// report a change in between.
+// end reads the errno at the end of a dump, which some kinds leave out. EINTR
+// there is how others report a change in between.
 func (m Message) end() error {
-	if len(m.Body) < 4 {
+	if m.Type == unix.NLMSG_DONE && len(m.Body) == 0 {
 		return nil
 	}
-	answer, err := m.answer()
-	if err != nil {
+	refusal, err := m.Refusal()
+	switch {
+	case err != nil:
 		return err
-	}
-	if answer == nil {
+	case refusal == nil:
 		return nil
-	}
-	if answer.Errno == unix.EINTR {
+	case refusal.Errno == unix.EINTR:
 		return errInterrupted
 	}
-	return answer
+	return refusal
 }

@@ -3,6 +3,8 @@ package rtnl
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,14 +29,21 @@ type Filter struct {
 // tables every route is reported.
 const maxTables = 100
 
-// Offsets into a message: struct nlmsghdr, then the fixed header of the type.
+// Where in a message the filter looks: in struct nlmsghdr, and in the header of
+// the type, which begins with the family whatever the type.
 const (
-	offType     = 4
-	offPort     = 12
-	offFamily   = unix.SizeofNlMsghdr
-	offTable    = unix.SizeofNlMsghdr + 4
-	offProtocol = unix.SizeofNlMsghdr + 5
-	offEntry    = unix.SizeofNlMsghdr + 10 // ndm_flags
+	offType     = uint32(unsafe.Offsetof(unix.NlMsghdr{}.Type))
+	offPort     = uint32(unsafe.Offsetof(unix.NlMsghdr{}.Pid))
+	offFamily   = uint32(unix.SizeofNlMsghdr + unsafe.Offsetof(unix.RtMsg{}.Family))
+	offTable    = uint32(unix.SizeofNlMsghdr + unsafe.Offsetof(unix.RtMsg{}.Table))
+	offProtocol = uint32(unix.SizeofNlMsghdr + unsafe.Offsetof(unix.RtMsg{}.Protocol))
+	offEntry    = uint32(unix.SizeofNlMsghdr + unsafe.Offsetof(unix.NdMsg{}.Flags))
+)
+
+// What a filter returns: how many bytes of the message to keep.
+const (
+	keepAll = ^uint32(0)
+	discard = 0
 )
 
 // Restrict installs a filter in place of the one before.
@@ -62,7 +71,7 @@ func (w *Watch) Restrict(f Filter) error {
 //	route of another protocol in another table:    drop
 //	everything else:                               accept
 func (f Filter) program() []unix.SockFilter {
-	accept, drop := ret(0xffffffff), ret(0)
+	accept, drop := ret(keepAll), ret(discard)
 	p := []unix.SockFilter{load(unix.BPF_B, offFamily), jump(unix.AF_BRIDGE, 0, 1), drop}
 	if f.Forwarding {
 		p = []unix.SockFilter{
@@ -96,7 +105,7 @@ func (f Filter) program() []unix.SockFilter {
 		load(unix.BPF_B, offProtocol), jump(uint32(f.Protocol), 0, 1), accept,
 		load(unix.BPF_B, offTable))
 	for _, table := range f.Tables {
-		if table > 0xff {
+		if table > math.MaxUint8 {
 			table = unix.RT_TABLE_COMPAT // the number itself is an attribute then
 		}
 		p = append(p, jump(table, 0, 1), accept)

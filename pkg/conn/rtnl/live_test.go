@@ -51,20 +51,18 @@ func TestFilter(t *testing.T) {
 	}
 	route := func(protocol uint8, table uint32) func(q *Batch) {
 		return func(q *Batch) {
-			short := uint8(0)
-			if table < 256 {
-				short = uint8(table)
-			}
-			q.Begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE, unix.AF_INET, 32, 0, 0, short, protocol, 0, unix.RTN_UNREACHABLE, 0, 0, 0, 0)
+			q.Begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE, RtMsg{
+				Family: unix.AF_INET, DstLen: 32, Table: ShortTable(table), Protocol: protocol, Type: unix.RTN_UNREACHABLE,
+			})
 			q.Addr(unix.RTA_DST, netip.AddrFrom4([4]byte{10, 0, byte(protocol), byte(table)}))
 			q.Uint32(unix.RTA_TABLE, table)
 		}
 	}
 	rule := func(q *Batch) {
-		q.Begin(unix.RTM_NEWRULE, unix.NLM_F_CREATE, unix.AF_INET, 0, 0, 0, 201, 0, 0, 1, 0, 0, 0, 0)
+		q.Begin(unix.RTM_NEWRULE, unix.NLM_F_CREATE, FibRuleHdr{Family: unix.AF_INET, Table: 201, Action: unix.FR_ACT_TO_TBL})
 	}
 	up := func(q *Batch) {
-		q.Begin(unix.RTM_NEWLINK, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)
+		q.Begin(unix.RTM_NEWLINK, 0, IfInfoMsg{Index: 1, Flags: unix.IFF_UP, Change: unix.IFF_UP})
 	}
 	tests := []struct {
 		name  string
@@ -88,7 +86,7 @@ func TestFilter(t *testing.T) {
 			t.Fatal(err)
 		}
 		heard := 0
-		if _, err := w.Drain(func(Message) { heard++ }); err != nil {
+		if _, err := w.Drain(func(Message) error { heard++; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if (heard > 0) != tt.want {
@@ -105,7 +103,9 @@ func TestKernelWords(t *testing.T) {
 	}
 	defer c.Close()
 	var q Batch
-	q.Begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE, unix.AF_INET, 99, 0, 0, 201, 98, 0, unix.RTN_UNICAST, 0, 0, 0, 0)
+	q.Begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE, RtMsg{
+		Family: unix.AF_INET, DstLen: 99, Table: 201, Protocol: 98, Type: unix.RTN_UNICAST,
+	})
 	var got string
 	if err := c.Execute(t.Context(), &q, func(_ int, err *Error) { got = err.Error() }); err != nil {
 		t.Fatal(err)

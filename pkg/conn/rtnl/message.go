@@ -2,8 +2,8 @@ package rtnl
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"net/netip"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,117 +11,99 @@ import (
 // order is the byte order of netlink: the machine's own.
 var order = binary.NativeEndian
 
-// Message is one netlink message as received. Body begins with the fixed
-// header of its type and is valid only until the visit ends.
+// ErrMalformed is wrapped by every error about bytes that are no message: they
+// end too early, or a length in them cannot be.
+var ErrMalformed = errors.New("malformed rtnetlink message")
+
+// Message is one netlink message as received.
 type Message struct {
-	Type  uint16
-	Flags uint16
-	seq   uint32
-	Port  uint32
-	Body  []byte
+	Type  uint16 // RTM_*
+	Flags uint16 // NLM_F_*
+	// Port names the socket whose request caused the message; 0 for the kernel.
+	Port uint32
+	// Body is what follows struct nlmsghdr, valid only until the visit ends. The
+	// method for the type ([Message.Link], [Message.Route]) reads it.
+	Body []byte
+	seq  uint32
 }
 
-func parseMessage(b []byte) (Message, []byte, error) {
-	if len(b) < unix.SizeofNlMsghdr {
-		return Message{}, nil, fmt.Errorf("netlink message of %d bytes is too short", len(b))
+// parseMessage reads struct nlmsghdr and returns what follows the message.
+func parseMessage(b []byte) (m Message, rest []byte, err error) {
+	f := fields{rest: b}
+	size := f.uint32()
+	m.Type, m.Flags, m.seq, m.Port = f.uint16(), f.uint16(), f.uint32(), f.uint32()
+	if err := f.check("nlmsghdr"); err != nil {
+		return Message{}, nil, err
 	}
-	size := int(order.Uint32(b))
-	if size < unix.SizeofNlMsghdr || size > len(b) {
-		return Message{}, nil, fmt.Errorf("netlink message claims %d of %d bytes", size, len(b))
+	if size < unix.SizeofNlMsghdr || uint64(size) > uint64(len(b)) {
+		return Message{}, nil, fmt.Errorf("%w: it claims %d of %d bytes", ErrMalformed, size, len(b))
 	}
-	m := Message{
-		Type:  order.Uint16(b[4:]),
-		Flags: order.Uint16(b[6:]),
-		seq:   order.Uint32(b[8:]),
-		Port:  order.Uint32(b[12:]),
-		Body:  b[unix.SizeofNlMsghdr:size],
-	}
-	return m, b[min(align(size), len(b)):], nil
+	m.Body = b[unix.SizeofNlMsghdr:size]
+	return m, b[min(align(int(size)), len(b)):], nil
 }
 
+// EachMessage visits the messages of a datagram and returns the first error. A
+// message of a length that cannot be is the last one.
+func EachMessage(datagram []byte, visit func(Message) error) error {
+	var first error
+	for len(datagram) > 0 {
+		m, rest, err := parseMessage(datagram)
+		if err != nil {
+			return errors.Join(first, err)
+		}
+		if err := visit(m); err != nil && first == nil {
+			first = err
+		}
+		datagram = rest
+	}
+	return first
+}
+
+// align rounds up to where the next message or attribute begins.
 func align(n int) int { return (n + unix.NLMSG_ALIGNTO - 1) &^ (unix.NLMSG_ALIGNTO - 1) }
 
-// Header returns the fixed header of the message, which has size bytes, and
-// the attributes behind it; false for a message that is too short.
-func (m Message) Header(size int) ([]byte, Attrs, bool) {
-	if len(m.Body) < size {
-		return nil, Attrs{}, false
+// Error is what the kernel answered to one request: an errno and, where it has
+// any, its own words (extended acknowledgements).
+type Error struct {
+	Errno unix.Errno
+	// Text is NLMSGERR_ATTR_MSG.
+	Text string
+}
+
+// Error prints the kernel's words with the errno's.
+func (e *Error) Error() string {
+	if e.Text == "" {
+		return e.Errno.Error()
 	}
-	return m.Body[:size], AttrsOf(m.Body[size:]), true
+	return fmt.Sprintf("%s (%s)", e.Errno, e.Text)
 }
 
-// Attrs walks over attributes: for a := AttrsOf(b); a.Next(); { a.Type, a.Data }.
-type Attrs struct {
-	Type uint16
-	Data []byte
-	rest []byte
-}
+// Unwrap returns the errno.
+func (e *Error) Unwrap() error { return e.Errno }
 
-// AttrsOf starts a walk, also over the inside of a nested attribute.
-func AttrsOf(b []byte) Attrs { return Attrs{rest: b} }
-
-// Next steps to the next attribute and reports whether there is one. A
-// malformed tail ends the walk.
-func (a *Attrs) Next() bool {
-	if len(a.rest) < unix.SizeofRtAttr {
-		return false
+// Refusal reads struct nlmsgerr of NLMSG_ERROR, or the errno of NLMSG_DONE; nil
+// is an acknowledgement.
+func (m Message) Refusal() (*Error, error) {
+	f := fields{rest: m.Body}
+	code := -int32(f.uint32())
+	if err := f.check("nlmsgerr"); err != nil {
+		return nil, err
 	}
-	size := int(order.Uint16(a.rest))
-	if size < unix.SizeofRtAttr || size > len(a.rest) {
-		return false
+	if code == 0 {
+		return nil, nil
 	}
-	// The two highest bits are flags: nested and network byte order.
-	a.Type = order.Uint16(a.rest[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-	a.Data = a.rest[unix.SizeofRtAttr:size]
-	a.rest = a.rest[min(align(size), len(a.rest)):]
-	return true
-}
-
-// Uint8 is the attribute's value as a number; 0 when it is too short.
-func (a *Attrs) Uint8() uint8 {
-	if len(a.Data) < 1 {
-		return 0
+	e := &Error{Errno: unix.Errno(code)}
+	if m.Flags&unix.NLM_F_ACK_TLVS == 0 {
+		return e, nil
 	}
-	return a.Data[0]
-}
-
-// Uint16 is the attribute's value as a number; 0 when it is too short.
-func (a *Attrs) Uint16() uint16 {
-	if len(a.Data) < 2 {
-		return 0
+	// Behind the errno stands the header of the request alone, because we ask for
+	// capped acknowledgements.
+	f.skip(unix.SizeofNlMsghdr)
+	attrs := AttrsOf(f.rest)
+	for attrs.Next() {
+		if attrs.Type == unix.NLMSGERR_ATTR_MSG {
+			e.Text = attrs.Text()
+		}
 	}
-	return order.Uint16(a.Data)
+	return e, nil // the words are a help: the errno counts without them
 }
-
-// Uint32 is the attribute's value as a number; 0 when it is too short.
-func (a *Attrs) Uint32() uint32 {
-	if len(a.Data) < 4 {
-		return 0
-	}
-	return order.Uint32(a.Data)
-}
-
-// Text is the attribute's value as a string without its terminating zero.
-func (a *Attrs) Text() string {
-	b := a.Data
-	if len(b) > 0 && b[len(b)-1] == 0 {
-		b = b[:len(b)-1]
-	}
-	return string(b)
-}
-
-// Addr is the attribute's value as an address; invalid when it has neither 4
-// nor 16 bytes.
-func (a *Attrs) Addr() netip.Addr {
-	addr, _ := netip.AddrFromSlice(a.Data)
-	return addr
-}
-
-// Uint32At reads a number of a fixed header.
-func Uint32At(b []byte, offset int) uint32 { return order.Uint32(b[offset:]) }
-
-// Uint16At reads a number of a fixed header.
-func Uint16At(b []byte, offset int) uint16 { return order.Uint16(b[offset:]) }
-
-// Native16 is a number in the machine's byte order.
-func Native16(v uint16) []byte { return order.AppendUint16(nil, v) }

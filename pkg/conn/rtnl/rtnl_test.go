@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/netip"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -63,7 +62,7 @@ func TestDumpRetries(t *testing.T) {
 		join(message(40, unix.NLM_F_MULTI, 4, 5), message(40, unix.NLM_F_MULTI, 4, 6), message(unix.NLMSG_DONE, 0, 4, 0, 0, 0, 0)),
 	)
 	var rows []byte
-	err := c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0) }, func() { rows = nil },
+	err := c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() { rows = nil },
 		func(m Message) error { rows = append(rows, m.Body[0]); return nil })
 	if err != nil || !bytes.Equal(rows, []byte{5, 6}) {
 		t.Errorf("got %v, %v; want the rows of the fourth attempt", rows, err)
@@ -77,7 +76,7 @@ func TestDumpGivesUp(t *testing.T) {
 	for i := range uint32(attempts) {
 		answer(t, kernel, message(unix.NLMSG_DONE, unix.NLM_F_DUMP_INTR, i+1, 0, 0, 0, 0))
 	}
-	err := c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0) }, func() {}, func(Message) error { return nil })
+	err := c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() {}, func(Message) error { return nil })
 	if !errors.Is(err, errInterrupted) {
 		t.Errorf("got %v", err)
 	}
@@ -89,7 +88,7 @@ func TestDumpCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	answer(t, kernel, message(40, 0, 1, 1), message(40, 0, 1, 2), message(unix.NLMSG_DONE, 0, 1, 0, 0, 0, 0))
 	rows := 0
-	err := c.Dump(ctx, func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0) }, func() {}, func(Message) error { rows++; cancel(); return nil })
+	err := c.Dump(ctx, func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() {}, func(Message) error { rows++; cancel(); return nil })
 	if !errors.Is(err, context.Canceled) || rows != 1 {
 		t.Errorf("got %d rows, %v", rows, err)
 	}
@@ -109,7 +108,7 @@ func TestExecuteMatchesErrors(t *testing.T) {
 	answer(t, kernel, refused(99, unix.EPERM), join(refused(2, unix.EEXIST), refused(3, unix.ESRCH)), refused(5, 0))
 	var q Batch
 	for range 5 {
-		q.Begin(unix.RTM_NEWROUTE, 0, 1, 2, 3, 4)
+		q.Begin(unix.RTM_NEWROUTE, 0, RtMsg{})
 	}
 	got := map[int]unix.Errno{}
 	if err := c.Execute(t.Context(), &q, func(i int, err *Error) { got[i] = err.Errno }); err != nil {
@@ -120,64 +119,32 @@ func TestExecuteMatchesErrors(t *testing.T) {
 	}
 }
 
-// TestEncode: one of each attribute, read back.
-func TestEncode(t *testing.T) {
-	var q Batch
-	q.Begin(1, 0, 9, 8, 7, 6)
-	q.Uint8(1, 0x11)
-	q.Uint16(2, 0x2222)
-	q.Uint32(3, 0x33333333)
-	q.Bytes(4, []byte("four\x00")...)
-	q.Addr(5, netip.MustParseAddr("192.0.2.5"))
-	q.Addr(6, netip.MustParseAddr("2001:db8::6"))
-	q.Bytes(7, 7, 0, 1, 0, 1, 2, 3, 0) // holds an attribute of three bytes
-	m, rest, err := parseMessage(q.Encode(1))
-	if err != nil || len(rest) != 0 {
-		t.Fatalf("%v, %d bytes left", err, len(rest))
-	}
-	_, a, _ := m.Header(4)
-	var got []any
-	for a.Next() {
-		switch a.Type {
-		case 1:
-			got = append(got, a.Uint8() == 0x11)
-		case 2:
-			got = append(got, a.Uint16() == 0x2222)
-		case 3:
-			got = append(got, a.Uint32() == 0x33333333)
-		case 4:
-			got = append(got, a.Text() == "four")
-		case 5, 6:
-			got = append(got, a.Addr() == netip.MustParseAddr([]string{"192.0.2.5", "2001:db8::6"}[a.Type-5]))
-		case 7:
-			inside := AttrsOf(a.Data)
-			got = append(got, inside.Next() && len(inside.Data) == 3 && !inside.Next())
-		}
-	}
-	if len(got) != 7 {
-		t.Errorf("got %v", got)
-	}
-	for i, ok := range got {
-		if ok != true {
-			t.Errorf("attribute %d is wrong", i+1)
-		}
-	}
-}
-
-// FuzzParse: whatever comes, nothing panics and every walk ends.
-func FuzzParse(f *testing.F) {
-	f.Add(message(24, 0, 1, 2, 32, 0, 0, 201, 98, 0, 1, 0, 0, 0, 0, 8, 0, 1, 0, 10, 0, 0, 1))
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		for len(b) > 0 {
-			m, rest, err := parseMessage(b)
-			if err != nil {
-				return
+// TestDumpMalformed: a row that cannot be read fails the dump, the rest of which
+// is read all the same, so that the socket can be used again.
+func TestDumpMalformed(t *testing.T) {
+	c, kernel := scripted(t)
+	answer(t, kernel,
+		message(unix.RTM_NEWROUTE, 0, 1, 1, 2, 3), message(unix.RTM_NEWROUTE, 0, 1, make([]byte, unix.SizeofRtMsg)...),
+		message(unix.NLMSG_DONE, 0, 1, 0, 0, 0, 0),
+		message(unix.RTM_NEWROUTE, 0, 2, make([]byte, unix.SizeofRtMsg)...), message(unix.NLMSG_DONE, 0, 2),
+		message(unix.NLMSG_ERROR, 0, 3))
+	rows := 0
+	dump := func() error {
+		return c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() { rows = 0 }, func(m Message) error {
+			_, _, err := m.Route()
+			if err == nil {
+				rows++
 			}
-			_, a, _ := m.Header(12)
-			for a.Next() {
-				_, _, _, _, _ = a.Uint8(), a.Uint16(), a.Uint32(), a.Text(), a.Addr()
-			}
-			b = rest
-		}
-	})
+			return err
+		})
+	}
+	if err := dump(); !errors.Is(err, ErrMalformed) || rows != 0 {
+		t.Errorf("got %d rows, %v", rows, err)
+	}
+	if err := dump(); err != nil || rows != 1 {
+		t.Errorf("the next dump: %d rows, %v", rows, err)
+	}
+	if err := dump(); !errors.Is(err, ErrMalformed) {
+		t.Errorf("an error without a number: %v", err)
+	}
 }

@@ -60,18 +60,21 @@ func (w *Watch) Wait() error {
 }
 
 // Drain takes everything that is queued, without waiting. Lost reports that
-// the queue had run over: what was missed must be read again.
-func (w *Watch) Drain(visit func(Message)) (lost bool, err error) {
+// the queue had run over: what was missed must be read again. So must be what
+// visit could not read: its errors do not keep the other messages back and are
+// returned in the end.
+func (w *Watch) Drain(visit func(Message) error) (lost bool, err error) {
 	controlErr := w.raw.Control(func(fd uintptr) { lost, err = w.drain(int(fd), visit) })
 	return lost, errors.Join(controlErr, err)
 }
 
-func (w *Watch) drain(fd int, visit func(Message)) (lost bool, err error) {
+func (w *Watch) drain(fd int, visit func(Message) error) (lost bool, err error) {
+	var unread error // the first one: a thousand would say no more
 	for {
 		n, err := unix.Read(fd, w.buf)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
-			return lost, nil
+			return lost, unread
 		case errors.Is(err, unix.ENOBUFS):
 			// Reported once; what was queued before the loss still follows.
 			lost = true
@@ -79,15 +82,10 @@ func (w *Watch) drain(fd int, visit func(Message)) (lost bool, err error) {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
-			return lost, os.NewSyscallError("receive rtnetlink notifications", err)
+			return lost, errors.Join(unread, os.NewSyscallError("receive rtnetlink notifications", err))
 		}
-		rest := w.buf[:n]
-		for len(rest) > 0 {
-			var m Message
-			if m, rest, err = parseMessage(rest); err != nil {
-				return lost, err
-			}
-			visit(m)
+		if err := EachMessage(w.buf[:n], visit); err != nil && unread == nil {
+			unread = err
 		}
 	}
 }

@@ -31,12 +31,13 @@ func (s *Source) readAddrs(ctx context.Context) error {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		var rows []address
 		err := s.conn.Dump(ctx, func(q *rtnl.Batch) {
-			q.Begin(unix.RTM_GETADDR, 0, family, 0, 0, 0, 0, 0, 0, 0)
+			q.Begin(unix.RTM_GETADDR, 0, rtnl.IfAddrMsg{Family: family})
 		}, func() { rows = nil }, func(m rtnl.Message) error {
-			if a, ok := addressFromMessage(m); ok {
+			a, ok, err := addressFromMessage(m)
+			if ok && err == nil {
 				rows = append(rows, a)
 			}
-			return nil
+			return err
 		})
 		if err != nil {
 			s.lost = true
@@ -51,18 +52,20 @@ func (s *Source) readAddrs(ctx context.Context) error {
 	return nil
 }
 
-func (s *Source) noteAddress(m rtnl.Message) {
-	a, ok := addressFromMessage(m)
+func (s *Source) noteAddress(m rtnl.Message) error {
+	a, ok, err := addressFromMessage(m)
 	switch {
-	case !ok:
+	case !ok || err != nil:
+		return err
 	case m.Type == unix.RTM_NEWADDR:
-		if _, known := s.addrs[a]; !known { // the kernel, too, puts a new one behind the others
+		if _, there := s.addrs[a]; !there { // the kernel, too, puts a new one behind the others
 			s.addrs[a] = s.places
 			s.places++
 		}
 	default:
 		delete(s.addrs, a)
 	}
+	return nil
 }
 
 // addresses lists them by device, family, and in the kernel's order, in which an
@@ -84,12 +87,12 @@ func (s *Source) addresses() []observe.DeviceAddress {
 
 // addressFromMessage returns false for link-local addresses, which every device
 // has.
-func addressFromMessage(m rtnl.Message) (address, bool) {
-	header, attrs, ok := m.Header(unix.SizeofIfAddrmsg)
-	if !ok {
-		return address{}, false
+func addressFromMessage(m rtnl.Message) (a address, ok bool, err error) {
+	h, attrs, err := m.Addr()
+	if err != nil {
+		return a, false, err
 	}
-	a := address{index: int(rtnl.Uint32At(header, 4))}
+	a.index = int(h.Index)
 	var far netip.Addr
 	for attrs.Next() {
 		switch attrs.Type {
@@ -99,13 +102,14 @@ func addressFromMessage(m rtnl.Message) (address, bool) {
 			far = attrs.Addr()
 		}
 	}
-	if !far.IsValid() {
-		return a, false
+	if err := attrs.Err(); err != nil || !far.IsValid() {
+		return a, false, err
 	}
 	if !a.addr.IsValid() { // IPv6, where there is no other end
 		a.addr = far
 	}
-	a.net = netip.PrefixFrom(far, int(header[1])).Masked()
+	reach, err := rtnl.Prefix(far, h.PrefixLen)
+	a.net = reach.Masked()
 	a.alone = a.net.IsSingleIP() && far == a.addr && a.index != loopback
-	return a, a.net.IsValid() && !a.addr.IsLinkLocalUnicast()
+	return a, !a.addr.IsLinkLocalUnicast(), err
 }

@@ -10,20 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// skipStats keeps counters out of link messages (RTEXT_FILTER_SKIP_STATS).
-const skipStats = 1 << 3
+// linksRequest asks for all devices without their counters.
+func linksRequest(q *rtnl.Batch) {
+	q.Begin(unix.RTM_GETLINK, 0, rtnl.IfInfoMsg{})
+	q.Uint32(unix.IFLA_EXT_MASK, rtnl.RTEXT_FILTER_SKIP_STATS)
+}
 
 // readLinks reads all devices and their addresses anew. The caller holds mu, or is alone.
 func (s *Source) readLinks(ctx context.Context) error {
 	var links map[int]observe.Link
-	err := s.conn.Dump(ctx, func(q *rtnl.Batch) {
-		q.Begin(unix.RTM_GETLINK, 0, make([]byte, unix.SizeofIfInfomsg)...)
-		q.Uint32(unix.IFLA_EXT_MASK, skipStats)
-	}, func() { links = make(map[int]observe.Link) }, func(m rtnl.Message) error {
-		if l, ok := s.linkFromMessage(m); ok {
+	err := s.conn.Dump(ctx, linksRequest, func() { links = make(map[int]observe.Link) }, func(m rtnl.Message) error {
+		l, ok, err := s.linkFromMessage(m)
+		if ok && err == nil {
 			links[l.Index] = l
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		s.lost = true
@@ -49,31 +50,32 @@ func (s *Source) drain() {
 	s.publish()
 }
 
-func (s *Source) note(m rtnl.Message) {
+// note takes in one notification. One that cannot be read is as good as lost.
+func (s *Source) note(m rtnl.Message) error {
 	if m.Type == unix.RTM_NEWADDR || m.Type == unix.RTM_DELADDR {
-		s.noteAddress(m)
-		return
+		return s.noteAddress(m)
 	}
-	l, ok := s.linkFromMessage(m)
+	l, ok, err := s.linkFromMessage(m)
 	switch {
-	case !ok:
+	case !ok || err != nil:
+		return err
 	case m.Type == unix.RTM_NEWLINK:
 		s.links[l.Index] = l
 	case m.Type == unix.RTM_DELLINK:
 		delete(s.links, l.Index)
 	}
+	return nil
 }
 
 // linkFromMessage returns false for what is not about the device itself: the
 // kernel reports ports of a bridge with the same type of message.
-func (s *Source) linkFromMessage(m rtnl.Message) (observe.Link, bool) {
-	header, attrs, ok := m.Header(unix.SizeofIfInfomsg)
-	if !ok || header[0] == unix.AF_BRIDGE {
-		return observe.Link{}, false
+func (s *Source) linkFromMessage(m rtnl.Message) (l observe.Link, ok bool, err error) {
+	h, attrs, err := m.Link()
+	if err != nil || h.Family == unix.AF_BRIDGE {
+		return l, false, err
 	}
-	flags := rtnl.Uint32At(header, 8)
-	l := observe.Link{Index: int(rtnl.Uint32At(header, 4)), Up: flags&unix.IFF_UP != 0}
-	l.NoCarrier = l.Up && flags&unix.IFF_LOWER_UP == 0
+	l.Index, l.Up = int(h.Index), h.Flags&unix.IFF_UP != 0
+	l.NoCarrier = l.Up && h.Flags&unix.IFF_LOWER_UP == 0
 	for attrs.Next() {
 		switch attrs.Type {
 		case unix.IFLA_IFNAME:
@@ -87,29 +89,27 @@ func (s *Source) linkFromMessage(m rtnl.Message) (observe.Link, bool) {
 		case unix.IFLA_IFALIAS:
 			l.Ours = s.cfg.Alias != "" && attrs.Text() == s.cfg.Alias
 		case unix.IFLA_LINKINFO:
-			l.Table = vrfTable(attrs.Data)
+			l.Table = vrfTable(&attrs)
 		}
 	}
-	return l, l.Name != ""
+	return l, l.Name != "", attrs.Err()
 }
 
-// vrfTable is the routing table of a VRF device; 0 for other types.
-func vrfTable(info []byte) uint32 {
+// vrfTable is the routing table of a VRF device, from IFLA_LINKINFO; 0 for other
+// types, of which the same attribute means something else.
+func vrfTable(info *rtnl.Attrs) (table uint32) {
 	vrf := false
-	for a := rtnl.AttrsOf(info); a.Next(); {
+	info.Each(func(a *rtnl.Attrs) {
 		switch a.Type {
 		case unix.IFLA_INFO_KIND:
 			vrf = a.Text() == object.LinkVRF
 		case unix.IFLA_INFO_DATA:
-			for d := rtnl.AttrsOf(a.Data); vrf && d.Next(); {
-				if d.Type == vrfTableAttr {
-					return d.Uint32()
+			a.Each(func(d *rtnl.Attrs) {
+				if vrf && d.Type == unix.IFLA_VRF_TABLE {
+					table = d.Uint32()
 				}
-			}
+			})
 		}
-	}
-	return 0
+	})
+	return table
 }
-
-// vrfTableAttr is IFLA_VRF_TABLE of <linux/if_link.h>.
-const vrfTableAttr = 1

@@ -1,7 +1,8 @@
 package host
 
 import (
-	"encoding/binary"
+	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -10,19 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attr is an attribute as it stands in a message.
-func attr(kind uint16, data ...byte) []byte {
-	b := slices.Concat(rtnl.Native16(uint16(len(data)+4)), rtnl.Native16(kind), data)
-	return append(b, make([]byte, -len(b)&3)...)
+// message is what build writes, as it would be received.
+func message(t *testing.T, build func(*rtnl.Batch)) (out rtnl.Message) {
+	t.Helper()
+	var q rtnl.Batch
+	build(&q)
+	if err := rtnl.EachMessage(q.Encode(1), func(m rtnl.Message) error { out = m; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // A VRF tells its table, which kernels without VRFs cannot be asked for; an
 // attribute of that number of another type of device is no table.
 func TestLinksFromMessages(t *testing.T) {
 	s := &Source{cfg: Config{Alias: "bgp-ovn"}}
-	header := make([]byte, unix.SizeofIfInfomsg)
-	copy(header[4:], binary.NativeEndian.AppendUint32(nil, 4))
-	table := attr(unix.IFLA_INFO_DATA, attr(vrfTableAttr, binary.NativeEndian.AppendUint32(nil, 1001)...)...)
 	for _, c := range []struct {
 		kind, alias string
 		want        observe.Link
@@ -31,16 +34,94 @@ func TestLinksFromMessages(t *testing.T) {
 		{"vrf", "somebody", observe.Link{Name: "dev", Index: 4, Table: 1001}},
 		{"macvlan", "", observe.Link{Name: "dev", Index: 4}},
 	} {
-		info := slices.Concat(attr(unix.IFLA_INFO_KIND, []byte(c.kind+"\x00")...), table)
-		body := slices.Concat(header, attr(unix.IFLA_IFNAME, []byte("dev\x00")...), attr(unix.IFLA_LINKINFO, info...))
-		if c.alias != "" {
-			body = append(body, attr(unix.IFLA_IFALIAS, []byte(c.alias+"\x00")...)...)
-		}
-		got, ok := s.linkFromMessage(rtnl.Message{Type: unix.RTM_NEWLINK, Body: body})
-		if !ok || got != c.want {
-			t.Errorf("%s: got %+v, %v, want %+v", c.kind, got, ok, c.want)
+		m := message(t, func(q *rtnl.Batch) {
+			q.Begin(unix.RTM_NEWLINK, 0, rtnl.IfInfoMsg{Index: 4})
+			q.Text(unix.IFLA_IFNAME, "dev")
+			info := q.Nest(unix.IFLA_LINKINFO)
+			q.Text(unix.IFLA_INFO_KIND, c.kind)
+			data := q.Nest(unix.IFLA_INFO_DATA)
+			q.Uint32(unix.IFLA_VRF_TABLE, 1001)
+			data()
+			info()
+			if c.alias != "" {
+				q.Text(unix.IFLA_IFALIAS, c.alias)
+			}
+		})
+		got, ok, err := s.linkFromMessage(m)
+		if err != nil || !ok || got != c.want {
+			t.Errorf("%s: got %+v, %v, %v, want %+v", c.kind, got, ok, err, c.want)
 		}
 	}
+}
+
+// A notification that cannot be read says so, which counts as a loss.
+func TestTruncatedNotifications(t *testing.T) {
+	s := &Source{links: map[int]observe.Link{}, addrs: map[address]int{}}
+	for _, build := range []func(*rtnl.Batch){
+		func(q *rtnl.Batch) {
+			q.Begin(unix.RTM_NEWLINK, 0, rtnl.IfInfoMsg{Index: 4})
+			q.Text(unix.IFLA_IFNAME, "dev")
+			q.Uint32(unix.IFLA_MTU, 1500)
+		},
+		func(q *rtnl.Batch) {
+			q.Begin(unix.RTM_NEWADDR, 0, rtnl.IfAddrMsg{Family: unix.AF_INET, PrefixLen: 24, Index: 4})
+			q.Addr(unix.IFA_ADDRESS, netip.MustParseAddr("192.0.2.1"))
+		},
+	} {
+		m := message(t, build)
+		whole := m.Body
+		for size := range len(whole) {
+			m.Body = whole[:size]
+			// Cut off between two attributes a message is a shorter one.
+			err := s.note(m)
+			if size%4 != 0 && !errors.Is(err, rtnl.ErrMalformed) {
+				t.Errorf("type %d, %d of %d bytes: %v", m.Type, size, len(whole), err)
+			}
+		}
+		m.Body = whole
+		if err := s.note(m); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(s.links) != 1 || len(s.addrs) != 1 {
+		t.Errorf("got %v, %v", s.links, s.addrs)
+	}
+}
+
+// Whatever the kernel sends, nothing panics.
+func FuzzNotifications(f *testing.F) {
+	var q rtnl.Batch
+	q.Begin(unix.RTM_NEWLINK, 0, rtnl.IfInfoMsg{Index: 4, Flags: unix.IFF_UP})
+	q.Text(unix.IFLA_IFNAME, "dev")
+	info := q.Nest(unix.IFLA_LINKINFO)
+	q.Text(unix.IFLA_INFO_KIND, "vxlan")
+	data := q.Nest(unix.IFLA_INFO_DATA)
+	q.Uint16BE(unix.IFLA_VXLAN_PORT, 4789)
+	data()
+	info()
+	q.Begin(unix.RTM_NEWADDR, 0, rtnl.IfAddrMsg{Family: unix.AF_INET6, PrefixLen: 64, Index: 4})
+	q.Addr(unix.IFA_ADDRESS, netip.MustParseAddr("2001:db8::1"))
+	q.Begin(unix.RTM_NEWROUTE, 0, rtnl.RtMsg{Family: unix.AF_INET, DstLen: 32, Type: unix.RTN_UNICAST})
+	q.Uint32(unix.RTA_OIF, 4)
+	metrics := q.Nest(unix.RTA_METRICS)
+	q.Uint32(unix.RTAX_MTU, 1300)
+	metrics()
+	f.Add(q.Encode(1))
+	f.Fuzz(func(t *testing.T, datagram []byte) {
+		s := &Source{links: map[int]observe.Link{}, addrs: map[address]int{}}
+		err := rtnl.EachMessage(datagram, func(m rtnl.Message) error {
+			var way Way
+			_, attrs, linkErr := m.Link()
+			if linkErr == nil {
+				surveyed(&attrs, "bgp-ovn")
+			}
+			return errors.Join(s.note(m), way.take(m, nil))
+		})
+		if err != nil && !errors.Is(err, rtnl.ErrMalformed) {
+			t.Errorf("got %v", err)
+		}
+		s.publish()
+	})
 }
 
 // The host address of the device that VXLAN is sent from is one of ours to know,

@@ -74,7 +74,7 @@ func (r *Routes) follow() {
 			}
 			return
 		}
-		if _, err := r.watch.Drain(func(rtnl.Message) {}); err != nil {
+		if _, err := r.watch.Drain(func(rtnl.Message) error { return nil }); err != nil {
 			r.log.Warn("notifications of routes were lost", "error", err)
 		}
 		select {
@@ -118,18 +118,14 @@ func (r *Routes) NoRoute(ctx context.Context, addrs []netip.Addr) ([]netip.Addr,
 }
 
 func lookup(b *rtnl.Batch, addr netip.Addr) {
-	family := uint8(unix.AF_INET)
-	if addr.Is6() {
-		family = unix.AF_INET6
-	}
-	b.Begin(unix.RTM_GETROUTE, unix.NLM_F_ACK, family, uint8(addr.BitLen()), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	b.Begin(unix.RTM_GETROUTE, unix.NLM_F_ACK, rtnl.RtMsg{Family: rtnl.FamilyOf(addr), DstLen: uint8(addr.BitLen())})
 	b.Addr(unix.RTA_DST, addr)
 }
 
 // leadsOn tells routes to a host from others: a broadcast is no way to a VTEP.
 func leadsOn(m rtnl.Message) bool {
-	header, _, ok := m.Header(unix.SizeofRtMsg)
-	return ok && m.Type == unix.RTM_NEWROUTE && (header[7] == unix.RTN_UNICAST || header[7] == unix.RTN_LOCAL)
+	h, _, err := m.Route()
+	return err == nil && m.Type == unix.RTM_NEWROUTE && (h.Type == unix.RTN_UNICAST || h.Type == unix.RTN_LOCAL)
 }
 
 // refuses tells the answer that there is no route from a failure to answer.

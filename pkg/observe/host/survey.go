@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -83,18 +82,15 @@ func Take(ctx context.Context, alias string, to []netip.Addr) (s Survey, err err
 }
 
 func (s *Survey) devices(ctx context.Context, conn *rtnl.Conn, alias string) (names map[uint32]string, err error) {
-	err = conn.Dump(ctx, func(q *rtnl.Batch) {
-		q.Begin(unix.RTM_GETLINK, 0, make([]byte, unix.SizeofIfInfomsg)...)
-		q.Uint32(unix.IFLA_EXT_MASK, skipStats)
-	}, func() { names, s.Devices = map[uint32]string{}, nil }, func(m rtnl.Message) error {
-		header, attrs, ok := m.Header(unix.SizeofIfInfomsg)
-		if !ok || header[0] == unix.AF_BRIDGE {
-			return nil
+	err = conn.Dump(ctx, linksRequest, func() { names, s.Devices = map[uint32]string{}, nil }, func(m rtnl.Message) error {
+		h, attrs, err := m.Link()
+		if err != nil || h.Family == unix.AF_BRIDGE {
+			return err
 		}
-		d := surveyed(attrs, alias)
-		names[rtnl.Uint32At(header, 4)] = d.Name
+		d := surveyed(&attrs, alias)
+		names[h.Index] = d.Name
 		s.Devices = append(s.Devices, d)
-		return nil
+		return attrs.Err()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read links: %w", err)
@@ -103,7 +99,7 @@ func (s *Survey) devices(ctx context.Context, conn *rtnl.Conn, alias string) (na
 	return names, nil
 }
 
-func surveyed(attrs rtnl.Attrs, alias string) (d Surveyed) {
+func surveyed(attrs *rtnl.Attrs, alias string) (d Surveyed) {
 	for attrs.Next() {
 		switch attrs.Type {
 		case unix.IFLA_IFNAME:
@@ -113,28 +109,24 @@ func surveyed(attrs rtnl.Attrs, alias string) (d Surveyed) {
 		case unix.IFLA_IFALIAS:
 			d.Ours = alias != "" && attrs.Text() == alias
 		case unix.IFLA_LINKINFO:
-			d.Table = vrfTable(attrs.Data)
-			d.info(attrs.Data)
+			d.Table = vrfTable(attrs)
+			attrs.Each(d.info)
 		}
 	}
 	return d
 }
 
 // info reads IFLA_LINKINFO, in which the type comes before what it explains.
-func (d *Surveyed) info(b []byte) {
-	for a := rtnl.AttrsOf(b); a.Next(); {
-		switch {
-		case a.Type == unix.IFLA_INFO_KIND:
-			d.Type = a.Text()
-		case a.Type == unix.IFLA_INFO_DATA && d.Type == object.LinkVXLAN:
-			for v := rtnl.AttrsOf(a.Data); v.Next(); {
-				d.vxlan(v)
-			}
-		}
+func (d *Surveyed) info(a *rtnl.Attrs) {
+	switch {
+	case a.Type == unix.IFLA_INFO_KIND:
+		d.Type = a.Text()
+	case a.Type == unix.IFLA_INFO_DATA && d.Type == object.LinkVXLAN:
+		a.Each(d.vxlan)
 	}
 }
 
-func (d *Surveyed) vxlan(a rtnl.Attrs) {
+func (d *Surveyed) vxlan(a *rtnl.Attrs) {
 	mode := func(name string, on bool) {
 		if on {
 			d.Modes = append(d.Modes, name)
@@ -144,9 +136,7 @@ func (d *Surveyed) vxlan(a rtnl.Attrs) {
 	case unix.IFLA_VXLAN_ID:
 		d.VNI = a.Uint32()
 	case unix.IFLA_VXLAN_PORT:
-		if len(a.Data) >= 2 {
-			d.Port = binary.BigEndian.Uint16(a.Data)
-		}
+		d.Port = a.Uint16BE()
 	case unix.IFLA_VXLAN_LOCAL6, unix.IFLA_VXLAN_GROUP6:
 		d.IPv6 = true
 	case unix.IFLA_VXLAN_COLLECT_METADATA:
@@ -164,12 +154,12 @@ func (d *Surveyed) vxlan(a rtnl.Attrs) {
 
 func l3mdevRules(ctx context.Context, conn *rtnl.Conn, family uint8) (found []uint32, err error) {
 	err = conn.Dump(ctx, func(q *rtnl.Batch) {
-		q.Begin(unix.RTM_GETRULE, 0, append([]byte{family}, make([]byte, unix.SizeofRtMsg-1)...)...)
+		q.Begin(unix.RTM_GETRULE, 0, rtnl.FibRuleHdr{Family: family})
 	}, func() { found = nil }, func(m rtnl.Message) error {
-		_, attrs, ok := m.Header(unix.SizeofRtMsg)
+		_, attrs, err := m.Rule()
 		var priority uint32
 		l3mdev := false
-		for ok && attrs.Next() {
+		for err == nil && attrs.Next() {
 			switch attrs.Type {
 			case unix.FRA_PRIORITY:
 				priority = attrs.Uint32()
@@ -180,7 +170,7 @@ func l3mdevRules(ctx context.Context, conn *rtnl.Conn, family uint8) (found []ui
 		if l3mdev {
 			found = append(found, priority)
 		}
-		return nil
+		return errors.Join(err, attrs.Err())
 	})
 	switch {
 	case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP): // a kernel without the family, or without rules
@@ -205,7 +195,7 @@ func (s *Survey) ways(ctx context.Context, conn *rtnl.Conn, names map[uint32]str
 		var failed error
 		err := conn.Ask(ctx, &b, func(_ int, m rtnl.Message) {
 			if leadsOn(m) {
-				way.take(m, names)
+				failed = way.take(m, names)
 			}
 		}, func(_ int, err *rtnl.Error) {
 			if !refuses(err) {
@@ -220,18 +210,23 @@ func (s *Survey) ways(ctx context.Context, conn *rtnl.Conn, names map[uint32]str
 	return nil
 }
 
-func (w *Way) take(m rtnl.Message, names map[uint32]string) {
-	_, attrs, _ := m.Header(unix.SizeofRtMsg)
+// take reads the route by which the kernel would send.
+func (w *Way) take(m rtnl.Message, names map[uint32]string) error {
+	_, attrs, err := m.Route()
+	if err != nil {
+		return err
+	}
 	for attrs.Next() {
 		switch attrs.Type {
 		case unix.RTA_OIF:
 			w.Dev = names[attrs.Uint32()]
 		case unix.RTA_METRICS:
-			for a := rtnl.AttrsOf(attrs.Data); a.Next(); {
+			attrs.Each(func(a *rtnl.Attrs) {
 				if a.Type == unix.RTAX_MTU {
 					w.MTU = int(a.Uint32())
 				}
-			}
+			})
 		}
 	}
+	return attrs.Err()
 }

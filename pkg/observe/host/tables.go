@@ -153,13 +153,14 @@ func (s *Source) probe(ctx context.Context, family uint8, table uint32, protocol
 		}
 	}
 	err = s.prober.Dump(ctx, func(q *rtnl.Batch) {
-		q.Begin(unix.RTM_GETROUTE, 0, family, 0, 0, 0, 0, protocol, 0, 0, 0, 0, 0, 0)
+		q.Begin(unix.RTM_GETROUTE, 0, rtnl.RtMsg{Family: family, Protocol: protocol})
 		q.Uint32(unix.RTA_TABLE, table)
 	}, func() {}, func(m rtnl.Message) error {
-		if h, _, ok := m.Header(unix.SizeofRtMsg); ok && h[5] != unix.RTPROT_KERNEL {
+		h, _, err := m.Route()
+		if err == nil && h.Protocol != unix.RTPROT_KERNEL {
 			return errFound
 		}
-		return nil
+		return err
 	})
 	switch {
 	case errors.Is(err, errFound):
