@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/legacy"
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/adopt"
+	"github.com/bgp-ovn/bgp-ovn/pkg/adopt/legacy"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -42,7 +37,8 @@ Exit status: 0 done or nothing to do, 2 with --dry-run: something to do, 1 error
 	}
 	cmd.Flags().BoolVar(&k.dryRun, "dry-run", false, "print what would be done, write nothing")
 	cmd.Flags().DurationVar(&k.wait, "wait", time.Minute, "how long to wait for the databases")
-	cmd.Flags().BoolVar(&k.removeFRR, "remove-frr-interfaces", false, "remove the dummy device and the VRF from which FRR announces; stop FRR first")
+	cmd.Flags().BoolVar(&k.removeFRR, "remove-frr-interfaces", false,
+		"remove the dummy device and the VRF from which FRR announces; stop FRR first")
 	cmd.Flags().StringVar(&k.nic, "bgp-nic", "bgp-nic", "the agent's option bgp_nic")
 	cmd.Flags().StringVar(&k.vrf, "bgp-vrf", "bgp-vrf", "the agent's option bgp_vrf")
 	return cmd
@@ -54,7 +50,7 @@ func (c *cli) adopt(ctx context.Context, k adopting) error {
 		return err
 	}
 	if _, err := c.ask(ctx, cfg, "GET", "/v1/status", nil); !errors.Is(err, errNoController) {
-		return errors.New("a controller is running on this node: adopt comes before its first start; stop it")
+		return errors.New("a controller is running on this node, and adopt comes before its first start; stop it first")
 	}
 	mode := stateWrite
 	if k.dryRun {
@@ -76,14 +72,33 @@ func (c *cli) takeOver(ctx context.Context, a *app, k adopting) error {
 	if err := a.waitSnapshot(limited); err != nil {
 		return err
 	}
+	snap, err := a.join.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	wishes, err := a.cfg.wishes()
+	if err != nil {
+		return err
+	}
 	old, err := legacy.Open()
 	if err != nil {
 		return err
 	}
 	a.onClose(old.Close)
-	p, err := a.planAdoption(ctx, old, k)
+	node := adopt.Node{
+		Backends: a.reader, Predecessor: old, Ledger: plan.NoLedger{},
+		RouteProtocol: a.cfg.marks().RouteProtocol, OpenVSwitch: a.cfg.Flows.Manage,
+	}
+	if a.db != nil {
+		node.Ledger = a.db
+	}
+	p, err := node.Plan(ctx, adopt.Request{
+		Snapshot: snap, Drivers: wishes.Drivers, BGPNIC: k.nic, BGPVRF: k.vrf, RemoveFRR: k.removeFRR,
+	})
 	if err != nil {
-		fmt.Fprint(c.stderr, p.String())
+		if !p.Empty() {
+			fmt.Fprint(c.stderr, p.String())
+		}
 		return err
 	}
 	ans := answer{exit: exitSame}
@@ -96,132 +111,6 @@ func (c *cli) takeOver(ctx context.Context, a *app, k adopting) error {
 	if err := c.print(ans); err != nil || k.dryRun || p.Empty() {
 		return err
 	}
-	return a.executeAdoption(ctx, old, p)
-}
-
-// planAdoption reads everything and computes the plan.
-func (a *app) planAdoption(ctx context.Context, old *legacy.Kernel, k adopting) (plan.Plan, error) {
-	snap, err := a.join.Snapshot(ctx)
-	if err != nil {
-		return plan.Plan{}, err
-	}
-	if doubt := snap.Doubt(); doubt != "" {
-		return plan.Plan{}, fmt.Errorf("what is wanted is in doubt, and nothing is taken over: %s", doubt)
-	}
-	wishes, err := a.cfg.wishes()
-	if err != nil {
-		return plan.Plan{}, err
-	}
-	res := desired.Compute(snap, nil, object.Set{}, wishes.Drivers...)
-	ad := adoption{
-		snap: snap, want: res.Want, ledger: plan.NoLedger{}, removeFRR: k.removeFRR,
-		unmanaged: actual.Scope{OpenVSwitch: a.cfg.Flows.Manage}.Unmanaged(), keep: keepHeld(res.Skipped),
-	}
-	if a.db != nil {
-		ad.ledger = a.db
-	}
-	for _, m := range snap.OVS.Mappings {
-		ad.mapped = append(ad.mapped, m.Bridge)
-	}
-	if ad.have, _, err = a.reader.Read(ctx, actual.Focus{Want: res.Want, Complete: true}); err != nil {
-		return plan.Plan{}, fmt.Errorf("part of reality cannot be read, and nothing is taken over: %w", err)
-	}
-	ad.findTables()
-	scope := legacy.Scope{Bridges: ad.mapped, Tables: slices.Collect(maps.Keys(ad.ours)), Dummy: k.nic, VRF: k.vrf}
-	if ad.old, err = old.Read(scope); err != nil {
-		return plan.Plan{}, err
-	}
-	return adoptionPlan(ad)
-}
-
-// keepHeld keeps what nobody wants while a database row cannot be read: it might
-// be what that row led to, and the predecessor did not record where things come
-// from. Its rules and default routes come from no row, and without the rules
-// what stays in the table is reached by ours.
-func keepHeld(skipped []observe.Skip) func(object.Key, []object.Source) *object.Block {
-	i := slices.IndexFunc(skipped, func(s observe.Skip) bool { return s.Hold && s.Table != tableLearned })
-	if i < 0 {
-		return nil
-	}
-	return func(k object.Key, _ []object.Source) *object.Block {
-		if k.Kind == object.KindRule || k.Kind == object.KindRoute && k.Prefix.Bits() == 0 {
-			return nil
-		}
-		return &object.Block{Code: object.BlockHeld, Text: "a row cannot be read, and this may come from it: " + skipped[i].String()}
-	}
-}
-
-// tableLearned is where what neighbours announce comes from. Nobody is asked
-// here, and nothing of the predecessor's comes from there.
-const tableLearned = "Learned"
-
-// executeAdoption performs the plan between two entries of the journal. The
-// first failure ends it: each step makes the next one safe.
-func (a *app) executeAdoption(ctx context.Context, old *legacy.Kernel, p plan.Plan) error {
-	if err := a.db.Begin(p); err != nil {
-		return err
-	}
-	began := time.Now()
-	outcomes := make([]error, len(p.Ops))
-	var failed error
-	for start := 0; start < len(p.Ops); {
-		end := start + 1
-		for end < len(p.Ops) && sameStep(p.Ops[start], p.Ops[end]) {
-			end++
-		}
-		if failed == nil {
-			failed = a.adoptBatch(ctx, old, p.Ops[start:end], outcomes[start:end])
-		} else {
-			for i := start; i < end; i++ {
-				outcomes[i] = errNotTried
-			}
-		}
-		start = end
-	}
-	if err := a.db.End(p, outcomes, time.Since(began)); err != nil {
-		return errors.Join(failed, err)
-	}
-	return failed
-}
-
-var errNotTried = errors.New("not tried: a step before it failed")
-
-func sameStep(a, b plan.Op) bool {
-	return a.Phase == b.Phase && a.Key().Kind == b.Key().Kind && (a.Note == noteTakenOver) == (b.Note == noteTakenOver)
-}
-
-// adoptBatch performs steps of one phase and kind and returns what went wrong.
-func (a *app) adoptBatch(ctx context.Context, old *legacy.Kernel, ops []plan.Op, outcomes []error) error {
-	var index []int
-	var changes []object.Change
-	for i, op := range ops {
-		c := op.Change()
-		l, isLink := c.After.(object.Link)
-		switch {
-		case legacy.Handles(c):
-			outcomes[i] = old.Apply(c, a.cfg.marks().RouteProtocol)
-			continue
-		case op.Note == noteTakenOver && isLink:
-			c.Before = l // the backend marks a link that it changes
-		case op.Note == noteTakenOver:
-			continue // its entry in the ledger is all
-		}
-		index, changes = append(index, i), append(changes, c)
-	}
-	if len(changes) > 0 {
-		backend, ok := a.reader.Of(changes[0].Key().Kind)
-		if !ok {
-			return fmt.Errorf("no backend holds kind %s", changes[0].Key().Kind)
-		}
-		for n, err := range backend.Apply(ctx, changes) {
-			outcomes[index[n]] = err
-		}
-	}
-	var errs []error
-	for i, err := range outcomes {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: %w", ops[i].Verb, ops[i].Key().Text(), err))
-		}
-	}
-	return errors.Join(errs...)
+	res := node.Execute(ctx, p, a.db)
+	return errors.Join(append(res.Failed(p), res.JournalErr)...)
 }

@@ -196,18 +196,21 @@ func (x *run) fail(i int, err error) {
 
 // forbidden is why a step must not be tried; nil if it may be.
 func (x *run) forbidden(op plan.Op) error {
-	unmarked := op.Phase == plan.Build && !op.Key().Kind.HasMark()
-	if x.unrecorded != nil && (unmarked || x.StopAtFailure && x.first == nil) {
-		return fmt.Errorf("not tried without the state file: %w", x.unrecorded)
-	}
 	if by, no := x.blocked(op); no {
 		return &BlockedError{By: by}
+	}
+	unmarked := op.Phase == plan.Build && !op.Key().Kind.HasMark()
+	if x.unrecorded != nil && (unmarked || x.StopAtFailure) {
+		return fmt.Errorf("not tried without the state file: %w", x.unrecorded)
 	}
 	return nil
 }
 
 // blocked names the failed step that this one must not follow.
 func (x *run) blocked(op plan.Op) (object.Key, bool) {
+	if x.first != nil && x.StopAtFailure {
+		return *x.first, true
+	}
 	for _, need := range op.Needs {
 		if x.failed[need] {
 			return need, true
@@ -218,9 +221,6 @@ func (x *run) blocked(op plan.Op) (object.Key, bool) {
 	}
 	if op.Phase == plan.Build && x.failed[op.Key()] {
 		return op.Key(), true // its delete, the first half of a replacement, failed
-	}
-	if x.first != nil && x.StopAtFailure {
-		return *x.first, true
 	}
 	return object.Key{}, false
 }

@@ -2,11 +2,11 @@
 // in the kernel: one ip rule for each address, routes without a mark of their
 // own, VLAN devices, and the devices that existed for FRR only.
 //
-// It stands beside the kernel backend and not inside of it because it does what
-// the backend must never do: it puts our protocol on a route of somebody else,
-// and deletes what does not carry our mark. Only `bgp-ovn adopt` uses it. What
-// is the predecessor's is decided by the caller; this package says what stands
-// there, and refuses every write about a thing that it has not read.
+// It is not part of the kernel backend because it does what the backend must never
+// do: it puts our protocol on a route of another owner, and deletes what does not
+// carry our mark. Only package adopt uses it. What is the predecessor's is decided
+// there; this package says what exists, and refuses every write about an object of
+// any other type than it has read.
 //
 // Addresses, neighbours and proxies are not here: the backend shows those of
 // others on our devices and can delete them. Flows carry the same cookie as
@@ -52,8 +52,8 @@ func (r Rule) Attrs() string { return "" }
 // DependsOn is empty.
 func (r Rule) DependsOn() []object.Key { return nil }
 
-// Route is a FIB entry with the protocol of somebody else. It has the key of
-// the route that it is, so that a wanted one under that key is an update.
+// Route is a FIB entry with the protocol of another owner. It has the key of the
+// route that it is, so that a wanted one under that key is an update.
 type Route struct {
 	object.Route
 	Protocol uint8 `json:"protocol"`
@@ -72,6 +72,21 @@ func (r Route) Unmarked() bool {
 	return r.Protocol == unix.RTPROT_BOOT || r.Protocol == unix.RTPROT_STATIC || r.Protocol == unix.RTPROT_UNSPEC
 }
 
+// DeleteCommand is what an operator types to delete exactly this route.
+func (r Route) DeleteCommand() string {
+	ip := "ip"
+	if r.Dst.Addr().Is6() {
+		ip = "ip -6"
+	}
+	s := fmt.Sprintf("%s route del %s dev %s table %d proto %s", ip, r.Dst, r.Dev, r.Table, protocolName(r.Protocol))
+	if r.Metric > 0 {
+		s += fmt.Sprintf(" metric %d", r.Metric)
+	}
+	return s
+}
+
+// protocolName is the word for a protocol that ip(8) knows without a file, or else
+// its number.
 func protocolName(p uint8) string {
 	switch p {
 	case unix.RTPROT_BOOT:

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// State is what stands in the kernel and may be the predecessor's.
+// State is what there is in the kernel and may be the predecessor's.
 type State struct {
 	Rules []Rule
 	// Routes are all forwarding entries of the tables that were asked for,
@@ -25,10 +25,12 @@ type State struct {
 	Devices []Device
 }
 
-// Scope says where to look.
+// Scope says what to read.
 type Scope struct {
+	// Bridges are those whose VLAN devices are read.
 	Bridges []string
-	Tables  []uint32
+	// Tables are routing tables that are read whoever leads there.
+	Tables []uint32
 	// Dummy and VRF are the names of FRR's devices.
 	Dummy, VRF string
 }
@@ -72,8 +74,8 @@ func (k *Kernel) Read(s Scope) (State, error) {
 // attempts bounds how often a dump that others keep interrupting is repeated.
 const attempts = 10
 
-// again repeats a dump that a change has interrupted: part of the truth is
-// worse than none, because what is missing would count as gone.
+// again repeats a dump that a change has interrupted (NLM_F_DUMP_INTR): part of the
+// state is worse than none, because what is missing would count as gone.
 func again[T any](dump func() ([]T, error)) (rows []T, err error) {
 	for range attempts {
 		if rows, err = dump(); !errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -84,7 +86,7 @@ func again[T any](dump func() ([]T, error)) (rows []T, err error) {
 }
 
 // rules reads the rules that select by destination, and by nothing else, and
-// that stand where the predecessor puts its own.
+// that have the priority of the predecessor's.
 func (k *Kernel) rules() ([]Rule, error) {
 	var out []Rule
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
@@ -148,7 +150,8 @@ func (k *Kernel) routes(table uint32, names map[int]string) ([]Route, error) {
 // routeOf leaves out what the predecessor never writes: several next hops,
 // encapsulations, and types other than unicast.
 func routeOf(row *netlink.Route, family int, names map[int]string) (Route, bool) {
-	if row.Type != unix.RTN_UNICAST || len(row.MultiPath) > 0 || row.Encap != nil || row.Via != nil || row.Protocol == unix.RTPROT_KERNEL {
+	if row.Type != unix.RTN_UNICAST || row.Protocol == unix.RTPROT_KERNEL ||
+		len(row.MultiPath) > 0 || row.Encap != nil || row.Via != nil {
 		return Route{}, false
 	}
 	dst, ok := prefixOf(row.Dst)
@@ -190,7 +193,10 @@ func (k *Kernel) device(s Scope, l netlink.Link, names map[int]string, out *Stat
 		out.Devices = append(out.Devices, Device{Name: a.Name, Type: l.Type(), Addrs: len(addrs)})
 		return nil
 	}
-	link := object.Link{Name: a.Name, Type: "vlan", Parent: names[a.ParentIndex], VLAN: uint16(vlan.VlanId), Up: a.Flags&net.FlagUp != 0}
+	link := object.Link{
+		Name: a.Name, Type: "vlan", Parent: names[a.ParentIndex], VLAN: uint16(vlan.VlanId),
+		Up: a.Flags&net.FlagUp != 0,
+	}
 	out.VLANs = append(out.VLANs, VLAN{Link: link, Alias: a.Alias, Addrs: addrs})
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Handles reports whether the change is about a thing of this package, and not
+// Handles reports whether the change is about an object of this package, and not
 // one for a backend.
 func Handles(c object.Change) bool {
 	switch c.Before.(type) {
@@ -38,7 +38,8 @@ func (k *Kernel) Apply(c object.Change, protocol uint8) error {
 		if c.After == nil {
 			r, err := k.route(before.Route, before.Protocol)
 			if err == nil {
-				r.Scope, r.Flags = netlink.SCOPE_NOWHERE, 0 // any
+				// RT_SCOPE_NOWHERE matches any: whoever made the route chose.
+				r.Scope, r.Flags = netlink.SCOPE_NOWHERE, 0
 				err = k.nl.RouteDel(r)
 			}
 			return gone(err)
@@ -49,12 +50,12 @@ func (k *Kernel) Apply(c object.Change, protocol uint8) error {
 	}
 }
 
-// takeOver writes the wanted route over theirs. Between reading and writing lie
-// milliseconds in which a third party could have put its own there; reading
-// again each time would cost a dump of the table for every route of it.
-func (k *Kernel) takeOver(theirs Route, want object.Value, protocol uint8) error {
+// takeOver writes the wanted route over the predecessor's. Between reading and
+// writing lie milliseconds in which a third party could have put its own there;
+// reading again each time would cost a dump of the table for every route of it.
+func (k *Kernel) takeOver(before Route, want object.Value, protocol uint8) error {
 	ours, ok := want.(object.Route)
-	if !ok || ours.Key() != theirs.Key() {
+	if !ok || ours.Key() != before.Key() {
 		return fmt.Errorf("an update cannot change a key: %s", want.Key().Text())
 	}
 	r, err := k.route(ours, protocol)
@@ -105,10 +106,16 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// gone turns races with reality into success: somebody was faster.
+// gone turns the answers with which the kernel says that there is nothing to delete
+// into success: a rule is ENOENT, a route ESRCH, a device ENODEV.
 func gone(err error) error {
+	for _, errno := range []unix.Errno{unix.ENOENT, unix.ESRCH, unix.ENODEV} {
+		if errors.Is(err, errno) {
+			return nil
+		}
+	}
 	var missing netlink.LinkNotFoundError
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) || errors.As(err, &missing) {
+	if errors.As(err, &missing) {
 		return nil
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,7 +43,8 @@ func setUp(t *testing.T) *Kernel {
 		"rule add pref 32000 to 172.24.4.70 lookup 77", "-6 rule add pref 32000 to 2001:db8::70 lookup 77",
 		"rule add pref 32000 to 10.0.0.0/26 lookup 77",
 		"rule add pref 32000 to 172.24.4.71 iif lo lookup 77", "rule add pref 32000 to 172.24.4.72 from 10.0.0.0/8 lookup 77",
-		"rule add pref 31999 to 172.24.4.73 lookup 77", "rule add pref 32000 lookup 77 protocol 98", "rule add pref 32000 to 172.24.4.74 fwmark 7 lookup 77",
+		"rule add pref 31999 to 172.24.4.73 lookup 77", "rule add pref 32000 lookup 77 protocol 98",
+		"rule add pref 32000 to 172.24.4.74 fwmark 7 lookup 77",
 		"rule add pref 32000 not to 172.24.4.75 lookup 77", "rule add pref 32000 to 172.24.4.76 ipproto tcp lookup 77",
 		"route add default dev br-ex table 77", "-6 route add default dev br-ex table 77",
 		"route add 172.24.4.70 dev br-ex table 77", "-6 route add 2001:db8::70 dev br-ex table 77",
@@ -77,7 +79,8 @@ func lines[T object.Value](vs []T) string {
 	return b.String()
 }
 
-// Rules that select by anything else than the destination are somebody else's.
+// TestRead: rules that select by anything else than the destination are another
+// owner's.
 func TestRead(t *testing.T) {
 	s := read(t, setUp(t))
 	if got, want := lines(s.Rules), `rule inet to 10.0.0.0/26 priority 32000 lookup 77
@@ -98,16 +101,14 @@ route 2600:db8::/64 table 77 metric 1024  dev br-ex via 2001:db8::70 proto boot
 	}
 }
 
-// A route that is taken over is replaced in one message: the kernel never
-// reports its end.
+// TestTakeOver: a route that is taken over is replaced in one message; the kernel
+// never reports its end.
 func TestTakeOver(t *testing.T) {
 	k := setUp(t)
-	monitor := exec.Command("ip", "monitor", "route")
-	out, err := monitor.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := monitor.Start(); err != nil {
+	// The socket is subscribed when this returns, and is closed with the test.
+	updates, done := make(chan netlink.RouteUpdate, 64), make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	if err := netlink.RouteSubscribe(updates, done); err != nil {
 		t.Fatal(err)
 	}
 	s := read(t, k)
@@ -120,23 +121,26 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("%s: %v", object.Text(r), err)
 		}
 	}
-	ip(t, "route add 203.0.113.1 dev br-ex table 78") // the end of what the monitor shows
-	var seen strings.Builder
-	buf := make([]byte, 4096)
-	for !strings.Contains(seen.String(), "203.0.113.1") {
-		n, err := out.Read(buf)
-		seen.Write(buf[:n])
-		if err != nil {
+	ip(t, "route add 203.0.113.1 dev br-ex table 78") // the last update
+	replaced := 0
+	for u := range updates {
+		if u.Dst != nil && u.Dst.String() == "203.0.113.1/32" {
 			break
 		}
+		if u.Type == unix.RTM_DELROUTE {
+			t.Errorf("a route was missing for a moment: %s", u.Route)
+		}
+		if u.Type == unix.RTM_NEWROUTE && u.Protocol == 98 {
+			replaced++
+		}
 	}
-	_ = monitor.Process.Kill()
-	_ = monitor.Wait()
-	if strings.Contains(strings.ToLower(seen.String()), "deleted") {
-		t.Errorf("a route was missing for a moment:\n%s", seen.String())
+	if replaced != 4 {
+		t.Errorf("%d routes have become ours, want 4", replaced)
 	}
 	for command, want := range map[string][]string{
-		"-4 route show table 77 proto 98": {"172.24.4.70 dev br-ex scope link", "10.0.0.0/26 via 172.24.4.70 dev br-ex onlink"},
+		"-4 route show table 77 proto 98": {
+			"172.24.4.70 dev br-ex scope link", "10.0.0.0/26 via 172.24.4.70 dev br-ex onlink",
+		},
 		"-6 route show table 77 proto 98": {"2001:db8::70 dev br-ex", "2600:db8::/64 via 2001:db8::70 dev br-ex"},
 	} {
 		got := ip(t, command)
@@ -147,13 +151,14 @@ func TestTakeOver(t *testing.T) {
 		}
 	}
 	for _, command := range []string{"-4 route show table 77 proto boot", "-6 route show table 77 proto boot"} {
-		if got := ip(t, command); strings.Count(got, "\n") > 2 || strings.Contains(got, "172.24") || strings.Contains(got, "2001") {
+		got := ip(t, command)
+		if strings.Count(got, "\n") > 2 || strings.Contains(got, "172.24") || strings.Contains(got, "2001") {
 			t.Errorf("ip %s:\n%s", command, got)
 		}
 	}
 }
 
-// Deletes hit what was read and nothing beside it, and may come twice.
+// TestDelete: deletes hit what was read and nothing beside it, and may come twice.
 func TestDelete(t *testing.T) {
 	k := setUp(t)
 	s := read(t, k)
@@ -178,10 +183,11 @@ func TestDelete(t *testing.T) {
 	if got := read(t, k); len(got.Rules) != 0 {
 		t.Errorf("rules are left: %v", got.Rules)
 	}
-	if got := ip(t, "-4 route show table 77"); !strings.Contains(got, "198.18.0.0/15") || !strings.Contains(got, "blackhole") || strings.Contains(got, "default") {
+	got := ip(t, "-4 route show table 77")
+	if !strings.Contains(got, "198.18.0.0/15") || !strings.Contains(got, "blackhole") || strings.Contains(got, "default") {
 		t.Errorf("routes:\n%s", got)
 	}
 	if err := k.Apply(object.Change{Before: object.Address{}}, 98); err == nil {
-		t.Error("a change about somebody else's was accepted")
+		t.Error("a change of another owner's object was accepted")
 	}
 }

@@ -1,17 +1,17 @@
-package main
+package adopt
 
 import (
 	"net/netip"
 	"strings"
 	"testing"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel/legacy"
+	"github.com/bgp-ovn/bgp-ovn/pkg/adopt/legacy"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
-// setOf reads lines as they stand in a plan.
+// setOf reads lines in the form of a plan.
 func setOf(t *testing.T, lines string) object.Set {
 	t.Helper()
 	var s object.Set
@@ -61,7 +61,7 @@ const (
 		address 169.254.1.1/32 dev br-ex`
 )
 
-func TestAdoptionPlan(t *testing.T) {
+func TestPlan(t *testing.T) {
 	const boot, zebra, oursProtocol = 3, 11, 98
 	tests := []struct {
 		name       string
@@ -100,15 +100,15 @@ func TestAdoptionPlan(t *testing.T) {
 				- route   0.0.0.0/0 table 77 metric 0  (before the rule that sends every packet here)
 				- route   172.24.4.99/32 table 77 metric 0  (before the rule that sends every packet here)
 				+ rule    inet priority 32000 lookup 77
-				- rule    inet to 172.24.4.70/32 priority 32000 lookup 77
-				- rule    inet to 172.24.4.99/32 priority 32000 lookup 77
 				- neigh   172.24.4.99 dev br-ex
 				- address 169.254.3.3/32 dev br-ex
-				! rule    inet to 172.24.4.96/32 priority 32000 lookup 56  left-alone: table 56 is not one of a mapped bridge
+				- rule    inet to 172.24.4.70/32 priority 32000 lookup 77
+				- rule    inet to 172.24.4.99/32 priority 32000 lookup 77
+				! rule    inet to 172.24.4.96/32 priority 32000 lookup 56  left-alone: table 56 is not one of a provider bridge
 				1 to create, 3 to update, 6 to delete, 1 not as wanted`,
 		},
 		{
-			name: "a table that is not named stays until ours stands", want: wantOne, have: haveOne,
+			name: "a table that is not named stays until ours is complete", want: wantOne, have: haveOne,
 			old: func(t *testing.T) legacy.State {
 				return legacy.State{
 					Rules: []legacy.Rule{oldRule("172.24.4.70/32", 12)},
@@ -180,7 +180,7 @@ func TestAdoptionPlan(t *testing.T) {
 				- link    br-ex.200
 				- link    bgp-nic
 				- link    bgp-vrf
-				! link    br-ex.50  left-alone: nothing on it shows that the predecessor made it
+				! link    br-ex.50  left-alone: no address of ovn-bgp-agent on it; if the agent made it: ip link del br-ex.50
 				0 to create, 2 to update, 3 to delete, 1 not as wanted`,
 		},
 		{
@@ -202,7 +202,7 @@ func TestAdoptionPlan(t *testing.T) {
 				- route   0.0.0.0/0 table 77 metric 0  (before the rule that sends every packet here)
 				+ rule    inet priority 32000 lookup 77
 				- rule    inet to 172.24.4.99/32 priority 32000 lookup 77
-				! route   172.24.4.99/32 table 77 metric 0  held: a row cannot be read, and this may come from it: Port_Binding vm-x: bad: it is bad
+				! route   172.24.4.99/32 table 77 metric 0  held: may come from a row that cannot be read: Port_Binding vm: bad: odd
 				3 to create, 1 to update, 2 to delete, 1 not as wanted`,
 		},
 	}
@@ -213,12 +213,15 @@ func TestAdoptionPlan(t *testing.T) {
 				mapped: []string{"br-ex"}, removeFRR: tt.removeFRR,
 			}
 			if tt.named != 0 {
-				a.snap.Host = &observe.Host{Tables: []observe.RoutingTable{{ID: tt.named, Name: "br-ex", Foreign: true}}}
+				a.host = &observe.Host{Tables: []observe.RoutingTable{{ID: tt.named, Name: "br-ex", Foreign: true}}}
 			}
 			if tt.held {
-				a.keep = keepHeld([]observe.Skip{{Table: "Learned", Hold: true}, {Table: "Port_Binding", Row: "vm-x", Code: "bad", Text: "it is bad", Hold: true}})
+				a.keep = keepHeld([]observe.Skip{
+					{Table: "Learned", Hold: true},
+					{Table: "Port_Binding", Row: "vm", Code: "bad", Text: "odd", Hold: true},
+				})
 			}
-			p, err := adoptionPlan(a)
+			p, err := a.plan()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -230,27 +233,33 @@ func TestAdoptionPlan(t *testing.T) {
 	}
 }
 
-// A default route that is somebody else's, in the table that our rule sends every
-// packet to, would cut the node off.
-func TestAdoptionTrap(t *testing.T) {
+// TestGuard: a default route of another owner, in the table that our rule sends every
+// packet to, would cut the node off. The error says how to remove it.
+func TestGuard(t *testing.T) {
 	for _, tt := range []struct {
 		line     string
 		protocol uint8
-	}{{"route 0.0.0.0/0 table 77 metric 0  dev br-ex", 186}, {"route 0.0.0.0/0 table 77 metric 0  dev eth0", 3}} {
+		remedy   string
+	}{
+		{"route 0.0.0.0/0 table 77 metric 0  dev br-ex", 186, "ip route del 0.0.0.0/0 dev br-ex table 77 proto 186"},
+		{"route 0.0.0.0/0 table 77 metric 0  dev eth0", 3, "ip route del 0.0.0.0/0 dev eth0 table 77 proto boot"},
+		{"route ::/0 table 77 metric 1024  dev eth0", 4, "ip -6 route del ::/0 dev eth0 table 77 proto static metric 1024"},
+	} {
 		a := adoption{
 			want: setOf(t, wantOne), have: setOf(t, haveOne), ledger: plan.NoLedger{}, mapped: []string{"br-ex"},
 			old: legacy.State{Routes: []legacy.Route{oldRoute(t, tt.line, tt.protocol)}},
 		}
-		if _, err := adoptionPlan(a); err == nil || !strings.Contains(err.Error(), "table 77") {
+		_, err := a.plan()
+		if err == nil || !strings.Contains(err.Error(), "table 77") || !strings.HasSuffix(err.Error(), "\n"+tt.remedy) {
 			t.Errorf("%+v: got %v", tt, err)
 		}
 	}
 }
 
-// What has been taken over is in the ledger, and is not taken over again.
-func TestAdoptionTwice(t *testing.T) {
+// TestTwice: what has been taken over is in the ledger, and is not taken over again.
+func TestTwice(t *testing.T) {
 	a := adoption{want: setOf(t, haveOne), have: setOf(t, haveOne), ledger: owned{}, mapped: []string{"br-ex"}}
-	if p, err := adoptionPlan(a); err != nil || !p.Empty() {
+	if p, err := a.plan(); err != nil || !p.Empty() {
 		t.Errorf("got %v, %v", p, err)
 	}
 }
