@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"net/http"
-	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/agent"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control/view"
 	"github.com/bgp-ovn/bgp-ovn/pkg/doctor"
 	"github.com/bgp-ovn/bgp-ovn/pkg/doctor/gather"
-	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
-	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 )
 
 func (c *cli) doctorCommand() *cobra.Command {
@@ -27,45 +24,17 @@ are not possible; it names them.
 Exit status: 0 all is well, 2 warnings or failures, 1 error.`,
 		Example: "  bgp-ovn doctor\n  bgp-ovn doctor -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.loadConfig()
+			s, err := c.valid()
 			if err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 			defer cancel()
-			report := doctor.ReportOf(doctor.Examine(gather.Facts(ctx, c.doctorConfig(ctx, cfg))))
-			ans := answer{exit: exitSame}
-			if !report.Healthy() {
-				ans.exit = exitDiffers
-			}
-			ans, err = ans.with(c.output, report.String(), report)
-			if err != nil {
-				return err
-			}
-			return c.print(ans)
+			report := doctor.ReportOf(doctor.Examine(gather.Facts(ctx, agent.DoctorConfig(ctx, s))))
+			c.differs(!report.Healthy())
+			return view.Print(c.stdout, c.form, report, report.String())
 		},
 	}
 	cmd.Flags().DurationVar(&wait, "wait", 10*time.Second, "how long to wait for Open vSwitch and the kernel")
 	return cmd
-}
-
-// doctorConfig is what is examined by this configuration.
-func (c *cli) doctorConfig(ctx context.Context, cfg *Config) gather.Config {
-	_, err := c.ask(ctx, cfg, http.MethodGet, "/v1/status", nil)
-	var peers []netip.Addr
-	for _, p := range cfg.BGP.Peers {
-		if a, err := netip.ParseAddr(p.Address); err == nil { // validated
-			peers = append(peers, a)
-		}
-	}
-	return gather.Config{
-		Node: doctor.Node{
-			PlainBGP: slices.ContainsFunc(cfg.Drivers, func(name string) bool { return drivers.Canonical(name) != evpn.Name }),
-			EVPN:     cfg.evpnRuns(), OVSDB: cfg.OVSDBConnection, ManageSysctls: cfg.Sysctls.Manage,
-			ListenPort: cfg.BGP.Listen.Port, Speaker: cfg.BGP.Speaker,
-			VXLANPort: cfg.EVPNPort, RulePriority: cfg.Routing.RulePriority,
-		},
-		Running: err == nil, Chassis: cfg.Chassis, RunDir: cfg.OVSRunDir, ManageFlows: cfg.Flows.Manage,
-		Cookies: cfg.marks().Cookies, Alias: cfg.marks().Alias, Peers: peers,
-	}
 }

@@ -1,8 +1,9 @@
 // Command bgp-ovn makes the addresses of an OVN node reachable through BGP.
 //
-// main.go is the table of commands; config.go the configuration; wire.go the
-// only place where real sources, drivers and backends are made; each other
-// file is one command.
+// It is the command line and nothing else: root.go has the table of commands, and
+// each other file the commands of one sort. What they do is in pkg/agent, what
+// they ask of a running controller in pkg/control, how it is printed in
+// pkg/control/view, and what is configured in pkg/config.
 package main
 
 import (

@@ -3,14 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
-
-var update = flag.Bool("update", false, "rewrite what the tests compare with")
 
 const fixtures = "../../pkg/observe/file/testdata/"
 
@@ -130,63 +127,6 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// Bad input gets a message that says what, where and what to do.
-func TestBadInput(t *testing.T) {
-	tests := []struct {
-		name string
-		file string
-		args []string
-		want string
-	}{
-		{"unknown key", "bgp:\n  as: 1\n  asn: 2\n", nil, "line 3: field asn is not a key here"},
-		{"wrong type", "reconcile_interval: often\n", nil, "line 1: cannot unmarshal !!str `often` into int"},
-		{"bad peer", "bgp: {peers: [{address: tor-a, as: 65000}]}\n", nil, `bgp.peers[0].address: "tor-a" is not an IP address`},
-		{"peer twice", "bgp: {peers: [{address: 192.0.2.1, as: 1}, {address: 192.0.2.1, as: 2}]}\n", nil, "bgp.peers[1]: address 192.0.2.1 stands twice"},
-		{"gtsm and multihop", "bgp: {peers: [{address: 192.0.2.1, as: 1, multihop: 2, ttl_security: true}]}\n", nil, "exclude each other"},
-		{"relative socket", "ovsdb_connection: unix:db.sock\n", nil, "unix:/absolute/path"},
-		{"two problems at once", "log: {level: loud}\nfuse: {share: 2}\n", nil, "fuse.share"},
-		{"driver", "", []string{"--drivers", "frr"}, `unknown driver "frr": use one of osp_ovn_bgp_driver`},
-		{"range", "routing: {table_range: 200}\n", nil, "LOW-HIGH"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			out, errs, exit := run(t, nil, append([]string{"config", "check", "--config", writeFile(t, tt.file)}, tt.args...)...)
-			if exit != exitError || !strings.Contains(errs, tt.want) {
-				t.Errorf("exit %d, %q%q, want %q", exit, out, errs, tt.want)
-			}
-		})
-	}
-}
-
-// Flags win over variables, variables over the file, the file over defaults.
-func TestPrecedence(t *testing.T) {
-	path := writeFile(t, "bgp: {as: 1, peers: [{address: 192.0.2.1, as: 5}]}\naddress_scopes: [2237917c-7b12-489a-84de-4ef384a2bcae]\n")
-	load := func(env map[string]string, args ...string) *Config {
-		t.Helper()
-		c := &cli{environment: environment{getenv: func(n string) (string, bool) { v, ok := env[n]; return v, ok }}}
-		root := c.root()
-		if err := root.ParseFlags(append(args, "--config", path)); err != nil {
-			t.Fatal(err)
-		}
-		cfg, err := c.loadConfig()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cfg
-	}
-	if cfg := load(nil); cfg.BGP.AS != 1 || len(cfg.BGP.Peers) != 1 || cfg.BGP.Listen.Port != 179 {
-		t.Errorf("file: %+v", cfg.BGP)
-	}
-	env := map[string]string{"BGP_OVN_BGP_AS": "2", "BGP_OVN_ADDRESS_SCOPES": ""}
-	if cfg := load(env); cfg.BGP.AS != 2 {
-		t.Errorf("variable: AS %d", cfg.BGP.AS)
-	}
-	cfg := load(env, "--bgp-as", "3", "--bgp-peers", "address=2001:db8::1,as=7,families=ipv6-unicast,password=a:b,passive")
-	if cfg.BGP.AS != 3 || len(cfg.BGP.Peers) != 1 || cfg.BGP.Peers[0].AS != 7 || cfg.BGP.Peers[0].Password != "a:b" || !cfg.BGP.Peers[0].Passive {
-		t.Errorf("flag: %+v", cfg.BGP)
-	}
-}
-
 // A password is never printed, by no command.
 func TestPasswordIsNotPrinted(t *testing.T) {
 	for _, command := range []string{"desired", "plan"} {
@@ -222,5 +162,69 @@ func TestStatusWithoutController(t *testing.T) {
 	_, errs, exit := run(t, nil, "status")
 	if exit != exitError || !strings.Contains(errs, "no controller is running") {
 		t.Errorf("exit %d, %q", exit, errs)
+	}
+}
+
+// Each problem of the configuration is a line of its own that says where it is.
+func TestBadConfiguration(t *testing.T) {
+	path := writeFile(t, "log: {level: loud}\nfuse: {share: 2}\nasn: 1\n")
+	for _, command := range [][]string{{"config", "check"}, {"run"}, {"audit", "--repair"}, {"plan"}} {
+		_, errs, exit := run(t, nil, append(command, "--config", path)...)
+		lines := strings.Split(strings.TrimSpace(errs), "\n")
+		if exit != exitError || len(lines) != 3 {
+			t.Errorf("%v: exit %d, want three lines:\n%s", command, exit, errs)
+		}
+		for _, want := range []string{path + ":1: log.level", path + ":2: fuse.share", path + ":3: asn"} {
+			if !strings.Contains(errs, want) {
+				t.Errorf("%v: %q is not in\n%s", command, want, errs)
+			}
+		}
+	}
+	if out, errs, exit := run(t, nil, "config", "check", "--config", writeFile(t, "")); exit != exitSame || out != "configuration is valid\n" {
+		t.Errorf("exit %d, %q%q", exit, out, errs)
+	}
+}
+
+// Arguments are checked before anything is asked or opened.
+func TestBadArguments(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"status", "-o", "xml"}, `--output "xml": use text or json`},
+		{[]string{"evpn", "banana"}, `evpn "banana": give a VNI, 1 to 16777215`},
+		{[]string{"plan", "--snapshot", fixtures + "provider-flat.json", "--against", "moon"}, `--against "moon": use model or actual`},
+		{[]string{"desired", "--driver", "frr", "--snapshot", fixtures + "provider-flat.json"}, `unknown driver "frr"`},
+		{[]string{"explain"}, "accepts 1 arg"},
+		{[]string{"nonsense"}, `unknown command "nonsense"`},
+		{[]string{"config", "import", "/nonexistent/x.conf"}, "/nonexistent/x.conf"},
+		{[]string{"audit", "--repair"}, "start one with bgp-ovn run"},
+	} {
+		_, errs, exit := run(t, nil, tt.args...)
+		if exit != exitError || !strings.Contains(errs, tt.want) {
+			t.Errorf("%v: exit %d, %q, want %q", tt.args, exit, errs, tt.want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	out, _, exit := run(t, nil, "version")
+	if exit != exitSame || !strings.HasPrefix(out, "bgp-ovn ") {
+		t.Errorf("exit %d, %q", exit, out)
+	}
+	var got map[string]string
+	if out, _, _ := run(t, nil, "version", "-o", "json"); json.Unmarshal([]byte(out), &got) != nil || got["version"] == "" {
+		t.Errorf("got %q", out)
+	}
+}
+
+// The reference that the program prints is the one in docs.
+func TestReference(t *testing.T) {
+	want, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, _, exit := run(t, nil, "config", "reference"); exit != exitSame || out != string(want) {
+		t.Error("docs/configuration.md is not what bgp-ovn config reference prints")
 	}
 }

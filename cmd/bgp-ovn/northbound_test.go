@@ -71,7 +71,7 @@ func TestNorthboundNotes(t *testing.T) {
 		}
 	}
 	_, errs, exit := run(t, nil, "config", "check", "--ovn-nb-connection", "unix:nb.sock")
-	if exit != exitError || !strings.Contains(errs, `database address "unix:nb.sock": use unix:/absolute/path`) {
+	if exit != exitError || !strings.Contains(errs, `"unix:nb.sock" is not the address of a database: use unix:/absolute/path`) {
 		t.Errorf("exit %d, %q", exit, errs)
 	}
 }

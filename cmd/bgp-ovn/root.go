@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
+	"strings"
 
-	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/agent"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control/view"
 )
 
 // The exit statuses of every command.
@@ -32,11 +35,11 @@ type environment struct {
 type cli struct {
 	environment
 	configPath string
-	output     string
+	form       view.Form
 	exit       int
-	// flags holds the configuration's flags as given on the command line.
+	// flags are the keys of the configuration that were given on the command line.
 	flags *pflag.FlagSet
-	// level is that of all loggers; a reload can change it.
+	// level is that of the logger; a reload can change it.
 	level slog.LevelVar
 }
 
@@ -48,29 +51,32 @@ func Main(ctx context.Context, env environment) int {
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(env.stderr, "bgp-ovn:", oneLine(err))
+		for _, line := range lines(err) {
+			fmt.Fprintln(env.stderr, "bgp-ovn:", line)
+		}
 		return exitError
 	}
 	return c.exit
 }
 
-// oneLine makes aggregated errors fit for logs: the library's default prints a
-// bulleted list.
-func oneLine(err error) string {
-	var many *multierror.Error
-	if errors.As(err, &many) {
-		many.ErrorFormat = func(errs []error) string {
-			text := ""
-			for i, e := range errs {
-				if i > 0 {
-					text += "; "
-				}
-				text += e.Error()
-			}
-			return text
-		}
+// invalid is a configuration with problems.
+type invalid struct{ problems config.Problems }
+
+// Error is all of them in one line.
+func (e *invalid) Error() string { return e.problems.Err().Error() }
+
+// lines are what is printed of an error: a line for each problem of the
+// configuration, and for each of several errors that were joined.
+func lines(err error) []string {
+	var bad *invalid
+	if !errors.As(err, &bad) {
+		return strings.Split(err.Error(), "\n")
 	}
-	return err.Error()
+	out := make([]string, len(bad.problems))
+	for i, p := range bad.problems {
+		out[i] = p.Error()
+	}
+	return out
 }
 
 func (c *cli) root() *cobra.Command {
@@ -82,30 +88,61 @@ func (c *cli) root() *cobra.Command {
 		SilenceErrors: true,
 		Example:       exampleHelp,
 	}
+	output := ""
 	pf := root.PersistentFlags()
-	pf.StringVar(&c.configPath, "config", "", "configuration file (default "+defaultConfigPath+" if it exists)")
-	pf.StringVarP(&c.output, "output", "o", "text", "form of the output: text or json")
-	c.flags = newConfig().flagSet()
-	c.flags.VisitAll(func(f *pflag.Flag) {
-		f.Hidden = !slices.Contains(shownFlags, f.Name)
-		pf.AddFlag(f)
-	})
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if c.output != "text" && c.output != "json" {
-			return fmt.Errorf("--output %q: use text or json", c.output)
-		}
-		return nil
+	pf.StringVar(&c.configPath, "config", "", "configuration file (default "+config.DefaultPath+" if it exists)")
+	pf.StringVarP(&output, "output", "o", string(view.Text), "form of the output: text or json")
+	c.flags = config.Flags()
+	pf.AddFlagSet(c.flags)
+	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
+		c.form, err = view.ParseForm(output)
+		return err
 	}
 	root.AddCommand(
 		c.runCommand(), c.speakerCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
-		c.statusCommand(), c.explainCommand(), c.evpnCommand(), c.doctorCommand(), c.reloadCommand(), c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
+		c.statusCommand(), c.explainCommand(), c.evpnCommand(), c.doctorCommand(), c.reloadCommand(), c.cleanupCommand(),
+		c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
 	return root
 }
 
-// shownFlags are those keys of the configuration that a person types; the help
-// of every command would be three screens long with all of them.
-var shownFlags = []string{"chassis", "drivers", "log-level", "socket", "state"}
+// load reads the configuration. With problems, the settings are good enough to
+// find a running controller with.
+func (c *cli) load() (config.Settings, config.Problems) {
+	return config.Load(config.Source{Path: c.configPath, Getenv: c.getenv, Flags: c.flags})
+}
+
+// valid is load for commands that need all of it.
+func (c *cli) valid() (config.Settings, error) {
+	s, problems := c.load()
+	return s, asError(problems)
+}
+
+func asError(problems config.Problems) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return &invalid{problems}
+}
+
+// warn tells of a bad configuration where a running controller, which has a good
+// one, can still be asked.
+func (c *cli) warn(problems config.Problems) {
+	for _, p := range problems {
+		fmt.Fprintln(c.stderr, "bgp-ovn: warning, the configuration is not valid:", p.Error())
+	}
+}
+
+func (c *cli) logger(s config.Settings) *slog.Logger {
+	return agent.NewLogger(c.stderr, s.Log, &c.level)
+}
+
+// differs sets the exit status of a command that looks for differences.
+func (c *cli) differs(yes bool) {
+	if yes {
+		c.exit = exitDiffers
+	}
+}
 
 const longHelp = `bgp-ovn runs on every node of an OVN deployment. It reads the OVN Southbound
 database and the local Open_vSwitch database, derives the routes, rules,

@@ -3,16 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
-	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
-	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/metrics"
+	"github.com/bgp-ovn/bgp-ovn/pkg/agent"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control/view"
 )
 
 func (c *cli) runCommand() *cobra.Command {
@@ -20,24 +18,27 @@ func (c *cli) runCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use: "run", Short: "run the node controller", Args: cobra.NoArgs,
-		Long: `run keeps this node as wanted until it is told to end (SIGTERM). It leaves
-everything in place then; peers that support graceful restart keep our routes.
+		Long: `run keeps this node in the desired state until it is told to end (SIGTERM). It
+leaves everything in place then; peers that support graceful restart keep our
+routes.
 
 --dry-run computes every round and prints its plan, and writes nothing at all:
 not to the kernel, not to Open vSwitch, not to peers, not to disk.
 --once ends after the first round in which nothing is left to do.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.loadConfig()
+			s, err := c.valid()
 			if err != nil {
 				return err
 			}
 			switch {
+			case dryRun && once:
+				return c.preview(cmd.Context(), s, wait, func(svc control.Service) error { return c.printPlan(cmd.Context(), svc) })
 			case dryRun:
-				return c.runDry(cmd.Context(), cfg, once, wait)
+				return c.watch(cmd.Context(), s)
 			case once:
-				return c.runOnce(cmd.Context(), cfg, wait)
+				return c.converge(cmd.Context(), s, wait)
 			default:
-				return c.runForever(cmd.Context(), cfg)
+				return c.serve(cmd.Context(), s)
 			}
 		},
 	}
@@ -47,161 +48,89 @@ not to the kernel, not to Open vSwitch, not to peers, not to disk.
 	return cmd
 }
 
-// runForever is the service.
-func (c *cli) runForever(ctx context.Context, cfg *Config) error {
-	m := metrics.New()
-	ready := sync.OnceFunc(func() { notify(c, daemon.SdNotifyReady) })
-	a, err := live(ctx, cfg, c.logger(cfg), wiring{
-		speaker: true, state: stateWrite,
-		onRound: func(a *app, r reconcile.Round) {
-			m.Observe(r)
-			a.sourceMetrics(m)
-			ready()
-		},
-		peers: func(_ *app, e bgp.PeerEvent) { m.Peer(e.Address, e.State == stateEstablished) },
-	})
+// options are those of a controller in this process.
+func (c *cli) options(s config.Settings) agent.Options {
+	return agent.Options{Log: c.logger(s), Program: versionText(), Level: &c.level, Load: c.valid}
+}
+
+// serve is the service.
+func (c *cli) serve(ctx context.Context, s config.Settings) error {
+	n, err := agent.Open(ctx, s, c.options(s))
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil
+			return nil // told to end while it waited
 		}
 		return err
 	}
-	defer func() { _ = a.Close() }() // the process ends: nothing can be done about it
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	a.load, a.current, a.level = c.loadConfig, cfg, &c.level
-	wait, err := a.serve(ctx, m.Handler())
+	return errors.Join(n.Run(ctx, versionText()), n.Close())
+}
+
+// converge applies what is desired and ends.
+func (c *cli) converge(ctx context.Context, s config.Settings, wait time.Duration) error {
+	opts := c.options(s)
+	opts.Wait = wait
+	n, err := agent.Open(ctx, s, opts)
 	if err != nil {
 		return err
 	}
-	a.metrics = newMetricsServer(ctx, m.Handler(), a.log)
-	l, err := a.metrics.open(cfg.Metrics.Listen)
+	p, err := n.Converge(ctx, wait, func(p control.Plan) error { return view.Plan(c.stdout, view.Text, p) })
+	c.differs(p.Differs())
+	return errors.Join(err, n.Close())
+}
+
+// watch prints the plan of every round that differs from the one before.
+func (c *cli) watch(ctx context.Context, s config.Settings) error {
+	p, err := agent.OpenPreview(ctx, s, c.logger(s))
 	if err != nil {
 		return err
 	}
-	a.metrics.serve(l)
-	go a.reloadOnHangup(ctx, c)
-	a.sayUnfinished()
-	go watchdog(ctx, c, a)
-	a.log.Info("controller runs", "version", versionText(), "state", cfg.State, "socket", cfg.Socket)
-	err = a.ctl.Run(ctx)
-	notify(c, daemon.SdNotifyStopping)
-	stop()
-	wait()
-	return err
+	err = p.Watch(ctx, func(plan control.Plan) error {
+		c.exit = exitSame
+		c.differs(plan.Differs())
+		return view.Plan(c.stdout, c.form, plan)
+	})
+	return errors.Join(err, p.Close())
 }
 
-func (a *app) sayUnfinished() {
-	if open := a.db.Unfinished(); len(open.Steps) > 0 {
-		a.log.Warn("the last run ended in the middle of a plan; reality is read and compared as always", "since", open.At, "steps", len(open.Steps))
-	}
-}
-
-func (a *app) sourceMetrics(m *metrics.Metrics) {
-	m.Source("southbound", a.sb.Status().Synced)
-	if a.nb != nil {
-		m.Source("northbound", a.nb.Status().Synced)
-	}
-	m.Source("open_vswitch", a.ovs.Status().Connected)
-}
-
-// notify tells systemd; without systemd it does nothing.
-func notify(c *cli, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		fmt.Fprintln(c.stderr, "bgp-ovn: notify systemd:", err)
-	}
-}
-
-// watchdog tells systemd that the loop is alive: that its lock can be had.
-func watchdog(ctx context.Context, c *cli, a *app) {
-	every, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || every == 0 {
-		return
-	}
-	tick := time.NewTicker(every / 2)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			a.ctl.Last()
-			notify(c, daemon.SdNotifyWatchdog)
-		}
-	}
-}
-
-// runDry prints the plan of every round that differs from the one before.
-func (c *cli) runDry(ctx context.Context, cfg *Config, once bool, wait time.Duration) error {
-	cfg.StartupGrace = 0
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	last := ""
-	show := func(_ *app, r reconcile.Round) {
-		if once {
-			return
-		}
-		if text := r.Plan.String(); text != last {
-			last = text
-			_ = c.printPlan(r, text)
-		}
-	}
-	a, err := live(ctx, cfg, c.logger(cfg), wiring{state: stateRead, dryRun: true, onRound: show})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = a.Close() }()
-	if !once {
-		return a.ctl.Run(ctx)
-	}
-	limited, cancel := context.WithTimeout(ctx, wait)
+// preview computes on the live databases once all have been read.
+func (c *cli) preview(ctx context.Context, s config.Settings, wait time.Duration, f func(control.Service) error) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	if err := a.waitSnapshot(limited); err != nil {
-		return err
-	}
-	ans, err := a.answerPlan(ctx, c.output)
+	p, err := agent.OpenPreview(ctx, s, c.logger(s))
 	if err != nil {
 		return err
 	}
-	return c.print(ans)
+	if err = p.WaitSnapshot(ctx); err == nil {
+		err = f(p)
+	}
+	return errors.Join(err, p.Close())
 }
 
-func (c *cli) printPlan(r reconcile.Round, text string) error {
-	ans, err := answer{}.with(c.output, text, r.Plan)
-	if err != nil {
-		return err
-	}
-	return c.print(ans)
-}
+func (c *cli) speakerCommand() *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use: "speaker", Short: "hold the BGP sessions, for a controller that may restart", Args: cobra.NoArgs,
+		Long: `speaker is a process that does nothing but BGP. The controller, with bgp.speaker
+set to its socket, tells it what to announce to whom; while the controller
+restarts or is replaced by another version, the sessions stay up.
 
-// runOnce converges and ends. Paths live in this process, so without a speaker
-// they are left to the controller that runs later.
-func (c *cli) runOnce(ctx context.Context, cfg *Config, wait time.Duration) error {
-	a, err := live(ctx, cfg, c.logger(cfg), wiring{speaker: true, state: stateWrite})
-	if err != nil {
-		return err
+Told to end (SIGTERM) it closes its sessions without a message: peers that
+support graceful restart keep our routes until it is back. The socket has mode
+0660: whoever may open it decides what this node announces.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := c.valid()
+			if err != nil {
+				return err
+			}
+			if listen == "" {
+				listen = s.BGP.Speaker
+			}
+			if listen == "" {
+				listen = agent.DefaultSpeaker
+			}
+			return agent.ServeSpeaker(cmd.Context(), listen, versionText(), c.logger(s))
+		},
 	}
-	defer func() { _ = a.Close() }()
-	limited, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	if err := a.waitSnapshot(limited); err != nil {
-		return err
-	}
-	// Two rounds converge anything that can be: the second one withdraws what
-	// stands on a failure of the first.
-	var r reconcile.Round
-	for range 3 {
-		if r, err = a.ctl.Round(limited, true); err != nil {
-			return err
-		}
-		fmt.Fprint(c.stdout, r.Plan.String())
-		if r.Plan.Empty() {
-			break
-		}
-	}
-	if err := errors.Join(append(r.Failed(), r.ReadErr, r.JournalErr)...); err != nil {
-		return err
-	}
-	c.exit = differs(r.Plan)
-	return nil
+	cmd.Flags().StringVar(&listen, "listen", "", "socket to listen on (default: bgp.speaker, or "+agent.DefaultSpeaker+")")
+	return cmd
 }

@@ -1,0 +1,34 @@
+package agent
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/doctor"
+	"github.com/bgp-ovn/bgp-ovn/pkg/doctor/gather"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
+)
+
+// DoctorConfig is what doctor examines of a node with these settings.
+func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
+	running, err := control.NewClient(s.Socket).Running(ctx)
+	conf := gather.Config{
+		Node: doctor.Node{
+			PlainBGP: slices.ContainsFunc(s.Drivers, func(name string) bool { return name != evpn.Name }),
+			EVPN:     s.RunsEVPN(), OVSDB: s.OpenVSwitch.Endpoint, ManageSysctls: s.ManageSysctls,
+			ListenPort: int(s.BGP.ListenPort), Speaker: s.BGP.Speaker,
+			VXLANPort: int(s.VXLANPort), RulePriority: s.Routing.RulePriority,
+		},
+		Running: running && err == nil, Chassis: s.Chassis, RunDir: s.OpenVSwitch.RunDir, ManageFlows: s.Flows.Manage,
+		Cookies: s.Cookies(), Alias: marks(s).Alias,
+	}
+	for _, p := range s.BGP.Peers {
+		if a, err := netip.ParseAddr(p.Address); err == nil { // object.Peer has it as text; it was parsed once
+			conf.Peers = append(conf.Peers, a)
+		}
+	}
+	return conf
+}
