@@ -34,7 +34,8 @@ func checkPeers(s *Settings, r *key.Reading) {
 	for i, p := range s.BGP.Peers {
 		at := fmt.Sprintf("bgp.peers[%d]", i)
 		if first, twice := seen[p.Address]; twice && p.Address != "" {
-			r.Report(at+".address", fmt.Sprintf("duplicate neighbour %s: bgp.peers[%d] has it already", p.Address, first),
+			r.Report(at+".address",
+				fmt.Sprintf("duplicate neighbour %s: bgp.peers[%d] has it already", p.Address, first),
 				"leave one of them out: there is one session for each address")
 		} else {
 			seen[p.Address] = i
@@ -43,11 +44,13 @@ func checkPeers(s *Settings, r *key.Reading) {
 			r.Report(at+".multihop", "ttl_security and multihop exclude each other (RFC 5082)", "leave one of them out")
 		}
 		if p.LLGRTime > 0 && s.BGP.RestartTime == 0 {
-			r.Report(at+".llgr_time", "it needs graceful restart, which is off (RFC 9494)", "set bgp.graceful_restart.restart_time, or leave it out")
+			r.Report(at+".llgr_time", "it needs graceful restart, which is off (RFC 9494)",
+				"set bgp.graceful_restart.restart_time, or leave it out")
 		}
 		if remote, err := netip.ParseAddr(p.Address); err == nil && p.LocalAddress.IsValid() &&
 			(p.LocalAddress.Is4() != remote.Is4() || remote.Zone() != "") {
-			r.Report(at+".local_address", fmt.Sprintf("no session from %s reaches %s", p.LocalAddress, p.Address), "write an address of the same family, or leave it out")
+			r.Report(at+".local_address", fmt.Sprintf("no session from %s reaches %s", p.LocalAddress, p.Address),
+				"write an address of the same family, or leave it out")
 		}
 	}
 }
@@ -59,7 +62,8 @@ func checkNeeds(s *Settings, name string, needs drivers.Needs, r *key.Reading) {
 	}
 	carried := slices.ContainsFunc(s.BGP.Peers, func(p object.Peer) bool { return hasFamily(p, needs.Family) })
 	if needs.Family != "" && !carried && len(s.BGP.Peers) > 0 {
-		r.Report("bgp.peers", fmt.Sprintf("%s needs a neighbour with %s among its families", name, needs.Family), "add it to the families of one")
+		r.Report("bgp.peers", fmt.Sprintf("%s needs a neighbour with %s among its families", name, needs.Family),
+			"add it to the families of one")
 	}
 }
 

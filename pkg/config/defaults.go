@@ -38,7 +38,8 @@ func defaults(list drivers.List) Settings {
 		Southbound:  database(), Northbound: database(), ProbeInterval: 60 * time.Second,
 		BGP: BGP{AS: 64999, ListenPort: 179, RestartTime: 120 * time.Second, DeferralTime: 10 * time.Second},
 		Learn: Learn{Accept: []observe.PrefixRange{
-			{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0)}, {Prefix: netip.PrefixFrom(netip.IPv6Unspecified(), 0)},
+			{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0)},
+			{Prefix: netip.PrefixFrom(netip.IPv6Unspecified(), 0)},
 		}},
 		// The metric lies above those of DHCP, router advertisements and static routes, so
 		// that a learned default route never takes over from them: it serves nodes that

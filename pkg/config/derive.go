@@ -157,14 +157,17 @@ func (r Routing) Patterns() []string {
 func (s Settings) Notes() []string {
 	out := slices.Clone(s.remarks)
 	if s.UseNorthbound && len(s.Northbound.Remotes) == 0 {
-		out = append(out, "require_snat_disabled_for_tenant_networks needs the Northbound database and ovn_nb_connection is not set: "+
+		out = append(out, "require_snat_disabled_for_tenant_networks needs the Northbound database "+
+			"and ovn_nb_connection is not set: "+
 			"the controller starts only if external_ids:ovn-nb-remote of Open_vSwitch is")
 	}
 	if s.UseNorthbound && !s.Shared.TenantNetworks && !s.Shared.TenantGUA {
-		out = append(out, "require_snat_disabled_for_tenant_networks has no effect: no tenant network is exposed (expose_tenant_networks)")
+		out = append(out, "require_snat_disabled_for_tenant_networks has no effect: no tenant network "+
+			"is exposed (expose_tenant_networks)")
 	}
 	if !s.UseNorthbound && len(s.Northbound.Remotes) > 0 {
-		out = append(out, "ovn_nb_connection has no effect: only require_snat_disabled_for_tenant_networks reads the Northbound database")
+		out = append(out, "ovn_nb_connection has no effect: "+
+			"only require_snat_disabled_for_tenant_networks reads the Northbound database")
 	}
 	return out
 }

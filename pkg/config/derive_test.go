@@ -16,9 +16,12 @@ import (
 func TestPeerItems(t *testing.T) {
 	s := loaded(t, "bgp:\n  graceful_restart: {restart_time: 60}\n  peers:\n"+
 		"    - {address: '2001:DB8:0::1', as: 65000}\n"+
-		"    - {address: 'fe80::1%eth0', as: 1.1, port: 0, hold_time: 0, families: [], connect_retry: 3, local_address: }\n"+
-		"    - {address: 192.0.2.1, as: 65000, port: 1179, families: [l2vpn-evpn], password: x, ttl_security: true, hold_time: 9, passive: true,\n"+
-		"       local_address: 192.0.2.2, allow_own_as: 1, llgr_time: 3600, add_path_receive: true, prefix_limit: 1000, connect_retry: 5}\n", nil)
+		"    - {address: 'fe80::1%eth0', as: 1.1, port: 0, hold_time: 0, families: [], "+
+		"connect_retry: 3, local_address: }\n"+
+		"    - {address: 192.0.2.1, as: 65000, port: 1179, families: [l2vpn-evpn], "+
+		"password: x, ttl_security: true, hold_time: 9, passive: true,\n"+
+		"       local_address: 192.0.2.2, allow_own_as: 1, llgr_time: 3600, "+
+		"add_path_receive: true, prefix_limit: 1000, connect_retry: 5}\n", nil)
 	usual := object.Peer{
 		Port: 179, AS: 65000, HoldTime: 90, RestartTime: 60, Families: object.WordsOf("ipv4-unicast", "ipv6-unicast"),
 	}
@@ -26,8 +29,10 @@ func TestPeerItems(t *testing.T) {
 	first.Address = "2001:db8::1"
 	second.Address, second.AS = "fe80::1%eth0", 1<<16+1
 	want := []object.Peer{first, second, {
-		Address: "192.0.2.1", Port: 1179, AS: 65000, Families: object.WordsOf("l2vpn-evpn"), Password: "x", TTLSecurity: true,
-		HoldTime: 9, Passive: true, RestartTime: 60, LLGRTime: 3600, LocalAddress: netip.MustParseAddr("192.0.2.2"), AllowOwnAS: 1,
+		Address: "192.0.2.1", Port: 1179, AS: 65000, Families: object.WordsOf("l2vpn-evpn"),
+		Password: "x", TTLSecurity: true,
+		HoldTime: 9, Passive: true, RestartTime: 60, LLGRTime: 3600,
+		LocalAddress: netip.MustParseAddr("192.0.2.2"), AllowOwnAS: 1,
 		AddPathReceive: true, PrefixLimit: 1000, ConnectRetry: 5,
 	}}
 	items := s.PeerItems()
@@ -45,7 +50,11 @@ func TestPeerItems(t *testing.T) {
 	// The restart time is a key of its own: the neighbours have not changed.
 	again := loaded(t, "bgp: {graceful_restart: {restart_time: 61}, peers: [{address: 192.0.2.1, as: 1}]}\n", nil)
 	before := loaded(t, "bgp: {graceful_restart: {restart_time: 60}, peers: [{address: 192.0.2.1, as: 1}]}\n", nil)
-	if changed, restart := Changes(before, again); !slices.Equal(changed, []string{"bgp.graceful_restart.restart_time"}) || len(restart) > 0 {
+	if changed, restart := Changes(before, again); !slices.Equal(
+		changed,
+		[]string{"bgp.graceful_restart.restart_time"},
+	) ||
+		len(restart) > 0 {
 		t.Errorf("changed %v, restart %v", changed, restart)
 	}
 }
@@ -59,15 +68,25 @@ func TestChanges(t *testing.T) {
 		{"nothing", peer, peer, "", ""},
 		{"spelling", "originate: [2001:DB8::/32]\n", "originate: ['2001:db8::/32']\n", "", ""},
 		{"live", peer, peer + "log: {level: debug}\nfuse: {least: 3}\n", "log.level,fuse.least", ""},
-		{"marks", "", "flows: {cookie: 7}\nrouting: {rule_priority: 5, table_range: 1-5}\n", "routing.table_range,routing.rule_priority,flows.cookie", "routing.table_range,routing.rule_priority,flows.cookie"},
+		{
+			"marks", "", "flows: {cookie: 7}\nrouting: {rule_priority: 5, table_range: 1-5}\n",
+			"routing.table_range,routing.rule_priority,flows.cookie",
+			"routing.table_range,routing.rule_priority,flows.cookie",
+		},
 		{"a neighbour", "", peer, "bgp.peers", ""},
 		{"a password", peer, strings.Replace(peer, "as: 1", "as: 1, password: x", 1), "bgp.peers", ""},
 		{"first for EVPN", peer, evpnPeer, "bgp.peers", "bgp.peers to the first one with l2vpn-evpn"},
 		{"none for EVPN", evpnPeer, peer, "bgp.peers", ""},
 		{"alias", "drivers: [ovn_bgp_driver]\n", "", "", ""},
-		{"driver", "", "drivers: [osp_ovn_bgp_driver, osp_ovn_evpn_driver]\n", "drivers", "drivers, by osp_ovn_evpn_driver or without it"},
+		{
+			"driver", "", "drivers: [osp_ovn_bgp_driver, osp_ovn_evpn_driver]\n", "drivers",
+			"drivers, by osp_ovn_evpn_driver or without it",
+		},
 		{"class", "", "bgp: {attributes: {fip: {med: 1}}}\n", "bgp.attributes", ""},
-		{"northbound", "", "require_snat_disabled_for_tenant_networks: true\n", "require_snat_disabled_for_tenant_networks", "require_snat_disabled_for_tenant_networks"},
+		{
+			"northbound", "", "require_snat_disabled_for_tenant_networks: true\n",
+			"require_snat_disabled_for_tenant_networks", "require_snat_disabled_for_tenant_networks",
+		},
 	} {
 		changed, restart := Changes(loaded(t, tt.was, nil), loaded(t, tt.is, nil))
 		if strings.Join(changed, ",") != tt.changed || strings.Join(restart, ",") != tt.restart {
@@ -108,7 +127,8 @@ func TestIdle(t *testing.T) {
 	if len(idle.NewDrivers()) > 0 || len(idle.PeerItems()) > 0 || idle.Fuse.Share != 0 || idle.RunsEVPN() {
 		t.Errorf("it wants %v and %v", idle.NewDrivers(), idle.PeerItems())
 	}
-	if idle.Flows.Cookie != 7 || idle.Socket != s.Socket || len(s.NewDrivers()) != 3 || len(s.PeerItems()) != 1 || s.Fuse.Share != 0.5 {
+	if idle.Flows.Cookie != 7 || idle.Socket != s.Socket || len(s.NewDrivers()) != 3 || len(s.PeerItems()) != 1 ||
+		s.Fuse.Share != 0.5 {
 		t.Error("the rest is not the same, or the original has changed")
 	}
 }
@@ -117,28 +137,38 @@ func TestIdle(t *testing.T) {
 func TestWithDriver(t *testing.T) {
 	s := loaded(t, "", nil)
 	one, problems := s.WithDriver("ovn_evpn_driver")
-	if len(problems) > 0 || !slices.Equal(one.Drivers, []string{evpn.Name}) || !slices.Equal(s.Drivers, []string{bgp.Name}) {
+	if len(problems) > 0 || !slices.Equal(one.Drivers, []string{evpn.Name}) ||
+		!slices.Equal(s.Drivers, []string{bgp.Name}) {
 		t.Errorf("%v, %v", one.Drivers, problems)
 	}
-	if _, problems := s.WithDriver("frr"); len(problems) != 1 || problems.Err().Error() != `drivers: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver` {
+	if _, problems := s.WithDriver("frr"); len(problems) != 1 ||
+		problems.Err().Error() != `drivers: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver` {
 		t.Error(problems.Err())
 	}
 	src := source(t, s.list, evpnFile, nil)
 	s, _ = Load(src)
-	if _, problems := s.WithDriver(bgp.Name); len(problems) != 1 || problems[0].Key != "evpn.networks" || problems[0].Line != 12 || problems[0].File != src.Path {
+	if _, problems := s.WithDriver(bgp.Name); len(problems) != 1 || problems[0].Key != "evpn.networks" ||
+		problems[0].Line != 12 ||
+		problems[0].File != src.Path {
 		t.Errorf("networks without their driver: %v", problems)
 	}
 }
 
 func TestResolveRouterID(t *testing.T) {
-	encap := []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.5"), netip.MustParseAddr("192.0.2.6")}
+	encap := []netip.Addr{
+		netip.MustParseAddr("2001:db8::1"),
+		netip.MustParseAddr("192.0.2.5"),
+		netip.MustParseAddr("192.0.2.6"),
+	}
 	if id, err := Defaults().ResolveRouterID(encap); err != nil || id != encap[1] {
 		t.Errorf("%v, %v", id, err)
 	}
-	if id, err := loaded(t, "bgp: {router_id: 192.0.2.9}\n", nil).ResolveRouterID(encap); err != nil || id.String() != "192.0.2.9" {
+	if id, err := loaded(t, "bgp: {router_id: 192.0.2.9}\n", nil).ResolveRouterID(encap); err != nil ||
+		id.String() != "192.0.2.9" {
 		t.Errorf("%v, %v", id, err)
 	}
-	if _, err := Defaults().ResolveRouterID(encap[:1]); err == nil || !strings.Contains(err.Error(), "set bgp.router_id") {
+	if _, err := Defaults().ResolveRouterID(encap[:1]); err == nil ||
+		!strings.Contains(err.Error(), "set bgp.router_id") {
 		t.Error(err)
 	}
 }
@@ -147,14 +177,21 @@ func TestResolveRouterID(t *testing.T) {
 func TestNotes(t *testing.T) {
 	for _, tt := range []struct{ file, want string }{
 		{"", ""},
-		{"require_snat_disabled_for_tenant_networks: true\nexpose_tenant_networks: true\n", "the controller starts only if external_ids:ovn-nb-remote"},
-		{"require_snat_disabled_for_tenant_networks: true\novn_nb_connection: tcp:192.0.2.1:6641\n", "no tenant network is exposed"},
+		{
+			"require_snat_disabled_for_tenant_networks: true\nexpose_tenant_networks: true\n",
+			"the controller starts only if external_ids:ovn-nb-remote",
+		},
+		{
+			"require_snat_disabled_for_tenant_networks: true\novn_nb_connection: tcp:192.0.2.1:6641\n",
+			"no tenant network is exposed",
+		},
 		{"ovn_nb_connection: tcp:192.0.2.1:6641\n", "ovn_nb_connection has no effect"},
 		{"drivers: [ovn_bgp_driver, osp_ovn_bgp_driver]\n", "one is named twice"},
 	} {
 		s := loaded(t, tt.file, nil)
 		notes := s.Notes()
-		if tt.want == "" && len(notes) > 0 || tt.want != "" && (len(notes) != 1 || !strings.Contains(notes[0], tt.want)) {
+		if tt.want == "" && len(notes) > 0 ||
+			tt.want != "" && (len(notes) != 1 || !strings.Contains(notes[0], tt.want)) {
 			t.Errorf("%s: %q", tt.file, notes)
 		}
 	}
@@ -162,10 +199,14 @@ func TestNotes(t *testing.T) {
 
 // A variable that looks like a key and is none is told of, by its name alone.
 func TestUnknownVariables(t *testing.T) {
-	src := Source{Path: writeFile(t, ""), Environ: []string{"PATH=/bin", "BGP_OVN_BGP_AS=1", "BGP_OVN_BGP_ASN=s3cret", "BGP_OVN_=x"}}
+	src := Source{
+		Path:    writeFile(t, ""),
+		Environ: []string{"PATH=/bin", "BGP_OVN_BGP_AS=1", "BGP_OVN_BGP_ASN=s3cret", "BGP_OVN_=x"},
+	}
 	s, problems := Load(src)
 	notes := strings.Join(s.Notes(), "\n")
-	if len(problems) > 0 || len(s.Notes()) != 2 || !strings.Contains(notes, "BGP_OVN_BGP_ASN is no key") || strings.Contains(notes, "s3cret") {
+	if len(problems) > 0 || len(s.Notes()) != 2 || !strings.Contains(notes, "BGP_OVN_BGP_ASN is no key") ||
+		strings.Contains(notes, "s3cret") {
 		t.Errorf("%v, %q", problems, notes)
 	}
 }

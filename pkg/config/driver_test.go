@@ -47,7 +47,8 @@ func (o *madeOptions) Keys() []key.Key {
 		key.Elements(&o.sites, "made.sites", "site", "a site", func() site { return site{} }, func(s *site) []key.Key {
 			return []key.Key{
 				key.Text(&s.Name, "name", "what it is called", nil).Needed("name it"),
-				key.Parsed(&s.Prefix, "prefix", "string", "what is announced", parsePrefix, printPrefix).Needed("say what is announced"),
+				key.Parsed(&s.Prefix, "prefix", "string", "what is announced", parsePrefix, printPrefix).
+					Needed("say what is announced"),
 			}
 		}, nil),
 	}
@@ -70,17 +71,21 @@ func (o *madeOptions) Driver(shared drivers.Shared) desired.Driver {
 // withMade is the list with one line more.
 func withMade() drivers.List {
 	return append(drivers.All(), drivers.Spec{
-		Name: "made_up_driver", Aliases: []string{"invented"}, Options: func() drivers.Options { return &madeOptions{color: "grey"} },
+		Name: "made_up_driver", Aliases: []string{"invented"},
+		Options: func() drivers.Options { return &madeOptions{color: "grey"} },
 	})
 }
 
 // A driver of others is a line in the list and its own type of settings: its keys
 // are read from file, flags and variables, with what it shares with the others.
 func TestMadeUpDriver(t *testing.T) {
-	const file = "drivers: [invented, ovn_bgp_driver]\nmade: {sites: [{name: a, prefix: 192.0.2.0/24}, {name: b, prefix: 2001:db8::/32}], color: north}\nexpose_tenant_networks: true\n"
+	const file = "drivers: [invented, ovn_bgp_driver]\n" +
+		"made: {sites: [{name: a, prefix: 192.0.2.0/24}, {name: b, prefix: 2001:db8::/32}], color: north}\n" +
+		"expose_tenant_networks: true\n"
 	env := map[string]string{"BGP_OVN_MADE_COLOR": "north"}
 	args := []string{
-		"--drivers=made_up_driver,osp_ovn_bgp_driver", "--made-sites=name=a,prefix=192.0.2.0/24", "--made-sites=name=b,prefix=2001:db8::/32",
+		"--drivers=made_up_driver,osp_ovn_bgp_driver", "--made-sites=name=a,prefix=192.0.2.0/24",
+		"--made-sites=name=b,prefix=2001:db8::/32",
 		"--expose-tenant-networks",
 	}
 	fromFile, problems := load(withMade(), source(t, withMade(), file, nil))
@@ -104,7 +109,10 @@ func TestMadeUpDriver(t *testing.T) {
 	if !fromFile.UseNorthbound || !slices.Equal(fromFile.Cookies(), []uint64{0x3e7, 0x111}) {
 		t.Errorf("northbound %v, cookies %#x", fromFile.UseNorthbound, fromFile.Cookies())
 	}
-	other, _ := load(withMade(), source(t, withMade(), file, map[string]string{"BGP_OVN_MADE_COLOR": "red"}, "--made-sites="))
+	other, _ := load(
+		withMade(),
+		source(t, withMade(), file, map[string]string{"BGP_OVN_MADE_COLOR": "red"}, "--made-sites="),
+	)
 	changed, restart := Changes(fromFile, other)
 	if !slices.Equal(changed, []string{"made.color", "made.sites"}) || !slices.Equal(restart, []string{"made.sites"}) {
 		t.Errorf("changed %v, restart %v", changed, restart)
@@ -114,12 +122,29 @@ func TestMadeUpDriver(t *testing.T) {
 // What is wrong with its keys is said like that of all others.
 func TestMadeUpDriverProblems(t *testing.T) {
 	for _, tt := range []struct{ file, want string }{
-		{"made:\n  sites:\n    - {name: a, prefix: 192.0.2.0/24}\n", "3: made.sites[0].name: nobody runs it: add made_up_driver to drivers"},
-		{"drivers: [invented]\nmade:\n  sites:\n    - {nam: a, prefix: 192.0.2.1/24, name: b}\n", "4: made.sites[0].nam: unknown key: did you mean name?"},
+		{
+			"made:\n  sites:\n    - {name: a, prefix: 192.0.2.0/24}\n",
+			"3: made.sites[0].name: nobody runs it: add made_up_driver to drivers",
+		},
+		{
+			"drivers: [invented]\nmade:\n  sites:\n    - {nam: a, prefix: 192.0.2.1/24, name: b}\n",
+			"4: made.sites[0].nam: unknown key: did you mean name?",
+		},
 		{"drivers: [invented]\nmade: {colour: red}\n", "2: made.colour: unknown key: did you mean color?"},
-		{"drivers: [inventted]\n", `1: drivers[0]: unknown driver "inventted": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, made_up_driver`},
-		{"drivers: [invented]\nflows: {cookie: 0x111}\n", "2: flows.cookie: 0x111 is that of the flows of made_up_driver: choose another"},
-		{"drivers: [invented]\nbgp: {peers: [{address: 192.0.2.1, as: 1, families: [ipv4-unicast]}]}\n", "2: bgp.peers: made_up_driver needs a neighbour with ipv6-unicast among its families: add it to the families of one"},
+		{
+			"drivers: [inventted]\n",
+			`1: drivers[0]: unknown driver "inventted": ` +
+				`use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, made_up_driver`,
+		},
+		{
+			"drivers: [invented]\nflows: {cookie: 0x111}\n",
+			"2: flows.cookie: 0x111 is that of the flows of made_up_driver: choose another",
+		},
+		{
+			"drivers: [invented]\nbgp: {peers: [{address: 192.0.2.1, as: 1, families: [ipv4-unicast]}]}\n",
+			"2: bgp.peers: made_up_driver needs a neighbour with ipv6-unicast among its families: " +
+				"add it to the families of one",
+		},
 	} {
 		src := source(t, withMade(), tt.file, nil)
 		_, problems := load(withMade(), src)

@@ -87,7 +87,8 @@ func sourceKeys(s *Settings) []key.Key {
 			"Northbound database, comma separated (default: external_ids:ovn-nb-remote); read only with "+
 				"require_snat_disabled_for_tenant_networks", checkRemote),
 		key.Text(&nb.Key, "ovn_nb_private_key", "TLS key for ssl: remotes of the Northbound database", nil),
-		key.Text(&nb.Certificate, "ovn_nb_certificate", "TLS certificate for ssl: remotes of the Northbound database", nil),
+		key.Text(&nb.Certificate, "ovn_nb_certificate",
+			"TLS certificate for ssl: remotes of the Northbound database", nil),
 		key.Text(&nb.CA, "ovn_nb_ca_cert", "TLS CA certificate for ssl: remotes of the Northbound database", nil),
 	}
 }
@@ -97,15 +98,21 @@ func learnKeys(s *Settings) []key.Key {
 	f := &s.Fabric
 	return []key.Key{
 		key.ListOf(&s.Learn.Accept, "learn.accept",
-			`prefixes that become routes in the main table when neighbours announce them, as PREFIX or "PREFIX le LENGTH"; `+
-				"empty learns nothing", drivers.PrefixRange, observe.PrefixRange.String).Reloads(),
+			`prefixes that become routes in the main table when neighbours announce them, as PREFIX or `+
+				`"PREFIX le LENGTH"; empty learns nothing`,
+			drivers.PrefixRange, observe.PrefixRange.String).Reloads(),
 		addrKey(&f.Source4, "learn.source4", "preferred source address of learned IPv4 routes", checkIPv4).Reloads(),
 		addrKey(&f.Source6, "learn.source6", "preferred source address of learned IPv6 routes", checkIPv6).Reloads(),
 		key.Number(&f.Metric, "learn.metric", "metric of learned routes; lower ones are preferred",
-			key.Range[uint32]{Low: 1, High: 1<<32 - 1, Use: "use 1 to 4294967295: the kernel has no IPv6 route with metric 0"}).Reloads(),
+			key.Range[uint32]{
+				Low: 1, High: 1<<32 - 1, Use: "use 1 to 4294967295: the kernel has no IPv6 route with metric 0",
+			}).Reloads(),
 		key.Number(&f.Max, "learn.max", "how many prefixes become routes at most, the shortest first",
-			key.Range[int]{Low: 1, High: 1<<31 - 1, Use: "use 1 or more; an empty learn.accept learns nothing"}).Reloads(),
-		key.Bool(&f.Loopback, "advertise_loopback", "announce the addresses of lo, but for 127.0.0.0/8 and ::1").Reloads(),
+			key.Range[int]{
+				Low: 1, High: 1<<31 - 1, Use: "use 1 or more; an empty learn.accept learns nothing",
+			}).Reloads(),
+		key.Bool(&f.Loopback, "advertise_loopback",
+			"announce the addresses of lo, but for 127.0.0.0/8 and ::1").Reloads(),
 		key.ListOf(&f.Originate, "originate", "further prefixes to announce", parsePrefix, printPrefix).Reloads(),
 	}
 }
@@ -118,8 +125,10 @@ func markKeys(s *Settings) []key.Key {
 			parseTables, printTables),
 		key.Number(&r.RulePriority, "routing.rule_priority", "priority of the ip rule of a bridge",
 			key.Range[uint32]{Low: 1, High: 32765, Use: "use 1 to 32765, before the rule of the main table"}),
-		key.Parsed(&r.RouteProtocol, "routing.route_protocol", "int", "protocol number that marks our routes", parseProtocol, printByte),
-		key.Parsed(&r.RuleProtocol, "routing.rule_protocol", "int", "protocol number that marks our rules", parseProtocol, printByte),
+		key.Parsed(&r.RouteProtocol, "routing.route_protocol", "int", "protocol number that marks our routes",
+			parseProtocol, printByte),
+		key.Parsed(&r.RuleProtocol, "routing.rule_protocol", "int", "protocol number that marks our rules",
+			parseProtocol, printByte),
 		key.Strings(&r.TableFiles, "routing.tables_files",
 			"files that name routing tables; *.conf in <file>.d is read too", nil),
 		key.Bool(&s.Flows.Manage, "flows.manage",

@@ -74,8 +74,8 @@ func peerKeys(p *object.Peer) []key.Key {
 		"any of ipv4-unicast, ipv6-unicast, l2vpn-evpn; the first peer with l2vpn-evpn takes a restart", parseFamily,
 		func(list []string) object.Words { return object.WordsOf(list...) }, object.Words.List)
 	return []key.Key{
-		key.Parsed(&p.Address, "address", "string", "the neighbour's IP address", parseNeighbour, func(s string) string { return s }).
-			Needed("set the neighbour's IP address"),
+		key.Parsed(&p.Address, "address", "string", "the neighbour's IP address", parseNeighbour,
+			func(s string) string { return s }).Needed("set the neighbour's IP address"),
 		key.Parsed(&p.AS, "as", "int", "its autonomous system number", parseAS, printUint32).
 			Needed("set the neighbour's autonomous system number"),
 		key.Number(&p.Port, "port", "its TCP port", key.Range[uint16]{High: 65535, Use: "use 1 to 65535"}),
@@ -91,8 +91,9 @@ func peerKeys(p *object.Peer) []key.Key {
 		key.Number(&p.AllowOwnAS, "allow_own_as", "how often our own AS may stand in a path that is taken",
 			key.Range[uint8]{High: 255}),
 		key.Number(&p.LLGRTime, "llgr_time",
-			"seconds that the neighbour keeps our routes as a last resort once the restart time is over (long-lived graceful "+
-				"restart, RFC 9494); 0 turns it off", key.Range[uint32]{High: 1<<24 - 1, Use: "use 0 to 16777215 seconds (RFC 9494)"}),
+			"seconds that the neighbour keeps our routes as a last resort once the restart time is over "+
+				"(long-lived graceful restart, RFC 9494); 0 turns it off",
+			key.Range[uint32]{High: 1<<24 - 1, Use: "use 0 to 16777215 seconds (RFC 9494)"}),
 		key.Bool(&p.AddPathReceive, "add_path_receive", "take several paths a prefix (RFC 7911)"),
 		key.Number(&p.PrefixLimit, "prefix_limit",
 			"end the session when the neighbour announces more prefixes of one family; 0 for no limit",

@@ -126,7 +126,8 @@ func readFile(s *Settings, r *key.Reading, path string) {
 		text, err = io.ReadAll(io.LimitReader(f, maxFile+1))
 	}
 	if err != nil {
-		r.At(key.Place{File: path}, "", "the configuration cannot be read: "+reason(err), "name another with --config, or mend the path")
+		r.At(key.Place{File: path}, "", "the configuration cannot be read: "+reason(err),
+			"name another with --config, or mend the path")
 		return
 	}
 	readText(s, r, path, text)
@@ -162,7 +163,8 @@ func unknownVariables(all []key.Key, environ []string) []string {
 	for _, entry := range slices.Sorted(slices.Values(environ)) {
 		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, key.VariablePrefix) && !known[name] {
-			out = append(out, "environment variable "+name+" is no key and has no effect; bgp-ovn config reference lists those that are")
+			out = append(out, "environment variable "+name+" is no key and has no effect; "+
+				"bgp-ovn config reference lists those that are")
 		}
 	}
 	return out

@@ -46,42 +46,53 @@ func loaded(t *testing.T, file string, env map[string]string, args ...string) Se
 
 // written is how each key is written in a file, and as a flag or variable.
 var written = map[string]struct{ file, flag string }{
-	"chassis":                              {"cmp-07", "cmp-07"},
-	"drivers":                              {"[ovn_evpn_driver, osp_ovn_bgp_driver]", "osp_ovn_evpn_driver,ovn_bgp_driver"},
-	"state":                                {"/tmp/state.db", "/tmp/state.db"},
-	"socket":                               {"/tmp/control.sock", "/tmp/control.sock"},
-	"log.level":                            {"WARN", "warn"},
-	"log.format":                           {"json", "json"},
-	"reconcile_interval":                   {"0", "0"},
-	"startup_grace":                        {"1m30s", "90s"},
-	"sysctls.manage":                       {"off", "false"},
-	"fuse.share":                           {".25", "0.25"},
-	"fuse.least":                           {"20", "20"},
-	"fuse.hold":                            {"2m", "120s"},
-	"metrics.listen":                       {"127.0.0.1:9100", "127.0.0.1:9100"},
-	"ovsdb_connection":                     {"tcp:127.0.0.1:6640", "tcp:127.0.0.1:6640"},
-	"ovsdb_connection_timeout":             {"20", "0x14"},
-	"ovs_rundir":                           {"/run/ovs", "/run/ovs"},
-	"ovn_sb_connection":                    {`"ssl:192.0.2.1:6642, ssl:192.0.2.2:6642"`, "ssl:192.0.2.1:6642,ssl:192.0.2.2:6642"},
-	"ovn_sb_private_key":                   {"/k", "/k"},
-	"ovn_sb_certificate":                   {"/c", "/c"},
-	"ovn_sb_ca_cert":                       {"/a", "/a"},
-	"ovn_sb_probe_interval":                {"5", "5"},
-	"ovn_nb_connection":                    {"unix:/run/nb.sock", "unix:/run/nb.sock"},
-	"ovn_nb_private_key":                   {"/k", "/k"},
-	"ovn_nb_certificate":                   {"/c", "/c"},
-	"ovn_nb_ca_cert":                       {"/a", "/a"},
-	"bgp.as":                               {"65000.1", "4259840001"},
-	"bgp.router_id":                        {"192.0.2.9", "192.0.2.9"},
-	"bgp.speaker":                          {"unix:/run/s.sock", "unix:/run/s.sock"},
-	"bgp.listen.address":                   {"2001:db8::9", "2001:DB8:0::9"},
-	"bgp.listen.port":                      {"-1", "-1"},
-	"bgp.graceful_restart.restart_time":    {"1_000", "1000"},
-	"bgp.graceful_restart.deferral_time":   {"7", "7"},
-	"bgp.peers":                            {`[{address: 192.0.2.1, as: 65000, families: [ipv4-unicast, l2vpn-evpn], password: "a,b", passive: yes}]`, `address=192.0.2.1,as=65000,families=l2vpn-evpn+ipv4-unicast,"password=a,b",passive`},
-	"bgp.origin":                           {"igp", "igp"},
-	"bgp.attributes":                       {"{fip: {communities: [65000:100, no-export], med: 20}}", "class=fip,communities=65000:100+65535:65281,med=20"},
-	"bgp.export.allow":                     {"[203.0.113.0/24 le 32, 198.51.100.0/24]", "203.0.113.0/24 le 32,198.51.100.0/24"},
+	"chassis": {"cmp-07", "cmp-07"},
+	"drivers": {
+		"[ovn_evpn_driver, osp_ovn_bgp_driver]", "osp_ovn_evpn_driver,ovn_bgp_driver",
+	},
+	"state":                    {"/tmp/state.db", "/tmp/state.db"},
+	"socket":                   {"/tmp/control.sock", "/tmp/control.sock"},
+	"log.level":                {"WARN", "warn"},
+	"log.format":               {"json", "json"},
+	"reconcile_interval":       {"0", "0"},
+	"startup_grace":            {"1m30s", "90s"},
+	"sysctls.manage":           {"off", "false"},
+	"fuse.share":               {".25", "0.25"},
+	"fuse.least":               {"20", "20"},
+	"fuse.hold":                {"2m", "120s"},
+	"metrics.listen":           {"127.0.0.1:9100", "127.0.0.1:9100"},
+	"ovsdb_connection":         {"tcp:127.0.0.1:6640", "tcp:127.0.0.1:6640"},
+	"ovsdb_connection_timeout": {"20", "0x14"},
+	"ovs_rundir":               {"/run/ovs", "/run/ovs"},
+	"ovn_sb_connection": {
+		`"ssl:192.0.2.1:6642, ssl:192.0.2.2:6642"`, "ssl:192.0.2.1:6642,ssl:192.0.2.2:6642",
+	},
+	"ovn_sb_private_key":                 {"/k", "/k"},
+	"ovn_sb_certificate":                 {"/c", "/c"},
+	"ovn_sb_ca_cert":                     {"/a", "/a"},
+	"ovn_sb_probe_interval":              {"5", "5"},
+	"ovn_nb_connection":                  {"unix:/run/nb.sock", "unix:/run/nb.sock"},
+	"ovn_nb_private_key":                 {"/k", "/k"},
+	"ovn_nb_certificate":                 {"/c", "/c"},
+	"ovn_nb_ca_cert":                     {"/a", "/a"},
+	"bgp.as":                             {"65000.1", "4259840001"},
+	"bgp.router_id":                      {"192.0.2.9", "192.0.2.9"},
+	"bgp.speaker":                        {"unix:/run/s.sock", "unix:/run/s.sock"},
+	"bgp.listen.address":                 {"2001:db8::9", "2001:DB8:0::9"},
+	"bgp.listen.port":                    {"-1", "-1"},
+	"bgp.graceful_restart.restart_time":  {"1_000", "1000"},
+	"bgp.graceful_restart.deferral_time": {"7", "7"},
+	"bgp.peers": {
+		`[{address: 192.0.2.1, as: 65000, families: [ipv4-unicast, l2vpn-evpn], password: "a,b", passive: yes}]`,
+		`address=192.0.2.1,as=65000,families=l2vpn-evpn+ipv4-unicast,"password=a,b",passive`,
+	},
+	"bgp.origin": {"igp", "igp"},
+	"bgp.attributes": {
+		"{fip: {communities: [65000:100, no-export], med: 20}}", "class=fip,communities=65000:100+65535:65281,med=20",
+	},
+	"bgp.export.allow": {
+		"[203.0.113.0/24 le 32, 198.51.100.0/24]", "203.0.113.0/24 le 32,198.51.100.0/24",
+	},
 	"bgp.export.deny":                      {"[2001:db8::/32 le 128]", "2001:db8::/32 le 128"},
 	"learn.accept":                         {"[]", ""},
 	"learn.source4":                        {"192.0.2.7", "192.0.2.7"},
@@ -101,9 +112,13 @@ var written = map[string]struct{ file, flag string }{
 	"expose_tenant_networks":               {"true", "true"},
 	"expose_ipv6_gua_tenant_networks":      {"true", "true"},
 	"advertisement_method_tenant_networks": {"subnet", "subnet"},
-	"address_scopes":                       {"[2237917c-7b12-489a-84de-4ef384a2bcae]", "2237917c-7b12-489a-84de-4ef384a2bcae"},
-	"proxy_ndp_plain_ports":                {"false", "false"},
-	"proxy_ndp_addresses":                  {"[physnet1=2001:db8:4::1, 'physnet1:101=2001:db8:5::1']", "physnet1=2001:db8:4::1,physnet1:101=2001:db8:5::1"},
+	"address_scopes": {
+		"[2237917c-7b12-489a-84de-4ef384a2bcae]", "2237917c-7b12-489a-84de-4ef384a2bcae",
+	},
+	"proxy_ndp_plain_ports": {"false", "false"},
+	"proxy_ndp_addresses": {
+		"[physnet1=2001:db8:4::1, 'physnet1:101=2001:db8:5::1']", "physnet1=2001:db8:4::1,physnet1:101=2001:db8:5::1",
+	},
 	"require_snat_disabled_for_tenant_networks": {"true", "true"},
 	"expose_port_forwardings":                   {"true", "true"},
 	"expose_gateway_routers":                    {"true", "true"},
@@ -114,8 +129,14 @@ var written = map[string]struct{ file, flag string }{
 	"evpn_udp_dstport":                          {"4790", "4790"},
 	"delete_vrf_on_disconnect":                  {"false", "false"},
 	"evpn.table_offset":                         {"10000", "10000"},
-	"evpn.vnis":                                 {`[{vni: 1001, rd: "192.0.2.11:01001", import: ["*:01001", "65000:5"], export: ["64999:1001"]}]`, "vni=1001,rd=192.0.2.11:1001,import=*:1001+65000:5,export=64999:1001"},
-	"evpn.networks":                             {`[{network: physnet1, vlan: 100, method: vrf, vni: 2001, gateways: [172.24.8.1, "2001:db8:8::1"]}]`, "network=physnet1,vlan=100,method=vrf,vni=2001,gateways=172.24.8.1+2001:db8:8::1"},
+	"evpn.vnis": {
+		`[{vni: 1001, rd: "192.0.2.11:01001", import: ["*:01001", "65000:5"], export: ["64999:1001"]}]`,
+		"vni=1001,rd=192.0.2.11:1001,import=*:1001+65000:5,export=64999:1001",
+	},
+	"evpn.networks": {
+		`[{network: physnet1, vlan: 100, method: vrf, vni: 2001, gateways: [172.24.8.1, "2001:db8:8::1"]}]`,
+		"network=physnet1,vlan=100,method=vrf,vni=2001,gateways=172.24.8.1+2001:db8:8::1",
+	},
 }
 
 // Every key gives the same settings from a file, a variable and a flag, and other
@@ -194,24 +215,45 @@ func TestDefaultsReadBack(t *testing.T) {
 
 // Flags win over variables, variables over the file, the file over defaults.
 func TestPrecedence(t *testing.T) {
-	const file = "bgp: {as: 1, peers: [{address: 192.0.2.1, as: 5}]}\naddress_scopes: [2237917c-7b12-489a-84de-4ef384a2bcae]\n"
-	if s := loaded(t, file, nil); s.BGP.AS != 1 || len(s.BGP.Peers) != 1 || s.BGP.ListenPort != 179 || len(s.Shared.AddressScopes) != 1 {
+	const file = "bgp: {as: 1, peers: [{address: 192.0.2.1, as: 5}]}\n" +
+		"address_scopes: [2237917c-7b12-489a-84de-4ef384a2bcae]\n"
+	if s := loaded(t, file, nil); s.BGP.AS != 1 || len(s.BGP.Peers) != 1 || s.BGP.ListenPort != 179 ||
+		len(s.Shared.AddressScopes) != 1 {
 		t.Errorf("file: %+v", s.BGP)
 	}
 	env := map[string]string{"BGP_OVN_BGP_AS": "2", "BGP_OVN_ADDRESS_SCOPES": ""}
 	if s := loaded(t, file, env); s.BGP.AS != 2 || len(s.Shared.AddressScopes) != 0 {
 		t.Errorf("variable: AS %d, scopes %v", s.BGP.AS, s.Shared.AddressScopes)
 	}
-	s := loaded(t, file, env, "--bgp-as", "3", "--bgp-peers", "address=2001:db8::1,as=7,families=ipv6-unicast,password=a:b,passive")
-	if s.BGP.AS != 3 || len(s.BGP.Peers) != 1 || s.BGP.Peers[0].AS != 7 || s.BGP.Peers[0].Password != "a:b" || !s.BGP.Peers[0].Passive {
+	s := loaded(
+		t,
+		file,
+		env,
+		"--bgp-as",
+		"3",
+		"--bgp-peers",
+		"address=2001:db8::1,as=7,families=ipv6-unicast,password=a:b,passive",
+	)
+	if s.BGP.AS != 3 || len(s.BGP.Peers) != 1 || s.BGP.Peers[0].AS != 7 || s.BGP.Peers[0].Password != "a:b" ||
+		!s.BGP.Peers[0].Passive {
 		t.Errorf("flag: %+v", s.BGP)
 	}
 }
 
 // A flag that may be repeated adds up; another one counts as given last.
 func TestRepeatedFlags(t *testing.T) {
-	s := loaded(t, "", nil, "--originate=192.0.2.0/24", "--originate=198.51.100.0/24,203.0.113.0/24", "--bgp-as=1", "--bgp-as=2",
-		"--bgp-peers=address=192.0.2.1,as=1", "--bgp-peers=address=192.0.2.2,as=2", "--advertise-loopback")
+	s := loaded(
+		t,
+		"",
+		nil,
+		"--originate=192.0.2.0/24",
+		"--originate=198.51.100.0/24,203.0.113.0/24",
+		"--bgp-as=1",
+		"--bgp-as=2",
+		"--bgp-peers=address=192.0.2.1,as=1",
+		"--bgp-peers=address=192.0.2.2,as=2",
+		"--advertise-loopback",
+	)
 	if len(s.Fabric.Originate) != 3 || s.BGP.AS != 2 || len(s.BGP.Peers) != 2 || !s.Fabric.Loopback {
 		t.Errorf("%v, AS %d, %d peers, loopback %v", s.Fabric.Originate, s.BGP.AS, len(s.BGP.Peers), s.Fabric.Loopback)
 	}
@@ -221,12 +263,14 @@ func TestRepeatedFlags(t *testing.T) {
 // and variables say.
 func TestUnreadableFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none.yaml")
-	if _, problems := Load(Source{Path: path}); len(problems) != 1 || problems[0].File != path || !strings.Contains(problems[0].Text, "no such file") {
+	if _, problems := Load(Source{Path: path}); len(problems) != 1 || problems[0].File != path ||
+		!strings.Contains(problems[0].Text, "no such file") {
 		t.Errorf("got %v", problems)
 	}
 	src := source(t, drivers.All(), "bgp: [\n", map[string]string{"BGP_OVN_SOCKET": "/tmp/x.sock"})
 	s, problems := Load(src)
-	if len(problems) != 1 || problems[0].Line == 0 || s.Socket != "/tmp/x.sock" || !reflect.DeepEqual(s.Drivers, []string{"osp_ovn_bgp_driver"}) {
+	if len(problems) != 1 || problems[0].Line == 0 || s.Socket != "/tmp/x.sock" ||
+		!reflect.DeepEqual(s.Drivers, []string{"osp_ovn_bgp_driver"}) {
 		t.Errorf("got %v, socket %s", problems, s.Socket)
 	}
 }

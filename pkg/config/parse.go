@@ -19,7 +19,8 @@ func parseAddr(text string) (netip.Addr, error) {
 	if err != nil {
 		return a, err
 	}
-	if zone := a.Zone(); len(zone) > 15 || strings.ContainsFunc(zone, func(r rune) bool { return !unicode.IsGraphic(r) || r == ' ' }) {
+	unusual := func(r rune) bool { return !unicode.IsGraphic(r) || r == ' ' }
+	if zone := a.Zone(); len(zone) > 15 || strings.ContainsFunc(zone, unusual) {
 		return netip.Addr{}, errors.New("no device has such a name")
 	}
 	return a, nil
@@ -99,7 +100,8 @@ func parseAS(text string) (uint32, error) {
 		}
 	}
 	if err != nil {
-		return 0, key.Wrong("use 1 to 4294967294, or the form 65000.1", "%s is not an autonomous system number", key.Quote(text))
+		return 0, key.Wrong("use 1 to 4294967294, or the form 65000.1",
+			"%s is not an autonomous system number", key.Quote(text))
 	}
 	switch n {
 	case 0:
@@ -148,7 +150,8 @@ func checkRemote(text string) error {
 		ok = err == nil && host != "" && errPort == nil && n > 0
 	}
 	if !ok {
-		return key.Wrong("use unix:/absolute/path, tcp:IP:PORT or ssl:IP:PORT", "%s is not the address of a database", key.Quote(text))
+		return key.Wrong("use unix:/absolute/path, tcp:IP:PORT or ssl:IP:PORT",
+			"%s is not the address of a database", key.Quote(text))
 	}
 	return nil
 }
@@ -187,12 +190,13 @@ var protocols = map[uint64]string{
 
 // parseProtocol reads the number that marks our routes or rules.
 func parseProtocol(text string) (uint8, error) {
+	const use = "use a free number from 5 to 255, such as 98"
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 0, 8)
 	if err != nil {
-		return 0, key.Wrong("use a free number from 5 to 255, such as 98", "%s is not a protocol number", key.Quote(text))
+		return 0, key.Wrong(use, "%s is not a protocol number", key.Quote(text))
 	}
 	if name, taken := protocols[n]; taken {
-		return 0, key.Wrong("use a free number from 5 to 255, such as 98", "protocol %d is that of %s, whose routes and rules would be removed as ours", n, name)
+		return 0, key.Wrong(use, "protocol %d is that of %s, whose routes and rules would be removed as ours", n, name)
 	}
 	return uint8(n), nil
 }

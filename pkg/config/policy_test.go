@@ -27,10 +27,17 @@ func TestPolicyReachesTheDrivers(t *testing.T) {
 		}
 		return w
 	}
-	fip := expose.Attributes{Communities: words(object.CommunitiesOf, "65000:100", "65535:65281"), MED: object.MetricOf(20)}
-	gateway := expose.Attributes{LargeCommunities: words(object.LargeCommunitiesOf, "4200000000:1:2"), LocalPref: object.MetricOf(0)}
+	fip := expose.Attributes{
+		Communities: words(object.CommunitiesOf, "65000:100", "65535:65281"),
+		MED:         object.MetricOf(20),
+	}
+	gateway := expose.Attributes{
+		LargeCommunities: words(object.LargeCommunitiesOf, "4200000000:1:2"),
+		LocalPref:        object.MetricOf(0),
+	}
 	both := map[expose.Class]expose.Attributes{"fip": fip, "gateway": gateway}
-	const flag = "class=fip,communities=65000:100+no-export,med=20; class=gateway,large_communities=4200000000:1:2,local_pref=0"
+	const flag = "class=fip,communities=65000:100+no-export,med=20; " +
+		"class=gateway,large_communities=4200000000:1:2,local_pref=0"
 	first, second, _ := strings.Cut(flag, ";")
 	for name, tt := range map[string]struct {
 		file string
@@ -38,15 +45,23 @@ func TestPolicyReachesTheDrivers(t *testing.T) {
 		args []string
 		want map[expose.Class]expose.Attributes
 	}{
-		"file":                    {policyFile, nil, nil, both},
-		"variable":                {"", map[string]string{"BGP_OVN_BGP_ATTRIBUTES": flag}, nil, both},
-		"flag":                    {"", nil, []string{"--bgp-attributes", flag}, both},
-		"two flags":               {"", nil, []string{"--bgp-attributes", first, "--bgp-attributes", second}, both},
-		"a flag over the file":    {policyFile, nil, []string{"--bgp-attributes", "class=fip,med=3"}, map[expose.Class]expose.Attributes{"fip": {MED: object.MetricOf(3)}, "gateway": gateway}},
-		"a flag over a variable":  {"", map[string]string{"BGP_OVN_BGP_ATTRIBUTES": second}, []string{"--bgp-attributes", first}, both},
-		"a variable takes away":   {policyFile, map[string]string{"BGP_OVN_BGP_ATTRIBUTES": ""}, nil, nil},
-		"a flag takes away first": {policyFile, nil, []string{"--bgp-attributes", "", "--bgp-attributes", first}, map[expose.Class]expose.Attributes{"fip": fip}},
-		"nothing":                 {"", nil, nil, nil},
+		"file":      {policyFile, nil, nil, both},
+		"variable":  {"", map[string]string{"BGP_OVN_BGP_ATTRIBUTES": flag}, nil, both},
+		"flag":      {"", nil, []string{"--bgp-attributes", flag}, both},
+		"two flags": {"", nil, []string{"--bgp-attributes", first, "--bgp-attributes", second}, both},
+		"a flag over the file": {
+			policyFile, nil, []string{"--bgp-attributes", "class=fip,med=3"},
+			map[expose.Class]expose.Attributes{"fip": {MED: object.MetricOf(3)}, "gateway": gateway},
+		},
+		"a flag over a variable": {
+			"", map[string]string{"BGP_OVN_BGP_ATTRIBUTES": second}, []string{"--bgp-attributes", first}, both,
+		},
+		"a variable takes away": {policyFile, map[string]string{"BGP_OVN_BGP_ATTRIBUTES": ""}, nil, nil},
+		"a flag takes away first": {
+			policyFile, nil, []string{"--bgp-attributes", "", "--bgp-attributes", first},
+			map[expose.Class]expose.Attributes{"fip": fip},
+		},
+		"nothing": {"", nil, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := loaded(t, tt.file, tt.env, tt.args...)
@@ -58,7 +73,8 @@ func TestPolicyReachesTheDrivers(t *testing.T) {
 		})
 	}
 	export := loaded(t, policyFile, nil, "--bgp-export-deny", "203.0.113.8/31 le 32").shared().Expose.Export
-	if len(export.Allow) != 1 || export.Allow[0].String() != "203.0.113.0/24 le 32" || len(export.Deny) != 1 || export.Deny[0].String() != "203.0.113.8/31 le 32" {
+	if len(export.Allow) != 1 || export.Allow[0].String() != "203.0.113.0/24 le 32" || len(export.Deny) != 1 ||
+		export.Deny[0].String() != "203.0.113.8/31 le 32" {
 		t.Errorf("export filter %+v", export)
 	}
 }

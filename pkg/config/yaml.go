@@ -27,7 +27,8 @@ func parseYAML(r *key.Reading, path string, text []byte) (key.Node, bool) {
 	var second yaml.Node
 	switch err := dec.Decode(&second); {
 	case err == nil && !empty(&second):
-		r.At(key.Place{File: path, Line: second.Line}, "", "a second document begins here", "a configuration is one document: remove the ---, or what follows it")
+		r.At(key.Place{File: path, Line: second.Line}, "", "a second document begins here",
+			"a configuration is one document: remove the ---, or what follows it")
 	case err != nil && !errors.Is(err, io.EOF):
 		reportSyntax(r, path, err)
 	}
@@ -54,7 +55,8 @@ func reportSyntax(r *key.Reading, path string, err error) {
 		text = text[len(m[0]):]
 	}
 	if anchorName.MatchString(text) {
-		text, remedy = "a value that begins with * refers to an anchor that there is not", "quote values that begin with *"
+		text = "a value that begins with * refers to an anchor that there is not"
+		remedy = "quote values that begin with *"
 	}
 	r.At(at, "", text, remedy)
 }

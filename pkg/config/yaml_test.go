@@ -23,7 +23,9 @@ log: {}
 chassis: 007
 `, nil)
 	peers := s.BGP.Peers
-	if len(peers) != 3 || peers[1].AS != 65000 || peers[1].Password != "123" || peers[1].HoldTime != 12 || peers[2].Port != 1179 || peers[2].HoldTime != 9 {
+	if len(peers) != 3 || peers[1].AS != 65000 || peers[1].Password != "123" || peers[1].HoldTime != 12 ||
+		peers[2].Port != 1179 ||
+		peers[2].HoldTime != 9 {
 		t.Errorf("neighbours %+v", peers)
 	}
 	if s.BGP.ListenPort != 179 || len(s.Learn.Accept) != 0 || s.Chassis != "007" || s.BGP.RouterID.IsValid() {
@@ -58,7 +60,10 @@ func TestREADME(t *testing.T) {
 	// As flags it is the same.
 	args := []string{"--proxy-ndp-addresses=physnet1=2001:db8:4::1"}
 	for _, p := range s.BGP.Peers {
-		args = append(args, "--bgp-peers=address="+p.Address+",as="+printUint32(p.AS)+",families="+strings.Join(p.Families.List(), "+"))
+		args = append(
+			args,
+			"--bgp-peers=address="+p.Address+",as="+printUint32(p.AS)+",families="+strings.Join(p.Families.List(), "+"),
+		)
 	}
 	args = append(args, "--bgp-as="+printUint32(s.BGP.AS))
 	if changed, _ := Changes(s, loaded(t, "", nil, args...)); len(changed) > 0 {

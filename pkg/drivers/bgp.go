@@ -17,7 +17,8 @@ func (o *bgpOptions) Keys() []key.Key {
 		key.Bool(&o.cfg.RequireSNATDisabled, "require_snat_disabled_for_tenant_networks",
 			"leave out tenant subnets whose source addresses their router translates; reads the Northbound database"),
 		key.Bool(&o.cfg.PortForwardings, "expose_port_forwardings",
-			"expose VIPs of load balancers on a router whose gateway is here: port forwardings of floating IPs").Reloads(),
+			"expose VIPs of load balancers on a router whose gateway is here: "+
+				"port forwardings of floating IPs").Reloads(),
 		key.Bool(&o.cfg.GatewayRouters, "expose_gateway_routers",
 			"expose gateway routers bound to this chassis (type l3gateway)").Reloads(),
 		key.Bool(&o.cfg.UnknownMACFromCIDRs, "provider_unknown_mac_from_cidrs",

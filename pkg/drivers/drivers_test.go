@@ -39,15 +39,21 @@ func tenants() Shared {
 // The settings of the BGP driver, own and shared, arrive at the driver.
 func TestBGPOptions(t *testing.T) {
 	o := newBGPOptions()
-	if o.Needs().Northbound || !reflect.DeepEqual(o.Driver(DefaultShared()), bgp.New(bgp.Config{Expose: expose.DefaultOptions(), TenantMethod: bgp.MethodHost})) {
+	if o.Needs().Northbound ||
+		!reflect.DeepEqual(
+			o.Driver(DefaultShared()),
+			bgp.New(bgp.Config{Expose: expose.DefaultOptions(), TenantMethod: bgp.MethodHost}),
+		) {
 		t.Error("the defaults are others")
 	}
 	filled(t, o.Keys(), map[string]string{
-		"require_snat_disabled_for_tenant_networks": "true", "expose_port_forwardings": "true", "expose_gateway_routers": "true",
+		"require_snat_disabled_for_tenant_networks": "true", "expose_port_forwardings": "true",
+		"expose_gateway_routers":          "true",
 		"provider_unknown_mac_from_cidrs": "true",
 	})
 	want := bgp.New(bgp.Config{
-		Expose: tenants().Expose, TenantNetworks: true, TenantGUA: true, TenantMethod: bgp.MethodSubnet, AddressScopes: []string{"x"},
+		Expose: tenants().Expose, TenantNetworks: true, TenantGUA: true, TenantMethod: bgp.MethodSubnet,
+		AddressScopes:       []string{"x"},
 		RequireSNATDisabled: true, UnknownMACFromCIDRs: true, PortForwardings: true, GatewayRouters: true,
 	})
 	if got := o.Driver(tenants()); !reflect.DeepEqual(got, want) || !o.Needs().Northbound {
@@ -58,19 +64,26 @@ func TestBGPOptions(t *testing.T) {
 // The settings of the EVPN driver arrive at it in one form.
 func TestEVPNOptions(t *testing.T) {
 	o := newEVPNOptions()
-	if got := o.Driver(DefaultShared()); !reflect.DeepEqual(got, evpn.New(evpn.Config{Expose: expose.DefaultOptions(), Port: 4789})) {
+	if got := o.Driver(DefaultShared()); !reflect.DeepEqual(
+		got,
+		evpn.New(evpn.Config{Expose: expose.DefaultOptions(), Port: 4789}),
+	) {
 		t.Errorf("the defaults are %+v", got)
 	}
 	filled(t, o.Keys(), map[string]string{
-		"evpn_local_ip": "192.0.2.11", "evpn_nic": "lo", "evpn_udp_dstport": "4790", "delete_vrf_on_disconnect": "false", "evpn.table_offset": "10000",
+		"evpn_local_ip": "192.0.2.11", "evpn_nic": "lo", "evpn_udp_dstport": "4790",
+		"delete_vrf_on_disconnect": "false", "evpn.table_offset": "10000",
 		"evpn.vnis":     "vni=1001,rd=192.0.2.11:01001,import=*:01001+65000:5,export=64999:1001",
 		"evpn.networks": "network=physnet1,vlan=100,method=vrf,vni=2001,gateways=172.24.8.1+2001:db8:8::1",
 	})
 	ref := expose.NetworkRef{Network: "physnet1", VLAN: 100}
 	want := evpn.New(evpn.Config{
-		Expose: tenants().Expose, LocalIP: netip.MustParseAddr("192.0.2.11"), NIC: "lo", Port: 4790, KeepVRF: true, TableOffset: 10000,
+		Expose: tenants().Expose, LocalIP: netip.MustParseAddr("192.0.2.11"), NIC: "lo", Port: 4790,
+		KeepVRF: true, TableOffset: 10000,
 		SubnetMethod: true, TenantNetworks: true, TenantGUA: true, AddressScopes: []string{"x"}, AS: 65001,
-		VNIs: []evpn.VNIConfig{{VNI: 1001, RD: "192.0.2.11:1001", Import: []string{"*:1001", "65000:5"}, Export: []string{"64999:1001"}}},
+		VNIs: []evpn.VNIConfig{
+			{VNI: 1001, RD: "192.0.2.11:1001", Import: []string{"*:1001", "65000:5"}, Export: []string{"64999:1001"}},
+		},
 		Networks: []evpn.NetworkConfig{{
 			NetworkRef: ref, Method: evpn.MethodVRF, VNI: 2001,
 			Gateways: []netip.Addr{netip.MustParseAddr("172.24.8.1"), netip.MustParseAddr("2001:db8:8::1")},
@@ -79,7 +92,13 @@ func TestEVPNOptions(t *testing.T) {
 	if got := o.Driver(tenants()); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	needs := Needs{VTEPDevice: "lo", VXLANPort: 4790, Cookie: evpn.FlowCookie, Family: "l2vpn-evpn", Reserved: []expose.NetworkRef{ref}}
+	needs := Needs{
+		VTEPDevice: "lo",
+		VXLANPort:  4790,
+		Cookie:     evpn.FlowCookie,
+		Family:     "l2vpn-evpn",
+		Reserved:   []expose.NetworkRef{ref},
+	}
 	if got := o.Needs(); !reflect.DeepEqual(got, needs) {
 		t.Errorf("needs %+v", got)
 	}
@@ -95,7 +114,8 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %s, %v", name, spec.Name, err)
 		}
 	}
-	if _, err := All().Find("frr"); err == nil || !strings.Contains(err.Error(), `unknown driver "frr": use one of osp_ovn_bgp_driver`) {
+	if _, err := All().Find("frr"); err == nil ||
+		!strings.Contains(err.Error(), `unknown driver "frr": use one of osp_ovn_bgp_driver`) {
 		t.Error(err)
 	}
 }
@@ -106,7 +126,8 @@ func TestNewFabric(t *testing.T) {
 		t.Error("it runs without anything to do")
 	}
 	d, asked := NewFabric(fabric.Config{Loopback: true}, tenants())
-	if want := fabric.New(fabric.Config{Loopback: true, Expose: tenants().Expose}); !asked || !reflect.DeepEqual(d, want) {
+	if want := fabric.New(fabric.Config{Loopback: true, Expose: tenants().Expose}); !asked ||
+		!reflect.DeepEqual(d, want) {
 		t.Errorf("%v, %+v", asked, d)
 	}
 }

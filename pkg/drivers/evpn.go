@@ -31,8 +31,8 @@ const maxTableOffset = 1 << 31
 func (o *evpnOptions) Keys() []key.Key {
 	return []key.Key{
 		key.Parsed(&o.method, "exposing_method", "string",
-			"underlay; networks with another method are listed in evpn.networks", parseMethod, func(s string) string { return s }).
-			Offering("underlay"),
+			"underlay; networks with another method are listed in evpn.networks",
+			parseMethod, func(s string) string { return s }).Offering("underlay"),
 		key.Parsed(&o.cfg.LocalIP, "evpn_local_ip", "string",
 			"IPv4 address that VXLAN is sent from (default: the first one of evpn_nic, or the /32 address of lo)",
 			parseVTEP, printAddr).Reloads(),
@@ -41,16 +41,18 @@ func (o *evpnOptions) Keys() []key.Key {
 			"UDP port of VXLAN, the same on all nodes; another than 4789 where OVN uses VXLAN too",
 			key.Range[uint16]{Low: 1, High: 65535}).Reloads(),
 		key.Bool(&o.deleteVRF, "delete_vrf_on_disconnect",
-			"remove a VRF when nothing is in it any more; otherwise it stays, with all of its traffic refused").Reloads(),
+			"remove a VRF when nothing is in it any more; otherwise it stays, "+
+				"with all of its traffic refused").Reloads(),
 		key.Number(&o.cfg.TableOffset, "evpn.table_offset",
 			"what is added to a VNI to get the number of its routing table",
 			key.Range[uint32]{High: maxTableOffset}).Reloads(),
 		key.Elements(&o.cfg.VNIs, "evpn.vnis", "vni",
-			"a VNI's own route distinguisher and targets as vni=...[,rd=...][,import=a+b][,export=a+b]; may be repeated",
+			"a VNI's own route distinguisher and targets as vni=...[,rd=...][,import=a+b][,export=a+b]; "+
+				"may be repeated",
 			func() evpn.VNIConfig { return evpn.VNIConfig{} }, vniKeys, nil).Reloads(),
 		key.Elements(&o.cfg.Networks, "evpn.networks", "network",
-			"a provider network with a VNI as network=...[,vlan=...] or switch=..., method=vrf or l2vni, vni=... and so on; "+
-				"may be repeated",
+			"a provider network with a VNI as network=...[,vlan=...] or switch=..., method=vrf or l2vni, vni=... "+
+				"and so on; may be repeated",
 			func() evpn.NetworkConfig { return evpn.NetworkConfig{} }, networkKeys, nil).Reloads(),
 	}
 }
@@ -75,7 +77,8 @@ func (o *evpnOptions) Check(running bool, report Report) {
 	vnis := map[uint32]int{}
 	for i, v := range o.cfg.VNIs {
 		if first, twice := vnis[v.VNI]; twice {
-			report(fmt.Sprintf("evpn.vnis[%d].vni", i), fmt.Sprintf("duplicate VNI %d: evpn.vnis[%d] has it already", v.VNI, first),
+			report(fmt.Sprintf("evpn.vnis[%d].vni", i),
+				fmt.Sprintf("duplicate VNI %d: evpn.vnis[%d] has it already", v.VNI, first),
 				"leave one of them out")
 			continue
 		}
@@ -86,7 +89,8 @@ func (o *evpnOptions) Check(running bool, report Report) {
 		at := fmt.Sprintf("evpn.networks[%d]", i)
 		checkNetwork(n, at, report)
 		if first, twice := places[n.NetworkRef]; twice {
-			report(at, fmt.Sprintf("duplicate network: evpn.networks[%d] has it already", first), "leave one of them out")
+			report(at, fmt.Sprintf("duplicate network: evpn.networks[%d] has it already", first),
+				"leave one of them out")
 		} else {
 			places[n.NetworkRef] = i
 		}
@@ -110,7 +114,8 @@ func checkNetwork(n evpn.NetworkConfig, at string, report Report) {
 		report(at+".vlan", "there is a VLAN, but no network", "set network, or leave vlan out")
 	}
 	if len(n.Gateways) > 0 && n.Method == evpn.MethodL2VNI {
-		report(at+".gateways", "a network with method l2vni has none here", "leave them out: only a network with method vrf has gateways")
+		report(at+".gateways", "a network with method l2vni has none here",
+			"leave them out: only a network with method vrf has gateways")
 	}
 }
 
@@ -127,9 +132,11 @@ func vniKeys(v *evpn.VNIConfig) []key.Key {
 	return []key.Key{
 		vniKey(&v.VNI, "1 to 16777215"),
 		rdKey(&v.RD, "route distinguisher (RFC 4364); VNIs beyond 65535 get a number of their own").Or("VTEP and VNI"),
-		targetsKey(&v.Import, "import", true, "route targets that are taken in; a list replaces the default").Or("`*:VNI`"),
+		targetsKey(&v.Import, "import", true,
+			"route targets that are taken in; a list replaces the default").Or("`*:VNI`"),
 		targetsKey(&v.Export, "export", false,
-			"route targets that are announced, by default with the AS that the router is annotated with").Or("`AS:VNI`"),
+			"route targets that are announced, by default with the AS that the router is annotated with").
+			Or("`AS:VNI`"),
 	}
 }
 
@@ -202,7 +209,8 @@ func parseVTEP(text string) (netip.Addr, error) {
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() {
-		return netip.Addr{}, key.Wrong("use an address of this node", "%s is not an IPv4 address of a node", key.Quote(text))
+		return netip.Addr{}, key.Wrong("use an address of this node",
+			"%s is not an IPv4 address of a node", key.Quote(text))
 	}
 	return a, nil
 }
@@ -220,7 +228,8 @@ func parseMethod(text string) (string, error) {
 	case "underlay":
 		return text, nil
 	case "vrf", "l2vni":
-		return "", key.Wrong("name it in evpn.networks with method: "+text+" and a VNI, and leave exposing_method at underlay",
+		return "", key.Wrong(
+			"name it in evpn.networks with method: "+text+" and a VNI, and leave exposing_method at underlay",
 			"%s is chosen for each network", text)
 	default:
 		return "", key.Wrong("use underlay, and evpn.networks for networks with method vrf or l2vni",

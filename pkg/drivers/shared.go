@@ -55,12 +55,12 @@ func (s *Shared) Keys() []key.Key {
 			key.Option[object.Origin]{Word: "egp", Value: object.OriginEGP},
 			key.Option[object.Origin]{Word: "incomplete", Value: object.OriginIncomplete}).Reloads(),
 		key.Named(&x.Attributes, "bgp.attributes", "class",
-			"path attributes of a class as class=...[,communities=a+b][,large_communities=a+b][,med=n][,local_pref=n]; "+
-				"may be repeated, or several be separated by semicolons",
+			"path attributes of a class as class=...[,communities=a+b][,large_communities=a+b][,med=n][,local_pref=n]"+
+				"; may be repeated, or several be separated by semicolons",
 			expose.Classes(), attributeKeys).Reloads(),
 		key.ListOf(&x.Export.Allow, "bgp.export.allow",
-			`what may be announced, as PREFIX or "PREFIX le LENGTH" (default: host prefixes, and subnets with method subnet); `+
-				"originate and advertise_loopback need no entry",
+			`what may be announced, as PREFIX or "PREFIX le LENGTH" (default: host prefixes, and subnets `+
+				"with method subnet); originate and advertise_loopback need no entry",
 			PrefixRange, observe.PrefixRange.String).Reloads(),
 		key.ListOf(&x.Export.Deny, "bgp.export.deny",
 			"what is never announced, in the same form; wins over everything that allows it",
@@ -115,7 +115,8 @@ func checkUUID(text string) error {
 func PrefixRange(text string) (observe.PrefixRange, error) {
 	r, err := observe.ParsePrefixRange(text)
 	if err != nil {
-		return r, key.Wrong("use PREFIX or PREFIX le LENGTH, without host bits", "%s is not a range of prefixes", key.Quote(text))
+		return r, key.Wrong("use PREFIX or PREFIX le LENGTH, without host bits",
+			"%s is not a range of prefixes", key.Quote(text))
 	}
 	return r, nil
 }

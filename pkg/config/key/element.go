@@ -79,7 +79,8 @@ func Named[K ~string, V any](target *map[K]V, name, label, help string, names []
 				return
 			}
 			if n.Kind != Map {
-				r.At(n.Place, path, "it holds "+n.Kind.String()+", not a group", "write NAME: {KEY: VALUE}; "+use+" as name")
+				r.At(n.Place, path, "it holds "+n.Kind.String()+", not a group",
+					"write NAME: {KEY: VALUE}; "+use+" as name")
 				return
 			}
 			all := map[K]V{}
@@ -145,7 +146,8 @@ func (r *Reading) items(text string, table []Key, at Place, path string) ([]Fiel
 	var out []Field
 	parts, whole := commaParts(text)
 	if !whole {
-		r.At(at, path, "a quote is not closed, or something follows it", `quote an item as a whole, with quotes in it doubled: "KEY=a,b"`)
+		r.At(at, path, "a quote is not closed, or something follows it",
+			`quote an item as a whole, with quotes in it doubled: "KEY=a,b"`)
 		return nil, false
 	}
 	good := true
@@ -157,7 +159,8 @@ func (r *Reading) items(text string, table []Key, at Place, path string) ([]Fiel
 		case !assigned && known && k.Type == "bool":
 			value = "true"
 		case !assigned:
-			r.At(at, path, "item "+strconv.Itoa(i+1)+" is not KEY=VALUE", `quote an item that has a comma in it: "KEY=a,b"`)
+			r.At(at, path, "item "+strconv.Itoa(i+1)+" is not KEY=VALUE",
+				`quote an item that has a comma in it: "KEY=a,b"`)
 			good = false
 			continue
 		case !known:

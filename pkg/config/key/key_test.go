@@ -93,15 +93,24 @@ func TestObject(t *testing.T) {
 	var x thing
 	var r Reading
 	r.Object(group(
-		"name", scalar("n"), "group", group("on", scalar("Yes"), "number", scalar("0x7")), "period", scalar("1_0"), "wait", scalar("1m"),
-		"share", scalar(".5"), "color", scalar("blue"), "words", list("a", "b,c"), "remotes", scalar("x, y"),
-		"parts", Node{Kind: List, Items: []Node{group("name", scalar("p")), group("name", scalar("q"), "words", list("z"), "heavy", scalar("on"))}},
+		"name", scalar("n"), "group", group("on", scalar("Yes"), "number", scalar("0x7")),
+		"period", scalar("1_0"), "wait", scalar("1m"), "share", scalar(".5"), "color", scalar("blue"),
+		"words", list("a", "b,c"), "remotes", scalar("x, y"),
+		"parts", Node{
+			Kind: List,
+			Items: []Node{
+				group("name", scalar("p")),
+				group("name", scalar("q"), "words", list("z"), "heavy", scalar("on")),
+			},
+		},
 		"shades", group("dark", group("name", scalar("d"))),
 	), x.keys(), "")
 	want := thing{
-		name: "n", on: true, number: 7, period: 10 * time.Second, wait: time.Minute, share: .5, color: 2, words: []string{"a", "b,c"},
-		remotes: []string{"x", "y"}, parts: []part{{name: "p", words: []string{"usual"}}, {name: "q", words: []string{"z"}, heavy: true}},
-		shades: map[string]part{"dark": {name: "d"}},
+		name: "n", on: true, number: 7, period: 10 * time.Second, wait: time.Minute, share: .5, color: 2,
+		words:   []string{"a", "b,c"},
+		remotes: []string{"x", "y"},
+		parts:   []part{{name: "p", words: []string{"usual"}}, {name: "q", words: []string{"z"}, heavy: true}},
+		shades:  map[string]part{"dark": {name: "d"}},
 	}
 	if len(r.Problems()) > 0 || !reflect.DeepEqual(x, want) {
 		t.Errorf("%v\ngot  %+v\nwant %+v", r.Problems(), x, want)
@@ -117,7 +126,10 @@ func TestProblems(t *testing.T) {
 		{scalar("x"), "f:7: it holds a single value, not keys: write KEY: VALUE"},
 		{group("nme", scalar("x")), "f:7: nme: unknown key: did you mean name?"},
 		{group("on", scalar("x")), "f:7: on: unknown key: did you mean group.on?"},
-		{group("group", scalar("x")), "f:7: group: it holds a single value, not keys: it is a group: write its keys below it, indented"},
+		{
+			group("group", scalar("x")),
+			"f:7: group: it holds a single value, not keys: it is a group: write its keys below it, indented",
+		},
 		{group("group", group("no", scalar("x"))), "f:7: group.no: unknown key: did you mean on?"},
 		{group("name", scalar("bad")), "f:7: name: it is bad: be good"},
 		{group("name", list("x")), "f:7: name: it holds a list: write a single value"},
@@ -125,23 +137,45 @@ func TestProblems(t *testing.T) {
 		{group("group", group("number", scalar("1"))), "f:7: group.number: 1 is out of range: use 2 to 9 apples"},
 		{group("group", group("number", scalar("256"))), "f:7: group.number: 256 is out of range: use 2 to 9 apples"},
 		{group("group", group("number", scalar("-1"))), "f:7: group.number: -1 is out of range: use 2 to 9 apples"},
-		{group("group", group("number", scalar("99999999999999999999"))), `f:7: group.number: "99999999999999999999" is not a whole number of apples: use 2 to 9 apples`},
-		{group("group", group("number", scalar("18446744073709551615"))), "f:7: group.number: 18446744073709551615 is out of range: use 2 to 9 apples"},
+		{
+			group("group", group("number", scalar("99999999999999999999"))),
+			`f:7: group.number: "99999999999999999999" is not a whole number of apples: use 2 to 9 apples`,
+		},
+		{
+			group("group", group("number", scalar("18446744073709551615"))),
+			"f:7: group.number: 18446744073709551615 is out of range: use 2 to 9 apples",
+		},
 		{group("color", scalar("green")), `f:7: color: unknown value "green": use red or blue`},
-		{group("words", Node{Kind: List, Items: []Node{{Place: Place{File: "f", Line: 9}}}}), "f:9: words[0]: an empty element: give it a value or leave it out"},
+		{
+			group("words", Node{Kind: List, Items: []Node{{Place: Place{File: "f", Line: 9}}}}),
+			"f:9: words[0]: an empty element: give it a value or leave it out",
+		},
 		{group("parts", scalar("x")), "f:7: parts: it holds a single value, not a list: write a list: - {KEY: VALUE}"},
-		{group("parts", Node{Kind: List, Items: []Node{{Place: Place{File: "f", Line: 9}}}}), "f:9: parts[0].name: missing: name it"},
+		{
+			group("parts", Node{Kind: List, Items: []Node{{Place: Place{File: "f", Line: 9}}}}),
+			"f:9: parts[0].name: missing: name it",
+		},
 		{group("shades", group("grey", group())), `f:7: shades: unknown shade "grey": use dark or light`},
-		{group("shades", list("grey")), "f:7: shades: it holds a list, not a group: write NAME: {KEY: VALUE}; use dark or light as name"},
-		{group("shades", group("dark", scalar("x"))), "f:7: shades.dark: it holds a single value, not keys: write KEY: VALUE"},
+		{
+			group("shades", list("grey")),
+			"f:7: shades: it holds a list, not a group: write NAME: {KEY: VALUE}; use dark or light as name",
+		},
+		{
+			group("shades", group("dark", scalar("x"))),
+			"f:7: shades.dark: it holds a single value, not keys: write KEY: VALUE",
+		},
 		{group("naem", Node{}), ": a key without a value: quote values that have a comma in them"},
 		{group("x\ny", scalar("z")), `f:7: x\ny: unknown key: see docs/configuration.md`},
-		{group("name", scalar("a"), "name", scalar("b")), "f:7: name: the key is here twice, first at f:7: leave one of them out"},
+		{
+			group("name", scalar("a"), "name", scalar("b")),
+			"f:7: name: the key is here twice, first at f:7: leave one of them out",
+		},
 	} {
 		var x thing
 		var r Reading
 		r.Object(tt.node, x.keys(), "")
-		if err := r.Problems().Err(); err == nil || strings.TrimPrefix(err.Error(), ": ") != strings.TrimPrefix(tt.want, ": ") {
+		if err := r.Problems().Err(); err == nil ||
+			strings.TrimPrefix(err.Error(), ": ") != strings.TrimPrefix(tt.want, ": ") {
 			t.Errorf("got\n%v\nwant\n%s", err, tt.want)
 		}
 	}
@@ -192,15 +226,42 @@ func TestSetText(t *testing.T) {
 		t.Errorf("%v, %v", x.shades, err)
 	}
 	for _, tt := range []struct{ name, text, want string }{
-		{"words", `a,"b`, `--words: words: "a,\"b" is not a list with commas: quote a value that has a comma or a quote in it, as in "a,b",c`},
-		{"parts", `name=a,"b`, `--parts: parts[0]: a quote is not closed, or something follows it: quote an item as a whole, with quotes in it doubled: "KEY=a,b"`},
-		{"parts", `name=a,"heavy"no`, `--parts: parts[0]: a quote is not closed, or something follows it: quote an item as a whole, with quotes in it doubled: "KEY=a,b"`},
-		{"parts", "name=a,b", `--parts: parts[0]: item 2 is not KEY=VALUE: quote an item that has a comma in it: "KEY=a,b"`},
-		{"parts", "name=a,light", `--parts: parts[0]: item 2 is not KEY=VALUE: quote an item that has a comma in it: "KEY=a,b"`},
-		{"parts", "name=a,name=b", "--parts: parts[0].name: the key is here twice, first at --parts: leave one of them out"},
-		{"parts", "name=a,havy", `--parts: parts[0]: item 2 is not KEY=VALUE: quote an item that has a comma in it: "KEY=a,b"`},
+		{
+			"words", `a,"b`,
+			`--words: words: "a,\"b" is not a list with commas: ` +
+				`quote a value that has a comma or a quote in it, as in "a,b",c`,
+		},
+		{
+			"parts", `name=a,"b`,
+			`--parts: parts[0]: a quote is not closed, or something follows it: ` +
+				`quote an item as a whole, with quotes in it doubled: "KEY=a,b"`,
+		},
+		{
+			"parts", `name=a,"heavy"no`,
+			`--parts: parts[0]: a quote is not closed, or something follows it: ` +
+				`quote an item as a whole, with quotes in it doubled: "KEY=a,b"`,
+		},
+		{
+			"parts", "name=a,b",
+			`--parts: parts[0]: item 2 is not KEY=VALUE: quote an item that has a comma in it: "KEY=a,b"`,
+		},
+		{
+			"parts", "name=a,light",
+			`--parts: parts[0]: item 2 is not KEY=VALUE: quote an item that has a comma in it: "KEY=a,b"`,
+		},
+		{
+			"parts", "name=a,name=b",
+			"--parts: parts[0].name: the key is here twice, first at --parts: leave one of them out",
+		},
+		{
+			"parts", "name=a,havy",
+			`--parts: parts[0]: item 2 is not KEY=VALUE: quote an item that has a comma in it: "KEY=a,b"`,
+		},
 		{"parts", "heavy", "--parts: parts[0].name: missing: name it"},
-		{"parts", "name=a,words", `--parts: parts[0]: item 2 is not KEY=VALUE: quote an item that has a comma in it: "KEY=a,b"`},
+		{
+			"parts", "name=a,words",
+			`--parts: parts[0]: item 2 is not KEY=VALUE: quote an item that has a comma in it: "KEY=a,b"`,
+		},
 		{"shades", "name=a", "--shades: shades: there is no shade: begin with shade=NAME; use dark or light"},
 		{"shades", "shade=grey,name=a", `--shades: shades: unknown shade "grey": use dark or light`},
 	} {
@@ -234,13 +295,18 @@ func TestPlaces(t *testing.T) {
 	var x thing
 	var r Reading
 	table := x.keys()
-	r.Object(group("parts", Node{Kind: List, Items: []Node{group("name", scalar("a")), group("name", scalar("b"))}}), table, "")
+	r.Object(
+		group("parts", Node{Kind: List, Items: []Node{group("name", scalar("a")), group("name", scalar("b"))}}),
+		table,
+		"",
+	)
 	k, _ := find(table, "parts")
 	r.SetText(k, []string{"name=c"}, Place{Source: "--parts"})
 	r.Report("parts[0].words", "short", "")
 	r.Report("parts[1].name", "gone", "")
 	r.Report("elsewhere", "nowhere", "")
-	if got := r.Problems().Err().Error(); got != "elsewhere: nowhere; --parts: parts[0].words: short; --parts: parts[1].name: gone" {
+	if got := r.Problems().Err().Error(); got != "elsewhere: nowhere; "+
+		"--parts: parts[0].words: short; --parts: parts[1].name: gone" {
 		t.Error(got)
 	}
 	again := Resume(r.Places())
@@ -271,7 +337,8 @@ func TestProblemsAreBounded(t *testing.T) {
 func TestNearest(t *testing.T) {
 	var x thing
 	for name, want := range map[string]string{
-		"name": "name", "anme": "name", "colour": "color", "words": "words", "wrds": "words", "gruop": "group", "xyzzy": "", "number": "group.number",
+		"name": "name", "anme": "name", "colour": "color", "words": "words", "wrds": "words", "gruop": "group",
+		"xyzzy": "", "number": "group.number",
 		strings.Repeat("n", 70): "", "group_on": "group.on",
 	} {
 		if got := nearest(name, "", x.keys()); got != want {
@@ -285,7 +352,9 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"abc", "abd", 1}, {"abc", "xabc", 1}, {"kitten", "sitting", 3},
+		{
+			"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"abc", "abd", 1}, {"abc",
+			"xabc", 1}, {"kitten", "sitting", 3}, {"bacd", "abdc", 2},
 	} {
 		if got := distance(tt.a, tt.b); got != tt.want || distance(tt.b, tt.a) != tt.want {
 			t.Errorf("%q, %q: %d, want %d", tt.a, tt.b, got, tt.want)
@@ -311,7 +380,9 @@ func TestQuote(t *testing.T) {
 }
 
 func TestOneOf(t *testing.T) {
-	for want, words := range map[string][]string{"": nil, "a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {
+	for want, words := range map[string][]string{
+		"": nil, "a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"},
+	} {
 		if got := OneOf(words); got != want {
 			t.Errorf("%v: %s", words, got)
 		}
@@ -324,7 +395,8 @@ func TestDescribe(t *testing.T) {
 		t.Error(text, remedy)
 	}
 	err := fmt.Errorf("wrapped: %w", Wrong("mend", "bad %d", 1))
-	if text, remedy := Describe(err); text != "bad 1" || remedy != "mend" || Wrong("mend", "bad").Error() != "bad: mend" {
+	if text, remedy := Describe(err); text != "bad 1" || remedy != "mend" ||
+		Wrong("mend", "bad").Error() != "bad: mend" {
 		t.Error(text, remedy)
 	}
 }

@@ -8,7 +8,9 @@ import (
 
 // Listed declares a key of a list of words. Each reads one of them, join makes of
 // all of them the value, and words prints them back.
-func Listed[T, C any](target *C, name, help string, each func(string) (T, error), join func([]T) C, words func(C) []string) Key {
+func Listed[T, C any](
+	target *C, name, help string, each func(string) (T, error), join func([]T) C, words func(C) []string,
+) Key {
 	return Key{
 		Name: name, Help: help, Type: "strings", many: true, target: target,
 		text: func() string { return "[" + commaText(words(*target)) + "]" },
@@ -110,7 +112,8 @@ func commaList(r *Reading, texts []string, at Place, path string) (Node, bool) {
 		}
 		words, err := csv.NewReader(strings.NewReader(text)).Read()
 		if err != nil {
-			r.At(at, path, Quote(text)+" is not a list with commas", `quote a value that has a comma or a quote in it, as in "a,b",c`)
+			r.At(at, path, Quote(text)+" is not a list with commas",
+				`quote a value that has a comma or a quote in it, as in "a,b",c`)
 			return n, false
 		}
 		for _, w := range words {

@@ -13,6 +13,9 @@ func nearest(name, group string, table []Key) string {
 			continue
 		}
 		sibling, _, _ := strings.Cut(strings.TrimPrefix(rest, "."), ".")
+		if max(len(name)-len(sibling), len(sibling)-len(name)) >= least {
+			continue
+		}
 		if d := distance(name, sibling); d < least {
 			best, least = sibling, d
 		}
@@ -29,28 +32,27 @@ func nearest(name, group string, table []Key) string {
 }
 
 // distance is the number of letters to insert, delete, replace, or swap with their
-// neighbour. Names longer than any key are far from all of them.
+// neighbour.
 func distance(a, b string) int {
-	const longest = 64
-	if len(a) >= longest || len(b) >= longest {
-		return longest
+	before := make([]int, len(b)+1) // of two letters less of a, once there are as many
+	above := make([]int, len(b)+1)  // of one letter less
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
 	}
-	var d [longest][longest]int // of the first i letters of a and j of b
-	for i := range len(a) + 1 {
-		for j := range len(b) + 1 {
-			if i == 0 || j == 0 {
-				d[i][j] = i + j
-				continue
-			}
-			replaced := d[i-1][j-1]
+	for i := 1; i <= len(a); i++ {
+		before, above, row = above, row, before
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replaced := above[j-1]
 			if a[i-1] != b[j-1] {
 				replaced++
 			}
-			d[i][j] = min(replaced, d[i-1][j]+1, d[i][j-1]+1)
+			row[j] = min(replaced, above[j]+1, row[j-1]+1)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+				row[j] = min(row[j], before[j-2]+1)
 			}
 		}
 	}
-	return d[len(a)][len(b)]
+	return row[len(b)]
 }

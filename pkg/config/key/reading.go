@@ -131,7 +131,8 @@ func (r *Reading) group(n Node, table []Key, prefix, group string) {
 			r.note(path, f.Place)
 			r.group(f.Value, table, prefix, name)
 		default:
-			r.At(f.Place, path, "it holds "+f.Value.Kind.String()+", not keys", "it is a group: write its keys below it, indented")
+			r.At(f.Place, path, "it holds "+f.Value.Kind.String()+", not keys",
+				"it is a group: write its keys below it, indented")
 		}
 	}
 	if group != "" {
@@ -148,6 +149,10 @@ func (r *Reading) group(n Node, table []Key, prefix, group string) {
 // a name without a value may be a piece of one: {password: a, b}.
 func (r *Reading) unknown(f Field, table []Key, prefix, group string) {
 	path := join(prefix, join(group, bare(f.Name)))
+	if len(r.problems) >= most {
+		r.left++ // nobody will read which key was meant
+		return
+	}
 	if hasSecret(table) && f.Value.Kind == Null {
 		r.At(f.Place, prefix, "a key without a value", "quote values that have a comma in them")
 		return

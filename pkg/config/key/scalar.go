@@ -171,7 +171,8 @@ func Share(target *float64, name, help string) Key {
 		}
 		return v, nil
 	}
-	return Parsed(target, name, "float", help, parse, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) })
+	print := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	return Parsed(target, name, "float", help, parse, print)
 }
 
 // Duration declares a key of a time with its unit, such as 20s.

@@ -149,7 +149,8 @@ func (r Imported) renderGroup(b *strings.Builder, group string) {
 		if body.Len() == 0 { // so that the group is not empty
 			fmt.Fprintf(&body, "  # the default, with both\n  as: %d\n", config.Defaults().BGP.AS)
 		}
-		body.WriteString("  # still to be set: the neighbours, such as\n  # peers:\n  #   - {address: 192.0.2.1, as: 65000}\n")
+		body.WriteString("  # still to be set: the neighbours, such as\n" +
+			"  # peers:\n  #   - {address: 192.0.2.1, as: 65000}\n")
 	}
 	if body.Len() > 0 {
 		fmt.Fprintf(b, "%s:\n%s", group, body.String())
@@ -163,7 +164,8 @@ func toSet(s config.Settings) []string {
 		out = append(out, "bgp.router_id: FRR's, unless the first IPv4 address in external_ids:ovn-encap-ip is right")
 	}
 	if s.UseNorthbound && len(s.Northbound.Remotes) == 0 {
-		out = append(out, "ovn_nb_connection: the Northbound database, unless external_ids:ovn-nb-remote of Open_vSwitch names it")
+		out = append(out, "ovn_nb_connection: the Northbound database, "+
+			"unless external_ids:ovn-nb-remote of Open_vSwitch names it")
 	}
 	return out
 }

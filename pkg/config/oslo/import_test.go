@@ -61,9 +61,12 @@ func TestImport(t *testing.T) {
 		t.Errorf("the fixture does not have %s", name)
 	}
 	s := read(t, res)
-	if s.BGP.AS != 1<<16|10 || s.AuditInterval.Seconds() != 120 || !s.Shared.TenantNetworks || len(s.Shared.AddressScopes) != 2 ||
+	if s.BGP.AS != 1<<16|10 || s.AuditInterval.Seconds() != 120 || !s.Shared.TenantNetworks ||
+		len(s.Shared.AddressScopes) != 2 ||
 		!s.Shared.SubnetMethod || strings.Join(s.Southbound.Remotes, " ") != "ssl:192.0.2.1:6642 ssl:192.0.2.2:6642" ||
-		!s.UseNorthbound || strings.Join(s.Northbound.Remotes, " ") != "ssl:192.0.2.1:6641" || s.Northbound.CA != "/etc/ipa/ca.crt" ||
+		!s.UseNorthbound ||
+		strings.Join(s.Northbound.Remotes, " ") != "ssl:192.0.2.1:6641" ||
+		s.Northbound.CA != "/etc/ipa/ca.crt" ||
 		s.Log.Level.String() != "DEBUG" {
 		t.Errorf("got %+v", s)
 	}
@@ -84,7 +87,10 @@ func TestRemarks(t *testing.T) {
 		{"reference", "[DEFAULT]\nbgp_AS=$other\n", "refers to another option", "as: 64999"},
 		{"no AS", "[DEFAULT]\nbgp_AS=many\n", "it is not an autonomous system number", "as: 64999"},
 		{"reserved AS", "[DEFAULT]\nbgp_AS=0\n", "left out: bgp.as: 0 is reserved (RFC 7607)", "as: 64999"},
-		{"northbound", "[DEFAULT]\nrequire_snat_disabled_for_tenant_networks=true\n", "", "require_snat_disabled_for_tenant_networks: true"},
+		{
+			"northbound", "[DEFAULT]\nrequire_snat_disabled_for_tenant_networks=true\n", "",
+			"require_snat_disabled_for_tenant_networks: true",
+		},
 		{"evpn", "[DEFAULT]\ndriver=ovn_evpn_driver\nevpn_nic=lo\n", "needs l2vpn-evpn", "osp_ovn_evpn_driver"},
 		{"vrf", "[DEFAULT]\nexposing_method=vrf\n", "evpn.networks", "as: 64999"},
 		{"ovn", "[DEFAULT]\nexposing_method=ovn\n", "only underlay is supported", "as: 64999"},
@@ -100,7 +106,8 @@ func TestRemarks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			res := Import("x.conf", tt.conf)
 			remarks := strings.Join(res.Remarks(), "\n")
-			if res.Complete() != (tt.remark == "") || !strings.Contains(remarks, tt.remark) || !strings.Contains(res.YAML, tt.yaml) ||
+			if res.Complete() != (tt.remark == "") || !strings.Contains(remarks, tt.remark) ||
+				!strings.Contains(res.YAML, tt.yaml) ||
 				!strings.Contains(remarks, "still to be set: bgp.peers") {
 				t.Errorf("complete %v\n%s\n%s", res.Complete(), res.YAML, remarks)
 			}
@@ -111,19 +118,23 @@ func TestRemarks(t *testing.T) {
 
 // The JSON is a contract: others script against it.
 func TestJSON(t *testing.T) {
-	raw, err := json.Marshal(Import("x.conf", "[DEFAULT]\nbgp_AS=1.10\nfoo=1\nnonsense\nrequire_snat_disabled_for_tenant_networks=yes\n"))
+	raw, err := json.Marshal(
+		Import("x.conf", "[DEFAULT]\nbgp_AS=1.10\nfoo=1\nnonsense\nrequire_snat_disabled_for_tenant_networks=yes\n"),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const want = `{"version":1,"source":"x.conf","options":[` +
 		`{"line":2,"group":"DEFAULT","name":"bgp_AS","key":"bgp.as","value":65546,"remark":""},` +
 		`{"line":3,"group":"DEFAULT","name":"foo","key":"","value":null,"remark":"unknown option"},` +
-		`{"line":5,"group":"DEFAULT","name":"require_snat_disabled_for_tenant_networks","key":"require_snat_disabled_for_tenant_networks","value":true,"remark":""}],` +
+		`{"line":5,"group":"DEFAULT","name":"require_snat_disabled_for_tenant_networks",` +
+		`"key":"require_snat_disabled_for_tenant_networks","value":true,"remark":""}],` +
 		`"problems":["line 4: neither an option nor a group: nonsense"],` +
 		`"to_set":["bgp.peers: the neighbours that FRR has now (show running-config)",` +
 		`"bgp.router_id: FRR's, unless the first IPv4 address in external_ids:ovn-encap-ip is right",` +
 		`"ovn_nb_connection: the Northbound database, unless external_ids:ovn-nb-remote of Open_vSwitch names it"],` +
-		`"yaml":"# Made by bgp-ovn config import from x.conf.\n# line 5: [DEFAULT] require_snat_disabled_for_tenant_networks = yes\n` +
+		`"yaml":"# Made by bgp-ovn config import from x.conf.\n` +
+		`# line 5: [DEFAULT] require_snat_disabled_for_tenant_networks = yes\n` +
 		`require_snat_disabled_for_tenant_networks: true\nbgp:\n  # line 2: [DEFAULT] bgp_AS = 1.10\n  as: 65546\n` +
 		`  # still to be set: the neighbours, such as\n  # peers:\n  #   - {address: 192.0.2.1, as: 65000}\n"}`
 	if string(raw) != want {
@@ -146,7 +157,11 @@ func TestParse(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got[i], want[i])
 		}
 	}
-	if strings.Join(problems, "|") != "line 9: it continues nothing: lost|line 12: neither an option nor a group: [x|line 13: neither an option nor a group: =1" {
+	if strings.Join(
+		problems,
+		"|",
+	) != "line 9: it continues nothing: lost|"+
+		"line 12: neither an option nor a group: [x|line 13: neither an option nor a group: =1" {
 		t.Errorf("problems %q", problems)
 	}
 }

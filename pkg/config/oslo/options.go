@@ -154,7 +154,8 @@ func importDriver(a assignment) outcome {
 	case "nb_ovn_bgp_driver":
 		return outcome{
 			key: "drivers", value: []string{ours},
-			remark: "the same addresses are derived from the Southbound database: every node needs to reach it (ovn_sb_connection)",
+			remark: "the same addresses are derived from the Southbound database: " +
+				"every node needs to reach it (ovn_sb_connection)",
 		}
 	default:
 		return outcome{remark: "there is no such driver here; without it osp_ovn_bgp_driver runs"}
@@ -166,8 +167,9 @@ func importMethod(a assignment) outcome {
 		return outcome{} // it is what is done
 	}
 	if a.value == "vrf" || a.value == "l2vni" {
-		return outcome{remark: fmt.Sprintf("name each network in evpn.networks, with method: %s and its VNI, and add osp_ovn_evpn_driver "+
-			"to drivers: the annotations of networks are in the Northbound database only", a.value)}
+		return outcome{remark: fmt.Sprintf("name each network in evpn.networks, with method: %s "+
+			"and its VNI, and add osp_ovn_evpn_driver to drivers: "+
+			"the annotations of networks are in the Northbound database only", a.value)}
 	}
 	return outcome{remark: "only underlay is supported: addresses are announced from the node's own routing tables"}
 }
@@ -206,7 +208,8 @@ func importVRFTable(a assignment) outcome {
 	if err == nil && (uint32(n) < tables.TableLow || uint32(n) > tables.TableHigh) {
 		return outcome{remark: "there is no VRF; routing.table_range does not have that table in it"}
 	}
-	return outcome{remark: "there is no VRF, but that table is in routing.table_range: change the range if it is still used"}
+	return outcome{remark: "there is no VRF, but that table is in routing.table_range: " +
+		"change the range if it is still used"}
 }
 
 func importDebug(a assignment) outcome {
