@@ -19,12 +19,12 @@ build: ## build bin/bgp-ovn
 	$(GO) build -o $(BIN) ./cmd/bgp-ovn
 
 test: deps lint build ## install what is needed and run everything: lint, unit, contract, netns, e2e
-	$(GO) test -timeout 20m ./cmd/... ./pkg/desired/... ./pkg/drivers/... ./pkg/reconcile/... ./state/...
+	$(GO) test -timeout 20m ./cmd/... ./pkg/config/... ./pkg/desired/... ./pkg/drivers/... ./pkg/reconcile/... ./state/...
 	$(GO) test -timeout 30m -p 1 $(REAL)
 	$(GO) test -run '^$$' -bench ManyVNIs -benchtime 1x -timeout 30m ./e2e/vm
 
 unit: ## tests of the pure core
-	$(GO) test ./cmd/... ./pkg/desired/... ./pkg/drivers/... ./pkg/reconcile/... ./state/...
+	$(GO) test ./cmd/... ./pkg/config/... ./pkg/desired/... ./pkg/drivers/... ./pkg/reconcile/... ./state/...
 
 real: deps build ## tests against the real kernel, OVN, OVS, FRR (root)
 	$(GO) test -timeout 30m -p 1 $(REAL)
