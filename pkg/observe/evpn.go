@@ -7,7 +7,7 @@ import (
 )
 
 // EVPNRoute is a path of family l2vpn-evpn that a neighbour announces (RFC 7432,
-// RFC 9136). Which virtual network takes it in is told by its route targets.
+// RFC 9136). Its route targets decide which virtual networks import it.
 type EVPNRoute struct {
 	// Type is the route type; only those of object.EVPNType are kept.
 	Type object.EVPNType `json:"type"`

@@ -53,12 +53,13 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 		snap.Chassis = snap.OVS.SystemID
 	}
 	if snap.Chassis == "" {
-		return Snapshot{}, fmt.Errorf("%w: the Open_vSwitch database has no external_ids:system-id; set it, or chassis in the configuration", ErrNotSynced)
+		return Snapshot{}, fmt.Errorf("%w: the Open_vSwitch database has no external_ids:system-id; "+
+			"set it, or chassis in the configuration", ErrNotSynced)
 	}
 	return snap, nil
 }
 
-// cause is what a source says without the words that Snapshot says itself.
+// cause is the error of a source without the words that Snapshot adds itself.
 func cause(err error) string {
 	text := strings.ReplaceAll(err.Error(), ErrNotSynced.Error()+": ", "")
 	return strings.TrimPrefix(strings.TrimPrefix(text, "southbound: "), "northbound: ")
@@ -76,9 +77,9 @@ func (j *Join) Changed() []<-chan struct{} {
 	return all
 }
 
-// Doubt says why nothing may be removed on the strength of this snapshot: a
-// source is disconnected, or the database does not know this chassis and is
-// therefore not the one that our objects came from. Empty means no doubt.
+// Doubt says why nothing may be deleted because of this snapshot: a source is
+// disconnected, or the database has no row of this chassis and is therefore not
+// the one that our objects came from. Empty means no doubt.
 func (s Snapshot) Doubt() string {
 	switch {
 	case s.SB.Stale != "":
@@ -87,12 +88,13 @@ func (s Snapshot) Doubt() string {
 		return "Open_vSwitch database: " + s.OVS.Stale
 	}
 	if _, ok := s.SB.ChassisByName(s.Chassis); !ok {
-		return fmt.Sprintf("the Southbound database has no Chassis row named %q: it is empty, not the right one, or ovn-controller has not registered this node", s.Chassis)
+		return fmt.Sprintf("the Southbound database has no Chassis row named %q: "+
+			"it is empty, not the right one, or ovn-controller has not registered this node", s.Chassis)
 	}
 	return ""
 }
 
-// NorthboundDoubt says why nothing may be removed that was derived with the help
+// NorthboundDoubt says why nothing may be deleted that was derived with the help
 // of Northbound rows: that database is disconnected. Empty means no doubt. The
 // rest does not depend on it and is not in doubt; drivers hold what does.
 func (s Snapshot) NorthboundDoubt() string {

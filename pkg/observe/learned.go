@@ -21,8 +21,8 @@ type Learned struct {
 	// order: what they announce cannot be used.
 	NoRoute []netip.Addr `json:"no_route,omitempty"`
 	// Unsettled says why paths may be missing: the sessions are not up yet
-	// after a start, or the speaker cannot be asked. Empty once it is known
-	// that what is not here is not announced.
+	// after a start, or the speaker does not answer. Empty once the list is
+	// complete: a path that is not in it is not announced.
 	Unsettled string `json:"unsettled,omitempty"`
 }
 
@@ -50,11 +50,11 @@ type PrefixRange struct {
 func ParsePrefixRange(text string) (PrefixRange, error) {
 	words := strings.Fields(text)
 	if len(words) != 1 && (len(words) != 3 || words[1] != "le") {
-		return PrefixRange{}, fmt.Errorf("%q: use PREFIX or PREFIX le LENGTH", text)
+		return PrefixRange{}, fmt.Errorf("%q: use PREFIX or PREFIX le LENGTH", text) // as FRR's prefix lists
 	}
 	p, err := netip.ParsePrefix(words[0])
 	if err != nil || p != p.Masked() {
-		return PrefixRange{}, fmt.Errorf("%q: %s is not a prefix", text, words[0])
+		return PrefixRange{}, fmt.Errorf("%q: %s is not a prefix without host bits", text, words[0])
 	}
 	r := PrefixRange{p, p.Bits()}
 	if len(words) == 3 {

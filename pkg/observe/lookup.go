@@ -5,8 +5,13 @@ import (
 )
 
 // ProviderSide returns the switch port that belongs to a chassisredirect row
-// of a router, by the structure distributed-port -> peer. Rows that OVN makes
-// for the switch side of a distributed port do not qualify.
+// of a router, by two references in Port_Binding.options:
+//
+//	cr-lrp --distributed-port--> lrp (router) --peer--> lsp (switch)
+//
+// Newer releases of OVN make chassisredirect rows for switch ports as well. They
+// do not qualify: their distributed-port is not a patch port of their own
+// datapath whose chassis-redirect-port leads back to them.
 func (sb *Southbound) ProviderSide(cr *PortBinding) (*PortBinding, bool) {
 	lrp, ok := sb.Port(cr.Options["distributed-port"])
 	if !ok || lrp.Datapath != cr.Datapath || lrp.Type != PortPatch {

@@ -15,9 +15,9 @@ import (
 type Northbound struct {
 	// Revision grows with every transaction applied; it is ours, not OVN's.
 	Revision uint64
-	// Stale says why these rows may be old: empty while connected.
+	// Stale says why these rows may be out of date; empty while connected.
 	Stale string
-	// Tables lists what the schema has of the tables we know.
+	// Tables lists the tables that are read and that the schema has.
 	Tables []string
 
 	Routers []*LogicalRouter
@@ -37,9 +37,9 @@ type NAT struct {
 	UUID UUID
 	// Type is snat, dnat or dnat_and_snat.
 	Type string
-	// LogicalIP is an address or a network, as it stands.
+	// LogicalIP is an address or a network, as written in the row.
 	LogicalIP string
-	// ExternalIP is what LogicalIP is translated to, as it stands.
+	// ExternalIP is what LogicalIP is translated to, as written in the row.
 	ExternalIP string
 }
 
@@ -80,7 +80,8 @@ func (nb *Northbound) Router(d *Datapath) (*LogicalRouter, bool) {
 
 // SourceNAT returns the row by which a router translates the source of packets
 // from addr: of type snat, with addr in its logical_ip. Without one the router
-// does not translate, and the row is nil. An error says why that cannot be told.
+// does not translate, and the row is nil. An error says which rows could decide
+// it and cannot be read.
 func (nb *Northbound) SourceNAT(r *LogicalRouter, addr netip.Addr) (*NAT, error) {
 	var doubt []error
 	for _, u := range r.NAT {

@@ -9,7 +9,10 @@ func id(n byte) UUID { return UUID{15: n} }
 
 func TestNorthboundRouter(t *testing.T) {
 	nb := &Northbound{Routers: []*LogicalRouter{
-		{UUID: id(1), Name: "neutron-a"}, {UUID: id(2), Name: "neutron-b"}, {UUID: id(3), Name: "twin"}, {UUID: id(4), Name: "twin"},
+		{UUID: id(1), Name: "neutron-a"}, {UUID: id(2), Name: "neutron-b"}, {UUID: id(3), Name: "twin"}, {
+			UUID: id(4),
+			Name: "twin",
+		},
 	}}
 	for _, tt := range []struct {
 		name string
@@ -19,7 +22,11 @@ func TestNorthboundRouter(t *testing.T) {
 		{"by UUID", map[string]string{"logical-router": id(2).String(), "name": "neutron-b"}, id(2)},
 		{"the UUID wins over the name", map[string]string{"logical-router": id(2).String(), "name": "neutron-a"}, id(2)},
 		{"by name, without a UUID", map[string]string{"name": "neutron-a"}, id(1)},
-		{"by name, with a UUID that is not there", map[string]string{"logical-router": id(9).String(), "name": "neutron-a"}, id(1)},
+		{
+			"by name, with a UUID that is not there",
+			map[string]string{"logical-router": id(9).String(), "name": "neutron-a"},
+			id(1),
+		},
 		{"two of one name", map[string]string{"name": "twin"}, UUID{}},
 		{"two of one name, told apart", map[string]string{"logical-router": id(4).String(), "name": "twin"}, id(4)},
 		{"neither", map[string]string{"logical-router": "rubbish", "name": "neutron-z"}, UUID{}},

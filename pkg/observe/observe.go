@@ -1,14 +1,15 @@
-// Package observe says what can be known about the world, as plain immutable
-// data: the rows of the OVN Southbound database, some of the Northbound one, the
-// local Open_vSwitch database, the devices of this node and the routing tables
-// others use. Its subpackages are the sources that fill it in.
+// Package observe holds what is observed, as plain immutable data: the rows of
+// the OVN Southbound database, some of the Northbound one, the local Open_vSwitch
+// database, the devices of this node, the routing tables that others use, and
+// the routes that neighbours announce. Its subpackages are the sources that read
+// it.
 //
 // It refuses to decide anything (drivers do) and to perform I/O (its
-// subpackages do). Relations between rows are methods in lookup.go, so that
-// each is written and tested once.
+// subpackages do). Relations between rows are methods in lookup.go and
+// balancer.go, so that each is written and tested once.
 //
-// Read next: southbound.go and northbound.go for the rows, lookup.go for the relations, join.go
-// for how the parts become one Snapshot.
+// Read next: southbound.go and northbound.go for the rows, lookup.go for the
+// relations, join.go for how the parts become one Snapshot.
 package observe
 
 import (
@@ -23,18 +24,19 @@ import (
 // ErrNotSynced is returned by a source before its first complete read.
 var ErrNotSynced = errors.New("not synchronised yet")
 
-// Source yields the newest complete, immutable state of one part of the world.
+// Source yields the newest complete, immutable state of one of the things that
+// are observed.
 type Source[T any] interface {
 	// Changed is closed or signalled when Read may return something new. It
-	// carries no payload: whoever is woken reads the whole again.
+	// carries no payload: the receiver reads the whole again.
 	Changed() <-chan struct{}
 	// Read returns the newest complete state at once, without waiting for
 	// I/O; ErrNotSynced (wrapped with what is missing) before the first one.
 	Read(ctx context.Context) (T, error)
 }
 
-// Snapshot is one consistent, immutable view of everything a driver may know.
-// It exists only once every source has reported its initial contents.
+// Snapshot is one consistent, immutable view of everything that a driver may
+// use. It exists only once every source has reported its initial contents.
 type Snapshot struct {
 	// Chassis is our system-id, Chassis.name in the Southbound database.
 	Chassis string
@@ -44,7 +46,8 @@ type Snapshot struct {
 	NB *Northbound
 	// OVS is the local Open_vSwitch database.
 	OVS *OpenVSwitch
-	// Host is what is known of devices and routing tables of this node.
+	// Host are the devices and routing tables of this node; nil in a file that was
+	// made from the databases alone.
 	Host *Host
 	// Learned is what neighbours announce; nil if no speaker was asked.
 	Learned *Learned
@@ -71,18 +74,21 @@ type OpenVSwitch struct {
 	Mappings []BridgeMapping `json:"mappings"`
 	// Bridges are all rows of table Bridge, by name.
 	Bridges []Bridge `json:"bridges"`
-	// Problems are entries that could not be read.
+	// Problems are entries that could not be read, a sentence each.
 	Problems []string `json:"problems"`
-	// Stale says why this may be old: empty while connected.
+	// Stale says why this may be out of date; empty while connected.
 	Stale string `json:"-"`
 }
 
 // BridgeMapping is one physnet:bridge item of ovn-bridge-mappings.
 type BridgeMapping struct {
-	// Position is 1-based among all items of the list, malformed ones counted.
-	Position int    `json:"position"`
-	Network  string `json:"network"`
-	Bridge   string `json:"bridge"`
+	// Position is 1-based among all items of the list, malformed ones counted. The
+	// routing table of the bridge is chosen by it.
+	Position int `json:"position"`
+	// Network is the physical network, network_name of localnet ports.
+	Network string `json:"network"`
+	// Bridge is Bridge.name.
+	Bridge string `json:"bridge"`
 }
 
 // Bridge is an OVS bridge with what matters of its ports.
@@ -91,7 +97,7 @@ type Bridge struct {
 	// DatapathType is Bridge.datapath_type: "", "system" or "netdev".
 	DatapathType string `json:"datapath_type"`
 	// MAC is mac_in_use of the internal port that has the bridge's name; zero
-	// while it is not known.
+	// before ovs-vswitchd has written it.
 	MAC object.MAC `json:"mac"`
 	// Patches are the ports of the bridge that carry
 	// external_ids:ovn-localnet-port, by that name.
@@ -148,18 +154,18 @@ func (b Bridge) MadePort(name string) (MadePort, bool) {
 	return MadePort{}, false
 }
 
-// Host is what is known of the node's own network stack. It is nil in a
-// snapshot file that was taken elsewhere: drivers then assume that the devices
-// which OVS names exist.
+// Host is the node's own network stack, as far as drivers need it. It is nil in
+// a file that was made from the databases alone: drivers then assume that the
+// devices which OVS names exist.
 type Host struct {
 	// Revision grows with every change.
 	Revision uint64 `json:"revision"`
 	// Links are the devices of our network namespace, by name.
 	Links []Link `json:"links"`
-	// Addresses are those of devices, but for link-local ones and, on other
-	// devices than lo and that of our VTEP, host prefixes: nothing is connected
-	// through them. They are by device and family, and otherwise in the
-	// kernel's order.
+	// Addresses are those of devices, without link-local ones. Host prefixes are
+	// there for lo and the device of our VTEP only: nothing is connected through
+	// them. The order is by device and family, then the kernel's, in which the
+	// first is the primary one.
 	Addresses []DeviceAddress `json:"addresses,omitempty"`
 	// Tables are routing tables that have a name in rt_tables or hold routes
 	// that are not ours, by number.
@@ -171,9 +177,11 @@ type Link struct {
 	Name  string     `json:"name"`
 	Index int        `json:"index"`
 	MAC   object.MAC `json:"mac"`
-	Up    bool       `json:"up"` // as its administrator wants it
-	MTU   int        `json:"mtu"`
-	// NoCarrier says that it is up and that nothing answers at its other end.
+	// Up is the administrative state (IFF_UP).
+	Up  bool `json:"up"`
+	MTU int  `json:"mtu"` // bytes
+	// NoCarrier says that it is up and has no carrier (IFF_LOWER_UP is missing): a
+	// cable is out, or the other end of a veth pair is down.
 	NoCarrier bool `json:"no_carrier,omitempty"`
 	// Table is the routing table of a VRF device (IFLA_VRF_TABLE); 0 for others.
 	Table uint32 `json:"table,omitempty"`
@@ -191,21 +199,23 @@ func (h *Host) Link(name string) (Link, bool) {
 	return Link{}, false
 }
 
-// RoutingTable says why a table number may not be free.
+// RoutingTable is a table whose number may not be free.
 type RoutingTable struct {
 	ID uint32 `json:"id"`
-	// Name is what /etc/iproute2/rt_tables and rt_tables.d call it; may be empty.
+	// Name is that of /etc/iproute2/rt_tables and rt_tables.d; may be empty.
 	Name string `json:"name"`
 	// Foreign says that it holds routes that are not ours and none of ours.
 	Foreign bool `json:"foreign"`
 }
 
-// RowError reports a row that could not be used, and why. What the row last
-// led to is held until it can be read again.
+// RowError is a row that could not be read at all. The objects that were derived
+// from it before are held until it can be read again.
 type RowError struct {
 	Table string
-	Row   string
-	Err   error
+	// Row is the name of the row, or its UUID where it has no name.
+	Row string
+	// Err names the column and what is wrong with its value.
+	Err error
 }
 
 // Error reads "Port_Binding vm-a: ...".
@@ -214,33 +224,35 @@ func (e *RowError) Error() string { return fmt.Sprintf("%s %s: %v", e.Table, e.R
 // Unwrap returns what is wrong with the row.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// Skip is something that a driver could not use as it stands: a row that
-// cannot be read, a conflict that it lost, a bridge that is not there.
+// Skip is a row that a driver could not use as it is: it cannot be read, it lost
+// a conflict, or something that it needs is missing on this node.
 type Skip struct {
 	Table string `json:"table"`
 	Row   string `json:"row"`
-	// Code is stable and meant for scripts.
+	// Code is one of the constants below, stable for scripts.
 	Code string `json:"code"`
+	// Text says what is wrong, with the column, and what to do.
 	Text string `json:"text"`
-	// VNI is the VXLAN network identifier whose part was skipped, if it is known.
+	// VNI is the VXLAN network identifier that the row is skipped for; 0 if the skip
+	// is not about one.
 	VNI uint32 `json:"vni,omitempty"`
-	// Hold keeps what the row last led to, because the row is unreadable and
-	// not gone, or what decides about it is not known.
+	// Hold keeps the objects that were derived from the row before: the row exists
+	// and is unreadable, or something else that decides about it cannot be read.
 	Hold bool `json:"hold"`
-	// Driver is set where a driver panicked. With Hold and without a Row, all that it
-	// last led to is kept, whatever rows that came from.
+	// Driver is set where a driver panicked. With Hold and without a Row, all objects
+	// of the driver are kept, whatever rows they came from.
 	Driver string `json:"driver,omitempty"`
 	// Stack is that of the panic, for the log; empty where an earlier skip has one of
 	// the same place. Package desired takes it out of what it returns.
 	Stack string `json:"-"`
 }
 
-// The codes of skips.
+// The codes of skips; docs/glossary.md says what to do about each.
 const (
 	SkipUnreadable = "unreadable" // a value in the row cannot be parsed
-	SkipConflict   = "conflict"   // another row wants something else under the same key
+	SkipConflict   = "conflict"   // another row leads to something else under the same key
 	SkipDegraded   = "degraded"   // the node lacks something that the row needs
-	SkipUnknown    = "unknown"    // what else decides about the row is not known
+	SkipUnknown    = "unknown"    // another row or database that decides about it cannot be read
 	SkipOutranked  = "outranked"  // the address is announced with the attributes of another class
 	// SkipPanic is a defect of a driver; see package isolate.
 	SkipPanic = "driver-panic"

@@ -49,9 +49,9 @@ func (u UUID) IsZero() bool { return u == UUID{} }
 type Southbound struct {
 	// Revision grows with every transaction applied; it is ours, not OVN's.
 	Revision uint64
-	// Stale says why these rows may be old: empty while connected.
+	// Stale says why these rows may be out of date; empty while connected.
 	Stale string
-	// Tables lists what the schema has of the tables we know.
+	// Tables lists the tables that are read and that the schema has.
 	Tables []string
 
 	Chassis   []*Chassis
@@ -141,7 +141,7 @@ type PortBinding struct {
 	HAGroup       UUID
 	GWChassis     []UUID
 	// RawMAC and RawNAT are the elements of columns mac and nat_addresses as
-	// they stand; updates are differences to them.
+	// written; updates of the database are differences to them.
 	RawMAC, RawNAT []string
 	// Problems are the parts of the row that could not be read.
 	Problems []string

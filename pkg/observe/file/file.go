@@ -1,6 +1,6 @@
 // Package file reads and writes snapshot files: the rows of a Southbound and a
-// Northbound database and of the Open_vSwitch databases of one or more chassis, in OVSDB's
-// JSON notation (RFC 7047 section 5.1), one row a line.
+// Northbound database and of the Open_vSwitch databases of one or more chassis,
+// in OVSDB's JSON notation (RFC 7047 section 5.1), one row a line.
 //
 //	{"meta": {...},
 //	 "sb":   {"Port_Binding": [{"_uuid": "...", "logical_port": "...", ...}, ...], ...},
@@ -10,11 +10,14 @@
 //	 "learned": {"hv1": {"paths": [...]}}}
 //
 // Files made from a dump of the databases have every column and no host part;
-// other members are skipped. Files written here have the columns that we use, and
-// "nb" if Northbound rows were asked for. It refuses to guess: what is not such a file is an error that
-// says where.
+// other members are skipped. Files written here have the columns that are used,
+// and "nb" if a driver needs Northbound rows. The form is a contract: files are
+// sent with bug reports, and older ones stay readable.
 //
-// Read next: read.go, ovs.go for what an Open_vSwitch database says, write.go.
+// It refuses to guess: what is not such a file is an error that says where.
+//
+// Read next: read.go, ovs.go for what is derived from an Open_vSwitch database,
+// write.go.
 package file
 
 import (
@@ -32,18 +35,19 @@ type File struct {
 	Southbound *observe.Southbound
 	// Northbound are the rows of "nb"; nil if the file has none.
 	Northbound *observe.Northbound
-	// OVS is what each chassis' Open_vSwitch database says, by the key under
-	// "ovs"; nil where the file has null.
+	// OVS are the Open_vSwitch databases, by the key under "ovs": a name that the
+	// maker of the file has chosen, usually the hostname or the system-id. Nil where
+	// the file has null: a chassis whose database could not be read.
 	OVS map[string]*observe.OpenVSwitch
-	// Host is what is known of each node's network stack, by the same keys;
-	// there is none in a dump of the databases.
+	// Host is each node's network stack, by the same keys; there is none in a dump
+	// of the databases.
 	Host map[string]*observe.Host
-	// Learned is what each node's speaker had learned, by the same keys; there
-	// is none in a dump of the databases.
+	// Learned are the routes that each node's speaker had learned, by the same
+	// keys; there are none in a dump of the databases.
 	Learned map[string]*observe.Learned
 }
 
-// Names lists the chassis that Snapshot knows: keys, with the system-id behind
+// Names lists the chassis that Snapshot accepts: keys, with the system-id after
 // those that differ from it.
 func (f *File) Names() []string {
 	var out []string
@@ -63,13 +67,17 @@ func (f *File) Snapshot(name string) (observe.Snapshot, error) {
 	if err != nil {
 		return observe.Snapshot{}, err
 	}
-	snap := observe.Snapshot{Chassis: key, SB: f.Southbound, NB: f.Northbound, OVS: f.OVS[key], Host: f.Host[key], Learned: f.Learned[key]}
+	snap := observe.Snapshot{
+		Chassis: key, SB: f.Southbound, NB: f.Northbound, OVS: f.OVS[key], Host: f.Host[key], Learned: f.Learned[key],
+	}
 	if snap.OVS != nil && snap.OVS.SystemID != "" {
 		snap.Chassis = snap.OVS.SystemID
 	}
 	return snap, nil
 }
 
+// find returns the key of a chassis. A key wins over a system-id, because it is
+// what the file shows.
 func (f *File) find(name string) (string, error) {
 	if _, ok := f.OVS[name]; ok {
 		return name, nil
@@ -86,7 +94,8 @@ func (f *File) find(name string) (string, error) {
 	case len(f.OVS) == 0:
 		return "", fmt.Errorf("the snapshot has no Open_vSwitch database of any chassis (member \"ovs\")")
 	case name == "":
-		return "", fmt.Errorf("the snapshot has several chassis: name one of %s", strings.Join(f.Names(), ", "))
+		return "", fmt.Errorf("the snapshot has several chassis: choose one by --chassis, of %s",
+			strings.Join(f.Names(), ", "))
 	}
 	return "", fmt.Errorf("the snapshot has no chassis %q: it has %s", name, strings.Join(f.Names(), ", "))
 }

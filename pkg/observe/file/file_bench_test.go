@@ -16,8 +16,11 @@ func BenchmarkLargeFile(b *testing.B) {
 	for i := range 100_000 {
 		sb.Ports = append(sb.Ports, &observe.PortBinding{
 			UUID: observe.UUID{0: 1, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)}, LogicalPort: fmt.Sprintf("port-%06d", i),
-			RawMAC:      []string{fmt.Sprintf("fa:16:3e:%02x:%02x:%02x 10.0.0.1", i>>16, i>>8&0xff, i&0xff)},
-			ExternalIDs: map[string]string{"neutron:cidrs": "10.0.0.1/24", "neutron:port_name": fmt.Sprint("vm", i), "neutron:device_owner": "compute:nova"},
+			RawMAC: []string{fmt.Sprintf("fa:16:3e:%02x:%02x:%02x 10.0.0.1", i>>16, i>>8&0xff, i&0xff)},
+			ExternalIDs: map[string]string{
+				"neutron:cidrs": "10.0.0.1/24", "neutron:port_name": fmt.Sprint("vm", i),
+				"neutron:device_owner": "compute:nova",
+			},
 		})
 	}
 	snap := observe.Snapshot{Chassis: "hv1", SB: sb, OVS: &observe.OpenVSwitch{SystemID: "hv1"}}

@@ -127,7 +127,10 @@ func TestRoundTripOfTheRest(t *testing.T) {
 		Revision: 9, Stale: "closed", Tables: []string{"Logical_Router", "NAT"},
 		Routers: []*observe.LogicalRouter{{UUID: observe.UUID{1}, Name: "neutron-r1", NAT: []observe.UUID{{2}, {3}}}},
 		NATs:    []*observe.NAT{{UUID: observe.UUID{2}, Type: "snat", LogicalIP: "10.0.0.0/26", ExternalIP: "172.24.4.146"}},
-		BadRows: []*observe.RowError{{Table: "NAT", Row: observe.UUID{3}.String(), Err: errors.New("column type: a number where a string was expected")}},
+		BadRows: []*observe.RowError{{
+			Table: "NAT", Row: observe.UUID{3}.String(),
+			Err: errors.New("column type: a number where a string was expected"),
+		}},
 	}
 	snap.Host = &observe.Host{
 		Revision: 3,
@@ -163,7 +166,8 @@ func TestNorthbound(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]bool{
-		`{"sb": {}, "ovs": {"hv1": null}}`: false, `{"nb": null, "sb": {}, "ovs": {"hv1": null}}`: false, `{"nb": {}, "sb": {}, "ovs": {"hv1": null}}`: true,
+		`{"sb": {}, "ovs": {"hv1": null}}`: false, `{"nb": null, "sb": {}, "ovs": {"hv1": null}}`: false,
+		`{"nb": {}, "sb": {}, "ovs": {"hv1": null}}`: true,
 	} {
 		f, err := file.Decode(strings.NewReader(text))
 		if err != nil || (f.Northbound != nil) != want {
@@ -299,9 +303,12 @@ func TestBadFiles(t *testing.T) {
 		"not JSON":   {"<html>", "line 1 (byte 0): '<' where a value was expected; this is not a snapshot"},
 		"no sb":      {`{"nb": {}}`, `no member "sb"`},
 		"an array":   {`[]`, "the file: an array where an object was expected"},
-		"two values": {`{"sb": {}} {}`, "something follows"},
-		"syntax":     {"{\"sb\": {\n\"Chassis\": [\n{\"_uuid\": 5}]}}", "line 3 (byte 34): Chassis: row 1 has no usable _uuid"},
-		"no uuid":    {`{"sb": {"Chassis": [{"name": "x"}]}}`, "Chassis: row 1 has no usable _uuid"},
+		"two values": {`{"sb": {}} {}`, "data follows"},
+		"syntax": {
+			"{\"sb\": {\n\"Chassis\": [\n{\"_uuid\": 5}]}}",
+			"line 3 (byte 34): Chassis: row 1 has no usable _uuid",
+		},
+		"no uuid": {`{"sb": {"Chassis": [{"name": "x"}]}}`, "Chassis: row 1 has no usable _uuid"},
 		"twice": {
 			`{"sb": {"Encap": [{"_uuid": "00000000-0000-0000-0000-000000000001", "ip": "1.1.1.1"},
 			{"_uuid": "00000000-0000-0000-0000-000000000001"}]}}`,

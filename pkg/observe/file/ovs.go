@@ -11,38 +11,54 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// database holds the rows of an Open_vSwitch database that we look at
-// (ovs-vswitchd.conf.db(5)).
+// database holds the rows of an Open_vSwitch database, of the tables and columns
+// that are read (ovs-vswitchd.conf.db(5)). Rows refer to each other by UUID and
+// may come in any order, so they are joined when all have been read.
 type database struct {
-	externalIDs map[string]string // of Open_vSwitch
+	// externalIDs is Open_vSwitch.external_ids, where ovn-controller finds its
+	// settings.
+	externalIDs map[string]string
 	bridges     []bridgeRow
 	ports       map[observe.UUID]portRow
 	interfaces  map[observe.UUID]interfaceRow
-	// revision, stale and problems are in files written here.
+	// revision, stale and problems are no columns of the database: only files
+	// written here have them.
 	revision int
 	stale    string
 	problems []string
-	settled  bool // problems has all there are
+	// problemsRead says that the file has problems. What is found wrong here is then
+	// among them, and must not count twice.
+	problemsRead bool
 }
 
+// bridgeRow is a row of table Bridge.
 type bridgeRow struct {
 	name, datapathType string
-	ports              []observe.UUID
+	ports              []observe.UUID // rows of Port
 }
 
+// portRow is a row of table Port.
 type portRow struct {
-	name, localnet string
-	made           bool // it carries object.OVSPortMark
-	interfaces     []observe.UUID
+	name string
+	// localnet is external_ids:ovn-localnet-port, by which ovn-controller marks the
+	// patch port of a localnet port.
+	localnet string
+	// made says that external_ids has object.OVSPortMark: the port is ours.
+	made       bool
+	interfaces []observe.UUID // rows of Interface; several in a bond
 }
 
+// interfaceRow is a row of table Interface.
 type interfaceRow struct {
-	name   string
-	mac    string
+	name string
+	// mac is column mac_in_use, a set of at most one.
+	mac string
+	// ofport is the column of that name, a set of at most one.
 	ofport []int
 }
 
-// view is what drivers see of the database.
+// view derives what drivers use from the rows. A value that cannot be read
+// becomes a problem and is left out: the other values do not depend on it.
 func (db *database) view() *observe.OpenVSwitch {
 	ids := db.externalIDs
 	o := &observe.OpenVSwitch{
@@ -50,8 +66,8 @@ func (db *database) view() *observe.OpenVSwitch {
 		SystemID: ids["system-id"],
 		Stale:    db.stale,
 	}
-	// OVN looks for "<key>-<system-id>" first, so that several ovn-controllers
-	// can share a database.
+	// ovn-controller prefers "<key>-<system-id>" over "<key>", so that several of
+	// them can share a database (ovn-controller(8)).
 	get := func(key string) string {
 		if v, ok := ids[key+"-"+o.SystemID]; ok {
 			return v
@@ -76,12 +92,14 @@ func (db *database) view() *observe.OpenVSwitch {
 	return o
 }
 
+// problem adds problems, unless the file has them all.
 func (db *database) problem(problems ...string) {
-	if !db.settled {
+	if !db.problemsRead {
 		db.problems = append(db.problems, problems...)
 	}
 }
 
+// list reads a comma list. Blanks around items and empty items do not matter.
 func list(s string) []string {
 	var out []string
 	for _, item := range strings.Split(s, ",") {
@@ -92,6 +110,8 @@ func list(s string) []string {
 	return out
 }
 
+// encapIPs reads external_ids:ovn-encap-ip, a list: a node may have several
+// tunnel addresses.
 func (db *database) encapIPs(s string) []netip.Addr {
 	var out []netip.Addr
 	for _, item := range list(s) {
@@ -105,7 +125,9 @@ func (db *database) encapIPs(s string) []netip.Addr {
 	return out
 }
 
-// bridge joins a Bridge with its ports and their interfaces.
+// bridge joins a Bridge with its ports and their interfaces. Its MAC is that of
+// its internal port, which has the bridge's name. A reference to a row that the
+// file lacks leads to an empty one and so to nothing: dumps may leave rows out.
 func (db *database) bridge(row bridgeRow) observe.Bridge {
 	b := observe.Bridge{Name: row.name, DatapathType: row.datapathType}
 	for _, id := range row.ports {
@@ -132,6 +154,7 @@ func (db *database) bridge(row bridgeRow) observe.Bridge {
 	return b
 }
 
+// mac is zero for an interface that ovs-vswitchd has not set up yet.
 func (db *database) mac(i interfaceRow) object.MAC {
 	if i.mac == "" {
 		return object.MAC{}
@@ -143,8 +166,9 @@ func (db *database) mac(i interfaceRow) object.MAC {
 	return mac
 }
 
-// ofport is 0 while OVS has not assigned a port, which it shows as an empty
-// set or, after an error, as -1.
+// ofport is 0 while OVS has not assigned a number, which it shows as an empty set
+// or, after an error, as -1. Open
+// vSwitch uses 16 bits for it, whatever the version of OpenFlow.
 func (db *database) ofport(p portRow) uint16 {
 	for _, id := range p.interfaces {
 		for _, n := range db.interfaces[id].ofport {

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
@@ -29,7 +28,8 @@ func Read(path string) (*File, error) {
 	return f, nil
 }
 
-// Decode reads the text of a snapshot file.
+// Decode reads the text of a snapshot file. Rows are decoded as they arrive,
+// because the text of a large cloud is many times larger than what is kept of it.
 func Decode(in io.Reader) (*File, error) {
 	store, err := sb.Database.NewStore(nil)
 	if err != nil {
@@ -45,14 +45,14 @@ func Decode(in io.Reader) (*File, error) {
 		Learned: make(map[string]*observe.Learned),
 	}}
 	if err := r.read(); err != nil {
-		return nil, explain(err)
+		return nil, withRemedy(err)
 	}
 	r.finish()
 	return r.out, nil
 }
 
-// explain adds what can be done.
-func explain(err error) error {
+// withRemedy adds what to do about a file that cannot be read.
+func withRemedy(err error) error {
 	var syntax *wire.SyntaxError
 	switch {
 	case errors.Is(err, io.EOF):
@@ -60,26 +60,35 @@ func explain(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: the file was cut short, copy it or take the snapshot again", err)
 	case errors.As(err, &syntax):
-		return fmt.Errorf("%w; this is not a snapshot file, or it was edited: correct that line or take the snapshot again", err)
+		return fmt.Errorf("%w; this is not a snapshot file, or it was edited: "+
+			"correct that line or take the snapshot again", err)
 	}
 	return err
 }
 
-// reader holds what has been read of a file.
+// reader holds what has been read of a file. The decoder keeps the first error,
+// after which it reads nothing: methods go on without asking.
 type reader struct {
-	d      *wire.Decoder
-	store  *wire.Store[observe.Southbound]
-	north  *wire.Store[observe.Northbound]
-	out    *File
-	tables []string // those that "sb" and "nb" have
+	d *wire.Decoder
+	// store and north take the rows of "sb" and "nb", by the same code that takes
+	// those of a live database.
+	store *wire.Store[observe.Southbound]
+	north *wire.Store[observe.Northbound]
+	out   *File
+	// tables are those that "sb" and "nb" have.
+	tables []string
 	seenNB bool
-	bad    []*observe.RowError
-	meta   meta
+	// bad is "bad_rows", of both databases.
+	bad  []*observe.RowError
+	meta meta
 }
 
-// meta is what files written here say of themselves.
+// meta is the member of that name. Dumps may have another one, of which only these
+// fields count.
 type meta struct {
 	MadeWith string `json:"made_with"`
+	// Revision and Stale are those of the Southbound rows: a file shows a database
+	// that was disconnected as disconnected.
 	Revision uint64 `json:"revision"`
 	Stale    string `json:"stale,omitempty"`
 	// NBRevision and NBStale are those of the Northbound rows.
@@ -87,6 +96,8 @@ type meta struct {
 	NBStale    string `json:"nb_stale,omitempty"`
 }
 
+// read reads the file. Members may come in any order; those of other programs
+// are skipped, so that a bundle may have more in it.
 func (r *reader) read() error {
 	seen := false
 	for r.d.Open('{'); r.d.More(); {
@@ -99,9 +110,9 @@ func (r *reader) read() error {
 		case "ovs":
 			r.readMembers("ovs", r.readOVS)
 		case "host":
-			r.readMembers("host", r.readHost)
+			r.readMembers("host", readNode(r, "host", r.out.Host))
 		case "learned":
-			r.readMembers("learned", r.readLearned)
+			r.readMembers("learned", readNode(r, "learned", r.out.Learned))
 		case "meta":
 			r.unmarshal("meta", &r.meta)
 		case "bad_rows":
@@ -115,15 +126,17 @@ func (r *reader) read() error {
 		r.d.Fail(`there is no member "sb" with the rows of a Southbound database`)
 	}
 	if r.d.Err() == nil && r.d.Wait() {
-		r.d.Fail("something follows the end of the snapshot")
+		r.d.Fail("data follows the end of the snapshot")
 	}
+	// Wait has met the end of the file, which is right behind the last brace.
 	if errors.Is(r.d.Err(), io.EOF) && seen {
 		return nil
 	}
 	return r.d.Err()
 }
 
-// readMembers reads {"<key>": ..., ...}.
+// readMembers reads {"<key>": ..., ...}. What names the member in errors; read
+// must read the value of the key it is given, or skip it.
 func (r *reader) readMembers(what string, read func(key string)) {
 	for r.d.Open('{'); r.d.More(); {
 		read(string(r.d.Key()))
@@ -131,6 +144,8 @@ func (r *reader) readMembers(what string, read func(key string)) {
 	r.d.Must(what)
 }
 
+// readSouthbound reads the tables of "sb"; those that are not used are skipped by
+// the store.
 func (r *reader) readSouthbound() {
 	r.readMembers("sb", func(table string) {
 		r.tables = append(r.tables, table)
@@ -138,6 +153,8 @@ func (r *reader) readSouthbound() {
 	})
 }
 
+// readNorthbound reads the tables of "nb". Null is what a dump has where the
+// Northbound database was not asked.
 func (r *reader) readNorthbound() {
 	if r.d.IsNull() {
 		r.d.Skip()
@@ -161,13 +178,16 @@ func (r *reader) unmarshal(what string, into any) {
 	}
 }
 
-// badRow is a row that could not be read when the snapshot was taken.
+// badRow is an observe.RowError: a row that could not be read when the snapshot
+// was taken, and so is not among the rows.
 type badRow struct {
 	Table string `json:"table"`
 	Row   string `json:"row"`
 	Err   string `json:"error"`
 }
 
+// readBadRows keeps them until all tables have been read, which says whose they
+// are.
 func (r *reader) readBadRows() {
 	var list []badRow
 	r.unmarshal("bad_rows", &list)
@@ -176,47 +196,23 @@ func (r *reader) readBadRows() {
 	}
 }
 
-// host is observe.Host as text; the types of package object only print.
-type host struct {
-	observe.Host
-	Links []link `json:"links"`
-}
-
-type link struct {
-	observe.Link
-	MAC string `json:"mac"`
-}
-
-func (r *reader) readHost(key string) {
-	if r.d.IsNull() {
-		r.d.Skip()
-		return
-	}
-	var text host
-	r.unmarshal("host "+key, &text)
-	h := text.Host
-	for _, l := range text.Links {
-		mac, err := object.ParseMAC(l.MAC)
-		if err != nil {
-			r.d.Fail("host %s: link %s: %v", key, l.Name, err)
+// readNode returns a function that reads the value of one node into a map by
+// node. Null is a node without one.
+func readNode[T any](r *reader, what string, into map[string]*T) func(key string) {
+	return func(key string) {
+		if r.d.IsNull() {
+			r.d.Skip()
+			return
 		}
-		l.Link.MAC = mac
-		h.Links = append(h.Links, l.Link)
+		var v T
+		r.unmarshal(what+" "+key, &v)
+		into[key] = &v
 	}
-	r.out.Host[key] = &h
 }
 
-func (r *reader) readLearned(key string) {
-	if r.d.IsNull() {
-		r.d.Skip()
-		return
-	}
-	var l observe.Learned
-	r.unmarshal("learned "+key, &l)
-	r.out.Learned[key] = &l
-}
-
-// finish publishes the rows. Tables that the file lacks do not count as read.
+// finish publishes the rows. Tables that the file lacks do not count as read: a
+// driver tells a schema without a table from a table without rows. A bad row
+// belongs to the Northbound database if its table does.
 func (r *reader) finish() {
 	missing := func(table string) bool { return !slices.Contains(r.tables, table) }
 	sb := r.store.Publish()

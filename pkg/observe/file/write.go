@@ -18,7 +18,8 @@ import (
 const madeWith = "bgp-ovn snapshot"
 
 // Write writes a file from which Read makes an equal snapshot. Equal snapshots
-// make equal files, byte for byte.
+// make equal files, byte for byte, so that files can be compared with diff(1): a
+// row is a line, and rows are in the order of the snapshot.
 func Write(out io.Writer, snap observe.Snapshot) error {
 	w := &writer{buf: bufio.NewWriterSize(out, 1<<16)}
 	w.text("{\n\"meta\": ")
@@ -55,13 +56,14 @@ func Write(out io.Writer, snap observe.Snapshot) error {
 	return nil
 }
 
-// writer keeps the first error.
+// writer keeps the first error and writes nothing after it.
 type writer struct {
 	buf *bufio.Writer
-	row []byte
+	row []byte // reused for each table
 	err error
 }
 
+// text writes what is JSON already.
 func (w *writer) text(s string) { w.bytes([]byte(s)) }
 
 func (w *writer) bytes(b []byte) {
@@ -70,7 +72,7 @@ func (w *writer) bytes(b []byte) {
 	}
 }
 
-// member adds what one chassis has of something.
+// member adds {"<chassis>": v} under the name.
 func (w *writer) member(name, chassis string, v any) {
 	w.text(",\n\"" + name + "\": {\n ")
 	w.json(chassis)
@@ -79,6 +81,8 @@ func (w *writer) member(name, chassis string, v any) {
 	w.text("\n}")
 }
 
+// json writes a value on one line, with "<" and ">" as they are: the file is for
+// people, too, and not for web pages.
 func (w *writer) json(v any) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -89,7 +93,8 @@ func (w *writer) json(v any) {
 	w.bytes(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
-// writeDatabase adds the rows of a database, a member a table.
+// writeDatabase adds the rows of a database, a member a table. Tables that the
+// schema lacks are left out, see finish.
 func writeDatabase[DB any](w *writer, name string, db *wire.Database[DB], rows *DB) {
 	w.text(",\n\"" + name + "\": {")
 	for i, table := range *db.Head(rows).Tables {
@@ -106,8 +111,8 @@ func writeDatabase[DB any](w *writer, name string, db *wire.Database[DB], rows *
 	w.text("\n}")
 }
 
-// badRows keeps what is known of rows that could not be read: the rows
-// themselves are not, and without this they would look deleted.
+// badRows writes the rows that could not be read. Without them the rows would
+// seem to be deleted, and what they led to would not be held.
 func (w *writer) badRows(rows []*observe.RowError) {
 	if len(rows) == 0 {
 		return

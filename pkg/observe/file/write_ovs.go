@@ -9,11 +9,12 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// wireMap is a map in OVSDB's notation.
+// wireMap is a map in OVSDB's notation, <map> of RFC 7047 section 5.1.
 func wireMap(pairs ...[2]string) any {
 	return []any{"map", append([][2]string{}, pairs...)}
 }
 
+// wireSet is <set>: one element is written as itself.
 func wireSet(values ...any) any {
 	if len(values) == 1 {
 		return values[0]
@@ -21,18 +22,26 @@ func wireSet(values ...any) any {
 	return []any{"set", append([]any{}, values...)}
 }
 
-// madeUUID makes the UUID of a row out of its name, because we do not keep
-// those of the Open_vSwitch database.
+// madeUUID makes the UUID of a row out of its name: those of the Open_vSwitch
+// database are not part of a snapshot. A hash makes equal snapshots equal files.
 func madeUUID(words ...string) observe.UUID {
 	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
 	return observe.UUID(sum[:16])
 }
 
+// wireRef is <uuid>, a reference to a row.
 func wireRef(u observe.UUID) any { return [2]string{"uuid", u.String()} }
 
+// row is a row by column; encoding/json sorts the columns.
 type row = map[string]any
 
-// openVSwitch writes rows that say what o says.
+// localPort is OFPP_LOCAL, the number of a bridge's internal port (OpenFlow 1.0
+// section 5.2.1). Nothing reads it back: the rows are to look like the real ones.
+const localPort = 65534
+
+// openVSwitch writes rows from which the reader derives o again. They are the
+// inverse of database.view, so that a file from here and a dump are read by the
+// same code.
 func (w *writer) openVSwitch(o *observe.OpenVSwitch) {
 	if o == nil {
 		w.text("null")
@@ -46,7 +55,7 @@ func (w *writer) openVSwitch(o *observe.OpenVSwitch) {
 			ports, interfaces = append(ports, p), append(interfaces, i)
 			refs = append(refs, wireRef(madeUUID("Port", b.Name, name)))
 		}
-		add(b.Name, wireMap(), b.MAC, 65534)
+		add(b.Name, wireMap(), b.MAC, localPort)
 		for _, p := range b.Patches {
 			add(p.Name, wireMap([2]string{"ovn-localnet-port", p.Localnet}), object.MAC{}, p.OFPort)
 		}
@@ -70,6 +79,7 @@ func (w *writer) openVSwitch(o *observe.OpenVSwitch) {
 	w.text("\n }")
 }
 
+// rows writes a table, a row a line.
 func (w *writer) rows(table string, rows ...row) {
 	w.text(",\n  \"" + table + "\": [")
 	for i, r := range rows {
@@ -82,6 +92,8 @@ func (w *writer) rows(table string, rows ...row) {
 	w.text("\n  ]")
 }
 
+// portRows are the Port and the Interface of a port. A zero MAC or number is an
+// empty set, as before ovs-vswitchd has assigned one.
 func portRows(bridge, name string, ids any, mac object.MAC, ofport uint16) (port, iface row) {
 	id := madeUUID("Interface", bridge, name)
 	port = row{
@@ -97,7 +109,8 @@ func portRows(bridge, name string, ids any, mac object.MAC, ofport uint16) (port
 	return port, iface
 }
 
-// globalIDs are the external_ids from which o was made.
+// globalIDs are the external_ids from which o was derived. Values that could not be
+// read are missing; they are in the problems.
 func globalIDs(o *observe.OpenVSwitch) any {
 	var encap []string
 	for _, a := range o.EncapIPs {
@@ -119,8 +132,9 @@ func globalIDs(o *observe.OpenVSwitch) any {
 	return wireMap(out...)
 }
 
-// mappings leaves an item empty for each that was malformed, so that the others
-// keep their positions.
+// mappings is ovn-bridge-mappings. It leaves an item empty for each that was
+// malformed, so that the others keep their positions. The reader finds those items
+// malformed, too, but takes the problems from the file.
 func mappings(list []observe.BridgeMapping) string {
 	var items []string
 	for _, m := range list {

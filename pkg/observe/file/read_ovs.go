@@ -6,7 +6,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// readOVS reads the tables of one chassis' Open_vSwitch database.
+// readOVS reads the tables of one chassis' Open_vSwitch database. Null stays nil:
+// the chassis is listed, and has no database.
 func (r *reader) readOVS(key string) {
 	r.out.OVS[key] = nil
 	if r.d.IsNull() {
@@ -24,6 +25,8 @@ func (r *reader) readOVS(key string) {
 	}
 }
 
+// readOVSMember reads one table, or one of the members that only files written
+// here have. Where names the member in errors.
 func (r *reader) readOVSMember(where, member string, db *database) {
 	switch member {
 	case "Open_vSwitch":
@@ -52,12 +55,13 @@ func (r *reader) readOVSMember(where, member string, db *database) {
 		db.stale = r.d.String()
 	case "problems":
 		r.unmarshal(where, &db.problems)
-		db.settled = true
+		db.problemsRead = true
 	default:
 		r.d.Skip()
 	}
 }
 
+// readRows reads the rows of a table; row must read one.
 func (r *reader) readRows(where string, row func()) {
 	for r.d.Open('['); r.d.More(); {
 		row()
@@ -65,8 +69,9 @@ func (r *reader) readRows(where string, row func()) {
 	r.d.Must(where)
 }
 
-// readRow reads a row; column must read the value of the column it is given, or
-// skip it.
+// readRow reads a row and returns its UUID, which may come after other columns;
+// column must read the value of the column it is given, or skip it. An error
+// names the row by its UUID, if that came first, as it does in dumps.
 func (r *reader) readRow(where string, column func(name string)) observe.UUID {
 	var id observe.UUID
 	for r.d.Open('{'); r.d.More(); {
@@ -86,6 +91,7 @@ func (r *reader) readRow(where string, column func(name string)) observe.UUID {
 	return id
 }
 
+// readGlobal reads a column of Open_vSwitch, a table of one row.
 func (r *reader) readGlobal(column string, db *database) {
 	if column != "external_ids" {
 		r.d.Skip()
@@ -94,6 +100,7 @@ func (r *reader) readGlobal(column string, db *database) {
 	db.externalIDs = r.d.Map()
 }
 
+// readBridge reads a column of Bridge.
 func (r *reader) readBridge(column string, row *bridgeRow) {
 	switch column {
 	case "name":
@@ -107,6 +114,7 @@ func (r *reader) readBridge(column string, row *bridgeRow) {
 	}
 }
 
+// readPort reads a column of Port.
 func (r *reader) readPort(column string, row *portRow) {
 	switch column {
 	case "name":
@@ -122,6 +130,8 @@ func (r *reader) readPort(column string, row *portRow) {
 	}
 }
 
+// readInterface reads a column of Interface. The optional columns are sets, and
+// OVSDB writes a set of one element as the element (RFC 7047 section 5.1).
 func (r *reader) readInterface(column string, row *interfaceRow) {
 	switch column {
 	case "name":
