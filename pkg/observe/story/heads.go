@@ -16,13 +16,16 @@ import (
 //	bridge br-ex mac 3a:..            a bridge with its device; "gone" removes both
 //	patch br-ex provnet-c1 ofport 1   a patch port; "ofport none", or "gone"
 //	made veth-ovs-1001 on br-ex ofport 7
-//	                                  a port of ours on a bridge; "ofport none", or "made veth-ovs-1001 gone"
+//	                                  a port of ours on a bridge; "ofport none",
+//	                                  or "made veth-ovs-1001 gone"
 //	vrf vrf-7 table 7 ours            a VRF device, ours or not; "gone"
 //	address 192.0.2.1/32 dev lo       an address of a device; "gone" at the end
 //	learned type-5 10.9.0.0/24 rd 192.0.2.2:7 next-hop 192.0.2.2 vni 7 rt 65000:7 router-mac 52:54:..
-//	                                  a route of EVPN; "gone" after the NLRI; "learned nothing" ends all others
-//	noroute 192.0.2.2                 next hops to which no route leads; "gone" before them ends it
-//	unsettled "why"                   learned routes may be missing; an empty why ends it
+//	                                  a route of EVPN; "gone" after the NLRI withdraws it,
+//	                                  "learned nothing" withdraws all
+//	noroute 192.0.2.2                 next hops that cannot be reached; "gone" before
+//	                                  them: they can
+//	unsettled "why"                   learned routes may be missing; an empty why: none is
 //	device eth0 mac 3a:..             a device that is no bridge, or a bridge's with another MAC; "gone"
 //	table 201 name br-ex              an entry of rt_tables; "table 201 foreign"
 //	localnet provnet-c1 on dp-pub network public tag 100
@@ -32,12 +35,17 @@ import (
 //	routerport lrp-gw1 on dp-r1 mac "MAC IP/len" peer gw1 redirect cr-lrp-gw1
 //	gateway cr-lrp-gw1 on dp-r1 mac "MAC IP/len" of lrp-gw1 chassis gw-1 up
 //	balancer L1 vip 172.24.4.60:80 ls dp-priv lr dp-r1
-//	northbound                        Northbound rows are asked for, a Logical_Router for each router; "without dp-r1"; "gone"
-//	nat dp-r1 snat 10.0.0.0/26 172.24.4.146   a NAT row of a router: type, logical and external IP; "nat dp-r1 gone" removes all
-//	set vm chassis cmp-2              changes of a port that was told before
-//	drop vm                           ports that are gone
-//	unreadable Port_Binding vm "why"  a row that cannot be read, NAT rows as 'NAT "dp-r1 snat 10.0.0.0/26"'; "readable Port_Binding vm"
-//	stale sb "why"                    a source that is disconnected; "stale nb", "stale ovs"; an empty why ends it
+//	northbound                        Northbound rows are read, a Logical_Router for each
+//	                                  router; "without dp-r1"; "gone"
+//	nat dp-r1 snat 10.0.0.0/26 172.24.4.146
+//	                                  a NAT row of a router: type, logical and external IP;
+//	                                  "nat dp-r1 gone" removes all
+//	set vm chassis cmp-2              changes of an earlier port
+//	drop vm                           ports that are deleted
+//	unreadable Port_Binding vm "why"  a row that cannot be read, NAT rows as
+//	                                  'NAT "dp-r1 snat 10.0.0.0/26"'; "readable Port_Binding vm"
+//	stale sb "why"                    a source that is disconnected; "stale nb", "stale ovs";
+//	                                  an empty why: it is connected
 func heads() map[string]func(*Story, *reader) {
 	return map[string]func(*Story, *reader){
 		"include":    func(s *Story, r *reader) { r.check(s.include(r.word())) },
@@ -70,6 +78,7 @@ func heads() map[string]func(*Story, *reader) {
 	}
 }
 
+// check keeps an error of something that was read from the line.
 func (r *reader) check(err error) {
 	if err != nil {
 		r.fail("%w", err)
@@ -85,6 +94,7 @@ func (r *reader) gone() bool {
 	return false
 }
 
+// chassis adds or removes Chassis rows.
 func chassis(s *Story, r *reader) {
 	gone := r.gone()
 	for _, name := range r.rest() {
@@ -96,6 +106,8 @@ func chassis(s *Story, r *reader) {
 	}
 }
 
+// bridge adds a bridge and its internal port, which is a device of the same name
+// and MAC. A bridge that exists keeps its ports: only its MAC changes.
 func bridge(s *Story, r *reader) {
 	name := r.word()
 	if r.gone() {
@@ -112,6 +124,7 @@ func bridge(s *Story, r *reader) {
 	s.devices[name] = observe.Link{Name: name, MAC: b.MAC, Up: true, MTU: 1500}
 }
 
+// device adds, replaces or removes a network device.
 func device(s *Story, r *reader) {
 	name := r.word()
 	if r.gone() {
@@ -122,6 +135,8 @@ func device(s *Story, r *reader) {
 	s.devices[name] = observe.Link{Name: name, MAC: r.mac(), Up: true, MTU: 1500}
 }
 
+// patch adds the patch port of a localnet, under the name that ovn-controller gives
+// it, in place of an earlier one.
 func patch(s *Story, r *reader) {
 	name, localnet := r.word(), r.word()
 	have, ok := s.bridges[name]
@@ -144,7 +159,7 @@ func patch(s *Story, r *reader) {
 	b.Patches = append(b.Patches, p)
 }
 
-// ofport reads the number of a port, or "none".
+// ofport reads the number of a port, or "none" for one without a number.
 func (r *reader) ofport() uint16 {
 	r.literal("ofport")
 	if r.more() && r.words[0] == "none" {
@@ -154,11 +169,11 @@ func (r *reader) ofport() uint16 {
 	return uint16(r.number(16))
 }
 
-// made tells of a port of ours. Its name is unique among all bridges.
+// made adds, moves or removes a port of ours. Its name is unique among all bridges.
 func made(s *Story, r *reader) {
 	p := observe.MadePort{Name: r.word()}
 	for name, have := range s.bridges {
-		b := *have // shared with the snapshots told before
+		b := *have // snapshots made before share it
 		b.Made = slices.DeleteFunc(slices.Clone(have.Made), func(m observe.MadePort) bool { return m.Name == p.Name })
 		s.bridges[name] = &b
 	}
@@ -177,7 +192,7 @@ func made(s *Story, r *reader) {
 	slices.SortFunc(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
 }
 
-// vrf tells of a VRF device.
+// vrf adds, replaces or removes a VRF device.
 func vrf(s *Story, r *reader) {
 	name := r.word()
 	if r.gone() {
@@ -194,6 +209,8 @@ func vrf(s *Story, r *reader) {
 	s.devices[name] = l
 }
 
+// address adds or removes an address of a device. The prefix length says what is
+// connected.
 func address(s *Story, r *reader) {
 	prefix, err := netip.ParsePrefix(r.word())
 	r.check(err)
@@ -202,6 +219,7 @@ func address(s *Story, r *reader) {
 	s.addresses[a] = !r.gone()
 }
 
+// table adds or replaces what is recorded of a routing table.
 func table(s *Story, r *reader) {
 	t := observe.RoutingTable{ID: uint32(r.number(32))}
 	switch w := r.word(); w {
@@ -210,11 +228,13 @@ func table(s *Story, r *reader) {
 	case "foreign":
 		t.Foreign = true
 	default:
-		r.fail("nothing known of %q", w)
+		r.fail("unknown word %q", w)
 	}
 	s.tables[t.ID] = t
 }
 
+// loadBalancer adds, replaces or removes a load balancer. Its members do not
+// matter, so each VIP has the same one.
 func loadBalancer(s *Story, r *reader) {
 	name := r.word()
 	if r.gone() {
@@ -231,12 +251,14 @@ func loadBalancer(s *Story, r *reader) {
 		case "lr":
 			b.routers = append(b.routers, r.word())
 		default:
-			r.fail("nothing known of %q", w)
+			r.fail("unknown word %q", w)
 		}
 	}
 	s.balancers[name] = b
 }
 
+// unreadable makes a row one that cannot be read, for the reason given; the port
+// that earlier lines have described comes back with readable.
 func unreadable(s *Story, r *reader) {
 	key := [2]string{r.word(), r.word()}
 	s.bad[key] = r.word()
@@ -244,6 +266,7 @@ func unreadable(s *Story, r *reader) {
 
 func readable(s *Story, r *reader) { delete(s.bad, [2]string{r.word(), r.word()}) }
 
+// stale says why a database is disconnected, or that it is not.
 func stale(s *Story, r *reader) {
 	switch w := r.word(); w {
 	case "sb":
@@ -253,10 +276,11 @@ func stale(s *Story, r *reader) {
 	case "ovs":
 		s.staleOVS = r.word()
 	default:
-		r.fail("nothing known of %q", w)
+		r.fail("unknown word %q", w)
 	}
 }
 
+// literal reads a word that must come next.
 func (r *reader) literal(want string) {
 	if got := r.word(); r.err == nil && got != want {
 		r.fail("got %q, want %q", got, want)

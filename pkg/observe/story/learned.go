@@ -11,13 +11,19 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// routes is what neighbours announce, once a line has told of it.
+// routes are what neighbours announce.
 type routes struct {
-	evpn      map[object.Key]observe.EVPNRoute
-	noRoute   map[netip.Addr]bool
+	// evpn is by NLRI: a route replaces one with the same route distinguisher and
+	// destination, whatever its next hop (RFC 7432 section 7).
+	evpn map[object.Key]observe.EVPNRoute
+	// noRoute are next hops that cannot be reached.
+	noRoute map[netip.Addr]bool
+	// unsettled is observe.Learned.Unsettled.
 	unsettled string
 }
 
+// routes returns the learned routes and makes them exist: from then on the story
+// has a speaker.
 func (s *Story) routes() *routes {
 	if s.learned == nil {
 		s.learned = &routes{evpn: map[object.Key]observe.EVPNRoute{}, noRoute: map[netip.Addr]bool{}}
@@ -25,7 +31,8 @@ func (s *Story) routes() *routes {
 	return s.learned
 }
 
-// learned tells of a route: its NLRI, then its attributes or "gone".
+// learned adds, replaces or withdraws a route: its NLRI, then its attributes or
+// "gone". Attributes that are not given are those of a plain EBGP route.
 func learned(s *Story, r *reader) {
 	if r.more() && r.words[0] == "nothing" {
 		r.word()
@@ -46,10 +53,13 @@ func learned(s *Story, r *reader) {
 	s.routes().evpn[key] = e
 }
 
+// keyOf is the NLRI of a route, as the key of our own paths has it.
 func keyOf(e observe.EVPNRoute) object.Key {
 	return object.EVPNPath{Type: e.Type, RD: e.RD, MAC: e.MAC, Prefix: e.Prefix}.Key()
 }
 
+// readNLRI reads the type, the destination and the route distinguisher, as
+// object.EVPNPath prints them. Only a MAC/IP route may do without an address.
 func readNLRI(e *observe.EVPNRoute, r *reader) {
 	switch w := r.word(); w {
 	case object.EVPNMacIP.String():
@@ -65,12 +75,14 @@ func readNLRI(e *observe.EVPNRoute, r *reader) {
 		e.Prefix, err = netip.ParsePrefix(r.word())
 		r.check(err)
 	default:
-		r.fail("nothing known of %q", w)
+		r.fail("unknown word %q", w)
 	}
 	r.literal("rd")
 	e.RD = r.word()
 }
 
+// readAttribute reads a path attribute, or the part of a route that is not of its
+// key.
 func readAttribute(e *observe.EVPNRoute, r *reader) {
 	switch w := r.word(); w {
 	case "next-hop":
@@ -100,11 +112,12 @@ func readAttribute(e *observe.EVPNRoute, r *reader) {
 	case "peer":
 		e.Peer = r.word()
 	default:
-		r.fail("nothing known of %q", w)
+		r.fail("unknown word %q", w)
 	}
 }
 
-// noRoute tells of next hops to which no route leads; "gone" before them ends it.
+// noRoute says which next hops cannot be reached or, with "gone" before them, can
+// be reached again.
 func noRoute(s *Story, r *reader) {
 	gone := r.gone()
 	for r.more() {
@@ -116,6 +129,8 @@ func noRoute(s *Story, r *reader) {
 	}
 }
 
+// learnedPaths is nil for a story without a speaker. Routes are in the order of
+// their keys, as those of a speaker are.
 func (s *Story) learnedPaths() *observe.Learned {
 	if s.learned == nil {
 		return nil
@@ -128,7 +143,8 @@ func (s *Story) learnedPaths() *observe.Learned {
 	return l
 }
 
-// lines tell what was learned anew.
+// lines describe the learned routes. The first one withdraws all others, so that
+// they mean the same wherever they are added.
 func (l *routes) lines() []string {
 	if l == nil {
 		return nil
@@ -146,6 +162,8 @@ func (l *routes) lines() []string {
 	return out
 }
 
+// attributes are those that readAttribute reads, without the ones that have their
+// zero value.
 func attributes(e observe.EVPNRoute) string {
 	text := fmt.Sprintf(" next-hop %s vni %d rt %s local-pref %d as-path %d peer %s",
 		e.NextHop, e.VNI, e.Targets, e.Rank.Preference, e.Rank.Length, e.Peer)
@@ -176,6 +194,7 @@ func (r *reader) addr() netip.Addr {
 	return a
 }
 
+// host reads an address as a host prefix.
 func (r *reader) host() netip.Prefix {
 	a := r.addr()
 	return netip.PrefixFrom(a, a.BitLen())

@@ -12,11 +12,11 @@ import (
 
 // north is the Northbound database of a story.
 type north struct {
-	asked   bool     // a snapshot has it
+	asked   bool     // it is read: snapshots have it
 	without []string // routers that have no row
 	nats    []nat
 	stale   string
-	rows    *observe.Northbound // of this revision, once asked for
+	rows    *observe.Northbound // of this revision, once a snapshot has needed them
 }
 
 // nat is a row of table NAT.
@@ -25,7 +25,8 @@ type nat struct{ router, kind, logical, external string }
 // name is what the row is called in a story, and what its UUID is made of.
 func (n nat) name() string { return n.router + " " + n.kind + " " + n.logical }
 
-// northbound tells that Northbound rows are asked for, and which are missing.
+// northbound says that Northbound rows are read, and of which routers they are
+// missing: databases may disagree for a moment.
 func northbound(s *Story, r *reader) {
 	s.north.asked, s.north.without = !r.gone(), nil
 	if r.more() {
@@ -34,6 +35,7 @@ func northbound(s *Story, r *reader) {
 	}
 }
 
+// natRow adds a NAT row to a router, or removes all of its rows.
 func natRow(s *Story, r *reader) {
 	n := nat{router: r.word()}
 	kept := slices.DeleteFunc(slices.Clone(s.north.nats), func(have nat) bool { return have.router == n.router })
@@ -45,7 +47,8 @@ func natRow(s *Story, r *reader) {
 	s.north.nats = append(slices.Clone(s.north.nats), n)
 }
 
-// northRows is nil if nobody asks for Northbound rows.
+// northRows makes the rows of this revision; nil if they are not read. A router
+// keeps its reference to a NAT row that is unreadable.
 func (s *Story) northRows() (*observe.Northbound, error) {
 	if !s.north.asked || s.north.rows != nil {
 		return s.north.rows, nil
@@ -57,7 +60,9 @@ func (s *Story) northRows() (*observe.Northbound, error) {
 		}
 	}
 	for _, n := range s.north.nats {
-		raw.NATs = append(raw.NATs, &observe.NAT{UUID: UUID("nat " + n.name()), Type: n.kind, LogicalIP: n.logical, ExternalIP: n.external})
+		raw.NATs = append(raw.NATs, &observe.NAT{
+			UUID: UUID("nat " + n.name()), Type: n.kind, LogicalIP: n.logical, ExternalIP: n.external,
+		})
 	}
 	nb, err := reread(nb.Database, raw, "Logical_Router", "NAT")
 	if err != nil {
@@ -75,6 +80,8 @@ func (s *Story) northRows() (*observe.Northbound, error) {
 	return nb, nil
 }
 
+// routerRow is a Logical_Router with the UUID that external_ids of the datapath
+// names.
 func (s *Story) routerRow(name string) *observe.LogicalRouter {
 	row := &observe.LogicalRouter{UUID: UUID("northbound " + name), Name: "neutron-" + name}
 	for _, n := range s.north.nats {
@@ -85,7 +92,7 @@ func (s *Story) routerRow(name string) *observe.LogicalRouter {
 	return row
 }
 
-// say tells the Northbound part anew.
+// say prints the lines of the Northbound database.
 func (n north) say(say func(words ...string)) {
 	switch {
 	case n.asked && len(n.without) > 0:

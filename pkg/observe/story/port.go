@@ -6,7 +6,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// The keys of external_ids that ports have words for.
+// The keys of Port_Binding.external_ids that have a word of their own. Neutron
+// writes them.
 const (
 	idCIDRs  = "neutron:cidrs"
 	idName   = "neutron:port_name"
@@ -14,27 +15,29 @@ const (
 	idScope6 = "neutron:subnet_pool_addr_scope6"
 )
 
-// port tells of a new port of that type. Like a row of an old database, it is
-// unbound and says nothing about up.
+// port adds a port of that type. Like a row of an old schema, it is unbound and has
+// no column up, which counts as up.
 func port(kind string) func(*Story, *reader) {
 	return func(s *Story, r *reader) {
 		s.add(observe.PortBinding{Type: kind}, false, r)
 	}
 }
 
-// routerPort tells of the router's half of a link, or of its chassisredirect
-// row.
+// routerPort adds a port of a router: its side of a link to a switch, or its
+// chassisredirect row.
 func routerPort(kind string) func(*Story, *reader) {
 	return func(s *Story, r *reader) {
 		s.add(observe.PortBinding{Type: kind}, true, r)
 	}
 }
 
-// switchPort tells of the switch's half of a link to a router.
+// switchPort adds the switch's side of a link to a router. Its column mac has the
+// word that OVN writes for such ports.
 func switchPort(s *Story, r *reader) {
 	s.add(observe.PortBinding{Type: observe.PortPatch, RawMAC: []string{"router"}}, false, r)
 }
 
+// add reads a new port. One of the same name is replaced.
 func (s *Story) add(p observe.PortBinding, router bool, r *reader) {
 	p.LogicalPort = r.word()
 	p.UUID = UUID("port " + p.LogicalPort)
@@ -44,7 +47,8 @@ func (s *Story) add(p observe.PortBinding, router bool, r *reader) {
 	}
 }
 
-// change tells what is different with a port now.
+// change changes a port as an update of its row does: columns that are not given
+// keep their values.
 func change(s *Story, r *reader) {
 	name := r.word()
 	have, ok := s.ports[name]
@@ -52,7 +56,7 @@ func change(s *Story, r *reader) {
 		r.fail("there is no port %q", name)
 		return
 	}
-	p := *have // rows are shared with the snapshots told before
+	p := *have // snapshots made before share the row
 	p.Options, p.ExternalIDs = clone(p.Options), clone(p.ExternalIDs)
 	s.describe(&p, false, r)
 	if r.err == nil {
@@ -60,6 +64,7 @@ func change(s *Story, r *reader) {
 	}
 }
 
+// drop deletes ports.
 func drop(s *Story, r *reader) {
 	for _, name := range r.rest() {
 		if _, ok := s.ports[name]; !ok {
@@ -69,9 +74,11 @@ func drop(s *Story, r *reader) {
 	}
 }
 
-// describe reads the words after a port's name.
+// describe reads the words after a port's name. The words mac and nat may come
+// several times, once for each element of the column; the first one on a line
+// begins a new list. The elements are sorted, as OVSDB sorts sets.
 func (s *Story) describe(p *observe.PortBinding, router bool, r *reader) {
-	seen := map[string]bool{} // a word may come again; the first one on a line starts afresh
+	seen := map[string]bool{} // words of this line
 	for r.more() {
 		w := r.word()
 		switch w {
@@ -80,9 +87,9 @@ func (s *Story) describe(p *observe.PortBinding, router bool, r *reader) {
 		case "type":
 			p.Type = r.word()
 		case "mac":
-			p.RawMAC = anew(p.RawMAC, seen[w], r.word())
+			p.RawMAC = extend(p.RawMAC, seen[w], r.word())
 		case "nat":
-			p.RawNAT = anew(p.RawNAT, seen[w], r.word())
+			p.RawNAT = extend(p.RawNAT, seen[w], r.word())
 		case "chassis":
 			p.Chassis = chassisRef(r.word())
 		case "additional":
@@ -105,7 +112,8 @@ func (s *Story) describe(p *observe.PortBinding, router bool, r *reader) {
 	slices.Sort(p.RawNAT)
 }
 
-// keyed reads the words that stand for an entry of options or external_ids.
+// keyed reads a word for an entry of options or external_ids: one of those below,
+// or "option" or "id" and KEY=VALUE for any other.
 func keyed(p *observe.PortBinding, word string, r *reader) {
 	if key, ok := optionWords()[word]; ok {
 		put(&p.Options, key, r.word())
@@ -123,21 +131,23 @@ func keyed(p *observe.PortBinding, word string, r *reader) {
 		key, value := r.pair()
 		put(&p.ExternalIDs, key, value)
 	default:
-		r.fail("nothing known of %q", word)
+		r.fail("unknown word %q", word)
 	}
 }
 
+// optionWords are the keys of Port_Binding.options with a word of their own.
 func optionWords() map[string]string {
 	return map[string]string{
 		"network": "network_name", "peer": "peer", "redirect": "chassis-redirect-port", "of": "distributed-port",
 	}
 }
 
+// idWords are the keys of Port_Binding.external_ids with a word of their own.
 func idWords() map[string]string {
 	return map[string]string{"cidrs": idCIDRs, "name": idName, "scope4": idScope4, "scope6": idScope6}
 }
 
-// put sets an entry; an empty value removes it.
+// put sets an entry of a map that may be nil; an empty value removes it.
 func put(m *map[string]string, key, value string) {
 	if value == "" {
 		delete(*m, key)
@@ -149,14 +159,16 @@ func put(m *map[string]string, key, value string) {
 	(*m)[key] = value
 }
 
+// place puts a port on a datapath, which exists from then on. It is a router's once
+// a router port is on it.
 func (s *Story) place(p *observe.PortBinding, name string, router bool) {
 	p.Datapath = UUID("datapath " + name)
 	s.datapaths[name] = s.datapaths[name] || router
 }
 
-// anew appends to the list, or begins a new one with the first word of a line;
-// an empty word stands for an empty list.
-func anew(list []string, again bool, word string) []string {
+// extend appends to the list, or begins a new one unless the line has begun it
+// already; an empty word adds nothing.
+func extend(list []string, again bool, word string) []string {
 	if !again {
 		list = nil
 	}
@@ -166,6 +178,7 @@ func anew(list []string, again bool, word string) []string {
 	return append(list, word)
 }
 
+// chassisRef is the reference to a chassis; none is an empty one, an unbound port.
 func chassisRef(name string) observe.UUID {
 	if name == "none" {
 		return observe.UUID{}

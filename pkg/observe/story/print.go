@@ -10,7 +10,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// String tells the whole story anew: what it says leads to the same snapshots.
+// String prints lines that lead to the same snapshots, in an order that does not
+// depend on the lines that the story was made of. Failed property tests print it.
 func (s *Story) String() string {
 	var b strings.Builder
 	say := func(words ...string) { b.WriteString(strings.Join(words, " ") + "\n") }
@@ -75,6 +76,7 @@ func (s *Story) String() string {
 	return b.String()
 }
 
+// ofport is what reader.ofport reads.
 func ofport(n uint16) string {
 	if n == 0 {
 		return "none"
@@ -82,7 +84,8 @@ func ofport(n uint16) string {
 	return fmt.Sprint(n)
 }
 
-// portWords is the line of a port, in the general form.
+// portWords is the line of a port in the general form: with its type and with keys
+// as they are in the row, whichever head and words described it.
 func (s *Story) portWords(p *observe.PortBinding) []string {
 	head := "port"
 	for name, router := range s.datapaths {
@@ -90,7 +93,8 @@ func (s *Story) portWords(p *observe.PortBinding) []string {
 			head = "routerport"
 		}
 	}
-	out := []string{head, p.LogicalPort, "type", quote(p.Type), "on", s.nameOf("datapath ", p.Datapath, slices.Collect(maps.Keys(s.datapaths)))}
+	on := s.nameOf("datapath ", p.Datapath, slices.Collect(maps.Keys(s.datapaths)))
+	out := []string{head, p.LogicalPort, "type", quote(p.Type), "on", on}
 	for _, mac := range p.RawMAC {
 		out = append(out, "mac", quote(mac))
 	}
@@ -122,7 +126,8 @@ func (s *Story) portWords(p *observe.PortBinding) []string {
 	return out
 }
 
-// nameOf finds the name that a row's identity was made of.
+// nameOf finds the name that a row's UUID was made of; none is that of an empty
+// reference.
 func (s *Story) nameOf(kind string, u observe.UUID, names []string) string {
 	for _, name := range names {
 		if UUID(kind+name) == u {
@@ -132,6 +137,7 @@ func (s *Story) nameOf(kind string, u observe.UUID, names []string) string {
 	return "none"
 }
 
+// words is the line of a load balancer.
 func (b *balancer) words(name string) []string {
 	out := []string{"balancer", name}
 	for _, vip := range slices.Sorted(maps.Keys(b.vips)) {

@@ -1,5 +1,5 @@
-// Package story describes a snapshot in lines that a person can check at a
-// glance, for tests and examples:
+// Package story describes a snapshot in lines that a reviewer can check, for
+// tests and examples:
 //
 //	chassis cmp-1 cmp-2
 //	mapping public:br-ex
@@ -8,9 +8,10 @@
 //	localnet provnet-c1 on dp-pub network public
 //	port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis cmp-1 up
 //
-// Lines can be told one after the other, so that a later one changes what an
-// earlier one said. The columns mac and nat_addresses go through the reader of
-// package wire, the same that reads a database.
+// Lines are applied one after the other: a later one changes what an earlier one
+// described. Rows of the OVN databases go through the reader of package wire, the
+// same that reads a database, so that a story cannot have a value that a database
+// cannot have.
 //
 // It refuses to be used outside tests: nothing in the product imports it.
 //
@@ -34,29 +35,37 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
-// scenes are stories that others begin with: "include base".
+// scenes are stories that others include: "include base".
 //
 //go:embed scenes
 var scenes embed.FS
 
-// Story is a world that lines have described so far.
+// Story is the state that the lines so far have described. Rows are shared with
+// the snapshots made before, so lines replace and never change them.
 type Story struct {
+	// The Southbound database. Names are unique within a story, and a row's UUID is
+	// made of its name, so that lines need no UUIDs.
 	chassis   map[string]bool
+	datapaths map[string]bool // a router, or a switch, by name
 	ports     map[string]*observe.PortBinding
 	balancers map[string]*balancer
-	bad       map[[2]string]string // table and row -> what is wrong
-	mapping   string
-	bridges   map[string]*observe.Bridge
+	bad       map[[2]string]string // what is wrong, by table and row
+	staleSB   string
+	// The Open_vSwitch database: ovn-bridge-mappings as written, and bridges.
+	mapping  string
+	bridges  map[string]*observe.Bridge
+	staleOVS string
+	// The network stack of the node.
 	devices   map[string]observe.Link
 	tables    map[uint32]observe.RoutingTable
 	addresses map[observe.DeviceAddress]bool
-	learned   *routes // nil until told of
-	staleSB   string
-	staleOVS  string
-	north     north
-	datapaths map[string]bool // router or not, by name
-	revision  uint64
-	rows      *observe.Southbound // of this revision, once asked for
+	// learned is nil before the first line about routes: a node without a speaker.
+	learned *routes
+	north   north
+	// revision grows with each Tell; rows are those of this revision, once a snapshot
+	// has needed them.
+	revision uint64
+	rows     *observe.Southbound
 }
 
 // balancer is a load balancer and the datapaths that it is attached to.
@@ -65,7 +74,7 @@ type balancer struct {
 	switches, routers []string
 }
 
-// New returns a story of nothing.
+// New returns a story without a line: empty databases and no devices.
 func New() *Story {
 	return &Story{
 		chassis: map[string]bool{}, ports: map[string]*observe.PortBinding{},
@@ -76,14 +85,14 @@ func New() *Story {
 	}
 }
 
-// Parse returns the story that text tells.
+// Parse returns the story of a text.
 func Parse(text string) (*Story, error) {
 	s := New()
 	return s, s.Tell(text)
 }
 
-// Tell goes on with the story. Empty lines and those that begin with # say
-// nothing.
+// Tell applies further lines, as one transaction: the revision grows by one. Empty
+// lines and those that begin with # are ignored. An error names the line.
 func (s *Story) Tell(text string) error {
 	s.revision++
 	s.rows, s.north.rows = nil, nil
@@ -95,6 +104,7 @@ func (s *Story) Tell(text string) error {
 	return nil
 }
 
+// line applies one line.
 func (s *Story) line(line string) error {
 	line = strings.TrimSpace(line)
 	if line == "" || line[0] == '#' {
@@ -106,17 +116,18 @@ func (s *Story) line(line string) error {
 	}
 	r := &reader{words: words}
 	head := r.word()
-	tell, ok := heads()[head]
+	apply, ok := heads()[head]
 	if !ok {
-		return fmt.Errorf("no line begins with %q", head)
+		return fmt.Errorf("unknown word %q at the start of the line: see heads.go", head)
 	}
-	tell(s, r)
+	apply(s, r)
 	if r.err == nil && len(r.words) > 0 {
 		return fmt.Errorf("unexpected %q", r.words[0])
 	}
 	return r.err
 }
 
+// include applies the lines of a scene.
 func (s *Story) include(name string) error {
 	text, err := scenes.ReadFile("scenes/" + name + ".story")
 	if err != nil {
@@ -125,7 +136,9 @@ func (s *Story) include(name string) error {
 	return s.Tell(string(text))
 }
 
-// Snapshot is the story as the node with that system-id sees it.
+// Snapshot is the snapshot that the node with that system-id would take. All nodes
+// of a story have the same Open_vSwitch database and devices but for the
+// system-id.
 func (s *Story) Snapshot(chassis string) (observe.Snapshot, error) {
 	sb, err := s.southbound()
 	if err != nil {
@@ -135,7 +148,9 @@ func (s *Story) Snapshot(chassis string) (observe.Snapshot, error) {
 	if err != nil {
 		return observe.Snapshot{}, err
 	}
-	return observe.Snapshot{Chassis: chassis, SB: sb, NB: nb, OVS: s.openVSwitch(chassis), Host: s.host(), Learned: s.learnedPaths()}, nil
+	return observe.Snapshot{
+		Chassis: chassis, SB: sb, NB: nb, OVS: s.openVSwitch(chassis), Host: s.host(), Learned: s.learnedPaths(),
+	}, nil
 }
 
 // UUID is the row identity that a story gives to a name.
@@ -144,13 +159,16 @@ func UUID(name string) observe.UUID {
 	return observe.UUID(sum[:16])
 }
 
+// southbound makes the rows of this revision. A row that is unreadable is among
+// the bad ones and, as with a database, not among the others.
 func (s *Story) southbound() (*observe.Southbound, error) {
 	if s.rows != nil {
 		return s.rows, nil
 	}
 	raw := &observe.Southbound{}
 	for name := range s.chassis {
-		raw.Chassis = append(raw.Chassis, &observe.Chassis{UUID: UUID("chassis " + name), Name: name, Hostname: name + ".example"})
+		raw.Chassis = append(raw.Chassis, &observe.Chassis{UUID: UUID("chassis " + name), Name: name, Hostname: name +
+			".example"})
 	}
 	for name, router := range s.datapaths {
 		raw.Datapaths = append(raw.Datapaths, datapath(name, router))
@@ -182,6 +200,8 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 	return sb, nil
 }
 
+// datapath is a row of Datapath_Binding as ovn-northd writes it for Neutron: name
+// is Neutron's UUID with a prefix, name2 what people call it.
 func datapath(name string, router bool) *observe.Datapath {
 	kind := "logical-switch"
 	if router {
@@ -195,6 +215,8 @@ func datapath(name string, router bool) *observe.Datapath {
 	}
 }
 
+// rows adds the balancer in the newest form of the schema: with a Logical_DP_Group
+// for its switches and one for its routers.
 func (b *balancer) rows(name string, sb *observe.Southbound) {
 	lb := &observe.LoadBalancer{UUID: UUID("balancer " + name), Name: name, VIPs: b.vips, Protocol: "tcp"}
 	for _, g := range []struct {
@@ -234,6 +256,8 @@ func reread[DB any](db *wire.Database[DB], raw *DB, tables ...string) (*DB, erro
 	return store.Publish(), nil
 }
 
+// openVSwitch is the Open_vSwitch database. Bridges are copied, because later lines
+// change their ports.
 func (s *Story) openVSwitch(chassis string) *observe.OpenVSwitch {
 	o := &observe.OpenVSwitch{
 		Revision: s.revision, SystemID: chassis, IntegrationBridge: "br-int", Stale: s.staleOVS,
@@ -247,6 +271,7 @@ func (s *Story) openVSwitch(chassis string) *observe.OpenVSwitch {
 	return o
 }
 
+// host is the network stack. Devices are numbered by name from 2; 1 is lo.
 func (s *Story) host() *observe.Host {
 	h := &observe.Host{Revision: s.revision}
 	for i, name := range slices.Sorted(maps.Keys(s.devices)) {
@@ -268,7 +293,8 @@ func (s *Story) host() *observe.Host {
 	return h
 }
 
-// Devices are the network devices of the story, as objects of a world.
+// Devices are the network devices of the story as objects, for a model of the
+// kernel.
 func (s *Story) Devices() []object.Value {
 	var out []object.Value
 	for _, name := range slices.Sorted(maps.Keys(s.devices)) {

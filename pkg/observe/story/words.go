@@ -8,7 +8,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// split cuts a line into words at blanks; "..." and '...' hold blanks together.
+// split cuts a line into words at blanks. A word in "..." or '...' may have blanks
+// and the other quote in it; there is no escape character.
 func split(line string) ([]string, error) {
 	var words []string
 	for line = strings.TrimSpace(line); line != ""; line = strings.TrimSpace(line) {
@@ -31,7 +32,7 @@ func split(line string) ([]string, error) {
 	return words, nil
 }
 
-// quote is the inverse of split for one word.
+// quote is the inverse of split for one word, which must not have both quotes.
 func quote(w string) string {
 	switch {
 	case strings.Contains(w, `"`):
@@ -43,12 +44,14 @@ func quote(w string) string {
 	}
 }
 
-// reader takes words from a line and keeps the first error.
+// reader takes words from a line and keeps the first error. After it there are no
+// words left, so that callers need not ask.
 type reader struct {
 	words []string
 	err   error
 }
 
+// more reports whether there is another word.
 func (r *reader) more() bool { return r.err == nil && len(r.words) > 0 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -57,9 +60,10 @@ func (r *reader) fail(format string, args ...any) {
 	}
 }
 
+// word takes the next word; empty, with an error kept, if there is none.
 func (r *reader) word() string {
 	if !r.more() {
-		r.fail("the line ends too early")
+		r.fail("a word is missing at the end of the line")
 		return ""
 	}
 	w := r.words[0]
@@ -82,15 +86,17 @@ func (r *reader) mac() object.MAC {
 	return m
 }
 
+// number takes an unsigned decimal number of at most that many bits.
 func (r *reader) number(bits int) uint64 {
 	w := r.word()
 	n, err := strconv.ParseUint(w, 10, bits)
 	if err != nil {
-		r.fail("%q is not a number", w)
+		r.fail("%q is not a number of %d bits", w, bits)
 	}
 	return n
 }
 
+// pair takes KEY=VALUE.
 func (r *reader) pair() (key, value string) {
 	w := r.word()
 	key, value, ok := strings.Cut(w, "=")
