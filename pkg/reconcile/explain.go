@@ -34,8 +34,10 @@ type Explanation struct {
 	First string `json:"first_reason,omitempty"`
 	// Code is the stable code of First.
 	Code string `json:"code,omitempty"`
-	// Chassis are those that would announce it.
-	Chassis []string `json:"chassis"`
+	// Chassis are those that announce it, if they are configured as this node is, and
+	// Probable those of which the database does not tell for sure.
+	Chassis  []string `json:"chassis"`
+	Probable []string `json:"probable_chassis,omitempty"`
 	Try     string   `json:"try,omitempty"`
 	// Hypothetical says that reality was not looked at, as for a snapshot file:
 	// what is derived and not blocked counts as being there.

@@ -70,15 +70,21 @@ func (e *Explanation) conclude(r Round) {
 		if _, blocked := a.Blocked(); blocked && e.Advertised {
 			break // who would announce the address if things were otherwise does not matter
 		}
-		for _, name := range a.Chassis {
-			if name != "" && !slices.Contains(e.Chassis, name) {
-				e.Chassis = append(e.Chassis, name)
-			}
-		}
+		e.Chassis, e.Probable = addNames(e.Chassis, a.Chassis), addNames(e.Probable, a.Probable)
 	}
 	if blocked && r.Frozen == "" {
 		e.Checked = append(e.Checked, "not frozen")
 	}
+}
+
+// addNames adds the names that are not in the list yet.
+func addNames(list, names []string) []string {
+	for _, name := range names {
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // unknown concludes for an address that nothing here would announce. What keeps
@@ -141,6 +147,9 @@ func (e Explanation) String() string {
 	}
 	if len(e.Chassis) > 0 {
 		fmt.Fprintf(&b, "  announced by: %s\n", strings.Join(e.Chassis, ", "))
+	}
+	if len(e.Probable) > 0 {
+		fmt.Fprintf(&b, "  probably by:  %s (their bridge mappings are not in the database)\n", strings.Join(e.Probable, ", "))
 	}
 	if e.Try != "" {
 		fmt.Fprintf(&b, "  try:          %s\n", e.Try)

@@ -58,11 +58,18 @@ type Step struct {
 type Account struct {
 	// What names the address in the user's words: floating IP of port web-1.
 	What string `json:"what"`
-	// Chassis are the names of those that would announce it.
+	// Chassis are the names of those that announce it, if they are configured as this
+	// node is.
 	Chassis []string `json:"chassis"`
+	// Probable are those of which that is not known for sure: the database does not
+	// have their bridge mappings.
+	Probable []string `json:"probable_chassis,omitempty"`
 	Steps   []Step   `json:"steps"`
 	// Try is what to do about the first blocking reason; may be empty.
 	Try string `json:"try,omitempty"`
+	// Aside is set where another row has the address: what the account tells matters
+	// only if it gets through, here or on another chassis.
+	Aside bool `json:"-"`
 	// Object is what the account leads to, where that is not the path of the
 	// address itself: the path of a prefix that covers it, or a learned route.
 	Object object.Key `json:"-"`

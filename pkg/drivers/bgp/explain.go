@@ -7,6 +7,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -15,6 +16,13 @@ import (
 // by row, and is meant for one address, not for speed. Tenant networks are in
 // explaintenant.go, balancers and gateway routers in explainrouter.go.
 func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
+	ask := func(view observe.Snapshot) []reason.Account { return d.explain(view, addr) }
+	return expose.Announcers(snap, ask(snap), ask)
+}
+
+// explain is Explain with the system-ids of the chassis that rows point to, whether
+// or not they announce the address.
+func (d *Driver) explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
 	var scratch object.Set
 	p := d.newPass(snap, &scratch)
 	var out []reason.Account
@@ -33,10 +41,8 @@ func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 		}
 	}
 	out = p.explainForwardings(addr, out)
-	if len(out) > 0 {
-		return out
-	}
 	if a, ok := p.explainSubnet(addr); ok {
+		a.Aside = len(out) > 0
 		out = append(out, a)
 	}
 	return out
@@ -64,7 +70,7 @@ func (a *account) step(stage string, ok bool, code, format string, args ...any) 
 	return !ok
 }
 
-// candidate names a chassis that would announce the address.
+// candidate names a chassis, by its system-id, to which a row points.
 func (a *account) candidate(name string) {
 	if name != "" && !slices.Contains(a.Chassis, name) {
 		a.Chassis = append(a.Chassis, name)
@@ -72,16 +78,21 @@ func (a *account) candidate(name string) {
 }
 
 // furthest is the account whose chain goes on for longest: of several ways to
-// an address that is the one to tell of.
+// an address that is the one to tell of. The chassis are those of all ways.
 func furthest(accounts []reason.Account) reason.Account {
 	best := accounts[0]
-	for _, a := range accounts[1:] {
+	all := &account{}
+	for _, a := range accounts {
 		_, have := best.Blocked()
 		_, blocked := a.Blocked()
 		if have && (!blocked || len(a.Steps) > len(best.Steps)) {
 			best = a
 		}
+		for _, name := range a.Chassis {
+			all.candidate(name)
+		}
 	}
+	best.Chassis = all.Chassis
 	return best
 }
 
@@ -122,7 +133,7 @@ func (p *pass) explainPort(port *observe.PortBinding, addr netip.Addr) reason.Ac
 // ports that OVN keeps the state of means up too.
 func (p *pass) owner(a *account, port *observe.PortBinding, here bool) {
 	if !port.Chassis.IsZero() {
-		a.candidate(p.chassisText(port.Chassis))
+		a.candidate(p.sb.ChassisName(port.Chassis))
 	}
 	switch {
 	case port.Chassis.IsZero():
@@ -146,7 +157,7 @@ func (p *pass) owner(a *account, port *observe.PortBinding, here bool) {
 // is, rather than for the row of the address itself.
 func (p *pass) gatewayOwner(a *account, cr *observe.PortBinding) {
 	if !cr.Chassis.IsZero() && !p.bound(cr) {
-		a.candidate(p.chassisText(cr.Chassis))
+		a.candidate(p.sb.ChassisName(cr.Chassis))
 		a.step("ownership", false, reason.NoGateway, "the gateway %s of its router is on chassis %s, not here", cr.LogicalPort, p.chassisText(cr.Chassis))
 		return
 	}
@@ -233,15 +244,8 @@ func (p *pass) datapathName(u observe.UUID) string {
 func (p *pass) chassisText(u observe.UUID) string {
 	for _, c := range p.sb.Chassis {
 		if c.UUID == u {
-			return namedChassis(c)
+			return expose.ChassisText(c)
 		}
 	}
 	return "no chassis"
-}
-
-func namedChassis(c *observe.Chassis) string {
-	if c.Hostname != "" && c.Hostname != c.Name {
-		return c.Name + " (" + c.Hostname + ")"
-	}
-	return c.Name
 }

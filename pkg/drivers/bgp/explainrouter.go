@@ -88,9 +88,7 @@ func (p *pass) explainForwardings(addr netip.Addr, have []reason.Account) []reas
 		return have
 	}
 	best := furthest(accounts)
-	if _, blocked := best.Blocked(); blocked && len(have) > 0 {
-		return have
-	}
+	best.Aside = len(have) > 0
 	return append(have, best)
 }
 
@@ -103,7 +101,7 @@ func (p *pass) explainForwarding(lb *observe.LoadBalancer, gw gateway, addr neti
 	}
 	if !p.cfg.PortForwardings {
 		if !gw.port.Chassis.IsZero() {
-			a.candidate(p.chassisText(gw.port.Chassis))
+			a.candidate(p.sb.ChassisName(gw.port.Chassis))
 		}
 		if a.step("policy", false, reason.OptionOff, "port forwardings are exposed on request, and expose_port_forwardings is off") {
 			a.Try = "expose_port_forwardings: true on the gateway nodes"
@@ -133,11 +131,7 @@ func (p *pass) explainGatewayRouter(port *observe.PortBinding, chassis string) r
 	a.What = "address of gateway router port " + port.LogicalPort
 	a.step("OVN", true, "", "l3gateway %s on network %s", port.LogicalPort, p.datapathName(port.Datapath))
 	at := port.Options["l3gateway-chassis"]
-	if c, ok := p.sb.ChassisByName(at); ok {
-		a.candidate(namedChassis(c))
-	} else {
-		a.candidate(at)
-	}
+	a.candidate(at)
 	if !p.cfg.GatewayRouters && a.step("policy", false, reason.OptionOff, "gateway routers are exposed on request, and expose_gateway_routers is off") {
 		a.Try = "expose_gateway_routers: true on the nodes that have them"
 	}

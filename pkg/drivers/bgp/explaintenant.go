@@ -123,7 +123,7 @@ func (p *pass) tenantRow(a *account, port *observe.PortBinding, network observe.
 func (p *pass) tenantWay(a *account, w way) {
 	if !p.tenantsExposed() {
 		if !w.cr.Chassis.IsZero() {
-			a.candidate(p.chassisText(w.cr.Chassis))
+			a.candidate(p.sb.ChassisName(w.cr.Chassis))
 		}
 		if a.step("policy", false, reason.TenantOff, "it is on a tenant network, and expose_tenant_networks is off") {
 			a.Try = "expose_tenant_networks: true on the gateway nodes, or give the port a floating IP"

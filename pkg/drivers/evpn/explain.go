@@ -15,6 +15,16 @@ import (
 // and what stands in the way here. Tenants may have the same address, so there is
 // one account for each of them. It is meant for one address, not for speed.
 func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
+	return expose.Announcers(snap, d.explain(snap, addr), func(view observe.Snapshot) []reason.Account {
+		other := *d // a VTEP that nobody knows from here, but there will be one
+		other.cfg.LocalIP, other.cfg.NIC = netip.AddrFrom4([4]byte{192, 0, 2, 1}), ""
+		return other.explain(view, addr)
+	})
+}
+
+// explain is Explain with the system-ids of the chassis that rows point to, whether
+// or not they announce the address.
+func (d *Driver) explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
 	var scratch object.Set
 	p := d.newPass(snap, &scratch)
 	if p.vtep.IsValid() {
@@ -23,7 +33,7 @@ func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 	var out []reason.Account
 	for _, port := range p.sb.Ports {
 		n, configured := p.configuredNetwork(port.Datapath)
-		switch {
+		switch { // what is behind routers is below
 		case port.Type == observe.PortChassisRedirect && slices.Contains(portAddrs(port), addr):
 			out = append(out, p.explainGateway(port, addr)...)
 		case port.Type == observe.PortPatch && configured:
@@ -32,12 +42,16 @@ func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 		case !slices.Contains(portAddrs(port), addr) && !slices.Contains(tenantAddrs(port), addr):
 		case configured:
 			a := p.newAccount("fixed IP of port "+port.LogicalPort, "Port_Binding %s on provider network %s", port.LogicalPort, n.row())
-			a.owner(port)
+			a.owner(port, p.live(port))
 			a.provider(n, port, addr)
 			out = append(out, a.Account)
 		case !p.networks.IsProvider(port.Datapath):
 			out = append(out, p.explainTenant(port, addr)...)
 		}
+	}
+	for _, a := range p.explainSubnets(addr) {
+		a.Aside = len(out) > 0
+		out = append(out, a)
 	}
 	return out
 }
@@ -68,19 +82,22 @@ func (a *account) step(stage string, ok bool, code, format string, args ...any) 
 	a.Steps = append(a.Steps, s)
 }
 
-// owner checks that the port is bound here and up, and names who has it.
-func (a *account) owner(port *observe.PortBinding) {
+// owner checks that the port is bound here, and names who has it. here says whether
+// that is enough for the rule at hand, which for most means up too.
+func (a *account) owner(port *observe.PortBinding, here bool) {
 	name := a.p.chassisText(port.Chassis)
-	if !port.Chassis.IsZero() {
-		a.Chassis = append(a.Chassis, name)
+	if id := a.p.sb.ChassisName(port.Chassis); id != "" {
+		a.Chassis = append(a.Chassis, id)
 	}
 	switch {
 	case port.Chassis.IsZero():
 		a.step("ownership", false, reason.Unbound, "%s is bound to no chassis", port.LogicalPort)
 	case a.p.me.IsZero() || port.Chassis != a.p.me:
 		a.step("ownership", false, reason.NotOwner, "%s is bound to chassis %s, not here", port.LogicalPort, name)
-	case port.Down:
+	case !here:
 		a.step("ownership", false, reason.PortDown, "%s is bound here but not up", port.LogicalPort)
+	case port.Down:
+		a.step("ownership", true, "", "%s is bound to this chassis", port.LogicalPort)
 	default:
 		a.step("ownership", true, "", "%s is bound to this chassis and up", port.LogicalPort)
 	}
@@ -143,15 +160,56 @@ func serves(lrp *observe.PortBinding, addr netip.Addr) bool {
 	return slices.ContainsFunc(lrpPrefixes(lrp), func(c netip.Prefix) bool { return c.Contains(addr) })
 }
 
+// explainSubnets accounts for an address in the subnets of router ports, whether or
+// not a port has it: subnets may be announced as a whole, and so are routers' own
+// addresses.
+func (p *pass) explainSubnets(addr netip.Addr) []reason.Account {
+	var out []reason.Account
+	for _, lrp := range p.sb.Ports {
+		lsp, ok := p.interfacePort(lrp)
+		if !ok || !serves(lrp, addr) {
+			continue
+		}
+		for _, cr := range p.portsOn(lrp.Datapath) {
+			if cr.Type == observe.PortChassisRedirect && p.concerns(cr, lsp) {
+				out = append(out, p.explainThrough("address in the subnet of router port "+lrp.LogicalPort, nil, lsp, lrp, cr, addr))
+			}
+		}
+	}
+	return out
+}
+
+// concerns reports whether this driver has to do with what is on a switch behind a
+// gateway: the BGPVPN service or evpn.networks says so of one of its ports.
+func (p *pass) concerns(cr, lsp *observe.PortBinding) bool {
+	side, ok := p.sb.ProviderSide(cr)
+	if !ok {
+		return false
+	}
+	_, configured := p.configuredNetwork(side.Datapath)
+	return configured || annotated(side) || annotated(lsp)
+}
+
+// explainThrough accounts for an address behind a router's gateway cr. port is nil
+// if it is the subnet that is told of and not a port with the address.
 func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBinding, addr netip.Addr) reason.Account {
-	a := p.newAccount(what, "Port_Binding %s on tenant network %s behind router port %s, bound to %s",
-		port.LogicalPort, p.switchName(port.Datapath), lrp.LogicalPort, p.chassisText(port.Chassis))
+	var a *account
+	if port == nil {
+		a = p.newAccount(what, "router port %s has a subnet on network %s that the address is in", lrp.LogicalPort, p.switchName(lsp.Datapath))
+	} else {
+		a = p.newAccount(what, "Port_Binding %s on tenant network %s behind router port %s, bound to %s",
+			port.LogicalPort, p.switchName(port.Datapath), lrp.LogicalPort, p.chassisText(port.Chassis))
+	}
 	side, ok := p.sb.ProviderSide(cr)
 	if !ok {
 		a.step("OVN", false, reason.NoGateway, "gateway %s has no port on an external network", cr.LogicalPort)
 		return a.Account
 	}
 	a.step("OVN", true, "", "gateway %s with its port on the external network", cr.LogicalPort)
+	if c, ok := p.configuredNetwork(side.Datapath); ok && c.Method == MethodVRF && !annotated(lsp) {
+		a.providerTenant(c, lsp, lrp, cr, side, addr)
+		return a.Account
+	}
 	gateway, ok := p.annotationOf(side)
 	a.vpn(ok, side)
 	if ok {
@@ -161,7 +219,7 @@ func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBindi
 		a.step("policy", note.same(gateway), reason.VPNMismatch, "network port %s has VNI %d and AS %d, gateway port %s has VNI %d and AS %d; they must be the same",
 			lsp.LogicalPort, note.vni, note.as, side.LogicalPort, gateway.vni, gateway.as)
 	}
-	a.owner(cr)
+	a.owner(cr, p.live(cr))
 	n, mapped := p.networks.Of(side.Datapath)
 	a.mapped(mapped, side.Datapath)
 	a.vtep()
@@ -174,14 +232,45 @@ func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBindi
 		return a.Account
 	}
 	a.vrf(v, n)
+	a.path(p.prefixPaths(v, lrp, addr)...)
+	return a.Account
+}
+
+// prefixPaths are those that may announce an address behind a router port: its own
+// and, with method subnet, those of the subnets that it is in.
+func (p *pass) prefixPaths(v *vrf, lrp *observe.PortBinding, addr netip.Addr) []object.EVPNPath {
 	paths := []object.EVPNPath{{Type: object.EVPNPrefix, RD: v.rd, Prefix: hostPrefix(addr)}}
 	for _, c := range lrpPrefixes(lrp) {
 		if c.Contains(addr) && p.cfg.SubnetMethod {
 			paths = append(paths, object.EVPNPath{Type: object.EVPNPrefix, RD: v.rd, Prefix: c.Masked()})
 		}
 	}
-	a.path(paths...)
-	return a.Account
+	return paths
+}
+
+// providerTenant ends the chain of an address behind a router whose gateway is on a
+// provider network with method vrf (P2, P3).
+func (a *account) providerTenant(c NetworkConfig, lsp, lrp, cr, side *observe.PortBinding, addr netip.Addr) {
+	p := a.p
+	a.What += fmt.Sprintf(" in VNI %d", c.VNI)
+	exposed := p.cfg.TenantNetworks || p.cfg.TenantGUA
+	a.step("policy", exposed, reason.TenantOff, "VNI %d by evpn.networks, and expose_tenant_networks is %s", c.VNI, map[bool]string{true: "on", false: "off"}[exposed])
+	a.owner(cr, p.live(cr))
+	_, mapped := p.networks.Of(side.Datapath)
+	a.mapped(mapped, side.Datapath)
+	a.vtep()
+	if !p.allowed(addr, lsp) {
+		a.step("policy", false, reason.ScopeDenied, "%s does not pass expose_ipv6_gua_tenant_networks and address_scopes", addr)
+	}
+	if a.stop {
+		return
+	}
+	v := p.byVNI[c.VNI]
+	if v == nil {
+		a.step("policy", false, reason.NotApplied, "VNI %d cannot have a VRF here; the reports of status say why", c.VNI)
+		return
+	}
+	a.path(p.prefixPaths(v, lrp, addr)...)
 }
 
 // vpn checks that a port of a router is in a VPN.
@@ -220,7 +309,7 @@ func (p *pass) explainGateway(cr *observe.PortBinding, addr netip.Addr) []reason
 	}
 	a := p.newAccount("gateway address of router port "+cr.Options["distributed-port"], "chassisredirect %s", cr.LogicalPort)
 	if c, ok := p.configuredNetwork(side.Datapath); ok {
-		a.owner(cr)
+		a.owner(cr, p.live(cr))
 		a.provider(c, side, addr)
 		return []reason.Account{a.Account}
 	}
@@ -229,7 +318,7 @@ func (p *pass) explainGateway(cr *observe.PortBinding, addr netip.Addr) []reason
 		return nil // it is not this driver's
 	}
 	a.What += fmt.Sprintf(" in VNI %d", note.vni)
-	a.owner(cr)
+	a.owner(cr, p.live(cr))
 	a.step("policy", false, reason.GatewayOnly, "EVPN announces what is behind a gateway and not its own address")
 	return []reason.Account{a.Account}
 }
@@ -239,11 +328,12 @@ func (p *pass) explainFloating(c NetworkConfig, port *observe.PortBinding, addr 
 	var out []reason.Account
 	for _, nat := range port.NAT {
 		guard, ok := p.sb.Port(nat.Resident)
-		if !slices.Contains(nat.Addrs, addr) || !ok || slices.Contains(portAddrs(guard), addr) {
+		if !slices.Contains(nat.Addrs, addr) || !ok {
 			continue
 		}
 		a := p.newAccount("floating IP of port "+guard.LogicalPort, "nat_addresses of %s, resident with port %q", port.LogicalPort, nat.Resident)
-		a.owner(guard)
+		a.Aside = slices.Contains(portAddrs(guard), addr) // a gateway's own, which has an account of its own
+		a.owner(guard, p.resident(guard))
 		a.provider(c, port, addr)
 		out = append(out, a.Account)
 	}
@@ -260,29 +350,49 @@ func (a *account) provider(c NetworkConfig, port *observe.PortBinding, addr neti
 		return
 	}
 	a.What += fmt.Sprintf(" in VNI %d", c.VNI)
+	var vnis []uint32 // a switch may have several localnets, each with a VNI
+	for _, c := range a.p.configsOf(port.Datapath) {
+		vnis = append(vnis, c.VNI)
+	}
 	var paths []object.EVPNPath
 	for _, it := range a.p.out.SortedOf(object.KindEVPN) {
 		path := it.Value.(object.EVPNPath)
-		if path.VNI == c.VNI && path.Prefix == hostPrefix(addr) && path.Type != object.EVPNMulticast {
+		if slices.Contains(vnis, path.VNI) && path.Prefix == hostPrefix(addr) && path.Type != object.EVPNMulticast {
 			paths = append(paths, path)
 		}
 	}
 	a.path(paths...)
 }
 
-// configuredNetwork finds the configuration of a provider network.
+// configuredNetwork finds the configuration of a provider network; of several the
+// first one that is in force here.
 func (p *pass) configuredNetwork(datapath observe.UUID) (NetworkConfig, bool) {
+	configs := p.configsOf(datapath)
+	if len(configs) == 0 {
+		return NetworkConfig{}, false
+	}
+	return configs[0], true
+}
+
+// configsOf are those of the localnets of a switch, the ones in force here first.
+func (p *pass) configsOf(datapath observe.UUID) []NetworkConfig {
+	var here, elsewhere []NetworkConfig
 	for _, port := range p.portsOn(datapath) {
 		if port.Type != observe.PortLocalnet {
 			continue
 		}
+		mapped := slices.ContainsFunc(p.networks.All(), func(n *expose.Network) bool { return n.Localnet == port.LogicalPort })
 		for _, c := range p.cfg.Networks {
-			if c.Is(p.sb, port) {
-				return c, true
+			switch {
+			case !c.Is(p.sb, port):
+			case mapped:
+				here = append(here, c)
+			default:
+				elsewhere = append(elsewhere, c)
 			}
 		}
 	}
-	return NetworkConfig{}, false
+	return append(here, elsewhere...)
 }
 
 func (p *pass) switchName(u observe.UUID) string {
@@ -298,10 +408,7 @@ func (p *pass) switchName(u observe.UUID) string {
 func (p *pass) chassisText(u observe.UUID) string {
 	for _, c := range p.sb.Chassis {
 		if c.UUID == u {
-			if c.Hostname != "" && c.Hostname != c.Name {
-				return c.Name + " (" + c.Hostname + ")"
-			}
-			return c.Name
+			return expose.ChassisText(c)
 		}
 	}
 	return "no chassis"

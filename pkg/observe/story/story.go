@@ -167,8 +167,10 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 	}
 	raw := &observe.Southbound{}
 	for name := range s.chassis {
-		raw.Chassis = append(raw.Chassis, &observe.Chassis{UUID: UUID("chassis " + name), Name: name, Hostname: name +
-			".example"})
+		raw.Chassis = append(raw.Chassis, &observe.Chassis{
+			UUID: UUID("chassis " + name), Name: name, Hostname: name + ".example",
+			OtherConfig: map[string]string{"ovn-bridge-mappings": s.mapping}, // as ovn-controller writes it
+		})
 	}
 	for name, router := range s.datapaths {
 		raw.Datapaths = append(raw.Datapaths, datapath(name, router))

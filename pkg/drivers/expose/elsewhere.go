@@ -1,0 +1,132 @@
+package expose
+
+import (
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// mostAsked bounds how many chassis are asked for one address: each costs as much as
+// the explanation itself, and an address that every tenant uses may be on any.
+const mostAsked = 16
+
+// Announcers settles which chassis announce an address. Accounts come with the
+// system-ids of those that a row points to; of these the ones stay whose own
+// explanation gets through, which explain gives for their view of the database. They
+// are taken to be configured as this node is and to have what their bridges need,
+// because nothing tells otherwise. Names become those that people know.
+func Announcers(snap observe.Snapshot, accounts []reason.Account, explain func(observe.Snapshot) []reason.Account) []reason.Account {
+	asked := map[string]bool{} // whether the chassis gets through
+	passes := func(chassis string, view observe.Snapshot) bool {
+		if _, ok := asked[chassis]; !ok {
+			asked[chassis] = slices.ContainsFunc(explain(view), func(a reason.Account) bool {
+				_, blocked := a.Blocked()
+				return !blocked && !a.Inbound()
+			})
+		}
+		return asked[chassis]
+	}
+	for i := range accounts {
+		a := &accounts[i]
+		_, blocked := a.Blocked()
+		candidates := a.Chassis
+		a.Chassis, a.Probable = nil, nil
+		for _, name := range candidates {
+			row, ok := snap.SB.ChassisByName(name)
+			if !ok {
+				continue
+			}
+			if name == snap.Chassis {
+				if !blocked {
+					a.Chassis = append(a.Chassis, ChassisText(row))
+				}
+				continue
+			}
+			view, known := elsewhere(snap, row)
+			_, cached := asked[name]
+			switch {
+			case !cached && len(asked) == mostAsked:
+				a.Probable = append(a.Probable, ChassisText(row))
+			case !passes(name, view):
+			case known:
+				a.Chassis = append(a.Chassis, ChassisText(row))
+			default:
+				a.Probable = append(a.Probable, ChassisText(row))
+			}
+		}
+	}
+	return withoutEchoes(accounts)
+}
+
+// withoutEchoes leaves out what is told aside and adds nothing to the other accounts:
+// neither a path nor a chassis.
+func withoutEchoes(accounts []reason.Account) []reason.Account {
+	objects, names := map[object.Key]bool{}, map[string]bool{}
+	return slices.DeleteFunc(accounts, func(a reason.Account) bool {
+		_, blocked := a.Blocked()
+		all := slices.Concat(a.Chassis, a.Probable)
+		adds := !blocked && !objects[a.Object] || slices.ContainsFunc(all, func(name string) bool { return !names[name] })
+		if a.Aside && !adds {
+			return true
+		}
+		objects[a.Object] = objects[a.Object] || !blocked
+		for _, name := range all {
+			names[name] = true
+		}
+		return false
+	})
+}
+
+// ChassisText
+// ChassisText names a chassis by its system-id, and by its host name where that says
+// more.
+func ChassisText(c *observe.Chassis) string {
+	if c.Hostname != "" && c.Hostname != c.Name {
+		return c.Name + " (" + c.Hostname + ")"
+	}
+	return c.Name
+}
+
+// keyMappings is where ovn-controller writes the bridge mappings of its chassis: in
+// Chassis.other_config, before OVN 22.09 in Chassis.external_ids.
+const keyMappings = "ovn-bridge-mappings"
+
+// elsewhere is the snapshot as another chassis sees it, as far as the database
+// tells. If its row does not have its bridge mappings it is taken to reach every
+// physical network, and known is false.
+func elsewhere(snap observe.Snapshot, chassis *observe.Chassis) (view observe.Snapshot, known bool) {
+	text, known := chassis.OtherConfig[keyMappings]
+	if !known {
+		text, known = chassis.ExternalIDs[keyMappings]
+	}
+	mappings, _ := observe.ParseBridgeMappings(text)
+	var localnets []*observe.PortBinding
+	for _, p := range snap.SB.Ports {
+		if p.Type == observe.PortLocalnet {
+			localnets = append(localnets, p)
+		}
+	}
+	if !known {
+		mappings = nil
+		for _, p := range localnets {
+			name := p.Options["network_name"]
+			if !slices.ContainsFunc(mappings, func(m observe.BridgeMapping) bool { return m.Network == name }) {
+				mappings = append(mappings, observe.BridgeMapping{Position: len(mappings) + 1, Network: name, Bridge: "br-" + name})
+			}
+		}
+	}
+	ovs := &observe.OpenVSwitch{SystemID: chassis.Name, Hostname: chassis.Hostname, Mappings: mappings}
+	for _, m := range mappings {
+		if _, ok := ovs.Bridge(m.Bridge); ok {
+			continue
+		}
+		b := observe.Bridge{Name: m.Bridge, MAC: object.MAC{2}}
+		for _, p := range localnets {
+			b.Patches = append(b.Patches, observe.PatchPort{Localnet: p.LogicalPort, Name: p.LogicalPort, OFPort: 1})
+		}
+		ovs.Bridges = append(ovs.Bridges, b)
+	}
+	return observe.Snapshot{Chassis: chassis.Name, SB: snap.SB, NB: snap.NB, OVS: ovs}, known
+}
