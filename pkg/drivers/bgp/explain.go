@@ -108,7 +108,7 @@ func (p *pass) explainPort(port *observe.PortBinding, addr netip.Addr) reason.Ac
 	}
 	switch provider := p.networks.IsProvider(port.Datapath); {
 	case provider && port.IsBalancerVIP():
-		return p.explainBalancer(what, port)
+		return p.explainBalancer(what, port, addr)
 	case !provider:
 		return p.explainTenant(what, port, port.Datapath, addr)
 	}

@@ -11,13 +11,16 @@ import (
 // explainBalancer accounts for the VIP of a load balancer on a provider network
 // (R10), whose port is never bound: the node with the gateway in front of the
 // members has it.
-func (p *pass) explainBalancer(what string, port *observe.PortBinding) reason.Account {
+func (p *pass) explainBalancer(what string, port *observe.PortBinding, addr netip.Addr) reason.Account {
 	a := &account{}
 	a.What = what
 	rows := p.balancersByName()[port.BalancerName()]
 	a.step("OVN", true, "", "VIP port %s on provider network %s", port.LogicalPort, p.datapathName(port.Datapath))
 	if len(rows) == 0 && a.step("OVN", false, reason.NoRow, "no Load_Balancer row is named %s: OVN has one once the balancer has members", port.BalancerName()) {
 		a.Try = "openstack loadbalancer status show " + port.BalancerName()
+	}
+	if !slices.Contains(cidrAddrs(port), addr) {
+		a.step("policy", false, reason.UnknownProvider, "the VIP is taken from neutron:cidrs, which does not name the address; only the mac column does")
 	}
 	members := slices.ContainsFunc(rows, func(lb *observe.LoadBalancer) bool {
 		switches, _ := p.sb.BalancerDatapaths(lb)
