@@ -5,7 +5,7 @@ BIN := bin/bgp-ovn
 LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 # Packages whose tests need root and network namespaces; they run one package at
 # a time, because they measure and because the machine may be small.
-REAL := ./pkg/actual/... ./pkg/observe/... ./e2e/...
+REAL := ./pkg/actual/... ./pkg/doctor/gather ./pkg/observe/... ./e2e/...
 
 .DEFAULT_GOAL := default
 .PHONY: default help build test unit real race lint demo lab bench cover fuzz clean deps
@@ -19,12 +19,12 @@ build: ## build bin/bgp-ovn
 	$(GO) build -o $(BIN) ./cmd/bgp-ovn
 
 test: deps lint build ## install what is needed and run everything: lint, unit, contract, netns, e2e
-	$(GO) test -timeout 20m ./cmd/... ./pkg/config/... ./pkg/desired/... ./pkg/drivers/... ./pkg/reconcile/... ./state/...
+	$(GO) test -timeout 20m ./cmd/... ./docs ./pkg/config/... ./pkg/desired/... ./pkg/doctor ./pkg/drivers/... ./pkg/reconcile/... ./state/...
 	$(GO) test -timeout 30m -p 1 $(REAL)
 	$(GO) test -run '^$$' -bench ManyVNIs -benchtime 1x -timeout 30m ./e2e/vm
 
 unit: ## tests of the pure core
-	$(GO) test ./cmd/... ./pkg/config/... ./pkg/desired/... ./pkg/drivers/... ./pkg/reconcile/... ./state/...
+	$(GO) test ./cmd/... ./docs ./pkg/config/... ./pkg/desired/... ./pkg/doctor ./pkg/drivers/... ./pkg/reconcile/... ./state/...
 
 real: deps build ## tests against the real kernel, OVN, OVS, FRR (root)
 	$(GO) test -timeout 30m -p 1 $(REAL)

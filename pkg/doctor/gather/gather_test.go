@@ -16,9 +16,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/doctor"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
-	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 )
 
 // isolate gives the test a fresh network namespace on its thread.

@@ -7,8 +7,8 @@
 // twice, and strings that every row repeats are kept once. It refuses to know
 // about connections, methods and files.
 //
-// Read next: tables.go for what is kept of each table, store.go for how updates
-// become a new Southbound.
+// Read next: database.go for how the tables that are read are declared, store.go
+// for how updates become a new set of rows.
 package wire
 
 import (
