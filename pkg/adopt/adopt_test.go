@@ -75,7 +75,8 @@ func agentNode(t *testing.T) []object.Value {
 		oldRoute(t, "route 172.24.4.70/32 table 77 metric 0  dev br-ex", boot),
 		oldRoute(t, "route 172.24.4.99/32 table 77 metric 0  dev br-ex", boot),
 		oldRoute(t, "route 10.0.0.0/26 table 77 metric 0  dev br-ex via 172.24.4.1", static),
-		legacy.Device{Name: "bgp-nic", Type: "dummy", Addrs: 3}, legacy.Device{Name: "bgp-vrf", Type: "vrf"},
+		legacy.Device{Name: "bgp-nic", Type: "dummy", Addrs: 3},
+		legacy.Device{Name: "bgp-vrf", Type: "vrf"},
 		oldRule("172.24.4.96/32", 56), oldRoute(t, "route 198.18.0.0/16 table 77 metric 0  dev br-ex", 186),
 	}
 }
