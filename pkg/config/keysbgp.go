@@ -11,7 +11,7 @@ import (
 // which attributes, is declared with the settings that drivers share.
 func bgpKeys(b *BGP) []key.Key {
 	return []key.Key{
-		key.Parsed(&b.AS, "bgp.as", "int", "our autonomous system number", parseAS, printUint32),
+		key.Parsed(&b.AS, "bgp.as", "int", "our autonomous system number", ParseAS, printUint32),
 		addrKey(&b.RouterID, "bgp.router_id",
 			"our BGP identifier (default: the first IPv4 ovn-encap-ip)", checkRouterID),
 		key.Text(&b.Speaker, "bgp.speaker",
@@ -76,7 +76,7 @@ func peerKeys(p *object.Peer) []key.Key {
 	return []key.Key{
 		key.Parsed(&p.Address, "address", "string", "the neighbour's IP address", parseNeighbour,
 			func(s string) string { return s }).Needed("set the neighbour's IP address"),
-		key.Parsed(&p.AS, "as", "int", "its autonomous system number", parseAS, printUint32).
+		key.Parsed(&p.AS, "as", "int", "its autonomous system number", ParseAS, printUint32).
 			Needed("set the neighbour's autonomous system number"),
 		key.Number(&p.Port, "port", "its TCP port", key.Range[uint16]{High: 65535, Use: "use 1 to 65535"}),
 		families.Or("the unicast ones").Offering(familyNames()...),

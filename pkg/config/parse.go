@@ -86,10 +86,10 @@ func checkSpeaker(text string) error {
 	return nil
 }
 
-// parseAS reads an autonomous system number as one number or in the dotted form of
+// ParseAS reads an autonomous system number as one number or in the dotted form of
 // RFC 5396 (65000.1). Numbers that nobody may have are refused: 0 (RFC 7607), 23456
 // (RFC 6793), 65535 and 4294967295 (RFC 7300).
-func parseAS(text string) (uint32, error) {
+func ParseAS(text string) (uint32, error) {
 	text = strings.TrimSpace(text)
 	n, err := strconv.ParseUint(strings.ReplaceAll(text, "_", ""), 0, 32)
 	if high, low, dotted := strings.Cut(text, "."); dotted {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -85,7 +86,10 @@ func TestRemarks(t *testing.T) {
 		{"no number", "[DEFAULT]\nreconcile_interval=often\n", "it is not a number", "as: 64999"},
 		{"neither", "[DEFAULT]\nexpose_tenant_networks=perhaps\n", "it is neither true nor false", "as: 64999"},
 		{"reference", "[DEFAULT]\nbgp_AS=$other\n", "refers to another option", "as: 64999"},
-		{"no AS", "[DEFAULT]\nbgp_AS=many\n", "it is not an autonomous system number", "as: 64999"},
+		{
+			"no AS", "[DEFAULT]\nbgp_AS=many\n",
+			`left out: bgp.as: "many" is not an autonomous system number`, "as: 64999",
+		},
 		{"reserved AS", "[DEFAULT]\nbgp_AS=0\n", "left out: bgp.as: 0 is reserved (RFC 7607)", "as: 64999"},
 		{
 			"northbound", "[DEFAULT]\nrequire_snat_disabled_for_tenant_networks=true\n", "",
@@ -113,6 +117,118 @@ func TestRemarks(t *testing.T) {
 			}
 			read(t, res)
 		})
+	}
+}
+
+// translated is what becomes of each option of the predecessor alone, by group and
+// name.
+var translated = []struct {
+	option, value, key string
+	want               any
+	remark             string
+}{
+	{"DEFAULT/reconcile_interval", "120", "reconcile_interval", 120, ""},
+	{"DEFAULT/frr_reconcile_interval", "15", "", nil, "it is about FRR's configuration"},
+	{"DEFAULT/expose_tenant_networks", "yes", "expose_tenant_networks", true, ""},
+	{"DEFAULT/expose_ipv6_gua_tenant_networks", "0", "expose_ipv6_gua_tenant_networks", false, ""},
+	{
+		"DEFAULT/advertisement_method_tenant_networks", "subnet",
+		"advertisement_method_tenant_networks", "subnet", "",
+	},
+	{
+		"DEFAULT/require_snat_disabled_for_tenant_networks", "on",
+		"require_snat_disabled_for_tenant_networks", true, "",
+	},
+	{
+		"DEFAULT/address_scopes", "2237917c-7b12-489a-84de-4ef384a2bcae, 11111111-7b12-489a-84de-4ef384a2bcae",
+		"address_scopes", []string{"2237917c-7b12-489a-84de-4ef384a2bcae", "11111111-7b12-489a-84de-4ef384a2bcae"}, "",
+	},
+	{"DEFAULT/driver", "ovn_bgp_driver", "drivers", []string{"osp_ovn_bgp_driver"}, ""},
+	{"DEFAULT/driver", "osp_ovn_bgp_driver", "drivers", []string{"osp_ovn_bgp_driver"}, ""},
+	{"DEFAULT/driver", "ovn_evpn_driver", "drivers", []string{"osp_ovn_evpn_driver"}, "FRR's part is the speaker's"},
+	{"DEFAULT/driver", "nb_ovn_bgp_driver", "drivers", []string{"osp_ovn_bgp_driver"}, "every node needs to reach it"},
+	{"DEFAULT/driver", "ovn_stretched_l2_bgp_driver", "", nil, "there is no such driver here"},
+	{"DEFAULT/exposing_method", "underlay", "", nil, ""},
+	{"DEFAULT/exposing_method", "l2vni", "", nil, "method: l2vni"},
+	{"DEFAULT/exposing_method", "dynamic", "", nil, "only underlay is supported"},
+	{"DEFAULT/ovsdb_connection", "tcp:127.0.0.1:6640", "ovsdb_connection", "tcp:127.0.0.1:6640", ""},
+	{"DEFAULT/ovsdb_connection_timeout", "90", "ovsdb_connection_timeout", 90, ""},
+	{"DEFAULT/bgp_AS", "64999", "bgp.as", uint32(64999), ""},
+	{"DEFAULT/bgp_AS", "1.10", "bgp.as", uint32(65546), ""},
+	{"DEFAULT/bgp_router_id", "192.0.2.7", "bgp.router_id", "192.0.2.7", ""},
+	{"DEFAULT/bgp_nic", "bgp-nic", "", nil, "no such device is used"},
+	{"DEFAULT/bgp_nic", "ovn", "", nil, "bgp-ovn adopt --remove-frr-interfaces --bgp-nic ovn"},
+	{"DEFAULT/bgp_vrf", "red", "", nil, "bgp-ovn adopt --remove-frr-interfaces --bgp-vrf red"},
+	{"DEFAULT/bgp_vrf_table_id", "10", "", nil, "does not have that table in it"},
+	{"DEFAULT/clear_vrf_routes_on_startup", "False", "", nil, ""},
+	{"DEFAULT/clear_vrf_routes_on_startup", "True", "", nil, "there is no VRF to clear"},
+	{"DEFAULT/delete_vrf_on_disconnect", "False", "delete_vrf_on_disconnect", false, ""},
+	{"DEFAULT/evpn_local_ip", "192.0.2.7", "evpn_local_ip", "192.0.2.7", ""},
+	{"DEFAULT/evpn_nic", "lo", "evpn_nic", "lo", ""},
+	{"DEFAULT/evpn_udp_dstport", "4790", "evpn_udp_dstport", 4790, ""},
+	{"DEFAULT/debug", "true", "log.level", "debug", ""},
+	{"DEFAULT/debug", "false", "", nil, ""},
+	{"agent/root_helper", "sudo x", "", nil, "starts no helper as root"},
+	{"agent/root_helper_daemon", "sudo x", "", nil, "starts no helper as root"},
+	{
+		"ovn/ovn_sb_connection", "tcp:192.0.2.1:6642, tcp:192.0.2.2:6642",
+		"ovn_sb_connection", "tcp:192.0.2.1:6642,tcp:192.0.2.2:6642", "",
+	},
+	{"ovn/ovn_sb_private_key", "/k", "ovn_sb_private_key", "/k", ""},
+	{"ovn/ovn_sb_certificate", "/c", "ovn_sb_certificate", "/c", ""},
+	{"ovn/ovn_sb_ca_cert", "/a", "ovn_sb_ca_cert", "/a", ""},
+	{"ovn/ovn_nb_connection", "tcp:192.0.2.1:6641", "ovn_nb_connection", "tcp:192.0.2.1:6641", ""},
+	{"ovn/ovn_nb_private_key", "/k", "ovn_nb_private_key", "/k", ""},
+	{"ovn/ovn_nb_certificate", "/c", "ovn_nb_certificate", "/c", ""},
+	{"ovn/ovn_nb_ca_cert", "/a", "ovn_nb_ca_cert", "/a", ""},
+	{"local_ovn_cluster/ovn_nb_connection", "unix:/x", "", nil, "an OVN cluster inside of the node"},
+	{"local_ovn_cluster/external_nics", "eth1", "", nil, "an OVN cluster inside of the node"},
+	{"local_ovn_cluster/peer_ips", "100.64.1.5", "", nil, "an OVN cluster inside of the node"},
+	{"local_ovn_cluster/provider_networks_pool_prefixes", "192.168.0.0/16", "", nil, "an OVN cluster inside"},
+	{"local_ovn_cluster/bgp_chassis_id", "bgp", "", nil, "an OVN cluster inside of the node"},
+}
+
+// Each option of the predecessor has the key and the value that it stands for, or a
+// remark that says why not.
+func TestEveryOption(t *testing.T) {
+	untried := predecessorOptions()
+	for _, tt := range translated {
+		delete(untried, tt.option)
+		group, name, _ := strings.Cut(tt.option, "/")
+		res := Import("x.conf", "["+group+"]\n"+name+" = "+tt.value+"\n")
+		if len(res.Options) != 1 {
+			t.Errorf("%s: %d options", tt.option, len(res.Options))
+			continue
+		}
+		got := res.Options[0]
+		if got.Group != group || got.Name != name || got.Line != 2 {
+			t.Errorf("%s is called [%s] %s in line %d", tt.option, got.Group, got.Name, got.Line)
+		}
+		if got.Key != tt.key || !reflect.DeepEqual(got.Value, tt.want) {
+			t.Errorf("%s = %s: %s: %v, want %s: %v", tt.option, tt.value, got.Key, got.Value, tt.key, tt.want)
+		}
+		if (got.Remark == "") != (tt.remark == "") || !strings.Contains(got.Remark, tt.remark) {
+			t.Errorf("%s = %s: remark %q, want %q", tt.option, tt.value, got.Remark, tt.remark)
+		}
+		read(t, res)
+	}
+	for name := range untried {
+		t.Errorf("%s is not tried", name)
+	}
+}
+
+// Texts that YAML would take for the end of a comment, or that are not UTF-8, do
+// not make the result invalid.
+func TestUnprintable(t *testing.T) {
+	for _, text := range []string{
+		"[DEFAULT]\nfoo = a\rb\n", "[DEFAULT]\nevpn_nic = a\x00b\n", "[DEFAULT]\nevpn_nic = a\xffb\n",
+		"[DEFAULT]\nevpn_nic = a\u2028b\n", "[DEFAULT]\nevpn_nic = \"*x\"\n", "[DEFAULT]\nevpn_nic = a: b # c\n",
+	} {
+		res := Import("x\n.conf", text)
+		read(t, res)
+		if len(res.Options) != 1 || strings.Count(strings.Join(res.Remarks(), "|"), "\n") > 0 {
+			t.Errorf("%q: %+v", text, res)
+		}
 	}
 }
 

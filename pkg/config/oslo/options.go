@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 )
 
 // outcome is what becomes of one option.
@@ -29,7 +32,7 @@ func predecessorOptions() map[string]translator {
 	vrf := onlyWhen("true", "there is no VRF to clear: every round compares all routes with what is wanted")
 	inNode := dropped("an OVN cluster inside of the node (exposing_method ovn) is not supported")
 	return map[string]translator{
-		"DEFAULT/reconcile_interval":                        integer("reconcile_interval", ""),
+		"DEFAULT/reconcile_interval":                        integer("reconcile_interval"),
 		"DEFAULT/frr_reconcile_interval":                    frr,
 		"DEFAULT/expose_tenant_networks":                    boolean("expose_tenant_networks"),
 		"DEFAULT/expose_ipv6_gua_tenant_networks":           boolean("expose_ipv6_gua_tenant_networks"),
@@ -39,7 +42,7 @@ func predecessorOptions() map[string]translator {
 		"DEFAULT/driver":                                    importDriver,
 		"DEFAULT/exposing_method":                           importMethod,
 		"DEFAULT/ovsdb_connection":                          text("ovsdb_connection"),
-		"DEFAULT/ovsdb_connection_timeout":                  integer("ovsdb_connection_timeout", ""),
+		"DEFAULT/ovsdb_connection_timeout":                  integer("ovsdb_connection_timeout"),
 		"DEFAULT/bgp_AS":                                    importAS,
 		"DEFAULT/bgp_router_id":                             text("bgp.router_id"),
 		"DEFAULT/bgp_nic":                                   importFRRDevice("bgp-nic"),
@@ -49,15 +52,15 @@ func predecessorOptions() map[string]translator {
 		"DEFAULT/delete_vrf_on_disconnect":                  boolean("delete_vrf_on_disconnect"),
 		"DEFAULT/evpn_local_ip":                             text("evpn_local_ip"),
 		"DEFAULT/evpn_nic":                                  text("evpn_nic"),
-		"DEFAULT/evpn_udp_dstport":                          integer("evpn_udp_dstport", ""),
+		"DEFAULT/evpn_udp_dstport":                          integer("evpn_udp_dstport"),
 		"DEFAULT/debug":                                     importDebug,
 		"agent/root_helper":                                 helper,
 		"agent/root_helper_daemon":                          helper,
-		"ovn/ovn_sb_connection":                             list1("ovn_sb_connection"),
+		"ovn/ovn_sb_connection":                             commaText("ovn_sb_connection"),
 		"ovn/ovn_sb_private_key":                            text("ovn_sb_private_key"),
 		"ovn/ovn_sb_certificate":                            text("ovn_sb_certificate"),
 		"ovn/ovn_sb_ca_cert":                                text("ovn_sb_ca_cert"),
-		"ovn/ovn_nb_connection":                             list1("ovn_nb_connection"),
+		"ovn/ovn_nb_connection":                             commaText("ovn_nb_connection"),
 		"ovn/ovn_nb_private_key":                            text("ovn_nb_private_key"),
 		"ovn/ovn_nb_certificate":                            text("ovn_nb_certificate"),
 		"ovn/ovn_nb_ca_cert":                                text("ovn_nb_ca_cert"),
@@ -96,31 +99,37 @@ func translate(a assignment) outcome {
 	return outcome{remark: "unknown option"}
 }
 
+// dropped drops an option by name.
 func dropped(why string) translator { return func(assignment) outcome { return outcome{remark: why} } }
 
+// text keeps a value as it is; whether it is valid here is tried afterwards.
 func text(key string) translator {
 	return func(a assignment) outcome { return outcome{key: key, value: a.value} }
 }
 
+// list is for a key that holds a list.
 func list(key string) translator {
 	return func(a assignment) outcome { return outcome{key: key, value: a.list()} }
 }
 
-// list1 is for a key whose list is one text with commas.
-func list1(key string) translator {
+// commaText is for a key whose list is one text with commas.
+func commaText(key string) translator {
 	return func(a assignment) outcome { return outcome{key: key, value: strings.Join(a.list(), ",")} }
 }
 
-func integer(key, remark string) translator {
+// integer is for a key that holds a number.
+func integer(key string) translator {
 	return func(a assignment) outcome {
 		n, err := strconv.Atoi(a.value)
 		if err != nil {
 			return outcome{remark: "it is not a number"}
 		}
-		return outcome{key: key, value: n, remark: remark}
+		return outcome{key: key, value: n}
 	}
 }
 
+// boolean is for a key that is true or false. The words of oslo.config are others
+// than ours.
 func boolean(key string) translator {
 	return func(a assignment) outcome {
 		v, ok := a.boolean()
@@ -141,27 +150,29 @@ func onlyWhen(value, why string) translator {
 	}
 }
 
+// importDriver finds the driver by the names that ours have in common with the
+// predecessor's. Its Northbound driver announces what ours derives from the
+// Southbound database.
 func importDriver(a assignment) outcome {
-	const ours = "osp_ovn_bgp_driver"
-	switch a.value {
-	case "ovn_bgp_driver", ours:
-		return outcome{key: "drivers", value: []string{ours}}
-	case "ovn_evpn_driver", "osp_ovn_evpn_driver":
-		return outcome{
-			key: "drivers", value: []string{"osp_ovn_evpn_driver"},
-			remark: "FRR's part is the speaker's now: a neighbour in bgp.peers needs l2vpn-evpn among its families",
-		}
-	case "nb_ovn_bgp_driver":
-		return outcome{
-			key: "drivers", value: []string{ours},
-			remark: "the same addresses are derived from the Southbound database: " +
-				"every node needs to reach it (ovn_sb_connection)",
-		}
-	default:
-		return outcome{remark: "there is no such driver here; without it osp_ovn_bgp_driver runs"}
+	name, remark := a.value, ""
+	if name == "nb_ovn_bgp_driver" {
+		name = bgp.Name
+		remark = "the same addresses are derived from the Southbound database: " +
+			"every node needs to reach it (ovn_sb_connection)"
 	}
+	spec, err := drivers.All().Find(name)
+	if err != nil {
+		return outcome{remark: "there is no such driver here; without it " + bgp.Name + " runs"}
+	}
+	if spec.Name == evpn.Name {
+		remark = "FRR's part is the speaker's now: a neighbour in bgp.peers needs l2vpn-evpn among its families"
+	}
+	return outcome{key: "drivers", value: []string{spec.Name}, remark: remark}
 }
 
+// importMethod takes the one method that both have. The others are chosen for each
+// network here, because the annotations that the predecessor reads are in the
+// Northbound database only.
 func importMethod(a assignment) outcome {
 	if a.value == "underlay" {
 		return outcome{} // it is what is done
@@ -174,22 +185,17 @@ func importMethod(a assignment) outcome {
 	return outcome{remark: "only underlay is supported: addresses are announced from the node's own routing tables"}
 }
 
-// importAS accepts the dotted form of RFC 5396 too.
+// importAS accepts the dotted form of RFC 5396 too, as the predecessor does.
 func importAS(a assignment) outcome {
-	if high, low, dotted := strings.Cut(a.value, "."); dotted {
-		h, errHigh := strconv.ParseUint(high, 10, 16)
-		l, errLow := strconv.ParseUint(low, 10, 16)
-		if errHigh == nil && errLow == nil {
-			return outcome{key: "bgp.as", value: h<<16 | l}
-		}
-	}
-	n, err := strconv.ParseUint(a.value, 10, 32)
+	as, err := config.ParseAS(a.value)
 	if err != nil {
-		return outcome{remark: "it is not an autonomous system number"}
+		return outcome{remark: "left out: bgp.as: " + err.Error()}
 	}
-	return outcome{key: "bgp.as", value: n}
+	return outcome{key: "bgp.as", value: as}
 }
 
+// importFRRDevice drops a device that the predecessor made for FRR. One with the
+// usual name is found by adopt without being told.
 func importFRRDevice(flag string) translator {
 	return func(a assignment) outcome {
 		why := "no such device is used"
@@ -200,7 +206,7 @@ func importFRRDevice(flag string) translator {
 	}
 }
 
-// importVRFTable keeps the VRF's table out of the range from which ours come.
+// importVRFTable says whether the VRF's table is in the range from which ours come.
 // Tables that hold routes of others are left out of it anyway.
 func importVRFTable(a assignment) outcome {
 	tables := config.Defaults().Routing
@@ -212,6 +218,7 @@ func importVRFTable(a assignment) outcome {
 		"change the range if it is still used"}
 }
 
+// importDebug turns the switch into a level; without it the level is the same.
 func importDebug(a assignment) outcome {
 	if on, _ := a.boolean(); on {
 		return outcome{key: "log.level", value: "debug"}
