@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
 // VNI is what a node wants of one VXLAN network identifier, and what is missing of
-// it. It is read off the objects, whichever driver wanted them.
+// it. It is read off the objects, whichever driver wanted them. Its JSON is that of
+// `evpn -o json`, version 1: legs, VTEPs and stations are the text that they print.
 type VNI struct {
 	VNI    uint32 `json:"vni"`
 	VXLAN  string `json:"vxlan"`
@@ -21,29 +21,69 @@ type VNI struct {
 	VRF   string `json:"vrf,omitempty"`
 	Table uint32 `json:"table,omitempty"`
 	// VTEP is our own address, RouterMAC that of the bridge in a VRF.
-	VTEP      string `json:"vtep"`
-	RouterMAC string `json:"router_mac,omitempty"`
+	VTEP      netip.Addr `json:"vtep"`
+	RouterMAC object.MAC `json:"router_mac,omitzero"`
 	// RDs and Targets are those of what is announced, Imports the targets of what is
 	// taken in.
 	RDs     []string `json:"rds"`
 	Targets []string `json:"route_targets"`
 	Imports []string `json:"import_targets"`
 	// Legs are the devices that lead to provider bridges.
-	Legs []string `json:"legs"`
+	Legs []Leg `json:"legs"`
 	// Announced are the NLRI of our paths, Local the local routes of the VRF,
 	// Remote those that lead to other VTEPs.
 	Announced []string `json:"announced"`
 	Local     []string `json:"local"`
 	Remote    []string `json:"remote"`
-	// VTEPs are the others with their router MACs, or as flooding entries;
-	// Stations are MAC addresses of a stretched network and where they are.
-	VTEPs    []string `json:"vteps"`
-	Stations []string `json:"stations"`
+	// VTEPs are the others; Stations are MAC addresses of a stretched network and
+	// where they are.
+	VTEPs    []VTEP    `json:"vteps"`
+	Stations []Station `json:"stations"`
 	// Unused are rows and routes of the VNI that could not be used, with the reason.
 	Unused []string `json:"unused"`
-	// Missing are objects that are not as wanted, with the reason. What the operator
-	// keeps back by policy is not among them.
+	// Missing are objects that differ from the desired state, with the reason. What
+	// the operator keeps back by policy is not among them.
 	Missing []string `json:"missing"`
+}
+
+// Leg is a device in the VRF or on the bridge of a VNI that leads to a provider
+// bridge.
+type Leg struct {
+	Dev string
+	// Peer is the other end of a veth; empty for a device of another type.
+	Peer string
+	// Port is where Dev or Peer is a port of Open vSwitch.
+	Port SwitchPort
+}
+
+// SwitchPort is a wanted port of Open vSwitch; the zero value is none.
+type SwitchPort struct {
+	Bridge string
+	// Tag is the VLAN; 0 for none.
+	Tag uint16
+	// Number is that of OpenFlow; 0 until ovs-vswitchd has assigned it.
+	Number uint16
+	// Unread says that the Open_vSwitch database was not there to be asked.
+	Unread bool
+}
+
+// VTEP is another tunnel end point of a VNI.
+type VTEP struct {
+	Addr netip.Addr
+	// RouterMAC is the one that routes through it are sent to; zero for a flooding
+	// entry, to which frames for unknown and for many stations are copied.
+	RouterMAC object.MAC
+	// Routes is how many of the VRF's lead there.
+	Routes int
+}
+
+// Station is a MAC address of a stretched network, and one thing that is known of
+// it: an IP address that it has, or the VTEP behind which it is. With neither it
+// is on this node.
+type Station struct {
+	MAC  object.MAC
+	Addr netip.Addr
+	VTEP netip.Addr
 }
 
 // VNIs is [Round.VNIs] with what only drivers know.
@@ -74,12 +114,15 @@ func (r Round) VNIs() []VNI {
 
 func newVNI(o object.Overlay) VNI {
 	l := o.VXLAN
+	// Empty lists are written as such in JSON, not as null.
 	v := VNI{
-		VNI: l.VNI, VXLAN: l.Name, Bridge: l.Master, VTEP: l.Local.String(), RDs: []string{}, Targets: []string{}, Imports: []string{}, Legs: []string{},
-		Announced: []string{}, Local: []string{}, Remote: []string{}, VTEPs: []string{}, Stations: []string{}, Unused: []string{}, Missing: []string{},
+		VNI: l.VNI, VXLAN: l.Name, Bridge: l.Master, VTEP: l.Local,
+		RDs: []string{}, Targets: []string{}, Imports: []string{}, Legs: []Leg{},
+		Announced: []string{}, Local: []string{}, Remote: []string{},
+		VTEPs: []VTEP{}, Stations: []Station{}, Unused: []string{}, Missing: []string{},
 	}
 	if o.VRF.Name != "" {
-		v.VRF, v.Table, v.RouterMAC = o.VRF.Name, o.VRF.Table, o.Bridge.MAC.String()
+		v.VRF, v.Table, v.RouterMAC = o.VRF.Name, o.VRF.Table, o.Bridge.MAC
 	}
 	return v
 }
@@ -88,16 +131,12 @@ func newVNI(o object.Overlay) VNI {
 func (v *VNI) fill(r Round, all []object.Item) {
 	devices := map[string]bool{v.VXLAN: true, v.Bridge: true, v.VRF: v.VRF != ""}
 	for _, it := range all {
-		switch o := it.Value.(type) {
-		case object.Link:
-			if o.Type == object.LinkVeth && (o.Master == v.VRF && v.VRF != "" || o.Master == v.Bridge) {
-				v.Legs = append(v.Legs, o.Name+" - "+o.Peer+portOf(r, o.Peer))
-				devices[o.Name], devices[o.Peer] = true, true
-			}
-		case object.Master:
-			if o.Master == v.VRF && v.VRF != "" {
-				v.Legs = append(v.Legs, o.Dev+portOf(r, o.Dev))
-				devices[o.Dev] = true
+		if leg, ok := v.legOf(it.Value); ok {
+			leg.Port = portOf(r, cmp.Or(leg.Peer, leg.Dev))
+			v.Legs = append(v.Legs, leg)
+			devices[leg.Dev] = true
+			if leg.Peer != "" {
+				devices[leg.Peer] = true
 			}
 		}
 	}
@@ -105,11 +144,8 @@ func (v *VNI) fill(r Round, all []object.Item) {
 	for _, it := range all {
 		v.take(it.Value, through)
 	}
-	for i, text := range v.VTEPs {
-		word, _, _ := strings.Cut(text, " ")
-		if n := through[netip.MustParseAddr(word)]; n > 0 {
-			v.VTEPs[i] += fmt.Sprintf(" routes %d", n)
-		}
+	for i := range v.VTEPs {
+		v.VTEPs[i].Routes = through[v.VTEPs[i].Addr]
 	}
 	for _, s := range r.Skipped {
 		if s.VNI == v.VNI {
@@ -120,60 +156,61 @@ func (v *VNI) fill(r Round, all []object.Item) {
 	v.missing(r, devices)
 }
 
-// portOf says where a device is a port of Open vSwitch, and its number there.
-func portOf(r Round, dev string) string {
+// legOf reports whether an object puts a leg into the VRF or onto the bridge.
+func (v *VNI) legOf(o object.Value) (Leg, bool) {
+	switch o := o.(type) {
+	case object.Link:
+		inside := o.Master == v.Bridge || v.VRF != "" && o.Master == v.VRF
+		return Leg{Dev: o.Name, Peer: o.Peer}, inside && o.Type == object.LinkVeth
+	case object.Master:
+		return Leg{Dev: o.Dev}, v.VRF != "" && o.Master == v.VRF
+	}
+	return Leg{}, false
+}
+
+// portOf says where a device is wanted as a port of Open vSwitch.
+func portOf(r Round, dev string) SwitchPort {
 	it, ok := r.Want.Get(object.Key{Kind: object.KindOVSPort, Name: dev})
 	if !ok {
-		return ""
+		return SwitchPort{}
 	}
-	p := it.Value.(object.OVSPort)
-	text := " on " + p.Bridge
-	if p.Tag != 0 {
-		text += fmt.Sprintf(" tag %d", p.Tag)
-	}
-	if r.Snapshot.OVS == nil {
-		return text
+	o := it.Value.(object.OVSPort)
+	p := SwitchPort{Bridge: o.Bridge, Tag: o.Tag, Unread: r.Snapshot.OVS == nil}
+	if p.Unread {
+		return p
 	}
 	for _, b := range r.Snapshot.OVS.Bridges {
 		for _, made := range b.Made {
-			if made.Name == dev && b.Name == p.Bridge {
-				return fmt.Sprintf("%s ofport %d", text, made.OFPort)
+			if made.Name == dev && b.Name == o.Bridge {
+				p.Number = made.OFPort
 			}
 		}
 	}
-	return text + " without a port number"
+	return p
 }
 
 // take sorts an object in, and counts the routes through each VTEP.
 func (v *VNI) take(o object.Value, through map[netip.Addr]int) {
 	switch o := o.(type) {
 	case object.Route:
-		switch {
-		case v.Table == 0 || o.Table != v.Table || o.Unreachable:
-		case o.Dev == v.Bridge || strings.Contains(o.Hops.String(), " dev "+v.Bridge):
-			v.Remote = append(v.Remote, o.Dst.String()+" "+o.Attrs())
-			for _, h := range o.NextHops() {
-				through[h.Via]++
-			}
-		default:
-			v.Local = append(v.Local, o.Dst.String()+" "+o.Attrs())
-		}
+		v.takeRoute(o, through)
 	case object.Neigh:
 		switch {
 		case o.Dev != v.Bridge || !o.Learned:
 		case v.VRF != "":
-			v.VTEPs = append(v.VTEPs, o.Addr.String()+" router-mac "+o.MAC.String())
+			v.VTEPs = append(v.VTEPs, VTEP{Addr: o.Addr, RouterMAC: o.MAC})
 		default:
-			v.Stations = append(v.Stations, o.Addr.String()+" is "+o.MAC.String())
+			v.Stations = append(v.Stations, Station{MAC: o.MAC, Addr: o.Addr})
 		}
 	case object.FDB:
+		onLeg := func(l Leg) bool { return l.Dev == o.Dev }
 		switch {
 		case o.Dev == v.VXLAN && o.MAC.IsZero():
-			v.VTEPs = append(v.VTEPs, o.Dst.String()+" flooded to")
+			v.VTEPs = append(v.VTEPs, VTEP{Addr: o.Dst})
 		case v.VRF == "" && o.Dev == v.VXLAN && o.Dst.IsValid():
-			v.Stations = append(v.Stations, o.MAC.String()+" at "+o.Dst.String())
-		case v.VRF == "" && o.Dev != v.VXLAN && slices.ContainsFunc(v.Legs, func(leg string) bool { return strings.HasPrefix(leg, o.Dev+" ") }):
-			v.Stations = append(v.Stations, o.MAC.String()+" here")
+			v.Stations = append(v.Stations, Station{MAC: o.MAC, VTEP: o.Dst})
+		case v.VRF == "" && slices.ContainsFunc(v.Legs, onLeg):
+			v.Stations = append(v.Stations, Station{MAC: o.MAC})
 		}
 	case object.EVPNPath:
 		if o.VNI == v.VNI {
@@ -181,6 +218,24 @@ func (v *VNI) take(o object.Value, through map[netip.Addr]int) {
 			v.RDs = append(v.RDs, o.RD)
 			v.Targets = append(v.Targets, o.Targets.List()...)
 		}
+	}
+}
+
+// takeRoute tells routes to other VTEPs, which leave by the bridge, from local
+// ones.
+func (v *VNI) takeRoute(o object.Route, through map[netip.Addr]int) {
+	if v.Table == 0 || o.Table != v.Table || o.Unreachable {
+		return
+	}
+	text := o.Dst.String() + " " + o.Attrs()
+	hops := o.NextHops()
+	if !slices.ContainsFunc(hops, func(h object.Hop) bool { return h.Dev == v.Bridge }) {
+		v.Local = append(v.Local, text)
+		return
+	}
+	v.Remote = append(v.Remote, text)
+	for _, h := range hops {
+		through[h.Via]++
 	}
 }
 
@@ -214,48 +269,3 @@ func compact(words []string) []string {
 	slices.Sort(words)
 	return slices.Compact(words)
 }
-
-// String is one screen about the VNI.
-func (v VNI) String() string {
-	var b strings.Builder
-	kind := "stretched network"
-	if v.VRF != "" {
-		kind = fmt.Sprintf("VRF %s, table %d, router MAC %s", v.VRF, v.Table, v.RouterMAC)
-	}
-	fmt.Fprintf(&b, "VNI %d  %s\n", v.VNI, kind)
-	fmt.Fprintf(&b, "  devices      %s in %s, VTEP %s\n", v.VXLAN, v.Bridge, v.VTEP)
-	for _, part := range []struct {
-		name string
-		list []string
-	}{
-		{"leg", v.Legs},
-		{"rd", v.RDs},
-		{"rt export", v.Targets},
-		{"rt import", v.Imports},
-		{"announced", v.Announced},
-		{"local", v.Local},
-		{"remote", v.Remote},
-		{"vtep", v.VTEPs},
-		{"station", v.Stations},
-		{"unused", v.Unused},
-		{"MISSING", v.Missing},
-	} {
-		for _, text := range part.list {
-			fmt.Fprintf(&b, "  %-12s %s\n", part.name, text)
-		}
-	}
-	return b.String()
-}
-
-// Line is the VNI in one line of a table.
-func (v VNI) Line() string {
-	state := "ok"
-	if len(v.Missing) > 0 {
-		state = fmt.Sprintf("%d MISSING, first: %s", len(v.Missing), v.Missing[0])
-	}
-	return fmt.Sprintf("%-9d %-14s %-21s %9d %7d %6d  %s", v.VNI, cmp.Or(v.VRF, "(stretched)"), cmp.Or(strings.Join(v.RDs, ","), "-"),
-		len(v.Announced), len(v.Remote), len(v.VTEPs), state)
-}
-
-// VNIHead is the head of a table of lines.
-const VNIHead = "VNI       VRF            RD                    announced  remote  vteps  state"

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -58,7 +59,9 @@ func (importer) Name() string                                         { return "
 func (importer) Desired(observe.Snapshot, *object.Set) []observe.Skip { return nil }
 func (i importer) Imports(observe.Snapshot) map[uint32][]string       { return i }
 
-func TestVNIs(t *testing.T) {
+// vniRound wants all of vniWant, has no port yet, and could not use one row.
+func vniRound(t *testing.T) Round {
+	t.Helper()
 	r := Round{Want: parsed(t, vniWant, "")}
 	r.Have = parsed(t, vniWant, "ovsport")
 	r.Plan = plan.Diff(plan.Input{Want: r.Want, Have: r.Have, Ledger: plan.NoLedger{}})
@@ -68,6 +71,11 @@ func TestVNIs(t *testing.T) {
 		{Table: "Learned", Row: "type-5 10.8.0.0/24 rd 99.99.2.2:7", Code: observe.SkipDegraded, Text: "VNI 1001, peer 192.0.2.1: it has no Router's MAC", VNI: 1001},
 		{Table: "Port_Binding", Row: "p9", Code: observe.SkipConflict, Text: "of another VNI", VNI: 4711},
 	}
+	return r
+}
+
+func TestVNIs(t *testing.T) {
+	r := vniRound(t)
 	// What policy keeps back is not missing.
 	r.Plan.Notes = append(r.Plan.Notes, plan.Note{
 		Key: object.EVPNPath{Type: object.EVPNPrefix}.Key(), Value: object.EVPNPath{VNI: 1001}, Block: object.Block{Code: object.BlockFiltered},
@@ -105,5 +113,125 @@ VNI 3001  stretched network
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+// The JSON of version 1: names of fields, and legs, VTEPs and stations as text.
+func TestVNIsJSON(t *testing.T) {
+	var got strings.Builder
+	e := json.NewEncoder(&got)
+	e.SetIndent("", " ")
+	for _, v := range vniRound(t).VNIs() {
+		if err := e.Encode(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = `{
+ "vni": 1001,
+ "vxlan": "vxlan-1001",
+ "bridge": "br-1001",
+ "vrf": "vrf-1001",
+ "table": 1001,
+ "vtep": "99.99.1.1",
+ "router_mac": "02:00:00:00:10:01",
+ "rds": [
+  "99.99.1.1:1001"
+ ],
+ "route_targets": [
+  "64999:1001"
+ ],
+ "import_targets": [],
+ "legs": [
+  "veth-vrf-1001 - veth-ovs-1001 on br-ex ofport 11"
+ ],
+ "announced": [
+  "type-5 10.0.0.5/32 rd 99.99.1.1:1001"
+ ],
+ "local": [
+  "10.0.0.0/26 dev veth-vrf-1001 via 172.24.4.146"
+ ],
+ "remote": [
+  "10.9.0.0/24 dev br-1001 via 99.99.2.2"
+ ],
+ "vteps": [
+  "99.99.2.2 router-mac 52:54:00:aa:bb:02 routes 1"
+ ],
+ "stations": [],
+ "unused": [
+  "Learned type-5 10.8.0.0/24 rd 99.99.2.2:7: degraded: VNI 1001, peer 192.0.2.1: it has no Router's MAC"
+ ],
+ "missing": [
+  "ovsport veth-ovs-1001: to create"
+ ]
+}
+{
+ "vni": 3001,
+ "vxlan": "vxlan-3001",
+ "bridge": "br-3001",
+ "vtep": "99.99.1.1",
+ "rds": [
+  "99.99.1.1:3001"
+ ],
+ "route_targets": [
+  "64999:3001"
+ ],
+ "import_targets": [],
+ "legs": [
+  "veth-br-3001 - veth-ovs-3001"
+ ],
+ "announced": [
+  "type-3 99.99.1.1 rd 99.99.1.1:3001"
+ ],
+ "local": [],
+ "remote": [],
+ "vteps": [
+  "99.99.2.2 flooded to"
+ ],
+ "stations": [
+  "172.24.8.9 is fa:16:3e:00:00:02",
+  "fa:16:3e:00:00:01 here",
+  "fa:16:3e:00:00:02 at 99.99.2.2"
+ ],
+ "unused": [],
+ "missing": []
+}
+`
+	if got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+// A bridge whose name begins with that of another one has routes of its own.
+func TestVNIsTellBridgesApart(t *testing.T) {
+	r := Round{Want: parsed(t, `link vrf-1 type vrf table 1 up
+link br-1 type bridge mac 02:00:00:00:00:01 master vrf-1 up
+link vxlan-1 type vxlan id 1 local 99.99.1.1 port 4789 mac 02:00:00:00:00:02 master br-1 nolearning up
+neigh 99.99.2.2 dev br-1 lladdr 52:54:00:aa:bb:02 extern_learn
+route 10.1.0.0/24 table 1 metric 20 nexthop 99.99.2.2 dev br-1 nexthop 99.99.3.3 dev br-1
+route 10.2.0.0/24 table 1 metric 20 nexthop 99.99.2.2 dev br-10 nexthop 99.99.3.3 dev br-10`, "")}
+	vnis := r.VNIs()
+	if len(vnis) != 1 {
+		t.Fatalf("got %d VNIs", len(vnis))
+	}
+	v := vnis[0]
+	if len(v.Remote) != 1 || !strings.HasPrefix(v.Remote[0], "10.1.0.0/24 ") || len(v.Local) != 1 || !strings.HasPrefix(v.Local[0], "10.2.0.0/24 ") {
+		t.Errorf("remote %q, local %q; want 10.1.0.0/24 alone as remote", v.Remote, v.Local)
+	}
+	if len(v.VTEPs) != 1 || v.VTEPs[0].Routes != 1 {
+		t.Errorf("VTEPs %v, want one with one route", v.VTEPs)
+	}
+}
+
+// What is known of a port of Open vSwitch shows.
+func TestLegText(t *testing.T) {
+	for want, leg := range map[string]Leg{
+		"eth1":                                 {Dev: "eth1"},
+		"eth1 on br-ex":                        {Dev: "eth1", Port: SwitchPort{Bridge: "br-ex", Unread: true}},
+		"a - b on br-ex tag 7 ofport 3":        {Dev: "a", Peer: "b", Port: SwitchPort{Bridge: "br-ex", Tag: 7, Number: 3}},
+		"a - b on br-ex without a port number": {Dev: "a", Peer: "b", Port: SwitchPort{Bridge: "br-ex"}},
+	} {
+		if got := leg.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

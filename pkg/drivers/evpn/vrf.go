@@ -202,7 +202,7 @@ func (p *pass) pathNeeds(v *vrf, l *leg, ipv6 bool) []object.Key {
 	}
 	needs := []object.Key{v.dev.Key(), v.bridge.Key(), v.vxlan.Key()}
 	needs = append(needs, l.keys()...)
-	needs = append(needs, routingSysctls(v.bridge.Name)[index(ipv6)].Key(), routingSysctls(l.dev)[index(ipv6)].Key())
+	needs = append(needs, routingSysctls(v.bridge.Name)[forwardingAt(ipv6)].Key(), routingSysctls(l.dev)[forwardingAt(ipv6)].Key())
 	if p.cfg.Expose.HostSysctls {
 		needs = append(needs, expose.Forwarding(ipv6).Key())
 	}
@@ -210,8 +210,8 @@ func (p *pass) pathNeeds(v *vrf, l *leg, ipv6 bool) []object.Key {
 	return needs
 }
 
-// index is that of a family's forwarding among routingSysctls.
-func index(ipv6 bool) int {
+// forwardingAt is the place of a family's forwarding among routingSysctls.
+func forwardingAt(ipv6 bool) int {
 	if ipv6 {
 		return 2
 	}

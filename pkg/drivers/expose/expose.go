@@ -175,7 +175,7 @@ type Gateway struct{ MAC object.MAC }
 func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...object.Source) {
 	host := netip.PrefixFrom(addr, addr.BitLen())
 	route := object.NewRoute(n.Table, host, n.Dev, netip.Addr{})
-	keeps := n.keepsOf[index(addr.Is6())]
+	keeps := n.keepsOf[familyIndex(addr.Is6())]
 	if gw != nil {
 		keeps = append(slices.Clip(keeps), object.Neigh{Dev: n.Dev, Addr: addr}.Key())
 	}
@@ -201,7 +201,7 @@ func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...obje
 // then nothing inside may be announced on behalf of this one.
 func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool, why ...object.Source) bool {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
-	keeps := append(slices.Clip(n.keepsOf[index(via.Is6())]), object.Neigh{Dev: n.Dev, Addr: via}.Key())
+	keeps := append(slices.Clip(n.keepsOf[familyIndex(via.Is6())]), object.Neigh{Dev: n.Dev, Addr: via}.Key())
 	if !e.addItem(object.Item{Value: route, Why: why, Block: n.block, Keeps: keeps}) {
 		return false
 	}
@@ -240,9 +240,9 @@ func (e *Exposer) ProxyNDP(n *Network, prefix netip.Prefix, why ...object.Source
 // rule adds the one rule of a bridge table and family (B4). It exists as soon
 // as the table holds one route.
 func (e *Exposer) rule(n *Network, ipv6 bool, why []object.Source) {
-	if n.ruled[index(ipv6)] == e.attempts {
+	if n.ruled[familyIndex(ipv6)] == e.attempts {
 		return // once a network, not once for each of 100,000 addresses
 	}
-	n.ruled[index(ipv6)] = e.attempts
+	n.ruled[familyIndex(ipv6)] = e.attempts
 	e.add(object.Rule{Priority: e.opts.RulePriority, Table: n.Table, IPv6: ipv6}, n.ruleWhy(why), n.block)
 }

@@ -264,7 +264,7 @@ func (b *Bridge) Block() *object.Block { return b.block }
 // MadePort returns the port of ours of that name on the bridge.
 func (b *Bridge) MadePort(name string) (observe.MadePort, bool) { return b.ovs.MadePort(name) }
 
-func (n *Network) needs(ipv6 bool) []object.Key { return n.needsOf[index(ipv6)] }
+func (n *Network) needs(ipv6 bool) []object.Key { return n.needsOf[familyIndex(ipv6)] }
 
 // announceBlock is what keeps the paths of the network back. The two families
 // share the patch port and so the answer.
@@ -279,7 +279,8 @@ func (n *Network) ruleWhy(why []object.Source) []object.Source {
 	return []object.Source{{Driver: why[0].Driver, Rule: "B4", Table: "Bridge", Row: n.Bridge.Name}}
 }
 
-func index(ipv6 bool) int {
+// familyIndex is the place of a family in pairs: IPv4 first.
+func familyIndex(ipv6 bool) int {
 	if ipv6 {
 		return 1
 	}
@@ -288,7 +289,7 @@ func index(ipv6 bool) int {
 
 // Forwarding is the node's setting without which no packet of the family leaves
 // through another device than it came in by.
-func Forwarding(ipv6 bool) object.Sysctl { return forwarding[index(ipv6)] }
+func Forwarding(ipv6 bool) object.Sysctl { return forwarding[familyIndex(ipv6)] }
 
 // forwarding are the settings without which no packet leaves through another
 // device than it came in by.
