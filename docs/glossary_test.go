@@ -48,8 +48,8 @@ func TestGlossaryHasAllCodes(t *testing.T) {
 	}
 }
 
-// TestGlossaryHasAllKinds checks that the kinds of objects are told in their
-// order, and that each class is explained.
+// TestGlossaryHasAllKinds checks that the kinds of objects are listed in their
+// order, and that each class and each cause of a step is explained.
 func TestGlossaryHasAllKinds(t *testing.T) {
 	text := read(t, "glossary.md")
 	var want []string
@@ -58,6 +58,11 @@ func TestGlossaryHasAllKinds(t *testing.T) {
 	}
 	if got := firstCells(text, "Kinds of objects"); !slices.Equal(got, want) {
 		t.Errorf("kinds %v, want %v", got, want)
+	}
+	for _, cause := range load(t).codes(regexp.MustCompile(`^plan\.Cause[A-Z]\w*$`)) {
+		if !strings.Contains(text, "`"+cause+"`") {
+			t.Errorf("cause %s is not explained", cause)
+		}
 	}
 	for _, c := range expose.Classes() {
 		if !strings.Contains(text, "`"+string(c)+"` (") {

@@ -9,7 +9,8 @@ import (
 
 // FuzzDecode reads any text as a file, and writes what it could read.
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"sb": {"Encap": [{"_uuid": "00000000-0000-0000-0000-000000000001", "ip": "1.1.1.1"}]}, "ovs": {"a": {}}}`))
+	f.Add([]byte(`{"sb": {"Encap": [{"_uuid": "00000000-0000-0000-0000-000000000001", ` +
+		`"ip": "1.1.1.1"}]}, "ovs": {"a": {}}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		have, err := file.Decode(bytes.NewReader(text))
 		if err != nil || len(have.OVS) == 0 {

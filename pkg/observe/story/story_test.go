@@ -98,7 +98,8 @@ func TestBadLines(t *testing.T) {
 // TestMadePorts: they move between bridges, leave, and are told anew.
 func TestMadePorts(t *testing.T) {
 	s := tell(t,
-		"include base\nbridge br-2 mac 02:00:00:00:00:02\nmade vlan-7 on br-ex ofport 9\nmade veth-ovs-1001 on br-ex ofport none")
+		"include base\nbridge br-2 mac 02:00:00:00:00:02\n"+
+			"made vlan-7 on br-ex ofport 9\nmade veth-ovs-1001 on br-ex ofport none")
 	before := snapshot(t, s).OVS
 	if err := s.Tell("made veth-ovs-1001 on br-2 ofport 7\nmade vlan-7 gone"); err != nil {
 		t.Fatal(err)
