@@ -411,3 +411,38 @@ func TestExamineIsDeterministic(t *testing.T) {
 		}
 	}
 }
+
+// Of several mapped bridges the one with the largest MTU counts, and a bridge
+// that two networks are mapped to is examined once.
+func TestSeveralBridges(t *testing.T) {
+	f := wellNode()
+	bgpOnly(&f)
+	f.OpenVSwitch.Mappings = append(f.OpenVSwitch.Mappings,
+		observe.BridgeMapping{Position: 2, Network: "physnet2", Bridge: "br-big"},
+		observe.BridgeMapping{Position: 3, Network: "physnet3", Bridge: "br-ex"})
+	f.OpenVSwitch.Bridges = append(f.OpenVSwitch.Bridges, observe.Bridge{Name: "br-big"})
+	f.add(Device{Name: "br-big", MTU: 9000})
+	checks := map[string]int{}
+	for _, x := range Examine(f) {
+		checks[x.Check]++
+		if x.Check == "mtu eth0" && (x.Level != LevelWarn || !strings.Contains(x.Text, "br-big has 9000")) {
+			t.Errorf("%+v: br-big is the largest", x)
+		}
+	}
+	for _, name := range []string{"bridge br-ex", "bridge br-big", "mtu eth0"} {
+		if checks[name] != 1 {
+			t.Errorf("%s was checked %d times", name, checks[name])
+		}
+	}
+}
+
+func TestSocketOwnerText(t *testing.T) {
+	for owner, want := range map[SocketOwner]string{
+		{PID: 9, Name: "bgpd"}: "bgpd, pid 9",
+		{}:                     "the kernel or a process of another user",
+	} {
+		if got := owner.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
