@@ -33,6 +33,8 @@ type Record struct {
 	Took    string    `json:"took"`
 	Steps   []string  `json:"steps"`
 	Failed  []string  `json:"failed,omitempty"`
+	// Causes are those of Steps, one each; a record of version 1 has none.
+	Causes []plan.Cause `json:"causes,omitempty"`
 }
 
 // historySteps bounds the lines kept of one round, so that a first round with
@@ -99,8 +101,9 @@ func putEntries(tx *bbolt.Tx, entries []Entry) error {
 	slices.SortFunc(records, func(a, b record) int { return strings.Compare(a.key, b.key) })
 	ledger := tx.Bucket(bucketLedger)
 	ledger.FillPercent = 0.9
+	enc := encoder{lists: map[*object.Key]encodedList{}}
 	for _, r := range records {
-		raw, err := r.encode()
+		raw, err := enc.encode(r.Entry)
 		if err != nil {
 			return fmt.Errorf("encode %s: %w", r.key, err)
 		}
@@ -114,13 +117,13 @@ func putEntries(tx *bbolt.Tx, entries []Entry) error {
 // sameEntry reports whether the ledger says the same of the step already.
 func (db *DB) sameEntry(op plan.Op) bool {
 	e, ok := db.entry(op.Key())
-	return ok && e.Value == op.After && slices.Equal(e.Why, op.Why)
+	return ok && e.Value == op.After && e.Cause == op.Cause && slices.Equal(e.Why, op.Why) && e.Relations.Equal(op.Relations)
 }
 
 // newEntry keeps the date and the prior value of an older entry: the value to
 // restore is the one from before our first change, not from before the last.
 func (db *DB) newEntry(op plan.Op, now time.Time) Entry {
-	e := Entry{Value: op.After, Why: op.Why, Since: now}
+	e := Entry{Value: op.After, Why: op.Why, Relations: op.Relations, Cause: op.Cause, Since: now}
 	if old, known := db.entry(op.Key()); known {
 		e.Since, e.Prior = old.Since, old.Prior
 	} else if op.Key().Kind.IsSetting() {
@@ -134,7 +137,7 @@ func (db *DB) newEntry(op plan.Op, now time.Time) Entry {
 // deleted or is no longer there out of the ledger. outcomes has one element a
 // step.
 func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
-	rec := Record{Version: Version, At: db.now(), Took: took.String(), Steps: lines(p)}
+	rec := Record{Version: Version, At: db.now(), Took: took.String(), Steps: lines(p), Causes: causes(p)}
 	entries := db.newEntries(p, func(i int) bool { return outcomes[i] == nil && p.Ops[i].Key().Kind.HasMark() }, rec.At)
 	gone := slices.Clone(p.Forget)
 	for i, op := range p.Ops {
@@ -203,6 +206,33 @@ func (db *DB) Forget(keys []object.Key) error {
 	return nil
 }
 
+// Renew records the relations of items whose values are there already. What is not
+// in the ledger is entered, as if it had just been written.
+func (db *DB) Renew(items []object.Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	now := db.now()
+	entries := make([]Entry, len(items))
+	for i, it := range items {
+		e, known := db.entry(it.Value.Key())
+		if !known {
+			e = Entry{Why: it.Why, Since: now}
+		}
+		e.Value, e.Relations = it.Value, it.Relations()
+		entries[i] = e
+	}
+	if err := db.update(func(tx *bbolt.Tx) error { return putEntries(tx, entries) }); err != nil {
+		return fmt.Errorf("record what %d objects need: %w", len(items), err)
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, e := range entries {
+		db.enter(e.Value.Key(), e)
+	}
+	return nil
+}
+
 // History returns the last n rounds, newest first.
 func (db *DB) History(n int) ([]Record, error) {
 	var out []Record
@@ -253,6 +283,15 @@ func lines(p plan.Plan) []string {
 			return append(out, fmt.Sprintf("... and %d more", len(p.Ops)-i))
 		}
 		out = append(out, op.String())
+	}
+	return out
+}
+
+// causes are those of the steps that lines prints.
+func causes(p plan.Plan) []plan.Cause {
+	out := make([]plan.Cause, min(len(p.Ops), historySteps))
+	for i := range out {
+		out[i] = p.Ops[i].Cause
 	}
 	return out
 }

@@ -7,52 +7,144 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 // Entry is one key of the ledger: it may be ours, and this is why.
 type Entry struct {
 	// Value is what was last written under the key.
 	Value object.Value
-	Why   []object.Source
+	// Why are the rows that led to it, Relations what it needs and keeps, and Cause
+	// is that of the step that wrote it.
+	Why       []object.Source
+	Relations object.Relations
+	Cause     plan.Cause
+	// Since is when the key was entered.
 	Since time.Time
 	// Prior is a setting's value from before our first change; nil for the rest.
 	Prior object.Value
 }
 
-// storedEntry is an Entry on disk: values as the lines of a plan, so that a
-// person with a bbolt browser can read them. Secrets are not in a line.
+// item returns the entry as what it was when it was wanted.
+func (e Entry) item() object.Item {
+	return object.Item{Value: e.Value, Why: e.Why}.WithRelations(e.Relations)
+}
+
+// storedEntry is an Entry on disk: values and keys as they are printed in a plan, so
+// that a person with a bbolt browser can read them. Secrets are not in a line.
 type storedEntry struct {
 	Version int             `json:"v"`
 	Line    string          `json:"line"`
 	Since   time.Time       `json:"since"`
+	Cause   plan.Cause      `json:"cause,omitempty"`
 	Why     []object.Source `json:"why,omitempty"`
+	Needs   json.RawMessage `json:"needs,omitempty"`
+	Shared  json.RawMessage `json:"shared_needs,omitempty"`
+	Keeps   json.RawMessage `json:"keeps,omitempty"`
 	Prior   string          `json:"prior,omitempty"`
 }
 
+// encoder encodes the entries of one transaction. Lists of keys that many entries
+// share are printed once.
+type encoder struct{ lists map[*object.Key]encodedList }
+
+type encodedList struct {
+	length int
+	text   json.RawMessage
+}
+
 // encode returns the entry as it is stored.
-func (e Entry) encode() ([]byte, error) {
-	s := storedEntry{Version: Version, Line: object.Text(e.Value), Since: e.Since, Why: e.Why}
+func (c *encoder) encode(e Entry) ([]byte, error) {
+	s := storedEntry{
+		Version: Version, Line: object.Text(e.Value), Since: e.Since, Cause: e.Cause, Why: e.Why,
+		Needs: c.keys(e.Relations.After), Shared: c.keys(e.Relations.Shared), Keeps: c.keys(e.Relations.Keeps),
+	}
 	if e.Prior != nil {
 		s.Prior = object.Text(e.Prior)
 	}
 	return json.Marshal(s)
 }
 
-// decodeEntry is the inverse of encode.
-func decodeEntry(raw []byte) (Entry, error) {
+func (c *encoder) keys(list []object.Key) json.RawMessage {
+	if len(list) == 0 {
+		return nil
+	}
+	at := &list[0]
+	if have, ok := c.lists[at]; ok && have.length == len(list) {
+		return have.text
+	}
+	texts := make([]string, len(list))
+	for i, k := range list {
+		texts[i] = k.Text()
+	}
+	raw, err := json.Marshal(texts)
+	if err != nil {
+		panic(err) // of strings there is none
+	}
+	c.lists[at] = encodedList{len(list), raw}
+	return raw
+}
+
+// decoder decodes the entries of one file. Equal lists of keys become one list in
+// memory, as they were when they were written.
+type decoder struct {
+	keys  map[string]object.Key
+	lists map[string][]object.Key
+}
+
+func newDecoder() *decoder {
+	return &decoder{map[string]object.Key{}, map[string][]object.Key{}}
+}
+
+// decode is the inverse of encode.
+func (c *decoder) decode(raw []byte) (e Entry, err error) {
 	var s storedEntry
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return Entry{}, err
 	}
-	e := Entry{Why: s.Why, Since: s.Since}
-	var err error
+	e = Entry{Why: s.Why, Since: s.Since, Cause: s.Cause}
 	if e.Value, err = object.Parse(s.Line); err != nil {
 		return e, err
+	}
+	for _, list := range []struct {
+		into *[]object.Key
+		text json.RawMessage
+	}{{&e.Relations.After, s.Needs}, {&e.Relations.Shared, s.Shared}, {&e.Relations.Keeps, s.Keeps}} {
+		if *list.into, err = c.list(list.text); err != nil {
+			return e, err
+		}
 	}
 	if s.Prior != "" {
 		e.Prior, err = object.Parse(s.Prior)
 	}
 	return e, err
+}
+
+func (c *decoder) list(raw json.RawMessage) ([]object.Key, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	if have, ok := c.lists[string(raw)]; ok {
+		return have, nil
+	}
+	var texts []string
+	if err := json.Unmarshal(raw, &texts); err != nil {
+		return nil, err
+	}
+	list := make([]object.Key, len(texts))
+	for i, text := range texts {
+		k, ok := c.keys[text]
+		if !ok {
+			var err error
+			if k, err = object.ParseKey(text); err != nil {
+				return nil, err
+			}
+			c.keys[text] = k
+		}
+		list[i] = k
+	}
+	c.lists[string(raw)] = list
+	return list, nil
 }
 
 // enter stores an entry; the caller holds the lock.
@@ -88,6 +180,20 @@ func (db *DB) Why(k object.Key) []object.Source {
 	return e.Why
 }
 
+// Recorded is what was last written under the key, with its provenance and its
+// relations.
+func (db *DB) Recorded(k object.Key) (object.Item, bool) {
+	e, ok := db.entry(k)
+	return e.item(), ok
+}
+
+// Cause is that of the step that wrote the key; empty if it is not recorded, as in
+// files of an older version.
+func (db *DB) Cause(k object.Key) plan.Cause {
+	e, _ := db.entry(k)
+	return e.Cause
+}
+
 // Since is when the key was recorded; zero if it is not.
 func (db *DB) Since(k object.Key) time.Time {
 	e, _ := db.entry(k)
@@ -112,7 +218,7 @@ func (db *DB) LastKnown() object.Set {
 			continue
 		}
 		for _, e := range entries {
-			s.Put(object.Item{Value: e.Value, Why: e.Why})
+			s.Put(e.item())
 		}
 	}
 	return s

@@ -29,8 +29,12 @@ import (
 )
 
 // Version is the schema version in bucket meta. A file with a higher one was
-// written by a newer program and is refused.
-const Version = 1
+// written by a newer program and is refused; one with a lower one is rewritten when
+// it is first opened for writing (upgrade.go).
+//
+//	1  an entry has its value, provenance, age and prior value
+//	2  and what it needs and keeps, and the cause of the step that wrote it
+const Version = 2
 
 // The buckets.
 var (
@@ -73,7 +77,7 @@ func Open(path string, now func() time.Time) (*DB, error) {
 		return nil, fmt.Errorf("state file %s is locked: another bgp-ovn is running on it; stop that one or give this one its own state file (--state)", path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open state file %s: %w; if it is damaged, move it away: it is rebuilt, at the price of not knowing unmarked objects of ours", path, err)
+		return nil, fmt.Errorf("open state file %s: %w; if it is damaged, %s", path, err, moveAway)
 	}
 	if err := survive(db.load); err != nil {
 		return nil, errors.Join(fmt.Errorf("read state file %s: %w", path, err), db.bolt.Close())
@@ -126,53 +130,64 @@ func (db *DB) Writes() uint64 {
 	return db.writes
 }
 
-// load checks the version and reads ledger and open plan.
+// load checks the version and reads ledger and open plan. What an older version
+// lacks is worked out, and written unless the file is opened for reading only.
 func (db *DB) load() error {
-	if err := db.init(); err != nil {
+	version, err := db.init()
+	if err != nil {
 		return err
 	}
-	return db.bolt.View(func(tx *bbolt.Tx) error {
+	dec := newDecoder()
+	err = db.bolt.View(func(tx *bbolt.Tx) error {
 		if raw := tx.Bucket(bucketPlan).Get(keyIntent); raw != nil {
 			if err := json.Unmarshal(raw, &db.unfinished); err != nil {
-				return fmt.Errorf("open plan: %w", err)
+				return fmt.Errorf("open plan: %w; %s", err, moveAway)
 			}
 		}
 		return tx.Bucket(bucketLedger).ForEach(func(k, v []byte) error {
-			e, err := decodeEntry(v)
+			e, err := dec.decode(v)
 			if err != nil {
-				return fmt.Errorf("ledger entry %q: %w", k, err)
+				return fmt.Errorf("ledger entry %q: %w; %s", k, err, moveAway)
 			}
 			db.enter(e.Value.Key(), e)
 			return nil
 		})
 	})
+	if err != nil {
+		return err
+	}
+	return db.upgrade(version)
 }
+
+// moveAway is what to do about a file that cannot be read.
+const moveAway = "move the file away (keep it for analysis): it is rebuilt, at the price of not knowing unmarked objects of ours"
 
 var keyVersion = []byte("version")
 
-// init makes the buckets of a new file and refuses a newer one. An existing
-// file is not written to, so that starting up changes nothing on disk.
-func (db *DB) init() error {
+// init makes the buckets of a new file, refuses a newer one and returns the version
+// of the file. An existing file is not written to, so that starting up changes
+// nothing on disk.
+func (db *DB) init() (version int, err error) {
 	fresh := false
-	err := db.bolt.View(func(tx *bbolt.Tx) error {
+	err = db.bolt.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
 		if meta == nil {
 			fresh = true
 			return nil
 		}
-		var v int
-		if err := json.Unmarshal(meta.Get(keyVersion), &v); err != nil {
-			return fmt.Errorf("schema version: %w", err)
+		if err := json.Unmarshal(meta.Get(keyVersion), &version); err != nil {
+			return fmt.Errorf("schema version: %w; %s", err, moveAway)
 		}
-		if v > Version {
-			return fmt.Errorf("it has schema version %d, this program knows %d: run the newer program or move the file away", v, Version)
+		if version > Version {
+			return fmt.Errorf("it has schema version %d and was written by a newer program, this one knows version %d: "+
+				"install the newer program again, or %s", version, Version, moveAway)
 		}
 		return nil
 	})
 	if err != nil || !fresh {
-		return err
+		return version, err
 	}
-	return db.bolt.Update(func(tx *bbolt.Tx) error {
+	return Version, db.bolt.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketMeta, bucketPlan, bucketLedger, bucketHistory} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return fmt.Errorf("create bucket %s: %w", name, err)

@@ -93,6 +93,68 @@ func TestLedgerSurvives(t *testing.T) {
 	}
 }
 
+// TestRelationsSurvive: what an entry needs and keeps, and why it was written, comes
+// back equal, and lists that many entries share are one list again.
+func TestRelationsSurvive(t *testing.T) {
+	at := file(t)
+	db := open(t, at)
+	shared := []object.Key{object.DeviceNeed("br-ex"), object.Rule{Priority: 32000, Table: 201}.Key(), sysctlOn.Key()}
+	other := object.NewPath(netip.MustParsePrefix("172.24.4.147/32"), object.OriginIncomplete)
+	ops := []plan.Op{build(path, nil), build(other, nil), build(neigh, nil)}
+	for i := range ops[:2] {
+		ops[i].Cause = plan.CauseDrift
+		ops[i].Relations = object.Relations{After: []object.Key{route.Key()}, Shared: shared, Keeps: []object.Key{neigh.Key()}}
+	}
+	do(t, db, ops...)
+	db = reopen(t, db, at)
+	for i, op := range ops {
+		it, ok := db.Recorded(op.Key())
+		if !ok || it.Value != op.After || !it.Relations().Equal(op.Relations) || db.Cause(op.Key()) != op.Cause {
+			t.Errorf("step %d: got %+v and cause %q, want %+v", i, it.Relations(), db.Cause(op.Key()), op.Relations)
+		}
+	}
+	a, _ := db.Recorded(path.Key())
+	b, _ := db.Recorded(other.Key())
+	if &a.Shared[0] != &b.Shared[0] {
+		t.Error("a shared list is in memory twice")
+	}
+	if known := db.LastKnown(); known.Len() != 3 {
+		t.Errorf("got %d objects, want 3", known.Len())
+	}
+	history, err := db.History(1)
+	if err != nil || len(history) != 1 || cmp.Diff(history[0].Causes, []plan.Cause{plan.CauseDrift, plan.CauseDrift, ""}) != "" {
+		t.Errorf("history: %+v, %v", history, err)
+	}
+}
+
+// TestRenew: relations are recorded without a step; the rest of an entry stays, and
+// what was not in the ledger is entered.
+func TestRenew(t *testing.T) {
+	at := file(t)
+	db := open(t, at)
+	do(t, db, build(path, nil))
+	if err := db.Renew(nil); err != nil || db.Writes() != 2 {
+		t.Errorf("renewing nothing: %v, %d transactions", err, db.Writes())
+	}
+	dev := object.Device{Name: "br-ex", Up: true}
+	err := db.Renew([]object.Item{
+		{Value: path, After: []object.Key{route.Key()}},
+		{Value: dev, Why: why, Keeps: []object.Key{sysctlOn.Key()}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, db := range []*DB{db, reopen(t, db, at)} {
+		it, _ := db.Recorded(path.Key())
+		if len(it.After) != 1 || len(it.Why) != 1 {
+			t.Errorf("got %+v, want the route as need and the provenance as it was", it)
+		}
+		if it, ok := db.Recorded(dev.Key()); !ok || len(it.Keeps) != 1 || len(it.Why) != 1 {
+			t.Errorf("got %+v, want the bridge with what it keeps", it)
+		}
+	}
+}
+
 // TestPriorIsFromBeforeOurFirstChange: later changes of ours or of others do
 // not replace what is to be restored.
 func TestPriorIsFromBeforeOurFirstChange(t *testing.T) {
@@ -292,7 +354,7 @@ func TestDamagedFileIsAnError(t *testing.T) {
 func TestEntriesAreReadable(t *testing.T) {
 	db := open(t, file(t))
 	do(t, db, build(sysctlOn, sysctlOff))
-	want := `{"v":1,"line":"sysctl net/ipv4/ip_forward  = 1","since":"2026-01-02T03:04:05Z","why":[{"driver":"d","rule":"R4","table":"Port_Binding","row":"cr-lrp-gw1"}],"prior":"sysctl net/ipv4/ip_forward  = 0"}`
+	want := `{"v":2,"line":"sysctl net/ipv4/ip_forward  = 1","since":"2026-01-02T03:04:05Z","why":[{"driver":"d","rule":"R4","table":"Port_Binding","row":"cr-lrp-gw1"}],"prior":"sysctl net/ipv4/ip_forward  = 0"}`
 	err := db.bolt.View(func(tx *bbolt.Tx) error {
 		if got := string(tx.Bucket(bucketLedger).Get([]byte("sysctl net/ipv4/ip_forward"))); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)

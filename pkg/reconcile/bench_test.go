@@ -112,4 +112,5 @@ type noJournal struct{ plan.NoLedger }
 func (noJournal) Begin(plan.Plan) error                       { return nil }
 func (noJournal) End(plan.Plan, []error, time.Duration) error { return nil }
 func (noJournal) Forget([]object.Key) error                   { return nil }
+func (noJournal) Renew([]object.Item) error                   { return nil }
 func (noJournal) LastKnown() object.Set                       { return object.Set{} }

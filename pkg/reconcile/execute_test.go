@@ -54,21 +54,3 @@ func TestCancelledPlanIsNoFailure(t *testing.T) {
 		t.Errorf("got %v, %v and %d failures to wait for", outcomes, err, len(c.fails))
 	}
 }
-
-// TestLastKnownPathsStandOnTheirRoutes: what a process without a snapshot
-// announces follows the routes that lead there, the host's own and the subnet's.
-func TestLastKnownPathsStandOnTheirRoutes(t *testing.T) {
-	v := parse(t,
-		"route 10.0.0.0/26 table 201 metric 0 dev br-ex via 172.24.4.146", "route 10.0.0.5/32 table 202 metric 0 dev br-st",
-		"route 10.0.0.6/32 table 201 metric 0 dev br-ex", "path ipv4-unicast 10.0.0.5/32 next-hop self origin igp",
-		"path ipv4-unicast 10.0.0.0/24 next-hop self origin igp")
-	s := mustSet(t, v...)
-	tiePathsToRoutes(&s)
-	host, _ := s.Get(v[3].Key())
-	if len(host.After) != 2 || host.After[0] != v[0].Key() || host.After[1] != v[1].Key() {
-		t.Errorf("got %v, want the subnet's and the host's route", host.After)
-	}
-	if wide, _ := s.Get(v[4].Key()); len(wide.After) > 0 {
-		t.Errorf("a route to a part of the prefix is no route to it: %v", wide.After)
-	}
-}

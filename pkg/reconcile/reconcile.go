@@ -38,6 +38,8 @@ type Journal interface {
 	// Forget is called when there is nothing to do. It drops keys of which
 	// nothing is left.
 	Forget(keys []object.Key) error
+	// Renew records the relations of items whose values are there already.
+	Renew(items []object.Item) error
 	// LastKnown is the set that was written last.
 	LastKnown() object.Set
 }
@@ -104,6 +106,11 @@ type Controller struct {
 	// settled are the sets of the last round if it found nothing to do. The
 	// difference is pure: the same sets leave nothing to do.
 	settled *pair
+	// begun is set once a round with a snapshot has been finished, reconfigured while
+	// the configuration was changed since, and wanted is what that round wanted: they
+	// tell the causes of the next one's steps.
+	begun, reconfigured bool
+	wanted              object.Set
 	// confident is set once a round had no reason to hold anything back.
 	confident bool
 	// applied is how long the last execution took without the journal.
@@ -173,7 +180,7 @@ func (c *Controller) Reconfigure(w Wishes) {
 // adopt takes up wishes; whoever calls it holds round.
 func (c *Controller) adopt(w Wishes) {
 	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
-	c.derived.valid, c.settled = false, nil
+	c.derived.valid, c.settled, c.reconfigured = false, nil, true
 }
 
 func (c *Controller) auditInterval() time.Duration {
@@ -184,13 +191,14 @@ func (c *Controller) auditInterval() time.Duration {
 
 // Stats count what the controller did since it started.
 type Stats struct {
-	Rounds      uint64    `json:"rounds"`
-	EmptyRounds uint64    `json:"empty_rounds"`
-	Audits      uint64    `json:"audits"`
-	Steps       uint64    `json:"steps"`
-	FailedSteps uint64    `json:"failed_steps"`
-	Drift       uint64    `json:"drift"`
-	Started     time.Time `json:"started"`
+	Rounds      uint64 `json:"rounds"`
+	EmptyRounds uint64 `json:"empty_rounds"`
+	Audits      uint64 `json:"audits"`
+	Steps       uint64 `json:"steps"`
+	FailedSteps uint64 `json:"failed_steps"`
+	// Drift are the steps that were taken because somebody undid what we wrote.
+	Drift   uint64    `json:"drift"`
+	Started time.Time `json:"started"`
 	// LastChange is when the last round that changed something began, and
 	// ChangeTook how long it took.
 	LastChange time.Time     `json:"last_change,omitzero"`
@@ -216,6 +224,9 @@ func (NoJournal) End(plan.Plan, []error, time.Duration) error { return nil }
 
 // Forget does nothing.
 func (NoJournal) Forget([]object.Key) error { return nil }
+
+// Renew does nothing.
+func (NoJournal) Renew([]object.Item) error { return nil }
 
 // LastKnown is empty.
 func (NoJournal) LastKnown() object.Set { return object.Set{} }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"maps"
 	"slices"
 	"time"
 
@@ -65,10 +65,11 @@ func (r Round) Failed() []error {
 func (c *Controller) Plan(ctx context.Context, complete bool) (Round, error) {
 	c.round.Lock()
 	defer c.round.Unlock()
-	return c.plan(ctx, complete)
+	return c.plan(ctx, complete, false)
 }
 
-func (c *Controller) plan(ctx context.Context, complete bool) (Round, error) {
+// plan is Plan for a caller that holds round; asked says that it is to repair.
+func (c *Controller) plan(ctx context.Context, complete, asked bool) (Round, error) {
 	r := Round{Started: c.cfg.Clock.Now(), Complete: complete}
 	if complete && c.cfg.Refresh != nil {
 		c.cfg.Refresh(ctx)
@@ -80,7 +81,9 @@ func (c *Controller) plan(ctx context.Context, complete bool) (Round, error) {
 	res := c.derive(snap)
 	r.Snapshot, r.Want, r.Skipped, r.Panics, r.Frozen = snap, res.Want, res.Skipped, res.Panics, snap.Doubt()
 	r.Derived = c.since(r.Started)
-	return c.compare(ctx, r)
+	r, err = c.compare(ctx, r)
+	c.setCauses(&r, asked)
+	return r, err
 }
 
 // look takes a snapshot that tells of every routing table that drivers want to
@@ -118,7 +121,6 @@ func (c *Controller) derive(snap observe.Snapshot) desired.Result {
 func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error) {
 	r := Round{Started: c.cfg.Clock.Now(), Complete: true, LastKnown: true, Frozen: why.Error()}
 	r.Want = c.cfg.Journal.LastKnown()
-	tiePathsToRoutes(&r.Want)
 	for _, it := range r.Want.Only(object.KindsThat(object.Kind.IsExported)...).Sorted() {
 		if block := c.forbidden(it.Value.Key()); block != nil {
 			it.Block = block
@@ -128,67 +130,15 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 	for _, it := range c.cfg.Fixed {
 		r.Want.Put(it)
 	}
-	return c.compare(ctx, r)
-}
-
-// tiePathsToRoutes restores the needs that matter most and that the ledger does not
-// record: no path without the route that leads there, and none of EVPN without its
-// VNI. Tenants may have the same prefix, so an IP Prefix route is tied to the table
-// of its VRF.
-func tiePathsToRoutes(s *object.Set) {
-	type place struct {
-		table uint32 // of a VRF; 0 for the tables of bridges
-		dst   netip.Prefix
-	}
-	overlays := object.Overlays(*s)
-	inVRF := map[uint32]bool{}
-	for _, o := range overlays {
-		inVRF[o.VRF.Table] = o.VRF.Table != 0
-	}
-	routes := map[place][]object.Key{}
-	lengths := map[int]bool{}
-	for k := range s.AllOf(object.KindRoute) {
-		if k.Num == object.TableMain {
-			continue // a learned route leads out, not to what we announce
-		}
-		at := place{dst: k.Prefix}
-		if inVRF[k.Num] {
-			at.table = k.Num
-		}
-		routes[at] = append(routes[at], k)
-		lengths[k.Prefix.Bits()] = true
-	}
-	for _, path := range s.Only(object.KindPath, object.KindEVPN).Sorted() {
-		dst := path.Value.Key().Prefix
-		var table uint32
-		if p, ok := path.Value.(object.EVPNPath); ok {
-			o, known := overlays[p.VNI]
-			if !known { // not to be announced, nor a reason to withdraw it
-				path.Block = &object.Block{Code: object.BlockUnverified, Text: fmt.Sprintf("the devices of VNI %d are not remembered", p.VNI)}
-				s.Put(path)
-				continue
-			}
-			path.After = append(path.After, o.VXLAN.Key(), o.Bridge.Key())
-			if table = o.VRF.Table; p.Type != object.EVPNPrefix || table == 0 {
-				s.Put(path) // of a bridge
-				continue
-			}
-			path.After = append(path.After, o.VRF.Key())
-		}
-		for bits := range lengths { // few: asking each is cheaper than asking each route
-			if over, err := dst.Addr().Prefix(bits); err == nil && bits <= dst.Bits() {
-				path.After = append(path.After, routes[place{table, over}]...)
-			}
-		}
-		slices.SortFunc(path.After, object.Key.Compare)
-		s.Put(path)
-	}
+	r, err := c.compare(ctx, r)
+	c.setCauses(&r, false)
+	return r, err
 }
 
 // compare reads reality and computes the difference.
 func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	began := c.cfg.Clock.Now()
-	focus := actual.Focus{Want: r.Want, Owned: c.owned(), Complete: r.Complete}
+	focus := actual.Focus{Want: r.Want, Owned: append(slices.Clip(c.owned()), c.settingsNeeded(r)...), Complete: r.Complete}
 	var unread []object.Kind
 	r.Have, unread, r.ReadErr = c.cfg.Backends.Read(ctx, focus)
 	if errors.Is(r.ReadErr, context.Canceled) {
@@ -234,7 +184,6 @@ func (c *Controller) withHeld(r Round, keep func(object.Key, []object.Source) *o
 		return r.Want, nil
 	}
 	known := c.cfg.Journal.LastKnown()
-	tiePathsToRoutes(&known)
 	want = r.Want
 	for k, it := range known.Only(object.KindsThat(object.Kind.IsPath)...).All() {
 		if want.Has(k) || keep(k, it.Why) == nil {
@@ -290,6 +239,46 @@ func (c *Controller) owned() []object.Key {
 	}
 	c.ownedKeys = out
 	return out
+}
+
+// settingsNeeded are settings that what is only remembered needs. They are not in
+// the ledger if they were right before we came, and a path is announced again only
+// if all that it needs is there.
+func (c *Controller) settingsNeeded(r Round) []object.Key {
+	if c.confident {
+		return nil
+	}
+	need := map[object.Key]bool{}
+	seen := map[*object.Key]bool{} // heads of lists that many items share
+	add := func(keys []object.Key) {
+		for _, k := range keys {
+			if k.Kind.IsSetting() {
+				need[k] = true
+			}
+		}
+	}
+	take := func(it object.Item) {
+		add(it.Value.DependsOn())
+		add(it.After)
+		if len(it.Shared) > 0 && !seen[&it.Shared[0]] {
+			seen[&it.Shared[0]] = true
+			add(it.Shared)
+		}
+	}
+	if r.LastKnown {
+		for _, it := range r.Want.All() {
+			take(it)
+		}
+		return slices.Collect(maps.Keys(need))
+	}
+	for _, kind := range object.KindsThat(object.Kind.IsPath) {
+		for _, k := range c.cfg.Journal.Keys(kind) {
+			if it, ok := c.cfg.Journal.Recorded(k); ok {
+				take(it)
+			}
+		}
+	}
+	return slices.Collect(maps.Keys(need))
 }
 
 // keeper decides what must not be deleted although it is not wanted: anything

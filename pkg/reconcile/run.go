@@ -7,6 +7,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 // fightAfter rounds in a row that change something the pause begins to grow by
@@ -97,9 +98,13 @@ func (c *Controller) wakes(ctx context.Context) <-chan struct{} {
 
 // Round plans and, unless this is a dry run, executes one round.
 func (c *Controller) Round(ctx context.Context, complete bool) (Round, error) {
+	return c.roundFor(ctx, complete, false)
+}
+
+func (c *Controller) roundFor(ctx context.Context, complete, asked bool) (Round, error) {
 	c.round.Lock()
 	defer c.round.Unlock()
-	r, err := c.plan(ctx, complete)
+	r, err := c.plan(ctx, complete, asked)
 	if err != nil {
 		return r, err
 	}
@@ -116,7 +121,7 @@ func (c *Controller) RoundNow(ctx context.Context, complete bool) (Round, error)
 		default:
 		}
 	}()
-	return c.Round(context.WithoutCancel(ctx), complete)
+	return c.roundFor(context.WithoutCancel(ctx), complete, true)
 }
 
 // finish executes a planned round and reports it.
@@ -129,11 +134,28 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		if !r.Plan.Empty() {
 			r.Applied = c.applied
 		}
-		r.JournalErr = err
+		r.JournalErr = errors.Join(err, c.renew(r))
+	}
+	if !r.LastKnown {
+		c.begun, c.reconfigured, c.wanted = true, false, r.Want
 	}
 	c.count(r)
 	c.report(r)
 	return r
+}
+
+// renew brings the relations in the ledger up to date. A round that is neither
+// complete nor changes anything has no reason to look for what to renew.
+func (c *Controller) renew(r Round) error {
+	if r.LastKnown || r.Plan.Empty() && !r.Complete {
+		return nil
+	}
+	items := plan.Outdated(r.Want, r.Have, c.cfg.Journal)
+	if len(items) == 0 {
+		return nil
+	}
+	c.ownedKeys = nil
+	return c.cfg.Journal.Renew(items)
 }
 
 func (c *Controller) count(r Round) {
@@ -150,6 +172,11 @@ func (c *Controller) count(r Round) {
 	}
 	c.stat.LastChange, c.stat.ChangeTook = r.Started, r.Took()
 	c.stat.Steps += uint64(len(r.Outcomes))
+	for i := range r.Outcomes {
+		if r.Plan.Ops[i].Cause == plan.CauseDrift {
+			c.stat.Drift++
+		}
+	}
 	c.stat.FailedSteps += uint64(len(r.Failed()))
 }
 

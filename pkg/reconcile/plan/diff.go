@@ -21,7 +21,7 @@ type Input struct {
 	// world is frozen, or the row it came from cannot be read.
 	Keep func(object.Key, []object.Source) *object.Block
 	// Again are those of Want that only the ledger remembers: they would be held if
-	// they were there, and what they stand on is.
+	// they were there, and what they need is.
 	Again []object.Item
 	// Unmanaged kinds are left alone altogether: another tool sees to them.
 	Unmanaged []object.Kind
@@ -110,7 +110,7 @@ func (d *differ) build(op Op) {
 // create.
 func (d *differ) replace(k object.Key, it, have object.Item, exists bool) {
 	if k.Kind.IsSetting() {
-		d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why, Note: "its device is replaced"})
+		d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why, Note: NoteDeviceReplaced})
 		return
 	}
 	if exists && (k.Kind.IsDevice() || k.Kind.IsPath()) {
@@ -150,7 +150,7 @@ func (d *differ) unwanted() {
 		}
 		going = append(going, have)
 	}
-	for _, have := range d.carry(going, slices.Concat(kept, d.Again)) {
+	for _, have := range d.keepNeeded(going, slices.Concat(kept, d.Again)) {
 		k := have.Value.Key()
 		d.remove(k, have, d.Ledger.Why(k), d.blocked[k])
 	}

@@ -97,15 +97,21 @@ type ledger struct {
 	owned map[object.Key]bool
 	prior map[object.Key]object.Value
 	why   map[object.Key][]object.Source
+	items map[object.Key]object.Item
 }
 
 func newLedger() *ledger {
-	return &ledger{map[object.Key]bool{}, map[object.Key]object.Value{}, map[object.Key][]object.Source{}}
+	return &ledger{map[object.Key]bool{}, map[object.Key]object.Value{}, map[object.Key][]object.Source{}, map[object.Key]object.Item{}}
 }
 
 func (l *ledger) own(k object.Key)                 { l.owned[k] = true }
 func (l *ledger) Owned(k object.Key) bool          { return l.owned[k] }
 func (l *ledger) Why(k object.Key) []object.Source { return l.why[k] }
+func (l *ledger) Recorded(k object.Key) (object.Item, bool) {
+	it, ok := l.items[k]
+	return it, ok
+}
+
 func (l *ledger) Prior(k object.Key) (object.Value, bool) {
 	v, ok := l.prior[k]
 	return v, ok
@@ -132,6 +138,7 @@ func (l *ledger) begin(p plan.Plan) {
 			l.prior[k] = op.Before
 		}
 		l.owned[k], l.why[k] = true, op.Why
+		l.items[k] = object.Item{Value: op.After, Why: op.Why}.WithRelations(op.Relations)
 	}
 }
 
@@ -146,5 +153,6 @@ func (l *ledger) end(p plan.Plan) {
 		delete(l.owned, k)
 		delete(l.prior, k)
 		delete(l.why, k)
+		delete(l.items, k)
 	}
 }

@@ -78,7 +78,7 @@ func (d *differ) order() {
 			continue
 		}
 		it, _ := d.Want.Get(op.Key())
-		op.Needs = d.stepNeeds(it)
+		op.Needs, op.Relations = d.stepNeeds(it), it.Relations()
 	}
 }
 

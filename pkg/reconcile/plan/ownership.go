@@ -11,6 +11,9 @@ type Ownership interface {
 	Prior(object.Key) (object.Value, bool)
 	// Why is the provenance that was recorded when the key was created.
 	Why(object.Key) []object.Source
+	// Recorded is what was last written under the key, with its provenance and its
+	// relations.
+	Recorded(object.Key) (object.Item, bool)
 	// Keys are the keys of one kind in the ledger, in any order.
 	Keys(object.Kind) []object.Key
 }
@@ -26,6 +29,9 @@ func (NoLedger) Prior(object.Key) (object.Value, bool) { return nil, false }
 
 // Why knows nothing.
 func (NoLedger) Why(object.Key) []object.Source { return nil }
+
+// Recorded knows nothing.
+func (NoLedger) Recorded(object.Key) (object.Item, bool) { return object.Item{}, false }
 
 // Keys is empty.
 func (NoLedger) Keys(object.Kind) []object.Key { return nil }

@@ -69,8 +69,12 @@ const (
 	Dismantle
 )
 
-// NoteReplaced marks both halves of a replacement: the delete and the create.
-const NoteReplaced = "replaced"
+// NoteReplaced marks both halves of a replacement, the delete and the create, and
+// NoteDeviceReplaced a setting of a device that is replaced.
+const (
+	NoteReplaced       = "replaced"
+	NoteDeviceReplaced = "its device is replaced"
+)
 
 // Op is one step. Before is nil for Create, After is nil for Delete.
 type Op struct {
@@ -79,8 +83,13 @@ type Op struct {
 	Before, After object.Value
 	// Needs are steps of the same plan that must have succeeded first.
 	Needs []object.Key
+	// Relations are those of the wanted value, for the ledger.
+	Relations object.Relations
 	// Why is the provenance of the wanted value, or of the value that goes.
 	Why []object.Source
+	// Cause says why the step is taken. Diff leaves it empty: it takes more than
+	// what is wanted and what is to tell.
+	Cause Cause
 	// Note says what the verb alone does not, such as "replaced".
 	Note string
 }

@@ -105,6 +105,7 @@ type jsonOp struct {
 	Needs  []string        `json:"needs"`
 	Why    []string        `json:"why"`
 	Note   string          `json:"note,omitempty"`
+	Cause  Cause           `json:"cause,omitempty"`
 }
 
 type jsonNote struct {
@@ -125,7 +126,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 	for _, op := range p.Ops {
 		j := jsonOp{
 			Verb: op.Verb, Kind: op.Key().Kind, Key: op.Key().String(),
-			Needs: make([]string, len(op.Needs)), Why: object.Phrases(op.Why), Note: op.Note,
+			Needs: make([]string, len(op.Needs)), Why: object.Phrases(op.Why), Note: op.Note, Cause: op.Cause,
 		}
 		for i, k := range op.Needs {
 			j.Needs[i] = k.Text()

@@ -430,15 +430,21 @@ func TestFrozenDeletesNothing(t *testing.T) {
 	})
 }
 
-// TestKeptPathsKeepWhatTheyStandOn: whatever is held, a path that stays does
-// not lose its route, nor that route its rule, neighbour or device.
-func TestKeptPathsKeepWhatTheyStandOn(t *testing.T) {
+// TestKeptObjectsKeepWhatTheyNeed: whatever is held, nothing goes that is needed or
+// kept, as far as the ledger knows, by something that stays; and what the ledger
+// says of others is no reason for anything.
+func TestKeptObjectsKeepWhatTheyNeed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, l, _ := drawWorld(t)
 		have := read(w)
 		held := map[object.Key]bool{}
-		for i, it := range have.SortedOf(object.KindPath) {
-			held[it.Value.Key()] = rapid.Bool().Draw(t, fmt.Sprint("held ", i))
+		items := have.Sorted()
+		for i, it := range items {
+			k := it.Value.Key()
+			held[k] = rapid.IntRange(0, 5).Draw(t, fmt.Sprint("held ", i)) == 0
+			of := object.Relations{Keeps: drawKeys(t, fmt.Sprint("keeps ", i), items)}
+			of.After = drawKeys(t, fmt.Sprint("needs ", i), items)
+			l.items[k] = object.Item{Value: it.Value}.WithRelations(of)
 		}
 		p := plan.Diff(plan.Input{Have: have, Ledger: l, Keep: func(k object.Key, _ []object.Source) *object.Block {
 			if held[k] {
@@ -450,28 +456,52 @@ func TestKeptPathsKeepWhatTheyStandOn(t *testing.T) {
 		for _, op := range p.Ops {
 			gone[op.Key()] = true
 		}
-		for k, it := range have.AllOf(object.KindPath) {
-			if !held[k] || !it.Marked {
+		stays := map[object.Key]bool{}
+		for _, n := range p.Notes {
+			stays[n.Key] = true
+		}
+		needed := closure(have, l, stays)
+		for _, n := range p.Notes {
+			if !held[n.Key] && !needed[n.Key] {
+				t.Fatalf("%s stays for no reason:\n%s", n.Key.Text(), p)
+			}
+		}
+		for k := range needed {
+			if gone[k] {
+				t.Fatalf("%s goes, and something that stays needs it:\n%s", k.Text(), p)
+			}
+		}
+	})
+}
+
+// drawKeys draws some keys of items.
+func drawKeys(t *rapid.T, label string, items []object.Item) []object.Key {
+	var out []object.Key
+	for i := range rapid.IntRange(0, 2).Draw(t, label) {
+		out = append(out, rapid.SampledFrom(items).Draw(t, fmt.Sprint(label, " ", i)).Value.Key())
+	}
+	return out
+}
+
+// closure is all that is needed by something in stays, in the plainest way.
+func closure(have object.Set, l *ledger, stays map[object.Key]bool) map[object.Key]bool {
+	needed := map[object.Key]bool{}
+	for grew := true; grew; {
+		grew = false
+		for k, it := range have.All() {
+			if !stays[k] && !needed[k] {
 				continue
 			}
-			for rk, route := range have.AllOf(object.KindRoute) {
-				if rk.Prefix != k.Prefix {
-					continue
-				}
-				dev := route.Value.(object.Route).Dev
-				for _, need := range []object.Key{
-					rk,
-					{Kind: object.KindRule, Name: "inet", Num: rk.Num, Aux: 32000},
-					{Kind: object.KindLink, Name: dev},
-					object.Neigh{Dev: dev, Addr: rk.Prefix.Addr()}.Key(),
-				} {
-					if gone[need] && route.Marked {
-						t.Fatalf("%s stays and loses %s:\n%s", k.Text(), need.Text(), p)
+			for _, need := range object.Stays(it.Value, l.items[k].Relations()) {
+				for _, alt := range need.Alternatives() {
+					if have.Has(alt) && !needed[alt] {
+						needed[alt], grew = true, true
 					}
 				}
 			}
 		}
-	})
+	}
+	return needed
 }
 
 func bg() context.Context { return context.Background() }

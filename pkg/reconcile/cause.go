@@ -1,0 +1,77 @@
+package reconcile
+
+import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// facts are what the cause of a step is told by.
+type facts struct {
+	// first is the first round of a process that has a snapshot.
+	first bool
+	// reconfigured says that the configuration was changed since the last round,
+	// and asked that somebody asked for this one.
+	reconfigured, asked bool
+	// failed says that the last attempt at the key failed.
+	failed bool
+	// wanted is what is wanted under the key, before what the last round wanted, and
+	// recorded what the ledger says was written last; nil is nothing.
+	wanted, before, recorded object.Value
+}
+
+// causeOf decides why a step is taken. What is known for certain goes before what
+// follows from it: in the first round of a process nobody can tell whether reality
+// moved or the rows did.
+func causeOf(f facts) plan.Cause {
+	// We have written it as it is wanted, or it is nothing of ours that anybody
+	// recorded: then it is reality that moved.
+	undone := f.wanted != nil && f.wanted == f.recorded || f.wanted == nil && f.recorded == nil
+	switch {
+	case f.first:
+		return plan.CauseStart
+	case f.reconfigured && f.wanted != f.before:
+		return plan.CauseConfig
+	case f.asked && (undone || f.failed):
+		return plan.CauseRepair
+	case f.failed:
+		return plan.CauseRetry
+	case undone:
+		return plan.CauseDrift
+	default:
+		return plan.CauseChange
+	}
+}
+
+// setCauses gives each step of the plan its cause. asked says that somebody asked
+// for the round.
+func (c *Controller) setCauses(r *Round, asked bool) {
+	var replaced plan.Cause
+	for i := range r.Plan.Ops {
+		op := &r.Plan.Ops[i]
+		k := op.Key()
+		f := facts{first: !c.begun, reconfigured: c.reconfigured, asked: asked, wanted: op.After}
+		_, f.failed = c.fails[k]
+		if was, ok := c.wanted.Get(k); ok {
+			f.before = was.Value
+		}
+		if was, ok := c.cfg.Journal.Recorded(k); ok {
+			f.recorded = was.Value
+		}
+		switch {
+		case op.Verb == plan.Restore:
+			f.wanted = nil // the setting is not wanted any more
+		case op.Note == plan.NoteReplaced && op.After == nil:
+			it, _ := r.Want.Get(k)
+			f.wanted = it.Value
+		}
+		op.Cause = causeOf(f)
+		// What goes with a device that is replaced has the cause of that.
+		switch {
+		case op.Note != plan.NoteReplaced && op.Note != plan.NoteDeviceReplaced:
+		case k.Kind.IsDevice() && replaced == "":
+			replaced = op.Cause
+		case !k.Kind.IsDevice() && op.Cause == plan.CauseDrift && replaced != "":
+			op.Cause = replaced
+		}
+	}
+}

@@ -1,0 +1,15 @@
+package plan
+
+// Cause says why a step is taken. It is recorded with the step and does not change
+// what the step does.
+type Cause string
+
+// The causes.
+const (
+	CauseChange Cause = "change" // what is wanted has changed: rows of a database moved
+	CauseDrift  Cause = "drift"  // reality moved: somebody undid what we wrote
+	CauseRetry  Cause = "retry"  // an earlier attempt failed
+	CauseStart  Cause = "start"  // the first round of a process
+	CauseConfig Cause = "config" // the configuration was changed while running
+	CauseRepair Cause = "repair" // somebody asked for it
+)
