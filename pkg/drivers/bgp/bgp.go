@@ -11,7 +11,10 @@
 // It is a pure function of snapshot and configuration and keeps no state. The
 // rules R0 to R13 are those of docs/openstack-rules.md.
 //
-// Read next: Desired below, then one file a rule.
+// Read next: Desired below, then one file a group of rules: providerport.go (R1 and
+// R2), gateway.go (R4), floatingip.go (R5), tenant.go with snat.go (R7 to R9),
+// balancer.go (R10 and R12), gatewayrouter.go (R13). Each file explain*.go accounts
+// for the same rules.
 package bgp
 
 import (

@@ -13,8 +13,8 @@ import (
 
 // Explain accounts for one address: which rows mention it, who would announce
 // it and what stands in the way here. It follows the same rules as Desired, row
-// by row, and is meant for one address, not for speed. Tenant networks are in
-// explaintenant.go, balancers and gateway routers in explainrouter.go.
+// by row, and is meant for one address, not for speed. Tenant networks, balancers and
+// gateway routers have files of their own.
 func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
 	ask := func(view observe.Snapshot) []reason.Account { return d.explain(view, addr) }
 	return expose.Announcers(snap, ask(snap), ask)

@@ -1,0 +1,32 @@
+package bgp
+
+import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// gatewayRouter exposes a gateway router, which lives whole on one chassis
+// (R13): the addresses of its port like those of a gateway, its NAT addresses
+// like floating IPs without a guard.
+func (p *pass) gatewayRouter(port *observe.PortBinding, chassis string) {
+	n, ok := p.networks.Of(port.Datapath)
+	if !ok || port.Options["l3gateway-chassis"] != chassis {
+		return
+	}
+	p.reportProblems(port)
+	for _, nat := range port.NAT {
+		for _, addr := range nat.Addrs {
+			p.As(expose.ClassGateway).ExposeIP(n, addr, nil, p.why("R13", port))
+		}
+	}
+	lrp, ok := p.sb.Port(port.Options["peer"])
+	if !ok {
+		return
+	}
+	for _, el := range lrp.Addresses {
+		for _, prefix := range el.Addrs {
+			p.ExposeIP(n, prefix.Addr(), &expose.Gateway{MAC: el.MAC}, p.why("R13", lrp))
+			p.ProxyNDP(n, prefix, p.why("R13", lrp))
+		}
+	}
+}
