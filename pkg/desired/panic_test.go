@@ -54,7 +54,8 @@ func (m madeUp) Explain(_ observe.Snapshot, addr netip.Addr) []reason.Account {
 	if m.asked {
 		panic("made up")
 	}
-	return []reason.Account{{What: "address of " + m.name, Steps: []reason.Step{{Stage: "policy", Text: addr.String(), OK: true}}}}
+	return []reason.Account{{What: "address of " + m.name,
+		Steps: []reason.Step{{Stage: "policy", Text: addr.String(), OK: true}}}}
 }
 
 func (m madeUp) Tables(observe.Snapshot) []uint32 {
@@ -97,7 +98,8 @@ func TestPanicAtRow(t *testing.T) {
 		t.Fatalf("want two rows reported, got %v", res.Skipped)
 	}
 	for i, s := range res.Skipped {
-		want := fmt.Sprintf("Row %d: driver-panic: driver first panicked at Row %d: made up at desired/panic_test.go:", i+1, i+1)
+		want := fmt.Sprintf("Row %d: driver-panic: driver first panicked at Row %d: made up at desired/panic_test.go:", i+1,
+			i+1)
 		if !strings.HasPrefix(s.String(), want) || !s.Hold || s.Driver != "first" || s.Stack != "" {
 			t.Errorf("got %+v, want %s...", s, want)
 		}
@@ -110,7 +112,8 @@ func TestPanicAtRow(t *testing.T) {
 // TestPanicOfDriver: outside of its rows a panic costs all that the driver adds,
 // even what it shares with others, and nothing of theirs.
 func TestPanicOfDriver(t *testing.T) {
-	first, second, third := madeUp{name: "first", rows: 2}, madeUp{name: "second", rows: 4, panics: []int{1, 4}}, madeUp{name: "third", rows: 3}
+	first, second, third := madeUp{name: "first", rows: 2}, madeUp{name: "second", rows: 4,
+		panics: []int{1, 4}}, madeUp{name: "third", rows: 3}
 	got := desired.Compute(observe.Snapshot{}, nil, object.Set{}, first, second, third)
 	want := desired.Compute(observe.Snapshot{}, nil, object.Set{}, first, third)
 	if !reflect.DeepEqual(got.Want.Sorted(), want.Want.Sorted()) {
@@ -120,7 +123,8 @@ func TestPanicOfDriver(t *testing.T) {
 		t.Fatalf("got %v, %v", got.Skipped, got.Panics)
 	}
 	s := got.Skipped[0]
-	if s.Row != "" || s.Driver != "second" || !s.Hold || !strings.HasPrefix(s.String(), "driver-panic: driver second panicked: made up at desired/panic_test.go:") {
+	if s.Row != "" || s.Driver != "second" || !s.Hold ||
+		!strings.HasPrefix(s.String(), "driver-panic: driver second panicked: made up at desired/panic_test.go:") {
 		t.Errorf("got %+v", s)
 	}
 }
@@ -130,12 +134,14 @@ func TestPanicOfDriver(t *testing.T) {
 func TestPanicsAreTheSame(t *testing.T) {
 	compute := func() desired.Result {
 		return desired.Compute(observe.Snapshot{}, nil, object.Set{},
-			madeUp{name: "first", rows: 5, panics: []int{4, 0}}, madeUp{name: "second", rows: 1, panics: []int{1}}, madeUp{name: "third", rows: 3, panics: []int{2}})
+			madeUp{name: "first", rows: 5, panics: []int{4, 0}}, madeUp{name: "second", rows: 1,
+				panics: []int{1}}, madeUp{name: "third", rows: 3, panics: []int{2}})
 	}
 	want := compute()
 	for range 3 {
 		got := compute()
-		if !reflect.DeepEqual(got.Want.Sorted(), want.Want.Sorted()) || !reflect.DeepEqual(got.Skipped, want.Skipped) || !reflect.DeepEqual(texts(got), texts(want)) {
+		if !reflect.DeepEqual(got.Want.Sorted(), want.Want.Sorted()) || !reflect.DeepEqual(got.Skipped, want.Skipped) ||
+			!reflect.DeepEqual(texts(got), texts(want)) {
 			t.Fatalf("got %v, want %v", got, want)
 		}
 	}
@@ -160,7 +166,8 @@ func TestPanicWhenAsked(t *testing.T) {
 	if p == nil || !strings.Contains(p.Stack, "madeUp.Explain") || len(accounts) != 1 {
 		t.Fatalf("got %v, %v", accounts, p)
 	}
-	if s, blocked := accounts[0].Blocked(); !blocked || s.Code != reason.DriverPanic || !strings.HasPrefix(s.Text, "driver bad panicked when it was asked about 192.0.2.1: made up at") {
+	if s, blocked := accounts[0].Blocked(); !blocked || s.Code != reason.DriverPanic ||
+		!strings.HasPrefix(s.Text, "driver bad panicked when it was asked about 192.0.2.1: made up at") {
 		t.Errorf("got %+v", accounts[0])
 	}
 	if got := desired.Tables(observe.Snapshot{}, bad, good); !reflect.DeepEqual(got, []uint32{7}) {

@@ -39,7 +39,8 @@ func randomDrivers(t *rapid.T, w world) []driver {
 	flag := func(label string) bool { return rapid.Bool().Draw(t, label) }
 	b := bgp.Config{
 		Expose: opts, TenantNetworks: flag("tenants"), TenantGUA: flag("gua"), TenantMethod: bgp.MethodHost,
-		UnknownMACFromCIDRs: flag("unknown mac"), PortForwardings: flag("port forwardings"), GatewayRouters: flag("gateway routers"),
+		UnknownMACFromCIDRs: flag("unknown mac"), PortForwardings: flag("port forwardings"),
+		GatewayRouters:      flag("gateway routers"),
 		RequireSNATDisabled: w.nb != nil && flag("snat disabled"),
 	}
 	if flag("method subnet") {
@@ -177,7 +178,8 @@ func verdictOf(accounts []reason.Account, addr netip.Addr) verdict {
 // and as each chassis of the world; empty if it is the same. has tells for each
 // chassis whether it derives a path for the address, and is nil for drivers that do
 // not speak of others.
-func disagreement(view observe.Snapshot, accounts []reason.Account, want object.Set, has func(chassis string) bool, addr netip.Addr) string {
+func disagreement(view observe.Snapshot, accounts []reason.Account, want object.Set, has func(chassis string) bool,
+	addr netip.Addr) string {
 	v := verdictOf(accounts, addr)
 	derived := paths(want, addr)
 	advertised, free := false, false
@@ -262,7 +264,8 @@ func TestExplainAgreesWithDesired(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("compared %d views and %d verdicts: %d announced, %d blocked, %d names of chassis", views, verdicts, announced, blocked, elsewhere)
+	t.Logf("compared %d views and %d verdicts: %d announced, %d blocked, %d names of chassis", views, verdicts, announced,
+		blocked, elsewhere)
 	if verdicts < 1000 || announced < 100 || blocked < 10 || elsewhere < 100 {
 		t.Errorf("too few were compared to mean anything")
 	}
@@ -325,7 +328,10 @@ port other on dp-pub mac "fa:16:3e:15:9e:f2 172.24.4.94" chassis cmp-2 up
 		"other reason":            {"172.24.4.93", blocked, "no account leads to it"},
 		"announced":               {"172.24.4.94", free, "is not derived"},
 		"by nobody":               {"172.24.4.94", func(a *reason.Account) { a.Chassis = nil }, "announced by cmp-2"},
-		"by another":              {"172.24.4.92", func(a *reason.Account) { a.Chassis = append(a.Chassis, "gw-1 (gw-1.example)") }, "announced by gw-1"},
+		"by another": {"172.24.4.92", func(a *reason.Account) {
+			a.Chassis = append(a.Chassis,
+				"gw-1 (gw-1.example)")
+		}, "announced by gw-1"},
 	} {
 		addr := netip.MustParseAddr(tt.addr)
 		has := func(chassis string) bool {

@@ -209,7 +209,8 @@ func (w world) changePort(t *rapid.T) {
 		p.Down = !p.Down
 	case 3:
 		p.Type = rapid.SampledFrom([]string{
-			observe.PortVIF, observe.PortVirtual, observe.PortPatch, observe.PortLocalnet, observe.PortChassisRedirect, observe.PortL3Gateway, "remote",
+			observe.PortVIF, observe.PortVirtual, observe.PortPatch, observe.PortLocalnet,
+			observe.PortChassisRedirect, observe.PortL3Gateway, "remote",
 		}).Draw(t, "type")
 	case 4:
 		p.Addresses, p.Unknown = nil, rapid.Bool().Draw(t, "unknown")
@@ -235,7 +236,8 @@ func (w world) changePort(t *rapid.T) {
 		p.Addresses = append(p.Addresses, observe.PortAddress{MAC: object.MAC{2}})
 		for _, a := range addressesOf(other) {
 			bits := rapid.IntRange(8, a.BitLen()).Draw(t, "bits")
-			p.Addresses = append(p.Addresses, observe.PortAddress{MAC: object.MAC{2, 1}, Addrs: []netip.Prefix{netip.PrefixFrom(a, bits)}})
+			p.Addresses = append(p.Addresses, observe.PortAddress{MAC: object.MAC{2, 1},
+				Addrs: []netip.Prefix{netip.PrefixFrom(a, bits)}})
 		}
 	}
 	w.sb.Ports[i] = &p
@@ -294,12 +296,14 @@ func mutateView(t *rapid.T, view observe.Snapshot) observe.Snapshot {
 		host := *view.Host
 		net := rapid.SampledFrom([]string{"10.0.0.9/24", "192.168.7.1/24", "10.0.0.0/8"}).Draw(t, "of")
 		p := netip.MustParsePrefix(net)
-		host.Addresses = append(slices.Clone(host.Addresses), observe.DeviceAddress{Dev: "eth0", Addr: p.Addr(), Net: p.Masked()})
+		host.Addresses = append(slices.Clone(host.Addresses),
+			observe.DeviceAddress{Dev: "eth0", Addr: p.Addr(), Net: p.Masked()})
 		view.Host = &host
 	}
 	if view.Learned != nil {
 		learned := *view.Learned
-		learned.Paths, learned.EVPN = rapid.Permutation(learned.Paths).Draw(t, "paths"), rapid.Permutation(learned.EVPN).Draw(t, "routes")
+		learned.Paths, learned.EVPN = rapid.Permutation(learned.Paths).Draw(t,
+			"paths"), rapid.Permutation(learned.EVPN).Draw(t, "routes")
 		view.Learned = &learned
 	}
 	return view

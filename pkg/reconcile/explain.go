@@ -38,7 +38,7 @@ type Explanation struct {
 	// Probable those of which the database does not tell for sure.
 	Chassis  []string `json:"chassis"`
 	Probable []string `json:"probable_chassis,omitempty"`
-	Try     string   `json:"try,omitempty"`
+	Try      string   `json:"try,omitempty"`
 	// Hypothetical says that reality was not looked at, as for a snapshot file:
 	// what is derived and not blocked counts as being there.
 	Hypothetical bool `json:"hypothetical"`

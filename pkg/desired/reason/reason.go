@@ -64,7 +64,7 @@ type Account struct {
 	// Probable are those of which that is not known for sure: the database does not
 	// have their bridge mappings.
 	Probable []string `json:"probable_chassis,omitempty"`
-	Steps   []Step   `json:"steps"`
+	Steps    []Step   `json:"steps"`
 	// Try is what to do about the first blocking reason; may be empty.
 	Try string `json:"try,omitempty"`
 	// Aside is set where another row has the address: what the account tells matters

@@ -120,7 +120,8 @@ type pass struct {
 }
 
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
-	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, nb: snap.NB, nbDoubt: snap.NorthboundDoubt(), host: snap.Host}
+	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, nb: snap.NB,
+		nbDoubt: snap.NorthboundDoubt(), host: snap.Host}
 	p.fip, p.vip = p.As(expose.ClassFIP), p.As(expose.ClassVIP)
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID

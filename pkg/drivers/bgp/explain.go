@@ -141,7 +141,8 @@ func (p *pass) owner(a *account, port *observe.PortBinding, here bool) {
 			a.Try = unboundAdvice(port)
 		}
 	case !p.bound(port):
-		a.step("ownership", false, reason.NotOwner, "%s is bound to chassis %s, not here", port.LogicalPort, p.chassisText(port.Chassis))
+		a.step("ownership", false, reason.NotOwner, "%s is bound to chassis %s, not here", port.LogicalPort,
+			p.chassisText(port.Chassis))
 	case !here:
 		if a.step("ownership", false, reason.PortDown, "%s is bound here but not up", port.LogicalPort) {
 			a.Try = "ovn-controller reports up once the port's flows are installed; look at its log on this node"
@@ -158,7 +159,8 @@ func (p *pass) owner(a *account, port *observe.PortBinding, here bool) {
 func (p *pass) gatewayOwner(a *account, cr *observe.PortBinding) {
 	if !cr.Chassis.IsZero() && !p.bound(cr) {
 		a.candidate(p.sb.ChassisName(cr.Chassis))
-		a.step("ownership", false, reason.NoGateway, "the gateway %s of its router is on chassis %s, not here", cr.LogicalPort, p.chassisText(cr.Chassis))
+		a.step("ownership", false, reason.NoGateway, "the gateway %s of its router is on chassis %s, not here",
+			cr.LogicalPort, p.chassisText(cr.Chassis))
 		return
 	}
 	p.owner(a, cr, p.live(cr))
@@ -168,11 +170,13 @@ func (p *pass) gatewayOwner(a *account, cr *observe.PortBinding) {
 func unboundAdvice(port *observe.PortBinding) string {
 	switch port.Type {
 	case observe.PortChassisRedirect:
-		return "see which chassis may have the gateway, and whether one of them is alive: ovn-nbctl lrp-get-gateway-chassis " + port.Options["distributed-port"]
+		return "see which chassis may have the gateway, and whether one of them is alive: ovn-nbctl " +
+			"lrp-get-gateway-chassis " + port.Options["distributed-port"]
 	case observe.PortVirtual:
 		return "a virtual port is bound once one of its parents announces the address: " + port.Options["virtual-parents"]
 	default:
-		return "start the VM, or look for its interface with: ovs-vsctl find Interface external_ids:iface-id=" + port.LogicalPort
+		return "start the VM, or look for its interface with: ovs-vsctl find Interface external_ids:iface-id=" +
+			port.LogicalPort
 	}
 }
 
@@ -184,13 +188,16 @@ func (p *pass) provider(a *account, port *observe.PortBinding) {
 	case !p.networks.IsProvider(port.Datapath):
 		a.step("policy", false, reason.NotProvider, "network %s has no localnet port: it is not a provider network", name)
 	case !ok && p.networks.IsReserved(port.Datapath):
-		a.step("policy", false, reason.Reserved, "network %s stands in evpn.networks: osp_ovn_evpn_driver exposes it into its VNI", name)
+		a.step("policy", false, reason.Reserved, "network %s is configured in evpn.networks: osp_ovn_evpn_driver "+
+			"exposes it into its VNI", name)
 	case !ok:
-		if a.step("policy", false, reason.NotMapped, "the physical network of %s is not in ovn-bridge-mappings of this node", name) {
+		if a.step("policy", false, reason.NotMapped, "the physical network of %s is not in ovn-bridge-mappings of this node",
+			name) {
 			a.Try = "ovs-vsctl get Open_vSwitch . external_ids:ovn-bridge-mappings"
 		}
 	default:
-		a.step("policy", true, "", "provider network %s by localnet %s on %s, device %s, table %d", name, n.Localnet, n.Bridge.Name, n.Dev, n.Table)
+		a.step("policy", true, "", "provider network %s by localnet %s on %s, device %s, table %d", name, n.Localnet,
+			n.Bridge.Name, n.Dev, n.Table)
 	}
 }
 

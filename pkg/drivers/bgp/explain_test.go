@@ -79,7 +79,8 @@ func agrees(t *testing.T, name string, view observe.Snapshot, cfg bgp.Config) in
 			}
 		}
 		if derived != explained || !objects {
-			t.Errorf("%s: %s: derived %t, explained %t, by objects that are wanted %t: %+v", name, addr, derived, explained, objects, accounts)
+			t.Errorf("%s: %s: derived %t, explained %t, by objects that are wanted %t: %+v", name, addr, derived, explained,
+				objects, accounts)
 		}
 	}
 	return len(addrs)

@@ -16,17 +16,20 @@ func (p *pass) explainBalancer(what string, port *observe.PortBinding, addr neti
 	a.What = what
 	rows := p.balancersByName()[port.BalancerName()]
 	a.step("OVN", true, "", "VIP port %s on provider network %s", port.LogicalPort, p.datapathName(port.Datapath))
-	if len(rows) == 0 && a.step("OVN", false, reason.NoRow, "no Load_Balancer row is named %s: OVN has one once the balancer has members", port.BalancerName()) {
+	if len(rows) == 0 && a.step("OVN", false, reason.NoRow,
+		"no Load_Balancer row is named %s: OVN has one once the balancer has members", port.BalancerName()) {
 		a.Try = "openstack loadbalancer status show " + port.BalancerName()
 	}
 	if !slices.Contains(cidrAddrs(port), addr) {
-		a.step("policy", false, reason.UnknownProvider, "the VIP is taken from neutron:cidrs, which does not name the address; only the mac column does")
+		a.step("policy", false, reason.UnknownProvider, "the VIP is taken from neutron:cidrs, which does not name the "+
+			"address; only the mac column does")
 	}
 	members := slices.ContainsFunc(rows, func(lb *observe.LoadBalancer) bool {
 		switches, _ := p.sb.BalancerDatapaths(lb)
 		return len(switches) > 0
 	})
-	if !members && a.step("OVN", false, reason.NoMembers, "Load_Balancer %s is on no network: it has no members", port.BalancerName()) {
+	if !members && a.step("OVN", false, reason.NoMembers, "Load_Balancer %s is on no network: it has no members",
+		port.BalancerName()) {
 		a.Try = "openstack loadbalancer status show " + port.BalancerName()
 	}
 	var accounts []reason.Account
@@ -78,7 +81,8 @@ func (p *pass) explainForwardings(addr netip.Addr, have []reason.Account) []reas
 		if len(routers) == 0 {
 			a := &account{}
 			a.What = "VIP of balancer " + lb.Name
-			a.step("OVN", false, reason.NoGateway, "Load_Balancer %s has no port for its VIP and names no router (lr_datapath_group): nobody can tell where it is", lb.Name)
+			a.step("OVN", false, reason.NoGateway, "Load_Balancer %s has no port for its VIP and names no router "+
+				"(lr_datapath_group): the chassis that has it cannot be determined", lb.Name)
 			accounts = append(accounts, a.Account)
 		}
 		for _, gw := range p.gatewaysAnywhere() {
@@ -98,15 +102,18 @@ func (p *pass) explainForwardings(addr netip.Addr, have []reason.Account) []reas
 func (p *pass) explainForwarding(lb *observe.LoadBalancer, gw gateway, addr netip.Addr) reason.Account {
 	a := &account{}
 	a.What = "port forwarding by balancer " + lb.Name
-	a.step("OVN", true, "", "VIP of Load_Balancer %s on router %s, without a port of its own", lb.Name, p.datapathName(gw.port.Datapath))
+	a.step("OVN", true, "", "VIP of Load_Balancer %s on router %s, without a port of its own", lb.Name,
+		p.datapathName(gw.port.Datapath))
 	if !inGatewaySubnet(gw.port, addr) {
-		a.step("policy", false, reason.NoSubnet, "it is not in the subnet of the router's gateway %s, as a floating IP would be", gw.port.LogicalPort)
+		a.step("policy", false, reason.NoSubnet, "it is not in the subnet of the router's gateway %s, as a floating IP "+
+			"would be", gw.port.LogicalPort)
 	}
 	if !p.cfg.PortForwardings {
 		if !gw.port.Chassis.IsZero() {
 			a.candidate(p.sb.ChassisName(gw.port.Chassis))
 		}
-		if a.step("policy", false, reason.OptionOff, "port forwardings are exposed on request, and expose_port_forwardings is off") {
+		if a.step("policy", false, reason.OptionOff, "port forwardings are exposed on request, and "+
+			"expose_port_forwardings is off") {
 			a.Try = "expose_port_forwardings: true on the gateway nodes"
 		}
 	}

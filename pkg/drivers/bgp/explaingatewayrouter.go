@@ -28,7 +28,8 @@ func (p *pass) explainGatewayRouter(port *observe.PortBinding, chassis string) r
 	a.step("OVN", true, "", "l3gateway %s on network %s", port.LogicalPort, p.datapathName(port.Datapath))
 	at := port.Options["l3gateway-chassis"]
 	a.candidate(at)
-	if !p.cfg.GatewayRouters && a.step("policy", false, reason.OptionOff, "gateway routers are exposed on request, and expose_gateway_routers is off") {
+	if !p.cfg.GatewayRouters && a.step("policy", false, reason.OptionOff,
+		"gateway routers are exposed on request, and expose_gateway_routers is off") {
 		a.Try = "expose_gateway_routers: true on the nodes that have them"
 	}
 	switch at {

@@ -73,13 +73,15 @@ func prefixesHolding(lrp *observe.PortBinding, addr netip.Addr) []netip.Prefix {
 // explainTenant accounts for an address on a tenant network, which is announced
 // by the node that has the gateway of its router. port is nil if no port has
 // the address.
-func (p *pass) explainTenant(what string, port *observe.PortBinding, network observe.UUID, addr netip.Addr) reason.Account {
+func (p *pass) explainTenant(what string, port *observe.PortBinding, network observe.UUID,
+	addr netip.Addr) reason.Account {
 	ways := p.waysTo(network, addr)
 	if len(ways) == 0 {
 		a := &account{}
 		a.What = what
 		p.tenantRow(a, port, network, addr)
-		if a.step("ownership", false, reason.NoGateway, "no router with a gateway on an external network has a port on %s", p.datapathName(network)) {
+		if a.step("ownership", false, reason.NoGateway, "no router with a gateway on an external network has a port on %s",
+			p.datapathName(network)) {
 			a.Try = "give its router an external gateway"
 		}
 		return a.Account
@@ -102,7 +104,8 @@ func (p *pass) tenantRow(a *account, port *observe.PortBinding, network observe.
 	name, host := p.datapathName(network), p.cfg.TenantMethod != MethodSubnet
 	switch {
 	case port == nil && host:
-		if a.step("OVN", false, reason.NoRow, "no port on tenant network %s has the address, only a router port its subnet; method host announces ports", name) {
+		if a.step("OVN", false, reason.NoRow, "no port on tenant network %s has the address, only a router port its "+
+			"subnet; method host announces ports", name) {
 			a.Try = "openstack port list --fixed-ip ip-address=" + addr.String()
 		}
 	case port == nil:
@@ -110,11 +113,13 @@ func (p *pass) tenantRow(a *account, port *observe.PortBinding, network observe.
 	case port.IsBalancerVIP():
 		a.step("OVN", true, "", "VIP port %s on tenant network %s", port.LogicalPort, name)
 	case port.Type == observe.PortVIF && port.Chassis.IsZero() && host:
-		if a.step("OVN", false, reason.Unbound, "Port_Binding %s on tenant network %s is bound to no chassis", port.LogicalPort, name) {
+		if a.step("OVN", false, reason.Unbound, "Port_Binding %s on tenant network %s is bound to no chassis",
+			port.LogicalPort, name) {
 			a.Try = "start the VM: the port of a tenant network is announced once it is bound, to whichever chassis"
 		}
 	default:
-		a.step("OVN", true, "", "Port_Binding %s on tenant network %s, bound to %s", port.LogicalPort, name, p.chassisText(port.Chassis))
+		a.step("OVN", true, "", "Port_Binding %s on tenant network %s, bound to %s", port.LogicalPort, name,
+			p.chassisText(port.Chassis))
 	}
 }
 
@@ -138,7 +143,8 @@ func (p *pass) tenantWay(a *account, w way) {
 	}
 	via, ok := gatewayAddr(w.cr, w.prefix.Addr())
 	if !ok {
-		a.step("policy", false, reason.NoFamily, "gateway %s has no address of the family of %s to route it by", w.cr.LogicalPort, w.prefix.Masked())
+		a.step("policy", false, reason.NoFamily, "gateway %s has no address of the family of %s to route it by",
+			w.cr.LogicalPort, w.prefix.Masked())
 		return
 	}
 	if !p.filters(a, "subnet "+w.prefix.Masked().String(), w.prefix.Addr(), w.lsp) {
@@ -148,7 +154,8 @@ func (p *pass) tenantWay(a *account, w way) {
 		return
 	}
 	if own, ours := p.nodeAddress(w.prefix.Masked()); ours {
-		a.step("policy", false, reason.Conflict, "subnet %s overlaps %s of device %s of this node: exposing it would capture the node's own traffic", w.prefix.Masked(), own.Net, own.Dev)
+		a.step("policy", false, reason.Conflict, "subnet %s overlaps %s of device %s of this node: exposing it would "+
+			"capture the node's own traffic", w.prefix.Masked(), own.Net, own.Dev)
 		return
 	}
 	n, ok := p.networks.Of(w.ext.Datapath)
@@ -157,10 +164,12 @@ func (p *pass) tenantWay(a *account, w way) {
 	}
 	mine := func(s subnet) bool { return s.prefix == w.prefix.Masked() && s.via == via && s.network == n }
 	if !slices.ContainsFunc(p.exposed[w.lsp.Datapath], mine) {
-		a.step("policy", false, reason.Conflict, "subnet %s is exposed behind %s, whose name comes first", w.prefix.Masked(), p.holder(w.prefix.Masked()))
+		a.step("policy", false, reason.Conflict, "subnet %s is exposed behind %s, whose name comes first", w.prefix.Masked(),
+			p.holder(w.prefix.Masked()))
 		return
 	}
-	a.step("policy", true, "", "subnet %s of router port %s is routed via %s on %s", w.prefix.Masked(), w.lrp.LogicalPort, via, n.Dev)
+	a.step("policy", true, "", "subnet %s of router port %s is routed via %s on %s", w.prefix.Masked(), w.lrp.LogicalPort,
+		via, n.Dev)
 }
 
 // tenantMethod ends the chain: with method subnet the subnet's path covers the
@@ -189,9 +198,11 @@ func (p *pass) filters(a *account, what string, addr netip.Addr, row *observe.Po
 	scope := row.ExternalIDs[scopeKey(addr)]
 	switch code := p.denied(addr, row); {
 	case code == reason.NotGlobal:
-		a.step("policy", false, code, "%s: only globally routable IPv6 is exposed (expose_ipv6_gua_tenant_networks), and %s is not", what, addr)
+		a.step("policy", false, code, "%s: only globally routable IPv6 is exposed (expose_ipv6_gua_tenant_networks), "+
+			"and %s is not", what, addr)
 	case code != "" && scope == "":
-		a.step("policy", false, code, "%s: row %s has no address scope, and address_scopes asks for one", what, row.LogicalPort)
+		a.step("policy", false, code, "%s: row %s has no address scope, and address_scopes asks for one", what,
+			row.LogicalPort)
 	case code != "":
 		a.step("policy", false, code, "%s: address scope %s of row %s is not in address_scopes", what, scope, row.LogicalPort)
 	case !p.cfg.TenantNetworks || len(p.cfg.AddressScopes) > 0:

@@ -31,7 +31,8 @@ func deviations() []deviation {
 	for _, mode := range []string{"off", "on", "gua"} {
 		out = append(out, deviation{
 			"ovn-lb-provider-vipowner", "hv1", mode, "+172.24.4.140",
-			"the reference finds a VIP by its port's empty mac, which newer Octavia providers fill; the VIP is as reachable as the other one",
+			"the reference finds a VIP by its port's empty mac, which newer Octavia providers fill; the VIP is as " +
+				"reachable as the other one",
 		})
 	}
 	return out

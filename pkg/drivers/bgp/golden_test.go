@@ -114,7 +114,8 @@ func attributes(t *testing.T, text string) (expose.Class, expose.Attributes) {
 		t.Fatal(err)
 	}
 	p := v.(object.Path)
-	return expose.Class(class), expose.Attributes{Communities: p.Communities, LargeCommunities: p.LargeCommunities, MED: p.MED, LocalPref: p.LocalPref}
+	return expose.Class(class), expose.Attributes{Communities: p.Communities, LargeCommunities: p.LargeCommunities,
+		MED: p.MED, LocalPref: p.LocalPref}
 }
 
 func prefixRange(t *testing.T, text string) observe.PrefixRange {
@@ -163,6 +164,7 @@ func soundPath(t *testing.T, it object.Item) {
 	}
 	rule := slices.ContainsFunc(it.Needs(), func(k object.Key) bool { return k.Kind == object.KindRule && tables[k.Num] })
 	if len(tables) == 0 || !rule || !flow {
-		t.Errorf("%s stands on %v: want a route that covers it, the rule of its table, and a flow", it.Value.Key().Text(), it.Needs())
+		t.Errorf("%s stands on %v: want a route that covers it, the rule of its table, and a flow", it.Value.Key().Text(),
+			it.Needs())
 	}
 }

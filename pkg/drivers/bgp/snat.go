@@ -64,7 +64,8 @@ func (p *pass) untranslated(lrp *observe.PortBinding, prefix netip.Prefix) bool 
 }
 
 func (p *pass) unknownSNAT(router observe.UUID, prefix netip.Prefix, err error) string {
-	return fmt.Sprintf("whether router %s translates source addresses of %s is not known: %v", p.datapathName(router), prefix.Masked(), err)
+	return fmt.Sprintf("whether router %s translates source addresses of %s is not known: %v", p.datapathName(router),
+		prefix.Masked(), err)
 }
 
 // whySNAT names the Northbound row that was asked about a router that is known
@@ -112,12 +113,15 @@ func (p *pass) explainSNAT(a *account, router observe.UUID, prefix netip.Prefix)
 	nat, err := p.sourceNAT(router, prefix.Addr())
 	switch {
 	case err != nil:
-		if a.step("policy", false, reason.SNATUnknown, "%s; nothing new is announced, and what was stays", p.unknownSNAT(router, prefix, err)) {
+		if a.step("policy", false, reason.SNATUnknown, "%s; nothing new is announced, and what was stays",
+			p.unknownSNAT(router, prefix, err)) {
 			a.Try = "is ovn_nb_connection the Northbound database of this cloud? ovn-nbctl lr-list; bgp-ovn status"
 		}
 	case nat != nil:
-		if a.step("policy", false, reason.SNATEnabled, "router %s translates source addresses of %s to %s, and require_snat_disabled_for_tenant_networks is on", name, nat.LogicalIP, nat.ExternalIP) {
-			a.Try = "openstack router set --disable-snat --external-gateway NETWORK " + name + " ; or turn require_snat_disabled_for_tenant_networks off on the gateway nodes"
+		if a.step("policy", false, reason.SNATEnabled, "router %s translates source addresses of %s to %s, and "+
+			"require_snat_disabled_for_tenant_networks is on", name, nat.LogicalIP, nat.ExternalIP) {
+			a.Try = "openstack router set --disable-snat --external-gateway NETWORK " + name + " ; or turn " +
+				"require_snat_disabled_for_tenant_networks off on the gateway nodes"
 		}
 	default:
 		a.step("policy", true, "", "router %s does not translate source addresses of %s", name, prefix.Masked())

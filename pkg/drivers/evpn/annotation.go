@@ -55,7 +55,8 @@ func (p *pass) annotationOf(port *observe.PortBinding) (annotation, bool) {
 	as, errAS := strconv.ParseUint(strings.TrimSpace(ids[keyAS]), 10, 32)
 	switch {
 	case ids[keyVNI] == "" || ids[keyAS] == "":
-		p.report("Port_Binding", port.LogicalPort, observe.SkipDegraded, "it has only one of %s and %s: it takes part with both", keyVNI, keyAS)
+		p.report("Port_Binding", port.LogicalPort, observe.SkipDegraded,
+			"it has only one of %s and %s: it takes part with both", keyVNI, keyAS)
 		return a, false
 	case errVNI != nil || vni < 1 || vni > MaxVNI:
 		p.unreadable(port, "%s: %q is not a number from 1 to %d", keyVNI, ids[keyVNI], MaxVNI)
@@ -78,7 +79,8 @@ func (p *pass) annotationOf(port *observe.PortBinding) (annotation, bool) {
 		break
 	}
 	take := func(key string) (list []string, lost string) {
-		list = goodTargets(listOf(ids[key], func(err error) { lose(key, err) }), key == keyImport, func(err error) { lose(key, err) })
+		list = goodTargets(listOf(ids[key], func(err error) { lose(key, err) }), key == keyImport,
+			func(err error) { lose(key, err) })
 		if len(list) == 0 && saysSomething(ids[key]) {
 			lost = key
 		}
@@ -98,7 +100,8 @@ func saysSomething(list string) bool { return strings.Trim(list, "[] \t\n") != "
 // unreadable reports a row whose effects are held until it can be read.
 func (p *pass) unreadable(port *observe.PortBinding, format string, args ...any) {
 	p.Skip(observe.Skip{
-		Table: "Port_Binding", Row: port.LogicalPort, Code: observe.SkipUnreadable, Text: fmt.Sprintf(format, args...), Hold: true,
+		Table: "Port_Binding", Row: port.LogicalPort, Code: observe.SkipUnreadable, Text: fmt.Sprintf(format,
+			args...), Hold: true,
 	})
 }
 

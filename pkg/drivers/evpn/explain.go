@@ -41,7 +41,8 @@ func (d *Driver) explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 		case port.Type != observe.PortVIF && port.Type != observe.PortVirtual:
 		case !slices.Contains(portAddrs(port), addr) && !slices.Contains(tenantAddrs(port), addr):
 		case configured:
-			a := p.newAccount("fixed IP of port "+port.LogicalPort, "Port_Binding %s on provider network %s", port.LogicalPort, n.row())
+			a := p.newAccount("fixed IP of port "+port.LogicalPort, "Port_Binding %s on provider network %s", port.LogicalPort,
+				n.row())
 			a.owner(port, p.live(port))
 			a.provider(n, port, addr)
 			out = append(out, a.Account)
@@ -172,7 +173,8 @@ func (p *pass) explainSubnets(addr netip.Addr) []reason.Account {
 		}
 		for _, cr := range p.portsOn(lrp.Datapath) {
 			if cr.Type == observe.PortChassisRedirect && p.concerns(cr, lsp) {
-				out = append(out, p.explainThrough("address in the subnet of router port "+lrp.LogicalPort, nil, lsp, lrp, cr, addr))
+				out = append(out, p.explainThrough("address in the subnet of router port "+lrp.LogicalPort, nil, lsp, lrp, cr,
+					addr))
 			}
 		}
 	}
@@ -195,7 +197,8 @@ func (p *pass) concerns(cr, lsp *observe.PortBinding) bool {
 func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBinding, addr netip.Addr) reason.Account {
 	var a *account
 	if port == nil {
-		a = p.newAccount(what, "router port %s has a subnet on network %s that the address is in", lrp.LogicalPort, p.switchName(lsp.Datapath))
+		a = p.newAccount(what, "router port %s has a subnet on network %s that the address is in", lrp.LogicalPort,
+			p.switchName(lsp.Datapath))
 	} else {
 		a = p.newAccount(what, "Port_Binding %s on tenant network %s behind router port %s, bound to %s",
 			port.LogicalPort, p.switchName(port.Datapath), lrp.LogicalPort, p.chassisText(port.Chassis))
@@ -216,7 +219,8 @@ func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBindi
 		a.What += fmt.Sprintf(" in VNI %d", gateway.vni)
 		note, ok := p.annotationOf(lsp)
 		a.vpn(ok, lsp)
-		a.step("policy", note.same(gateway), reason.VPNMismatch, "network port %s has VNI %d and AS %d, gateway port %s has VNI %d and AS %d; they must be the same",
+		a.step("policy", note.same(gateway), reason.VPNMismatch,
+			"network port %s has VNI %d and AS %d, gateway port %s has VNI %d and AS %d; they must be the same",
 			lsp.LogicalPort, note.vni, note.as, side.LogicalPort, gateway.vni, gateway.as)
 	}
 	a.owner(cr, p.live(cr))
@@ -228,7 +232,8 @@ func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBindi
 	}
 	v := p.byVNI[gateway.vni]
 	if v == nil {
-		a.step("policy", false, reason.NotApplied, "VNI %d cannot have a VRF here; the reports of status say why", gateway.vni)
+		a.step("policy", false, reason.NotApplied, "VNI %d cannot have a VRF here; the reports of status say why",
+			gateway.vni)
 		return a.Account
 	}
 	a.vrf(v, n)
@@ -254,13 +259,15 @@ func (a *account) providerTenant(c NetworkConfig, lsp, lrp, cr, side *observe.Po
 	p := a.p
 	a.What += fmt.Sprintf(" in VNI %d", c.VNI)
 	exposed := p.cfg.TenantNetworks || p.cfg.TenantGUA
-	a.step("policy", exposed, reason.TenantOff, "VNI %d by evpn.networks, and expose_tenant_networks is %s", c.VNI, map[bool]string{true: "on", false: "off"}[exposed])
+	a.step("policy", exposed, reason.TenantOff, "VNI %d by evpn.networks, and expose_tenant_networks is %s", c.VNI,
+		map[bool]string{true: "on", false: "off"}[exposed])
 	a.owner(cr, p.live(cr))
 	_, mapped := p.networks.Of(side.Datapath)
 	a.mapped(mapped, side.Datapath)
 	a.vtep()
 	if !p.allowed(addr, lsp) {
-		a.step("policy", false, reason.ScopeDenied, "%s does not pass expose_ipv6_gua_tenant_networks and address_scopes", addr)
+		a.step("policy", false, reason.ScopeDenied, "%s does not pass expose_ipv6_gua_tenant_networks and address_scopes",
+			addr)
 	}
 	if a.stop {
 		return
@@ -281,7 +288,8 @@ func (a *account) vpn(ok bool, port *observe.PortBinding) {
 	}
 	a.step("policy", ok, reason.NoVPN, text, port.LogicalPort, keyVNI, keyAS)
 	if !ok && a.Try == "" {
-		a.Try = "openstack bgpvpn network association create, or router association create; " + port.LogicalPort + " gets the annotations then"
+		a.Try = "openstack bgpvpn network association create, or router association create; " +
+			port.LogicalPort + " gets the annotations then"
 	}
 }
 
@@ -296,7 +304,8 @@ func (a *account) mapped(ok bool, network observe.UUID) {
 
 // vrf says what the VNI of an address is here.
 func (a *account) vrf(v *vrf, n *expose.Network) {
-	text := fmt.Sprintf("VNI %d is VRF %s, table %d, rd %s, imports %v, through %s", v.vni, v.dev.Name, v.table, v.rd, v.imports, n.Bridge.Name)
+	text := fmt.Sprintf("VNI %d is VRF %s, table %d, rd %s, imports %v, through %s", v.vni, v.dev.Name, v.table, v.rd,
+		v.imports, n.Bridge.Name)
 	a.step("policy", true, "", "%s", text)
 }
 
@@ -307,7 +316,8 @@ func (p *pass) explainGateway(cr *observe.PortBinding, addr netip.Addr) []reason
 	if !ok {
 		return nil
 	}
-	a := p.newAccount("gateway address of router port "+cr.Options["distributed-port"], "chassisredirect %s", cr.LogicalPort)
+	a := p.newAccount("gateway address of router port "+cr.Options["distributed-port"], "chassisredirect %s",
+		cr.LogicalPort)
 	if c, ok := p.configuredNetwork(side.Datapath); ok {
 		a.owner(cr, p.live(cr))
 		a.provider(c, side, addr)
@@ -331,7 +341,8 @@ func (p *pass) explainFloating(c NetworkConfig, port *observe.PortBinding, addr 
 		if !slices.Contains(nat.Addrs, addr) || !ok {
 			continue
 		}
-		a := p.newAccount("floating IP of port "+guard.LogicalPort, "nat_addresses of %s, resident with port %q", port.LogicalPort, nat.Resident)
+		a := p.newAccount("floating IP of port "+guard.LogicalPort, "nat_addresses of %s, resident with port %q",
+			port.LogicalPort, nat.Resident)
 		a.Aside = slices.Contains(portAddrs(guard), addr) // a gateway's own, which has an account of its own
 		a.owner(guard, p.resident(guard))
 		a.provider(c, port, addr)
@@ -381,7 +392,8 @@ func (p *pass) configsOf(datapath observe.UUID) []NetworkConfig {
 		if port.Type != observe.PortLocalnet {
 			continue
 		}
-		mapped := slices.ContainsFunc(p.networks.All(), func(n *expose.Network) bool { return n.Localnet == port.LogicalPort })
+		mapped := slices.ContainsFunc(p.networks.All(),
+			func(n *expose.Network) bool { return n.Localnet == port.LogicalPort })
 		for _, c := range p.cfg.Networks {
 			switch {
 			case !c.Is(p.sb, port):

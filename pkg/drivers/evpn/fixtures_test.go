@@ -89,7 +89,8 @@ func (r reference) lines() []string {
 		out = append(out, fmt.Sprintf("neigh %s mac %s dev %s", n.IP, n.MAC, n.Dev))
 	}
 	for _, f := range r.Flows {
-		out = append(out, fmt.Sprintf("flow %s cookie %s from %s net %s strip %v", f.Bridge, f.Cookie, f.Source, f.Net, f.Strip))
+		out = append(out, fmt.Sprintf("flow %s cookie %s from %s net %s strip %v", f.Bridge, f.Cookie, f.Source, f.Net,
+			f.Strip))
 	}
 	slices.Sort(out)
 	return out

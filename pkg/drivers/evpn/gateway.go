@@ -74,7 +74,8 @@ func (p *pass) lostTargets(note annotation) string {
 func (p *pass) join(gw *gateway) {
 	v := p.byVNI[gw.note.vni]
 	if p.configured(gw.note.vni) {
-		p.reportOf(gw.note.vni, "Port_Binding", gw.lsp.LogicalPort, observe.SkipConflict, "VNI %d is that of a provider network in evpn.networks; choose another for one of them", gw.note.vni)
+		p.reportOf(gw.note.vni, "Port_Binding", gw.lsp.LogicalPort, observe.SkipConflict,
+			"VNI %d is that of a provider network in evpn.networks; choose another for one of them", gw.note.vni)
 		return
 	}
 	if v == nil {
@@ -102,7 +103,8 @@ func (p *pass) attach(v *vrf, gw *gateway) bool {
 		}
 		if !l.same(gw.network) {
 			p.reportOf(v.vni, "Port_Binding", gw.port.LogicalPort, observe.SkipConflict,
-				"VNI %d is connected to %s with VLAN %d already, and cannot be to %s with VLAN %d as well: give the router a VNI of its own",
+				"VNI %d is connected to %s with VLAN %d already, and cannot be to %s with VLAN %d as well: give the router a "+
+					"VNI of its own",
 				v.vni, l.ovs.Bridge, l.network.VLAN, gw.network.Bridge.Name, gw.network.VLAN)
 			return false
 		}

@@ -12,7 +12,8 @@ import (
 // TestGuards: a gateway that cannot be read holds its VNI, and a router MAC that is
 // ours or a group's leads nowhere; each is reported.
 func TestGuards(t *testing.T) {
-	const route = "include evpn\nlearned type-5 10.9.0.0/24 rd 99.99.2.2:7 next-hop 99.99.2.2 vni 1001 rt 65000:1001 router-mac "
+	const route = "include evpn\nlearned type-5 10.9.0.0/24 rd 99.99.2.2:7 next-hop 99.99.2.2 vni 1001 rt 65000:1001 " +
+		"router-mac "
 	for _, tt := range []struct {
 		name, story string
 		hold        bool

@@ -121,7 +121,8 @@ func compareRoutes(a, b *observe.EVPNRoute) int {
 	// tell us of, but may.
 	return cmp.Or(
 		strings.Compare(a.Peer, b.Peer), cmp.Compare(a.VNI, b.VNI), bytes.Compare(a.RouterMAC[:], b.RouterMAC[:]),
-		strings.Compare(a.Targets.String(), b.Targets.String()), strings.Compare(a.Segment, b.Segment), a.Gateway.Compare(b.Gateway),
+		strings.Compare(a.Targets.String(), b.Targets.String()), strings.Compare(a.Segment,
+			b.Segment), a.Gateway.Compare(b.Gateway),
 	)
 }
 
@@ -159,7 +160,8 @@ func (p *pass) unusable(vni uint32, r *observe.EVPNRoute) string {
 func unsupported(vni uint32, r *observe.EVPNRoute) string {
 	switch {
 	case r.VNI != vni:
-		return fmt.Sprintf("it demands VNI %d: a VNI that the receiver chooses is not supported, it must be %d at both ends", r.VNI, vni)
+		return fmt.Sprintf("it demands VNI %d: a VNI that the receiver chooses is not supported, it must be %d at both ends",
+			r.VNI, vni)
 	case r.EthernetTag != 0:
 		return fmt.Sprintf("it has Ethernet tag %d: VLAN-aware bundles are not supported", r.EthernetTag)
 	case r.Type == object.EVPNMacIP && (r.MAC.IsZero() || r.MAC[0]&1 != 0):
@@ -187,15 +189,18 @@ func (p *pass) importPrefixes(v *vrf, routes []*observe.EVPNRoute) {
 			continue
 		}
 		if addr, ok := v.ledAway(r.Prefix.Masked()); ok {
-			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("%s, which is behind a router here, would be led to VTEP %s", addr, r.NextHop))
+			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("%s, which is behind a router here, would be led to VTEP %s",
+				addr, r.NextHop))
 			continue
 		}
 		if at, ok := vteps[r.RouterMAC]; ok && at != r.NextHop {
-			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("router MAC %s is at VTEP %s, so it cannot be at %s", r.RouterMAC, at, r.NextHop))
+			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("router MAC %s is at VTEP %s, so it cannot be at %s",
+				r.RouterMAC, at, r.NextHop))
 			continue
 		}
 		if mac, ok := macs[r.NextHop]; ok && mac != r.RouterMAC {
-			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("VTEP %s has router MAC %s by a better route, %s is left out", r.NextHop, mac, r.RouterMAC))
+			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("VTEP %s has router MAC %s by a better route, %s is left out",
+				r.NextHop, mac, r.RouterMAC))
 		} else {
 			macs[r.NextHop], vteps[r.RouterMAC] = r.RouterMAC, r.NextHop
 		}
@@ -208,7 +213,8 @@ func (p *pass) importPrefixes(v *vrf, routes []*observe.EVPNRoute) {
 }
 
 // importPrefix adds the route of one prefix over the best of its paths.
-func (p *pass) importPrefix(v *vrf, prefix netip.Prefix, group []*observe.EVPNRoute, macs map[netip.Addr]object.MAC, why []object.Source) {
+func (p *pass) importPrefix(v *vrf, prefix netip.Prefix, group []*observe.EVPNRoute, macs map[netip.Addr]object.MAC,
+	why []object.Source) {
 	route := object.Route{Table: v.table, Dst: prefix, Metric: importMetric4}
 	if prefix.Addr().Is6() {
 		route.Metric = importMetric6

@@ -65,7 +65,8 @@ func (c claim) duplicate() string {
 	case c.sticky:
 		return fmt.Sprintf("VTEP %s announces the MAC as one that does not move; find out why it is here too", c.by)
 	case c.sequence >= duplicateMoves:
-		return fmt.Sprintf("VTEP %s announces the MAC too, with sequence number %d: it is in two places; it is announced again when the other withdraws it", c.by, c.sequence)
+		return fmt.Sprintf("VTEP %s announces the MAC too, with sequence number %d: it is in two places; it is "+
+			"announced again when the other withdraws it", c.by, c.sequence)
 	default:
 		return ""
 	}
@@ -75,7 +76,8 @@ func (c claim) duplicate() string {
 // before moved, the latest move, then as with other routes, which come in that
 // order.
 func better(r, have *observe.EVPNRoute) bool {
-	return claim{sequence: r.Mobility.Value, sticky: r.Sticky}.beats(claim{sequence: have.Mobility.Value, sticky: have.Sticky})
+	return claim{sequence: r.Mobility.Value, sticky: r.Sticky}.beats(claim{sequence: have.Mobility.Value,
+		sticky: have.Sticky})
 }
 
 // importSegment announces what is on this node of a segment, and adds what others

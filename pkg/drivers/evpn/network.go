@@ -73,7 +73,8 @@ func (p *pass) findNetwork(c NetworkConfig, taken map[string]bool) {
 		switch c.Method {
 		case MethodL2VNI:
 			if slices.ContainsFunc(p.segments, func(s *segment) bool { return s.vni == c.VNI }) {
-				p.reportOf(c.VNI, "Port_Binding", n.Localnet, observe.SkipConflict, "VNI %d is that of another network in evpn.networks", c.VNI)
+				p.reportOf(c.VNI, "Port_Binding", n.Localnet, observe.SkipConflict,
+					"VNI %d is that of another network in evpn.networks", c.VNI)
 				continue
 			}
 			p.segments = append(p.segments, p.newSegment(c, n))

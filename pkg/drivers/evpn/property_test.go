@@ -62,17 +62,20 @@ func randomTenants(t *rapid.T) *tenants {
 		fmt.Fprintf(&b, "gateway cr-lrp-g%d on r%d mac %q of lrp-g%d chassis gw-1 up\n", i, i, mac, i)
 		for j := range rapid.IntRange(0, 3).Draw(t, "subnets") {
 			net := rapid.IntRange(0, 3).Draw(t, "subnet")
-			fmt.Fprintf(&b, "routerport lrp-p%d-%d on r%d mac \"fa:16:3e:00:%02x:%02x 10.0.%d.1/24\" peer p%d-%d\n", i, j, i, 16+j, i, net, i, j)
+			fmt.Fprintf(&b, "routerport lrp-p%d-%d on r%d mac \"fa:16:3e:00:%02x:%02x 10.0.%d.1/24\" peer p%d-%d\n", i, j, i,
+				16+j, i, net, i, j)
 			fmt.Fprintf(&b, "switchport p%d-%d on s%d-%d peer lrp-p%d-%d %s\n", i, j, i, j, i, j, note)
 			c.own(vni, fmt.Sprintf("10.0.%d.0/24", net))
 			host := rapid.IntRange(2, 4).Draw(t, "host")
-			fmt.Fprintf(&b, "port vm%d-%d on s%d-%d mac \"fa:16:3e:01:%02x:%02x 10.0.%d.%d\" chassis cmp-1 up\n", i, j, i, j, j, i, net, host)
+			fmt.Fprintf(&b, "port vm%d-%d on s%d-%d mac \"fa:16:3e:01:%02x:%02x 10.0.%d.%d\" chassis cmp-1 up\n", i, j, i, j, j,
+				i, net, host)
 			c.own(vni, fmt.Sprintf("10.0.%d.%d/32", net, host))
 		}
 		for k := range rapid.IntRange(0, 3).Draw(t, "imported") {
 			prefix := fmt.Sprintf("10.%d.0.0/24", 50+10*i+k)
 			c.own(vni, prefix)
-			fmt.Fprintf(&b, "learned type-5 %s rd 99.99.2.%d:7 next-hop 99.99.2.%d vni %d rt 65000:%d router-mac 52:54:00:aa:bb:%02x\n",
+			fmt.Fprintf(&b, "learned type-5 %s rd 99.99.2.%d:7 next-hop 99.99.2.%d vni %d rt 65000:%d router-mac "+
+				"52:54:00:aa:bb:%02x\n",
 				prefix, k, k, vni, vni, k)
 		}
 	}

@@ -44,7 +44,8 @@ func (p *pass) provider(c NetworkConfig, n *expose.Network) {
 	for _, other := range v.providers {
 		if other.network.VLAN == n.VLAN {
 			p.reportOf(c.VNI, "Port_Binding", localnet.LogicalPort, observe.SkipConflict,
-				"VNI %d has %s with VLAN %d already: a VLAN can be in it once; give the network a VNI of its own", c.VNI, other.network.Localnet, n.VLAN)
+				"VNI %d has %s with VLAN %d already: a VLAN can be in it once; give the network a VNI of its own",
+				c.VNI, other.network.Localnet, n.VLAN)
 			return
 		}
 	}
@@ -163,7 +164,8 @@ func (p *pass) providerAddress(v *vrf, pn *provider, at *station, addr netip.Add
 	}
 }
 
-func (p *pass) providerPath(v *vrf, pn *provider, prefix netip.Prefix, why []object.Source, flows [2]object.Flow, after ...object.Key) {
+func (p *pass) providerPath(v *vrf, pn *provider, prefix netip.Prefix, why []object.Source, flows [2]object.Flow,
+	after ...object.Key) {
 	in, _, block := pn.leg.wired()
 	if in != 0 {
 		flow := flows[0]
@@ -229,7 +231,8 @@ func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, fl
 				wired(prefix.Masked(), why)
 				v.nets = append(v.nets, prefix.Masked())
 				v.hosts[prefix.Addr()] = true
-				p.providerTenantPorts(lsp.Datapath, prefix, why, func(host netip.Prefix, _ []object.Source) { v.hosts[host.Addr()] = true })
+				p.providerTenantPorts(lsp.Datapath, prefix, why,
+					func(host netip.Prefix, _ []object.Source) { v.hosts[host.Addr()] = true })
 				continue
 			}
 			wired(hostPrefix(prefix.Addr()), why)
@@ -238,7 +241,8 @@ func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, fl
 	}
 }
 
-func (p *pass) providerTenantPorts(network observe.UUID, subnet netip.Prefix, why []object.Source, wired func(netip.Prefix, []object.Source)) {
+func (p *pass) providerTenantPorts(network observe.UUID, subnet netip.Prefix, why []object.Source,
+	wired func(netip.Prefix, []object.Source)) {
 	for _, port := range p.portsOn(network) {
 		for _, addr := range tenantAddrs(port) {
 			if subnet.Contains(addr) && p.allowed(addr, port) {

@@ -180,8 +180,9 @@ func localnetOf(sb *observe.Southbound, n *expose.Network) *observe.PortBinding 
 // to be: they go with the station, even while what was learned is held.
 func (p *pass) announceStation(s *segment, at *station, claim claim) {
 	path := object.EVPNPath{
-		Type: object.EVPNMacIP, RD: s.rd, MAC: at.mac, VNI: s.vni, NextHop: p.vtep, Targets: s.exports, Mobility: claim.mobility(),
-		Origin: p.cfg.Expose.Origin,
+		Type: object.EVPNMacIP, RD: s.rd, MAC: at.mac, VNI: s.vni, NextHop: p.vtep, Targets: s.exports,
+		Mobility: claim.mobility(),
+		Origin:   p.cfg.Expose.Origin,
 	}
 	block := s.block
 	if text := claim.duplicate(); text != "" {

@@ -20,7 +20,8 @@ import (
 func randomStations(t *rapid.T) (text string, here map[string]bool, sequence map[string]int) {
 	here, sequence = map[string]bool{}, map[string]int{}
 	var b strings.Builder
-	b.WriteString("include node\nlearned nothing\npatch br-ex provnet-v1 ofport 2\nlocalnet provnet-v1 on dp-vlan network public tag 100\n" +
+	b.WriteString("include node\nlearned nothing\npatch br-ex provnet-v1 ofport 2\nlocalnet provnet-v1 on dp-vlan " +
+		"network public tag 100\n" +
 		"made veth-ovs-2001 on br-ex ofport 21\n")
 	for i := range 6 {
 		mac := fmt.Sprintf("fa:16:3e:00:00:%02x", i)
@@ -39,7 +40,8 @@ func randomStations(t *rapid.T) (text string, here map[string]bool, sequence map
 			}
 			sequence[mac] = max(sequence[mac], n+1)
 			address := rapid.SampledFrom([]string{"", fmt.Sprintf("172.24.8.%d ", 10+i), "172.24.8.10 "}).Draw(t, "address")
-			fmt.Fprintf(&b, "learned type-2 %s %srd 99.99.2.%d:2001 next-hop 99.99.2.%d vni 2001 rt 64999:2001 %s\n", mac, address, vtep+2, vtep+2, extra)
+			fmt.Fprintf(&b, "learned type-2 %s %srd 99.99.2.%d:2001 next-hop 99.99.2.%d vni 2001 rt 64999:2001 %s\n", mac,
+				address, vtep+2, vtep+2, extra)
 		}
 	}
 	return b.String(), here, sequence
@@ -53,7 +55,8 @@ func TestStationsAreInOnePlace(t *testing.T) {
 		text, here, sequence := randomStations(t)
 		snap := snapshot(t, text, "cmp-1")
 		cfg := defaultConfig()
-		cfg.Networks = []evpn.NetworkConfig{{NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100}, Method: evpn.MethodL2VNI, VNI: 2001}}
+		cfg.Networks = []evpn.NetworkConfig{{NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100},
+			Method: evpn.MethodL2VNI, VNI: 2001}}
 		res := desired.Compute(snap, nil, object.Set{}, evpn.New(cfg))
 		entries, selves := map[string]string{}, map[string]int{}
 		for _, f := range object.Of[object.FDB](res.Want) {
@@ -85,7 +88,8 @@ func TestStationsAreInOnePlace(t *testing.T) {
 			mac := path.MAC.String()
 			theirs := sequence[mac] // one more than what they have; 0 if there is none
 			blocked := it.Block != nil && it.Block.Code == evpn.BlockDuplicateMAC
-			if !here[mac] || blocked != (theirs > 5) || !blocked && int(path.Mobility.Value) != theirs || path.Mobility.Set != (theirs > 0) {
+			if !here[mac] || blocked != (theirs > 5) || !blocked && int(path.Mobility.Value) != theirs ||
+				path.Mobility.Set != (theirs > 0) {
 				t.Fatalf("%s, blocked %v, while others have sequence number %d", object.Text(path), it.Block, theirs-1)
 			}
 		}

@@ -88,7 +88,8 @@ func (p *pass) newVRF(vni uint32) (*vrf, string) {
 		why = p.tableTaken(v)
 	}
 	if why != "" {
-		return nil, fmt.Sprintf("VNI %d cannot have routing table %d: %s; set evpn.table_offset, on every node alike, or choose another VNI", vni, v.table, why)
+		return nil, fmt.Sprintf("VNI %d cannot have routing table %d: %s; set evpn.table_offset, on every node alike, "+
+			"or choose another VNI", vni, v.table, why)
 	}
 	return v, ""
 }
@@ -140,7 +141,8 @@ func (p *pass) tableTaken(v *vrf) string {
 			return "it is that of VRF " + l.Name
 		}
 		p.reportOf(v.vni, "device", l.Name, observe.SkipConflict,
-			"it is a VRF with routing table %d, which is that of %s already: its traffic gets into VNI %d; delete it", v.table, v.dev.Name, v.vni)
+			"it is a VRF with routing table %d, which is that of %s already: its traffic gets into VNI %d; delete it",
+			v.table, v.dev.Name, v.vni)
 	}
 	return ""
 }
@@ -227,7 +229,8 @@ func (p *pass) keptVRFs() {
 	}
 	for _, l := range p.host.Links {
 		var vni uint32
-		if n, err := fmt.Sscanf(l.Name, "vrf-%d", &vni); n != 1 || err != nil || l.Name != vrfName(vni) || l.Table == 0 || !l.Ours {
+		if n, err := fmt.Sscanf(l.Name, "vrf-%d", &vni); n != 1 || err != nil || l.Name != vrfName(vni) || l.Table == 0 ||
+			!l.Ours {
 			continue
 		}
 		kept := object.Link{Name: l.Name, Type: object.LinkVRF, Table: l.Table, Up: true}

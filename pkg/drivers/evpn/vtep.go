@@ -25,7 +25,8 @@ func (p *pass) findVTEP() netip.Addr {
 		}
 	}
 	if p.cfg.NIC != "" && lo.IsValid() {
-		p.report("configuration", "evpn_nic", observe.SkipDegraded, "device %s has no IPv4 address: VXLAN is sent from %s, which lo has", p.cfg.NIC, lo)
+		p.report("configuration", "evpn_nic", observe.SkipDegraded,
+			"device %s has no IPv4 address: VXLAN is sent from %s, which lo has", p.cfg.NIC, lo)
 	}
 	return lo
 }
@@ -34,7 +35,8 @@ func (p *pass) findVTEP() netip.Addr {
 func (p *pass) noVTEP() {
 	if p.cfg.NIC != "" {
 		p.report("configuration", "evpn_nic", observe.SkipDegraded,
-			"neither device %s nor lo has an IPv4 address to send VXLAN from: no VNI is served; give it one, or set evpn_local_ip", p.cfg.NIC)
+			"neither device %s nor lo has an IPv4 address to send VXLAN from: no VNI is served; give it one, or set "+
+				"evpn_local_ip", p.cfg.NIC)
 		return
 	}
 	p.report("configuration", "evpn_local_ip", observe.SkipDegraded,

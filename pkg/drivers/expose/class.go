@@ -31,7 +31,8 @@ const (
 // IPs as well, and what the configuration asks for comes last because a cloud's
 // address says more than the range that it lies in.
 func Classes() []Class {
-	return []Class{ClassGateway, ClassFIP, ClassVIP, ClassProvider, ClassTenant, ClassSubnet, ClassLoopback, ClassOriginate}
+	return []Class{ClassGateway, ClassFIP, ClassVIP, ClassProvider, ClassTenant, ClassSubnet, ClassLoopback,
+		ClassOriginate}
 }
 
 // Meaning says in one phrase what is announced as the class, and in brackets by
@@ -119,7 +120,8 @@ func (e *Exposer) reportRank(it object.Item) {
 	if it.Rank > have.Rank {
 		wins, loses = it, have
 	}
-	s := observe.Skip{Code: observe.SkipOutranked, Text: fmt.Sprintf("%s is announced with the attributes of class %s (%s), not of %s",
+	s := observe.Skip{Code: observe.SkipOutranked, Text: fmt.Sprintf("%s is announced with the attributes of class "+
+		"%s (%s), not of %s",
 		it.Value.Key().Text(), classOf(wins.Rank), wins.Value.Attrs(), classOf(loses.Rank))}
 	if len(loses.Why) > 0 {
 		s.Table, s.Row = loses.Why[0].Table, loses.Why[0].Row

@@ -34,7 +34,8 @@ func (f *Filter) block(prefix netip.Prefix, asked bool) *object.Block {
 	case len(f.Allow) == 0 && (prefix.IsSingleIP() || f.Subnets):
 		return nil
 	case len(f.Allow) == 0:
-		return filtered("only host prefixes are announced; add its range to bgp.export.allow, which then has to name all others too")
+		return filtered("only host prefixes are announced; add its range to bgp.export.allow, which then has to name " +
+			"all others too")
 	}
 	for _, r := range f.Allow {
 		if r.Contains(prefix) {

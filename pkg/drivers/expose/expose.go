@@ -199,7 +199,8 @@ func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...obje
 // inside are, one by one, by ExposeRemoteIP. It
 // returns false if the same subnet is wired through another gateway already:
 // then nothing inside may be announced on behalf of this one.
-func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool, why ...object.Source) bool {
+func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool,
+	why ...object.Source) bool {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
 	keeps := append(slices.Clip(n.keepsOf[familyIndex(via.Is6())]), object.Neigh{Dev: n.Dev, Addr: via}.Key())
 	if !e.addItem(object.Item{Value: route, Why: why, Block: n.block, Keeps: keeps}) {
@@ -215,7 +216,8 @@ func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, 
 // ExposeRemoteIP advertises addr, an address of a port on any node that is
 // entered through this one: family A1 on top of ExposeSubnet's wiring of the
 // same subnet, as ClassTenant.
-func (e *Exposer) ExposeRemoteIP(n *Network, addr netip.Addr, subnet netip.Prefix, via netip.Addr, why ...object.Source) {
+func (e *Exposer) ExposeRemoteIP(n *Network, addr netip.Addr, subnet netip.Prefix, via netip.Addr,
+	why ...object.Source) {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
 	host := netip.PrefixFrom(addr, addr.BitLen())
 	e.announce(e.classOr(ClassTenant), n, host, why, subnetNeeds(n, route, via)...)

@@ -66,7 +66,8 @@ type Networks struct {
 
 // FindNetworks works out which provider networks this node reaches, and how.
 func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Skip) {
-	ns := &Networks{byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{}, reserved: map[observe.UUID]bool{}, devices: map[string]*Bridge{}}
+	ns := &Networks{byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{},
+		reserved: map[observe.UUID]bool{}, devices: map[string]*Bridge{}}
 	skips := ns.findBridges(snap, opts)
 	byPhysnet := map[string]*Bridge{}
 	for _, b := range ns.bridges {
@@ -132,7 +133,8 @@ func (ns *Networks) Tables() []uint32 {
 func (ns *Networks) findBridges(snap observe.Snapshot, opts Options) []observe.Skip {
 	var skips []observe.Skip
 	for _, text := range snap.OVS.Problems {
-		skips = append(skips, observe.Skip{Table: "Open_vSwitch", Row: "external_ids", Code: observe.SkipUnreadable, Text: text})
+		skips = append(skips, observe.Skip{Table: "Open_vSwitch", Row: "external_ids", Code: observe.SkipUnreadable,
+			Text: text})
 	}
 	byName := map[string]*Bridge{}
 	for _, m := range snap.OVS.Mappings {
@@ -161,7 +163,8 @@ func newBridge(snap observe.Snapshot, m observe.BridgeMapping) *Bridge {
 	ovs, ok := snap.OVS.Bridge(m.Bridge)
 	b.ovs, b.MAC = ovs, ovs.MAC
 	if !ok {
-		b.block = notWired("bridge %s is mapped but not in the Open_vSwitch database; create it with ovs-vsctl add-br %s", m.Bridge, m.Bridge)
+		b.block = notWired("bridge %s is mapped but not in the Open_vSwitch database; create it with ovs-vsctl add-br %s",
+			m.Bridge, m.Bridge)
 	}
 	if snap.Host == nil {
 		return b
@@ -242,7 +245,8 @@ func (n *Network) wiredBlock() *object.Block {
 	patch, ok := n.Bridge.ovs.Patch(n.Localnet)
 	switch {
 	case !ok:
-		return notWired("bridge %s has no patch port for localnet %s yet; ovn-controller makes it when the network gets its first local port", n.Bridge.Name, n.Localnet)
+		return notWired("bridge %s has no patch port for localnet %s yet; ovn-controller makes it when the network gets "+
+			"its first local port", n.Bridge.Name, n.Localnet)
 	case patch.OFPort == 0:
 		return notWired("patch port %s on %s has no OpenFlow number yet", patch.Name, n.Bridge.Name)
 	case n.Bridge.MAC.IsZero():

@@ -49,7 +49,8 @@ port vm2 on dp-pub mac "fa:16:3e:15:9e:f1 172.24.4.93" chassis cmp-1 up
 		rules, path int
 	}{{nil, 1, 2}, {panicky{"vm1": true}, 1, 1}, {panicky{"vm2": true}, 1, 1}, {panicky{"vm1": true, "vm2": true}, 0, 0}} {
 		res := desired.Compute(snap, nil, object.Set{}, tt.at)
-		if rules, paths := res.Want.LenOf(object.KindRule), res.Want.LenOf(object.KindPath); rules != tt.rules || paths != tt.path {
+		if rules, paths := res.Want.LenOf(object.KindRule), res.Want.LenOf(object.KindPath); rules != tt.rules ||
+			paths != tt.path {
 			t.Errorf("panics at %v: got %d rules and %d paths, want %d and %d", tt.at, rules, paths, tt.rules, tt.path)
 		}
 		if len(res.Skipped) != len(tt.at) {

@@ -43,7 +43,8 @@ func allocateTables(bridges []*Bridge, host *observe.Host, opts Options) {
 		if b.Table == 0 && b.block == nil {
 			b.block = &object.Block{
 				Code: object.BlockNotWired,
-				Text: "no routing table is free for bridge " + b.Name + "; widen routing.table_range or name one in /etc/iproute2/rt_tables",
+				Text: "no routing table is free for bridge " + b.Name + "; widen routing.table_range or name one in " +
+					"/etc/iproute2/rt_tables",
 			}
 		}
 	}

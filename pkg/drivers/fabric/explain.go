@@ -42,12 +42,14 @@ func (p *pass) explainLoopback(addr netip.Addr) (reason.Account, bool) {
 	if i < 0 {
 		return reason.Account{}, false
 	}
-	a := reason.Account{What: "address of lo", Steps: []reason.Step{{Stage: "host", Text: "lo of this node has " + addr.String(), OK: true}}}
+	a := reason.Account{What: "address of lo", Steps: []reason.Step{{Stage: "host",
+		Text: "lo of this node has " + addr.String(), OK: true}}}
 	if p.cfg.Loopback {
 		a.Steps = append(a.Steps, reason.Step{Stage: "policy", Text: "advertise_loopback is on", OK: true})
 		return a, true
 	}
-	a.Steps = append(a.Steps, reason.Step{Stage: "policy", Text: "addresses of lo are announced on request, and advertise_loopback is off", Code: reason.OptionOff})
+	a.Steps = append(a.Steps, reason.Step{Stage: "policy",
+		Text: "addresses of lo are announced on request, and advertise_loopback is off", Code: reason.OptionOff})
 	a.Try = "advertise_loopback: true"
 	return a, true
 }
@@ -90,7 +92,8 @@ func (p *pass) explainLearned(l *observe.Learned, addr netip.Addr) (reason.Accou
 	if at := slices.Index(prefixes, best); at >= p.cfg.Max {
 		a.Steps = append(a.Steps, reason.Step{
 			Stage: "policy", Code: reason.OverMaximum,
-			Text: fmt.Sprintf("%d prefixes are accepted and learn.max is %d: longer ones are left out, this among them", len(prefixes), p.cfg.Max),
+			Text: fmt.Sprintf("%d prefixes are accepted and learn.max is %d: longer ones are left out, this among them",
+				len(prefixes), p.cfg.Max),
 		})
 		a.Try = "accept fewer prefixes or raise learn.max"
 		return a, true
@@ -102,7 +105,8 @@ func (p *pass) explainLearned(l *observe.Learned, addr netip.Addr) (reason.Accou
 // hopSteps say where each next hop leads. One is enough.
 func (p *pass) hopSteps(paths []observe.LearnedPath) []reason.Step {
 	if p.host == nil {
-		return []reason.Step{{Stage: "steering", Text: "nothing is known of the devices of this node", Code: reason.NoNextHop}}
+		return []reason.Step{{Stage: "steering", Text: "nothing is known of the devices of this node",
+			Code: reason.NoNextHop}}
 	}
 	var good, bad []string
 	for _, path := range paths {

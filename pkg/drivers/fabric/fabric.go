@@ -114,7 +114,8 @@ func (p *pass) routes(paths []observe.LearnedPath) {
 	byPrefix, prefixes := p.accepted(paths)
 	if over := len(prefixes) - p.cfg.Max; over > 0 {
 		p.skip(tableLearned, "maximum", observe.SkipDegraded,
-			"%d prefixes are announced and accepted, learn.max is %d: the longest %d are left out, beginning with %s; accept fewer or raise it",
+			"%d prefixes are announced and accepted, learn.max is %d: the longest %d are left out, beginning with %s; "+
+				"accept fewer or raise it",
 			len(prefixes), p.cfg.Max, over, prefixes[p.cfg.Max])
 		prefixes = prefixes[:p.cfg.Max]
 	}
@@ -127,7 +128,8 @@ func (p *pass) routes(paths []observe.LearnedPath) {
 
 // accepted groups the accepted paths and lists their prefixes, the shortest
 // first.
-func (p *pass) accepted(paths []observe.LearnedPath) (byPrefix map[netip.Prefix][]observe.LearnedPath, prefixes []netip.Prefix) {
+func (p *pass) accepted(paths []observe.LearnedPath) (byPrefix map[netip.Prefix][]observe.LearnedPath,
+	prefixes []netip.Prefix) {
 	byPrefix = map[netip.Prefix][]observe.LearnedPath{}
 	for _, path := range paths {
 		if !p.accepts(path.Prefix) {
