@@ -50,7 +50,8 @@ func TestPolicyReachesTheDrivers(t *testing.T) {
 		"flag":      {"", nil, []string{"--bgp-attributes", flag}, both},
 		"two flags": {"", nil, []string{"--bgp-attributes", first, "--bgp-attributes", second}, both},
 		"a flag over the file": {
-			policyFile, nil, []string{"--bgp-attributes", "class=fip,med=3"},
+			policyFile, nil,
+			[]string{"--bgp-attributes", "class=fip,med=3"},
 			map[expose.Class]expose.Attributes{"fip": {MED: object.MetricOf(3)}, "gateway": gateway},
 		},
 		"a flag over a variable": {
@@ -58,7 +59,8 @@ func TestPolicyReachesTheDrivers(t *testing.T) {
 		},
 		"a variable takes away": {policyFile, map[string]string{"BGP_OVN_BGP_ATTRIBUTES": ""}, nil, nil},
 		"a flag takes away first": {
-			policyFile, nil, []string{"--bgp-attributes", "", "--bgp-attributes", first},
+			policyFile, nil,
+			[]string{"--bgp-attributes", "", "--bgp-attributes", first},
 			map[expose.Class]expose.Attributes{"fip": fip},
 		},
 		"nothing": {"", nil, nil, nil},

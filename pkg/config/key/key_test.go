@@ -352,9 +352,14 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{
-			"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"abc", "abd", 1}, {"abc",
-			"xabc", 1}, {"kitten", "sitting", 3}, {"bacd", "abdc", 2},
+		{"", "", 0},
+		{"abc", "", 3},
+		{"abc", "abc", 0},
+		{"abc", "acb", 1},
+		{"abc", "abd", 1},
+		{"abc", "xabc", 1},
+		{"bacd", "abdc", 2},
+		{"kitten", "sitting", 3},
 	} {
 		if got := distance(tt.a, tt.b); got != tt.want || distance(tt.b, tt.a) != tt.want {
 			t.Errorf("%q, %q: %d, want %d", tt.a, tt.b, got, tt.want)
