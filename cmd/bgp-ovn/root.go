@@ -29,6 +29,9 @@ type environment struct {
 	args           []string
 	stdout, stderr io.Writer
 	getenv         func(string) (string, bool)
+	// environ names the variables that there are, so that config check can tell of
+	// those that look like keys and are none.
+	environ []string
 }
 
 // cli is one invocation.
@@ -94,6 +97,12 @@ func (c *cli) root() *cobra.Command {
 	pf.StringVarP(&output, "output", "o", string(view.Text), "form of the output: text or json")
 	c.flags = config.Flags()
 	pf.AddFlagSet(c.flags)
+	c.flags.VisitAll(func(f *pflag.Flag) {
+		if words := config.Values(f.Name); len(words) > 0 {
+			complete := cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+			_ = root.RegisterFlagCompletionFunc(f.Name, complete) // it is a flag of root, and has none yet
+		}
+	})
 	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
 		c.form, err = view.ParseForm(output)
 		return err
@@ -109,7 +118,7 @@ func (c *cli) root() *cobra.Command {
 // load reads the configuration. With problems, the settings are good enough to
 // find a running controller with.
 func (c *cli) load() (config.Settings, config.Problems) {
-	return config.Load(config.Source{Path: c.configPath, Getenv: c.getenv, Flags: c.flags})
+	return config.Load(config.Source{Path: c.configPath, Getenv: c.getenv, Environ: c.environ, Flags: c.flags})
 }
 
 // valid is load for commands that need all of it.

@@ -209,11 +209,11 @@ func TestReloadRefuses(t *testing.T) {
 		lines []string
 		says  string
 	}{
-		{"unknown key", []string{good, "expose_everything: true"}, "line 15: field expose_everything is not a key here"},
-		{"wrong type", []string{good, "reconcile_interval: often"}, "line 15: cannot unmarshal"},
-		{"bad value", []string{good, "advertisement_method_tenant_networks: all"}, `advertisement_method_tenant_networks: "all": use host or subnet`},
+		{"unknown key", []string{good, "expose_everything: true"}, ":15: expose_everything: unknown key"},
+		{"wrong type", []string{good, "reconcile_interval: often"}, `:15: reconcile_interval: "often" is not a whole number of seconds`},
+		{"bad value", []string{good, "advertisement_method_tenant_networks: all"}, `advertisement_method_tenant_networks: unknown value "all": use host or subnet`},
 		{"bad peer", []string{"  - {address: tor-a, as: 65000}", good}, `bgp.peers[2].address: "tor-a" is not an IP address`},
-		{"unknown class", []string{"  attributes: {fips: {med: 1}}", good}, `bgp.attributes: unknown class "fips": use one of`},
+		{"unknown class", []string{"  attributes: {fips: {med: 1}}", good}, `bgp.attributes: unknown class "fips": use gateway`},
 		{"bad community", []string{"  attributes: {fip: {communities: [65000]}}", good}, "bgp.attributes.fip.communities"},
 		{"bad range", []string{"  export: {deny: [10.0.0.0/8 le 4]}", good}, "bgp.export.deny"},
 		{"needs a restart", []string{good, "flows: {cookie: 7}"}, "only a restart can change flows.cookie"},
