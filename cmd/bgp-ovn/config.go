@@ -29,7 +29,8 @@ func (c *cli) configCommand() *cobra.Command {
 			return nil
 		},
 	}, &cobra.Command{
-		Use: "reference", Short: "list every key with its flag, variable, default and meaning, as Markdown", Args: cobra.NoArgs,
+		Use: "reference", Short: "list every key with its flag, variable, default and meaning, as Markdown",
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			fmt.Fprint(c.stdout, config.Reference())
 			return nil

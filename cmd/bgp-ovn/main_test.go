@@ -33,7 +33,8 @@ func writeFile(t *testing.T, text string) string {
 
 // The form of `desired -o json` is a contract: others script against it.
 func TestDesiredJSONContract(t *testing.T) {
-	out, errs, exit := run(t, nil, "desired", "--snapshot", fixtures+"fip-centralized.json", "--chassis", "hv1", "-o", "json")
+	out, errs, exit := run(t, nil, "desired", "--snapshot", fixtures+"fip-centralized.json", "--chassis", "hv1", "-o",
+		"json")
 	if exit != exitSame {
 		t.Fatalf("exit %d: %s", exit, errs)
 	}
@@ -72,7 +73,13 @@ func TestDesiredJSONContract(t *testing.T) {
 
 // The same input gives the same bytes, in every command that computes.
 func TestSameBytes(t *testing.T) {
-	for _, command := range [][]string{{"desired"}, {"desired", "-o", "json"}, {"plan"}, {"plan", "-o", "json"}, {"explain", "172.24.4.100"}} {
+	for _, command := range [][]string{
+		{"desired"},
+		{"desired", "-o", "json"},
+		{"plan"},
+		{"plan", "-o", "json"},
+		{"explain", "172.24.4.100"},
+	} {
 		args := append(command, "--snapshot", fixtures+"gateway-failover-before.json", "--chassis", "hv1")
 		first, _, _ := run(t, nil, args...)
 		if first == "" {
@@ -102,7 +109,8 @@ func TestPlanJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := got.Ops[len(got.Ops)-1]
-	if last.Verb != "create" || last.Kind != "path" || last.Before != nil || last.After == nil || len(last.Needs) == 0 || len(last.Why) == 0 {
+	if last.Verb != "create" || last.Kind != "path" || last.Before != nil || last.After == nil || len(last.Needs) == 0 ||
+		len(last.Why) == 0 {
 		t.Errorf("the last step is %+v, want the create of a path with what it needs", last)
 	}
 }
@@ -112,7 +120,10 @@ func TestExplain(t *testing.T) {
 	tests := []struct{ name, file, chassis, addr, want string }{
 		{"here", "provider-flat.json", "hv1", "172.24.4.11", "WOULD BE ADVERTISED"},
 		{"elsewhere", "provider-flat.json", "hv1", "172.24.4.12", "first reason: "},
-		{"elsewhere, who", "provider-flat.json", "hv1", "172.24.4.12", "announced by: 5e7d4441-1066-475b-aa85-bb7a87662730 (hv2.lab.example)"},
+		{
+			"elsewhere, who", "provider-flat.json", "hv1", "172.24.4.12",
+			"announced by: 5e7d4441-1066-475b-aa85-bb7a87662730 (hv2.lab.example)",
+		},
 		{"nobody's", "provider-flat.json", "hv1", "198.51.100.1", "(no-row)"},
 		{"not mapped", "multi-provider.json", "hv3", "172.25.201.187", "(not-owner)"},
 		{"tenant", "tenant-expose.json", "hv2", "10.20.0.11", "(tenant-not-exposed)"},
@@ -180,7 +191,8 @@ func TestBadConfiguration(t *testing.T) {
 			}
 		}
 	}
-	if out, errs, exit := run(t, nil, "config", "check", "--config", writeFile(t, "")); exit != exitSame || out != "configuration is valid\n" {
+	if out, errs, exit := run(t, nil, "config", "check", "--config", writeFile(t, "")); exit != exitSame ||
+		out != "configuration is valid\n" {
 		t.Errorf("exit %d, %q%q", exit, out, errs)
 	}
 }
@@ -193,7 +205,10 @@ func TestBadArguments(t *testing.T) {
 	}{
 		{[]string{"status", "-o", "xml"}, `--output "xml": use text or json`},
 		{[]string{"evpn", "banana"}, `evpn "banana": give a VNI, 1 to 16777215`},
-		{[]string{"plan", "--snapshot", fixtures + "provider-flat.json", "--against", "moon"}, `--against "moon": use model or actual`},
+		{
+			[]string{"plan", "--snapshot", fixtures + "provider-flat.json", "--against", "moon"},
+			`--against "moon": use model or actual`,
+		},
 		{[]string{"desired", "--driver", "frr", "--snapshot", fixtures + "provider-flat.json"}, `unknown driver "frr"`},
 		{[]string{"explain"}, "accepts 1 arg"},
 		{[]string{"nonsense"}, `unknown command "nonsense"`},
@@ -213,7 +228,8 @@ func TestVersion(t *testing.T) {
 		t.Errorf("exit %d, %q", exit, out)
 	}
 	var got map[string]string
-	if out, _, _ := run(t, nil, "version", "-o", "json"); json.Unmarshal([]byte(out), &got) != nil || got["version"] == "" {
+	if out, _, _ := run(t, nil, "version", "-o", "json"); json.Unmarshal([]byte(out), &got) != nil ||
+		got["version"] == "" {
 		t.Errorf("got %q", out)
 	}
 }

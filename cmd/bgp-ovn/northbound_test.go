@@ -18,7 +18,8 @@ func TestSNATOfASnapshotFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	without := filepath.Join(t.TempDir(), "without-nb.json")
-	if err := os.WriteFile(without, bytes.Replace(raw, []byte("\n\"nb\": {"), []byte("\n\"other\": {"), 1), 0o600); err != nil {
+	if err := os.WriteFile(without, bytes.Replace(raw, []byte("\n\"nb\": {"), []byte("\n\"other\": {"), 1),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -31,8 +32,18 @@ func TestSNATOfASnapshotFile(t *testing.T) {
 			"BLOCKED snat-enabled", "translates source addresses of 10.40.0.0/24 to 172.24.4.130", "--disable-snat",
 		}, false},
 		{"the option is off", translated, "hv1", "10.40.0.11", nil, []string{"WOULD BE ADVERTISED"}, true},
-		{"not translated", plain, "hv2", "10.20.0.11", []string{option}, []string{"router r2 does not translate", "WOULD BE ADVERTISED"}, true},
-		{"unknown", without, "hv1", "10.40.0.11", []string{option}, []string{"BLOCKED snat-unknown", "the Northbound database was not read"}, false},
+		{
+			"not translated", plain, "hv2", "10.20.0.11",
+			[]string{option},
+			[]string{"router r2 does not translate", "WOULD BE ADVERTISED"},
+			true,
+		},
+		{
+			"unknown", without, "hv1", "10.40.0.11",
+			[]string{option},
+			[]string{"BLOCKED snat-unknown", "the Northbound database was not read"},
+			false,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,8 +69,14 @@ func TestNorthboundNotes(t *testing.T) {
 	for _, tt := range []struct{ name, file, want string }{
 		{"nothing", "", ""},
 		{"complete", option + "ovn_nb_connection: tcp:192.0.2.1:6641\n", ""},
-		{"left to Open_vSwitch", option, "ovn_nb_connection is not set: the controller starts only if external_ids:ovn-nb-remote"},
-		{"no tenants", "require_snat_disabled_for_tenant_networks: true\novn_nb_connection: tcp:192.0.2.1:6641\n", "has no effect: no tenant network is exposed"},
+		{
+			"left to Open_vSwitch", option,
+			"ovn_nb_connection is not set: the controller starts only if external_ids:ovn-nb-remote",
+		},
+		{
+			"no tenants", "require_snat_disabled_for_tenant_networks: true\novn_nb_connection: tcp:192.0.2.1:6641\n",
+			"has no effect: no tenant network is exposed",
+		},
 		{"not used", "ovn_nb_connection: tcp:192.0.2.1:6641\n", "ovn_nb_connection has no effect"},
 	} {
 		out, errs, exit := run(t, nil, "config", "check", "--config", writeFile(t, tt.file))
@@ -71,7 +88,8 @@ func TestNorthboundNotes(t *testing.T) {
 		}
 	}
 	_, errs, exit := run(t, nil, "config", "check", "--ovn-nb-connection", "unix:nb.sock")
-	if exit != exitError || !strings.Contains(errs, `"unix:nb.sock" is not the address of a database: use unix:/absolute/path`) {
+	if exit != exitError || !strings.Contains(errs,
+		`"unix:nb.sock" is not the address of a database: use unix:/absolute/path`) {
 		t.Errorf("exit %d, %q", exit, errs)
 	}
 }

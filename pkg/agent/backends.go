@@ -92,7 +92,8 @@ func newSpeaker(conf bgp.Config) (*bgp.Backend, error) {
 	}
 	speaker, err := bgp.New(conf)
 	if err != nil {
-		return nil, fmt.Errorf("start the BGP speaker: %w; if the port is taken, stop the other speaker or set bgp.listen.port", err)
+		return nil, fmt.Errorf("start the BGP speaker: %w; if the port is taken, stop the other speaker or set "+
+			"bgp.listen.port", err)
 	}
 	return speaker, nil
 }
@@ -131,7 +132,9 @@ func marks(s config.Settings) actual.Marks {
 }
 
 // controllerConfig is what all forms of a node have in common.
-func controllerConfig(s config.Settings, obs reconcile.Observer, reader *actual.Reader, log *slog.Logger) reconcile.Config {
+func controllerConfig(s config.Settings, obs reconcile.Observer, reader *actual.Reader,
+	log *slog.Logger,
+) reconcile.Config {
 	w := wishes(s)
 	conf := reconcile.Config{
 		Observer: obs, Drivers: w.Drivers, Fixed: w.Fixed, Forbidden: w.Forbidden, Backends: reader,

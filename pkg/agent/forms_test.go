@@ -55,7 +55,10 @@ func TestReplay(t *testing.T) {
 	if err != nil || !p.Differs() {
 		t.Fatalf("plan: %+v, %v", p.Summary, err)
 	}
-	if !slices.ContainsFunc(p.Ops, func(s control.Step) bool { return s.Kind == "path" && strings.Contains(s.Key, "172.24.4.11/32") }) {
+	if !slices.ContainsFunc(p.Ops, func(s control.Step) bool {
+		return s.Kind == "path" &&
+			strings.Contains(s.Key, "172.24.4.11/32")
+	}) {
 		t.Error("no path of the VM in the plan")
 	}
 	for range 3 {
@@ -146,7 +149,8 @@ func TestPreview(t *testing.T) {
 	if _, err := os.Stat(w.path("state.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it made a state file: %v", err)
 	}
-	if e, err := p.Explain(t.Context(), there.String()); err != nil || e.Advertised || !slices.ContainsFunc(e.Chassis, func(c string) bool { return strings.HasPrefix(c, "hv2") }) {
+	if e, err := p.Explain(t.Context(), there.String()); err != nil || e.Advertised ||
+		!slices.ContainsFunc(e.Chassis, func(c string) bool { return strings.HasPrefix(c, "hv2") }) {
 		t.Errorf("explain %s: %+v, %v", there, e, err)
 	}
 }

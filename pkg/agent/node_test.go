@@ -139,7 +139,8 @@ func TestDatabaseAway(t *testing.T) {
 func TestSecondController(t *testing.T) {
 	w := newWorld(t, quietSpeaker)
 	w.start()
-	if n, err := Open(t.Context(), w.settings(), w.options()); err == nil || !strings.Contains(err.Error(), "another bgp-ovn is running on it") {
+	if n, err := Open(t.Context(), w.settings(), w.options()); err == nil ||
+		!strings.Contains(err.Error(), "another bgp-ovn is running on it") {
 		t.Errorf("the same state file: %v", err)
 		if err == nil {
 			_ = n.Close()
@@ -195,7 +196,8 @@ func TestWaitEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := OpenPreview(ctx, w.settings(), w.log()); err == nil || !strings.Contains(err.Error(), "is ovsdb-server running") {
+	if _, err := OpenPreview(ctx, w.settings(), w.log()); err == nil ||
+		!strings.Contains(err.Error(), "is ovsdb-server running") {
 		t.Errorf("OpenPreview: %v", err)
 	}
 }
@@ -211,7 +213,8 @@ func TestReload(t *testing.T) {
 	}
 	w.configure("bgp: {listen: {port: -1}, peers: [{address: 192.0.2.77, as: 65000}]}", "log: {level: debug}")
 	dry, err := c.Reload(ctx, true)
-	if err != nil || dry.Plan == nil || !slices.Equal(dry.Changed, []string{"log.level", "bgp.peers"}) && !slices.Equal(dry.Changed, []string{"bgp.peers", "log.level"}) {
+	if err != nil || dry.Plan == nil || !slices.Equal(dry.Changed, []string{"log.level", "bgp.peers"}) &&
+		!slices.Equal(dry.Changed, []string{"bgp.peers", "log.level"}) {
 		t.Fatalf("dry run: %+v, %v", dry, err)
 	}
 	if len(dry.Plan.Ops) != 1 || dry.Plan.Ops[0].Kind != "peer" || dry.Plan.Ops[0].Verb != "create" {
@@ -237,7 +240,8 @@ func TestReload(t *testing.T) {
 		t.Errorf("level %s", w.level.Level())
 	}
 	w.configure(quietSpeaker, "bgp_typo: 1")
-	if _, err := c.Reload(ctx, false); err == nil || !strings.Contains(err.Error(), "the running configuration stays") || !strings.Contains(err.Error(), "bgp_typo") {
+	if _, err := c.Reload(ctx, false); err == nil || !strings.Contains(err.Error(), "the running configuration stays") ||
+		!strings.Contains(err.Error(), "bgp_typo") {
 		t.Errorf("an invalid configuration: %v", err)
 	}
 	w.configure("bgp: {as: 4200000000, listen: {port: -1}}")
@@ -265,7 +269,10 @@ func TestMetrics(t *testing.T) {
 	unix := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", w.path("control.sock"))
 	}}}
-	for _, text := range []string{get(unix, "http://x/metrics"), get(http.DefaultClient, "http://127.0.0.1:19101/metrics")} {
+	for _, text := range []string{
+		get(unix, "http://x/metrics"),
+		get(http.DefaultClient, "http://127.0.0.1:19101/metrics"),
+	} {
 		if !strings.Contains(text, `bgp_ovn_source_up{source="southbound"} 1`) {
 			t.Errorf("metrics: %.300s", text)
 		}

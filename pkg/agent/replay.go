@@ -58,7 +58,9 @@ type Replay struct {
 }
 
 // OpenReplay makes a node from a snapshot.
-func OpenReplay(ctx context.Context, s config.Settings, snap observe.Snapshot, against Against, log *slog.Logger) (*Replay, error) {
+func OpenReplay(ctx context.Context, s config.Settings, snap observe.Snapshot, against Against,
+	log *slog.Logger,
+) (*Replay, error) {
 	r := &Replay{}
 	backends := []actual.Backend{freshNode(snap)}
 	if against == AgainstActual {

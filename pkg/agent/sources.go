@@ -43,7 +43,9 @@ type database struct {
 
 // openSources starts to follow everything. What is opened is closed by c. With
 // ports, the connection to Open_vSwitch is shared with the backend of its ports.
-func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.Logger, ports bool, wait time.Duration) (*sources, error) {
+func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.Logger, ports bool,
+	wait time.Duration,
+) (*sources, error) {
 	src := &sources{endpoint: s.OpenVSwitch.Endpoint, wait: wait, log: log}
 	var err error
 	src.host, err = host.Open(ctx, host.Config{
@@ -86,7 +88,8 @@ func (src *sources) openSouthbound(ctx context.Context, c *closing, s config.Set
 		return nil, err
 	}
 	if len(remotes) == 0 {
-		return nil, errors.New("no Southbound database: set ovn_sb_connection (external_ids:ovn-remote of Open_vSwitch is empty)")
+		return nil, errors.New("no Southbound database: set ovn_sb_connection (external_ids:ovn-remote of Open_vSwitch is " +
+			"empty)")
 	}
 	source, err := sb.Open(ctx, session(s, s.Southbound, remotes, src.log))
 	if err != nil {
@@ -119,7 +122,9 @@ func (src *sources) openNorthbound(ctx context.Context, c *closing, s config.Set
 
 // remotes are those that are configured, else those that the Open_vSwitch
 // database names.
-func (src *sources) remotes(ctx context.Context, configured []string, named func(*observe.OpenVSwitch) []string) ([]string, error) {
+func (src *sources) remotes(ctx context.Context, configured []string,
+	named func(*observe.OpenVSwitch) []string,
+) ([]string, error) {
 	if len(configured) > 0 {
 		return configured, nil
 	}
@@ -136,7 +141,10 @@ func session(s config.Settings, d config.Database, remotes []string, log *slog.L
 	if probe == 0 {
 		probe = -1
 	}
-	return ovsdb.Config{Remotes: remotes, TLS: ovsdb.TLS{Key: d.Key, Cert: d.Certificate, CA: d.CA}, Probe: probe, Logger: log}
+	return ovsdb.Config{
+		Remotes: remotes, TLS: ovsdb.TLS{Key: d.Key, Cert: d.Certificate, CA: d.CA}, Probe: probe,
+		Logger: log,
+	}
 }
 
 // pollInterval is how often a source is asked while it is waited for: what goes

@@ -20,11 +20,13 @@ import (
 func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	r, stats := n.ctl.Last()
 	s := statusReport{Status: control.Status{
-		Version: control.Version, Chassis: r.Snapshot.Chassis, Program: n.opts.Program, Started: stats.Started, Frozen: r.Frozen,
+		Version: control.Version, Chassis: r.Snapshot.Chassis, Program: n.opts.Program, Started: stats.Started,
+		Frozen: r.Frozen,
 		Rounds: stats.Rounds, EmptyRounds: stats.EmptyRounds, Audits: stats.Audits,
 		Steps: stats.Steps, FailedSteps: stats.FailedSteps, StateWrites: n.db.Writes(),
 		Problems: []control.Problem{}, Sources: []control.Source{}, Peers: []control.Peer{}, Counts: []control.Count{},
-		NotAsWanted: []string{}, Filtered: []string{}, Skipped: slices.Concat([]observe.Skip{}, r.Skipped), ShadowedBy: []string{},
+		NotAsWanted: []string{}, Filtered: []string{}, Skipped: slices.Concat([]observe.Skip{}, r.Skipped),
+		ShadowedBy: []string{},
 	}}
 	if rules, err := n.kernel.Shadows(ctx, n.settings.Routing.RulePriority); err == nil { // for information only
 		s.ShadowedBy = append(s.ShadowedBy, rules...)
@@ -92,7 +94,8 @@ func (s *statusReport) objects(r reconcile.Round) {
 		}
 	}
 	if n := len(s.NotAsWanted); n > 0 {
-		s.problem("not-as-wanted", fmt.Sprintf("%d objects differ from the desired state; the first: %s", n, s.NotAsWanted[0]),
+		s.problem("not-as-wanted", fmt.Sprintf("%d objects differ from the desired state; the first: %s", n,
+			s.NotAsWanted[0]),
 			"bgp-ovn plan")
 	}
 }
@@ -123,7 +126,8 @@ func (s *statusReport) round(r reconcile.Round, stateFile string) {
 // peers tells of the sessions.
 func (s *statusReport) peers(states []bgp.PeerState, err error) {
 	if err != nil {
-		s.problem("speaker", "the speaker does not answer: "+err.Error(), "is bgp-ovn speaker running, and is bgp.speaker right?")
+		s.problem("speaker", "the speaker does not answer: "+err.Error(),
+			"is bgp-ovn speaker running, and is bgp.speaker right?")
 		return
 	}
 	if len(states) == 0 {
@@ -147,7 +151,8 @@ func (n *Node) peers(ctx context.Context) ([]bgp.PeerState, error) {
 
 func peerOf(p bgp.PeerState) control.Peer {
 	out := control.Peer{
-		Address: p.Address, AS: p.AS, State: string(p.State), Since: p.Since, LocalAddress: p.LocalAddress, RouterID: p.RouterID,
+		Address: p.Address, AS: p.AS, State: string(p.State), Since: p.Since, LocalAddress: p.LocalAddress,
+		RouterID: p.RouterID,
 		HoldTime: p.HoldTime, Graceful: p.Graceful, RestartTime: p.RestartTime, Flaps: p.Flaps,
 		LastError: p.LastError, LastErrorAt: p.LastErrorAt, Families: []control.PeerFamily{},
 	}

@@ -155,7 +155,8 @@ func (w *world) fill() {
 	w.t.Helper()
 	w.run("ovs-vsctl", "--db="+w.remote(), "--no-wait", "init")
 	w.run("ovs-vsctl", "--db="+w.remote(), "--no-wait", "set", "Open_vSwitch", ".", "external_ids:system-id=hv1",
-		"external_ids:ovn-bridge-mappings=physnet1:br-ex", "external_ids:ovn-encap-ip=192.0.2.1", "external_ids:ovn-remote="+w.remote())
+		"external_ids:ovn-bridge-mappings=physnet1:br-ex", "external_ids:ovn-encap-ip=192.0.2.1", "external_ids:ovn-remote="+
+			w.remote())
 	w.run("ovs-vsctl", "--db="+w.remote(), "--no-wait", "add-br", "br-ex", "--",
 		"add-port", "br-ex", "patch-1", "--", "set", "Port", "patch-1", "external_ids:ovn-localnet-port=provnet-1", "--",
 		"set", "Interface", "patch-1", "type=patch", "options:peer=patch-2", "ofport=1")
@@ -164,8 +165,10 @@ func (w *world) fill() {
 		w.sbctl("chassis-add", name, "geneve", "192.0.2."+name[2:])
 	}
 	w.sbctl("--id=@d", "create", "Datapath_Binding", "tunnel_key=1", "external_ids:name=public", "--",
-		"create", "Port_Binding", "logical_port=provnet-1", "type=localnet", "tunnel_key=1", "datapath=@d", "options:network_name=physnet1", "--",
-		"create", "Port_Binding", "logical_port=vm-a", "tunnel_key=2", "datapath=@d", `mac="fa:16:3e:00:00:0a 172.24.4.11"`, "--",
+		"create", "Port_Binding", "logical_port=provnet-1", "type=localnet", "tunnel_key=1", "datapath=@d",
+		"options:network_name=physnet1", "--",
+		"create", "Port_Binding", "logical_port=vm-a", "tunnel_key=2", "datapath=@d", `mac="fa:16:3e:00:00:0a 172.24.4.11"`,
+		"--",
 		"create", "Port_Binding", "logical_port=vm-b", "tunnel_key=3", "datapath=@d", `mac="fa:16:3e:00:00:0b 172.24.4.12"`)
 	w.bind("vm-a", "hv1")
 	w.bind("vm-b", "hv2")
@@ -208,7 +211,10 @@ func (w *world) configure(keys ...string) {
 const quietSpeaker = "bgp: {listen: {port: -1}}"
 
 func (w *world) load() (config.Settings, error) {
-	s, problems := config.Load(config.Source{Path: w.config, Getenv: func(string) (string, bool) { return "", false }, Flags: config.Flags()})
+	s, problems := config.Load(config.Source{
+		Path: w.config, Getenv: func(string) (string, bool) { return "", false },
+		Flags: config.Flags(),
+	})
 	return s, problems.Err()
 }
 

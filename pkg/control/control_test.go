@@ -50,6 +50,7 @@ func (c *canned) Plan(context.Context) (control.Plan, error)     { return c.plan
 func (c *canned) Desired(context.Context) (control.Desired, error) {
 	return c.desired, c.note("desired")
 }
+
 func (c *canned) Snapshot(context.Context) ([]byte, error) {
 	return []byte("{\"rows\": 1}\n"), c.note("snapshot")
 }
@@ -78,10 +79,14 @@ func sample() *canned {
 			Verb: "create", Kind: "path", Key: "ipv4-unicast 192.0.2.7/32", Before: json.RawMessage("null"),
 			After: json.RawMessage(`{"med":null}`), Needs: []string{"route x"}, Why: []string{}, Line: "+ path ...",
 		}},
-		Notes: []control.Note{{Kind: "flow", Key: "br-ex", Code: object.BlockUnmanaged, Intentional: true, Why: []string{}, Line: "! flow"}},
+		Notes: []control.Note{{
+			Kind: "flow", Key: "br-ex", Code: object.BlockUnmanaged, Intentional: true, Why: []string{},
+			Line: "! flow",
+		}},
 	}
 	var d control.Desired
-	if err := json.Unmarshal([]byte(`{"version":1,"chassis":"hv1","objects":[{"kind":"path","key":"k","why":["a row"],"line":"path k"}],
+	if err := json.Unmarshal([]byte(`{"version":1,"chassis":"hv1",
+		"objects":[{"kind":"path","key":"k","why":["a row"],"line":"path k"}],
 		"skipped":[{"table":"Port_Binding","row":"vm","code":"unreadable","text":"mac"}]}`), &d); err != nil {
 		panic(err)
 	}
@@ -94,14 +99,18 @@ func sample() *canned {
 				Address: "192.0.2.1", AS: 65000, State: control.Established, Since: at,
 				Families: []control.PeerFamily{{Family: object.IPv4Unicast, Negotiated: true, Sent: 3}},
 			}},
-			Counts: []control.Count{{Kind: object.KindRoute, Wanted: 2, Have: 1}}, NotAsWanted: []string{"a"}, Filtered: []string{},
-			Skipped: []observe.Skip{{Table: "Port_Binding", Row: "vm", Code: "unreadable"}}, ShadowedBy: []string{},
+			Counts: []control.Count{{Kind: object.KindRoute, Wanted: 2, Have: 1}}, NotAsWanted: []string{"a"},
+			Filtered: []string{},
+			Skipped:  []observe.Skip{{Table: "Port_Binding", Row: "vm", Code: "unreadable"}}, ShadowedBy: []string{},
 			LastRound: &control.RoundTime{At: at, Took: "1ms", Summary: "s"},
 		},
-		explain: control.Explanation{Version: 1, Explanation: reconcile.Explanation{Advertised: true, Chassis: []string{"hv1"}}},
-		evpn:    control.EVPN{Version: 1, VNIs: []control.VNI{{VNI: 7, Legs: []string{"a - b"}}}},
-		audit:   control.Audit{Version: 1, Drift: p, Repaired: true, Failed: []string{"f"}},
-		reload:  control.Reload{Version: 1, Changed: []string{"bgp.peers"}, Plan: &p},
+		explain: control.Explanation{Version: 1, Explanation: reconcile.Explanation{
+			Advertised: true,
+			Chassis:    []string{"hv1"},
+		}},
+		evpn:   control.EVPN{Version: 1, VNIs: []control.VNI{{VNI: 7, Legs: []string{"a - b"}}}},
+		audit:  control.Audit{Version: 1, Drift: p, Repaired: true, Failed: []string{"f"}},
+		reload: control.Reload{Version: 1, Changed: []string{"bgp.peers"}, Plan: &p},
 	}
 }
 
@@ -142,14 +151,14 @@ func TestRoundTrip(t *testing.T) {
 	got := &canned{}
 	var raw []byte
 	for name, err := range map[string]error{
-		"status":   func() (err error) { got.status, err = c.Status(ctx); return }(),
-		"plan":     func() (err error) { got.plan, err = c.Plan(ctx); return }(),
-		"desired":  func() (err error) { got.desired, err = c.Desired(ctx); return }(),
-		"explain":  func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return }(),
-		"evpn":     func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return }(),
-		"audit":    func() (err error) { got.audit, err = c.Audit(ctx, true); return }(),
-		"reload":   func() (err error) { got.reload, err = c.Reload(ctx, true); return }(),
-		"snapshot": func() (err error) { raw, err = c.Snapshot(ctx); return }(),
+		"status":   func() (err error) { got.status, err = c.Status(ctx); return err }(),
+		"plan":     func() (err error) { got.plan, err = c.Plan(ctx); return err }(),
+		"desired":  func() (err error) { got.desired, err = c.Desired(ctx); return err }(),
+		"explain":  func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return err }(),
+		"evpn":     func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
+		"audit":    func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
+		"reload":   func() (err error) { got.reload, err = c.Reload(ctx, true); return err }(),
+		"snapshot": func() (err error) { raw, err = c.Snapshot(ctx); return err }(),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -172,8 +181,13 @@ func TestRoundTrip(t *testing.T) {
 	}
 	got.asked, want.asked = nil, nil
 	for i, pair := range [][2]any{
-		{got.status, want.status}, {got.plan, want.plan}, {got.desired, want.desired}, {got.explain, want.explain},
-		{got.evpn, want.evpn}, {got.audit, want.audit}, {got.reload, want.reload},
+		{got.status, want.status},
+		{got.plan, want.plan},
+		{got.desired, want.desired},
+		{got.explain, want.explain},
+		{got.evpn, want.evpn},
+		{got.audit, want.audit},
+		{got.reload, want.reload},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			t.Errorf("answer %d:\ngot  %+v\nwant %+v", i, pair[0], pair[1])
@@ -212,7 +226,10 @@ func TestQuestionsThatChangeNothing(t *testing.T) {
 	if got, want := strings.Join(methods, " "), "GET POST GET POST GET"; got != want {
 		t.Errorf("methods %s, want %s", got, want)
 	}
-	if got, want := c.asked, []any{"audit", false, "audit", true, "reload", true, "reload", false, "evpn", uint32(0)}; !reflect.DeepEqual(got, want) {
+	if got, want := c.asked, []any{
+		"audit", false, "audit", true, "reload", true, "reload", false, "evpn",
+		uint32(0),
+	}; !reflect.DeepEqual(got, want) {
 		t.Errorf("asked %v, want %v", got, want)
 	}
 }
@@ -221,7 +238,8 @@ func TestErrors(t *testing.T) {
 	c := sample()
 	c.err = errors.New("the database is away")
 	path := serve(t, c)
-	if _, err := control.NewClient(path).Plan(t.Context()); err == nil || err.Error() != "the controller says: the database is away" {
+	if _, err := control.NewClient(path).Plan(t.Context()); err == nil ||
+		err.Error() != "the controller says: the database is away" {
 		t.Errorf("an error of the controller: %v", err)
 	}
 	if running, err := control.NewClient(path).Running(t.Context()); running || err == nil {
@@ -295,10 +313,14 @@ func TestForeignServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_,
+			_ = io.WriteString(w, "{}")
+	})}
 	go func() { _ = srv.Serve(l) }()
 	defer srv.Close()
-	if _, err := control.NewClient(path).Status(t.Context()); err == nil || !strings.Contains(err.Error(), "not answered by a bgp-ovn of this version") {
+	if _, err := control.NewClient(path).Status(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "not answered by a bgp-ovn of this version") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -15,13 +15,22 @@ func TestVNIOf(t *testing.T) {
 		{
 			VNI: 7, VXLAN: "vxlan-7", Bridge: "br-7", VRF: "vrf-7", Table: 7, VTEP: netip.MustParseAddr("192.0.2.1"),
 			RouterMAC: object.MAC{2, 0, 0, 0, 0, 7}, RDs: []string{"a"}, Targets: []string{"b"}, Imports: []string{"c"},
-			Legs:      []reconcile.Leg{{Dev: "veth-vrf-7", Peer: "veth-ovs-7", Port: reconcile.SwitchPort{Bridge: "br-ex", Number: 3}}},
+			Legs: []reconcile.Leg{{
+				Dev: "veth-vrf-7", Peer: "veth-ovs-7",
+				Port: reconcile.SwitchPort{Bridge: "br-ex", Number: 3},
+			}},
 			Announced: []string{"d"}, Local: []string{"e"}, Remote: []string{"f"},
-			VTEPs:    []reconcile.VTEP{{Addr: netip.MustParseAddr("192.0.2.2"), RouterMAC: object.MAC{2, 0, 0, 0, 0, 8}, Routes: 2}},
+			VTEPs: []reconcile.VTEP{{
+				Addr: netip.MustParseAddr("192.0.2.2"), RouterMAC: object.MAC{2, 0, 0, 0, 0, 8},
+				Routes: 2,
+			}},
 			Stations: []reconcile.Station{{MAC: object.MAC{2, 0, 0, 0, 0, 9}, VTEP: netip.MustParseAddr("192.0.2.2")}},
 			Unused:   []string{"g"}, Missing: []string{"h"},
 		},
-		{VNI: 8, VTEP: netip.MustParseAddr("2001:db8::1"), Legs: []reconcile.Leg{}, VTEPs: []reconcile.VTEP{}, Stations: []reconcile.Station{}},
+		{
+			VNI: 8, VTEP: netip.MustParseAddr("2001:db8::1"), Legs: []reconcile.Leg{}, VTEPs: []reconcile.VTEP{},
+			Stations: []reconcile.Station{},
+		},
 	} {
 		want, err := json.Marshal(v)
 		if err != nil {

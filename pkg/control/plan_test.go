@@ -109,11 +109,15 @@ func TestDesiredFields(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, err := control.DesiredOf("hv1", want, []observe.Skip{{Table: "Port_Binding", Row: "vm-b", Code: observe.SkipUnreadable, Text: "mac"}})
+	d, err := control.DesiredOf("hv1", want, []observe.Skip{{
+		Table: "Port_Binding", Row: "vm-b",
+		Code: observe.SkipUnreadable, Text: "mac",
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.Objects) != 1 || !strings.HasPrefix(d.Objects[0].Line(), object.Text(path)) || !strings.HasSuffix(d.Objects[0].Line(), "# "+row.String()) {
+	if len(d.Objects) != 1 || !strings.HasPrefix(d.Objects[0].Line(), object.Text(path)) ||
+		!strings.HasSuffix(d.Objects[0].Line(), "# "+row.String()) {
 		t.Errorf("objects: %q", d.Objects[0].Line())
 	}
 	raw, err := json.Marshal(d)
@@ -131,14 +135,16 @@ func TestDesiredFields(t *testing.T) {
 	if o["kind"] != "path" || o["prefix"] != "192.0.2.7/32" || o["line"] != object.Text(path) || o["why"] == nil {
 		t.Errorf("object %v", o)
 	}
-	if len(got.Skipped) != 2 || got.Skipped[0].Kind != "route" || got.Skipped[0].Code != object.BlockNotWired || got.Skipped[1].Row != "vm-b" {
+	if len(got.Skipped) != 2 || got.Skipped[0].Kind != "route" || got.Skipped[0].Code != object.BlockNotWired ||
+		got.Skipped[1].Row != "vm-b" {
 		t.Errorf("skipped %+v", got.Skipped)
 	}
 	empty, err := control.DesiredOf("hv1", object.Set{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if raw, err := json.Marshal(empty); err != nil || string(raw) != `{"version":1,"chassis":"hv1","objects":[],"skipped":[]}` {
+	if raw, err := json.Marshal(empty); err != nil ||
+		string(raw) != `{"version":1,"chassis":"hv1","objects":[],"skipped":[]}` {
 		t.Errorf("nothing: %s, %v", raw, err)
 	}
 }

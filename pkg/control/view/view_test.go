@@ -50,9 +50,17 @@ func TestAudit(t *testing.T) {
 		want string
 	}{
 		{"no drift", control.Audit{Drift: control.Plan{Summary: "0 to create"}}, "0 to create\nno drift\n"},
-		{"drift", control.Audit{Drift: control.Plan{Ops: aPlan.Ops, Summary: "1 to create"}}, "+ route   192.0.2.7/32\n1 to create\n"},
 		{
-			"repaired", control.Audit{Drift: control.Plan{Ops: aPlan.Ops, Summary: "1 to create"}, Repaired: true, Failed: []string{"no device"}},
+			"drift",
+			control.Audit{Drift: control.Plan{Ops: aPlan.Ops, Summary: "1 to create"}},
+			"+ route   192.0.2.7/32\n1 to create\n",
+		},
+		{
+			"repaired",
+			control.Audit{
+				Drift: control.Plan{Ops: aPlan.Ops, Summary: "1 to create"}, Repaired: true,
+				Failed: []string{"no device"},
+			},
 			"+ route   192.0.2.7/32\n1 to create\nfailed: no device\nrepaired 0 of 1 differences\n",
 		},
 	} {
@@ -63,9 +71,11 @@ func TestAudit(t *testing.T) {
 }
 
 func TestReload(t *testing.T) {
-	compare(t, printed(t, func(w io.Writer) error { return view.Reload(w, view.Text, control.Reload{}) }), "nothing changed\n")
+	compare(t, printed(t, func(w io.Writer) error { return view.Reload(w, view.Text, control.Reload{}) }),
+		"nothing changed\n")
 	r := control.Reload{Changed: []string{"bgp.peers", "fuse.hold"}, Plan: &control.Plan{Summary: "nothing"}}
-	compare(t, printed(t, func(w io.Writer) error { return view.Reload(w, view.Text, r) }), "changed: bgp.peers, fuse.hold\nnothing\n")
+	compare(t, printed(t, func(w io.Writer) error { return view.Reload(w, view.Text, r) }),
+		"changed: bgp.peers, fuse.hold\nnothing\n")
 }
 
 func TestDesired(t *testing.T) {
@@ -77,7 +87,8 @@ func TestDesired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compare(t, printed(t, func(w io.Writer) error { return view.Desired(w, view.Text, d) }), `path 192.0.2.7/32  # Port_Binding vm
+	compare(t, printed(t, func(w io.Writer) error { return view.Desired(w, view.Text, d) }),
+		`path 192.0.2.7/32  # Port_Binding vm
 peer x
 ! route 192.0.2.9/32  not-wired: no br-ex
 ! Port_Binding vm-b: unreadable: bad mac
@@ -87,8 +98,10 @@ peer x
 func TestEVPN(t *testing.T) {
 	e := control.EVPN{VNIs: []control.VNI{
 		{
-			VNI: 1001, VXLAN: "vxlan-1001", Bridge: "br-1001", VRF: "vrf-1001", Table: 1001, VTEP: "192.0.2.11", RouterMAC: "02:00:00:00:00:01",
-			RDs: []string{"192.0.2.11:1001"}, Targets: []string{"64999:1001"}, Announced: []string{"a", "b"}, Missing: []string{"link x: to create", "y"},
+			VNI: 1001, VXLAN: "vxlan-1001", Bridge: "br-1001", VRF: "vrf-1001", Table: 1001, VTEP: "192.0.2.11",
+			RouterMAC: "02:00:00:00:00:01",
+			RDs:       []string{"192.0.2.11:1001"}, Targets: []string{"64999:1001"}, Announced: []string{"a", "b"},
+			Missing: []string{"link x: to create", "y"},
 		},
 		{VNI: 2002, VXLAN: "vxlan-2002", Bridge: "br-2002", VTEP: "192.0.2.11", Stations: []string{"02:00:00:00:00:02 here"}},
 	}}
@@ -110,23 +123,32 @@ VNI 2002  stretched network
   devices      vxlan-2002 in br-2002, VTEP 192.0.2.11
   station      02:00:00:00:00:02 here
 `)
-	compare(t, printed(t, func(w io.Writer) error { return view.EVPN(w, view.Text, control.EVPN{}, false) }), "no VNI is wanted on this node\n")
+	compare(t, printed(t, func(w io.Writer) error { return view.EVPN(w, view.Text, control.EVPN{}, false) }),
+		"no VNI is wanted on this node\n")
 }
 
 func TestStatus(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	s := control.Status{
-		Program: "bgp-ovn 1.0", Chassis: "hv1", Problems: []control.Problem{{Code: "peer-down", Text: "peer 192.0.2.1 is Active", Try: "ping it"}, {Code: "frozen", Text: "x"}},
+		Program: "bgp-ovn 1.0", Chassis: "hv1", Problems: []control.Problem{{
+			Code: "peer-down",
+			Text: "peer 192.0.2.1 is Active", Try: "ping it",
+		}, {Code: "frozen", Text: "x"}},
 		Sources: []control.Source{{Name: "OVN_Southbound", OK: true, Text: "tcp:192.0.2.9:6642"}},
 		Peers: []control.Peer{{
-			Address: "192.0.2.1", AS: 65000, State: "Active", Families: []control.PeerFamily{{Family: object.IPv4Unicast, Sent: 3}},
+			Address: "192.0.2.1", AS: 65000, State: "Active", Families: []control.PeerFamily{{
+				Family: object.IPv4Unicast,
+				Sent:   3,
+			}},
 		}},
-		Counts: []control.Count{{Kind: object.KindRoute, Wanted: 2, Have: 1}}, LastRound: &control.RoundTime{At: at, Took: "1ms", Summary: "nothing"},
-		Rounds: 9, EmptyRounds: 8, Audits: 1, Steps: 4, FailedSteps: 1, StateWrites: 2,
+		Counts:    []control.Count{{Kind: object.KindRoute, Wanted: 2, Have: 1}},
+		LastRound: &control.RoundTime{At: at, Took: "1ms", Summary: "nothing"},
+		Rounds:    9, EmptyRounds: 8, Audits: 1, Steps: 4, FailedSteps: 1, StateWrites: 2,
 		NotAsWanted: []string{"! one"}, Filtered: []string{"! two"}, ShadowedBy: []string{"10: from all lookup 7"},
 		Skipped: []observe.Skip{{Table: "Port_Binding", Row: "vm", Code: "unreadable", Text: "bad mac"}},
 	}
-	compare(t, printed(t, func(w io.Writer) error { return view.Status(w, view.Text, s) }), `bgp-ovn 1.0 on chassis hv1: NOT WELL: 2 problems
+	compare(t, printed(t, func(w io.Writer) error { return view.Status(w, view.Text, s) }),
+		`bgp-ovn 1.0 on chassis hv1: NOT WELL: 2 problems
   ! peer-down: peer 192.0.2.1 is Active
     try: ping it
   ! frozen: x
@@ -145,14 +167,18 @@ skipped: Port_Binding vm: unreadable: bad mac
 ! two
 `)
 	s = control.Status{Program: "bgp-ovn 1.0", Chassis: "hv1", Healthy: true}
-	if got := printed(t, func(w io.Writer) error { return view.Status(w, view.Text, s) }); !strings.HasPrefix(got, "bgp-ovn 1.0 on chassis hv1: healthy\n") {
+	if got := printed(t, func(w io.Writer) error { return view.Status(w, view.Text, s) }); !strings.HasPrefix(got,
+		"bgp-ovn 1.0 on chassis hv1: healthy\n") {
 		t.Errorf("got %s", got)
 	}
 }
 
 // JSON is indented and ends with a line end; the text is not in it.
 func TestJSON(t *testing.T) {
-	got := printed(t, func(w io.Writer) error { return view.Reload(w, view.JSON, control.Reload{Version: 1, Changed: []string{}}) })
+	got := printed(t, func(w io.Writer) error {
+		return view.Reload(w, view.JSON,
+			control.Reload{Version: 1, Changed: []string{}})
+	})
 	compare(t, got, "{\n  \"version\": 1,\n  \"changed\": []\n}\n")
 	if err := view.Print(io.Discard, view.JSON, func() {}, ""); err == nil {
 		t.Error("a function was encoded")
