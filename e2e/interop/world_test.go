@@ -15,6 +15,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -131,10 +132,10 @@ func newNode(t testing.TB) *node {
 func (n *node) dial() {
 	n.t.Helper()
 	var err error
-	n.Backend, err = bgp.Dial(bgp.Config{
+	n.Backend, err = bgp.Dial(bgp.Config{Config: speaker.Config{
 		Socket: n.socket, AS: nodeAS, RouterID: netip.MustParseAddr("10.99.0.1"), ListenPort: -1,
 		Logger: slog.New(slog.DiscardHandler),
-	})
+	}})
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovsport"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
@@ -72,8 +73,9 @@ func localBackends(
 // speakerConfig is who our speaker is, in this process or another one.
 func speakerConfig(s config.Settings, log *slog.Logger) bgp.Config {
 	conf := bgp.Config{
-		Socket: s.BGP.Speaker, AS: s.BGP.AS, ListenPort: s.BGP.ListenPort, Deferral: s.BGP.DeferralTime, Logger: log,
-		OnPeer: func(bgp.PeerEvent) {},
+		Config:   speaker.Config{Socket: s.BGP.Speaker, AS: s.BGP.AS, ListenPort: s.BGP.ListenPort, Logger: log},
+		Deferral: s.BGP.DeferralTime,
+		OnPeer:   func(bgp.PeerEvent) {},
 	}
 	if s.BGP.Listen.IsValid() {
 		conf.Listen = append(conf.Listen, s.BGP.Listen)
@@ -84,29 +86,31 @@ func speakerConfig(s config.Settings, log *slog.Logger) bgp.Config {
 // newSpeaker starts a speaker, or connects to the one that there is.
 func newSpeaker(conf bgp.Config) (*bgp.Backend, error) {
 	if conf.Socket != "" {
-		speaker, err := bgp.Dial(conf)
+		remote, err := bgp.Dial(conf)
 		if err != nil {
 			return nil, fmt.Errorf("bgp.speaker: %w", err)
 		}
-		return speaker, nil
+		return remote, nil
 	}
-	speaker, err := bgp.New(conf)
+	own, err := bgp.New(conf)
 	if err != nil {
 		return nil, fmt.Errorf("start the BGP speaker: %w; if the port is taken, stop the other speaker or set "+
 			"bgp.listen.port", err)
 	}
-	return speaker, nil
+	return own, nil
 }
 
 // openLearned follows what neighbours announce, even if nothing of it is
 // accepted, because a reload can change that. Sessions have as long to come up as
 // after a graceful restart.
-func openLearned(c *closing, s config.Settings, speaker *bgp.Backend, log *slog.Logger) (*rib.Source, error) {
+func openLearned(c *closing, s config.Settings, paths *bgp.Backend, log *slog.Logger) (*rib.Source, error) {
 	settle := s.BGP.DeferralTime
 	if len(s.BGP.Peers) == 0 {
 		settle = 0 // there is nobody to wait for
 	}
-	conf := rib.Config{Speaker: speaker, Accept: s.Learn.Accept, EVPN: s.FollowsEVPN(), Settle: settle, Logger: log}
+	conf := rib.Config{
+		Speaker: rib.TableOf(paths.Conn(), log), Accept: s.Learn.Accept, EVPN: s.FollowsEVPN(), Settle: settle, Logger: log,
+	}
 	if conf.EVPN {
 		routes, err := host.OpenRoutes("", log)
 		if err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 )
 
 // DefaultSpeaker is where the speaker process listens unless it is told otherwise.
@@ -14,7 +14,7 @@ const DefaultSpeaker = "unix:/run/bgp-ovn/speaker.sock"
 // ServeSpeaker is a process that does nothing but BGP, until ctx ends. Whoever may
 // open the socket at listen (unix:/path) decides what this node announces.
 func ServeSpeaker(ctx context.Context, listen, version string, log *slog.Logger) error {
-	err := bgp.Serve(ctx, listen, log, func() {
+	err := speaker.Serve(ctx, listen, log, func() {
 		log.Info("speaker runs", "version", version, "socket", listen)
 		notify(log, stateReady)
 	})

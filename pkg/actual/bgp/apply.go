@@ -66,7 +66,7 @@ func (b *Backend) apply(ctx context.Context, changes []object.Change) []error {
 // known refuses to change a speaker that nobody has read: a plan made from the
 // state of the one before it would add peers before their paths.
 func (b *Backend) known() error {
-	if err := b.speaker.ready(); err != nil {
+	if err := b.speaker.Ready(); err != nil {
 		return err
 	}
 	if b.mirror.unread {
@@ -115,7 +115,7 @@ func (b *Backend) flush(ctx context.Context, m *moves, out []error) {
 	if len(m.paths) == 0 {
 		return
 	}
-	for n, err := range b.speaker.movePaths(ctx, m.paths) {
+	for n, err := range b.speaker.MovePaths(ctx, m.paths) {
 		if err != nil {
 			b.mirror.doubt = true
 			out[m.of[n]] = errors.Join(out[m.of[n]], fmt.Errorf("%s the path: %w", verbOf(m.paths[n]), err))

@@ -7,6 +7,7 @@ import (
 
 	api "github.com/osrg/gobgp/v3/api"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -19,8 +20,8 @@ func (b *Backend) applyPeer(ctx context.Context, c object.Change, p object.Peer,
 	case c.After == nil:
 		return b.deletePeer(ctx, have.Value.(object.Peer))
 	}
-	if p.Password != "" && b.keyless != nil {
-		return b.keyless
+	if p.Password != "" && b.noPassword != nil {
+		return b.noPassword
 	}
 	peer, err := peerToAPI(p, b.deferral, restarting && !exists)
 	if err != nil {
@@ -39,9 +40,9 @@ func (b *Backend) applyPeer(ctx context.Context, c object.Change, p object.Peer,
 }
 
 func (b *Backend) addPeer(ctx context.Context, peer *api.Peer) error {
-	b.words.follow(peer.Conf.NeighborAddress)
+	b.speaker.Sessions.Follow(peer.Conf.NeighborAddress)
 	if err := b.speaker.AddPeer(ctx, &api.AddPeerRequest{Peer: peer}); err != nil {
-		b.words.forget(peer.Conf.NeighborAddress)
+		b.speaker.Sessions.Forget(peer.Conf.NeighborAddress)
 		return fmt.Errorf("add the peer: %w", err)
 	}
 	b.running = true
@@ -51,11 +52,11 @@ func (b *Backend) addPeer(ctx context.Context, peer *api.Peer) error {
 // ourPeer looks a peer up before it is changed or deleted. One that others have
 // put in place of ours is an error; one that is gone is nil.
 func (b *Backend) ourPeer(ctx context.Context, address string) (*api.Peer, error) {
-	now, err := b.listPeers(ctx, &api.ListPeerRequest{Address: address})
+	now, err := b.speaker.Peers(ctx, address)
 	if err != nil || len(now) == 0 {
 		return nil, err
 	}
-	if !isOurPeer(now[0]) {
+	if !speaker.IsOurPeer(now[0]) {
 		b.mirror.doubt = true
 		return nil, fmt.Errorf("peer %s is somebody else's in this speaker", address)
 	}
@@ -72,7 +73,7 @@ func (b *Backend) changePeer(ctx context.Context, have, want object.Peer, peer *
 		return err
 	}
 	ttl := have.TTLSecurity != want.TTLSecurity || have.Multihop != want.Multihop
-	if (ttl || overLimit(now)) && stateFromAPI(now.GetState().GetSessionState()) != Established {
+	if (ttl || overLimit(now)) && speaker.StateOf(now) != Established {
 		return b.replacePeer(ctx, now, have, peer)
 	}
 	if err := b.updatePeer(ctx, want, peer); err != nil {
@@ -108,7 +109,7 @@ func (b *Backend) updatePeer(ctx context.Context, want object.Peer, peer *api.Pe
 	if err == nil {
 		return nil
 	}
-	now, lost := b.listPeers(ctx, &api.ListPeerRequest{Address: want.Address})
+	now, lost := b.speaker.Peers(ctx, want.Address)
 	if lost == nil && len(now) == 1 && peerFromAPI(now[0]) == want {
 		return nil
 	}
@@ -131,7 +132,7 @@ func (b *Backend) deletePeer(ctx context.Context, p object.Peer) error {
 			return err
 		}
 	}
-	b.words.forget(p.Address)
+	b.speaker.Sessions.Forget(p.Address)
 	b.mirror.remove(p.Key())
 	return nil
 }

@@ -1,26 +1,24 @@
 // Package bgp is the backend over a GoBGP speaker: it reads and changes the
 // paths that originate here, unicast and EVPN, and the neighbours that they are
-// sent to, and says how the sessions are. The speaker runs in this process (New), or in another
-// one (Dial) that keeps the sessions up while this one restarts: one of ours
-// (Serve) or anybody's gobgpd, of which only what carries our marks is touched.
+// sent to, and says how the sessions are. The speaker runs in this process (New) or
+// in another one (Dial); package speaker has the connection. Of a speaker that
+// others use too only what carries our marks is touched.
 //
-// It refuses to be a router: what a neighbour announces is never passed on to
-// another one, and what it learns is an input of the next round (Learned) and
-// nothing else. It also refuses to end the sessions when it is closed, because neighbours that support graceful
-// restart (RFC 4724) then keep forwarding to this node until it is back.
+// It refuses to know what neighbours announce: that is an input of the next round
+// and belongs to package rib under observe.
 //
-// Read next: path.go, evpn.go, peer.go, then apply.go and read.go; for the second
-// form mark.go and remote.go.
+// Read next: path.go, evpn.go, peer.go, then apply.go and read.go; restart.go for
+// graceful restart.
 package bgp
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -28,27 +26,13 @@ import (
 // markers of its neighbours unless the configuration says otherwise.
 const DefaultDeferral = 10 * time.Second
 
-// Config says who the speaker is.
+// Config says who the speaker is, and how it is driven.
 type Config struct {
-	// Socket is where Dial finds the speaker: unix: and an absolute path.
-	Socket string
-	// Attach takes the speaker that Dial finds as it is, whoever it is, and
-	// does not start BGP in it. Nothing below is needed then.
-	Attach bool
-	// AS is the local autonomous system number (RFC 6793).
-	AS uint32
-	// RouterID is the BGP Identifier, an IPv4 address (RFC 6286).
-	RouterID netip.Addr
-	// Listen are the addresses to accept sessions on; none stands for all.
-	Listen []netip.Addr
-	// ListenPort is the TCP port to accept sessions on: 0 is 179, -1 is none.
-	ListenPort int32
+	speaker.Config
 	// Deferral is the Selection_Deferral_Timer of RFC 4724 section 4.1: how
 	// long routes are held back after a restart for a neighbour that does not
 	// send its End-of-RIB. It counts in whole seconds; 0 is DefaultDeferral.
 	Deferral time.Duration
-	// Logger takes the speaker's messages; nil is slog.Default.
-	Logger *slog.Logger
 	// OnPeer is told of each change of a session's state, in order. It must
 	// return quickly: what it holds up is kept in memory without a bound.
 	OnPeer func(PeerEvent)
@@ -59,62 +43,94 @@ type Config struct {
 // GoBGP keeps some settings in package variables and its main loop has no end,
 // so a program makes one Backend and keeps it.
 type Backend struct {
-	speaker  speaker
+	speaker  *speaker.Conn
 	stop     func(context.Context) error
 	deferral time.Duration
 	log      *slog.Logger
-	words    *journal
 	onPeer   func(PeerEvent)
 	changed  chan struct{}
-	unwatch  context.CancelFunc
+	unwatch  func()
 
-	// keyless is why neighbours that connect cannot use a password, if so.
-	keyless error
+	// noPassword is why neighbours that connect cannot use a password, if so.
+	noPassword error
 
 	mu     sync.Mutex // guards what follows
 	mirror mirror
 	// running is set once peers have been added: those that come later are
 	// new and not restarting.
 	running bool
-	// malformed are EVPN paths of neighbours that have been complained about.
-	malformed map[string]error
 	// idle is set when BGP does not run in the speaker: it holds nothing.
 	idle bool
 }
 
 // New starts a speaker without paths or peers in this process.
 func New(cfg Config) (*Backend, error) {
-	if err := cfg.validate(); err != nil {
+	if err := cfg.validateDeferral(); err != nil {
 		return nil, err
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
-	words := newJournal(cfg.Logger)
-	server, err := startServer(cfg, words)
+	conn, err := speaker.Start(cfg.Config)
 	if err != nil {
 		return nil, err
 	}
-	b := newBackend(cfg, server, words)
+	b := newBackend(cfg, conn)
 	b.stop = func(ctx context.Context) error {
-		b.unwatch() // a watcher may hold up the end
-		return stopServer(ctx, server)
+		b.unwatch()
+		return conn.Stop(ctx)
 	}
-	b.keyless = keyless(cfg.ListenPort)
-	if err := b.watch(server); err != nil {
+	b.noPassword = conn.NoPassword()
+	if err := conn.Follow(b); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-func newBackend(cfg Config, s speaker, words *journal) *Backend {
+// Dial returns a backend over a speaker in another process. It starts BGP there
+// if nobody has, and otherwise finds everything of ours in place. One that is
+// not there yet is no error: Read says so, and Changed is signalled once it is.
+func Dial(cfg Config) (*Backend, error) {
+	if err := cfg.validateDeferral(); err != nil {
+		return nil, err
+	}
+	conn, err := speaker.Dial(cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	b := newBackend(cfg, conn)
+	b.stop = b.withdraw
+	if err := conn.Connect(b); err != nil {
+		return nil, err
+	}
+	if conn.Ready() == nil {
+		b.first()
+	}
+	if err := conn.Follow(b); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// first reads what the speaker holds, so that the first change needs no read.
+func (b *Backend) first() {
+	ctx, cancel := context.WithTimeout(context.Background(), speaker.BeginLimit)
+	defer cancel()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refresh(ctx) != nil {
+		b.mirror.unread = true // the next read will say why
+	}
+}
+
+func newBackend(cfg Config, conn *speaker.Conn) *Backend {
 	b := &Backend{
-		speaker:  s,
+		speaker:  conn,
 		deferral: cfg.Deferral,
 		log:      cfg.Logger,
-		words:    words,
 		onPeer:   cfg.OnPeer,
 		changed:  make(chan struct{}, 1),
+		unwatch:  conn.Close,
+	}
+	if b.log == nil {
+		b.log = slog.Default()
 	}
 	if b.deferral == 0 {
 		b.deferral = DefaultDeferral
@@ -122,22 +138,15 @@ func newBackend(cfg Config, s speaker, words *journal) *Backend {
 	return b
 }
 
-// validate finds what GoBGP would refuse later, or take for something else.
-func (c Config) validate() error {
-	switch {
-	case c.Attach:
-		return nil
-	case c.AS == 0:
-		return fmt.Errorf("local AS 0 is reserved (RFC 7607)")
-	case !c.RouterID.Is4() || c.RouterID.IsUnspecified():
-		return fmt.Errorf("router id %s is not an IPv4 address", c.RouterID)
-	case c.ListenPort < -1 || c.ListenPort > 65535:
-		return fmt.Errorf("listen port %d is out of range", c.ListenPort)
-	case c.Deferral < 0 || c.Deferral > 0 && c.Deferral < time.Second:
+func (c Config) validateDeferral() error {
+	if !c.Attach && (c.Deferral < 0 || c.Deferral > 0 && c.Deferral < time.Second) {
 		return fmt.Errorf("deferral %s is under a second", c.Deferral)
 	}
 	return nil
 }
+
+// Conn is the connection to the speaker, for what reads from it besides.
+func (b *Backend) Conn() *speaker.Conn { return b.speaker }
 
 // Name is the backend's word in messages.
 func (*Backend) Name() string { return "bgp" }
@@ -151,7 +160,8 @@ func (*Backend) Kinds() []object.Kind {
 // in another process comes or goes.
 func (b *Backend) Changed() <-chan struct{} { return b.changed }
 
-func (b *Backend) wake() {
+// Wake signals Changed.
+func (b *Backend) Wake() {
 	select {
 	case b.changed <- struct{}{}:
 	default:

@@ -45,7 +45,7 @@ func newDuellist(t *testing.T, as uint32, address, vtep string, to object.Peer) 
 		c.AS, c.RouterID, c.Listen = as, netip.MustParseAddr(address), []netip.Addr{netip.MustParseAddr(address)}
 	})
 	apply(t, d.b, create(to))
-	if d.rib, err = rib.Open(rib.Config{Speaker: d.b, EVPN: true}); err != nil {
+	if d.rib, err = rib.Open(rib.Config{Speaker: rib.TableOf(d.b.Conn(), nil), EVPN: true}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.rib.Close() })

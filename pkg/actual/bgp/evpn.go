@@ -9,6 +9,7 @@ import (
 	api "github.com/osrg/gobgp/v3/api"
 	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -30,39 +31,39 @@ func evpnToAPI(p object.EVPNPath) (*api.Path, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the path: %w", err)
 	}
-	return &api.Path{Family: familyToAPI(object.L2VPNEVPN), NlriBinary: nlri, PattrsBinary: attributes, Identifier: pathMark}, nil
+	return &api.Path{Family: speaker.FamilyToAPI(object.L2VPNEVPN), NlriBinary: nlri, PattrsBinary: attributes, Identifier: speaker.PathMark}, nil
 }
 
 func encodeEVPN(p object.EVPNPath) (nlri []byte, attributes [][]byte, err error) {
-	r := evpnRoute{kind: p.Type, rd: p.RD, mac: p.MAC, prefix: p.Prefix, label: p.VNI}
-	a := evpnAttrs{
-		origin: p.Origin, hop: p.NextHop, targets: p.Targets, routerMAC: p.RouterMAC, mobility: p.Mobility,
-		tunnels: []bgp.TunnelType{bgp.TUNNEL_TYPE_VXLAN},
+	r := speaker.EVPNRoute{Type: p.Type, RD: p.RD, MAC: p.MAC, Prefix: p.Prefix, Label: p.VNI}
+	a := speaker.EVPNAttributes{
+		Origin: p.Origin, NextHop: p.NextHop, Targets: p.Targets, RouterMAC: p.RouterMAC, Mobility: p.Mobility,
+		Tunnels: []bgp.TunnelType{bgp.TUNNEL_TYPE_VXLAN},
 	}
 	if p.Type == object.EVPNMulticast {
-		a.hasFlood, a.flood, a.floodType = true, p.VNI, bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL
+		a.HasFlood, a.Flood, a.FloodType = true, p.VNI, bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL
 	}
-	if nlri, err = r.nlri(); err != nil {
+	if nlri, err = r.NLRI(); err != nil {
 		return nil, nil, err
 	}
-	attributes, err = a.write(nlri)
+	attributes, err = a.Write(nlri)
 	return nlri, attributes, err
 }
 
 // evpnFromAPI is the inverse of evpnToAPI: clean is whether that would make the
 // same octets. It is not ok for what cannot be one of ours.
 func evpnFromAPI(p *api.Path) (path object.EVPNPath, clean, ok bool) {
-	r, err := parseEVPN(p.NlriBinary)
+	r, err := speaker.ParseEVPN(p.NlriBinary)
 	if err != nil {
 		return path, false, false
 	}
-	a, whole := readEVPNAttrs(p.PattrsBinary)
+	a, whole := speaker.ReadEVPNAttributes(p.PattrsBinary)
 	path = object.EVPNPath{
-		Type: r.kind, RD: r.rd, MAC: r.mac, Prefix: r.prefix, VNI: r.label, NextHop: a.hop, Targets: a.targets,
-		RouterMAC: a.routerMAC, Mobility: a.mobility, Origin: a.origin,
+		Type: r.Type, RD: r.RD, MAC: r.MAC, Prefix: r.Prefix, VNI: r.Label, NextHop: a.NextHop, Targets: a.Targets,
+		RouterMAC: a.RouterMAC, Mobility: a.Mobility, Origin: a.Origin,
 	}
-	if r.kind == object.EVPNMulticast {
-		path.VNI = a.flood
+	if r.Type == object.EVPNMulticast {
+		path.VNI = a.Flood
 	}
 	nlri, attributes, err := encodeEVPN(path)
 	clean = whole && err == nil && bytes.Equal(nlri, p.NlriBinary) && sameAttributes(attributes, p.PattrsBinary)

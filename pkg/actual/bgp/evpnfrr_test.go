@@ -12,8 +12,9 @@ import (
 
 	api "github.com/osrg/gobgp/v3/api"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
 )
 
 // newVTEP starts FRR with an L2VNI 70000, in which it has learned a MAC, and an
@@ -202,7 +203,7 @@ func TestKilledSpeakerLosesNoEVPNRoute(t *testing.T) {
 		})
 	}
 	fresh := func(all, stale int) bool { return all == whole && stale == 0 }
-	first := speaker(t, plan)
+	first := speakerProcess(t, plan)
 	eventually(t, 60*time.Second, func() string {
 		all, stale := count()
 		return emptyIf(fresh(all, stale), fmt.Sprintf("%d routes, %d stale", all, stale))
@@ -212,7 +213,7 @@ func TestKilledSpeakerLosesNoEVPNRoute(t *testing.T) {
 			t.Fatal(err)
 		}
 		await("killed", func(_, stale int) bool { return stale == whole })
-		first = speaker(t, plan)
+		first = speakerProcess(t, plan)
 		await("restarted", fresh)
 	}
 	if least != whole {
@@ -251,8 +252,8 @@ func BenchmarkLearnedEVPN(b *testing.B) {
 		n.originate(theirs(type5(fmt.Sprintf("10.%d.%d.0/24", i>>8, i&0xff))))
 	}
 	n.dial("192.0.2.2", "192.0.2.1", nil, object.L2VPNEVPN)
-	list := func() []bgp.LearnedEVPN {
-		list, err := backend.LearnedEVPN(context.Background())
+	list := func() []observe.EVPNRoute {
+		list, err := rib.TableOf(backend.Conn(), nil).LearnedEVPN(context.Background())
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package bgp
 
 import (
 	"context"
-	"log/slog"
 
 	api "github.com/osrg/gobgp/v3/api"
 
@@ -18,18 +17,17 @@ func DecodeEVPN(p *api.Path) (path object.EVPNPath, clean, ok bool) { return evp
 // be refused.
 
 func (b *Backend) DeletePath(p *api.Path) error {
-	return b.speaker.(embedded).deletePath(context.Background(), p)
+	if p != nil {
+		p.IsWithdraw = true
+	}
+	return b.speaker.MovePaths(context.Background(), []*api.Path{p})[0]
 }
 
 func (b *Backend) AddPath(p *api.Path) error {
-	_, err := b.speaker.(embedded).AddPath(context.Background(), &api.AddPathRequest{Path: p})
-	return err
+	return b.speaker.MovePaths(context.Background(), []*api.Path{p})[0]
 }
 
 func (b *Backend) ListPaths() error {
 	req := &api.ListPathRequest{Family: &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}, EnableOnlyBinary: true}
 	return b.speaker.ListPath(context.Background(), req, func(*api.Destination) {})
 }
-
-// LogTo changes where the backend's own messages go.
-func (b *Backend) LogTo(log *slog.Logger) { b.log = log }

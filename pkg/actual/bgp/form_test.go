@@ -13,6 +13,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 )
 
 // process is a speaker in another process.
@@ -26,7 +27,7 @@ type process struct {
 func runServe() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := bgp.Serve(ctx, os.Getenv(socketEnv), logger(), func() { fmt.Fprintln(os.Stdout, "ready") }); err != nil {
+	if err := speaker.Serve(ctx, os.Getenv(socketEnv), logger(), func() { fmt.Fprintln(os.Stdout, "ready") }); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

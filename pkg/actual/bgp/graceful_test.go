@@ -27,13 +27,13 @@ func TestKilledSpeakerLosesNoRoute(t *testing.T) {
 	p4.RestartTime, p6.RestartTime = 60, 60
 	s := script{Paths: n, Peers: []string{object.Text(p4), object.Text(p6)}}
 
-	first := speaker(t, s)
+	first := speakerProcess(t, s)
 	f.settled(n, 1)
 	lost := f.watchKernel()
 	for round := 2; round <= 3; round++ {
 		first.Process.Signal(syscall.SIGKILL)
 		f.eventuallyStale()
-		first = speaker(t, s)
+		first = speakerProcess(t, s)
 		f.settled(n, round)
 		if got := lost(); got != 0 {
 			t.Errorf("restart %d: the neighbour's kernel dropped %d routes", round-1, got)

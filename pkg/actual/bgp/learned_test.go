@@ -11,13 +11,15 @@ import (
 	api "github.com/osrg/gobgp/v3/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
 )
 
 // learned prints what the backend has learned within a prefix, one path a line.
 func learned(t *testing.T, b *bgp.Backend, within string, exact bool) string {
 	t.Helper()
-	list, err := b.Learned(context.Background(), netip.MustParsePrefix(within), exact)
+	list, err := rib.TableOf(b.Conn(), nil).Learned(context.Background(), netip.MustParsePrefix(within), exact)
 	if err != nil {
 		return err.Error()
 	}
@@ -83,14 +85,14 @@ func TestLearned(t *testing.T) {
 		awaitLearned(t, b, "10.0.0.0/8", false, "10.0.0.0/8 via 192.0.2.2 peer 192.0.2.2", "10.1.0.0/16 via 192.0.2.2 peer 192.0.2.2")
 		awaitLearned(t, b, "10.0.0.0/8", true, "10.0.0.0/8 via 192.0.2.2 peer 192.0.2.2")
 		awaitLearned(t, b, "11.0.0.0/8", false)
-		if all, up, err := b.Sessions(context.Background()); all != 2 || up != 2 || err != nil {
+		if all, up, err := rib.TableOf(b.Conn(), nil).Sessions(context.Background()); all != 2 || up != 2 || err != nil {
 			t.Errorf("%d sessions, %d up, %v; want 2, 2", all, up, err)
 		}
 
 		woken := make(chan struct{}, 1)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		tells, err := b.WatchLearned(ctx, func(bgp.Heard) {
+		tells, err := b.Conn().WatchLearned(ctx, func(speaker.Heard) {
 			select {
 			case woken <- struct{}{}:
 			default:
@@ -131,7 +133,7 @@ func TestLearnedIsKeptStale(t *testing.T) {
 	awaitSignal(t, b) // the session came up
 	// GoBGP marks paths that a listing may still be reading (osrg/gobgp#2705).
 	// A call that its loop answers puts the listing above before that.
-	if _, _, err := b.Sessions(context.Background()); err != nil {
+	if _, _, err := rib.TableOf(b.Conn(), nil).Sessions(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	// The connection breaks without a CEASE.

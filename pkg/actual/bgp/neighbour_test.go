@@ -15,6 +15,7 @@ import (
 	"github.com/osrg/gobgp/v3/pkg/server"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -43,13 +44,13 @@ func start(t testing.TB, change func(*bgp.Config)) *bgp.Backend {
 
 // config is that of the speakers under test.
 func config(change func(*bgp.Config)) bgp.Config {
-	cfg := bgp.Config{
+	cfg := bgp.Config{Config: speaker.Config{
 		AS:         localAS,
 		RouterID:   netip.MustParseAddr("192.0.2.1"),
 		Listen:     []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
 		ListenPort: port,
 		Logger:     logger(),
-	}
+	}}
 	if change != nil {
 		change(&cfg)
 	}

@@ -8,6 +8,7 @@ import (
 
 	api "github.com/osrg/gobgp/v3/api"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -24,7 +25,7 @@ type outlet struct {
 // outletOf reads the capabilities from the neighbour's OPEN (RFC 5492). A
 // session that is not up lets nothing out.
 func outletOf(p *api.Peer) outlet {
-	if stateFromAPI(p.GetState().GetSessionState()) != Established {
+	if speaker.StateOf(p) != Established {
 		return outlet{}
 	}
 	local, _ := netip.ParseAddr(p.GetTransport().GetLocalAddress())
@@ -36,7 +37,7 @@ func outletOf(p *api.Peer) outlet {
 		}
 		switch c := capability.(type) {
 		case *api.MultiProtocolCapability:
-			if f, ok := familyFromAPI(c.GetFamily()); ok {
+			if f, ok := speaker.FamilyFromAPI(c.GetFamily()); ok {
 				out.families = append(out.families, f)
 			}
 		case *api.GracefulRestartCapability:
@@ -86,25 +87,25 @@ func (o outlet) count(family object.Family, paths object.Set) uint64 {
 // which next hop: it is if GoBGP's table has it, from us, and the session lets
 // it out.
 func (b *Backend) Advertised(ctx context.Context, peer string, prefix netip.Prefix) (hop netip.Addr, sent bool, err error) {
-	list, err := b.listPeers(ctx, &api.ListPeerRequest{Address: peer})
+	list, err := b.speaker.Peers(ctx, peer)
 	if err != nil || len(list) != 1 {
 		return hop, false, err
 	}
 	out := outletOf(list[0])
 	req := &api.ListPathRequest{
 		TableType:        api.TableType_GLOBAL,
-		Family:           familyToAPI(object.FamilyOf(prefix.Addr())),
+		Family:           speaker.FamilyToAPI(object.FamilyOf(prefix.Addr())),
 		Prefixes:         []*api.TableLookupPrefix{{Prefix: prefix.String()}},
 		EnableOnlyBinary: true,
 	}
 	err = b.speaker.ListPath(ctx, req, func(d *api.Destination) {
 		for _, p := range d.Paths {
-			if path, clean := pathFromAPI(p); clean && isOurPath(p) && p.NeighborIp == localSource && p.Best && path.Prefix == prefix {
+			if path, clean := pathFromAPI(p); clean && speaker.IsOurPath(p) && p.NeighborIp == speaker.LocalSource && p.Best && path.Prefix == prefix {
 				hop, sent = out.hop(path)
 			}
 		}
 	})
-	if err := whole(ctx, err); err != nil {
+	if err := speaker.Whole(ctx, err); err != nil {
 		return hop, false, fmt.Errorf("look %s up: %w", prefix, err)
 	}
 	return hop, sent, nil

@@ -8,11 +8,9 @@ import (
 	api "github.com/osrg/gobgp/v3/api"
 	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
-
-// localSource is how GoBGP prints the neighbour of a path that has none.
-const localSource = "<nil>"
 
 // attrs is what paths have in common: everything but the prefix.
 type attrs struct {
@@ -36,7 +34,7 @@ func (e *encoder) toAPI(p object.Path) (*api.Path, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the attributes: %w", err)
 	}
-	return &api.Path{Family: familyToAPI(p.Family), NlriBinary: nlri(p.Prefix), PattrsBinary: pattrs, Identifier: pathMark}, nil
+	return &api.Path{Family: speaker.FamilyToAPI(p.Family), NlriBinary: speaker.NLRI(p.Prefix), PattrsBinary: pattrs, Identifier: speaker.PathMark}, nil
 }
 
 // encode is any path as GoBGP takes it.
@@ -50,11 +48,11 @@ func (e *encoder) encode(v object.Value) (*api.Path, error) {
 // pathFromAPI is the inverse of toAPI for unicast. It is not clean if there is
 // more to the path than toAPI writes.
 func pathFromAPI(p *api.Path) (path object.Path, clean bool) {
-	family, ok := familyFromAPI(p.Family)
+	family, ok := speaker.FamilyFromAPI(p.Family)
 	if !ok {
 		return path, false
 	}
-	prefix, ok := prefixOf(family, p.NlriBinary)
+	prefix, ok := speaker.PrefixOf(family, p.NlriBinary)
 	if !ok {
 		return path, false
 	}
@@ -94,7 +92,7 @@ func (e *encoder) attributes(p object.Path) ([][]byte, error) {
 	if !set.hop.IsValid() {
 		// GoBGP replaces an unspecified next hop by the local address of each
 		// session, on IBGP sessions too.
-		set.hop = unspecified(p.Family)
+		set.hop = speaker.Unspecified(p.Family)
 	}
 	if set.hop.Is6() {
 		list, err := set.common()
@@ -166,54 +164,4 @@ func serialize(list ...bgp.PathAttributeInterface) ([][]byte, error) {
 		}
 	}
 	return out, nil
-}
-
-// nlri is a prefix on the wire: its length in bits, then as many octets as
-// hold them.
-func nlri(p netip.Prefix) []byte {
-	addr := p.Addr().AsSlice()
-	return append([]byte{uint8(p.Bits())}, addr[:(p.Bits()+7)/8]...)
-}
-
-// prefixOf is the inverse of nlri.
-func prefixOf(family object.Family, wire []byte) (netip.Prefix, bool) {
-	if len(wire) == 0 {
-		return netip.Prefix{}, false
-	}
-	full := unspecified(family).AsSlice()
-	copy(full, wire[1:])
-	addr, _ := netip.AddrFromSlice(full)
-	prefix := netip.PrefixFrom(addr, int(wire[0]))
-	return prefix, prefix.IsValid()
-}
-
-func unspecified(f object.Family) netip.Addr {
-	if f == object.IPv4Unicast {
-		return netip.IPv4Unspecified()
-	}
-	return netip.IPv6Unspecified()
-}
-
-func familyToAPI(f object.Family) *api.Family {
-	switch f {
-	case object.IPv4Unicast:
-		return &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}
-	case object.L2VPNEVPN:
-		return &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}
-	}
-	return &api.Family{Afi: api.Family_AFI_IP6, Safi: api.Family_SAFI_UNICAST}
-}
-
-func familyFromAPI(f *api.Family) (object.Family, bool) {
-	switch {
-	case f.GetAfi() == api.Family_AFI_L2VPN && f.GetSafi() == api.Family_SAFI_EVPN:
-		return object.L2VPNEVPN, true
-	case f.GetSafi() != api.Family_SAFI_UNICAST:
-		return 0, false
-	case f.GetAfi() == api.Family_AFI_IP:
-		return object.IPv4Unicast, true
-	case f.GetAfi() == api.Family_AFI_IP6:
-		return object.IPv6Unicast, true
-	}
-	return 0, false
 }

@@ -10,6 +10,7 @@ import (
 	api "github.com/osrg/gobgp/v3/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -40,7 +41,7 @@ func peerToAPI(p object.Peer, deferral time.Duration, restarting bool) (*api.Pee
 			PeerAsn:         p.AS,
 			AuthPassword:    p.Password,
 			AllowOwnAsn:     uint32(p.AllowOwnAS),
-			Description:     description(p.LocalAddress),
+			Description:     speaker.Description(p.LocalAddress),
 		},
 		Timers: &api.Timers{Config: &api.TimersConfig{
 			ConnectRetry:           uint64(connectRetry(p)),
@@ -73,7 +74,7 @@ func peerFromAPI(p *api.Peer) object.Peer {
 		TTLSecurity: p.GetTtlSecurity().GetEnabled(),
 		AllowOwnAS:  uint8(conf.GetAllowOwnAsn()),
 	}
-	peer.LocalAddress = localAddressOf(p)
+	peer.LocalAddress = speaker.LocalAddressOf(p)
 	if retry := uint16(p.GetTimers().GetConfig().GetConnectRetry()); retry != object.DefaultConnectRetry {
 		peer.ConnectRetry = retry
 	}
@@ -85,7 +86,7 @@ func peerFromAPI(p *api.Peer) object.Peer {
 	}
 	var names []string
 	for _, af := range p.GetAfiSafis() {
-		family, ok := familyFromAPI(af.GetConfig().GetFamily())
+		family, ok := speaker.FamilyFromAPI(af.GetConfig().GetFamily())
 		if !ok {
 			continue
 		}
@@ -223,7 +224,7 @@ func gracefulRestart(p object.Peer, deferral time.Duration, restarting bool) *ap
 func afiSafis(p object.Peer) []*api.AfiSafi {
 	var out []*api.AfiSafi
 	for _, f := range familiesOf(p) {
-		family := familyToAPI(f)
+		family := speaker.FamilyToAPI(f)
 		out = append(out, &api.AfiSafi{
 			Config:            &api.AfiSafiConfig{Family: family, Enabled: true},
 			MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: p.RestartTime != 0}},

@@ -7,6 +7,7 @@ import (
 	api "github.com/osrg/gobgp/v3/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -52,7 +53,7 @@ func (m *mirror) has(v object.Value) bool {
 func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.speaker.ready(); err != nil {
+	if err := b.speaker.Ready(); err != nil {
 		return object.Set{}, err
 	}
 	if focus.Complete || b.mirror.doubt || b.mirror.unread {
@@ -98,12 +99,12 @@ func (b *Backend) refresh(ctx context.Context) error {
 			return fmt.Errorf("list %s paths: %w", family, err)
 		}
 	}
-	peers, err := b.listPeers(ctx, &api.ListPeerRequest{})
+	peers, err := b.speaker.Peers(ctx, "")
 	if err != nil {
 		return err
 	}
 	for _, p := range peers {
-		if !isOurPeer(p) {
+		if !speaker.IsOurPeer(p) {
 			others.Put(object.Item{Value: peerFromAPI(p)})
 			continue
 		}
@@ -138,27 +139,27 @@ func (m *mirror) replace(have []object.Value) {
 func (b *Backend) listPaths(ctx context.Context, family object.Family, fn func(v object.Value, ours bool)) error {
 	req := &api.ListPathRequest{
 		TableType:        api.TableType_GLOBAL,
-		Family:           familyToAPI(family),
+		Family:           speaker.FamilyToAPI(family),
 		EnableOnlyBinary: true,
 	}
 	err := b.speaker.ListPath(ctx, req, func(d *api.Destination) {
 		for _, p := range d.Paths {
-			if p.NeighborIp != localSource {
+			if p.NeighborIp != speaker.LocalSource {
 				continue
 			}
 			v, clean, ok := valueFromAPI(p)
-			if ours := isOurPath(p); ok && (clean || !ours) {
+			if ours := speaker.IsOurPath(p); ok && (clean || !ours) {
 				fn(v, ours)
 			}
 		}
 	})
-	return whole(ctx, err)
+	return speaker.Whole(ctx, err)
 }
 
 // valueFromAPI is a path of any family. Clean is whether it is just as we would
 // write it; it is not ok if it cannot be one of ours.
 func valueFromAPI(p *api.Path) (v object.Value, clean, ok bool) {
-	if family, _ := familyFromAPI(p.Family); family == object.L2VPNEVPN {
+	if family, _ := speaker.FamilyFromAPI(p.Family); family == object.L2VPNEVPN {
 		return evpnFromAPI(p)
 	}
 	path, clean := pathFromAPI(p)
@@ -172,22 +173,4 @@ func (m *mirror) asAsked(v object.Value) object.Value {
 		return asked.Value
 	}
 	return v
-}
-
-func (b *Backend) listPeers(ctx context.Context, req *api.ListPeerRequest) ([]*api.Peer, error) {
-	var out []*api.Peer
-	err := b.speaker.ListPeer(ctx, req, func(p *api.Peer) { out = append(out, p) })
-	if err := whole(ctx, err); err != nil {
-		return nil, fmt.Errorf("list peers: %w", err)
-	}
-	return out, nil
-}
-
-// whole turns an ended context into an error: GoBGP's listings then stop in
-// the middle and report success.
-func whole(ctx context.Context, err error) error {
-	if err != nil {
-		return err
-	}
-	return ctx.Err()
 }

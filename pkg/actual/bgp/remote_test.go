@@ -13,6 +13,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -194,7 +195,9 @@ func (p *process) everything(t testing.TB) string {
 // Clean-up takes what is ours out of whatever speaker there is.
 func TestAttach(t *testing.T) {
 	inEachProcess(t, func(t *testing.T, form string) {
-		attach := func(c *bgp.Config) { *c = bgp.Config{Socket: c.Socket, Attach: true, Logger: c.Logger} }
+		attach := func(c *bgp.Config) {
+			*c = bgp.Config{Config: speaker.Config{Socket: c.Socket, Attach: true, Logger: c.Logger}}
+		}
 		p := spawn(t, form)
 		if got := read(t, dial(t, p, attach), true).Len(); got != 0 {
 			t.Errorf("a speaker without BGP holds %d values", got)
@@ -260,7 +263,7 @@ func TestSpeakerSocket(t *testing.T) {
 	if got := info.Mode().Perm(); got != 0o660 {
 		t.Errorf("mode %o", got)
 	}
-	if err := bgp.Serve(context.Background(), p.socket, logger(), nil); err == nil || !strings.Contains(err.Error(), "another speaker") {
+	if err := speaker.Serve(context.Background(), p.socket, logger(), nil); err == nil || !strings.Contains(err.Error(), "another speaker") {
 		t.Errorf("a second speaker got %v", err)
 	}
 	p.cmd.Process.Signal(syscall.SIGTERM)

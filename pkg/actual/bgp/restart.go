@@ -5,8 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
-
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -59,11 +58,11 @@ func (b *Backend) stillRestarting(ctx context.Context, peers []object.Peer) []ob
 		if !ours || have.Value != p {
 			continue // changed or deleted meanwhile: new, and not restarting
 		}
-		now, err := b.listPeers(ctx, &api.ListPeerRequest{Address: p.Address})
+		now, err := b.speaker.Peers(ctx, p.Address)
 		if err != nil || len(now) != 1 {
 			continue
 		}
-		switch stateFromAPI(now[0].GetState().GetSessionState()) {
+		switch speaker.StateOf(now[0]) {
 		case Established:
 			continue
 		case Idle, Connect, Active:

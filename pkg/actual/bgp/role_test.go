@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -52,7 +53,7 @@ func speak() (*bgp.Backend, error) {
 	if err := json.Unmarshal([]byte(os.Getenv(scriptEnv)), &s); err != nil {
 		return nil, err
 	}
-	b, err := bgp.New(bgp.Config{AS: localAS, RouterID: netip.MustParseAddr(ours4), ListenPort: -1, Logger: logger()})
+	b, err := bgp.New(bgp.Config{Config: speaker.Config{AS: localAS, RouterID: netip.MustParseAddr(ours4), ListenPort: -1, Logger: logger()}})
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +85,8 @@ func bothFamilies(n int) []object.Path {
 	return out
 }
 
-// speaker starts the process and waits until it has applied its script.
-func speaker(t *testing.T, s script) *exec.Cmd {
+// speakerProcess starts the process and waits until it has applied its script.
+func speakerProcess(t *testing.T, s script) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(s)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	api "github.com/osrg/gobgp/v3/api"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -49,7 +50,7 @@ type FamilyState struct {
 // Peers returns the state of every session of ours, ordered by address. It may be
 // called at any time, but waits for an Apply under way.
 func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
-	list, err := b.listPeers(ctx, &api.ListPeerRequest{})
+	list, err := b.speaker.Peers(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -58,23 +59,23 @@ func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 	b.mu.Unlock()
 	out := make([]PeerState, 0, len(list))
 	for _, p := range list {
-		if isOurPeer(p) {
-			out = append(out, peerState(p, b.words.of(p.GetConf().GetNeighborAddress()), paths))
+		if speaker.IsOurPeer(p) {
+			out = append(out, peerState(p, b.speaker.Sessions.Of(p.GetConf().GetNeighborAddress()), paths))
 		}
 	}
 	slices.SortFunc(out, func(x, y PeerState) int { return strings.Compare(x.Address, y.Address) })
 	return out, nil
 }
 
-func peerState(p *api.Peer, known session, paths object.Set) PeerState {
+func peerState(p *api.Peer, known speaker.Session, paths object.Set) PeerState {
 	s := PeerState{
 		Address:     p.GetConf().GetNeighborAddress(),
 		AS:          p.GetState().GetPeerAsn(),
-		State:       stateFromAPI(p.GetState().GetSessionState()),
-		Since:       known.since,
+		State:       speaker.StateOf(p),
+		Since:       known.Since,
 		Flaps:       p.GetState().GetFlops(),
-		LastError:   known.fault,
-		LastErrorAt: known.at,
+		LastError:   known.Fault,
+		LastErrorAt: known.At,
 	}
 	if overLimit(p) {
 		s.LastError = "the neighbour announces more than its prefix limit allows; it stays shut out until its configuration changes"
@@ -88,7 +89,7 @@ func peerState(p *api.Peer, known session, paths object.Set) PeerState {
 		s.RestartTime = uint16(p.GetGracefulRestart().GetPeerRestartTime())
 	}
 	for _, af := range p.GetAfiSafis() {
-		family, ok := familyFromAPI(af.GetConfig().GetFamily())
+		family, ok := speaker.FamilyFromAPI(af.GetConfig().GetFamily())
 		if !ok {
 			continue
 		}

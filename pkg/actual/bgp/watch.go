@@ -1,113 +1,63 @@
 package bgp
 
 import (
-	"context"
-	"fmt"
-	"log/slog"
-	"time"
-
 	api "github.com/osrg/gobgp/v3/api"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 )
 
-// State is a state of the session's machine, by its name in RFC 4271 section
-// 8.2.2.
-type State string
+// State is a state of the session's machine (RFC 4271 section 8.2.2).
+type State = speaker.State
+
+// PeerEvent is one step of a session's state machine.
+type PeerEvent = speaker.PeerEvent
 
 // The states of a session.
 const (
-	Idle        State = "Idle"
-	Connect     State = "Connect"
-	Active      State = "Active"
-	OpenSent    State = "OpenSent"
-	OpenConfirm State = "OpenConfirm"
-	Established State = "Established"
+	Idle        = speaker.Idle
+	Connect     = speaker.Connect
+	Active      = speaker.Active
+	OpenSent    = speaker.OpenSent
+	OpenConfirm = speaker.OpenConfirm
+	Established = speaker.Established
 )
 
-func stateFromAPI(s api.PeerState_SessionState) State {
-	switch s {
-	case api.PeerState_CONNECT:
-		return Connect
-	case api.PeerState_ACTIVE:
-		return Active
-	case api.PeerState_OPENSENT:
-		return OpenSent
-	case api.PeerState_OPENCONFIRM:
-		return OpenConfirm
-	case api.PeerState_ESTABLISHED:
-		return Established
-	default:
-		return Idle
-	}
-}
+var _ speaker.Owner = (*Backend)(nil)
 
-// PeerEvent is one step of a session's state machine.
-type PeerEvent struct {
-	Address    string
-	Was, State State
-	At         time.Time
-	// Reason says in words why an established session ended.
-	Reason string
-}
-
-// watch follows the sessions until unwatch is called. GoBGP queues events
-// without a bound, so that nothing here may wait.
-func (b *Backend) watch(s embedded) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	b.unwatch = cancel
-	err := s.WatchEvent(ctx, watchPeers(), func(r *api.WatchEventResponse) {
-		if ctx.Err() == nil {
-			b.event(r)
-		}
-	})
-	if err != nil {
-		cancel()
-		return fmt.Errorf("watch the sessions: %w", err)
-	}
-	return nil
-}
-
-func watchPeers() *api.WatchEventRequest {
-	return &api.WatchEventRequest{Peer: &api.WatchEventRequest_Peer{}}
-}
-
-func (b *Backend) event(r *api.WatchEventResponse) {
-	e := r.GetPeer()
-	if e.GetType() != api.WatchEventResponse_PeerEvent_STATE {
-		return
-	}
-	state := e.GetPeer().GetState()
-	b.observe(state.GetNeighborAddress(), stateFromAPI(state.GetSessionState()))
-}
-
-// observe passes one step on. Only a session that came up or went down wakes
+// Session passes one step on. Only a session that came up or went down wakes
 // the loop: one that fails to connect steps every few seconds.
-func (b *Backend) observe(address string, state State) {
-	e, flipped, known := b.words.enter(address, state)
-	if !known {
+func (b *Backend) Session(address string, state State) {
+	e, changed, ok := b.speaker.Sessions.Record(address, state)
+	if !ok {
 		return
 	}
 	if b.onPeer != nil {
 		b.onPeer(e)
 	}
-	if !flipped {
-		return
+	if changed {
+		b.Wake()
 	}
-	if state == Established {
-		b.log.Info("session is up", slog.String("peer", e.Address))
-	} else {
-		b.log.Warn("session is down", slog.String("peer", e.Address), slog.String("reason", e.Reason))
-	}
-	b.wake()
+}
+
+// Renew forgets the speaker before this one: nothing else is going on with it until
+// begin returns, because everything that changes it holds the same lock.
+func (b *Backend) Renew(begin func() (idle bool, err error)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mirror.unread, b.running = true, false
+	var err error
+	b.idle, err = begin()
+	return err
 }
 
 // adopt begins to follow a session that was there before us.
 func (b *Backend) adopt(p *api.Peer) {
-	address, state := p.GetConf().GetNeighborAddress(), stateFromAPI(p.GetState().GetSessionState())
-	if !b.words.follow(address) || state != Established {
+	address, state := p.GetConf().GetNeighborAddress(), speaker.StateOf(p)
+	if !b.speaker.Sessions.Follow(address) || state != Established {
 		return
 	}
-	b.observe(address, state)
+	b.Session(address, state)
 	if up := p.GetTimers().GetState().GetUptime(); up.IsValid() {
-		b.words.upSince(address, up.AsTime())
+		b.speaker.Sessions.UpSince(address, up.AsTime())
 	}
 }

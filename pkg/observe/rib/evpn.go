@@ -1,49 +1,153 @@
 package rib
 
 import (
+	"cmp"
 	"context"
-	"net/netip"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// listEVPN lists the best path of each NLRI, in the speaker's order.
-func (s *Source) listEVPN(ctx context.Context) ([]observe.EVPNRoute, error) {
-	list, err := s.cfg.Speaker.LearnedEVPN(ctx)
+// LearnedEVPN lists the best path of each EVPN NLRI, by type, route
+// distinguisher, MAC, prefix and next hop. NLRIs that originate here are not
+// among them, nor are types that are not known and tunnels that are not VXLAN's.
+// What is malformed is left out and said once.
+func (t *Table) LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error) {
+	if err := t.conn.Ready(); err != nil {
+		return nil, fmt.Errorf("list learned EVPN paths: %w", err)
+	}
+	peers, err := t.conn.Peers(ctx, "")
 	if err != nil {
 		return nil, err
 	}
+	req := &api.ListPathRequest{TableType: api.TableType_GLOBAL, Family: speaker.FamilyToAPI(object.L2VPNEVPN), EnableOnlyBinary: true}
 	var out []observe.EVPNRoute
-	for _, p := range list {
-		out = append(out, routeOf(p))
+	bad := make(map[string]error)
+	sources := sourcesOf(peers)
+	err = t.conn.ListPath(ctx, req, func(d *api.Destination) {
+		if p := bestRemote(d); p != nil {
+			r, err := learnedEVPNFromAPI(p)
+			switch {
+			case err == nil:
+				r.Peer, r.Rank.External = sources.of(p).name, sources.of(p).external
+				out = append(out, r)
+			case !errors.Is(err, speaker.ErrOtherType):
+				bad[sources.of(p).name+" "+hex.EncodeToString(p.NlriBinary)] = err
+			}
+		}
+	})
+	if err := speaker.Whole(ctx, err); err != nil {
+		return nil, fmt.Errorf("list learned EVPN paths: %w", err)
 	}
+	t.reportMalformed(bad)
+	slices.SortFunc(out, compareEVPN)
 	return out, nil
 }
 
-func routeOf(p bgp.LearnedEVPN) observe.EVPNRoute {
-	return observe.EVPNRoute{
-		Type: p.Type, RD: p.RD, EthernetTag: p.EthernetTag, Segment: p.Segment, MAC: p.MAC, Prefix: p.Prefix, Gateway: p.Gateway,
-		VNI: p.VNI, VNI2: p.VNI2, NextHop: p.NextHop, Targets: p.Targets, RouterMAC: p.RouterMAC, Mobility: p.Mobility, Sticky: p.Sticky,
-		Rank: observe.Rank{Preference: p.Preference, Length: p.Length, Origin: p.Origin, MED: p.MED, External: p.External},
-		Peer: p.Peer, Stale: p.Stale,
+// bestRemote is the path that GoBGP prefers, unless the NLRI originates here.
+func bestRemote(d *api.Destination) *api.Path {
+	var best *api.Path
+	for _, p := range d.Paths {
+		if p.NeighborIp == speaker.LocalSource {
+			return nil
+		}
+		if best == nil && !p.IsNexthopInvalid && !p.IsWithdraw {
+			best = p
+		}
+	}
+	return best
+}
+
+// reportMalformed logs what was not there the last time.
+func (t *Table) reportMalformed(bad map[string]error) {
+	t.mu.Lock()
+	reported := t.malformed
+	t.malformed = bad
+	t.mu.Unlock()
+	for key, err := range bad {
+		if _, before := reported[key]; !before {
+			peer, nlri, _ := strings.Cut(key, " ")
+			t.log.Warn("EVPN path of a neighbour cannot be read and is not used",
+				slog.String("peer", peer), slog.String("nlri", nlri), slog.Any("err", err))
+		}
 	}
 }
 
-// noRoute asks for each distinct next hop whether a route leads there.
-func (s *Source) noRoute(ctx context.Context, routes []observe.EVPNRoute) ([]netip.Addr, error) {
-	if s.cfg.Resolver == nil || len(routes) == 0 {
-		return nil, nil
+// learnedEVPNFromAPI wraps speaker.ErrOtherType around what is none of our business.
+func learnedEVPNFromAPI(p *api.Path) (l observe.EVPNRoute, err error) {
+	r, err := speaker.ParseEVPN(p.NlriBinary)
+	if err != nil {
+		return l, err
 	}
-	seen := make(map[netip.Addr]struct{})
-	var hops []netip.Addr
-	for _, r := range routes {
-		if _, ok := seen[r.NextHop]; !ok {
-			seen[r.NextHop] = struct{}{}
-			hops = append(hops, r.NextHop)
+	a, ok := speaker.ReadEVPNAttributes(p.PattrsBinary)
+	switch {
+	case !ok:
+		return l, errors.New("malformed attributes, or no next hop")
+	case len(a.Tunnels) > 0 && !slices.Contains(a.Tunnels, bgp.TUNNEL_TYPE_VXLAN):
+		return l, fmt.Errorf("encapsulation %d: %w", a.Tunnels[0], speaker.ErrOtherType)
+	case r.Type == object.EVPNMulticast && !a.HasFlood:
+		return l, errors.New("multicast route without a tunnel (RFC 7432 section 11.2)")
+	case r.Type == object.EVPNMulticast && a.FloodType != bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL:
+		return l, fmt.Errorf("tunnel %d: %w", a.FloodType, speaker.ErrOtherType)
+	}
+	l = observe.EVPNRoute{
+		Type: r.Type, RD: r.RD, EthernetTag: r.Tag, Segment: r.SegmentText(), MAC: r.MAC, Prefix: r.Prefix, Gateway: r.Gateway,
+		VNI: r.Label, VNI2: r.Label2, NextHop: a.NextHop, Targets: a.Targets, RouterMAC: a.RouterMAC, Mobility: a.Mobility,
+		Sticky: a.Sticky, Rank: observe.Rank{Preference: defaultPreference, Origin: a.Origin}, Stale: p.Stale,
+	}
+	if r.Type == object.EVPNMulticast {
+		l.VNI = a.Flood
+	}
+	return l, readRank(&l.Rank, p.PattrsBinary)
+}
+
+// readRank reads what paths of different NLRIs are compared by.
+func readRank(r *observe.Rank, list [][]byte) error {
+	for _, raw := range list {
+		kind, _, _ := speaker.Attribute(raw)
+		if kind != bgp.BGP_ATTR_TYPE_AS_PATH && kind != bgp.BGP_ATTR_TYPE_LOCAL_PREF && kind != bgp.BGP_ATTR_TYPE_MULTI_EXIT_DISC {
+			continue
+		}
+		attr, err := bgp.GetPathAttribute(raw)
+		if err == nil {
+			err = attr.DecodeFromBytes(raw)
+		}
+		if err != nil {
+			return fmt.Errorf("attribute %d: %w", kind, err)
+		}
+		switch a := attr.(type) {
+		case *bgp.PathAttributeAsPath:
+			for _, segment := range a.Value {
+				r.Length += segment.ASLen()
+			}
+		case *bgp.PathAttributeLocalPref:
+			r.Preference = a.Value
+		case *bgp.PathAttributeMultiExitDisc:
+			r.MED = a.Value
 		}
 	}
-	slices.SortFunc(hops, netip.Addr.Compare)
-	return s.cfg.Resolver.NoRoute(ctx, hops)
+	return nil
+}
+
+func compareEVPN(a, b observe.EVPNRoute) int {
+	return cmp.Or(
+		cmp.Compare(a.Type, b.Type),
+		strings.Compare(a.RD, b.RD),
+		slices.Compare(a.MAC[:], b.MAC[:]),
+		a.Prefix.Addr().Compare(b.Prefix.Addr()),
+		cmp.Compare(a.Prefix.Bits(), b.Prefix.Bits()),
+		a.NextHop.Compare(b.NextHop),
+		cmp.Compare(a.EthernetTag, b.EthernetTag),
+		strings.Compare(a.Peer, b.Peer),
+	)
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -42,12 +42,12 @@ func (w *ways) set(none ...string) {
 	signal(w.changed)
 }
 
-func type5(prefix, hop string) bgp.LearnedEVPN {
-	return bgp.LearnedEVPN{
+func type5(prefix, hop string) observe.EVPNRoute {
+	return observe.EVPNRoute{
 		Type: object.EVPNPrefix, RD: hop + ":7", EthernetTag: 1, Segment: "00:01", MAC: object.MAC{1}, Prefix: netip.MustParsePrefix(prefix),
 		Gateway: netip.MustParseAddr("192.0.2.77"), VNI: 7, VNI2: 8, NextHop: netip.MustParseAddr(hop), Targets: object.WordsOf("1:7"),
-		RouterMAC: object.MAC{2}, Mobility: object.MetricOf(3), Sticky: true, Preference: 100, Length: 2, Origin: object.OriginEGP, MED: 5,
-		External: true, Peer: "192.0.2.0", Stale: true,
+		RouterMAC: object.MAC{2}, Mobility: object.MetricOf(3), Sticky: true, Peer: "192.0.2.0", Stale: true,
+		Rank: observe.Rank{Preference: 100, Length: 2, Origin: object.OriginEGP, MED: 5, External: true},
 	}
 }
 
@@ -69,8 +69,8 @@ func TestFollowsEVPN(t *testing.T) {
 	s, w := &table{tells: true}, newWays()
 	src := openEVPN(t, s, w)
 	await(t, src, "settled", func(l *observe.Learned) bool { return l.Unsettled == "" })
-	s.say(bgp.Heard{EVPN: true}, func() {
-		s.evpn = []bgp.LearnedEVPN{type5("10.0.0.0/8", "192.0.2.9"), type5("10.1.0.0/16", "192.0.2.9"), type5("10.0.0.0/8", "2001:db8::9")}
+	s.say(speaker.Heard{EVPN: true}, func() {
+		s.evpn = []observe.EVPNRoute{type5("10.0.0.0/8", "192.0.2.9"), type5("10.1.0.0/16", "192.0.2.9"), type5("10.0.0.0/8", "2001:db8::9")}
 	})
 	first := await(t, src, "three", func(l *observe.Learned) bool { return len(l.EVPN) == 3 })
 	want := observe.EVPNRoute{
@@ -92,7 +92,7 @@ func TestFollowsEVPN(t *testing.T) {
 	second := await(t, src, "one is out of reach", func(l *observe.Learned) bool { return fmt.Sprint(l.NoRoute) == "[2001:db8::9]" })
 	w.set()
 	await(t, src, "none is", func(l *observe.Learned) bool { return len(l.NoRoute) == 0 })
-	s.say(bgp.Heard{EVPN: true}, func() { s.evpn = nil })
+	s.say(speaker.Heard{EVPN: true}, func() { s.evpn = nil })
 	await(t, src, "nothing left", func(l *observe.Learned) bool { return len(l.EVPN) == 0 })
 	if len(first.EVPN) != 3 || len(first.NoRoute) != 0 || len(second.NoRoute) != 1 || second.Revision <= first.Revision {
 		t.Errorf("what was read has changed: %+v, %+v", first, second)
@@ -108,7 +108,7 @@ func TestListsWhatHasChanged(t *testing.T) {
 	}
 	fresh := type5("10.0.0.0/8", "192.0.2.9")
 	fresh.Stale = false
-	s, w := &table{tells: true, paths: []bgp.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)}}, newWays()
+	s, w := &table{tells: true, paths: []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)}}, newWays()
 	src := openEVPN(t, s, w, all)
 	await(t, src, "a path", count(1))
 	counts := func() string {
@@ -119,12 +119,12 @@ func TestListsWhatHasChanged(t *testing.T) {
 	if got := counts(); got != "1 1" {
 		t.Fatalf("asked %s at first", got)
 	}
-	s.say(bgp.Heard{EVPN: true}, func() { s.evpn = []bgp.LearnedEVPN{fresh} })
+	s.say(speaker.Heard{EVPN: true}, func() { s.evpn = []observe.EVPNRoute{fresh} })
 	await(t, src, "EVPN", func(l *observe.Learned) bool { return len(l.EVPN) == 1 && len(l.Paths) == 1 })
 	if got := counts(); got != "1 2" {
 		t.Errorf("asked %s after news of EVPN", got)
 	}
-	s.say(bgp.Heard{Unicast: true}, func() { s.paths = nil })
+	s.say(speaker.Heard{Unicast: true}, func() { s.paths = nil })
 	await(t, src, "no path", func(l *observe.Learned) bool { return len(l.EVPN) == 1 && len(l.Paths) == 0 })
 	if got := counts(); got != "2 2" {
 		t.Errorf("asked %s after news of unicast", got)
@@ -138,8 +138,8 @@ func TestListsWhatHasChanged(t *testing.T) {
 	plain := &table{tells: true}
 	other := open(t, plain, 0, "0.0.0.0/0")
 	await(t, other, "settled", func(l *observe.Learned) bool { return l.Unsettled == "" })
-	plain.say(bgp.Heard{EVPN: true}, func() {})
-	plain.say(bgp.Heard{Unicast: true}, func() { plain.paths = []bgp.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)} })
+	plain.say(speaker.Heard{EVPN: true}, func() {})
+	plain.say(speaker.Heard{Unicast: true}, func() { plain.paths = []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)} })
 	await(t, other, "a path", count(1))
 	plain.mu.Lock()
 	defer plain.mu.Unlock()
@@ -150,7 +150,7 @@ func TestListsWhatHasChanged(t *testing.T) {
 
 // Stale paths of EVPN are looked at until they go, as those of unicast are.
 func TestAsksForStaleEVPN(t *testing.T) {
-	s, w := &table{tells: true, evpn: []bgp.LearnedEVPN{type5("10.0.0.0/8", "192.0.2.9")}}, newWays()
+	s, w := &table{tells: true, evpn: []observe.EVPNRoute{type5("10.0.0.0/8", "192.0.2.9")}}, newWays()
 	src := openEVPN(t, s, w)
 	await(t, src, "a path", func(l *observe.Learned) bool { return len(l.EVPN) == 1 })
 	s.mu.Lock()

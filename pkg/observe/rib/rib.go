@@ -20,16 +20,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// Speaker is the part of a BGP speaker that is asked; [*bgp.Backend] is one.
+// Speaker is what is asked of a BGP speaker; [*Table] is one.
 type Speaker interface {
-	Learned(ctx context.Context, within netip.Prefix, exact bool) ([]bgp.LearnedPath, error)
-	LearnedEVPN(ctx context.Context) ([]bgp.LearnedEVPN, error)
+	Learned(ctx context.Context, within netip.Prefix, exact bool) ([]observe.LearnedPath, error)
+	LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error)
 	Sessions(ctx context.Context) (all, up int, err error)
-	WatchLearned(ctx context.Context, heard func(bgp.Heard)) (tells bool, err error)
+	WatchLearned(ctx context.Context, heard func(speaker.Heard)) (tells bool, err error)
 }
 
 // Resolver knows where routes of this node lead.
@@ -147,7 +147,7 @@ func (s *Source) Close() error {
 }
 
 // heard notes what an event was about.
-func (s *Source) heard(h bgp.Heard) {
+func (s *Source) heard(h speaker.Heard) {
 	if !h.Unicast && !(h.EVPN && s.cfg.EVPN) {
 		return
 	}
@@ -257,7 +257,7 @@ func (s *Source) list(ctx context.Context, unicast, evpn bool) (next listing, er
 		}
 	}
 	if evpn && s.cfg.EVPN {
-		if next.evpn, err = s.listEVPN(ctx); err != nil {
+		if next.evpn, err = s.cfg.Speaker.LearnedEVPN(ctx); err != nil {
 			return next, err
 		}
 	}
@@ -282,7 +282,7 @@ func (s *Source) listUnicast(ctx context.Context) ([]observe.LearnedPath, error)
 		}
 		for _, p := range paths {
 			if r.Contains(p.Prefix) {
-				out = append(out, observe.LearnedPath(p))
+				out = append(out, p)
 			}
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -20,28 +20,28 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // table is a speaker that holds what a test puts in.
 type table struct {
 	mu      sync.Mutex
-	paths   []bgp.LearnedPath
-	evpn    []bgp.LearnedEVPN
+	paths   []observe.LearnedPath
+	evpn    []observe.EVPNRoute
 	all, up int
 	err     error
-	heard   func(bgp.Heard)
+	heard   func(speaker.Heard)
 	tells   bool
 	// asked counts listings.
 	asked struct{ unicast, evpn int }
 }
 
-func (s *table) LearnedEVPN(context.Context) ([]bgp.LearnedEVPN, error) {
+func (s *table) LearnedEVPN(context.Context) ([]observe.EVPNRoute, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked.evpn++
 	return slices.Clone(s.evpn), s.err
 }
 
-func (s *table) Learned(_ context.Context, within netip.Prefix, exact bool) ([]bgp.LearnedPath, error) {
+func (s *table) Learned(_ context.Context, within netip.Prefix, exact bool) ([]observe.LearnedPath, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked.unicast++
-	var out []bgp.LearnedPath
+	var out []observe.LearnedPath
 	for _, p := range s.paths {
 		if p.Prefix == within || !exact && within.Overlaps(p.Prefix) {
 			out = append(out, p)
@@ -56,15 +56,15 @@ func (s *table) Sessions(context.Context) (all, up int, err error) {
 	return s.all, s.up, s.err
 }
 
-func (s *table) WatchLearned(_ context.Context, heard func(bgp.Heard)) (bool, error) {
+func (s *table) WatchLearned(_ context.Context, heard func(speaker.Heard)) (bool, error) {
 	s.heard = heard
 	return s.tells, nil
 }
 
 // set changes the table, and says so if it is one that tells.
-func (s *table) set(change func()) { s.say(bgp.Heard{Unicast: true}, change) }
+func (s *table) set(change func()) { s.say(speaker.Heard{Unicast: true}, change) }
 
-func (s *table) say(h bgp.Heard, change func()) {
+func (s *table) say(h speaker.Heard, change func()) {
 	s.mu.Lock()
 	change()
 	s.mu.Unlock()
@@ -73,8 +73,8 @@ func (s *table) say(h bgp.Heard, change func()) {
 	}
 }
 
-func path(prefix, hop string, stale bool) bgp.LearnedPath {
-	return bgp.LearnedPath{Prefix: netip.MustParsePrefix(prefix), NextHop: netip.MustParseAddr(hop), Peer: hop, Stale: stale}
+func path(prefix, hop string, stale bool) observe.LearnedPath {
+	return observe.LearnedPath{Prefix: netip.MustParsePrefix(prefix), NextHop: netip.MustParseAddr(hop), Peer: hop, Stale: stale}
 }
 
 func open(t *testing.T, s *table, settle time.Duration, accept ...string) *Source {
@@ -128,7 +128,7 @@ func TestFollows(t *testing.T) {
 	src := open(t, s, 0, "0.0.0.0/0", "10.0.0.0/8 le 16", "10.1.0.0/16")
 	await(t, src, "settled", func(l *observe.Learned) bool { return l.Unsettled == "" })
 	s.set(func() {
-		s.paths = []bgp.LearnedPath{
+		s.paths = []observe.LearnedPath{
 			path("0.0.0.0/0", "192.0.2.2", false), path("0.0.0.0/0", "192.0.2.3", false),
 			path("10.1.0.0/16", "192.0.2.2", false), path("10.1.1.0/24", "192.0.2.2", false), path("11.0.0.0/8", "192.0.2.2", false),
 		}
@@ -144,7 +144,7 @@ func TestFollows(t *testing.T) {
 
 // What is accepted can change under way, without an event of the speaker.
 func TestAccept(t *testing.T) {
-	s := &table{tells: true, all: 1, up: 1, paths: []bgp.LearnedPath{
+	s := &table{tells: true, all: 1, up: 1, paths: []observe.LearnedPath{
 		path("0.0.0.0/0", "192.0.2.2", false), path("10.1.0.0/16", "192.0.2.2", false), path("10.2.0.0/16", "192.0.2.2", false),
 	}}
 	src := open(t, s, 0)
@@ -165,7 +165,7 @@ func TestAccept(t *testing.T) {
 // is elsewhere.
 func TestAsks(t *testing.T) {
 	for _, tells := range []bool{true, false} {
-		s := &table{tells: tells, paths: []bgp.LearnedPath{path("0.0.0.0/0", "192.0.2.2", tells)}}
+		s := &table{tells: tells, paths: []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", tells)}}
 		src := open(t, s, 0, "0.0.0.0/0")
 		await(t, src, "a path", count(1))
 		s.mu.Lock()
@@ -192,7 +192,7 @@ func TestSettles(t *testing.T) {
 // What was known stands while the speaker cannot be asked, and is not held for
 // certain.
 func TestSpeakerAway(t *testing.T) {
-	s := &table{tells: true, paths: []bgp.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)}}
+	s := &table{tells: true, paths: []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)}}
 	src := open(t, s, 0, "0.0.0.0/0")
 	await(t, src, "a path", count(1))
 	s.set(func() { s.err = errors.New("connection refused") })

@@ -1,4 +1,4 @@
-package bgp
+package speaker
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func exportPolicy(ctx context.Context, m manager) error {
 	policy := &api.Policy{Name: exportPolicyName, Statements: []*api.Statement{{
 		Name: "no-mapped-next-hop",
 		Conditions: &api.Conditions{
-			AfiSafiIn:     []*api.Family{familyToAPI(object.IPv6Unicast)},
+			AfiSafiIn:     []*api.Family{FamilyToAPI(object.IPv6Unicast)},
 			NextHopInList: []string{"0.0.0.0/0"},
 		},
 		Actions: &api.Actions{RouteAction: api.RouteAction_REJECT},

@@ -1,4 +1,4 @@
-package bgp
+package speaker
 
 import (
 	"context"
@@ -10,22 +10,6 @@ import (
 	"github.com/osrg/gobgp/v3/pkg/server"
 )
 
-// speaker is the part of GoBGP that a backend needs, in the messages of its
-// gRPC API, so that it does not matter on which side of a socket GoBGP runs.
-type speaker interface {
-	// ready says why nothing can be asked of it now, if so.
-	ready() error
-	// movePaths announces paths, and withdraws those with IsWithdraw, in order.
-	// It returns an error, or nil, for each.
-	movePaths(context.Context, []*api.Path) []error
-	ListPath(context.Context, *api.ListPathRequest, func(*api.Destination)) error
-
-	AddPeer(context.Context, *api.AddPeerRequest) error
-	UpdatePeer(context.Context, *api.UpdatePeerRequest) (*api.UpdatePeerResponse, error)
-	DeletePeer(context.Context, *api.DeletePeerRequest) error
-	ListPeer(context.Context, *api.ListPeerRequest, func(*api.Peer)) error
-}
-
 // manager is what it takes besides to set GoBGP up.
 type manager interface {
 	StartBgp(context.Context, *api.StartBgpRequest) error
@@ -34,22 +18,24 @@ type manager interface {
 }
 
 var (
-	_ speaker = embedded{}
+	_ Calls   = embedded{}
 	_ manager = embedded{}
 )
 
 // embedded is GoBGP in this process.
 type embedded struct{ *server.BgpServer }
 
-func (embedded) ready() error { return nil }
+// Ready is always true: what is in this process answers.
+func (embedded) Ready() error { return nil }
 
-func (e embedded) movePaths(ctx context.Context, paths []*api.Path) []error {
+// MovePaths moves one after the other: there is no call to save.
+func (e embedded) MovePaths(ctx context.Context, paths []*api.Path) []error {
 	errs := make([]error, len(paths))
 	for i, p := range paths {
 		if errs[i] = ctx.Err(); errs[i] != nil {
 			continue
 		}
-		if p.GetIsWithdraw() {
+		if p == nil || p.GetIsWithdraw() {
 			errs[i] = e.deletePath(ctx, p)
 			continue
 		}
@@ -69,8 +55,8 @@ func (e embedded) deletePath(ctx context.Context, path *api.Path) error {
 }
 
 // startServer runs GoBGP in this process.
-func startServer(cfg Config, words *journal) (embedded, error) {
-	s := embedded{server.NewBgpServer(server.LoggerOption(words))}
+func startServer(cfg Config, sessions *Sessions) (embedded, error) {
+	s := embedded{server.NewBgpServer(server.LoggerOption(speakerLog{sessions: sessions}))}
 	// Every call is served by this loop, the first one too. It never returns.
 	go s.Serve()
 	ctx := context.Background()
@@ -89,10 +75,10 @@ func (c Config) global() *api.Global {
 	return g
 }
 
-// keyless says why the speaker's listening sockets take no password. Go opens
+// noPassword says why the speaker's listening sockets take no password. Go opens
 // Multipath TCP sockets unless told otherwise, and those know no MD5 signature
 // (RFC 2385); GoBGP would log a warning and turn every connection away.
-func keyless(listenPort int32) error {
+func noPassword(listenPort int32) error {
 	var lc net.ListenConfig
 	if listenPort < 0 || !lc.MultipathTCP() {
 		return nil

@@ -1,4 +1,4 @@
-package bgp
+package speaker
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 type remote struct{ line *lineHolder }
 
 var (
-	_ speaker = remote{}
+	_ Calls   = remote{}
 	_ manager = client{}
 )
 
@@ -30,7 +30,8 @@ const (
 	batch = 500
 )
 
-func (r remote) ready() error {
+// Ready is the reason why there is no connection, if so.
+func (r remote) Ready() error {
 	_, err := r.line.get()
 	return err
 }
@@ -47,21 +48,21 @@ func (r remote) call(ctx context.Context, fn func(context.Context, api.GobgpApiC
 func (c client) call(ctx context.Context, fn func(context.Context, api.GobgpApiClient) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	return said(fn(ctx, c.api))
+	return plainError(fn(ctx, c.api))
 }
 
-// said takes gRPC's words off an error.
-func said(err error) error {
+// plainError is the error without what gRPC puts around it.
+func plainError(err error) error {
 	if s, ok := status.FromError(err); ok && err != nil {
 		return errors.New(s.Message())
 	}
 	return err
 }
 
-// movePaths streams the paths. GoBGP says only at the end whether it has taken
+// MovePaths streams the paths. GoBGP says only at the end whether it has taken
 // them all. Where it refuses, each is tried again by itself: only the one that it
 // refuses, a MAC whose sequence number is too low, shall fail.
-func (r remote) movePaths(ctx context.Context, paths []*api.Path) []error {
+func (r remote) MovePaths(ctx context.Context, paths []*api.Path) []error {
 	errs := make([]error, len(paths))
 	refused, err := r.move(ctx, paths)
 	for i := range errs {
@@ -223,7 +224,7 @@ func (c client) exportPolicies(ctx context.Context) (names []string, action api.
 func (c client) foreignPeers(ctx context.Context) (n int, err error) {
 	err = c.call(ctx, func(ctx context.Context, a api.GobgpApiClient) error {
 		return listPeers(ctx, a, &api.ListPeerRequest{}, func(p *api.Peer) {
-			if !isOurPeer(p) {
+			if !IsOurPeer(p) {
 				n++
 			}
 		})

@@ -1,4 +1,4 @@
-package bgp
+package speaker
 
 import (
 	"encoding/binary"
@@ -9,22 +9,22 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// evpnAttrs are the path attributes that EVPN is about.
-type evpnAttrs struct {
-	origin    object.Origin
-	hop       netip.Addr
-	targets   object.Words
-	routerMAC object.MAC
-	mobility  object.Metric
-	sticky    bool
-	// tunnels are the encapsulations that the neighbour offers (RFC 8365 section
+// EVPNAttributes are the path attributes that EVPN is about.
+type EVPNAttributes struct {
+	Origin    object.Origin
+	NextHop   netip.Addr
+	Targets   object.Words
+	RouterMAC object.MAC
+	Mobility  object.Metric
+	Sticky    bool
+	// Tunnels are the encapsulations that the neighbour offers (RFC 8365 section
 	// 5.1.3).
-	tunnels []bgp.TunnelType
-	// flood is the label of the tunnel for broadcast and the like, of the type
+	Tunnels []bgp.TunnelType
+	// Flood is the label of the tunnel for broadcast and the like, of the type
 	// that follows (RFC 6514 section 5, RFC 8365 section 9).
-	flood     uint32
-	floodType bgp.PmsiTunnelType
-	hasFlood  bool
+	Flood     uint32
+	FloodType bgp.PmsiTunnelType
+	HasFlood  bool
 }
 
 // The types and subtypes of extended communities that are read and written.
@@ -37,26 +37,26 @@ const (
 	ecRouterMAC     = byte(bgp.EC_SUBTYPE_ROUTER_MAC)
 )
 
-// readEVPNAttrs reads what it knows and leaves the rest.
-func readEVPNAttrs(list [][]byte) (a evpnAttrs, ok bool) {
+// ReadEVPNAttributes reads what it knows and leaves the rest.
+func ReadEVPNAttributes(list [][]byte) (a EVPNAttributes, ok bool) {
 	ok = true
 	for _, raw := range list {
-		kind, value, whole := attribute(raw)
+		kind, value, whole := Attribute(raw)
 		switch {
 		case !whole:
 			ok = false
 		case kind == bgp.BGP_ATTR_TYPE_ORIGIN && len(value) == 1:
-			a.origin = object.Origin(value[0])
+			a.Origin = object.Origin(value[0])
 		case kind == bgp.BGP_ATTR_TYPE_EXTENDED_COMMUNITIES && len(value)%8 == 0:
 			a.readCommunities(value)
 		case kind == bgp.BGP_ATTR_TYPE_PMSI_TUNNEL && len(value) >= 5:
-			a.hasFlood, a.flood, a.floodType = true, readLabel(value[2:]), bgp.PmsiTunnelType(value[1])
+			a.HasFlood, a.Flood, a.FloodType = true, readLabel(value[2:]), bgp.PmsiTunnelType(value[1])
 		case kind == bgp.BGP_ATTR_TYPE_MP_REACH_NLRI:
-			a.hop, whole = readHop(value)
+			a.NextHop, whole = readHop(value)
 			ok = ok && whole
 		}
 	}
-	return a, ok && a.hop.IsValid() && a.origin <= object.OriginIncomplete
+	return a, ok && a.NextHop.IsValid() && a.Origin <= object.OriginIncomplete
 }
 
 // readHop reads the next hop of MP_REACH_NLRI (RFC 4760 section 3).
@@ -73,7 +73,7 @@ func readHop(value []byte) (netip.Addr, bool) {
 	return addr, ok && !addr.IsUnspecified()
 }
 
-func (a *evpnAttrs) readCommunities(value []byte) {
+func (a *EVPNAttributes) readCommunities(value []byte) {
 	var targets []string
 	for ; len(value) >= 8; value = value[8:] {
 		kind, sub, rest := value[0], value[1], value[2:8]
@@ -83,47 +83,47 @@ func (a *evpnAttrs) readCommunities(value []byte) {
 				targets = append(targets, text)
 			}
 		case kind == ecOpaque && sub == ecEncapsulation:
-			a.tunnels = append(a.tunnels, bgp.TunnelType(binary.BigEndian.Uint16(rest[4:])))
+			a.Tunnels = append(a.Tunnels, bgp.TunnelType(binary.BigEndian.Uint16(rest[4:])))
 		case kind == ecEVPN && sub == ecRouterMAC:
-			a.routerMAC = object.MAC(rest)
+			a.RouterMAC = object.MAC(rest)
 		case kind == ecEVPN && sub == ecMobility:
-			a.mobility, a.sticky = object.MetricOf(binary.BigEndian.Uint32(rest[2:])), rest[0]&1 != 0
+			a.Mobility, a.Sticky = object.MetricOf(binary.BigEndian.Uint32(rest[2:])), rest[0]&1 != 0
 		}
 	}
-	a.targets = object.WordsOf(targets...)
+	a.Targets = object.WordsOf(targets...)
 }
 
-// write lists the attributes in binary form. MAC mobility is the last community
+// Write lists the attributes in binary form. MAC mobility is the last community
 // because GoBGP appends the one that it adds itself.
-func (a evpnAttrs) write(nlri []byte) ([][]byte, error) {
+func (a EVPNAttributes) Write(nlri []byte) ([][]byte, error) {
 	var communities []byte
-	for _, text := range a.targets.List() {
+	for _, text := range a.Targets.List() {
 		kind, octets, err := administeredOctets(text)
 		if err != nil {
 			return nil, err
 		}
 		communities = append(append(communities, kind, ecTarget), octets[:]...)
 	}
-	for _, tunnel := range a.tunnels {
+	for _, tunnel := range a.Tunnels {
 		communities = append(communities, ecOpaque, ecEncapsulation, 0, 0, 0, 0, byte(tunnel>>8), byte(tunnel))
 	}
-	if !a.routerMAC.IsZero() {
-		communities = append(append(communities, ecEVPN, ecRouterMAC), a.routerMAC[:]...)
+	if !a.RouterMAC.IsZero() {
+		communities = append(append(communities, ecEVPN, ecRouterMAC), a.RouterMAC[:]...)
 	}
-	if a.mobility.Set {
+	if a.Mobility.Set {
 		communities = append(communities, ecEVPN, ecMobility, 0, 0)
-		communities = binary.BigEndian.AppendUint32(communities, a.mobility.Value)
+		communities = binary.BigEndian.AppendUint32(communities, a.Mobility.Value)
 	}
 	const transitive, optional = bgp.BGP_ATTR_FLAG_TRANSITIVE, bgp.BGP_ATTR_FLAG_OPTIONAL
 	out := [][]byte{
-		attributeOf(transitive, bgp.BGP_ATTR_TYPE_ORIGIN, []byte{byte(a.origin)}),
+		attributeOf(transitive, bgp.BGP_ATTR_TYPE_ORIGIN, []byte{byte(a.Origin)}),
 		attributeOf(transitive|optional, bgp.BGP_ATTR_TYPE_EXTENDED_COMMUNITIES, communities),
 	}
-	if a.hasFlood {
-		value := append(appendLabel([]byte{0, byte(a.floodType)}, a.flood), a.hop.AsSlice()...)
+	if a.HasFlood {
+		value := append(appendLabel([]byte{0, byte(a.FloodType)}, a.Flood), a.NextHop.AsSlice()...)
 		out = append(out, attributeOf(transitive|optional, bgp.BGP_ATTR_TYPE_PMSI_TUNNEL, value))
 	}
-	reach := append([]byte{0, bgp.AFI_L2VPN, bgp.SAFI_EVPN, byte(a.hop.BitLen() / 8)}, a.hop.AsSlice()...)
+	reach := append([]byte{0, bgp.AFI_L2VPN, bgp.SAFI_EVPN, byte(a.NextHop.BitLen() / 8)}, a.NextHop.AsSlice()...)
 	reach = append(append(reach, 0), nlri...)
 	return append(out, attributeOf(optional, bgp.BGP_ATTR_TYPE_MP_REACH_NLRI, reach)), nil
 }

@@ -1,4 +1,4 @@
-package bgp
+package speaker
 
 import (
 	"encoding/binary"
@@ -13,23 +13,23 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// evpnRoute is an EVPN NLRI (RFC 7432 section 7, RFC 9136 section 3.1) of one of
+// EVPNRoute is an EVPN NLRI (RFC 7432 section 7, RFC 9136 section 3.1) of one of
 // the types that are understood. It is read here and not by GoBGP because that
 // keeps what it reads in slices and panics on what is too short.
-type evpnRoute struct {
-	kind    object.EVPNType
-	rd      string
-	segment [10]byte
-	tag     uint32
-	mac     object.MAC
-	prefix  netip.Prefix
-	gateway netip.Addr // invalid if unspecified
-	label   uint32
-	label2  uint32
+type EVPNRoute struct {
+	Type    object.EVPNType
+	RD      string
+	Segment [10]byte
+	Tag     uint32
+	MAC     object.MAC
+	Prefix  netip.Prefix
+	Gateway netip.Addr // invalid if unspecified
+	Label   uint32
+	Label2  uint32
 }
 
-// errOtherType is an EVPN route of a type that is none of our business.
-var errOtherType = errors.New("another type of EVPN route")
+// ErrOtherType is an EVPN route of a type that is none of our business.
+var ErrOtherType = errors.New("another type of EVPN route")
 
 // Octets of the fixed parts.
 const (
@@ -40,14 +40,14 @@ const (
 	prefix6    = rdSize + 10 + 4 + 1 + 2*16 + labelSize
 )
 
-// parseEVPN reads an NLRI. What does not fit to the last octet is an error.
-func parseEVPN(wire []byte) (r evpnRoute, err error) {
+// ParseEVPN reads an NLRI. What does not fit to the last octet is an error.
+func ParseEVPN(wire []byte) (r EVPNRoute, err error) {
 	if len(wire) < 2 || len(wire) != 2+int(wire[1]) {
 		return r, fmt.Errorf("EVPN NLRI of %d octets is cut short", len(wire))
 	}
-	r.kind = object.EVPNType(wire[0])
+	r.Type = object.EVPNType(wire[0])
 	body, ok := wire[2:], false
-	switch r.kind {
+	switch r.Type {
 	case object.EVPNMacIP:
 		ok = r.readMacIP(body)
 	case object.EVPNMulticast:
@@ -55,24 +55,24 @@ func parseEVPN(wire []byte) (r evpnRoute, err error) {
 	case object.EVPNPrefix:
 		ok = r.readPrefix(body)
 	default:
-		return r, errOtherType
+		return r, ErrOtherType
 	}
 	if !ok {
-		return r, fmt.Errorf("malformed %s route: % x", r.kind, body)
+		return r, fmt.Errorf("malformed %s route: % x", r.Type, body)
 	}
-	if r.rd, err = readRD(body); err != nil {
+	if r.RD, err = readRD(body); err != nil {
 		return r, err
 	}
 	return r, nil
 }
 
-func (r *evpnRoute) readMacIP(b []byte) bool {
+func (r *EVPNRoute) readMacIP(b []byte) bool {
 	if len(b) < macIPFixed || b[22] != 48 {
 		return false
 	}
-	copy(r.segment[:], b[8:18])
-	r.tag = binary.BigEndian.Uint32(b[18:])
-	copy(r.mac[:], b[23:29])
+	copy(r.Segment[:], b[8:18])
+	r.Tag = binary.BigEndian.Uint32(b[18:])
+	copy(r.MAC[:], b[23:29])
 	size := int(b[29] / 8)
 	rest := b[macIPFixed:]
 	if b[29]%8 != 0 || len(rest) != size+labelSize && len(rest) != size+2*labelSize {
@@ -83,81 +83,81 @@ func (r *evpnRoute) readMacIP(b []byte) bool {
 		if !ok {
 			return false
 		}
-		r.prefix = netip.PrefixFrom(addr, addr.BitLen())
+		r.Prefix = netip.PrefixFrom(addr, addr.BitLen())
 	}
-	r.label = readLabel(rest[size:])
+	r.Label = readLabel(rest[size:])
 	if len(rest) > size+labelSize {
-		r.label2 = readLabel(rest[size+labelSize:])
+		r.Label2 = readLabel(rest[size+labelSize:])
 	}
 	return true
 }
 
-func (r *evpnRoute) readMulticast(b []byte) bool {
+func (r *EVPNRoute) readMulticast(b []byte) bool {
 	if len(b) < rdSize+5 || len(b) != rdSize+5+int(b[12]/8) {
 		return false
 	}
-	r.tag = binary.BigEndian.Uint32(b[8:])
+	r.Tag = binary.BigEndian.Uint32(b[8:])
 	addr, ok := netip.AddrFromSlice(b[13:])
-	r.prefix = netip.PrefixFrom(addr, addr.BitLen())
+	r.Prefix = netip.PrefixFrom(addr, addr.BitLen())
 	return ok
 }
 
-func (r *evpnRoute) readPrefix(b []byte) bool {
+func (r *EVPNRoute) readPrefix(b []byte) bool {
 	if len(b) != prefix4 && len(b) != prefix6 {
 		return false
 	}
 	size := (len(b) - rdSize - 15 - labelSize) / 2
-	copy(r.segment[:], b[8:18])
-	r.tag = binary.BigEndian.Uint32(b[18:])
+	copy(r.Segment[:], b[8:18])
+	r.Tag = binary.BigEndian.Uint32(b[18:])
 	addr, _ := netip.AddrFromSlice(b[23 : 23+size])
 	gateway, _ := netip.AddrFromSlice(b[23+size : 23+2*size])
-	r.prefix = netip.PrefixFrom(addr, int(b[22])).Masked()
+	r.Prefix = netip.PrefixFrom(addr, int(b[22])).Masked()
 	if !gateway.IsUnspecified() {
-		r.gateway = gateway
+		r.Gateway = gateway
 	}
-	r.label = readLabel(b[23+2*size:])
-	return r.prefix.IsValid()
+	r.Label = readLabel(b[23+2*size:])
+	return r.Prefix.IsValid()
 }
 
-// nlri is the inverse of parseEVPN.
-func (r evpnRoute) nlri() ([]byte, error) {
-	body, err := appendRD(nil, r.rd)
+// NLRI is the inverse of ParseEVPN.
+func (r EVPNRoute) NLRI() ([]byte, error) {
+	body, err := appendRD(nil, r.RD)
 	if err != nil {
 		return nil, err
 	}
-	if r.kind != object.EVPNMulticast {
-		body = append(body, r.segment[:]...)
+	if r.Type != object.EVPNMulticast {
+		body = append(body, r.Segment[:]...)
 	}
-	body = binary.BigEndian.AppendUint32(body, r.tag)
-	addr := r.prefix.Addr()
-	switch r.kind {
+	body = binary.BigEndian.AppendUint32(body, r.Tag)
+	addr := r.Prefix.Addr()
+	switch r.Type {
 	case object.EVPNMacIP:
-		body = append(append(body, 48), r.mac[:]...)
+		body = append(append(body, 48), r.MAC[:]...)
 		body = append(append(body, uint8(addr.BitLen())), addr.AsSlice()...)
-		body = appendLabel(body, r.label)
-		if r.label2 != 0 {
-			body = appendLabel(body, r.label2)
+		body = appendLabel(body, r.Label)
+		if r.Label2 != 0 {
+			body = appendLabel(body, r.Label2)
 		}
 	case object.EVPNMulticast:
 		body = append(append(body, uint8(addr.BitLen())), addr.AsSlice()...)
 	default:
-		gateway := r.gateway
+		gateway := r.Gateway
 		if !gateway.IsValid() {
-			gateway = unspecified(object.FamilyOf(addr))
+			gateway = Unspecified(object.FamilyOf(addr))
 		}
-		body = append(append(body, uint8(r.prefix.Bits())), addr.AsSlice()...)
-		body = appendLabel(append(body, gateway.AsSlice()...), r.label)
+		body = append(append(body, uint8(r.Prefix.Bits())), addr.AsSlice()...)
+		body = appendLabel(append(body, gateway.AsSlice()...), r.Label)
 	}
-	return append([]byte{uint8(r.kind), uint8(len(body))}, body...), nil
+	return append([]byte{uint8(r.Type), uint8(len(body))}, body...), nil
 }
 
-// segmentText is the Ethernet Segment Identifier as ten octets, or nothing.
-func (r evpnRoute) segmentText() string {
-	if r.segment == [10]byte{} {
+// SegmentText is the Ethernet Segment Identifier as ten octets, or nothing.
+func (r EVPNRoute) SegmentText() string {
+	if r.Segment == [10]byte{} {
 		return ""
 	}
-	words := make([]string, len(r.segment))
-	for i, b := range r.segment {
+	words := make([]string, len(r.Segment))
+	for i, b := range r.Segment {
 		words[i] = fmt.Sprintf("%02x", b)
 	}
 	return strings.Join(words, ":")
@@ -236,8 +236,8 @@ func appendRD(b []byte, text string) ([]byte, error) {
 	return append(append(b, 0, kind), octets[:]...), nil
 }
 
-// attribute splits a path attribute (RFC 4271 section 4.3).
-func attribute(raw []byte) (kind bgp.BGPAttrType, value []byte, ok bool) {
+// Attribute splits a path attribute (RFC 4271 section 4.3).
+func Attribute(raw []byte) (kind bgp.BGPAttrType, value []byte, ok bool) {
 	head := 3
 	if len(raw) > 0 && bgp.BGPAttrFlag(raw[0])&bgp.BGP_ATTR_FLAG_EXTENDED_LENGTH != 0 {
 		head = 4
@@ -252,7 +252,7 @@ func attribute(raw []byte) (kind bgp.BGPAttrType, value []byte, ok bool) {
 	return bgp.BGPAttrType(raw[1]), raw[head:], len(raw) == head+size
 }
 
-// attributeOf is the inverse of attribute.
+// attributeOf is the inverse of Attribute.
 func attributeOf(flags bgp.BGPAttrFlag, kind bgp.BGPAttrType, value []byte) []byte {
 	if len(value) > 0xff {
 		flags |= bgp.BGP_ATTR_FLAG_EXTENDED_LENGTH

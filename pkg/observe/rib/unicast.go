@@ -1,30 +1,45 @@
-package bgp
+package rib
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	api "github.com/osrg/gobgp/v3/api"
 	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// LearnedPath is one of the best paths that neighbours announce for a prefix.
-type LearnedPath struct {
-	Prefix netip.Prefix
-	// NextHop is NEXT_HOP or that of MP_REACH_NLRI, of either family (RFC 8950).
-	NextHop netip.Addr
-	// LinkLocal is the second next hop of RFC 2545 section 3, if there is one.
-	LinkLocal netip.Addr
-	// Peer is the neighbour's address as it is configured.
-	Peer string
-	// Stale is set while graceful restart keeps the path (RFC 4724 section 4.2).
-	Stale bool
+// Table is what a speaker has learned, in both of its forms.
+type Table struct {
+	conn *speaker.Conn
+	log  *slog.Logger
+
+	mu sync.Mutex // guards what follows
+	// malformed are EVPN paths of neighbours that have been reported.
+	malformed map[string]error
+}
+
+// TableOf is the table of a speaker. What neighbours announce and cannot be read is
+// reported to the logger, once.
+func TableOf(conn *speaker.Conn, log *slog.Logger) *Table {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Table{conn: conn, log: log}
+}
+
+// WatchLearned tells of changes; see speaker.Conn.
+func (t *Table) WatchLearned(ctx context.Context, heard func(speaker.Heard)) (tells bool, err error) {
+	return t.conn.WatchLearned(ctx, heard)
 }
 
 // Learned lists the best paths for a prefix, or for everything within it, by
@@ -32,11 +47,11 @@ type LearnedPath struct {
 //
 // Paths that are equally good are found here and not by GoBGP, whose setting
 // for it would be another demand on a speaker that is not ours to set up.
-func (b *Backend) Learned(ctx context.Context, within netip.Prefix, exact bool) ([]LearnedPath, error) {
-	if err := b.speaker.ready(); err != nil {
+func (t *Table) Learned(ctx context.Context, within netip.Prefix, exact bool) ([]observe.LearnedPath, error) {
+	if err := t.conn.Ready(); err != nil {
 		return nil, fmt.Errorf("list learned paths: %w", err)
 	}
-	peers, err := b.listPeers(ctx, &api.ListPeerRequest{})
+	peers, err := t.conn.Peers(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -45,95 +60,36 @@ func (b *Backend) Learned(ctx context.Context, within netip.Prefix, exact bool) 
 		look.Type = api.TableLookupPrefix_LONGER
 	}
 	req := &api.ListPathRequest{
-		TableType: api.TableType_GLOBAL, Family: familyToAPI(object.FamilyOf(within.Addr())),
+		TableType: api.TableType_GLOBAL, Family: speaker.FamilyToAPI(object.FamilyOf(within.Addr())),
 		Prefixes: []*api.TableLookupPrefix{look}, EnableOnlyBinary: true,
 	}
-	var out []LearnedPath
+	var out []observe.LearnedPath
 	sources := sourcesOf(peers)
-	err = b.speaker.ListPath(ctx, req, func(d *api.Destination) { out = append(out, bestOf(d, sources)...) })
-	if err := whole(ctx, err); err != nil {
+	err = t.conn.ListPath(ctx, req, func(d *api.Destination) { out = append(out, bestOf(d, sources)...) })
+	if err := speaker.Whole(ctx, err); err != nil {
 		return nil, fmt.Errorf("list learned paths within %s: %w", within, err)
 	}
-	slices.SortFunc(out, compareLearned)
+	slices.SortFunc(out, compare)
 	return out, nil
 }
 
-func compareLearned(a, b LearnedPath) int {
-	if c := a.Prefix.Addr().Compare(b.Prefix.Addr()); c != 0 {
-		return c
-	}
-	if a.Prefix.Bits() != b.Prefix.Bits() {
-		return a.Prefix.Bits() - b.Prefix.Bits()
-	}
-	if c := a.NextHop.Compare(b.NextHop); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Peer, b.Peer)
-}
-
 // Sessions counts the neighbours, and those whose sessions are up.
-func (b *Backend) Sessions(ctx context.Context) (all, up int, err error) {
-	peers, err := b.listPeers(ctx, &api.ListPeerRequest{})
+func (t *Table) Sessions(ctx context.Context) (all, up int, err error) {
+	peers, err := t.conn.Peers(ctx, "")
 	for _, p := range peers {
-		if stateFromAPI(p.GetState().GetSessionState()) == Established {
+		if speaker.StateOf(p) == speaker.Established {
 			up++
 		}
 	}
 	return len(peers), up, err
 }
 
-// watcher is a speaker that tells of changes.
-type watcher interface {
-	WatchEvent(context.Context, *api.WatchEventRequest, func(*api.WatchEventResponse)) error
-}
-
-// Heard is what an event of WatchLearned was about.
-type Heard struct{ Unicast, EVPN bool }
-
-// WatchLearned calls heard after each UPDATE from a neighbour and each change of
-// a session, until the context ends. It returns false where the speaker does not
-// tell: then it has to be asked. Nothing is said of the end of a graceful
-// restart, when stale paths go.
-//
-// GoBGP's events of best paths would say more, but for each of our own paths
-// too, of which there may be 100,000.
-func (b *Backend) WatchLearned(ctx context.Context, heard func(Heard)) (bool, error) {
-	w, ok := b.speaker.(watcher)
-	if !ok {
-		return false, nil
-	}
-	req := &api.WatchEventRequest{
-		Peer: &api.WatchEventRequest_Peer{},
-		Table: &api.WatchEventRequest_Table{Filters: []*api.WatchEventRequest_Table_Filter{
-			{Type: api.WatchEventRequest_Table_Filter_ADJIN},
-		}},
-	}
-	err := w.WatchEvent(ctx, req, func(r *api.WatchEventResponse) { heard(heardIn(r.GetTable().GetPaths())) })
-	if err != nil {
-		return false, fmt.Errorf("watch learned paths: %w", err)
-	}
-	return true, nil
-}
-
-// heardIn is what paths are about; none are the event of a session.
-func heardIn(paths []*api.Path) (h Heard) {
-	for _, p := range paths {
-		family, _ := familyFromAPI(p.GetFamily())
-		h.EVPN = h.EVPN || family == object.L2VPNEVPN
-		h.Unicast = h.Unicast || family != object.L2VPNEVPN
-	}
-	if len(paths) == 0 {
-		return Heard{Unicast: true, EVPN: true}
-	}
-	return h
-}
-
 // bestOf picks the paths that are as good as the first, which is GoBGP's best.
-func bestOf(d *api.Destination, sources sources) []LearnedPath {
-	var out []LearnedPath
+func bestOf(d *api.Destination, sources sources) []observe.LearnedPath {
+	var out []observe.LearnedPath
 	var best rank
 	for _, p := range d.Paths {
-		if p.NeighborIp == localSource {
+		if p.NeighborIp == speaker.LocalSource {
 			return nil // ours is better than anybody's, and comes first
 		}
 		if p.IsNexthopInvalid || p.IsWithdraw {
@@ -155,6 +111,9 @@ func bestOf(d *api.Destination, sources sources) []LearnedPath {
 	return out
 }
 
+// defaultPreference stands for a path without LOCAL_PREF, as in GoBGP.
+const defaultPreference = 100
+
 // rank is what two paths must have in common to share the traffic: the steps
 // of RFC 4271 section 9.1.2.2 before the next hop's cost, with the length of
 // AS_PATH for its contents.
@@ -165,16 +124,16 @@ type rank struct {
 	origin          uint8
 }
 
-func learnedFromAPI(p *api.Path) (path LearnedPath, r rank, ok bool) {
-	family, ok := familyFromAPI(p.Family)
+func learnedFromAPI(p *api.Path) (path observe.LearnedPath, r rank, ok bool) {
+	family, ok := speaker.FamilyFromAPI(p.Family)
 	if !ok {
 		return path, r, false
 	}
-	if path.Prefix, ok = prefixOf(family, p.NlriBinary); !ok {
+	if path.Prefix, ok = speaker.PrefixOf(family, p.NlriBinary); !ok {
 		return path, r, false
 	}
 	path.Stale = p.Stale
-	r = rank{preference: 100}
+	r = rank{preference: defaultPreference}
 	for _, raw := range p.PattrsBinary {
 		attr, err := bgp.GetPathAttribute(raw)
 		if err != nil || attr.DecodeFromBytes(raw) != nil {

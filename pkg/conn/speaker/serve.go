@@ -1,4 +1,4 @@
-package bgp
+package speaker
 
 import (
 	"context"
@@ -20,8 +20,8 @@ import (
 const serveLimit = 5 * time.Second
 
 // Serve is a speaker process: GoBGP with its gRPC API on a unix socket of mode
-// 0660, and nothing else. BGP itself is started by the first backend that
-// dials. ready is called once the socket can be dialled.
+// 0660, and nothing else. BGP itself is started by the first controller
+// that dials. ready is called once the socket can be dialled.
 //
 // Serve returns when ctx ends and leaves the sessions up; the process is
 // expected to exit, and neighbours that support graceful restart then keep our
@@ -40,12 +40,12 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 	// GoBGP makes the socket itself; anybody who may write to it owns the
 	// node's announcements. This process makes no other file.
 	syscall.Umask(0o117)
-	words := newJournal(log)
-	words.brief = true
-	s := server.NewBgpServer(server.LoggerOption(words), server.GrpcListenAddress("unix://"+path),
+	sessions := newSessions(log)
+	sessions.brief = true
+	s := server.NewBgpServer(server.LoggerOption(speakerLog{sessions}), server.GrpcListenAddress("unix://"+path),
 		server.GrpcOption([]grpc.ServerOption{grpc.MaxRecvMsgSize(64 << 20)}))
 	go s.Serve()
-	if err := sayWhatHappens(ctx, s, words, log); err != nil {
+	if err := logSessions(ctx, s, sessions); err != nil {
 		return err
 	}
 	if err := awaitSocket(ctx, path); err == nil {
@@ -93,14 +93,13 @@ func awaitSocket(ctx context.Context, path string) error {
 	}
 }
 
-// sayWhatHappens logs sessions that come up and go down, with the reason, which
-// only this process gets to know.
-func sayWhatHappens(ctx context.Context, s *server.BgpServer, words *journal, log *slog.Logger) error {
-	b := &Backend{log: log, words: words, changed: make(chan struct{}, 1)}
+// logSessions logs sessions that come up and go down, with the reason, which only
+// this process gets to know.
+func logSessions(ctx context.Context, s *server.BgpServer, sessions *Sessions) error {
 	err := s.WatchEvent(ctx, watchPeers(), func(r *api.WatchEventResponse) {
 		if address := r.GetPeer().GetPeer().GetState().GetNeighborAddress(); address != "" {
-			words.follow(address)
-			b.event(r)
+			sessions.Follow(address)
+			tell(sessions, r)
 		}
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package bgp
+package speaker
 
 import (
 	"net/netip"
@@ -11,10 +11,10 @@ import (
 // marks that no neighbour ever sees, so that a controller with an empty memory
 // recognises them.
 const (
-	// pathMark is the identifier of our paths. To GoBGP it is part of a local
+	// PathMark is the identifier of our paths. To GoBGP it is part of a local
 	// path's identity: what we announce never replaces, and what we withdraw
 	// never removes, a path of somebody else for the same prefix. It is "bgpo".
-	pathMark uint32 = 0x6267706f
+	PathMark uint32 = 0x6267706f
 	// peerMark begins the description of our peers.
 	peerMark = "bgp-ovn"
 	// localAddressMark follows it with the address that a peer is to be
@@ -23,23 +23,23 @@ const (
 	localAddressMark = " local-address "
 )
 
-func isOurPath(p *api.Path) bool { return p.GetIdentifier() == pathMark }
+func IsOurPath(p *api.Path) bool { return p.GetIdentifier() == PathMark }
 
-func isOurPeer(p *api.Peer) bool {
+func IsOurPeer(p *api.Peer) bool {
 	text, ok := strings.CutPrefix(p.GetConf().GetDescription(), peerMark)
 	return ok && (text == "" || text[0] == ' ')
 }
 
-// description is what our peers carry.
-func description(local netip.Addr) string {
+// Description is what our peers carry.
+func Description(local netip.Addr) string {
 	if !local.IsValid() {
 		return peerMark
 	}
 	return peerMark + localAddressMark + local.String()
 }
 
-// localAddressOf is the inverse of description.
-func localAddressOf(p *api.Peer) netip.Addr {
+// LocalAddressOf is the inverse of description.
+func LocalAddressOf(p *api.Peer) netip.Addr {
 	text, ok := strings.CutPrefix(p.GetConf().GetDescription(), peerMark+localAddressMark)
 	if !ok {
 		return netip.Addr{}

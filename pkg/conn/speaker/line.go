@@ -1,4 +1,4 @@
-package bgp
+package speaker
 
 import (
 	"context"
@@ -43,7 +43,7 @@ func dialLine(ctx, limited context.Context, socket string) (*line, error) {
 	l := &line{client: client{api.NewGobgpApiClient(conn)}, conn: conn}
 	ctx, l.cancel = context.WithCancel(ctx)
 	if l.events, err = l.api.WatchEvent(ctx, watchPeers()); err != nil {
-		return nil, errors.Join(fmt.Errorf("watch the sessions: %w", said(err)), l.close())
+		return nil, errors.Join(fmt.Errorf("watch the sessions: %w", plainError(err)), l.close())
 	}
 	return l, nil
 }

@@ -1,0 +1,189 @@
+package speaker
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	api "github.com/osrg/gobgp/v3/api"
+)
+
+// State is a state of the session's machine, by its name in RFC 4271 section
+// 8.2.2.
+type State string
+
+// The states of a session.
+const (
+	Idle        State = "Idle"
+	Connect     State = "Connect"
+	Active      State = "Active"
+	OpenSent    State = "OpenSent"
+	OpenConfirm State = "OpenConfirm"
+	Established State = "Established"
+)
+
+func stateFromAPI(s api.PeerState_SessionState) State {
+	switch s {
+	case api.PeerState_CONNECT:
+		return Connect
+	case api.PeerState_ACTIVE:
+		return Active
+	case api.PeerState_OPENSENT:
+		return OpenSent
+	case api.PeerState_OPENCONFIRM:
+		return OpenConfirm
+	case api.PeerState_ESTABLISHED:
+		return Established
+	default:
+		return Idle
+	}
+}
+
+// StateOf is the state of a neighbour's session.
+func StateOf(p *api.Peer) State { return stateFromAPI(p.GetState().GetSessionState()) }
+
+// PeerEvent is one step of a session's state machine.
+type PeerEvent struct {
+	Address    string
+	Was, State State
+	At         time.Time
+	// Reason says in words why an established session ended.
+	Reason string
+}
+
+// Sessions remembers of each neighbour what GoBGP tells nowhere else: when its
+// session came up, and why it is not up. The reasons come from speakerLog.
+type Sessions struct {
+	log *slog.Logger
+	// brief is set where nobody asks why a connection failed.
+	brief bool
+
+	mu    sync.Mutex
+	peers map[string]*Session
+	// down counts the peers that are not established. While there are any,
+	// GoBGP is asked for debug messages: only those say why a connection
+	// failed. Else it is spared the cost of making them, which is paid per
+	// path.
+	down atomic.Int32
+}
+
+// Session is what is remembered of one peer.
+type Session struct {
+	State State
+	Since time.Time
+	Fault string
+	At    time.Time
+}
+
+func newSessions(log *slog.Logger) *Sessions {
+	return &Sessions{log: log, peers: make(map[string]*Session)}
+}
+
+// Follow begins to remember a peer, unless it is remembered already.
+func (j *Sessions) Follow(address string) (begun bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, ok := j.peers[address]; ok {
+		return false
+	}
+	j.peers[address] = &Session{State: Idle, Since: time.Now()}
+	j.down.Add(1)
+	return true
+}
+
+// Forget ends what Follow began.
+func (j *Sessions) Forget(address string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s, ok := j.peers[address]; ok && s.State != Established {
+		j.down.Add(-1)
+	}
+	delete(j.peers, address)
+}
+
+// UpSince corrects when a session came up.
+func (j *Sessions) UpSince(address string, at time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s, ok := j.peers[address]; ok {
+		s.Since = at
+	}
+}
+
+// known lists the peers that are followed.
+func (j *Sessions) known() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Sorted(maps.Keys(j.peers))
+}
+
+// Record notes a state, logs it where the session came up or went down, and
+// returns the event with what is remembered of it. changed is true of those; it
+// is not ok for a neighbour that is not followed.
+func (j *Sessions) Record(bare string, state State) (e PeerEvent, changed, ok bool) {
+	e, changed, ok = j.enter(bare, state)
+	switch {
+	case !changed:
+	case state == Established:
+		j.log.Info("session is up", slog.String("peer", e.Address))
+	default:
+		j.log.Warn("session is down", slog.String("peer", e.Address), slog.String("reason", e.Reason))
+	}
+	return e, changed, ok
+}
+
+func (j *Sessions) enter(bare string, state State) (e PeerEvent, flipped, followed bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	address, s := j.find(bare)
+	if s == nil {
+		return PeerEvent{}, false, false
+	}
+	e = PeerEvent{Address: address, Was: s.State, State: state, At: time.Now()}
+	flipped = (s.State == Established) != (state == Established)
+	switch {
+	case !flipped:
+	case state == Established:
+		j.down.Add(-1)
+		s.Since = e.At
+	default:
+		j.down.Add(1)
+		if s.At.After(s.Since) { // else it is from before the session
+			e.Reason = s.Fault
+		}
+		s.Since = e.At
+	}
+	s.State = state
+	return e, flipped, true
+}
+
+// find looks a peer up by its address, which GoBGP's events give without the
+// zone of a link-local one.
+func (j *Sessions) find(bare string) (string, *Session) {
+	if s, ok := j.peers[bare]; ok {
+		return bare, s
+	}
+	for address, s := range j.peers {
+		if strings.HasPrefix(address, bare+"%") {
+			return address, s
+		}
+	}
+	return "", nil
+}
+
+// Of returns a copy of what is known of a peer.
+func (j *Sessions) Of(address string) Session {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s, ok := j.peers[address]; ok {
+		return *s
+	}
+	return Session{}
+}
+
+// Session records a step of a session that nobody else waits for.
+func (j *Sessions) Session(address string, state State) { j.Record(address, state) }
