@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	api "github.com/osrg/gobgp/v3/api"
@@ -31,7 +32,10 @@ func evpnToAPI(p object.EVPNPath) (*api.Path, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the path: %w", err)
 	}
-	return &api.Path{Family: speaker.FamilyToAPI(object.L2VPNEVPN), NlriBinary: nlri, PattrsBinary: attributes, Identifier: speaker.PathMark}, nil
+	return &api.Path{
+		Family: speaker.FamilyToAPI(object.L2VPNEVPN), NlriBinary: nlri, PattrsBinary: attributes,
+		Identifier: speaker.PathMark,
+	}, nil
 }
 
 func encodeEVPN(p object.EVPNPath) (nlri []byte, attributes [][]byte, err error) {
@@ -109,10 +113,16 @@ func validateEVPN(p object.EVPNPath) error {
 	case isGroup(p.RouterMAC):
 		return fmt.Errorf("router MAC %s is a group address", p.RouterMAC)
 	}
-	if hop := p.NextHop; !hop.IsValid() || hop.IsUnspecified() || hop.IsMulticast() || hop.IsLinkLocalUnicast() || hop.Zone() != "" || hop.Is4In6() {
-		return fmt.Errorf("next hop %s is not the address of a VTEP", hop)
+	if !isVTEP(p.NextHop) {
+		return fmt.Errorf("next hop %s is not the address of a VTEP", p.NextHop)
 	}
 	return validateEVPNRoute(p)
+}
+
+// isVTEP reports whether neighbours can send VXLAN packets to the address, from
+// wherever they are: a link-local one means something on one link only.
+func isVTEP(a netip.Addr) bool {
+	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLinkLocalUnicast() && a.Zone() == "" && !a.Is4In6()
 }
 
 // validateEVPNRoute checks what depends on the type of the route.

@@ -86,7 +86,9 @@ func (o outlet) count(family object.Family, paths object.Set) uint64 {
 // Advertised reports whether the prefix is announced to the peer, and with
 // which next hop: it is if GoBGP's table has it, from us, and the session lets
 // it out.
-func (b *Backend) Advertised(ctx context.Context, peer string, prefix netip.Prefix) (hop netip.Addr, sent bool, err error) {
+func (b *Backend) Advertised(
+	ctx context.Context, peer string, prefix netip.Prefix,
+) (hop netip.Addr, sent bool, err error) {
 	list, err := b.speaker.Peers(ctx, peer)
 	if err != nil || len(list) != 1 {
 		return hop, false, err
@@ -100,7 +102,10 @@ func (b *Backend) Advertised(ctx context.Context, peer string, prefix netip.Pref
 	}
 	err = b.speaker.ListPath(ctx, req, func(d *api.Destination) {
 		for _, p := range d.Paths {
-			if path, clean := pathFromAPI(p); clean && speaker.IsOurPath(p) && p.NeighborIp == speaker.LocalSource && p.Best && path.Prefix == prefix {
+			if !speaker.IsOurPath(p) || p.NeighborIp != speaker.LocalSource || !p.Best {
+				continue
+			}
+			if path, clean := pathFromAPI(p); clean && path.Prefix == prefix {
 				hop, sent = out.hop(path)
 			}
 		}

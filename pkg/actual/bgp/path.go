@@ -34,7 +34,10 @@ func (e *encoder) toAPI(p object.Path) (*api.Path, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the attributes: %w", err)
 	}
-	return &api.Path{Family: speaker.FamilyToAPI(p.Family), NlriBinary: speaker.NLRI(p.Prefix), PattrsBinary: pattrs, Identifier: speaker.PathMark}, nil
+	return &api.Path{
+		Family: speaker.FamilyToAPI(p.Family), NlriBinary: speaker.NLRI(p.Prefix), PattrsBinary: pattrs,
+		Identifier: speaker.PathMark,
+	}, nil
 }
 
 // encode is any path as GoBGP takes it.

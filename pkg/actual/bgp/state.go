@@ -78,7 +78,8 @@ func peerState(p *api.Peer, known speaker.Session, paths object.Set) PeerState {
 		LastErrorAt: known.At,
 	}
 	if overLimit(p) {
-		s.LastError = "the neighbour announces more than its prefix limit allows; it stays shut out until its configuration changes"
+		s.LastError = "the neighbour announces more than its prefix limit allows; " +
+			"it stays shut out until its configuration changes"
 	}
 	out := outletOf(p)
 	if s.State == Established {

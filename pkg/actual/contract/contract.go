@@ -291,13 +291,18 @@ func (s Subject) many(kind object.Kind, n int) []object.Value {
 			out = append(out, object.Address{Dev: s.Device, Prefix: host})
 		case object.KindOVSPort:
 			mac := object.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}
-			out = append(out, object.OVSPort{Name: fmt.Sprintf("vlan-%d", 2000+i), Bridge: s.Bridge, Type: object.OVSInternal, Tag: uint16(i + 1), MAC: mac})
+			out = append(out, object.OVSPort{
+				Name: fmt.Sprintf("vlan-%d", 2000+i), Bridge: s.Bridge, Type: object.OVSInternal, Tag: uint16(i + 1), MAC: mac,
+			})
 		case object.KindPath:
 			out = append(out, object.NewPath(host, object.OriginIncomplete))
 		case object.KindEVPN:
 			out = append(out, manyEVPN(host))
 		case object.KindFlow:
-			out = append(out, object.Flow{Bridge: s.Bridge, Priority: 900, Match: fmt.Sprintf("ip,in_port=%d", i+1), Actions: "mod_dl_dst:3a:f7:e9:54:e8:4d,NORMAL", Cookie: 0x3e7})
+			out = append(out, object.Flow{
+				Bridge: s.Bridge, Priority: 900, Match: fmt.Sprintf("ip,in_port=%d", i+1),
+				Actions: "mod_dl_dst:3a:f7:e9:54:e8:4d,NORMAL", Cookie: 0x3e7,
+			})
 		default:
 			return nil
 		}

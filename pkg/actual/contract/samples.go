@@ -43,10 +43,15 @@ func (s Subject) sample(t *testing.T, kind object.Kind) sample {
 	addr := netip.MustParseAddr("172.24.4.92")
 	host := netip.PrefixFrom(addr, 32)
 	proxyARP := "net/ipv4/conf/" + s.Device + "/proxy_arp"
-	flow := object.Flow{Bridge: s.Bridge, Priority: 900, Match: "ip,in_port=1", Actions: "mod_dl_dst:3a:f7:e9:54:e8:4d,NORMAL", Cookie: 0x3e7}
+	flow := object.Flow{
+		Bridge: s.Bridge, Priority: 900, Match: "ip,in_port=1", Actions: "mod_dl_dst:3a:f7:e9:54:e8:4d,NORMAL", Cookie: 0x3e7,
+	}
 	otherFlow := flow
 	otherFlow.Actions = "mod_dl_dst:3a:f7:e9:54:e8:4e,NORMAL"
-	peer := object.Peer{Address: "127.0.0.9", Port: 1790, AS: 65000, Families: object.WordsOf("ipv4-unicast", "ipv6-unicast"), HoldTime: 90, RestartTime: 120}
+	peer := object.Peer{
+		Address: "127.0.0.9", Port: 1790, AS: 65000, Families: object.WordsOf("ipv4-unicast", "ipv6-unicast"),
+		HoldTime: 90, RestartTime: 120,
+	}
 	otherPeer := peer
 	otherPeer.HoldTime = 30
 	path := object.NewPath(host, object.OriginIncomplete)

@@ -75,7 +75,10 @@ func (s Subject) fdbs() []sample {
 	vtep, other := netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
 	ground := []object.Value{sampleBridge, sampleVXLAN}
 	return []sample{
-		{value: object.FDB{Dev: "vxlan-1001", MAC: mac, Dst: vtep}, other: object.FDB{Dev: "vxlan-1001", MAC: mac, Dst: other}, name: "self", before: ground},
+		{
+			value: object.FDB{Dev: "vxlan-1001", MAC: mac, Dst: vtep},
+			other: object.FDB{Dev: "vxlan-1001", MAC: mac, Dst: other}, name: "self", before: ground,
+		},
 		{value: object.FDB{Dev: "vxlan-1001", MAC: mac}, name: "master", before: ground},
 		{value: object.FDB{Dev: "vxlan-1001", Dst: vtep}, name: "flood", before: ground},
 	}

@@ -33,6 +33,7 @@ type conn struct {
 	notify func(method string, d *wire.Decoder) bool
 }
 
+// newConn begins to read; bytes that arrive are counted where status can see them.
 func newConn(n net.Conn, probe time.Duration, count *atomic.Uint64) *conn {
 	c := &conn{net: n, probe: probe, bytes: count}
 	c.dec = wire.NewDecoder(c)
@@ -68,6 +69,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
+// send writes one message. Servers that do not read ours within writeTimeout are hung.
 func (c *conn) send(message any) error {
 	text, err := json.Marshal(message)
 	if err != nil {
@@ -148,6 +150,8 @@ type message struct {
 	params   []byte // of a request that notify did not know
 }
 
+// receive reads one message to its end. An early part is read again once it is known
+// what it belongs to; of OVSDB servers only foreign ones send any.
 func (m *message) receive() error {
 	d := m.conn.dec
 	if !d.Wait() {
@@ -172,6 +176,7 @@ func (m *message) receive() error {
 	return m.reply()
 }
 
+// member reads one member of the message, by name, in whatever order they come.
 func (m *message) member(d *wire.Decoder) {
 	switch key := d.Key(); string(key) {
 	case "id":
@@ -216,6 +221,7 @@ func (m *message) readParams(d *wire.Decoder) {
 	m.params = d.Raw()
 }
 
+// readResult leaves results of requests that nobody waits for, such as of an echo.
 func (m *message) readResult(d *wire.Decoder) {
 	if m.id != m.want || m.read == nil || d.IsNull() {
 		d.Skip()

@@ -74,6 +74,8 @@ func (r *rounds) failed(err error) bool {
 	return stale
 }
 
+// delay is 0 within a round, so that a dead member costs no time while another one
+// lives. The jitter keeps the nodes of a fleet from coming back all at once.
 func (r *rounds) delay(cfg Config) time.Duration {
 	round := r.failures / r.of
 	if r.failures%r.of != 0 || round == 0 {

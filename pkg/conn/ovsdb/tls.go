@@ -63,6 +63,7 @@ func (t TLS) load() (*tls.Config, error) {
 	return cfg, nil
 }
 
+// verifyChain checks that our CA has signed the certificate, at whatever distance.
 func verifyChain(c tls.ConnectionState, roots *x509.CertPool) error {
 	between := x509.NewCertPool()
 	for _, cert := range c.PeerCertificates[1:] {

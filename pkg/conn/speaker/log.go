@@ -60,7 +60,8 @@ func cause(v any) string {
 
 func notification(verb string, fields gobgplog.Fields) string {
 	if e, ok := fields["Data"].(*bgp.MessageError); ok {
-		return fmt.Sprintf("%s notification %s: %s", verb, bgp.NewNotificationErrorCode(e.TypeCode, e.SubTypeCode), e.Message)
+		code := bgp.NewNotificationErrorCode(e.TypeCode, e.SubTypeCode)
+		return fmt.Sprintf("%s notification %s: %s", verb, code, e.Message)
 	}
 	code, _ := fields["Code"].(uint8)
 	sub, _ := fields["Subcode"].(uint8)
@@ -124,13 +125,17 @@ func (l speakerLog) emit(level slog.Level, msg string, fields gobgplog.Fields) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, len(fields))
-	for _, name := range []string{"Key", "State", "Reason", "Code", "Subcode", "Communicated-Reason", "Data", "Err", "Error"} {
+	for _, name := range loggedFields {
 		if v, ok := fields[name]; ok {
 			attrs = append(attrs, slog.Any(attrName(name), v))
 		}
 	}
 	l.sessions.log.LogAttrs(context.Background(), level, "gobgp: "+msg, attrs...)
 }
+
+// loggedFields are GoBGP's fields that say something to an operator, in the order in
+// which they are logged.
+var loggedFields = []string{"Key", "State", "Reason", "Code", "Subcode", "Communicated-Reason", "Data", "Err", "Error"}
 
 // attrName gives GoBGP's fields this program's names.
 func attrName(field string) string {

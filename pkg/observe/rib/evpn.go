@@ -30,7 +30,9 @@ func (t *Table) LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := &api.ListPathRequest{TableType: api.TableType_GLOBAL, Family: speaker.FamilyToAPI(object.L2VPNEVPN), EnableOnlyBinary: true}
+	req := &api.ListPathRequest{
+		TableType: api.TableType_GLOBAL, Family: speaker.FamilyToAPI(object.L2VPNEVPN), EnableOnlyBinary: true,
+	}
 	var out []observe.EVPNRoute
 	bad := make(map[string]error)
 	sources := sourcesOf(peers)
@@ -101,9 +103,10 @@ func learnedEVPNFromAPI(p *api.Path) (l observe.EVPNRoute, err error) {
 		return l, fmt.Errorf("tunnel %d: %w", a.FloodType, speaker.ErrOtherType)
 	}
 	l = observe.EVPNRoute{
-		Type: r.Type, RD: r.RD, EthernetTag: r.Tag, Segment: r.SegmentText(), MAC: r.MAC, Prefix: r.Prefix, Gateway: r.Gateway,
-		VNI: r.Label, VNI2: r.Label2, NextHop: a.NextHop, Targets: a.Targets, RouterMAC: a.RouterMAC, Mobility: a.Mobility,
-		Sticky: a.Sticky, Rank: observe.Rank{Preference: defaultPreference, Origin: a.Origin}, Stale: p.Stale,
+		Type: r.Type, RD: r.RD, EthernetTag: r.Tag, Segment: r.SegmentText(), MAC: r.MAC,
+		Prefix: r.Prefix, Gateway: r.Gateway, VNI: r.Label, VNI2: r.Label2, NextHop: a.NextHop,
+		Targets: a.Targets, RouterMAC: a.RouterMAC, Mobility: a.Mobility, Sticky: a.Sticky,
+		Rank: observe.Rank{Preference: defaultPreference, Origin: a.Origin}, Stale: p.Stale,
 	}
 	if r.Type == object.EVPNMulticast {
 		l.VNI = a.Flood
@@ -115,7 +118,9 @@ func learnedEVPNFromAPI(p *api.Path) (l observe.EVPNRoute, err error) {
 func readRank(r *observe.Rank, list [][]byte) error {
 	for _, raw := range list {
 		kind, _, _ := speaker.Attribute(raw)
-		if kind != bgp.BGP_ATTR_TYPE_AS_PATH && kind != bgp.BGP_ATTR_TYPE_LOCAL_PREF && kind != bgp.BGP_ATTR_TYPE_MULTI_EXIT_DISC {
+		switch kind {
+		case bgp.BGP_ATTR_TYPE_AS_PATH, bgp.BGP_ATTR_TYPE_LOCAL_PREF, bgp.BGP_ATTR_TYPE_MULTI_EXIT_DISC:
+		default:
 			continue
 		}
 		attr, err := bgp.GetPathAttribute(raw)

@@ -325,7 +325,8 @@ func (s *Source) unsettled(ctx context.Context) (string, error) {
 	if all > 0 && s.since.IsZero() {
 		s.since = time.Now()
 	}
-	return fmt.Sprintf("%d of %d sessions are up; neighbours have %s to announce what they have", up, all, s.cfg.Settle), nil
+	return fmt.Sprintf("%d of %d sessions are up; neighbours have %s to announce what they have",
+		up, all, s.cfg.Settle), nil
 }
 
 // publish makes a new state if it is one.

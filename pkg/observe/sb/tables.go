@@ -22,6 +22,7 @@ var chassisTable = &wire.Table[observe.Southbound, observe.Chassis]{
 	},
 }
 
+// encapTable has the addresses at which chassis end their tunnels: VTEPs, for EVPN.
 var encapTable = &wire.Table[observe.Southbound, observe.Encap]{
 	Name: "Encap",
 	ID:   func(e *observe.Encap) *wire.UUID { return (*wire.UUID)(&e.UUID) },
@@ -34,6 +35,7 @@ var encapTable = &wire.Table[observe.Southbound, observe.Encap]{
 	},
 }
 
+// datapathTable has logical switches and routers; type is there since OVN 25.09.
 var datapathTable = &wire.Table[observe.Southbound, observe.Datapath]{
 	Name: "Datapath_Binding",
 	ID:   func(d *observe.Datapath) *wire.UUID { return (*wire.UUID)(&d.UUID) },
@@ -46,6 +48,9 @@ var datapathTable = &wire.Table[observe.Southbound, observe.Datapath]{
 	},
 }
 
+// portTable has the ports, by far the most rows. A column that changes often and says
+// nothing about reachability, such as the encap, would make every node work for
+// nothing.
 var portTable = &wire.Table[observe.Southbound, observe.PortBinding]{
 	Name:   "Port_Binding",
 	ID:     func(p *observe.PortBinding) *wire.UUID { return (*wire.UUID)(&p.UUID) },
@@ -73,6 +78,8 @@ var portTable = &wire.Table[observe.Southbound, observe.PortBinding]{
 	},
 }
 
+// balancerTable has load balancers. Which datapaths they are attached to is said in up
+// to four columns, depending on the release.
 var balancerTable = &wire.Table[observe.Southbound, observe.LoadBalancer]{
 	Name: "Load_Balancer",
 	ID:   func(l *observe.LoadBalancer) *wire.UUID { return (*wire.UUID)(&l.UUID) },
@@ -91,6 +98,7 @@ var balancerTable = &wire.Table[observe.Southbound, observe.LoadBalancer]{
 	},
 }
 
+// dpGroupTable has sets of datapaths that balancers share; they are rewritten in place.
 var dpGroupTable = &wire.Table[observe.Southbound, observe.DatapathGroup]{
 	Name: "Logical_DP_Group",
 	ID:   func(g *observe.DatapathGroup) *wire.UUID { return (*wire.UUID)(&g.UUID) },
@@ -101,6 +109,7 @@ var dpGroupTable = &wire.Table[observe.Southbound, observe.DatapathGroup]{
 	},
 }
 
+// haChassisTable has the candidates of a group, each with its priority.
 var haChassisTable = &wire.Table[observe.Southbound, observe.HAChassis]{
 	Name: "HA_Chassis",
 	ID:   func(h *observe.HAChassis) *wire.UUID { return (*wire.UUID)(&h.UUID) },
@@ -112,6 +121,7 @@ var haChassisTable = &wire.Table[observe.Southbound, observe.HAChassis]{
 	},
 }
 
+// haGroupTable has the groups of gateways that take over from one another.
 var haGroupTable = &wire.Table[observe.Southbound, observe.HAChassisGroup]{
 	Name: "HA_Chassis_Group",
 	ID:   func(h *observe.HAChassisGroup) *wire.UUID { return (*wire.UUID)(&h.UUID) },
@@ -123,6 +133,7 @@ var haGroupTable = &wire.Table[observe.Southbound, observe.HAChassisGroup]{
 	},
 }
 
+// gwChassisTable has the candidates of a gateway port, the older form of groups.
 var gwChassisTable = &wire.Table[observe.Southbound, observe.GatewayChassis]{
 	Name: "Gateway_Chassis",
 	ID:   func(g *observe.GatewayChassis) *wire.UUID { return (*wire.UUID)(&g.UUID) },

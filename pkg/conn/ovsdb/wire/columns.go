@@ -11,6 +11,8 @@ import (
 // kind is the type of a column as far as reading goes.
 type kind string
 
+// The kinds are the words of RFC 7047 section 3.2, and map for any map: all that are
+// read have strings for keys and values.
 const (
 	kindString kind = "string"
 	kindInt    kind = "integer"
@@ -166,5 +168,6 @@ type columnError struct {
 	err    error
 }
 
+// Error reads "column mac: ...".
 func (e *columnError) Error() string { return "column " + e.column + ": " + e.err.Error() }
 func (e *columnError) Unwrap() error { return e.err }

@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 )
 
+// The limits are far above what OVN has, and bound what a broken server can cost.
 const (
 	bufferSize = 128 << 10
 	// maxToken bounds one string, so that a peer that sends garbage cannot
@@ -104,6 +105,8 @@ func (d *Decoder) fill() bool {
 	return false
 }
 
+// slide makes room behind the bytes that are not decoded, or doubles the buffer where
+// one string fills it.
 func (d *Decoder) slide() {
 	d.line += bytes.Count(d.buf[:d.r], []byte{'\n'})
 	d.base += int64(d.r)
@@ -209,6 +212,7 @@ func (d *Decoder) Key() []byte {
 	return name
 }
 
+// show quotes a character for an error.
 func show(c byte) string {
 	if c == 0 {
 		return "the end"

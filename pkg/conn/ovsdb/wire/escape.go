@@ -89,6 +89,7 @@ func (d *Decoder) unread() {
 	}
 }
 
+// hex4 reads the four digits of an escape.
 func (d *Decoder) hex4() rune {
 	var r rune
 	for range 4 {
@@ -102,6 +103,7 @@ func (d *Decoder) hex4() rune {
 	return r
 }
 
+// nibble is the value of a hexadecimal digit; UUIDs are read with it, too.
 func nibble(c byte) (byte, bool) {
 	switch {
 	case c >= '0' && c <= '9':

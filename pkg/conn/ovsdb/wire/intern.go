@@ -2,6 +2,8 @@ package wire
 
 import "hash/maphash"
 
+// The tables take 200 kB: that is little beside a copy, and enough that the strings of
+// neighbouring rows, which repeat most, are found again. Longer strings repeat seldom.
 const (
 	internSlots = 1 << 13
 	shareSlots  = 1 << 11
@@ -31,6 +33,7 @@ func (t *interner) end() {
 	clear(t.maps)
 }
 
+// get returns the string, the one that was seen before if it is remembered.
 func (t *interner) get(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -71,6 +74,7 @@ func (t *interner) share(pairs []pair) map[string]string {
 	return *slot
 }
 
+// mapOf makes the map; of a key that comes twice the last value counts.
 func mapOf(pairs []pair) map[string]string {
 	m := make(map[string]string, len(pairs))
 	for _, p := range pairs {
@@ -79,6 +83,7 @@ func mapOf(pairs []pair) map[string]string {
 	return m
 }
 
+// holds reports whether the map is just what the pairs say.
 func holds(m map[string]string, pairs []pair) bool {
 	if len(m) != len(pairs) {
 		return false

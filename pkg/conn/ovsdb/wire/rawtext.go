@@ -4,6 +4,7 @@ package wire
 // are handed to encoding/json, or sent back as they are.
 func (d *Decoder) Raw() []byte { return d.appendRaw(nil) }
 
+// appendRaw writes the value without white space, which is all that is lost.
 func (d *Decoder) appendRaw(out []byte) []byte {
 	switch d.peek() {
 	case '{':

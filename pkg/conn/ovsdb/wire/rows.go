@@ -40,6 +40,7 @@ type change[T any] struct {
 	bad *badRow[T]
 }
 
+// newRows returns a table without rows; bind must come before anything is read.
 func newRows[DB, T any](s *Table[DB, T]) *rows[DB, T] {
 	return &rows[DB, T]{
 		spec:    s,
@@ -84,6 +85,8 @@ func (t *rows[DB, T]) bound() []string {
 	return out
 }
 
+// appendLayout adds what must be equal before rows can be carried over from another
+// store: the columns, and which of them hold several elements.
 func (t *rows[DB, T]) appendLayout(out []byte) []byte {
 	out = append(out, t.spec.Name...)
 	for _, c := range t.bound() {
@@ -122,6 +125,8 @@ func (t *rows[DB, T]) commit() bool {
 	return changed || len(edits) > 0
 }
 
+// commitBad keeps or forgets a row that could not be read. It reports a change only if
+// what there is to say about the row is another.
 func (t *rows[DB, T]) commitBad(id UUID, want *badRow[T]) bool {
 	have := t.bad[id]
 	if want == nil {
@@ -132,8 +137,10 @@ func (t *rows[DB, T]) commitBad(id UUID, want *badRow[T]) bool {
 	return have == nil || !t.rowError(have).same(t.rowError(want))
 }
 
+// rollback forgets an update of which a later part was refused.
 func (t *rows[DB, T]) rollback() { clear(t.pending) }
 
+// equal compares pointers: equal rows have been made identical while reading.
 func (t *rows[DB, T]) equal(other tableRows) bool {
 	o, ok := other.(*rows[DB, T])
 	return ok && slices.Equal(t.sorted, o.sorted) &&

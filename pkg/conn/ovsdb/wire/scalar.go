@@ -59,6 +59,7 @@ func begins(c byte) bool {
 	return c == '-' || c >= '0' && c <= '9' || c == 't' || c == 'f' || c == 'n'
 }
 
+// ends reports whether a number or literal ends before the character.
 func ends(c byte) bool {
 	switch c {
 	case ' ', '\t', '\n', '\r', ',', ':', ']', '}', '[', '{', '"':
@@ -67,6 +68,7 @@ func ends(c byte) bool {
 	return false
 }
 
+// isLiteral knows the three words of JSON.
 func isLiteral(w []byte) bool {
 	return string(w) == "true" || string(w) == "false" || string(w) == "null"
 }
@@ -99,6 +101,7 @@ func isNumber(w []byte) bool {
 	return len(w) == 0
 }
 
+// digits counts the digits at the beginning.
 func digits(w []byte) int {
 	n := 0
 	for n < len(w) && w[n] >= '0' && w[n] <= '9' {
@@ -107,6 +110,7 @@ func digits(w []byte) int {
 	return n
 }
 
+// clip shortens what is quoted in an error: a value may have megabytes.
 func clip(w []byte) []byte {
 	if len(w) > 40 {
 		return w[:40]
@@ -124,6 +128,7 @@ func (d *Decoder) wrong(want string) {
 	d.bad = fmt.Errorf("%s where %s was expected", have, want)
 }
 
+// describe names the type of the next value, for errors.
 func (d *Decoder) describe() string {
 	switch c := d.peek(); c {
 	case '{':

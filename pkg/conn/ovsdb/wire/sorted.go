@@ -12,6 +12,7 @@ type edit[T any] struct {
 	remove bool
 }
 
+// appendEdit leaves out rows that were not there before, or are not any more.
 func appendEdit[T any](edits []edit[T], row *T, remove bool) []edit[T] {
 	if row == nil {
 		return edits
@@ -38,6 +39,8 @@ func patch[T any](have []*T, edits []edit[T], compare func(a, b *T) int) []*T {
 	return append(out, have...)
 }
 
+// compare orders rows by name and then by UUID, so that equal names have one order on
+// every node.
 func (s *Table[DB, T]) compare(a, b *T) int {
 	if c := strings.Compare(s.Key(a), s.Key(b)); c != 0 {
 		return c

@@ -89,6 +89,8 @@ func (s *Store[DB]) Layout() string {
 	return string(out)
 }
 
+// table finds a table by name. There are ten at most, and each comes once in a
+// message: a loop is quicker than a map.
 func (s *Store[DB]) table(name []byte) tableRows {
 	for _, t := range s.tables {
 		if t.name() == string(name) {

@@ -17,10 +17,12 @@ func (t *rows[DB, T]) readCopies(d *Decoder, prev tableRows) {
 	d.Must(t.spec.Name)
 }
 
+// has includes rows that could not be read: a second copy of one is an error, too.
 func (t *rows[DB, T]) has(id UUID) bool {
 	return t.byID[id] != nil || t.bad[id] != nil
 }
 
+// put enters a row of a first copy, which needs no second step.
 func (t *rows[DB, T]) put(id UUID, c change[T]) {
 	if c.row != nil {
 		t.byID[id] = c.row
@@ -59,6 +61,7 @@ func (t *rows[DB, T]) reuse(have, want *T) *T {
 	return have
 }
 
+// eachRow reads the members of a table update, whose names are the UUIDs of rows.
 func (d *Decoder) eachRow(read func(UUID)) {
 	for d.Open('{'); d.More(); {
 		key := d.Key()
@@ -94,6 +97,7 @@ func (t *rows[DB, T]) readUpdate(d *Decoder, id UUID) (c change[T]) {
 	return c
 }
 
+// blank is a row that has an identity and nothing else.
 func (t *rows[DB, T]) blank(id UUID) *badRow[T] {
 	row := new(T)
 	*t.spec.ID(row) = id
@@ -137,6 +141,9 @@ func (t *rows[DB, T]) readRow(d *Decoder, into *badRow[T], differs bool) change[
 	return change[T]{row: into.row}
 }
 
+// readColumn reads one value. One of the wrong type costs the row its column and is
+// noted with it; a difference to a value that could not be read before has nothing
+// to be applied to and ends the session.
 func (t *rows[DB, T]) readColumn(d *Decoder, into *badRow[T], c boundColumn[T], differs bool) {
 	depth := d.Depth()
 	if differs && into.unread(c.name) {
@@ -156,6 +163,7 @@ func (t *rows[DB, T]) readColumn(d *Decoder, into *badRow[T], c boundColumn[T], 
 	}
 }
 
+// unread reports whether the value of the column is missing.
 func (b *badRow[T]) unread(column string) bool {
 	for _, e := range b.errs {
 		if e.column == column {

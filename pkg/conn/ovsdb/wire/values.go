@@ -94,6 +94,7 @@ func (d *Decoder) tag() string {
 	return tag
 }
 
+// expect enters an array with one tag and notes any other as of the wrong type.
 func (d *Decoder) expect(tag string) bool {
 	have := d.tag()
 	if have == tag {
@@ -207,6 +208,7 @@ func (d *Decoder) uuid() UUID {
 	return u
 }
 
+// pair is an entry of a map, before the map is made or found.
 type pair struct{ key, value string }
 
 // entries reads the pairs of a map of strings; valid until the next call.

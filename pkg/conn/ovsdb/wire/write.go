@@ -7,6 +7,7 @@ import (
 	"slices"
 )
 
+// emptySet is an optional column that has no value (RFC 7047 section 5.1).
 const emptySet = `["set",[]]`
 
 // appendString writes s as JSON, without escaping what HTML would mind.
@@ -21,6 +22,7 @@ func appendString(out []byte, s string) []byte {
 	return append(out, '"')
 }
 
+// quoted is the form of a string with characters that need escapes.
 func quoted(s string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -31,6 +33,7 @@ func quoted(s string) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
+// appendReference writes ["uuid", "..."].
 func appendReference[U ~[16]byte](out []byte, u U) []byte {
 	out = append(out, `["uuid","`...)
 	out = append(out, UUID(u).String()...)
@@ -52,6 +55,7 @@ func appendSet[E any](out []byte, set []E, one func([]byte, E) []byte) []byte {
 	return append(out, `]]`...)
 }
 
+// appendMap writes the pairs sorted by key: equal rows make equal files.
 func appendMap(out []byte, m map[string]string) []byte {
 	out = append(out, `["map",[`...)
 	for i, k := range slices.Sorted(maps.Keys(m)) {
