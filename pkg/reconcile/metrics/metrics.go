@@ -18,6 +18,7 @@ type Metrics struct {
 	rounds   *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	steps    *prometheus.CounterVec
+	causes   *prometheus.CounterVec
 	objects  *prometheus.GaugeVec
 	notes    *prometheus.GaugeVec
 	skipped  *prometheus.GaugeVec
@@ -36,6 +37,10 @@ func New() *Metrics {
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
 	}, []string{"part"})
 	m.steps = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bgp_ovn_steps_total", Help: "Steps executed, by kind, verb and outcome."}, []string{"kind", "verb", "outcome"})
+	m.causes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bgp_ovn_steps_by_cause_total",
+		Help: "Steps executed, by why they were taken: change, drift, retry, start, config or repair.",
+	}, []string{"cause"})
 	m.objects = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_objects", Help: "Objects by kind: wanted, and present as far as they are ours or under our keys."}, []string{"kind", "state"})
 	m.notes = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_not_as_wanted", Help: "Objects that are not as wanted and that no step will mend now, by code."}, []string{"code"})
 	m.skipped = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_skipped_rows", Help: "Rows that could not be used, by code."}, []string{"code"})
@@ -43,7 +48,7 @@ func New() *Metrics {
 	m.last = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bgp_ovn_last_round_timestamp_seconds", Help: "When the last round began, in seconds since 1970."})
 	m.peers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_peer_up", Help: "1 while the session with the peer is established."}, []string{"peer"})
 	m.sources = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_source_up", Help: "1 while the database is connected and in step."}, []string{"source"})
-	m.registry.MustRegister(m.rounds, m.seconds, m.steps, m.objects, m.notes, m.skipped, m.frozen, m.last, m.peers, m.sources)
+	m.registry.MustRegister(m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped, m.frozen, m.last, m.peers, m.sources)
 	return m
 }
 
@@ -72,6 +77,7 @@ func (m *Metrics) Observe(r reconcile.Round) {
 			outcome = "failed"
 		}
 		m.steps.WithLabelValues(op.Key().Kind.String(), op.Verb.String(), outcome).Inc()
+		m.causes.WithLabelValues(string(op.Cause)).Inc()
 	}
 	for _, k := range object.Kinds() {
 		m.objects.WithLabelValues(k.String(), "wanted").Set(float64(r.Want.LenOf(k)))
