@@ -115,7 +115,7 @@ func (r *reloading) byHangup() string {
 // reloads are the lines of the log that tell of a reload.
 func (r *reloading) reloads() (out []string) {
 	for line := range strings.Lines(r.a.Tail(1 << 20)) {
-		if strings.Contains(line, "configuration reloaded") || strings.Contains(line, "msg=reload ") {
+		if strings.Contains(line, "configuration reloaded") || strings.Contains(line, "configuration cannot be reloaded") {
 			out = append(out, line)
 		}
 	}
