@@ -15,7 +15,10 @@ import (
 // where the bridges share a segment all but the first would stay unusable.
 func addressToRequest(q *rtnl.Batch, kind uint16, flags int, a object.Address, device uint32, protocol uint8) {
 	q.Begin(kind, flags, rtnl.IfAddrMsg{
-		Family: rtnl.FamilyOf(a.Prefix.Addr()), PrefixLen: uint8(a.Prefix.Bits()), Scope: unix.RT_SCOPE_UNIVERSE, Index: device,
+		Family:    rtnl.FamilyOf(a.Prefix.Addr()),
+		PrefixLen: uint8(a.Prefix.Bits()),
+		Scope:     unix.RT_SCOPE_UNIVERSE,
+		Index:     device,
 	})
 	q.Addr(unix.IFA_LOCAL, a.Prefix.Addr())
 	q.Addr(unix.IFA_ADDRESS, a.Prefix.Addr())

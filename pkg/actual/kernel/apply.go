@@ -40,7 +40,7 @@ func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 	}
 	b.drain()
 	b.flight = nil
-	b.landed = landed{kind, slices.Clone(changes), slices.Clone(errs)}
+	b.applied = applied{kind, slices.Clone(changes), slices.Clone(errs)}
 	b.settle(ctx, kind, changes, errs, clashes)
 	return errs
 }
@@ -54,7 +54,7 @@ func fill(errs []error, err error) []error {
 
 // prepare brings up to date what the changes are judged by: the names of
 // devices, and for kinds where the kernel would overwrite somebody else's
-// object, what stands under their keys.
+// object, what exists under their keys.
 func (b *Backend) prepare(ctx context.Context, kind object.Kind, changes []object.Change) error {
 	b.drain()
 	if b.scope.tables == nil {
@@ -189,7 +189,7 @@ func (b *Backend) encoder(kind object.Kind) encoder {
 }
 
 // settle looks at what creates have met: the same value is as good as created,
-// whatever else is somebody else's and stays.
+// whatever else is another owner's and stays.
 func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object.Change, errs []error, clashes []clash) {
 	if len(clashes) == 0 {
 		return
@@ -198,7 +198,7 @@ func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object
 	b.stale |= partOf(kind)
 	if err := b.refreshOnly(ctx, everything&^partSysctls); err != nil {
 		for _, c := range clashes {
-			errs[c.i] = fmt.Errorf("read what stands there already: %w", err)
+			errs[c.i] = fmt.Errorf("read the object that exists already: %w", err)
 		}
 		return
 	}
@@ -207,7 +207,7 @@ func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object
 	}
 }
 
-// judge compares a wanted value with what stands under its key. Kinds that
+// judge compares a wanted value with what exists under its key. Kinds that
 // bear no mark on every kernel are ours when they are equal: the ledger decides
 // whether they may be removed.
 func (b *Backend) judge(want object.Value, refused *rtnl.Error) error {
@@ -218,28 +218,28 @@ func (b *Backend) judge(want object.Value, refused *rtnl.Error) error {
 		return nil
 	}
 	if !ok {
-		return fmt.Errorf("something else stands under this key: %w", refused)
+		return fmt.Errorf("another object with this key already exists: %w", refused)
 	}
 	return b.foreign(have)
 }
 
-// foreign says whose object stands in the way.
+// foreign says whose object is in the way.
 func (b *Backend) foreign(have object.Item) error {
-	owner := "somebody else's"
+	owner := "another owner's"
 	if p, ok := b.mirror.others[have.Value.Key()]; ok {
 		owner += " (protocol " + protocolName(p) + ")"
 	}
 	if have.Marked {
 		owner = "our own, different"
 	}
-	return fmt.Errorf("%s %s stands there and is left alone: %s", owner, have.Value.Key().Kind, object.Text(have.Value))
+	return fmt.Errorf("%s %s already exists and is not changed: %s", owner, have.Value.Key().Kind, object.Text(have.Value))
 }
 
-// landed is what the last Apply did and the mirror does not know yet. Taking it
+// applied is what the last Apply did and the mirror does not know yet. Taking it
 // in costs about a tenth of the writing; it waits until the mirror is next
 // looked at, because what comes after the writing, an announcement, waits for
 // Apply to return.
-type landed struct {
+type applied struct {
 	kind    object.Kind
 	changes []object.Change
 	errs    []error
@@ -249,11 +249,11 @@ type landed struct {
 // before they are next used: they are few, and what the kernel made of a write
 // is better seen than assumed.
 func (b *Backend) record() {
-	l := b.landed
+	l := b.applied
 	if len(l.changes) == 0 {
 		return
 	}
-	b.landed = landed{}
+	b.applied = applied{}
 	marked := l.kind.HasMark()
 	b.mirror.own(l.kind)
 	for i, c := range l.changes {

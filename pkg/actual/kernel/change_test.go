@@ -75,8 +75,8 @@ func TestQuietRound(t *testing.T) {
 	}
 }
 
-// TestLentSetStays: what was read does not change under the reader.
-func TestLentSetStays(t *testing.T) {
+// TestBorrowedSetStays: what was read does not change under the reader.
+func TestBorrowedSetStays(t *testing.T) {
 	l := newLab(t)
 	r := parse(t, "route 10.0.0.5/32 table 201 metric 0  dev d0")
 	before := l.read(wanting(t, r))

@@ -41,13 +41,13 @@ func (b *Backend) checkSysctls() {
 	if err := b.readSysctls(context.Background()); err != nil {
 		b.doubt(partSysctls, true)
 	}
-	b.stirred = b.stirred || !before.Same(b.mirror.set)
+	b.unreported = b.unreported || !before.Same(b.mirror.set)
 }
 
 // announce signals the caller if something came up that it has not seen.
 func (b *Backend) announce() {
-	if b.stirred {
-		b.stirred = false
+	if b.unreported {
+		b.unreported = false
 		b.signal()
 	}
 }
@@ -67,7 +67,7 @@ func (b *Backend) drain() {
 	lost, err := b.watch.Drain(b.note)
 	if lost || err != nil {
 		b.stale = everything
-		b.stirred = true
+		b.unreported = true
 	}
 }
 
@@ -109,7 +109,7 @@ func (b *Backend) noteItem(it object.Item, there bool) {
 	}
 	// What goes with a device that we are replacing goes because of us.
 	if news && (it.Marked || have.Marked || b.scope.wants(k)) && !b.flight.concernsLink(deviceOf(it.Value)) {
-		b.stirred = true
+		b.unreported = true
 	}
 }
 
@@ -128,7 +128,7 @@ func deviceOf(v object.Value) string {
 // doubt has parts of the mirror read again before they are used.
 func (b *Backend) doubt(p parts, news bool) {
 	b.stale |= p
-	b.stirred = b.stirred || news
+	b.unreported = b.unreported || news
 }
 
 // noteLink keeps the table of links and finds out what a change of a device
@@ -151,7 +151,7 @@ func (b *Backend) noteLink(m rtnl.Message) error {
 	}
 	b.doubt(partDevices, b.concerns(now) || known && b.concerns(before))
 	if known && !gone && before.name != now.name {
-		b.doubt(everything, b.stirred)
+		b.doubt(everything, b.unreported)
 		return nil
 	}
 	if gone || known && before.up && !now.up {

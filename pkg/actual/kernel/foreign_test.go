@@ -24,8 +24,8 @@ func TestForeignStays(t *testing.T) {
 		{"unreachable", "route add unreachable 10.0.0.5 table 201", "route 10.0.0.5/32 table 201 metric 0  dev d0", "metric 0  unreachable", "route show table 201", "unreachable 10.0.0.5"},
 		{"route6", "-6 route add 2001:db8::5 dev d1 table 201 proto bgp", "route 2001:db8::5/128 table 201 metric 1024  dev d0", "protocol bgp", "-6 route show table 201", "2001:db8::5 dev d1 proto bgp"},
 		{"multipath6", "-6 route add 2001:db8::5 table 201 proto static nexthop via fe80::1 dev d0 nexthop via fe80::2 dev d1", "route 2001:db8::5/128 table 201 metric 1024  dev d0", "nexthop fe80::1 dev d0 nexthop fe80::2 dev d1", "-6 route show table 201", "nexthop via fe80::1"},
-		{"rule", "rule add priority 32000 lookup 201", "rule inet priority 32000 lookup 201", "somebody else's rule", "rule show", "32000:\tfrom all lookup 201"},
-		{"neigh", "neigh add 172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 nud permanent", "neigh 172.24.4.5 dev d0  lladdr 02:00:00:00:00:02", "somebody else's neigh", "neigh show", "172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 PERMANENT"},
+		{"rule", "rule add priority 32000 lookup 201", "rule inet priority 32000 lookup 201", "another owner's rule", "rule show", "32000:\tfrom all lookup 201"},
+		{"neigh", "neigh add 172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 nud permanent", "neigh 172.24.4.5 dev d0  lladdr 02:00:00:00:00:02", "another owner's neigh", "neigh show", "172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 PERMANENT"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

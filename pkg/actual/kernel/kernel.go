@@ -69,10 +69,10 @@ type Backend struct {
 	settings bool
 	// flight is what is being applied right now; nil otherwise.
 	flight *flight
-	// landed is what was applied last and is not in the mirror yet.
-	landed landed
-	// stirred is set when something changed that the caller should see.
-	stirred bool
+	// applied is what was applied last and is not in the mirror yet.
+	applied applied
+	// unreported is set when something changed that the caller should see.
+	unreported bool
 }
 
 var _ actual.Backend = (*Backend)(nil)

@@ -143,7 +143,7 @@ func (l *lab) calm() {
 	l.b.mu.Lock()
 	defer l.b.mu.Unlock()
 	l.b.drain()
-	l.b.stirred = false
+	l.b.unreported = false
 	select {
 	case <-l.b.changed:
 	default:

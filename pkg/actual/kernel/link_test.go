@@ -89,7 +89,7 @@ func TestLink(t *testing.T) {
 	l.quiet()
 	// Somebody else's under the name stays.
 	l.ip("link add link d1 name d0.100 type vlan id 7")
-	if err := l.apply(create(v))[0]; err == nil || !strings.Contains(err.Error(), "somebody else's link") {
+	if err := l.apply(create(v))[0]; err == nil || !strings.Contains(err.Error(), "another owner's link") {
 		t.Errorf("got %v", err)
 	}
 	if err := l.apply(remove(v))[0]; err == nil {
@@ -108,7 +108,7 @@ func TestForeignLink(t *testing.T) {
 		t.Errorf("got %v, marked %v", it.Value, it.Marked)
 	}
 	for _, c := range []object.Change{create(v), remove(v), update(v, v)} {
-		if err := l.apply(c)[0]; err == nil || !strings.Contains(err.Error(), "somebody else's link") {
+		if err := l.apply(c)[0]; err == nil || !strings.Contains(err.Error(), "another owner's link") {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -48,9 +48,9 @@ func partOf(k object.Kind) parts {
 // change, and only the kind concerned.
 type mirror struct {
 	set object.Set
-	// lent has a bit for each kind that has been handed out: its part of the
+	// borrowed has a bit for each kind that has been handed out: its part of the
 	// set must not be changed any more.
-	lent uint
+	borrowed uint
 	// others are the protocols of routes that are not ours, also of those
 	// that stand beside ours under the same key.
 	others map[object.Key]uint8
@@ -66,15 +66,15 @@ func newMirror() mirror {
 	return mirror{others: make(map[object.Key]uint8), devs: make(map[string]struct{})}
 }
 
-// lend returns the set, which stays as it is from now on.
-func (m *mirror) lend() object.Set {
-	m.lent = ^uint(0)
+// borrow returns the set, which stays as it is from now on.
+func (m *mirror) borrow() object.Set {
+	m.borrowed = ^uint(0)
 	return m.set
 }
 
 // own makes the values of a kind changeable.
 func (m *mirror) own(kind object.Kind) {
-	if m.lent&(1<<kind) != 0 {
+	if m.borrowed&(1<<kind) != 0 {
 		m.exchange(kind, m.set.Only(kind).Clone())
 	}
 }
@@ -88,7 +88,7 @@ func (m *mirror) exchange(kind object.Kind, values object.Set) {
 		}
 	}
 	m.set = object.Union(m.set.Only(rest...), values)
-	m.lent &^= 1 << kind
+	m.borrowed &^= 1 << kind
 }
 
 // put stores an item and reports whether that changed anything.

@@ -39,8 +39,8 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 	if err := b.refresh(ctx); err != nil {
 		return object.Set{}, fmt.Errorf("read kernel: %w", err)
 	}
-	b.stirred = false
-	return b.mirror.lend(), nil
+	b.unreported = false
+	return b.mirror.borrow(), nil
 }
 
 // refreshes bounds how often in a row one Read follows changes that come while

@@ -42,7 +42,9 @@ func routeHeader(r object.Route, protocol uint8) rtnl.RtMsg {
 
 // routeToRequest writes r with that header, through a device or several next
 // hops.
-func routeToRequest(q *rtnl.Batch, kind uint16, flags int, h rtnl.RtMsg, r object.Route, device uint32, hops []nexthop) {
+func routeToRequest(q *rtnl.Batch, kind uint16, flags int, h rtnl.RtMsg,
+	r object.Route, device uint32, hops []nexthop,
+) {
 	q.Begin(kind, flags, h)
 	if r.Dst.Bits() > 0 {
 		q.Addr(unix.RTA_DST, r.Dst.Addr())

@@ -172,7 +172,7 @@ func (b *Backend) noteRoute(m rtnl.Message) error {
 	case m.Type == unix.RTM_DELROUTE && same:
 		b.mirror.remove(k)
 		delete(b.mirror.others, k)
-		b.stirred = b.stirred || news
+		b.unreported = b.unreported || news
 	case same, m.Type == unix.RTM_DELROUTE && !there:
 		// We know already.
 	case m.Type == unix.RTM_NEWROUTE && (!there || m.Flags&unix.NLM_F_REPLACE != 0):
@@ -182,7 +182,7 @@ func (b *Backend) noteRoute(m rtnl.Message) error {
 		} else {
 			delete(b.mirror.others, k)
 		}
-		b.stirred = b.stirred || news
+		b.unreported = b.unreported || news
 	default:
 		// A second one under the key, or the end of one that was never seen.
 		b.doubt(partRoutes, news)

@@ -22,7 +22,9 @@ type rule struct {
 
 // ruleToRequest writes r with our protocol.
 func ruleToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Rule, protocol uint8) {
-	q.Begin(kind, flags, rtnl.FibRuleHdr{Family: ruleFamily(r), Table: rtnl.ShortTable(r.Table), Action: unix.FR_ACT_TO_TBL})
+	q.Begin(kind, flags, rtnl.FibRuleHdr{
+		Family: ruleFamily(r), Table: rtnl.ShortTable(r.Table), Action: unix.FR_ACT_TO_TBL,
+	})
 	q.Uint32(unix.FRA_TABLE, r.Table)
 	q.Uint32(unix.FRA_PRIORITY, r.Priority)
 	q.Uint8(unix.FRA_PROTOCOL, protocol)

@@ -119,7 +119,7 @@ func (br *bridge) line(have map[object.Key]object.Flow, c object.Change) (string
 	case !ok:
 		return "", fmt.Errorf("%T is not a flow", c.After)
 	case foreign:
-		return "", fmt.Errorf("a flow with cookie %#x, which is not ours, stands there: %s", stands.Cookie, stands.Actions)
+		return "", fmt.Errorf("a flow with cookie %#x, which is not ours, already exists: %s", stands.Cookie, stands.Actions)
 	case found && stands == want:
 		return "", nil
 	case !br.ours(want.Cookie):

@@ -101,7 +101,7 @@ func fail(steps []step, err error) {
 // perform carries out steps of different names and leaves in each its error.
 func perform(ctx context.Context, db database, steps []step) {
 	t := db.Tables(ctx)
-	tx := newTransaction(t, look(t, namesOf(steps)))
+	tx := newTransaction(t, inspectTables(t, namesOf(steps)))
 	var todo []step
 	for _, st := range steps {
 		n := tx.size()
@@ -130,7 +130,7 @@ func perform(ctx context.Context, db database, steps []step) {
 // verify looks at what became of steps that the server has performed. A bridge
 // that went at the same time takes a new port with it without a word.
 func verify(t vswitch.Tables, steps []step) {
-	have := look(t, namesOf(steps))
+	have := inspectTables(t, namesOf(steps))
 	for _, s := range steps {
 		h, found := have[s.name()]
 		want, ok := s.change.After.(object.OVSPort)

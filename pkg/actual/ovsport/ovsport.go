@@ -42,7 +42,7 @@ type Backend struct {
 
 	asked   map[string]bool // the names in focus of the last Read
 	missing map[string]bool // bridges that were not there when a port was to be made
-	seen    map[string]held // what the last Read or Apply left, see look
+	seen    map[string]held // what the last Read or Apply left, see inspectTables
 	set     object.Set      // of seen
 }
 
@@ -160,7 +160,7 @@ func (b *Backend) current() (*vswitch.Session, error) {
 // appeared that was missing.
 func (b *Backend) differs(done map[string]bool) bool {
 	found := false
-	now := look(b.tables, b.asked)
+	now := inspectTables(b.tables, b.asked)
 	for name, h := range now {
 		found = found || !done[name] && b.seen[name] != h
 	}

@@ -60,7 +60,7 @@ func confirm(ctx context.Context, s *vswitch.Session, names map[string]bool) (vs
 		if err != nil {
 			return vswitch.Tables{}, err
 		}
-		if cached := s.Tables(ctx); maps.Equal(look(fresh, names), look(cached, names)) {
+		if cached := s.Tables(ctx); maps.Equal(inspectTables(fresh, names), inspectTables(cached, names)) {
 			return cached, nil
 		}
 	}
@@ -80,7 +80,7 @@ func (b *Backend) take(s *vswitch.Session, t vswitch.Tables) {
 
 // remember makes what the rows say what was seen.
 func (b *Backend) remember() {
-	now := look(b.tables, b.asked)
+	now := inspectTables(b.tables, b.asked)
 	if maps.Equal(now, b.seen) {
 		return
 	}

@@ -20,8 +20,8 @@ type held struct {
 	port, iface, bridge string
 }
 
-// look finds the ports that are ours and those of others under the names.
-func look(t vswitch.Tables, names map[string]bool) map[string]held {
+// inspectTables finds the ports that are ours and those of others under the names.
+func inspectTables(t vswitch.Tables, names map[string]bool) map[string]held {
 	out := make(map[string]held)
 	for uuid, br := range t.Bridges {
 		for _, port := range br.Ports {

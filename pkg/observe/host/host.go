@@ -2,7 +2,7 @@
 // the routing tables that others use.
 //
 // It refuses to change anything and to know which of it matters (drivers do).
-// Devices are followed by notification; routing tables are looked at on
+// Devices are followed by notification; routing tables are inspected at on
 // request, because nothing depends on them from one second to the next. When
 // either cannot be read, what was last known stands and the error is reported:
 // a failing dump is no reason to take an address away.
@@ -38,7 +38,7 @@ type Config struct {
 	RouteProtocol uint8
 	Alias         string
 	// TableRange is the first and the last table that may become ours. Only these,
-	// and those that Look was asked for, are looked into for the routes of others.
+	// and those that InspectTables was asked for, are inspected into for the routes of others.
 	TableRange [2]uint32
 	// VTEP is the device that VXLAN is sent from, if it is configured: its
 	// addresses count even if nothing is connected through them.
@@ -71,14 +71,14 @@ type Source struct {
 	changed chan struct{}
 	done    chan struct{} // closed when the watching goroutine has ended
 
-	// refresh serialises Refresh and Look, which may take a while, and guards what
+	// refresh serialises Refresh and InspectTables, which may take a while, and guards what
 	// they need: names and foreign tables as they were found, and the tables that
-	// Look was asked for.
-	refresh sync.Mutex
-	prober  *rtnl.Conn
-	names   []observe.RoutingTable
-	foreign []uint32
-	looked  []uint32
+	// InspectTables was asked for.
+	refresh   sync.Mutex
+	prober    *rtnl.Conn
+	names     []observe.RoutingTable
+	foreign   []uint32
+	inspected []uint32
 
 	// mu guards the rest.
 	mu    sync.Mutex

@@ -23,8 +23,8 @@ func (s *Source) Refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the names of routing tables: %w", err)
 	}
-	s.dropLooked()
-	tables := slices.Clone(s.looked)
+	s.dropOwnTables()
+	tables := slices.Clone(s.inspected)
 	for t := s.cfg.TableRange[0]; t <= s.cfg.TableRange[1] && t != 0; t++ {
 		tables = append(tables, t)
 	}
@@ -43,17 +43,17 @@ func (s *Source) Refresh(ctx context.Context) error {
 	return err
 }
 
-// Look finds out whether tables outside the range hold routes of others, and
+// InspectTables finds out whether tables outside the range hold routes of others, and
 // reports whether it had to: once known, Refresh keeps it up to date until a VRF of
 // ours has the table.
-func (s *Source) Look(ctx context.Context, tables []uint32) (bool, error) {
+func (s *Source) InspectTables(ctx context.Context, tables []uint32) (bool, error) {
 	s.refresh.Lock()
 	defer s.refresh.Unlock()
-	ours := s.dropLooked()
+	ours := s.dropOwnTables()
 	var fresh []uint32
 	for _, t := range tables {
 		inRange := t >= s.cfg.TableRange[0] && t <= s.cfg.TableRange[1]
-		if !inRange && !ours[t] && !slices.Contains(s.looked, t) && !slices.Contains(fresh, t) {
+		if !inRange && !ours[t] && !slices.Contains(s.inspected, t) && !slices.Contains(fresh, t) {
 			fresh = append(fresh, t)
 		}
 	}
@@ -64,7 +64,7 @@ func (s *Source) Look(ctx context.Context, tables []uint32) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look for the routes of others: %w", err)
 	}
-	s.looked, s.foreign = append(s.looked, fresh...), append(s.foreign, foreign...)
+	s.inspected, s.foreign = append(s.inspected, fresh...), append(s.foreign, foreign...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tables = mergeTables(s.names, s.foreign)
@@ -72,9 +72,9 @@ func (s *Source) Look(ctx context.Context, tables []uint32) (bool, error) {
 	return true, nil
 }
 
-// dropLooked forgets tables that a VRF of ours has, and returns those. What others put into them from
+// dropOwnTables forgets tables that a VRF of ours has, and returns those. What others put into them from
 // then on goes into our VRF, whether we know of it or not.
-func (s *Source) dropLooked() (ours map[uint32]bool) {
+func (s *Source) dropOwnTables() (ours map[uint32]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ours = map[uint32]bool{}
@@ -83,7 +83,7 @@ func (s *Source) dropLooked() (ours map[uint32]bool) {
 			ours[l.Table] = true
 		}
 	}
-	s.looked = slices.DeleteFunc(s.looked, func(t uint32) bool { return ours[t] })
+	s.inspected = slices.DeleteFunc(s.inspected, func(t uint32) bool { return ours[t] })
 	return ours
 }
 

@@ -82,9 +82,9 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestLook: a table outside of the range is looked into when it is asked for, and
+// TestInspectTables: a table outside of the range is inspected into when it is asked for, and
 // from then on with every refresh.
-func TestLook(t *testing.T) {
+func TestInspectTables(t *testing.T) {
 	l := newLab(t, "a0")
 	l.ip("link set a0 up")
 	l.ip("route add 10.0.0.0/8 dev a0 table 1001 proto static")
@@ -93,7 +93,7 @@ func TestLook(t *testing.T) {
 	s := l.open(Config{})
 	look := func(tables ...uint32) bool {
 		t.Helper()
-		found, err := s.Look(t.Context(), tables)
+		found, err := s.InspectTables(t.Context(), tables)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestLook(t *testing.T) {
 	s.links[99] = observe.Link{Name: "vrf-7", Table: 1004, Ours: true}
 	s.mu.Unlock()
 	if look(1004) {
-		t.Error("looked into the table of a VRF of ours")
+		t.Error("inspected into the table of a VRF of ours")
 	}
 	l.ip("route flush table 1001")
 	l.ip("route add 10.0.0.0/8 dev a0 table 1003 proto static")
