@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/ovn-org/libovsdb/model"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 const nobody = 65534
@@ -32,11 +33,9 @@ func build(t *testing.T) built {
 		t.Fatal(err)
 	}
 	b := built{dir, filepath.Join(dir, "demo"), filepath.Join(dir, "bgp-ovn")}
-	for out, pkg := range map[string]string{b.demo: ".", b.bin: "../../cmd/bgp-ovn"} {
-		if text, err := exec.Command("go", "build", "-o", out, pkg).CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", pkg, err, text)
-		}
-	}
+	// Copied, because the cache of tests is root's and the demonstration is not.
+	harness.Check(t, harness.Copy(harness.Must(harness.Build(t.Context(), "e2e/demo"))(t), b.demo))
+	harness.Check(t, harness.Copy(harness.Must(harness.Binary(t.Context()))(t), b.bin))
 	return b
 }
 
@@ -86,8 +85,7 @@ func (b built) start(t *testing.T, uid int, bin string) *show {
 // empty, and notes namespaces meanwhile.
 func (s *show) until(text string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
-	defer cancel()
+	ctx := harness.Context(s.t, time.Minute)
 	err := await(ctx, func() (bool, error) {
 		for _, ns := range s.namespaces() {
 			s.seen[ns] = true
@@ -145,8 +143,7 @@ func (s *show) leavesNothing() {
 		s.t.Errorf("saw only the namespaces %v", s.seen)
 	}
 	left := ""
-	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
-	defer cancel()
+	ctx := harness.Context(s.t, 10*time.Second)
 	err := await(ctx, func() (bool, error) {
 		files, err := os.ReadDir(s.tmp)
 		left = fmt.Sprint(files, s.b.processes(), s.living())

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -17,7 +18,7 @@ func newBIRD(w *wire, sessions ...session) router {
 	w.t.Helper()
 	b := bird{w}
 	child(w.t, w.dir+"/bird.out", w.inside("bird", "-f", "-c", w.file("bird.conf", b.config(sessions)), "-s", w.dir+"/ctl", "-P", w.dir+"/pid")...)
-	eventually(w.t, 10*time.Second, func() string {
+	harness.Eventually(w.t, 10*time.Second, func() string {
 		out, err := exec.Command("birdc", "-s", w.dir+"/ctl", "show", "status").CombinedOutput()
 		return unless(err == nil, string(out))
 	})
@@ -81,7 +82,7 @@ func (b bird) routes(family object.Family) map[string]route {
 	}
 	out := map[string]route{}
 	var prefix string
-	for line := range strings.Lines(run(b.t, "birdc", "-r", "-s", b.dir+"/ctl", "show", "route", "all", "table", table)) {
+	for line := range strings.Lines(harness.Run(b.t, "birdc", "-r", "-s", b.dir+"/ctl", "show", "route", "all", "table", table)) {
 		fields := strings.Fields(line)
 		switch {
 		case len(fields) == 0 || strings.HasPrefix(line, "BIRD") || strings.HasPrefix(line, "Table"):

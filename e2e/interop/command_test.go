@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -18,7 +19,7 @@ func TestCleanup(t *testing.T) {
 	r := newFRR(w, session{ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}})
 	n.want(path("203.0.113.7/32"), toRouter(w.theirs4, v4))
 	expect(t, r, v4, map[string]string{"203.0.113.7/32": w.ours4})
-	out := run(t, os.Getenv(binEnv), "cleanup", "--bgp-speaker", n.socket, "--flows-manage=false",
+	out := harness.Run(t, os.Getenv(harness.BinaryVariable), "cleanup", "--bgp-speaker", n.socket, "--flows-manage=false",
 		"--state", w.dir+"/state.db", "--socket", w.dir+"/control")
 	set, err := n.Read(context.Background(), actual.Focus{Complete: true})
 	if err != nil || set.Len() != 0 {
@@ -34,7 +35,7 @@ func TestSpeakerArguments(t *testing.T) {
 		"use unix:/absolute/path": {"--listen", "tcp:127.0.0.1:50051"},
 		"bgp.speaker":             {"--bgp-speaker", "speaker.sock"},
 	} {
-		out, err := exec.Command(os.Getenv(binEnv), append([]string{"speaker"}, args...)...).CombinedOutput()
+		out, err := exec.Command(os.Getenv(harness.BinaryVariable), append([]string{"speaker"}, args...)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v: %v, %s, want %q", args, err, out, want)
 		}

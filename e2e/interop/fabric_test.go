@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -47,7 +48,7 @@ func accepted(f bgp.FamilyState) uint64 { return f.Accepted }
 // counts waits until this many prefixes of each family have come in.
 func (n *node) counts(of func(bgp.FamilyState) uint64, address string, want uint64) {
 	n.t.Helper()
-	eventually(n.t, 30*time.Second, func() string {
+	harness.Eventually(n.t, 30*time.Second, func() string {
 		s := n.state(address)
 		for _, f := range s.Families {
 			if of(f) != want {
@@ -87,14 +88,14 @@ func TestPrefixLimit(t *testing.T) {
 	p := toRouter(w.theirs4, v4)
 	p.PrefixLimit = 2
 	n.want(path("203.0.113.7/32"), p)
-	eventually(t, 20*time.Second, func() string {
+	harness.Eventually(t, 20*time.Second, func() string {
 		s := n.state(w.theirs4)
 		return unless(s.Flaps > 0 && strings.Contains(s.LastError, "prefix limit"), fmt.Sprintf("%+v", s))
 	})
 	more := p
 	more.PrefixLimit = 3
 	n.change(p, more)
-	eventually(t, 30*time.Second, func() string {
+	harness.Eventually(t, 30*time.Second, func() string {
 		s := n.state(w.theirs4)
 		return unless(s.State == bgp.Established && s.Families[0].Received == 3, fmt.Sprintf("%+v", s))
 	})

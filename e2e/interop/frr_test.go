@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -14,7 +15,7 @@ type frr struct{ *wire }
 func newFRR(w *wire, sessions ...session) router {
 	w.t.Helper()
 	f := frr{w}
-	run(w.t, "chown", "frr:frr", w.dir)
+	harness.Run(w.t, "chown", "frr:frr", w.dir)
 	f.daemon("zebra", "hostname z\n", "zserv")
 	f.daemon("bgpd", f.config(sessions), "bgpd.vty")
 	return f
@@ -62,7 +63,7 @@ func (f frr) daemon(name, config, socket string) {
 
 func (f frr) show(what string, into any) {
 	f.t.Helper()
-	out := run(f.t, "vtysh", "--vty_socket", f.dir, "-d", "bgpd", "-c", "show "+what+" json")
+	out := harness.Run(f.t, "vtysh", "--vty_socket", f.dir, "-d", "bgpd", "-c", "show "+what+" json")
 	if err := json.Unmarshal([]byte(out), into); err != nil {
 		f.t.Fatalf("show %s: %v in %s", what, err, out)
 	}

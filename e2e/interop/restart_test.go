@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -32,14 +33,14 @@ func TestGracefulRestart(t *testing.T) {
 		expect(t, r, v6, want6)
 		missing := watch(t, r, want4, want6)
 		n.killSpeaker()
-		eventually(t, 20*time.Second, func() string {
+		harness.Eventually(t, 20*time.Second, func() string {
 			_, err := n.Peers(context.Background())
 			return unless(err != nil, "nobody has noticed")
 		})
 		n.startSpeaker()
 		n.readable()
 		n.want(all...)
-		eventually(t, 30*time.Second, func() string {
+		harness.Eventually(t, 30*time.Second, func() string {
 			s := n.state(w.theirs6)
 			return unless(s.State == bgp.Established && s.Graceful, fmt.Sprintf("%+v", s))
 		})
@@ -93,14 +94,14 @@ func TestLongLivedGracefulRestart(t *testing.T) {
 		expect(t, r, v4, map[string]string{"203.0.113.7/32": w.ours4})
 		n.killSpeaker()
 		stale := words(t, object.CommunitiesOf, []string{"65535:6"})
-		eventually(t, 20*time.Second, func() string {
+		harness.Eventually(t, 20*time.Second, func() string {
 			got, ok := r.routes(v4)["203.0.113.7/32"]
 			return unless(ok && got.Communities == stale, fmt.Sprintf("present %t, %+v", ok, got))
 		})
 		n.startSpeaker()
 		n.readable()
 		n.want(path("203.0.113.7/32"), p)
-		eventually(t, 30*time.Second, func() string {
+		harness.Eventually(t, 30*time.Second, func() string {
 			got, ok := r.routes(v4)["203.0.113.7/32"]
 			return unless(ok && got.Communities.Empty(), fmt.Sprintf("present %t, %+v", ok, got))
 		})

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -56,7 +57,7 @@ func each(t *testing.T, test func(t *testing.T, start func(*wire, ...session) ro
 // expect waits until the router has exactly these prefixes with these next hops.
 func expect(t testing.TB, r router, f object.Family, want map[string]string) {
 	t.Helper()
-	eventually(t, 30*time.Second, func() string {
+	harness.Eventually(t, 30*time.Second, func() string {
 		have := map[string]string{}
 		for prefix, route := range r.routes(f) {
 			have[prefix] = route.Hop

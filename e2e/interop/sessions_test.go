@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -91,14 +92,14 @@ func TestAttributes(t *testing.T) {
 		for prefix, family := range map[string]object.Family{"203.0.113.7/32": v4, "2001:db8:1::7/128": v6} {
 			expected := want[family]
 			expected.Communities, expected.Large = p4.Communities, p4.LargeCommunities
-			eventually(t, 30*time.Second, func() string {
+			harness.Eventually(t, 30*time.Second, func() string {
 				got := r.routes(family)[prefix]
 				return unless(got == expected, fmt.Sprintf("got %+v, want %+v", got, expected))
 			})
 		}
 		// Without them again: an update, not a withdrawal.
 		n.change(p4, path("203.0.113.7/32"))
-		eventually(t, 30*time.Second, func() string {
+		harness.Eventually(t, 30*time.Second, func() string {
 			got := r.routes(v4)["203.0.113.7/32"]
 			return unless(got.Communities.Empty() && got.Large.Empty() && got.Hop == w.ours4, fmt.Sprintf("got %+v", got))
 		})

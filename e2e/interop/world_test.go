@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
@@ -52,22 +53,22 @@ func newWire(t testing.TB) *wire {
 	}
 	holder := child(t, dir+"/holder", "unshare", "-n", "sh", "-c", "echo; exec sleep infinity")
 	w.pid = fmt.Sprint(holder.Process.Pid)
-	eventually(t, 10*time.Second, func() string {
+	harness.Eventually(t, 10*time.Second, func() string {
 		b, _ := os.ReadFile(dir + "/holder")
 		return unless(len(b) > 0, "no namespace yet")
 	})
 	ours, theirs := fmt.Sprintf("n%d", n), fmt.Sprintf("r%d", n)
-	run(t, "ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", w.pid)
-	t.Cleanup(func() { run(t, "ip", "link", "del", ours) })
+	harness.Run(t, "ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", w.pid)
+	t.Cleanup(func() { harness.Run(t, "ip", "link", "del", ours) })
 	for _, addr := range []string{w.ours4 + "/24", w.alias4 + "/24", w.ours6 + "/64"} {
-		address(addr, ours, func(args ...string) { run(t, args...) })
+		address(addr, ours, func(args ...string) { harness.Run(t, args...) })
 	}
 	for _, addr := range []string{w.theirs4 + "/24", w.theirs6 + "/64"} {
 		address(addr, theirs, func(args ...string) { w.run(args...) })
 	}
 	w.run("ip", "link", "set", "lo", "up")
 	w.run("ip", "link", "set", theirs, "up")
-	run(t, "ip", "link", "set", ours, "up")
+	harness.Run(t, "ip", "link", "set", ours, "up")
 	return w
 }
 
@@ -84,7 +85,7 @@ func address(addr, dev string, run func(...string)) {
 // run runs a command in the router's namespace.
 func (w *wire) run(args ...string) string {
 	w.t.Helper()
-	return run(w.t, w.inside(args...)...)
+	return harness.Run(w.t, w.inside(args...)...)
 }
 
 func (w *wire) inside(args ...string) []string {
@@ -163,8 +164,8 @@ func (n *node) remove(v object.Value) { n.change(v, nil) }
 func (n *node) startSpeaker() {
 	n.t.Helper()
 	dir := filepath.Dir(strings.TrimPrefix(n.socket, "unix:"))
-	n.cmd = child(n.t, filepath.Join(dir, "speaker"), os.Getenv(binEnv), "speaker", "--listen", n.socket)
-	eventually(n.t, 10*time.Second, func() string {
+	n.cmd = child(n.t, filepath.Join(dir, "speaker"), os.Getenv(harness.BinaryVariable), "speaker", "--listen", n.socket)
+	harness.Eventually(n.t, 10*time.Second, func() string {
 		b, _ := os.ReadFile(filepath.Join(dir, "speaker"))
 		return unless(strings.Contains(string(b), "speaker runs"), "the speaker does not run")
 	})
@@ -180,7 +181,7 @@ func (n *node) killSpeaker() {
 // readable waits until the speaker answers, and reads it.
 func (n *node) readable() {
 	n.t.Helper()
-	eventually(n.t, 10*time.Second, func() string {
+	harness.Eventually(n.t, 10*time.Second, func() string {
 		_, err := n.Read(context.Background(), actual.Focus{})
 		return unless(err == nil, fmt.Sprint(err))
 	})

@@ -10,7 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ARPWatch counts what arrives at a link to be asked for an address.
+// ARPRequest is a request as RFC 826 has it, and whether it was sent to all.
+type ARPRequest struct {
+	From, For netip.Addr
+	Broadcast bool
+}
+
+// ARPWatch collects the ARP requests that arrive at a link.
 type ARPWatch struct{ fd int }
 
 // WatchARP begins to collect the ARP requests that arrive at a link.
@@ -32,21 +38,27 @@ func (n *Node) WatchARP(dev string) (*ARPWatch, error) {
 	})
 }
 
-// Asked lists the addresses that were asked for since the last call, RFC 826.
-func (w *ARPWatch) Asked() ([]netip.Addr, error) {
-	const size, request = 28, 1
-	var out []netip.Addr
+// Asked lists the requests that have come since the last call.
+func (w *ARPWatch) Asked() ([]ARPRequest, error) {
+	// Positions in a packet of Ethernet and IPv4: operation, sender's and target's address.
+	const size, operation, sender, target, request = 28, 6, 14, 24, 1
+	var out []ARPRequest
 	buf := make([]byte, 128)
 	for {
-		n, _, err := unix.Recvfrom(w.fd, buf, 0)
+		n, from, err := unix.Recvfrom(w.fd, buf, 0)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return out, nil
 		case err != nil:
 			return out, fmt.Errorf("receive ARP: %w", err)
-		case n >= size && binary.BigEndian.Uint16(buf[6:]) == request:
-			out = append(out, netip.AddrFrom4([4]byte(buf[24:28])))
+		case n < size || binary.BigEndian.Uint16(buf[operation:]) != request:
+			continue
 		}
+		link, ok := from.(*unix.SockaddrLinklayer)
+		out = append(out, ARPRequest{
+			From: netip.AddrFrom4([4]byte(buf[sender:])), For: netip.AddrFrom4([4]byte(buf[target:])),
+			Broadcast: ok && link.Pkttype == unix.PACKET_BROADCAST,
+		})
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // Central is the OVN control plane, and the switches of the management and
@@ -111,7 +113,7 @@ func (c *Central) Sync(ctx context.Context) error {
 
 // awaitChassis waits until n chassis are registered.
 func (c *Central) awaitChassis(ctx context.Context, n int) error {
-	return await(ctx, fmt.Sprintf("%d chassis in the Southbound database", n), func(ctx context.Context) (bool, error) {
+	return harness.Await(ctx, fmt.Sprintf("%d chassis in the Southbound database", n), func(ctx context.Context) (bool, error) {
 		out, err := c.Sbctl(ctx, "--bare", "--columns=hostname", "list", "Chassis")
 		have := len(strings.Fields(out))
 		if err == nil && have < n {
@@ -135,7 +137,7 @@ func (c *Central) BoundTo(ctx context.Context, logicalPort string) (string, erro
 
 // awaitBound waits until a chassis holds a logical port.
 func (c *Central) awaitBound(ctx context.Context, logicalPort string, by *Chassis) error {
-	return await(ctx, fmt.Sprintf("%s to be bound to %s", logicalPort, by.Name), func(ctx context.Context) (bool, error) {
+	return harness.Await(ctx, fmt.Sprintf("%s to be bound to %s", logicalPort, by.Name), func(ctx context.Context) (bool, error) {
 		have, err := c.BoundTo(ctx, logicalPort)
 		if err == nil && have != by.SystemID {
 			err = fmt.Errorf("it is bound to %q", have)

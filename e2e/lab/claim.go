@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // claimDir holds one file per lab, named for its id and containing its
@@ -89,7 +91,7 @@ func sweepClaim(path string) error {
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil // its owner lives, or somebody else is sweeping it
 	}
-	if err := removeNamespaces(filepath.Base(path)); err != nil {
+	if err := harness.RemoveNamespaces(filepath.Base(path) + "-"); err != nil {
 		return err
 	}
 	dir, err := os.ReadFile(path)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // grace is how long a daemon may take to end by itself.
@@ -29,7 +31,8 @@ type Daemon struct {
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited chan struct{} // closed once it has ended
+	end    error         // how it ended, once exited is closed
 }
 
 // registry remembers daemons in the order of their first start.
@@ -82,9 +85,9 @@ func (d *Daemon) Start(ctx context.Context) error {
 	if d.ready == nil {
 		return nil
 	}
-	err := await(ctx, d.Name+" to be ready", func(ctx context.Context) (bool, error) {
+	err := harness.Await(ctx, d.Name+" to be ready", func(ctx context.Context) (bool, error) {
 		if !d.Running() {
-			return true, errors.New("it ended")
+			return true, fmt.Errorf("it ended: %w", d.ended())
 		}
 		return d.ready(ctx)
 	})
@@ -104,7 +107,7 @@ func (d *Daemon) launch() error {
 	cmd.Env = append(os.Environ(), d.node.env...)
 	cmd.Dir = filepath.Dir(d.log)
 	cmd.Stdout, cmd.Stderr = out, out
-	if err := d.node.lab.starter.start(d.node.ns, cmd); err != nil {
+	if err := d.node.lab.starter.Start(d.node.ns, cmd); err != nil {
 		return err
 	}
 	exited := make(chan struct{})
@@ -112,10 +115,25 @@ func (d *Daemon) launch() error {
 	d.cmd, d.exited = cmd, exited
 	d.mu.Unlock()
 	go func() {
-		_ = cmd.Wait() // how it ended is in its log
+		err := cmd.Wait()
+		d.mu.Lock()
+		if d.exited == exited {
+			d.end = err
+		}
+		d.mu.Unlock()
 		close(exited)
 	}()
 	return nil
+}
+
+// ended says how it ended: a crash is in no log.
+func (d *Daemon) ended() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.end == nil {
+		return errors.New("with exit status 0")
+	}
+	return d.end
 }
 
 // Running says whether the process exists, frozen or not.
@@ -159,7 +177,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	if err := leave(ctx); err != nil && d.Running() {
 		return fmt.Errorf("stop %s: %w", d.Name, err)
 	}
-	ctx, cancel := withPatience(ctx)
+	ctx, cancel := harness.WithPatience(ctx)
 	defer cancel()
 	select {
 	case <-exited:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 )
 
@@ -16,9 +17,9 @@ func expose(t *testing.T, c *lab.Chassis, n *lab.Network, addrs ...netip.Addr) {
 	t.Helper()
 	sh(t, c, "ip addr add 169.254.1.1/32 dev br-ex", "ip addr del 169.254.1.1/32 dev br-ex")
 	sh(t, c, "ip addr add fd53:d91e:400:7f17::1:1/128 dev br-ex", "ip addr del fd53:d91e:400:7f17::1:1/128 dev br-ex")
-	check(t, c.Sysctl("ipv4.conf.br-ex.proxy_arp=1", "ipv6.conf.br-ex.proxy_ndp=1",
+	harness.Check(t, c.Sysctl("ipv4.conf.br-ex.proxy_arp=1", "ipv6.conf.br-ex.proxy_ndp=1",
 		"ipv4.neigh.br-ex.proxy_delay=0", "ipv6.neigh.br-ex.proxy_delay=0"))
-	t.Cleanup(func() { check(t, c.Sysctl("ipv4.conf.br-ex.proxy_arp=0", "ipv6.conf.br-ex.proxy_ndp=0")) })
+	t.Cleanup(func() { harness.Check(t, c.Sysctl("ipv4.conf.br-ex.proxy_arp=0", "ipv6.conf.br-ex.proxy_ndp=0")) })
 	for _, s := range n.Subnets {
 		if !s.Gateway.Is4() {
 			sh(t, c, fmt.Sprintf("ip -6 neigh add proxy %s dev br-ex", s.Gateway),
@@ -35,17 +36,17 @@ func expose(t *testing.T, c *lab.Chassis, n *lab.Network, addrs ...netip.Addr) {
 		if a.Is6() {
 			via = c.Addr6
 		}
-		check(t, shared.Tor.AddRoute(dst, via))
-		t.Cleanup(func() { check(t, shared.Tor.DeleteRoute(dst, via)) })
+		harness.Check(t, shared.Tor.AddRoute(dst, via))
+		t.Cleanup(func() { harness.Check(t, shared.Tor.DeleteRoute(dst, via)) })
 	}
 }
 
 // exposeFlows hands what leaves OVN towards the network to the kernel.
 func exposeFlows(t *testing.T, c *lab.Chassis, n *lab.Network) {
 	t.Helper()
-	port := must[int](t)(c.Ofport(testContext(t), n.PatchPort()))
+	port := harness.Must(c.Ofport(testContext(t), n.PatchPort()))(t)
 	mac, err := c.LinkMAC("br-ex")
-	check(t, err)
+	harness.Check(t, err)
 	for _, proto := range []string{"ip", "ipv6"} {
 		sh(t, c, fmt.Sprintf("ovs-ofctl add-flow br-ex cookie=999,priority=900,%s,in_port=%d,actions=mod_dl_dst:%s,NORMAL", proto, port, mac), "")
 	}

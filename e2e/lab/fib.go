@@ -11,6 +11,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // NextHop is one way out of the tor. The link is what tells chassis apart: to
@@ -99,7 +101,7 @@ func (f *FRR) WatchRoutes(ctx context.Context) (<-chan RouteEvent, error) {
 // WaitRoute waits until the kernel of the tor sends a prefix to exactly these
 // chassis, and returns when it learnt that. No chassis: until the route is gone.
 func (t *Tor) WaitRoute(ctx context.Context, prefix netip.Prefix, to ...*Chassis) (time.Time, error) {
-	ctx, cancel := withPatience(ctx)
+	ctx, cancel := harness.WithPatience(ctx)
 	defer cancel()
 	// Watch first, then look: the other way round a change between is missed.
 	events, err := t.WatchRoutes(ctx)

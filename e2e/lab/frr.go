@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 const (
@@ -194,7 +196,7 @@ func (f *FRR) File(ctx context.Context, path string) error {
 
 // AwaitPeer waits until the session with one address of a chassis is up.
 func (f *FRR) AwaitPeer(ctx context.Context, peer netip.Addr) error {
-	return await(ctx, fmt.Sprintf("BGP session with %s", peer), func(ctx context.Context) (bool, error) {
+	return harness.Await(ctx, fmt.Sprintf("BGP session with %s", peer), func(ctx context.Context) (bool, error) {
 		peers, err := f.Peers(ctx)
 		if err != nil {
 			return false, err

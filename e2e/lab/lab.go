@@ -26,6 +26,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // Autonomous systems of the fabric. The chassis share one, as a rack does.
@@ -33,9 +35,6 @@ const (
 	TorAS     = 65000
 	ChassisAS = 64999
 )
-
-// patience bounds a start or a wait whose context has no deadline.
-const patience = 60 * time.Second
 
 // ChassisSpec says how one chassis differs from the others.
 type ChassisSpec struct {
@@ -73,7 +72,7 @@ type Lab struct {
 	opts    Options
 	began   time.Time
 	claim   *claim
-	starter *starter
+	starter *harness.Starter
 	daemons registry
 	nodes   []*Node // guarded by daemons.mu
 }
@@ -91,7 +90,7 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	if err := Sweep(); err != nil {
 		return nil, fmt.Errorf("sweep dead labs: %w", err)
 	}
-	ctx, cancel := withPatience(ctx)
+	ctx, cancel := harness.WithPatience(ctx)
 	defer cancel()
 	l := &Lab{opts: o, began: time.Now()}
 	if err := l.build(ctx); err != nil {
@@ -111,7 +110,7 @@ func (l *Lab) build(ctx context.Context) error {
 		return errors.Join(err, os.Remove(dir))
 	}
 	l.ID = l.claim.id
-	l.starter = newStarter()
+	l.starter = harness.NewStarter()
 	l.logf("lab %s in %s", l.ID, l.Dir)
 	if err := l.wire(); err != nil {
 		return fmt.Errorf("wire: %w", err)
@@ -172,9 +171,9 @@ func (l *Lab) Close() error {
 	}
 	l.closeDaemons()
 	if l.starter != nil {
-		l.starter.close()
+		l.starter.Close()
 	}
-	errs := []error{removeNamespaces(l.ID), l.closeNodes()}
+	errs := []error{harness.RemoveNamespaces(l.ID + "-"), l.closeNodes()}
 	if !l.opts.KeepDir {
 		errs = append(errs, os.RemoveAll(l.Dir))
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 )
 
@@ -52,38 +53,8 @@ func run(m *testing.M) int {
 	return code
 }
 
-// must stops the test on an error and otherwise passes the value on.
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func testContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// removed removes something after the test, when the test's context is over.
-func removed(t *testing.T, remove func(context.Context) error) {
-	t.Helper()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		check(t, remove(ctx))
-	})
+	return harness.Context(t, 30*time.Second)
 }
 
 // tenant makes a tenant network for one test.
@@ -93,17 +64,17 @@ func tenant(t *testing.T, name string, cidrs ...string) *lab.Network {
 	for _, c := range cidrs {
 		prefixes = append(prefixes, netip.MustParsePrefix(c))
 	}
-	n := must[*lab.Network](t)(shared.Neutron.TenantNetwork(testContext(t), name, prefixes...))
-	removed(t, n.Delete)
+	n := harness.Must(shared.Neutron.TenantNetwork(testContext(t), name, prefixes...))(t)
+	harness.AtEnd(t, n.Delete)
 	return n
 }
 
 // routed makes a router for one test, attached to a network.
 func routed(t *testing.T, n *lab.Network, s lab.RouterSpec) *lab.Router {
 	t.Helper()
-	r := must[*lab.Router](t)(shared.Neutron.Router(testContext(t), s))
-	removed(t, r.Delete)
-	check(t, r.Attach(testContext(t), n))
+	r := harness.Must(shared.Neutron.Router(testContext(t), s))(t)
+	harness.AtEnd(t, r.Delete)
+	harness.Check(t, r.Attach(testContext(t), n))
 	return r
 }
 
@@ -115,10 +86,10 @@ func guest(t *testing.T, name string, n *lab.Network, c *lab.Chassis, addrs ...s
 	for _, a := range addrs {
 		spec.Addrs = append(spec.Addrs, netip.MustParseAddr(a))
 	}
-	port := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
-	removed(t, port.Delete)
-	vm := must[*lab.VM](t)(c.PlugVM(ctx, port))
-	removed(t, vm.Unplug)
+	port := harness.Must(shared.Neutron.Port(ctx, spec))(t)
+	harness.AtEnd(t, port.Delete)
+	vm := harness.Must(c.PlugVM(ctx, port))(t)
+	harness.AtEnd(t, vm.Unplug)
 	return vm
 }
 
@@ -129,12 +100,12 @@ func public(t *testing.T) *lab.Network {
 		thePublic, publicErr = shared.Neutron.ProviderNetwork(testContext(t), "public", "physnet1", 0,
 			netip.MustParsePrefix("172.24.4.0/24"), netip.MustParsePrefix("2001:db8:4::/64"))
 	})
-	check(t, publicErr)
+	harness.Check(t, publicErr)
 	return thePublic
 }
 
 func TestSweepSparesTheLiving(t *testing.T) {
-	check(t, lab.Sweep())
+	harness.Check(t, lab.Sweep())
 	if _, err := os.Stat(shared.Tor.NetnsPath()); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +132,7 @@ func TestSweepAfterKill(t *testing.T) {
 	if len(words) != 3 {
 		t.Fatalf("the orphan said %q", out)
 	}
-	check(t, lab.Sweep())
+	harness.Check(t, lab.Sweep())
 	for _, gone := range append(words[1:], "/proc/"+words[0]+"/ns/net") {
 		if _, err := os.Stat(gone); !os.IsNotExist(err) {
 			t.Errorf("%s after Sweep: got %v, want it gone", gone, err)
@@ -171,10 +142,10 @@ func TestSweepAfterKill(t *testing.T) {
 
 func TestSecondLab(t *testing.T) {
 	l, err := lab.Start(testContext(t), lab.Options{Chassis: []lab.ChassisSpec{{Bridges: "physnet1:br-ex,physnet2:br-ex2"}}})
-	check(t, err)
+	harness.Check(t, err)
 	path := l.Tor.NetnsPath()
-	check(t, l.Close())
-	check(t, l.Close())
+	harness.Check(t, l.Close())
+	harness.Check(t, l.Close())
 	for _, gone := range []string{path, l.Dir} {
 		if _, err := os.Stat(gone); !os.IsNotExist(err) {
 			t.Errorf("%s after Close: got %v, want it gone", gone, err)

@@ -8,11 +8,12 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // Node is one namespace of the lab and what can be done in it.
@@ -46,7 +47,7 @@ func newNode(l *Lab, name string) (*Node, error) {
 }
 
 // NetnsPath is the file that stands for the node's namespace.
-func (n *Node) NetnsPath() string { return filepath.Join(netnsDir, n.Netns) }
+func (n *Node) NetnsPath() string { return harness.NamespacePath(n.Netns) }
 
 // Env lists what the node's programs find in their environment beyond ours.
 func (n *Node) Env() []string { return n.env }
@@ -65,13 +66,13 @@ const longestCommand = 300
 
 // Run runs a program in the node to its end and returns its output.
 func (n *Node) Run(ctx context.Context, name string, args ...string) (string, error) {
-	ctx, cancel := withPatience(ctx)
+	ctx, cancel := harness.WithPatience(ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), n.env...)
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
-	err := n.lab.starter.start(n.ns, cmd)
+	err := n.lab.starter.Start(n.ns, cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
@@ -87,7 +88,7 @@ func (n *Node) Run(ctx context.Context, name string, args ...string) (string, er
 
 // Do calls f on a thread inside the namespace, for netlink, sockets and
 // /proc/sys. Goroutines that f starts are not inside.
-func (n *Node) Do(f func() error) error { return inNamespace(n.ns, f) }
+func (n *Node) Do(f func() error) error { return harness.Inside(n.ns, f) }
 
 // Sysctl sets values, each KEY=VALUE without the leading "net.".
 func (n *Node) Sysctl(settings ...string) error {

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // PingResult is what became of a series of echo requests.
@@ -71,7 +73,7 @@ func countAnswers(sent int, answered map[int]bool) PingResult {
 
 // AwaitPing pings until one request is answered.
 func (n *Node) AwaitPing(ctx context.Context, to netip.Addr) error {
-	return await(ctx, fmt.Sprintf("%s to reach %s", n.Name, to), func(ctx context.Context) (bool, error) {
+	return harness.Await(ctx, fmt.Sprintf("%s to reach %s", n.Name, to), func(ctx context.Context) (bool, error) {
 		r, err := n.Ping(ctx, to, 1, time.Second)
 		return r.Received > 0, err
 	})

@@ -11,6 +11,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 const ovsSchema = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -138,7 +140,7 @@ func (c *Chassis) configuration() []string {
 // bringUpBridges does what a node's boot does: bridges up, tunnel address on.
 func (c *Chassis) bringUpBridges(ctx context.Context) error {
 	for _, b := range append([]string{tunnelBridge}, c.ProviderBridges()...) {
-		err := await(ctx, b+" of "+c.Name+" to carry", func(context.Context) (bool, error) {
+		err := harness.Await(ctx, b+" of "+c.Name+" to carry", func(context.Context) (bool, error) {
 			return c.bringUp(b)
 		})
 		if err != nil {
@@ -180,7 +182,7 @@ func (n *Node) LinkMAC(name string) (net.HardwareAddr, error) {
 // Ofport is the OpenFlow number of an interface, waiting until it has one.
 func (c *Chassis) Ofport(ctx context.Context, name string) (int, error) {
 	var port int
-	err := await(ctx, "the OpenFlow port of "+name, func(ctx context.Context) (bool, error) {
+	err := harness.Await(ctx, "the OpenFlow port of "+name, func(ctx context.Context) (bool, error) {
 		out, err := c.Vsctl(ctx, "get", "Interface", name, "ofport")
 		if err != nil {
 			return false, err
@@ -195,7 +197,7 @@ func (c *Chassis) Ofport(ctx context.Context, name string) (int, error) {
 // when a failover test may begin. It watches those of gateways, and none while
 // there is no router with a gateway.
 func (c *Chassis) AwaitTunnels(ctx context.Context) error {
-	return await(ctx, c.Name+" to have its tunnels up", func(ctx context.Context) (bool, error) {
+	return harness.Await(ctx, c.Name+" to have its tunnels up", func(ctx context.Context) (bool, error) {
 		out, err := c.Vsctl(ctx, "--format=csv", "--no-headings", "--columns=name,bfd_status",
 			"find", "Interface", "type=geneve", "bfd:enable=true")
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // Serve answers every TCP connection to an address of the node with a text,
@@ -58,7 +60,7 @@ func (n *Node) Fetch(addr netip.AddrPort) (string, error) {
 
 // AwaitFetch fetches until it works.
 func (n *Node) AwaitFetch(ctx context.Context, addr netip.AddrPort) (text string, err error) {
-	err = await(ctx, fmt.Sprintf("%s to fetch from %s", n.Name, addr), func(context.Context) (bool, error) {
+	err = harness.Await(ctx, fmt.Sprintf("%s to fetch from %s", n.Name, addr), func(context.Context) (bool, error) {
 		text, err = n.Fetch(addr)
 		return err == nil, err
 	})

@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 )
 
 func TestPeersConfigured(t *testing.T) {
-	peers := must[map[netip.Addr]string](t)(shared.Tor.Peers(testContext(t)))
+	peers := harness.Must(shared.Tor.Peers(testContext(t)))(t)
 	for _, c := range shared.Chassis {
 		for _, a := range []netip.Addr{c.Addr4, c.Addr6} {
 			if _, ok := peers[a]; !ok {
@@ -53,13 +53,13 @@ func speakerConfig(c *lab.Chassis, networks []netip.Prefix) string {
 func speaker(t *testing.T, c *lab.Chassis, networks ...netip.Prefix) {
 	t.Helper()
 	dir := filepath.Join(shared.Dir, t.Name())
-	check(t, os.MkdirAll(dir, 0o755))
+	harness.Check(t, os.MkdirAll(dir, 0o755))
 	conf := filepath.Join(dir, "bgpd.conf")
-	check(t, os.WriteFile(conf, []byte(speakerConfig(c, networks)), 0o644))
+	harness.Check(t, os.WriteFile(conf, []byte(speakerConfig(c, networks)), 0o644))
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := c.Command(ctx, "/usr/lib/frr/bgpd", "-S", "-n", "-Z", "-P", "0", "--vty_socket", dir,
 		"-i", filepath.Join(dir, "pid"), "-f", conf)
-	check(t, cmd.Start())
+	harness.Check(t, cmd.Start())
 	t.Cleanup(func() {
 		cancel()
 		_ = cmd.Wait() // killed
@@ -70,13 +70,13 @@ func TestRoutes(t *testing.T) {
 	ctx := testContext(t)
 	c := shared.Chassis[1]
 	four, six := netip.MustParsePrefix("172.24.4.77/32"), netip.MustParsePrefix("2001:db8:4::77/128")
-	events := must[<-chan lab.RouteEvent](t)(shared.Tor.WatchRoutes(ctx))
+	events := harness.Must(shared.Tor.WatchRoutes(ctx))(t)
 	t.Run("announced", func(t *testing.T) {
 		speaker(t, c, four, six)
 		for _, peer := range []netip.Addr{c.Addr4, c.Addr6} {
-			check(t, shared.Tor.AwaitPeer(ctx, peer))
+			harness.Check(t, shared.Tor.AwaitPeer(ctx, peer))
 		}
-		must[time.Time](t)(shared.Tor.WaitRoute(ctx, four, c))
+		harness.Must(shared.Tor.WaitRoute(ctx, four, c))(t)
 		seen := map[netip.Prefix]bool{}
 		for len(seen) < 2 {
 			e, ok := <-events
@@ -87,20 +87,20 @@ func TestRoutes(t *testing.T) {
 		}
 		wantPath(t, lab.IPv4, four, c.Addr4)
 		wantPath(t, lab.IPv6, six, c.Addr6)
-		check(t, c.SetFabric(false))
-		must[time.Time](t)(shared.Tor.WaitRoute(ctx, four))
-		check(t, c.SetFabric(true))
-		must[time.Time](t)(shared.Tor.WaitRoute(ctx, four, c))
-		must[time.Time](t)(shared.Tor.WaitRoute(ctx, six, c))
+		harness.Check(t, c.SetFabric(false))
+		harness.Must(shared.Tor.WaitRoute(ctx, four))(t)
+		harness.Check(t, c.SetFabric(true))
+		harness.Must(shared.Tor.WaitRoute(ctx, four, c))(t)
+		harness.Must(shared.Tor.WaitRoute(ctx, six, c))(t)
 	})
 	// The speaker was killed, which closes its connections.
-	must[time.Time](t)(shared.Tor.WaitRoute(ctx, four))
-	must[time.Time](t)(shared.Tor.WaitRoute(ctx, six))
+	harness.Must(shared.Tor.WaitRoute(ctx, four))(t)
+	harness.Must(shared.Tor.WaitRoute(ctx, six))(t)
 }
 
 func wantPath(t *testing.T, f lab.Family, prefix netip.Prefix, via netip.Addr) {
 	t.Helper()
-	routes := must[map[netip.Prefix][]netip.Addr](t)(shared.Tor.Routes(testContext(t), f))
+	routes := harness.Must(shared.Tor.Routes(testContext(t), f))(t)
 	if got := routes[prefix]; len(got) != 1 || got[0] != via {
 		t.Errorf("BGP table has %s via %v, want %s", prefix, got, via)
 	}

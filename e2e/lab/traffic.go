@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // Traffic is a stream of echo requests while something is done to the lab.
@@ -35,7 +37,7 @@ func (n *Node) SendTraffic(to netip.Addr, every time.Duration) (*Traffic, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := n.lab.starter.start(n.ns, cmd); err != nil {
+	if err := n.lab.starter.Start(n.ns, cmd); err != nil {
 		return nil, fmt.Errorf("ping %s from %s: %w", to, n.Name, err)
 	}
 	t := &Traffic{To: to, cmd: cmd, read: make(chan struct{}), answered: make(map[int]bool)}
@@ -64,7 +66,7 @@ func (t *Traffic) AwaitAnswers(ctx context.Context, n int) error {
 	t.mu.Lock()
 	want := len(t.answered) + n
 	t.mu.Unlock()
-	return await(ctx, fmt.Sprintf("%d answers from %s", n, t.To), func(context.Context) (bool, error) {
+	return harness.Await(ctx, fmt.Sprintf("%d answers from %s", n, t.To), func(context.Context) (bool, error) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if missing := want - len(t.answered); missing > 0 {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // VM is a guest: a namespace with one port of a logical switch.
@@ -74,7 +76,7 @@ func (v *VM) Unplug(ctx context.Context) error {
 	if err := v.dropNIC(); err != nil {
 		return err
 	}
-	return errors.Join(removeNamespace(v.NetnsPath()), v.close())
+	return errors.Join(harness.RemoveNamespace(v.NetnsPath()), v.close())
 }
 
 // dropNIC removes the cable at once; with its namespace it would go only when

@@ -13,6 +13,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // VTEP is the address of the top of rack as an end of VXLAN tunnels. It is made
@@ -114,7 +116,7 @@ func (v *VRF) connectSubnets(ctx context.Context, gateways []netip.Prefix) error
 		return err
 	}
 	looks := 0
-	return await(ctx, "zebra to know the subnets of VRF "+v.Name, func(ctx context.Context) (bool, error) {
+	return harness.Await(ctx, "zebra to know the subnets of VRF "+v.Name, func(ctx context.Context) (bool, error) {
 		known, err := v.tor.Vtysh(ctx, "show ip route vrf "+v.Name, "show ipv6 route vrf "+v.Name)
 		if err != nil && !strings.Contains(known+err.Error(), "not found") {
 			return false, err
@@ -134,7 +136,7 @@ func (v *VRF) connectSubnets(ctx context.Context, gateways []netip.Prefix) error
 
 // awaitL3VNI waits until zebra has the L3VNI up.
 func (t *Tor) awaitL3VNI(ctx context.Context, vni int) error {
-	return await(ctx, fmt.Sprintf("L3VNI %d to be up in zebra", vni), func(ctx context.Context) (bool, error) {
+	return harness.Await(ctx, fmt.Sprintf("L3VNI %d to be up in zebra", vni), func(ctx context.Context) (bool, error) {
 		out, err := t.Vtysh(ctx, fmt.Sprintf("show evpn vni %d", vni))
 		return strings.Contains(out, "State: Up"), err
 	})
@@ -180,7 +182,7 @@ func (v *VRF) Delete(ctx context.Context) error {
 		return err
 	}
 	// bgpd keeps an instance that it believes to have an L3VNI.
-	err := await(ctx, fmt.Sprintf("bgpd to hear that L3VNI %d is gone", v.VNI), func(ctx context.Context) (bool, error) {
+	err := harness.Await(ctx, fmt.Sprintf("bgpd to hear that L3VNI %d is gone", v.VNI), func(ctx context.Context) (bool, error) {
 		out, err := v.tor.Vtysh(ctx, "show bgp l2vpn evpn vni")
 		known := slices.ContainsFunc(strings.Split(out, "\n"), func(line string) bool {
 			words := strings.Fields(line) // without the VRF the VNI is of type L2

@@ -1,11 +1,11 @@
 package lab_test
 
 import (
-	"io"
 	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 )
 
@@ -15,13 +15,13 @@ func TestTenantTraffic(t *testing.T) {
 	a := guest(t, "green-a", net, shared.Chassis[0], "10.9.0.11", "fd00:9::11")
 	b := guest(t, "green-b", net, shared.Chassis[2], "10.9.0.12", "fd00:9::12")
 	for _, to := range b.Port.Addrs {
-		check(t, a.AwaitPing(ctx, to))
+		harness.Check(t, a.AwaitPing(ctx, to))
 	}
-	check(t, shared.Chassis[2].RestartSwitch(ctx))
-	check(t, a.AwaitPing(ctx, b.Port.Addrs[0]))
-	check(t, shared.Central.Southbound.Kill())
-	check(t, shared.Central.Southbound.Start(ctx))
-	check(t, shared.Central.Sync(ctx))
+	harness.Check(t, shared.Chassis[2].RestartSwitch(ctx))
+	harness.Check(t, a.AwaitPing(ctx, b.Port.Addrs[0]))
+	harness.Check(t, shared.Central.Southbound.Kill())
+	harness.Check(t, shared.Central.Southbound.Start(ctx))
+	harness.Check(t, shared.Central.Sync(ctx))
 }
 
 func TestProviderFlat(t *testing.T) {
@@ -29,7 +29,7 @@ func TestProviderFlat(t *testing.T) {
 	vm := guest(t, "flat-a", public(t), shared.Chassis[0], "172.24.4.11", "2001:db8:4::11")
 	expose(t, shared.Chassis[0], public(t), vm.Port.Addrs...)
 	for _, a := range vm.Port.Addrs {
-		check(t, shared.Host.AwaitPing(ctx, a))
+		harness.Check(t, shared.Host.AwaitPing(ctx, a))
 		lossless(t, shared.Host.Node, a)
 	}
 	lossless(t, vm.Node, shared.Host.Addrs[0].Addr())
@@ -44,53 +44,53 @@ func TestFloatingIP(t *testing.T) {
 		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.100"), netip.MustParseAddr("2001:db8:4::100")},
 	})
 	vm := guest(t, "priv-a", priv, hv3, "10.10.0.11")
-	check(t, router.AwaitGateway(ctx, hv1))
+	harness.Check(t, router.AwaitGateway(ctx, hv1))
 	addr := netip.MustParseAddr("172.24.4.111")
 
-	fip := must[*lab.FloatingIP](t)(shared.Neutron.FloatingIP(ctx, router, vm.Port, addr, true))
-	check(t, shared.Central.Sync(ctx))
+	fip := harness.Must(shared.Neutron.FloatingIP(ctx, router, vm.Port, addr, true))(t)
+	harness.Check(t, shared.Central.Sync(ctx))
 	t.Run("distributed", func(t *testing.T) {
 		expose(t, hv3, public(t), addr)
-		check(t, shared.Host.AwaitPing(ctx, addr))
+		harness.Check(t, shared.Host.AwaitPing(ctx, addr))
 		lossless(t, shared.Host.Node, addr)
 	})
-	check(t, fip.SetDistributed(ctx, false))
-	check(t, shared.Central.Sync(ctx))
+	harness.Check(t, fip.SetDistributed(ctx, false))
+	harness.Check(t, shared.Central.Sync(ctx))
 	t.Run("centralised", func(t *testing.T) {
 		expose(t, hv1, public(t), addr)
-		check(t, shared.Host.AwaitPing(ctx, addr))
+		harness.Check(t, shared.Host.AwaitPing(ctx, addr))
 	})
 	t.Run("gateway moves with a stopped controller", func(t *testing.T) {
-		check(t, hv1.StopController(ctx))
-		check(t, router.AwaitGateway(ctx, hv2))
+		harness.Check(t, hv1.StopController(ctx))
+		harness.Check(t, router.AwaitGateway(ctx, hv2))
 		expose(t, hv2, public(t), addr)
-		check(t, shared.Host.AwaitPing(ctx, addr))
-		check(t, hv1.StartController(ctx))
-		check(t, router.AwaitGateway(ctx, hv1))
+		harness.Check(t, shared.Host.AwaitPing(ctx, addr))
+		harness.Check(t, hv1.StartController(ctx))
+		harness.Check(t, router.AwaitGateway(ctx, hv1))
 	})
 	t.Run("gateway moves with cut tunnels", func(t *testing.T) {
-		check(t, hv2.AwaitTunnels(ctx))
-		check(t, hv1.SetTunnels(false))
-		check(t, router.AwaitGateway(ctx, hv2))
-		check(t, hv1.SetTunnels(true))
-		check(t, router.AwaitGateway(ctx, hv1))
+		harness.Check(t, hv2.AwaitTunnels(ctx))
+		harness.Check(t, hv1.SetTunnels(false))
+		harness.Check(t, router.AwaitGateway(ctx, hv2))
+		harness.Check(t, hv1.SetTunnels(true))
+		harness.Check(t, router.AwaitGateway(ctx, hv1))
 	})
-	check(t, fip.Delete(ctx))
+	harness.Check(t, fip.Delete(ctx))
 }
 
 func TestVirtualPort(t *testing.T) {
 	ctx := testContext(t)
 	a := guest(t, "vip-a", public(t), shared.Chassis[0], "172.24.4.21")
 	b := guest(t, "vip-b", public(t), shared.Chassis[1], "172.24.4.22")
-	vip := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{
+	vip := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{
 		Name: "vip", Network: public(t),
 		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.20")}, Parents: []*lab.Port{a.Port, b.Port},
-	}))
-	removed(t, vip.Delete)
-	check(t, shared.Central.Sync(ctx))
+	}))(t)
+	harness.AtEnd(t, vip.Delete)
+	harness.Check(t, shared.Central.Sync(ctx))
 	for _, vm := range []*lab.VM{a, b} {
-		check(t, vm.Announce(vip.Addrs[0]))
-		check(t, vip.AwaitBound(ctx, vm.Chassis))
+		harness.Check(t, vm.Announce(vip.Addrs[0]))
+		harness.Check(t, vip.AwaitBound(ctx, vm.Chassis))
 	}
 }
 
@@ -103,43 +103,43 @@ func TestLoadBalancer(t *testing.T) {
 		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.130")}, Gateways: []*lab.Chassis{hv2},
 	})
 	vm := guest(t, "member", members, hv3, "10.40.0.11")
-	lb := must[*lab.LoadBalancer](t)(shared.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
+	lb := harness.Must(shared.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
 		Name: "lb", Network: public(t), VIP: netip.MustParseAddr("172.24.4.140"), Port: 80,
 		Members:  []netip.AddrPort{netip.AddrPortFrom(vm.Port.Addrs[0], 8080)},
 		Switches: []*lab.Network{members}, Router: router,
-	}))
-	check(t, router.AwaitGateway(ctx, hv2))
+	}))(t)
+	harness.Check(t, router.AwaitGateway(ctx, hv2))
 	expose(t, hv2, public(t), netip.MustParseAddr("172.24.4.140"))
-	server := must[io.Closer](t)(vm.Serve(netip.MustParseAddrPort("10.40.0.11:8080"), "here"))
-	t.Cleanup(func() { check(t, server.Close()) })
-	if got := must[string](t)(shared.Host.AwaitFetch(ctx, netip.MustParseAddrPort("172.24.4.140:80"))); got != "here" {
+	server := harness.Must(vm.Serve(netip.MustParseAddrPort("10.40.0.11:8080"), "here"))(t)
+	t.Cleanup(func() { harness.Check(t, server.Close()) })
+	if got := harness.Must(shared.Host.AwaitFetch(ctx, netip.MustParseAddrPort("172.24.4.140:80")))(t); got != "here" {
 		t.Errorf("through the load balancer: got %q, want %q", got, "here")
 	}
-	check(t, lb.Delete(ctx))
+	harness.Check(t, lb.Delete(ctx))
 }
 
 func TestPortMoves(t *testing.T) {
 	ctx := testContext(t)
 	from, to := shared.Chassis[0], shared.Chassis[1]
-	port := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{
+	port := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{
 		Name: "mover", Network: public(t),
 		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.31")}, Chassis: from,
-	}))
-	removed(t, port.Delete)
+	}))(t)
+	harness.AtEnd(t, port.Delete)
 	for _, c := range []*lab.Chassis{from, to, from} {
-		check(t, port.Move(ctx, c))
-		vm := must[*lab.VM](t)(c.PlugVM(ctx, port))
-		check(t, port.AwaitBound(ctx, c))
-		check(t, vm.Unplug(ctx))
+		harness.Check(t, port.Move(ctx, c))
+		vm := harness.Must(c.PlugVM(ctx, port))(t)
+		harness.Check(t, port.AwaitBound(ctx, c))
+		harness.Check(t, vm.Unplug(ctx))
 	}
 }
 
 func TestVLANNetwork(t *testing.T) {
 	ctx := testContext(t)
-	net := must[*lab.Network](t)(shared.Neutron.ProviderNetwork(ctx, "public101", "physnet1", 101, netip.MustParsePrefix("172.24.8.0/24")))
-	removed(t, net.Delete)
+	net := harness.Must(shared.Neutron.ProviderNetwork(ctx, "public101", "physnet1", 101, netip.MustParsePrefix("172.24.8.0/24")))(t)
+	harness.AtEnd(t, net.Delete)
 	guest(t, "vlan-a", net, shared.Chassis[0], "172.24.8.11")
-	must[int](t)(shared.Chassis[0].Ofport(ctx, net.PatchPort()))
+	harness.Must(shared.Chassis[0].Ofport(ctx, net.PatchPort()))(t)
 }
 
 // lossless waits until ten requests in a row are answered. Right after the
@@ -149,7 +149,7 @@ func lossless(t *testing.T, from *lab.Node, to netip.Addr) {
 	ctx := testContext(t)
 	for {
 		r, err := from.Ping(ctx, to, 10, 10*time.Millisecond)
-		check(t, err)
+		harness.Check(t, err)
 		if r.Lossless() {
 			return
 		}

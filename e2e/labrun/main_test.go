@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -12,19 +11,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // programs builds labrun and bgp-ovn.
 func programs(t *testing.T) (labrun, bin string) {
 	t.Helper()
-	dir := t.TempDir()
-	labrun, bin = filepath.Join(dir, "labrun"), filepath.Join(dir, "bgp-ovn")
-	for out, pkg := range map[string]string{labrun: ".", bin: "../../cmd/bgp-ovn"} {
-		if text, err := exec.Command("go", "build", "-o", out, pkg).CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", pkg, err, text)
-		}
-	}
-	return labrun, bin
+	return harness.Must(harness.Build(t.Context(), "e2e/labrun"))(t), harness.Must(harness.Binary(t.Context()))(t)
 }
 
 // session is a run of labrun in a process group of its own, as under a shell.
@@ -37,8 +31,7 @@ type session struct {
 
 func start(t *testing.T, labrun string, args ...string) *session {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
+	ctx := harness.Context(t, 2*time.Minute)
 	s := &session{Cmd: exec.CommandContext(ctx, labrun, args...), t: t}
 	// It must get the chance to clean up, also when the test fails.
 	s.Cancel = func() error { return s.Process.Signal(syscall.SIGTERM) }

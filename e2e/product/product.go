@@ -24,19 +24,6 @@ type Agent struct {
 	bin, config string
 }
 
-// Binary is the program: the one that BGP_OVN names, or else one that is built in
-// dir. Building takes long in a guest, so whoever starts a guest sets BGP_OVN.
-func Binary(ctx context.Context, dir string) (string, error) {
-	if bin := os.Getenv("BGP_OVN"); bin != "" {
-		return bin, nil
-	}
-	bin := filepath.Join(dir, "bgp-ovn")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/bgp-ovn/bgp-ovn/cmd/bgp-ovn").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build bgp-ovn: %w: %s", err, out)
-	}
-	return bin, nil
-}
-
 // New prepares bgp-ovn on a chassis: a configuration with the tops of rack
 // as the only peers, IPv4 over IPv4 and IPv6 over IPv6. extra are lines added to
 // the configuration file.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -37,7 +38,7 @@ func TestAdopt(t *testing.T) {
 	predecessor(t, hv, addrs)
 	foreign(t, hv)
 	for _, addr := range addrs {
-		check(t, shared.Host.AwaitPing(ctx, netip.MustParseAddr(addr)))
+		harness.Check(t, shared.Host.AwaitPing(ctx, netip.MustParseAddr(addr)))
 	}
 	before := wiring(t, hv)
 	stays := slices.DeleteFunc([]string{"br-ex.50", "bgp-nic"}, func(name string) bool { return !strings.Contains(before, name) })
@@ -58,16 +59,16 @@ func TestAdopt(t *testing.T) {
 	if res := adopt(t, a); res.Exit != 0 || !strings.Contains(res.Out, "0 to create, 0 to update, 0 to delete") {
 		t.Errorf("a second one ended with %d:\n%s%s", res.Exit, res.Out, res.Err)
 	}
-	check(t, a.Start(ctx))
+	harness.Check(t, a.Start(ctx))
 	for _, addr := range []netip.Addr{hv.Addr4, hv.Addr6} {
-		check(t, shared.Tor.AwaitPeer(ctx, addr))
+		harness.Check(t, shared.Tor.AwaitPeer(ctx, addr))
 	}
 	settled(t)
 	pinged()
 	adopted(t, hv, wiring(t, hv), stays)
 	t.Run("it is ours", func(t *testing.T) {
-		check(t, a.Stop(ctx))
-		must[product.Result](t)(a.CLI(ctx, "cleanup"))
+		harness.Check(t, a.Stop(ctx))
+		harness.Must(a.CLI(ctx, "cleanup"))(t)
 		if out := wiring(t, hv); strings.Contains(out, "169.254.1.1") || strings.Contains(out, "172.24.4.70") || strings.Contains(out, "2001:db8:4:: dev br-ex proxy") {
 			t.Errorf("cleanup leaves what was taken over:\n%s", out)
 		}
@@ -76,7 +77,7 @@ func TestAdopt(t *testing.T) {
 
 func adopt(t *testing.T, a *product.Agent, args ...string) product.Result {
 	t.Helper()
-	return must[product.Result](t)(a.CLI(testContext(t), append([]string{"adopt"}, args...)...))
+	return harness.Must(a.CLI(testContext(t), append([]string{"adopt"}, args...)...))(t)
 }
 
 // static has the top of rack send an address to a chassis whatever BGP says.
@@ -86,8 +87,8 @@ func static(t *testing.T, hv *lab.Chassis, addr string) {
 	if host(addr).Addr().Is6() {
 		via = hv.Addr6
 	}
-	check(t, shared.Tor.AddRoute(host(addr), via))
-	t.Cleanup(func() { check(t, shared.Tor.DeleteRoute(host(addr), via)) })
+	harness.Check(t, shared.Tor.AddRoute(host(addr), via))
+	t.Cleanup(func() { harness.Check(t, shared.Tor.DeleteRoute(host(addr), via)) })
 }
 
 // adoptTable is what the predecessor chose for br-ex: not a number that we would
@@ -101,25 +102,25 @@ func retire(t *testing.T, a *product.Agent) {
 	t.Helper()
 	ctx, dir := context.WithoutCancel(t.Context()), a.Chassis.Dir
 	conf, tables := filepath.Join(dir, "bgp-ovn.yaml"), filepath.Join(dir, "rt_tables")
-	original := must[[]byte](t)(os.ReadFile(conf))
+	original := harness.Must(os.ReadFile(conf))(t)
 	changed := strings.Replace(string(original), "tables_files: []", "tables_files: ["+tables+"]", 1)
 	vanish := func() {
 		t.Helper()
-		check(t, a.Stop(ctx))
-		if res := must[product.Result](t)(a.CLI(ctx, "cleanup")); res.Exit != 0 {
+		harness.Check(t, a.Stop(ctx))
+		if res := harness.Must(a.CLI(ctx, "cleanup"))(t); res.Exit != 0 {
 			t.Fatalf("cleanup: %s%s", res.Out, res.Err)
 		}
-		check(t, os.Remove(filepath.Join(dir, "state.db")))
+		harness.Check(t, os.Remove(filepath.Join(dir, "state.db")))
 	}
 	vanish()
-	check(t, os.WriteFile(tables, []byte("255 local\n"+adoptTable+" br-ex\n"), 0o600))
-	check(t, os.WriteFile(conf, []byte(changed), 0o600))
+	harness.Check(t, os.WriteFile(tables, []byte("255 local\n"+adoptTable+" br-ex\n"), 0o600))
+	harness.Check(t, os.WriteFile(conf, []byte(changed), 0o600))
 	t.Cleanup(func() {
 		vanish()
-		check(t, os.WriteFile(conf, original, 0o600))
-		check(t, a.Start(ctx))
+		harness.Check(t, os.WriteFile(conf, original, 0o600))
+		harness.Check(t, a.Start(ctx))
 		for _, addr := range []netip.Addr{a.Chassis.Addr4, a.Chassis.Addr6} {
-			check(t, shared.Tor.AwaitPeer(ctx, addr))
+			harness.Check(t, shared.Tor.AwaitPeer(ctx, addr))
 		}
 	})
 }
@@ -129,10 +130,10 @@ func retire(t *testing.T, a *product.Agent) {
 // address that is no longer here, a VLAN device of a network that is gone.
 func predecessor(t *testing.T, hv *lab.Chassis, addrs []string) {
 	t.Helper()
-	port := must[int](t)(hv.Ofport(testContext(t), shared.public.PatchPort()))
+	port := harness.Must(hv.Ofport(testContext(t), shared.public.PatchPort()))(t)
 	mac, err := hv.LinkMAC("br-ex")
-	check(t, err)
-	check(t, hv.Sysctl("ipv4.conf.br-ex.proxy_arp=1", "ipv6.conf.br-ex.proxy_ndp=1", "ipv4.ip_forward=1", "ipv6.conf.all.forwarding=1"))
+	harness.Check(t, err)
+	harness.Check(t, hv.Sysctl("ipv4.conf.br-ex.proxy_arp=1", "ipv6.conf.br-ex.proxy_ndp=1", "ipv4.ip_forward=1", "ipv6.conf.all.forwarding=1"))
 	commands := []string{
 		"ip link set br-ex up",
 		"ip addr add 169.254.1.1/32 dev br-ex",
@@ -264,7 +265,7 @@ func pingAll(t *testing.T, addrs []string) (end func()) {
 		}
 		for i, c := range results {
 			r := <-c
-			check(t, r.err)
+			harness.Check(t, r.err)
 			t.Logf("%s: %d sent, %d answered", addrs[i], r.Sent, r.Received)
 			if !r.Lossless() {
 				t.Errorf("%s: %d lost, at most %d in a row", addrs[i], r.Sent-r.Received, r.LongestGap)

@@ -2,10 +2,10 @@ package scenarios
 
 import (
 	"context"
-	"io"
 	"net/netip"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 )
 
@@ -23,8 +23,8 @@ func newPool(t *testing.T, name, gateway string) pool {
 		addr := netip.AddrFrom4([4]byte{10, 21, 0, byte(11 + i)})
 		vm := guest(t, name+"-"+hv.Name, p.network, hv, addr.String())
 		member := netip.AddrPortFrom(addr, 8080)
-		server := must[io.Closer](t)(vm.Serve(member, hv.Name))
-		t.Cleanup(func() { check(t, server.Close()) })
+		server := harness.Must(vm.Serve(member, hv.Name))(t)
+		t.Cleanup(func() { harness.Check(t, server.Close()) })
 		p.members = append(p.members, member)
 	}
 	return p
@@ -34,11 +34,11 @@ func newPool(t *testing.T, name, gateway string) pool {
 func (p pool) balance(t *testing.T, name string, on *lab.Network, vip string, owner bool) *lab.LoadBalancer {
 	t.Helper()
 	ctx := testContext(t)
-	lb := must[*lab.LoadBalancer](t)(shared.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
+	lb := harness.Must(shared.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
 		Name: name, Network: on, VIP: netip.MustParseAddr(vip), Port: 80, Members: p.members,
 		Switches: []*lab.Network{p.network}, Router: p.router, VIPOwner: owner,
-	}))
-	t.Cleanup(func() { check(t, lb.Delete(context.WithoutCancel(ctx))) })
+	}))(t)
+	t.Cleanup(func() { harness.Check(t, lb.Delete(context.WithoutCancel(ctx))) })
 	return lb
 }
 
@@ -50,7 +50,7 @@ func balanced(t *testing.T, vip string) {
 	ctx := testContext(t)
 	to := netip.AddrPortFrom(netip.MustParseAddr(vip), 80)
 	seen := map[string]int{}
-	if err := await(ctx, func() bool {
+	if err := harness.Until(ctx, "answers of both members", func() bool {
 		if by, err := shared.Host.Fetch(to); err == nil {
 			seen[by]++
 		}
@@ -59,7 +59,7 @@ func balanced(t *testing.T, vip string) {
 		t.Fatalf("connections to %s come to %v, want both members", vip, seen)
 	}
 	for range 16 {
-		seen[must[string](t)(shared.Host.Fetch(to))]++
+		seen[harness.Must(shared.Host.Fetch(to))(t)]++
 	}
 	t.Logf("%s: %v", vip, seen)
 }
@@ -96,7 +96,7 @@ func TestFloatingIPOfBalancer(t *testing.T) {
 	p := newPool(t, "ochre", "172.24.4.215")
 	lb := p.balance(t, "ochre-lb", p.network, "10.21.0.50", false)
 	ctx := testContext(t)
-	fip := must[*lab.FloatingIP](t)(lb.Float(ctx, netip.MustParseAddr("172.24.4.216")))
+	fip := harness.Must(lb.Float(ctx, netip.MustParseAddr("172.24.4.216")))(t)
 	at(t, "172.24.4.216", gw)
 	balanced(t, "172.24.4.216")
 	at(t, "10.21.0.50")
@@ -106,7 +106,7 @@ func TestFloatingIPOfBalancer(t *testing.T) {
 		balanced(t, "172.24.4.216")
 		balanced(t, "10.21.0.50")
 	})
-	check(t, fip.Delete(ctx))
+	harness.Check(t, fip.Delete(ctx))
 	at(t, "172.24.4.216")
 	at(t, "10.21.0.50")
 	settled(t)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 )
 
@@ -42,9 +43,9 @@ func TestGatewayFailover(t *testing.T) {
 		failover(t, moving, gw2, gw2.StartController)
 	})
 	t.Run("its tunnels are cut", func(t *testing.T) {
-		check(t, gw1.AwaitTunnels(testContext(t)))
+		harness.Check(t, gw1.AwaitTunnels(testContext(t)))
 		failover(t, moving, gw1, func(context.Context) error { return gw2.SetTunnels(false) })
-		check(t, gw2.SetTunnels(true))
+		harness.Check(t, gw2.SetTunnels(true))
 		for _, addr := range moving {
 			at(t, addr, gw2)
 		}
@@ -60,8 +61,8 @@ func failover(t *testing.T, moving []string, to *lab.Chassis, do func(context.Co
 	t.Helper()
 	ctx := testContext(t)
 	fixed, running := traffic(t, "172.24.4.219"), travellers(t)
-	events := must[<-chan lab.RouteEvent](t)(shared.Tor.WatchRoutes(ctx))
-	check(t, do(ctx))
+	events := harness.Must(shared.Tor.WatchRoutes(ctx))(t)
+	harness.Check(t, do(ctx))
 	for _, addr := range moving {
 		at(t, addr, to)
 	}
@@ -94,13 +95,13 @@ func stays(t *testing.T, addrs []string, on *lab.Chassis) {
 	t.Helper()
 	ctx := testContext(t)
 	running := travellers(t)
-	check(t, on.Controller.Kill())
+	harness.Check(t, on.Controller.Kill())
 	undisturbed(t, running...)
 	settled(t)
 	for _, addr := range addrs {
 		at(t, addr, on)
 	}
-	check(t, on.StartController(ctx))
+	harness.Check(t, on.StartController(ctx))
 	settled(t)
 	for _, addr := range addrs {
 		at(t, addr, on)
@@ -126,10 +127,10 @@ func TestHairpin(t *testing.T) {
 	}{{outside, "172.24.4.221"}, {inside, "172.24.4.222"}} {
 		ctx := testContext(t)
 		to := netip.MustParseAddr(pair.to)
-		check(t, pair.from.AwaitPing(ctx, to))
+		harness.Check(t, pair.from.AwaitPing(ctx, to))
 		var last lab.PingResult
-		if err := await(ctx, func() bool {
-			last = must[lab.PingResult](t)(pair.from.Ping(ctx, to, 20, trafficInterval))
+		if err := harness.Until(ctx, to.String()+" to answer every ping", func() bool {
+			last = harness.Must(pair.from.Ping(ctx, to, 20, trafficInterval))(t)
 			return last.Lossless()
 		}); err != nil {
 			t.Errorf("%s to %s: %+v", pair.from.Name, to, last)

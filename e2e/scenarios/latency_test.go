@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
@@ -22,21 +23,20 @@ func TestBindLatency(t *testing.T) {
 	const binds = 100
 	hv := shared.Chassis[2]
 	watch := watchUp(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
+	ctx := harness.Context(t, 3*time.Minute)
 	var took, ours []time.Duration
 	for i := range binds {
 		addr := netip.AddrFrom4([4]byte{172, 24, 4, byte(100 + i)})
 		spec := lab.PortSpec{Name: fmt.Sprintf("lat-%d", i), Network: shared.public, Chassis: hv, Addrs: []netip.Addr{addr}}
-		p := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
+		p := harness.Must(shared.Neutron.Port(ctx, spec))(t)
 		up := watch(ctx, p.ID)
-		vm := must[*lab.VM](t)(hv.PlugVM(ctx, p))
-		arrived := must[time.Time](t)(shared.Tor.WaitRoute(ctx, netip.PrefixFrom(addr, 32), hv))
+		vm := harness.Must(hv.PlugVM(ctx, p))(t)
+		arrived := harness.Must(shared.Tor.WaitRoute(ctx, netip.PrefixFrom(addr, 32), hv))(t)
 		began := <-up
 		took = append(took, arrived.Sub(began))
 		ours = append(ours, applied(t, shared.agents[2]).Sub(began))
-		check(t, vm.Unplug(ctx))
-		check(t, p.Delete(ctx))
+		harness.Check(t, vm.Unplug(ctx))
+		harness.Check(t, p.Delete(ctx))
 	}
 	report(t, "bound and up -> route at the top of rack", took)
 	report(t, "of which ours: bound and up -> path handed to the peers", ours)
@@ -56,8 +56,8 @@ func report(t *testing.T, what string, took []time.Duration) {
 // applied is when the agent's last round that changed something ended.
 func applied(t *testing.T, a *product.Agent) time.Time {
 	t.Helper()
-	s := must[product.Status](t)(a.Status(t.Context()))
-	length := must[time.Duration](t)(time.ParseDuration(s.LastChange.Took))
+	s := harness.Must(a.Status(t.Context()))(t)
+	length := harness.Must(time.ParseDuration(s.LastChange.Took))(t)
 	return s.LastChange.At.Add(length)
 }
 
@@ -65,8 +65,8 @@ func applied(t *testing.T, a *product.Agent) time.Time {
 func watchUp(t *testing.T) func(context.Context, string) <-chan time.Time {
 	t.Helper()
 	src, err := sb.Open(t.Context(), ovsdb.Config{Remotes: []string{shared.Central.SBSocket()}})
-	check(t, err)
-	t.Cleanup(func() { check(t, src.Close()) })
+	harness.Check(t, err)
+	t.Cleanup(func() { harness.Check(t, src.Close()) })
 	return func(ctx context.Context, port string) <-chan time.Time {
 		at := make(chan time.Time, 1)
 		go func() {

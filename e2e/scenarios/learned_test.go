@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -19,7 +20,7 @@ func learnedOn(t *testing.T, c *lab.Chassis) string {
 	t.Helper()
 	var lines []string
 	for _, family := range []string{"-4", "-6"} {
-		out := must[string](t)(c.Run(t.Context(), "ip", "-o", family, "route", "show", "table", "main", "proto", "98"))
+		out := harness.Must(c.Run(t.Context(), "ip", "-o", family, "route", "show", "table", "main", "proto", "98"))(t)
 		for line := range strings.Lines(out) {
 			line = strings.NewReplacer("\\", "", " weight 1", "", " onlink", "", " pref medium", "", "inet6 ", "").Replace(line)
 			lines = append(lines, strings.Join(strings.Fields(line), " "))
@@ -31,10 +32,9 @@ func learnedOn(t *testing.T, c *lab.Chassis) string {
 // awaitLearned waits until exactly these are our routes in the main table.
 func awaitLearned(t *testing.T, a *product.Agent, want ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
+	ctx := harness.Context(t, 30*time.Second)
 	var have string
-	err := await(ctx, func() bool {
+	err := harness.Until(ctx, "the learned routes", func() bool {
 		have = learnedOn(t, a.Chassis)
 		return have == strings.Join(want, "\n")
 	})
@@ -56,8 +56,8 @@ func torSays(t *testing.T, family string, lines ...string) {
 		}
 		return shared.Tor.Configure(ctx, all...)
 	}
-	check(t, configure(t.Context(), ""))
-	t.Cleanup(func() { check(t, configure(context.WithoutCancel(t.Context()), "no ")) })
+	harness.Check(t, configure(t.Context(), ""))
+	t.Cleanup(func() { harness.Check(t, configure(context.WithoutCancel(t.Context()), "no ")) })
 }
 
 // default4 and default6 are the learned default routes of a chassis.
@@ -81,22 +81,22 @@ func TestLearnedDefault(t *testing.T) {
 	torSays(t, "ipv6", "neighbor "+hv.Addr6.String()+" default-originate")
 	awaitLearned(t, a, default4(hv), default6(hv))
 	settled(t)
-	if out := must[string](t)(hv.Run(ctx, "ip", "route", "show", "default")); strings.Count(out, "default") != 2 {
+	if out := harness.Must(hv.Run(ctx, "ip", "route", "show", "default"))(t); strings.Count(out, "default") != 2 {
 		t.Errorf("the static default route does not stand beside ours:\n%s", out)
 	}
 
 	t.Run("session down", func(t *testing.T) {
-		check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "neighbor "+hv.Addr4.String()+" shutdown"))
+		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "neighbor "+hv.Addr4.String()+" shutdown"))
 		awaitLearned(t, a, default6(hv))
-		check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "no neighbor "+hv.Addr4.String()+" shutdown"))
+		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "no neighbor "+hv.Addr4.String()+" shutdown"))
 		awaitLearned(t, a, default4(hv), default6(hv))
 	})
 	t.Run("killed", func(t *testing.T) {
 		stop := watchKernel(t, hv)
-		check(t, a.Kill())
-		check(t, a.Start(ctx))
-		check(t, shared.Tor.AwaitPeer(ctx, hv.Addr4))
-		check(t, shared.Tor.AwaitPeer(ctx, hv.Addr6))
+		harness.Check(t, a.Kill())
+		harness.Check(t, a.Start(ctx))
+		harness.Check(t, shared.Tor.AwaitPeer(ctx, hv.Addr4))
+		harness.Check(t, shared.Tor.AwaitPeer(ctx, hv.Addr6))
 		settled(t)
 		awaitLearned(t, a, default4(hv), default6(hv))
 		for line := range strings.Lines(stop()) {
@@ -106,11 +106,11 @@ func TestLearnedDefault(t *testing.T) {
 		}
 	})
 	t.Run("no longer announced during a restart", func(t *testing.T) {
-		check(t, a.Kill())
-		check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "address-family ipv4 unicast", "no neighbor "+hv.Addr4.String()+" default-originate"))
-		check(t, a.Start(ctx))
+		harness.Check(t, a.Kill())
+		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "address-family ipv4 unicast", "no neighbor "+hv.Addr4.String()+" default-originate"))
+		harness.Check(t, a.Start(ctx))
 		awaitLearned(t, a, default6(hv))
-		check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "address-family ipv4 unicast", "neighbor "+hv.Addr4.String()+" default-originate"))
+		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "address-family ipv4 unicast", "neighbor "+hv.Addr4.String()+" default-originate"))
 		awaitLearned(t, a, default4(hv), default6(hv))
 	})
 }
@@ -121,21 +121,21 @@ func TestLearnedOverBothFamilies(t *testing.T) {
 	ctx := testContext(t)
 	hv, a := shared.Chassis[1], shared.agents[1]
 	t.Cleanup(func() {
-		check(t, a.Configure(nil))
-		must[product.Result](t)(a.CLI(context.WithoutCancel(ctx), "reload"))
+		harness.Check(t, a.Configure(nil))
+		harness.Must(a.CLI(context.WithoutCancel(ctx), "reload"))(t)
 	})
 	path := filepath.Join(hv.Dir, "bgp-ovn.yaml")
-	text := strings.ReplaceAll(string(must[[]byte](t)(os.ReadFile(path))), "[ipv6-unicast]", "[ipv4-unicast, ipv6-unicast]")
-	check(t, os.WriteFile(path, []byte(text), 0o600))
-	if res := must[product.Result](t)(a.CLI(ctx, "reload")); res.Exit != 0 {
+	text := strings.ReplaceAll(string(harness.Must(os.ReadFile(path))(t)), "[ipv6-unicast]", "[ipv4-unicast, ipv6-unicast]")
+	harness.Check(t, os.WriteFile(path, []byte(text), 0o600))
+	if res := harness.Must(a.CLI(ctx, "reload"))(t); res.Exit != 0 {
 		t.Fatal(res.Err)
 	}
 	torSays(t, "ipv4", "neighbor "+hv.Addr4.String()+" default-originate", "neighbor "+hv.Addr6.String()+" default-originate")
 	awaitLearned(t, a, fmt.Sprintf("default metric 4098 nexthop via %s dev %s nexthop via %s dev %s", hv.TorAddr4, lab.FabricLink, hv.TorAddr6, lab.FabricLink))
 	settled(t)
-	check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "neighbor "+hv.Addr6.String()+" shutdown"))
+	harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "neighbor "+hv.Addr6.String()+" shutdown"))
 	awaitLearned(t, a, default4(hv))
-	check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "no neighbor "+hv.Addr6.String()+" shutdown"))
+	harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "no neighbor "+hv.Addr6.String()+" shutdown"))
 	awaitLearned(t, a, fmt.Sprintf("default metric 4098 nexthop via %s dev %s nexthop via %s dev %s", hv.TorAddr4, lab.FabricLink, hv.TorAddr6, lab.FabricLink))
 }
 
@@ -146,14 +146,14 @@ func TestLearnedPolicy(t *testing.T) {
 	ctx := testContext(t)
 	hv, a := shared.Chassis[1], shared.agents[1]
 	restart := func(ctx context.Context, extra ...string) {
-		check(t, a.Kill())
-		check(t, a.Configure(nil, extra...))
-		check(t, a.Start(ctx))
-		check(t, shared.Tor.AwaitPeer(ctx, hv.Addr4))
+		harness.Check(t, a.Kill())
+		harness.Check(t, a.Configure(nil, extra...))
+		harness.Check(t, a.Start(ctx))
+		harness.Check(t, shared.Tor.AwaitPeer(ctx, hv.Addr4))
 	}
 	t.Cleanup(func() { restart(context.WithoutCancel(ctx)) })
 	theirs := strings.Fields("route add 203.0.113.1/32 dev " + lab.FabricLink + " metric 77 proto static")
-	must[string](t)(hv.Run(ctx, "ip", theirs...))
+	harness.Must(hv.Run(ctx, "ip", theirs...))(t)
 	t.Cleanup(func() {
 		_, _ = hv.Run(context.WithoutCancel(ctx), "ip", "route", "del", "203.0.113.1/32", "metric", "77")
 	})
@@ -164,19 +164,19 @@ func TestLearnedPolicy(t *testing.T) {
 
 	rest := fmt.Sprintf(" via %s dev %s src %s metric 77", hv.TorAddr4, lab.FabricLink, hv.Loopback)
 	awaitLearned(t, a, "203.0.113.2"+rest, "203.0.113.3"+rest)
-	check(t, await(ctx, func() bool {
+	harness.Check(t, harness.Until(ctx, "status to name learn.max", func() bool {
 		res, err := a.CLI(ctx, "status")
 		return err == nil && strings.Contains(res.Out, "learn.max is 3")
 	}))
-	res := must[product.Result](t)(a.CLI(ctx, "plan"))
+	res := harness.Must(a.CLI(ctx, "plan"))(t)
 	if text := res.Out + res.Err; !strings.Contains(text, "203.0.113.1/32") || !strings.Contains(text, "somebody else's") {
 		t.Errorf("the foreign route is not reported:\n%s", text)
 	}
-	if out := must[string](t)(hv.Run(ctx, "ip", "route", "show", "203.0.113.1")); !strings.Contains(out, "proto static") {
+	if out := harness.Must(hv.Run(ctx, "ip", "route", "show", "203.0.113.1"))(t); !strings.Contains(out, "proto static") {
 		t.Errorf("the foreign route is gone: %q", out)
 	}
 	for _, prefix := range []string{hv.Loopback.String() + "/32", "198.18.7.0/24"} {
-		check(t, await(ctx, func() bool {
+		harness.Check(t, harness.Until(ctx, "FRR to have "+prefix, func() bool {
 			out, err := shared.Tor.Vtysh(ctx, "show bgp ipv4 unicast "+prefix)
 			return err == nil && strings.Contains(out, hv.Addr4.String())
 		}))

@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -19,7 +18,6 @@ import (
 // world is the one lab of all tests here; they use different names in it.
 type world struct {
 	*lab.Lab
-	dir    string // of the binary
 	bin    string
 	agents []*product.Agent
 	public *lab.Network
@@ -31,10 +29,9 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 // run exists because os.Exit skips deferred calls.
 func run(m *testing.M) (code int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := harness.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	err := shared.start(ctx)
-	defer func() { _ = os.RemoveAll(shared.dir) }()
 	if shared.Lab != nil {
 		defer func() {
 			if err := shared.Close(); err != nil {
@@ -51,14 +48,8 @@ func run(m *testing.M) (code int) {
 }
 
 func (w *world) start(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp("", "bo-bin")
-	if err != nil {
+	if w.bin, err = harness.Binary(ctx); err != nil {
 		return err
-	}
-	w.dir, w.bin = dir, filepath.Join(dir, "bgp-ovn")
-	build := exec.CommandContext(ctx, "go", "build", "-o", w.bin, "../../cmd/bgp-ovn")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build bgp-ovn: %w: %s", err, out)
 	}
 	if w.Lab, err = lab.Start(ctx, lab.Options{Log: os.Stderr, KeepDir: os.Getenv("LAB_KEEP") != ""}); err != nil {
 		return err
@@ -90,27 +81,7 @@ func (w *world) start(ctx context.Context) (err error) {
 
 func testContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// must stops the test on an error and otherwise passes the value on.
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	return harness.Context(t, time.Minute)
 }
 
 // host returns the host prefix of an address.
@@ -127,11 +98,11 @@ func guest(t *testing.T, name string, n *lab.Network, c *lab.Chassis, addrs ...s
 	for _, a := range addrs {
 		spec.Addrs = append(spec.Addrs, netip.MustParseAddr(a))
 	}
-	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
-	vm := must[*lab.VM](t)(c.PlugVM(ctx, p))
+	p := harness.Must(shared.Neutron.Port(ctx, spec))(t)
+	vm := harness.Must(c.PlugVM(ctx, p))(t)
 	t.Cleanup(func() {
-		check(t, vm.Unplug(context.WithoutCancel(ctx)))
-		check(t, p.Delete(context.WithoutCancel(ctx)))
+		harness.Check(t, vm.Unplug(context.WithoutCancel(ctx)))
+		harness.Check(t, p.Delete(context.WithoutCancel(ctx)))
 	})
 	return vm
 }
@@ -139,8 +110,7 @@ func guest(t *testing.T, name string, n *lab.Network, c *lab.Chassis, addrs ...s
 // at waits until the top of rack sends the addresses to exactly these chassis.
 func at(t *testing.T, addr string, to ...*lab.Chassis) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := harness.Context(t, 20*time.Second)
 	if _, err := shared.Tor.WaitRoute(ctx, host(addr), to...); err != nil {
 		for _, a := range shared.agents {
 			res, _ := a.CLI(t.Context(), "explain", addr)
@@ -157,10 +127,10 @@ func pings(t *testing.T, addr string) {
 	t.Helper()
 	ctx := testContext(t)
 	to := netip.MustParseAddr(addr)
-	check(t, shared.Host.AwaitPing(ctx, to))
+	harness.Check(t, shared.Host.AwaitPing(ctx, to))
 	var last lab.PingResult
-	if err := await(ctx, func() bool {
-		last = must[lab.PingResult](t)(shared.Host.Ping(ctx, to, 5, 20*time.Millisecond))
+	if err := harness.Until(ctx, addr+" to answer every ping", func() bool {
+		last = harness.Must(shared.Host.Ping(ctx, to, 5, 20*time.Millisecond))(t)
 		return last.Lossless()
 	}); err != nil {
 		t.Fatalf("ping %s: %+v", addr, last)

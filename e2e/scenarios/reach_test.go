@@ -1,12 +1,11 @@
 package scenarios
 
 import (
-	"context"
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 )
 
@@ -25,16 +24,16 @@ func TestPortDown(t *testing.T) {
 	ctx := testContext(t)
 	hv := shared.Chassis[2]
 	spec := lab.PortSpec{Name: "vm-down", Network: shared.public, Chassis: hv, Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.32")}}
-	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
-	vm := must[*lab.VM](t)(hv.PlugVM(ctx, p))
+	p := harness.Must(shared.Neutron.Port(ctx, spec))(t)
+	vm := harness.Must(hv.PlugVM(ctx, p))(t)
 	at(t, "172.24.4.32", hv)
-	check(t, vm.Unplug(ctx))
+	harness.Check(t, vm.Unplug(ctx))
 	at(t, "172.24.4.32")
 	settled(t)
-	if out := must[string](t)(hv.Run(ctx, "ip", "route", "show", "table", "201")); strings.Contains(out, "172.24.4.32") {
+	if out := harness.Must(hv.Run(ctx, "ip", "route", "show", "table", "201"))(t); strings.Contains(out, "172.24.4.32") {
 		t.Errorf("the route is left:\n%s", out)
 	}
-	check(t, p.Delete(ctx))
+	harness.Check(t, p.Delete(ctx))
 }
 
 // A VM that moves is announced by its new chassis and no longer by the old one.
@@ -42,17 +41,17 @@ func TestMove(t *testing.T) {
 	ctx := testContext(t)
 	from, to := shared.Chassis[1], shared.Chassis[2]
 	spec := lab.PortSpec{Name: "vm-move", Network: shared.public, Chassis: from, Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.33")}}
-	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
-	vm := must[*lab.VM](t)(from.PlugVM(ctx, p))
+	p := harness.Must(shared.Neutron.Port(ctx, spec))(t)
+	vm := harness.Must(from.PlugVM(ctx, p))(t)
 	at(t, "172.24.4.33", from)
 	pings(t, "172.24.4.33")
-	check(t, vm.Unplug(ctx))
-	check(t, p.Move(ctx, to))
-	vm = must[*lab.VM](t)(to.PlugVM(ctx, p))
+	harness.Check(t, vm.Unplug(ctx))
+	harness.Check(t, p.Move(ctx, to))
+	vm = harness.Must(to.PlugVM(ctx, p))(t)
 	at(t, "172.24.4.33", to)
 	pings(t, "172.24.4.33")
-	check(t, vm.Unplug(ctx))
-	check(t, p.Delete(ctx))
+	harness.Check(t, vm.Unplug(ctx))
+	harness.Check(t, p.Delete(ctx))
 }
 
 // tenant is a tenant network behind a router with a gateway on the public
@@ -65,12 +64,12 @@ type tenant struct {
 func newTenant(t *testing.T, name, cidr, gateway, gateway6, vm string, on *lab.Chassis, gateways ...*lab.Chassis) tenant {
 	t.Helper()
 	ctx := testContext(t)
-	n := must[*lab.Network](t)(shared.Neutron.TenantNetwork(ctx, name, netip.MustParsePrefix(cidr)))
-	r := must[*lab.Router](t)(shared.Neutron.Router(ctx, lab.RouterSpec{
+	n := harness.Must(shared.Neutron.TenantNetwork(ctx, name, netip.MustParsePrefix(cidr)))(t)
+	r := harness.Must(shared.Neutron.Router(ctx, lab.RouterSpec{
 		Name: name, External: shared.public, Gateways: gateways, SNAT: true,
 		Addrs: []netip.Addr{netip.MustParseAddr(gateway), netip.MustParseAddr(gateway6)},
-	}))
-	check(t, r.Attach(ctx, n))
+	}))(t)
+	harness.Check(t, r.Attach(ctx, n))
 	return tenant{r, guest(t, name+"-vm", n, on, vm)}
 }
 
@@ -85,12 +84,12 @@ func TestGatewayAndFloatingIPs(t *testing.T) {
 		at(t, addr, gw1)
 		pings(t, addr)
 	}
-	fip := must[*lab.FloatingIP](t)(shared.Neutron.FloatingIP(ctx, ten.router, ten.vm.Port, netip.MustParseAddr("172.24.4.41"), true))
+	fip := harness.Must(shared.Neutron.FloatingIP(ctx, ten.router, ten.vm.Port, netip.MustParseAddr("172.24.4.41"), true))(t)
 	at(t, "172.24.4.41", hv3)
 	pings(t, "172.24.4.41")
 
 	t.Run("failover", func(t *testing.T) {
-		check(t, ten.router.Prefer(ctx, gw2, gw1))
+		harness.Check(t, ten.router.Prefer(ctx, gw2, gw1))
 		at(t, "172.24.4.40", gw2)
 		at(t, "2001:db8:4::40", gw2)
 		at(t, "172.24.4.41", hv3)
@@ -98,17 +97,17 @@ func TestGatewayAndFloatingIPs(t *testing.T) {
 		pings(t, "172.24.4.41")
 	})
 	t.Run("controller stops", func(t *testing.T) {
-		check(t, gw2.StopController(ctx))
+		harness.Check(t, gw2.StopController(ctx))
 		at(t, "172.24.4.40", gw1)
 		pings(t, "172.24.4.40")
-		check(t, gw2.StartController(ctx))
+		harness.Check(t, gw2.StartController(ctx))
 		at(t, "172.24.4.40", gw2)
 	})
 	t.Run("centralised", func(t *testing.T) {
-		check(t, fip.SetDistributed(ctx, false))
+		harness.Check(t, fip.SetDistributed(ctx, false))
 		at(t, "172.24.4.41", gw2)
 		pings(t, "172.24.4.41")
-		check(t, fip.Delete(ctx))
+		harness.Check(t, fip.Delete(ctx))
 		at(t, "172.24.4.41")
 	})
 }
@@ -119,7 +118,7 @@ func settled(t *testing.T) {
 	ctx := testContext(t)
 	for _, a := range shared.agents {
 		last := ""
-		err := await(ctx, func() bool {
+		err := harness.Until(ctx, a.Chassis.Name+" to settle", func() bool {
 			res, err := a.CLI(ctx, "plan")
 			if err == nil && res.Out+res.Err != "" {
 				last = res.Out + res.Err
@@ -130,18 +129,4 @@ func settled(t *testing.T) {
 			t.Fatalf("%s does not settle: %v\n%s\n%s", a.Chassis.Name, err, last, a.Tail(20))
 		}
 	}
-}
-
-// await asks until ok or the end of ctx.
-func await(ctx context.Context, ok func() bool) error {
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-	return nil
 }

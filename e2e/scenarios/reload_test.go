@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -37,17 +38,17 @@ func newReloading(t *testing.T) *reloading {
 	r := plainReloading(t)
 	guest(t, "vm-reload", shared.public, r.hv, "172.24.4.60")
 	ten := newTenant(t, "reload", "10.30.0.0/26", "172.24.4.61", "2001:db8:4::61", "10.30.0.5", r.hv, r.hv)
-	fip := must[*lab.FloatingIP](t)(shared.Neutron.FloatingIP(ctx, ten.router, ten.vm.Port, netip.MustParseAddr("172.24.4.62"), true))
-	lb := must[*lab.LoadBalancer](t)(shared.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
+	fip := harness.Must(shared.Neutron.FloatingIP(ctx, ten.router, ten.vm.Port, netip.MustParseAddr("172.24.4.62"), true))(t)
+	lb := harness.Must(shared.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
 		Name: "reload", Network: shared.public, VIP: netip.MustParseAddr("172.24.4.63"), Port: 80,
 		Members:  []netip.AddrPort{netip.MustParseAddrPort("10.30.0.5:80")},
 		Switches: []*lab.Network{ten.vm.Port.Network}, Router: ten.router,
-	}))
+	}))(t)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(ctx)
-		check(t, lb.Delete(ctx))
-		check(t, fip.Delete(ctx))
-		check(t, ten.router.Delete(ctx))
+		harness.Check(t, lb.Delete(ctx))
+		harness.Check(t, fip.Delete(ctx))
+		harness.Check(t, ten.router.Delete(ctx))
 	})
 	for _, prefix := range []string{reloadVM, reloadGateway, reloadFIP, reloadVIP} {
 		r.await(r.announced(prefix))
@@ -61,8 +62,8 @@ func plainReloading(t *testing.T) *reloading {
 	t.Helper()
 	r := &reloading{t, shared.Chassis[2], shared.agents[2]}
 	t.Cleanup(func() {
-		check(t, r.a.Configure(nil))
-		must[product.Result](t)(r.a.CLI(context.WithoutCancel(t.Context()), "reload"))
+		harness.Check(t, r.a.Configure(nil))
+		harness.Must(r.a.CLI(context.WithoutCancel(t.Context()), "reload"))(t)
 	})
 	return r
 }
@@ -77,10 +78,10 @@ type edit struct {
 // write makes the configuration file anew, with the edit.
 func (r *reloading) write(e edit) {
 	r.t.Helper()
-	check(r.t, r.a.Configure(nil, e.lines...))
+	harness.Check(r.t, r.a.Configure(nil, e.lines...))
 	path := filepath.Join(r.hv.Dir, "bgp-ovn.yaml")
 	var out []string
-	for line := range strings.Lines(string(must[[]byte](r.t)(os.ReadFile(path)))) {
+	for line := range strings.Lines(string(harness.Must(os.ReadFile(path))(r.t))) {
 		for addr, keys := range map[netip.Addr]string{r.hv.TorAddr4: e.peer4, r.hv.TorAddr6: e.peer6} {
 			switch mine := strings.Contains(line, fmt.Sprintf("address: %q", addr)); {
 			case mine && keys == "-":
@@ -94,20 +95,20 @@ func (r *reloading) write(e edit) {
 		}
 		out = append(out, line)
 	}
-	check(r.t, os.WriteFile(path, []byte(strings.Join(out, "")), 0o600))
+	harness.Check(r.t, os.WriteFile(path, []byte(strings.Join(out, "")), 0o600))
 }
 
 // byCommand reloads with `bgp-ovn reload`.
 func (r *reloading) byCommand() product.Result {
 	r.t.Helper()
-	return must[product.Result](r.t)(r.a.CLI(r.t.Context(), "reload"))
+	return harness.Must(r.a.CLI(r.t.Context(), "reload"))(r.t)
 }
 
 // byHangup reloads with SIGHUP and returns what the log says of it.
 func (r *reloading) byHangup() string {
 	r.t.Helper()
 	seen := len(r.reloads())
-	check(r.t, syscall.Kill(r.a.PID(), syscall.SIGHUP))
+	harness.Check(r.t, syscall.Kill(r.a.PID(), syscall.SIGHUP))
 	r.await(func() string { return unless(len(r.reloads()) > seen, "the log says nothing of a reload") })
 	return r.reloads()[seen]
 }
@@ -132,10 +133,9 @@ func unless(ok bool, missing string) string {
 // await waits until nothing is missing.
 func (r *reloading) await(missing func() string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 40*time.Second)
-	defer cancel()
+	ctx := harness.Context(r.t, 40*time.Second)
 	last := ""
-	if err := await(ctx, func() bool { last = missing(); return last == "" }); err != nil {
+	if err := harness.Until(ctx, "what was reloaded", func() bool { last = missing(); return last == "" }); err != nil {
 		r.t.Fatalf("%s\n%s", last, r.a.Tail(25))
 	}
 }
@@ -150,12 +150,12 @@ type session struct {
 // sessions are the two sessions at the top of rack: over IPv4 and over IPv6.
 func (r *reloading) sessions() (out [2]session) {
 	r.t.Helper()
-	text := must[string](r.t)(shared.Tor.Vtysh(r.t.Context(), "show bgp neighbors json"))
+	text := harness.Must(shared.Tor.Vtysh(r.t.Context(), "show bgp neighbors json"))(r.t)
 	all := map[string]session{}
 	if err := json.Unmarshal([]byte(text), &all); err != nil {
 		// FRR lists figures of its own beside the neighbours.
 		loose := map[string]json.RawMessage{}
-		check(r.t, json.Unmarshal([]byte(text), &loose))
+		harness.Check(r.t, json.Unmarshal([]byte(text), &loose))
 		for addr, raw := range loose {
 			var s session
 			if json.Unmarshal(raw, &s) == nil {
@@ -200,7 +200,7 @@ type announcement struct{ Communities, Large, MED, LocalPref, Origin string }
 // announcement reads it; ok is false if the chassis does not announce it.
 func (r *reloading) announcement(prefix string) (a announcement, ok bool) {
 	r.t.Helper()
-	text := must[string](r.t)(shared.Tor.Vtysh(r.t.Context(), "show bgp ipv4 unicast "+prefix+" json"))
+	text := harness.Must(shared.Tor.Vtysh(r.t.Context(), "show bgp ipv4 unicast "+prefix+" json"))(r.t)
 	var route struct {
 		Prefix string
 		Paths  []struct {
@@ -212,7 +212,7 @@ func (r *reloading) announcement(prefix string) (a announcement, ok bool) {
 			Peer           struct{ PeerID string }
 		}
 	}
-	check(r.t, json.Unmarshal([]byte(text), &route))
+	harness.Check(r.t, json.Unmarshal([]byte(text), &route))
 	if route.Prefix != prefix { // FRR answers with what covers it
 		return a, false
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
-	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
 
 // kind is one kind of change, applied to the configuration and taken back.
@@ -83,8 +83,8 @@ func TestReload(t *testing.T) {
 // and does nothing.
 func (r *reloading) previews(k kind) {
 	r.t.Helper()
-	steps := must[product.Status](r.t)(r.a.Status(r.t.Context())).Steps
-	res := must[product.Result](r.t)(r.a.CLI(r.t.Context(), "reload", "--dry-run"))
+	steps := harness.Must(r.a.Status(r.t.Context()))(r.t).Steps
+	res := harness.Must(r.a.CLI(r.t.Context(), "reload", "--dry-run"))(r.t)
 	promised := [2]int{}
 	for line := range strings.Lines(res.Out) {
 		for i, addr := range []netip.Addr{r.hv.TorAddr4, r.hv.TorAddr6} {
@@ -97,7 +97,7 @@ func (r *reloading) previews(k kind) {
 	if res.Exit == 1 || !strings.Contains(res.Out, k.changed) || promised != k.resets {
 		r.t.Errorf("the dry run promises resets %v, want %v and %q; exit %d\n%s%s", promised, k.resets, k.changed, res.Exit, res.Out, res.Err)
 	}
-	if now := must[product.Status](r.t)(r.a.Status(r.t.Context())).Steps; now != steps {
+	if now := harness.Must(r.a.Status(r.t.Context()))(r.t).Steps; now != steps {
 		r.t.Errorf("the dry run made %d steps", now-steps)
 	}
 }
@@ -173,7 +173,7 @@ func (r *reloading) kindsOfPolicy() []kind {
 func (r *reloading) kindsOfPeers() []kind {
 	tor := func(line string) func() {
 		return func() {
-			check(r.t, shared.Tor.Configure(r.t.Context(), fmt.Sprintf("router bgp %d", lab.TorAS), line))
+			harness.Check(r.t, shared.Tor.Configure(r.t.Context(), fmt.Sprintf("router bgp %d", lab.TorAS), line))
 		}
 	}
 	neighbour := "neighbor " + r.hv.Addr4.String()
@@ -202,7 +202,7 @@ func TestReloadRefuses(t *testing.T) {
 	r := plainReloading(t)
 	settled(t)
 	before := r.sessions()
-	steps := must[product.Status](t)(r.a.Status(t.Context())).Steps
+	steps := harness.Must(r.a.Status(t.Context()))(t).Steps
 	good := "originate: [" + reloadOriginate + "]"
 	for _, tt := range []struct {
 		name  string
@@ -229,7 +229,7 @@ func TestReloadRefuses(t *testing.T) {
 		}
 	}
 	r.awaitResets(before, [2]int{})
-	if now := must[product.Status](t)(r.a.Status(t.Context())).Steps; now != steps {
+	if now := harness.Must(r.a.Status(t.Context()))(t).Steps; now != steps {
 		t.Errorf("%d steps were made", now-steps)
 	}
 	if missing := r.withdrawn(reloadOriginate)(); missing != "" {
@@ -248,11 +248,11 @@ func TestLocalPrefAtIBGPNeighbour(t *testing.T) {
 		for _, addr := range []netip.Addr{r.hv.Addr4, r.hv.Addr6} {
 			lines = append(lines, fmt.Sprintf("neighbor %s remote-as %d", addr, as))
 		}
-		check(t, r.a.Kill())
-		check(t, shared.Tor.Configure(ctx, lines...))
-		check(t, r.a.Start(ctx))
+		harness.Check(t, r.a.Kill())
+		harness.Check(t, shared.Tor.Configure(ctx, lines...))
+		harness.Check(t, r.a.Start(ctx))
 		for _, addr := range []netip.Addr{r.hv.Addr4, r.hv.Addr6} {
-			check(t, shared.Tor.AwaitPeer(ctx, addr))
+			harness.Check(t, shared.Tor.AwaitPeer(ctx, addr))
 		}
 	}
 	t.Cleanup(func() {

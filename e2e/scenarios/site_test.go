@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -27,13 +28,13 @@ func newSite(t *testing.T, name string, cidrs, gateway []string, on ...*lab.Chas
 	for _, c := range cidrs {
 		prefixes = append(prefixes, netip.MustParsePrefix(c))
 	}
-	s := site{name: name, network: must[*lab.Network](t)(shared.Neutron.TenantNetwork(ctx, name, prefixes...))}
-	t.Cleanup(func() { check(t, s.network.Delete(context.WithoutCancel(ctx))) })
-	s.router = must[*lab.Router](t)(shared.Neutron.Router(ctx, lab.RouterSpec{
+	s := site{name: name, network: harness.Must(shared.Neutron.TenantNetwork(ctx, name, prefixes...))(t)}
+	t.Cleanup(func() { harness.Check(t, s.network.Delete(context.WithoutCancel(ctx))) })
+	s.router = harness.Must(shared.Neutron.Router(ctx, lab.RouterSpec{
 		Name: name, External: shared.public, Addrs: addrs(gateway), Gateways: on,
-	}))
-	t.Cleanup(func() { check(t, s.router.Delete(context.WithoutCancel(ctx))) })
-	check(t, s.router.Attach(ctx, s.network))
+	}))(t)
+	t.Cleanup(func() { harness.Check(t, s.router.Delete(context.WithoutCancel(ctx))) })
+	harness.Check(t, s.router.Attach(ctx, s.network))
 	return s
 }
 
@@ -41,8 +42,8 @@ func newSite(t *testing.T, name string, cidrs, gateway []string, on ...*lab.Chas
 func (s site) float(t *testing.T, p *lab.Port, addr string, distributed bool) {
 	t.Helper()
 	ctx := testContext(t)
-	f := must[*lab.FloatingIP](t)(shared.Neutron.FloatingIP(ctx, s.router, p, netip.MustParseAddr(addr), distributed))
-	t.Cleanup(func() { check(t, f.Delete(context.WithoutCancel(ctx))) })
+	f := harness.Must(shared.Neutron.FloatingIP(ctx, s.router, p, netip.MustParseAddr(addr), distributed))(t)
+	t.Cleanup(func() { harness.Check(t, f.Delete(context.WithoutCancel(ctx))) })
 }
 
 func addrs(texts []string) []netip.Addr {
@@ -60,8 +61,8 @@ func expose(t *testing.T, agents []*product.Agent, lines ...string) {
 	set := func(ctx context.Context, lines ...string) {
 		t.Helper()
 		for _, a := range agents {
-			check(t, a.Configure(nil, lines...))
-			if res := must[product.Result](t)(a.CLI(ctx, "reload")); res.Exit != 0 {
+			harness.Check(t, a.Configure(nil, lines...))
+			if res := harness.Must(a.CLI(ctx, "reload"))(t); res.Exit != 0 {
 				t.Fatalf("reload with %q: %s", lines, res.Err)
 			}
 		}
@@ -74,8 +75,7 @@ func expose(t *testing.T, agents []*product.Agent, lines ...string) {
 // routed waits until the top of rack sends a prefix to exactly these chassis.
 func routed(t *testing.T, prefix string, to ...*lab.Chassis) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := harness.Context(t, 20*time.Second)
 	if _, err := shared.Tor.WaitRoute(ctx, netip.MustParsePrefix(prefix), to...); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func routed(t *testing.T, prefix string, to ...*lab.Chassis) {
 // must never come cannot be waited for: ask for it after what came.
 func unrouted(t *testing.T, prefixes ...string) {
 	t.Helper()
-	fib := must[map[netip.Prefix][]lab.NextHop](t)(shared.Tor.FIB())
+	fib := harness.Must(shared.Tor.FIB())(t)
 	for _, p := range prefixes {
 		if hops, ok := fib[netip.MustParsePrefix(p)]; ok {
 			t.Errorf("%s is announced: %v", p, hops)
@@ -98,9 +98,9 @@ func unrouted(t *testing.T, prefixes ...string) {
 func traffic(t *testing.T, addr string) *lab.Traffic {
 	t.Helper()
 	pings(t, addr)
-	tr := must[*lab.Traffic](t)(shared.Host.SendTraffic(netip.MustParseAddr(addr), trafficInterval))
+	tr := harness.Must(shared.Host.SendTraffic(netip.MustParseAddr(addr), trafficInterval))(t)
 	t.Cleanup(func() { _, _ = tr.Stop() }) // twice does no harm
-	check(t, tr.AwaitAnswers(testContext(t), 10))
+	harness.Check(t, tr.AwaitAnswers(testContext(t), 10))
 	return tr
 }
 
@@ -109,8 +109,7 @@ const trafficInterval = 5 * time.Millisecond
 // outcome demands that the traffic goes on, ends it, and tells what was lost.
 func outcome(t *testing.T, running ...*lab.Traffic) (all []lab.PingResult) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := harness.Context(t, 20*time.Second)
 	for i, tr := range running {
 		enough := 2
 		if i == 0 {
@@ -121,7 +120,7 @@ func outcome(t *testing.T, running ...*lab.Traffic) (all []lab.PingResult) {
 		}
 	}
 	for _, tr := range running {
-		r := must[lab.PingResult](t)(tr.Stop())
+		r := harness.Must(tr.Stop())(t)
 		t.Logf("%s: %d of %d lost, no answer for at most %s", tr.To, r.Sent-r.Received, r.Sent, time.Duration(r.LongestGap)*trafficInterval)
 		all = append(all, r)
 	}

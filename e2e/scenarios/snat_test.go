@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -19,11 +20,11 @@ func restarted(t *testing.T, a *product.Agent, extra ...string) {
 	t.Helper()
 	ctx := testContext(t)
 	again := func(ctx context.Context, extra ...string) {
-		check(t, a.Stop(ctx))
-		check(t, a.Configure(nil, extra...))
-		check(t, a.Start(ctx))
+		harness.Check(t, a.Stop(ctx))
+		harness.Check(t, a.Configure(nil, extra...))
+		harness.Check(t, a.Start(ctx))
 		for _, addr := range []netip.Addr{a.Chassis.Addr4, a.Chassis.Addr6} {
-			check(t, shared.Tor.AwaitPeer(ctx, addr))
+			harness.Check(t, shared.Tor.AwaitPeer(ctx, addr))
 		}
 	}
 	t.Cleanup(func() { again(context.WithoutCancel(ctx)) })
@@ -39,18 +40,18 @@ func TestSNATDisabledRequired(t *testing.T) {
 	a := shared.agents[0]
 	restarted(t, a, snatOptions...)
 
-	network := must[*lab.Network](t)(shared.Neutron.TenantNetwork(ctx, "hidden",
-		netip.MustParsePrefix("10.66.0.0/26"), netip.MustParsePrefix("2600:db8:66::/64")))
-	router := must[*lab.Router](t)(shared.Neutron.Router(ctx, lab.RouterSpec{
+	network := harness.Must(shared.Neutron.TenantNetwork(ctx, "hidden",
+		netip.MustParsePrefix("10.66.0.0/26"), netip.MustParsePrefix("2600:db8:66::/64")))(t)
+	router := harness.Must(shared.Neutron.Router(ctx, lab.RouterSpec{
 		Name: "hidden", External: shared.public, Gateways: []*lab.Chassis{gw}, SNAT: true,
 		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.166"), netip.MustParseAddr("2001:db8:4::166")},
-	}))
+	}))(t)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(ctx)
-		check(t, router.Delete(ctx))
-		check(t, network.Delete(ctx))
+		harness.Check(t, router.Delete(ctx))
+		harness.Check(t, network.Delete(ctx))
 	})
-	check(t, router.Attach(ctx, network))
+	harness.Check(t, router.Attach(ctx, network))
 	guest(t, "hidden-vm", network, hv, "10.66.0.5", "2600:db8:66::5")
 
 	const four, six = "10.66.0.5", "2600:db8:66::5"
@@ -60,7 +61,7 @@ func TestSNATDisabledRequired(t *testing.T) {
 	explains(t, a, four, "BLOCKED snat-enabled", "router hidden translates source addresses of 10.66.0.0/26 to 172.24.4.166")
 
 	t.Run("removed", func(t *testing.T) {
-		check(t, router.SetSNAT(ctx, false))
+		harness.Check(t, router.SetSNAT(ctx, false))
 		at(t, four, gw)
 		explains(t, a, four, "ADVERTISED", "router hidden does not translate source addresses of 10.66.0.0/26")
 		pings(t, four)
@@ -68,13 +69,13 @@ func TestSNATDisabledRequired(t *testing.T) {
 	})
 	t.Run("database away", func(t *testing.T) { northboundAway(t, a, gw, four, six) })
 	t.Run("back", func(t *testing.T) {
-		check(t, router.SetSNAT(ctx, true))
+		harness.Check(t, router.SetSNAT(ctx, true))
 		at(t, four)
 		at(t, six, gw)
 		at(t, "172.24.4.166", gw)
 		explains(t, a, four, "BLOCKED snat-enabled")
 		settled(t)
-		out := must[string](t)(gw.Run(ctx, "ip", "route", "show", "table", "all"))
+		out := harness.Must(gw.Run(ctx, "ip", "route", "show", "table", "all"))(t)
 		if strings.Contains(out, "10.66.0.0/26") {
 			t.Errorf("the route is left:\n%s", out)
 		}
@@ -86,9 +87,9 @@ func TestSNATDisabledRequired(t *testing.T) {
 func northboundAway(t *testing.T, a *product.Agent, gw *lab.Chassis, addrs ...string) {
 	t.Helper()
 	ctx := testContext(t)
-	before := must[product.Status](t)(a.Status(ctx))
-	t.Cleanup(func() { check(t, shared.Central.Northbound.Start(context.WithoutCancel(ctx))) })
-	check(t, shared.Central.Northbound.Kill())
+	before := harness.Must(a.Status(ctx))(t)
+	t.Cleanup(func() { harness.Check(t, shared.Central.Northbound.Start(context.WithoutCancel(ctx))) })
+	harness.Check(t, shared.Central.Northbound.Kill())
 	problem := func(code string) bool {
 		s, err := a.Status(ctx)
 		if err != nil {
@@ -101,13 +102,13 @@ func northboundAway(t *testing.T, a *product.Agent, gw *lab.Chassis, addrs ...st
 		}
 		return false
 	}
-	check(t, await(ctx, func() bool { return problem("northbound-down") }))
+	harness.Check(t, harness.Until(ctx, "problem northbound-down", func() bool { return problem("northbound-down") }))
 	for _, addr := range addrs {
 		at(t, addr, gw)
 	}
-	check(t, shared.Central.Northbound.Start(ctx))
-	check(t, await(ctx, func() bool { return !problem("northbound-down") }))
-	if after := must[product.Status](t)(a.Status(ctx)); after.Steps != before.Steps {
+	harness.Check(t, shared.Central.Northbound.Start(ctx))
+	harness.Check(t, harness.Until(ctx, "the end of problem northbound-down", func() bool { return !problem("northbound-down") }))
+	if after := harness.Must(a.Status(ctx))(t); after.Steps != before.Steps {
 		t.Errorf("%d steps, want still %d", after.Steps, before.Steps)
 	}
 }
@@ -117,8 +118,8 @@ func explains(t *testing.T, a *product.Agent, addr string, want ...string) {
 	t.Helper()
 	ctx := testContext(t)
 	var last product.Result
-	if err := await(ctx, func() bool {
-		last = must[product.Result](t)(a.CLI(ctx, "explain", addr))
+	if err := harness.Until(ctx, "the explanation of "+addr, func() bool {
+		last = harness.Must(a.CLI(ctx, "explain", addr))(t)
 		for _, text := range want {
 			if !strings.Contains(last.Out, text) {
 				return false
@@ -136,20 +137,20 @@ func TestSNATDisabledRequiredWithoutNorthbound(t *testing.T) {
 	ctx := testContext(t)
 	c := shared.Chassis[1]
 	remote := shared.Central.NBRemote()
-	must[string](t)(c.Vsctl(ctx, "remove", "Open_vSwitch", ".", "external_ids", "ovn-nb-remote"))
+	harness.Must(c.Vsctl(ctx, "remove", "Open_vSwitch", ".", "external_ids", "ovn-nb-remote"))(t)
 	t.Cleanup(func() {
-		must[string](t)(c.Vsctl(context.WithoutCancel(ctx), "set", "Open_vSwitch", ".", "external_ids:ovn-nb-remote="+remote))
+		harness.Must(c.Vsctl(context.WithoutCancel(ctx), "set", "Open_vSwitch", ".", "external_ids:ovn-nb-remote="+remote))(t)
 	})
 	dry := []string{
 		"run", "--dry-run", "--once", "--require-snat-disabled-for-tenant-networks",
 		"--state", filepath.Join(t.TempDir(), "state.db"), "--socket", filepath.Join(t.TempDir(), "none.sock"),
 	}
 	a := shared.agents[1]
-	res := must[product.Result](t)(a.CLI(ctx, dry...))
+	res := harness.Must(a.CLI(ctx, dry...))(t)
 	if res.Exit != 1 || !strings.Contains(res.Err, "require_snat_disabled_for_tenant_networks needs the Northbound database: set ovn_nb_connection") {
 		t.Errorf("exit %d: %s%s", res.Exit, res.Out, res.Err)
 	}
-	res = must[product.Result](t)(a.CLI(ctx, append(dry, "--ovn-nb-connection", remote)...))
+	res = harness.Must(a.CLI(ctx, append(dry, "--ovn-nb-connection", remote)...))(t)
 	if res.Exit == 1 {
 		t.Errorf("with ovn_nb_connection: %s%s", res.Out, res.Err)
 	}

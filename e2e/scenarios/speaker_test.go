@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -71,9 +72,9 @@ func predecessorSpeaks(t *testing.T, a *product.Agent, addrs []string, bgpd stri
 		marks = append(marks, fmt.Sprintf("ip route add blackhole %s", host(addr)))
 	}
 	issue(t, hv, marks, nil)
-	frr := must[*lab.FRR](t)(hv.NewFRR(frrOfPredecessor(hv, addrs) + bgpd))
-	check(t, frr.Start(ctx))
-	t.Cleanup(func() { check(t, frr.Stop(ctx)) })
+	frr := harness.Must(hv.NewFRR(frrOfPredecessor(hv, addrs) + bgpd))(t)
+	harness.Check(t, frr.Start(ctx))
+	t.Cleanup(func() { harness.Check(t, frr.Stop(ctx)) })
 	for _, addr := range addrs {
 		at(t, addr, hv)
 	}
@@ -123,8 +124,8 @@ func bySecondAddress(t *testing.T, a *product.Agent, frr *lab.FRR, addrs []strin
 	ctx, hv := testContext(t), a.Chassis
 	four, six := hv.Loopback, netip.MustParseAddr("2001:db8:1f::1")
 	issue(t, hv, []string{fmt.Sprintf("ip addr add %s/128 dev lo", six)}, nil)
-	check(t, shared.Tor.AddRoute(host(six.String()), hv.Addr6))
-	t.Cleanup(func() { check(t, shared.Tor.DeleteRoute(host(six.String()), hv.Addr6)) })
+	harness.Check(t, shared.Tor.AddRoute(host(six.String()), hv.Addr6))
+	t.Cleanup(func() { harness.Check(t, shared.Tor.DeleteRoute(host(six.String()), hv.Addr6)) })
 	secondSession(t, "ipv4", four)
 	secondSession(t, "ipv6", six)
 	conf := filepath.Join(hv.Dir, "bgp-ovn.yaml")
@@ -132,20 +133,20 @@ func bySecondAddress(t *testing.T, a *product.Agent, frr *lab.FRR, addrs []strin
 		"families: [ipv4-unicast]", "families: [ipv4-unicast], multihop: 2, local_address: "+four.String(),
 		"families: [ipv6-unicast]", fmt.Sprintf("families: [ipv6-unicast], multihop: 2, local_address: %q", six),
 		"bgp:\n", "bgp:\n  listen: {port: -1}\n",
-	).Replace(string(must[[]byte](t)(os.ReadFile(conf))))
-	check(t, os.WriteFile(conf, []byte(text), 0o600))
-	check(t, a.Start(ctx))
+	).Replace(string(harness.Must(os.ReadFile(conf))(t)))
+	harness.Check(t, os.WriteFile(conf, []byte(text), 0o600))
+	harness.Check(t, a.Start(ctx))
 	for i, from := range []netip.Addr{four, six} {
-		check(t, shared.Tor.AwaitPeer(ctx, from))
-		if err := await(ctx, func() bool {
+		harness.Check(t, shared.Tor.AwaitPeer(ctx, from))
+		if err := harness.Until(ctx, "the path from "+from.String(), func() bool {
 			family := []lab.Family{lab.IPv4, lab.IPv6}[i]
-			table := must[map[netip.Prefix][]netip.Addr](t)(shared.Tor.Routes(ctx, family))
+			table := harness.Must(shared.Tor.Routes(ctx, family))(t)
 			return slices.Contains(table[host(addrs[i])], from)
 		}); err != nil {
 			t.Fatalf("%s has no path from %s\n%s", addrs[i], from, a.Tail(15))
 		}
 	}
-	check(t, frr.Stop(ctx))
+	harness.Check(t, frr.Stop(ctx))
 }
 
 // secondSession configures the top of rack for one. It must wait for the node to
@@ -154,10 +155,10 @@ func secondSession(t *testing.T, family string, from netip.Addr) {
 	t.Helper()
 	router := fmt.Sprintf("router bgp %d", lab.TorAS)
 	n := "neighbor " + from.String()
-	check(t, shared.Tor.Configure(t.Context(), router,
+	harness.Check(t, shared.Tor.Configure(t.Context(), router,
 		fmt.Sprintf("%s remote-as %d", n, lab.ChassisAS), n+" ebgp-multihop 2", n+" passive", n+" timers 3 9",
 		n+" graceful-restart-helper", "address-family "+family+" unicast", n+" activate"))
-	t.Cleanup(func() { check(t, shared.Tor.Configure(context.WithoutCancel(t.Context()), router, "no "+n)) })
+	t.Cleanup(func() { harness.Check(t, shared.Tor.Configure(context.WithoutCancel(t.Context()), router, "no "+n)) })
 }
 
 // byKill ends bgpd without a word to the neighbours, which keep its routes, and
@@ -165,18 +166,18 @@ func secondSession(t *testing.T, family string, from netip.Addr) {
 func byKill(t *testing.T, a *product.Agent, frr *lab.FRR, addrs []string) {
 	t.Helper()
 	ctx := testContext(t)
-	check(t, frr.BGPD.Kill())
-	check(t, a.Start(ctx))
+	harness.Check(t, frr.BGPD.Kill())
+	harness.Check(t, a.Start(ctx))
 	takesOver(t, a, addrs)
-	check(t, frr.Stop(ctx))
+	harness.Check(t, frr.Stop(ctx))
 }
 
 // byStop ends FRR in the orderly way and starts bgp-ovn from the same addresses.
 func byStop(t *testing.T, a *product.Agent, frr *lab.FRR, addrs []string) {
 	t.Helper()
 	ctx := testContext(t)
-	check(t, frr.Stop(ctx))
-	check(t, a.Start(ctx))
+	harness.Check(t, frr.Stop(ctx))
+	harness.Check(t, a.Start(ctx))
 	takesOver(t, a, addrs)
 }
 
@@ -186,9 +187,9 @@ func takesOver(t *testing.T, a *product.Agent, addrs []string) {
 	t.Helper()
 	ctx := testContext(t)
 	for i, from := range []netip.Addr{a.Chassis.Addr4, a.Chassis.Addr6} {
-		check(t, shared.Tor.AwaitPeer(ctx, from))
+		harness.Check(t, shared.Tor.AwaitPeer(ctx, from))
 		var out string
-		if err := await(ctx, func() (ok bool) {
+		if err := harness.Until(ctx, "bgp-ovn's path instead of FRR's", func() bool {
 			family := []lab.Family{lab.IPv4, lab.IPv6}[i]
 			out, _ = shared.Tor.Vtysh(ctx, fmt.Sprintf("show bgp %s unicast %s", family, host(addrs[i])))
 			return strings.Contains(out, from.String()) && !strings.Contains(out, "stale")

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -38,19 +38,19 @@ func TestTopOfRackDies(t *testing.T) {
 	})
 	t.Run("its bgpd is killed", func(t *testing.T) {
 		running := w.traffic(t, addrs)
-		check(t, w.Tor.BGPD.Kill())
+		harness.Check(t, w.Tor.BGPD.Kill())
 		w.only(t, addrs, w.Tor2)
 		outcome(t, running...)
-		check(t, w.Tor.BGPD.Start(testContext(t)))
+		harness.Check(t, w.Tor.BGPD.Start(testContext(t)))
 		w.both(t, addrs)
 	})
 	t.Run("its cable is cut", func(t *testing.T) {
 		running := w.traffic(t, addrs)
 		second := w.hv.Uplinks()[1]
-		check(t, w.hv.SetUplink(second, false))
+		harness.Check(t, w.hv.SetUplink(second, false))
 		w.only(t, addrs, w.Tor)
 		outcome(t, running...)
-		check(t, w.hv.SetUplink(second, true))
+		harness.Check(t, w.hv.SetUplink(second, true))
 		w.both(t, addrs)
 	})
 }
@@ -65,16 +65,16 @@ type spineWorld struct {
 func startSpine(t *testing.T) spineWorld {
 	t.Helper()
 	ctx := testContext(t)
-	l := must[*lab.Lab](t)(lab.Start(ctx, lab.Options{
+	l := harness.Must(lab.Start(ctx, lab.Options{
 		Log: os.Stderr, KeepDir: os.Getenv("LAB_KEEP") != "", Spine: true, Chassis: []lab.ChassisSpec{{Gateway: true}},
-	}))
-	t.Cleanup(func() { check(t, l.Close()) })
+	}))(t)
+	t.Cleanup(func() { harness.Check(t, l.Close()) })
 	w := spineWorld{Lab: l, hv: l.Chassis[0]}
-	w.agent = must[*product.Agent](t)(product.New(w.hv, shared.bin))
-	check(t, w.agent.Start(ctx))
+	w.agent = harness.Must(product.New(w.hv, shared.bin))(t)
+	harness.Check(t, w.agent.Start(ctx))
 	for _, u := range w.hv.Uplinks() {
 		for _, peer := range []netip.Addr{u.Addr4, u.Addr6} {
-			check(t, u.Tor.AwaitPeer(ctx, peer))
+			harness.Check(t, u.Tor.AwaitPeer(ctx, peer))
 		}
 	}
 	return w
@@ -85,14 +85,14 @@ func startSpine(t *testing.T) spineWorld {
 func (w spineWorld) guest(t *testing.T) []netip.Addr {
 	t.Helper()
 	ctx := testContext(t)
-	public := must[*lab.Network](t)(w.Neutron.ProviderNetwork(ctx, "public", "physnet1", 0,
-		netip.MustParsePrefix("172.24.4.0/24"), netip.MustParsePrefix("2001:db8:4::/64")))
+	public := harness.Must(w.Neutron.ProviderNetwork(ctx, "public", "physnet1", 0,
+		netip.MustParsePrefix("172.24.4.0/24"), netip.MustParsePrefix("2001:db8:4::/64")))(t)
 	spec := lab.PortSpec{Name: "vm-spine", Network: public, Chassis: w.hv}
 	for i := range 8 {
 		spec.Addrs = append(spec.Addrs, netip.MustParseAddr(fmt.Sprintf("172.24.4.%d", 31+i)), netip.MustParseAddr(fmt.Sprintf("2001:db8:4::%x", 31+i)))
 	}
-	p := must[*lab.Port](t)(w.Neutron.Port(ctx, spec))
-	must[*lab.VM](t)(w.hv.PlugVM(ctx, p))
+	p := harness.Must(w.Neutron.Port(ctx, spec))(t)
+	harness.Must(w.hv.PlugVM(ctx, p))(t)
 	return spec.Addrs
 }
 
@@ -119,7 +119,7 @@ func (w spineWorld) shared(t *testing.T, addrs []netip.Addr, tors ...string) {
 	t.Helper()
 	var have string
 	w.await(t, func() bool {
-		fib := must[map[netip.Prefix][]lab.NextHop](t)(w.Spine.FIB())
+		fib := harness.Must(w.Spine.FIB())(t)
 		for _, a := range addrs {
 			var links []string
 			for _, hop := range fib[netip.PrefixFrom(a, a.BitLen())] {
@@ -157,9 +157,8 @@ func (w spineWorld) defaults(t *testing.T, links ...string) {
 
 func (w spineWorld) await(t *testing.T, ok func() bool, what func() string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if err := await(ctx, ok); err != nil {
+	ctx := harness.Context(t, 30*time.Second)
+	if err := harness.Until(ctx, "the routes", ok); err != nil {
 		t.Fatalf("%s\n%s", what(), w.agent.Tail(20))
 	}
 }
@@ -169,15 +168,15 @@ func (w spineWorld) traffic(t *testing.T, addrs []netip.Addr) (running []*lab.Tr
 	t.Helper()
 	ctx := testContext(t)
 	for _, a := range addrs {
-		check(t, w.Host.AwaitPing(ctx, a))
+		harness.Check(t, w.Host.AwaitPing(ctx, a))
 	}
 	for _, a := range addrs {
-		tr := must[*lab.Traffic](t)(w.Host.SendTraffic(a, trafficInterval))
+		tr := harness.Must(w.Host.SendTraffic(a, trafficInterval))(t)
 		t.Cleanup(func() { _, _ = tr.Stop() })
 		running = append(running, tr)
 	}
 	for _, tr := range running {
-		check(t, tr.AwaitAnswers(ctx, 10))
+		harness.Check(t, tr.AwaitAnswers(ctx, 10))
 	}
 	return running
 }
@@ -189,8 +188,8 @@ func (w spineWorld) carried(t *testing.T) (n [2][2]int) {
 	for i, tor := range []*lab.Tor{w.Tor, w.Tor2} {
 		for j, counter := range []string{"tx_packets", "rx_packets"} {
 			out, err := tor.Command(t.Context(), "cat", "/sys/class/net/"+w.hv.Name+"/statistics/"+counter).Output()
-			check(t, err)
-			n[i][j] = must[int](t)(strconv.Atoi(strings.TrimSpace(string(out))))
+			harness.Check(t, err)
+			n[i][j] = harness.Must(strconv.Atoi(strings.TrimSpace(string(out))))(t)
 		}
 	}
 	return n

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
-	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
 
 // A second look changes nothing: not the kernel, not Open vSwitch, not BGP, not
@@ -24,16 +24,16 @@ func TestSecondRoundChangesNothing(t *testing.T) {
 	at(t, "172.24.4.50", hv)
 	settled(t)
 	kernel := watchKernel(t, hv)
-	before := must[product.Status](t)(a.Status(ctx))
+	before := harness.Must(a.Status(ctx))(t)
 	updates := updatesReceived(t, hv)
 	flows := flowsOf(t, hv)
 	for range 3 {
-		res := must[product.Result](t)(a.CLI(ctx, "audit", "--repair"))
+		res := harness.Must(a.CLI(ctx, "audit", "--repair"))(t)
 		if res.Exit != 0 || !strings.Contains(res.Out, "repaired 0 of 0") {
 			t.Fatalf("audit --repair: %d\n%s%s", res.Exit, res.Out, res.Err)
 		}
 	}
-	after := must[product.Status](t)(a.Status(ctx))
+	after := harness.Must(a.Status(ctx))(t)
 	if after.Audits < before.Audits+3 {
 		t.Errorf("%d audits, want 3 more than %d", after.Audits, before.Audits)
 	}
@@ -58,7 +58,7 @@ func watchKernel(t *testing.T, c *lab.Chassis) (stop func() string) {
 	cmd := c.Command(ctx, "ip", "monitor", "route", "rule", "address", "link")
 	var out strings.Builder
 	cmd.Stdout = &out
-	check(t, cmd.Start())
+	harness.Check(t, cmd.Start())
 	return func() string {
 		cancel()
 		_ = cmd.Wait() // it is killed
@@ -69,7 +69,7 @@ func watchKernel(t *testing.T, c *lab.Chassis) (stop func() string) {
 // updatesReceived is FRR's count of UPDATE messages from a chassis.
 func updatesReceived(t *testing.T, c *lab.Chassis) string {
 	t.Helper()
-	out := must[string](t)(shared.Tor.Vtysh(t.Context(), "show bgp neighbors "+c.Addr4.String()))
+	out := harness.Must(shared.Tor.Vtysh(t.Context(), "show bgp neighbors "+c.Addr4.String()))(t)
 	m := regexp.MustCompile(`Updates:\s+\d+\s+(\d+)`).FindStringSubmatch(out)
 	if m == nil {
 		t.Fatalf("FRR shows no count of updates:\n%s", out)
@@ -80,7 +80,7 @@ func updatesReceived(t *testing.T, c *lab.Chassis) string {
 func flowsOf(t *testing.T, c *lab.Chassis) string {
 	t.Helper()
 	// Only the cookie, priority and duration tell whether a flow was added anew.
-	out := must[string](t)(c.Ofctl(t.Context(), "--no-stats", "dump-flows", "br-ex"))
+	out := harness.Must(c.Ofctl(t.Context(), "--no-stats", "dump-flows", "br-ex"))(t)
 	return out
 }
 
@@ -94,20 +94,20 @@ func TestRepairAndForeignState(t *testing.T) {
 
 	foreign := []string{"rule add pref 100 to 172.24.4.51 lookup 55", "route add 198.18.0.1/32 dev br-ex table 201 proto 186"}
 	for _, cmd := range foreign {
-		must[string](t)(hv.Run(ctx, "ip", strings.Fields(cmd)...))
+		harness.Must(hv.Run(ctx, "ip", strings.Fields(cmd)...))(t)
 		undo := strings.Fields(strings.Replace(cmd, " add ", " del ", 1))
 		t.Cleanup(func() { _, _ = hv.Run(context.WithoutCancel(ctx), "ip", undo...) })
 	}
-	must[string](t)(hv.Ofctl(ctx, "add-flow", "br-ex", "cookie=0x77,priority=5,udp,actions=NORMAL"))
+	harness.Must(hv.Ofctl(ctx, "add-flow", "br-ex", "cookie=0x77,priority=5,udp,actions=NORMAL"))(t)
 	t.Cleanup(func() {
 		_, _ = hv.Ofctl(context.WithoutCancel(ctx), "del-flows", "br-ex", "cookie=0x77/-1")
 	})
 
 	began := time.Now()
-	must[string](t)(hv.Run(ctx, "ip", "route", "del", "172.24.4.51", "dev", "br-ex", "table", "201"))
-	must[string](t)(hv.Run(ctx, "ip", "rule", "del", "pref", "32000"))
-	must[string](t)(hv.Ofctl(ctx, "del-flows", "br-ex", "cookie=0x3e7/-1"))
-	check(t, await(ctx, func() bool {
+	harness.Must(hv.Run(ctx, "ip", "route", "del", "172.24.4.51", "dev", "br-ex", "table", "201"))(t)
+	harness.Must(hv.Run(ctx, "ip", "rule", "del", "pref", "32000"))(t)
+	harness.Must(hv.Ofctl(ctx, "del-flows", "br-ex", "cookie=0x3e7/-1"))(t)
+	harness.Check(t, harness.Until(ctx, "route, rule and flows to be put back", func() bool {
 		routes, _ := hv.Run(ctx, "ip", "route", "show", "table", "201")
 		rules, _ := hv.Run(ctx, "ip", "rule", "show", "pref", "32000")
 		return strings.Contains(routes, "172.24.4.51") && rules != "" && strings.Contains(flowsOf(t, hv), "0x3e7")
@@ -115,10 +115,10 @@ func TestRepairAndForeignState(t *testing.T) {
 	t.Logf("a route, a rule and all flows were put back in at most %s", time.Since(began))
 	pings(t, "172.24.4.51")
 
-	if out := must[string](t)(hv.Run(ctx, "ip", "rule", "show", "pref", "100")); !strings.Contains(out, "lookup 55") {
+	if out := harness.Must(hv.Run(ctx, "ip", "rule", "show", "pref", "100"))(t); !strings.Contains(out, "lookup 55") {
 		t.Errorf("the foreign rule is gone: %q", out)
 	}
-	if out := must[string](t)(hv.Run(ctx, "ip", "route", "show", "table", "201")); !strings.Contains(out, "198.18.0.1") {
+	if out := harness.Must(hv.Run(ctx, "ip", "route", "show", "table", "201"))(t); !strings.Contains(out, "198.18.0.1") {
 		t.Errorf("the foreign route is gone: %q", out)
 	}
 	if !strings.Contains(flowsOf(t, hv), "0x77") {
@@ -133,8 +133,8 @@ func TestSwitchRestart(t *testing.T) {
 	guest(t, "vm-ovs", shared.public, hv, "172.24.4.52")
 	at(t, "172.24.4.52", hv)
 	pings(t, "172.24.4.52")
-	check(t, hv.RestartSwitch(ctx))
-	check(t, await(ctx, func() bool { return strings.Contains(flowsOf(t, hv), "0x3e7") }))
+	harness.Check(t, hv.RestartSwitch(ctx))
+	harness.Check(t, harness.Until(ctx, "flows after the switch came back", func() bool { return strings.Contains(flowsOf(t, hv), "0x3e7") }))
 	at(t, "172.24.4.52", hv)
 	pings(t, "172.24.4.52")
 }
@@ -147,9 +147,9 @@ func TestDryRunWritesNothing(t *testing.T) {
 	a := shared.agents[2]
 	guest(t, "vm-dry", shared.public, hv, "172.24.4.53")
 	at(t, "172.24.4.53", hv)
-	check(t, a.Stop(ctx))
-	t.Cleanup(func() { check(t, a.Start(context.WithoutCancel(ctx))) })
-	must[string](t)(hv.Run(ctx, "ip", "route", "del", "172.24.4.53", "dev", "br-ex", "table", "201"))
+	harness.Check(t, a.Stop(ctx))
+	t.Cleanup(func() { harness.Check(t, a.Start(context.WithoutCancel(ctx))) })
+	harness.Must(hv.Run(ctx, "ip", "route", "del", "172.24.4.53", "dev", "br-ex", "table", "201"))(t)
 	kernel := watchKernel(t, hv)
 	flows := flowsOf(t, hv)
 
@@ -165,7 +165,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 	if !strings.Contains(string(out), "+ route   172.24.4.53/32") {
 		t.Errorf("the plan lacks the route:\n%s", out)
 	}
-	for _, line := range strings.Split(string(must[[]byte](t)(os.ReadFile(trace))), "\n") {
+	for _, line := range strings.Split(string(harness.Must(os.ReadFile(trace))(t)), "\n") {
 		if writes(line) {
 			t.Errorf("it writes: %s", line)
 		}
@@ -176,7 +176,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 	if got := flowsOf(t, hv); got != flows {
 		t.Errorf("flows changed:\n%s", got)
 	}
-	again := must[product.Result](t)(a.CLI(ctx, "run", "--dry-run", "--once"))
+	again := harness.Must(a.CLI(ctx, "run", "--dry-run", "--once"))(t)
 	if !strings.HasSuffix(string(out), again.Out) {
 		t.Errorf("two dry runs differ:\n%s\n%s", out, again.Out)
 	}
@@ -210,13 +210,13 @@ func TestKillAndRestart(t *testing.T) {
 	}
 	settled(t)
 	foreign := strings.Fields("route add 198.18.0.2/32 dev br-ex table 201 proto static")
-	must[string](t)(hv.Run(ctx, "ip", foreign...))
+	harness.Must(hv.Run(ctx, "ip", foreign...))(t)
 	t.Cleanup(func() {
 		_, _ = hv.Run(context.WithoutCancel(ctx), "ip", strings.Fields("route del 198.18.0.2/32 dev br-ex table 201")...)
 	})
 
 	watching, cancel := context.WithCancel(ctx)
-	events := must[<-chan lab.RouteEvent](t)(shared.Tor.WatchRoutes(watching))
+	events := harness.Must(shared.Tor.WatchRoutes(watching))(t)
 	lost := make(chan []string, 1)
 	go func() {
 		var gone []string
@@ -229,12 +229,12 @@ func TestKillAndRestart(t *testing.T) {
 	}()
 	for _, delay := range []time.Duration{0, 300 * time.Microsecond, time.Millisecond, 3 * time.Millisecond} {
 		// Give it something to apply, and kill it in the middle.
-		must[string](t)(hv.Run(ctx, "ip", "route", "flush", "table", "201", "proto", "98"))
+		harness.Must(hv.Run(ctx, "ip", "route", "flush", "table", "201", "proto", "98"))(t)
 		<-time.After(delay)
-		check(t, a.Kill())
-		check(t, a.Start(ctx))
+		harness.Check(t, a.Kill())
+		harness.Check(t, a.Start(ctx))
 		for _, addr := range []string{"172.24.4.54", "2001:db8:4::54"} {
-			check(t, shared.Tor.AwaitPeer(ctx, peerAddr(hv, addr)))
+			harness.Check(t, shared.Tor.AwaitPeer(ctx, peerAddr(hv, addr)))
 		}
 		settled(t)
 		pings(t, "172.24.4.54")
@@ -243,7 +243,7 @@ func TestKillAndRestart(t *testing.T) {
 	if gone := <-lost; len(gone) > 0 {
 		t.Errorf("the top of rack lost routes: %v", gone)
 	}
-	if out := must[string](t)(hv.Run(ctx, "ip", "route", "show", "table", "201")); !strings.Contains(out, "198.18.0.2") {
+	if out := harness.Must(hv.Run(ctx, "ip", "route", "show", "table", "201"))(t); !strings.Contains(out, "198.18.0.2") {
 		t.Errorf("the foreign route is gone: %q", out)
 	}
 }
@@ -263,19 +263,19 @@ func TestSouthboundRestart(t *testing.T) {
 	guest(t, "vm-sb", shared.public, hv, "172.24.4.56")
 	at(t, "172.24.4.56", hv)
 	settled(t)
-	before := must[product.Status](t)(a.Status(ctx))
-	check(t, shared.Central.Southbound.Kill())
-	check(t, await(ctx, func() bool {
+	before := harness.Must(a.Status(ctx))(t)
+	harness.Check(t, shared.Central.Southbound.Kill())
+	harness.Check(t, harness.Until(ctx, "status to say that the database is away", func() bool {
 		s, err := a.Status(ctx)
 		return err == nil && s.Frozen != ""
 	}))
 	pings(t, "172.24.4.56")
-	check(t, shared.Central.Southbound.Start(ctx))
-	check(t, await(ctx, func() bool {
+	harness.Check(t, shared.Central.Southbound.Start(ctx))
+	harness.Check(t, harness.Until(ctx, "status to say that the database is back", func() bool {
 		s, err := a.Status(ctx)
 		return err == nil && s.Frozen == ""
 	}))
-	after := must[product.Status](t)(a.Status(ctx))
+	after := harness.Must(a.Status(ctx))(t)
 	if after.Steps != before.Steps {
 		t.Errorf("%d steps, want still %d", after.Steps, before.Steps)
 	}
@@ -292,23 +292,23 @@ func TestStartWithoutSouthbound(t *testing.T) {
 	at(t, "172.24.4.58", hv)
 	at(t, "2001:db8:4::58", hv)
 	settled(t)
-	check(t, shared.Central.Southbound.Kill())
-	t.Cleanup(func() { check(t, shared.Central.Southbound.Start(context.WithoutCancel(ctx))) })
-	check(t, a.Kill())
-	check(t, a.Start(ctx))
+	harness.Check(t, shared.Central.Southbound.Kill())
+	t.Cleanup(func() { harness.Check(t, shared.Central.Southbound.Start(context.WithoutCancel(ctx))) })
+	harness.Check(t, a.Kill())
+	harness.Check(t, a.Start(ctx))
 	for _, addr := range []netip.Addr{hv.Addr4, hv.Addr6} {
-		check(t, shared.Tor.AwaitPeer(ctx, addr))
+		harness.Check(t, shared.Tor.AwaitPeer(ctx, addr))
 	}
 	// The peers have heard our End-of-RIB once nothing of ours is stale.
-	check(t, await(ctx, func() bool {
+	harness.Check(t, harness.Until(ctx, "the End-of-RIB after which nothing is stale", func() bool {
 		out, err := shared.Tor.Vtysh(ctx, "show bgp ipv4 unicast 172.24.4.58/32")
 		return err == nil && strings.Contains(out, "172.24.4.58") && !strings.Contains(out, "stale")
 	}))
 	at(t, "172.24.4.58", hv)
 	at(t, "2001:db8:4::58", hv)
 	pings(t, "172.24.4.58")
-	check(t, shared.Central.Southbound.Start(ctx))
-	check(t, await(ctx, func() bool {
+	harness.Check(t, shared.Central.Southbound.Start(ctx))
+	harness.Check(t, harness.Until(ctx, "rounds with the database that is back", func() bool {
 		s, err := a.Status(ctx)
 		return err == nil && s.Frozen == "" && s.Rounds > 1
 	}))
@@ -324,7 +324,7 @@ func TestCommands(t *testing.T) {
 	guest(t, "vm-cmd", shared.public, hv, "172.24.4.59")
 	at(t, "172.24.4.59", hv)
 	settled(t)
-	must[string](t)(hv.Run(ctx, "ip", strings.Fields("rule add pref 100 to 172.24.4.59 lookup 55")...))
+	harness.Must(hv.Run(ctx, "ip", strings.Fields("rule add pref 100 to 172.24.4.59 lookup 55")...))(t)
 	t.Cleanup(func() { _, _ = hv.Run(context.WithoutCancel(ctx), "ip", "rule", "del", "pref", "100") })
 	for _, tt := range []struct {
 		agent int
@@ -341,17 +341,17 @@ func TestCommands(t *testing.T) {
 		{0, []string{"explain", "172.24.4.59"}, 2, "announced by: " + hv.SystemID},
 		{2, []string{"desired"}, 0, "path ipv4-unicast 172.24.4.59/32"},
 	} {
-		res := must[product.Result](t)(shared.agents[tt.agent].CLI(ctx, tt.args...))
+		res := harness.Must(shared.agents[tt.agent].CLI(ctx, tt.args...))(t)
 		if res.Exit != tt.exit || !strings.Contains(res.Out, tt.want) {
 			t.Errorf("%v on %s: exit %d, want %d, and %q in\n%s%s", tt.args, shared.agents[tt.agent].Chassis.Name, res.Exit, tt.exit, tt.want, res.Out, res.Err)
 		}
 	}
 	// What a snapshot says is what the controller says.
-	snap := must[product.Result](t)(a.CLI(ctx, "snapshot"))
+	snap := harness.Must(a.CLI(ctx, "snapshot"))(t)
 	path := filepath.Join(hv.Dir, "snapshot.json")
-	check(t, os.WriteFile(path, []byte(snap.Out), 0o600))
-	live := must[product.Result](t)(a.CLI(ctx, "desired", "-o", "json"))
-	file := must[product.Result](t)(a.CLI(ctx, "desired", "-o", "json", "--snapshot", path))
+	harness.Check(t, os.WriteFile(path, []byte(snap.Out), 0o600))
+	live := harness.Must(a.CLI(ctx, "desired", "-o", "json"))(t)
+	file := harness.Must(a.CLI(ctx, "desired", "-o", "json", "--snapshot", path))(t)
 	if live.Out != file.Out {
 		t.Errorf("desired from the snapshot differs from the controller's:\n%s%s\n%s", file.Out, file.Err, live.Out)
 	}
@@ -365,33 +365,33 @@ func TestCleanup(t *testing.T) {
 	guest(t, "vm-clean", shared.public, hv, "172.24.4.57", "2001:db8:4::57")
 	at(t, "172.24.4.57", hv)
 	settled(t)
-	if res := must[product.Result](t)(a.CLI(ctx, "cleanup")); res.Exit != 1 {
+	if res := harness.Must(a.CLI(ctx, "cleanup"))(t); res.Exit != 1 {
 		t.Errorf("cleanup beside a running controller: exit %d, want 1\n%s%s", res.Exit, res.Out, res.Err)
 	}
-	check(t, a.Stop(ctx))
+	harness.Check(t, a.Stop(ctx))
 	t.Cleanup(func() {
-		check(t, a.Start(context.WithoutCancel(ctx)))
+		harness.Check(t, a.Start(context.WithoutCancel(ctx)))
 		for _, addr := range []netip.Addr{hv.Addr4, hv.Addr6} {
-			check(t, shared.Tor.AwaitPeer(context.WithoutCancel(ctx), addr))
+			harness.Check(t, shared.Tor.AwaitPeer(context.WithoutCancel(ctx), addr))
 		}
 	})
-	dry := must[product.Result](t)(a.CLI(ctx, "cleanup", "--dry-run"))
+	dry := harness.Must(a.CLI(ctx, "cleanup", "--dry-run"))(t)
 	if dry.Exit != 2 {
 		t.Errorf("cleanup --dry-run: exit %d, want 2\n%s", dry.Exit, dry.Err)
 	}
-	res := must[product.Result](t)(a.CLI(ctx, "cleanup"))
+	res := harness.Must(a.CLI(ctx, "cleanup"))(t)
 	if res.Exit != 0 || res.Out != dry.Out {
 		t.Errorf("cleanup: exit %d, %s\nit did\n%sbut had announced\n%s", res.Exit, res.Err, res.Out, dry.Out)
 	}
-	left := must[string](t)(hv.Run(ctx, "ip", "route", "show", "table", "all", "proto", "98"))
-	left += must[string](t)(hv.Run(ctx, "ip", "-6", "route", "show", "table", "all", "proto", "98"))
-	left += must[string](t)(hv.Run(ctx, "ip", "rule", "show", "pref", "32000"))
-	left += must[string](t)(hv.Run(ctx, "ip", "addr", "show", "dev", "br-ex", "to", "169.254.0.0/16"))
-	left += must[string](t)(hv.Run(ctx, "ip", "-6", "neigh", "show", "proxy"))
+	left := harness.Must(hv.Run(ctx, "ip", "route", "show", "table", "all", "proto", "98"))(t)
+	left += harness.Must(hv.Run(ctx, "ip", "-6", "route", "show", "table", "all", "proto", "98"))(t)
+	left += harness.Must(hv.Run(ctx, "ip", "rule", "show", "pref", "32000"))(t)
+	left += harness.Must(hv.Run(ctx, "ip", "addr", "show", "dev", "br-ex", "to", "169.254.0.0/16"))(t)
+	left += harness.Must(hv.Run(ctx, "ip", "-6", "neigh", "show", "proxy"))(t)
 	if left != "" || strings.Contains(flowsOf(t, hv), "0x3e7") {
 		t.Errorf("left behind:\n%s%s", left, flowsOf(t, hv))
 	}
-	if v := must[string](t)(hv.Run(ctx, "cat", "/proc/sys/net/ipv4/conf/br-ex/proxy_arp")); strings.TrimSpace(v) != "0" {
+	if v := harness.Must(hv.Run(ctx, "cat", "/proc/sys/net/ipv4/conf/br-ex/proxy_arp"))(t); strings.TrimSpace(v) != "0" {
 		t.Errorf("proxy_arp is %s, want the 0 from before", v)
 	}
 }

@@ -1,6 +1,10 @@
 package scenarios
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
+)
 
 // A tenant network behind a router without address translation is reached from
 // behind the top of rack by the tenants' own addresses, through the node that
@@ -56,7 +60,7 @@ func TestTenantNetwork(t *testing.T) {
 				pings(t, addr)
 			}
 			// And the other way round, begun by the tenant.
-			check(t, vm.AwaitPing(testContext(t), shared.Host.Addrs[1].Addr()))
+			harness.Check(t, vm.AwaitPing(testContext(t), shared.Host.Addrs[1].Addr()))
 		})
 	}
 	for _, prefix := range []string{hosts4, hosts6, net4, net6} {

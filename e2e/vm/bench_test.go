@@ -2,22 +2,22 @@ package vm_test
 
 import (
 	"bytes"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
 // BenchmarkManyVNIs runs the benchmark of package manyvnis where VRFs are, and
 // reports its numbers as its own.
 func BenchmarkManyVNIs(b *testing.B) {
 	const pkg = "e2e/vm/manyvnis"
-	dir := b.TempDir()
-	env := append(os.Environ(), "BGP_OVN="+build(b, dir, "bgp-ovn", "build", module+"cmd/bgp-ovn"))
+	env := environment(b)
 	script := strings.Join([]string{
-		"cd", packageDir(b, pkg), "&&", build(b, dir, "manyvnis.test", "test", "-c", "-tags=guest", module+pkg),
+		"cd", packageDir(b, pkg), "&&", harness.Must(harness.BuildTests(b.Context(), pkg, "guest"))(b),
 		"'-test.run=^$'", "-test.bench=.", "-test.benchtime=1x", "-test.timeout=19m", "2>&1",
 	}, " ")
 	for range b.N {

@@ -8,14 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/vm"
 )
-
-const module = "github.com/bgp-ovn/bgp-ovn/"
 
 // suite is a test binary to run where all modules are.
 type suite struct {
@@ -32,6 +32,7 @@ var suites = []suite{
 	{pkg: "pkg/observe/host"},
 	{pkg: "e2e/vm/walk", tags: "guest"},
 	{pkg: "e2e/vm/vlan", tags: "guest"},
+	{pkg: "e2e/vm/manyvnis", tags: "guest"},
 	{pkg: "e2e/vm/evpn", tags: "guest"},
 }
 
@@ -58,13 +59,11 @@ func besideOthers(t *testing.T) {
 
 func runSuites(t *testing.T, suites []suite) {
 	t.Helper()
-	dir := t.TempDir()
-	env := append(os.Environ(), "BGP_OVN="+build(t, dir, "bgp-ovn", "build", module+"cmd/bgp-ovn"))
+	env := environment(t)
 	script := new(strings.Builder)
 	for _, s := range suites {
-		name := strings.ReplaceAll(s.pkg, "/", "-") + ".test"
-		bin := build(t, dir, name, "test", "-c", "-tags="+s.tags, module+s.pkg)
-		args := []string{"-test.v=test2json", "-test.timeout=9m"}
+		bin := harness.Must(harness.BuildTests(t.Context(), s.pkg, s.tags))(t)
+		args := []string{"-test.v=test2json", "-test.timeout=" + harness.Scaled(9*time.Minute).String()}
 		if s.skip != "" {
 			args = append(args, "-test.skip='"+s.skip+"'")
 		}
@@ -72,7 +71,7 @@ func runSuites(t *testing.T, suites []suite) {
 			sayStart(s.pkg), packageDir(t, s.pkg), bin, strings.Join(args, " "), sayEnd)
 	}
 	var out bytes.Buffer
-	runWhereAllIs(t, env, script.String(), 12*time.Minute, &out)
+	runWhereAllIs(t, env, script.String(), harness.Scaled(12*time.Minute), &out)
 	runs := split(out.String())
 	if len(runs) != len(suites) {
 		t.Errorf("%d of %d suites said anything; the output ends with:\n%s", len(runs), len(suites), tail(out.String()))
@@ -110,19 +109,14 @@ func runWhereAllIs(t testing.TB, env []string, script string, limit time.Duratio
 	}
 }
 
-// build makes a program without the race detector, which guests cannot bear.
-func build(t testing.TB, dir, name string, args ...string) string {
+// environment is that of the suites: with the program under test, which is built
+// out here, and with how busy the machine is. Programs are built without the race
+// detector, which guests cannot bear.
+func environment(t testing.TB) []string {
 	t.Helper()
-	bin := filepath.Join(dir, name)
-	verbs := 1
-	if args[0] == "test" {
-		verbs = 2
-	}
-	args = append(append(args[:verbs:verbs], "-o", bin), args[verbs:]...)
-	if text, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, text)
-	}
-	return bin
+	return append(os.Environ(),
+		harness.BinaryVariable+"="+harness.Must(harness.Binary(t.Context()))(t),
+		harness.SlownessVariable+"="+strconv.FormatFloat(harness.Slowness(), 'f', 1, 64))
 }
 
 func packageDir(t testing.TB, pkg string) string {

@@ -13,12 +13,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/vm/guest"
 )
 
 const (
 	modulesDir = "/usr/lib/uml/modules"
-	initPath   = "github.com/bgp-ovn/bgp-ovn/e2e/vm/init"
+	initPath   = "e2e/vm/init"
 	consoleLog = "console.log"
 	bootLog    = "boot.log"
 )
@@ -48,12 +49,11 @@ func findKernel() (kernel, error) {
 // buildInit builds process 1, which must be static: it runs before anything
 // else is there.
 func buildInit(ctx context.Context, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", to, initPath)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the virtual machine's init: %w: %s", err, out)
+	bin, err := harness.BuildStatic(ctx, initPath)
+	if err != nil {
+		return err
 	}
-	return nil
+	return harness.Copy(bin, to)
 }
 
 // boot runs the machine to its end.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 // run exists because os.Exit skips deferred calls.
 func run(m *testing.M) (code int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := harness.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	err := shared.start(ctx)
 	if shared.Lab != nil {
@@ -64,7 +65,7 @@ func (w *world) start(ctx context.Context) error {
 	if w.v100, err = w.Neutron.ProviderNetwork(ctx, "v100", "physnet1", 100, netip.MustParsePrefix("172.24.100.0/24"), netip.MustParsePrefix("2001:db8:100::/64")); err != nil {
 		return err
 	}
-	bin, err := product.Binary(ctx, w.Dir)
+	bin, err := harness.Binary(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,25 +93,5 @@ func (w *world) awaitPeers(ctx context.Context) error {
 
 func storyContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// must stops the test on an error and otherwise passes the value on.
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	return harness.Context(t, time.Minute)
 }

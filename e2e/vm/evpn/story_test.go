@@ -5,12 +5,14 @@ package evpn
 import (
 	"context"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -35,20 +37,20 @@ func newTenant(t *testing.T, name string, vni int, external *lab.Network, gatewa
 	t.Helper()
 	ctx := storyContext(t)
 	tn := &tenant{vni: vni}
-	tn.network = must[*lab.Network](t)(shared.Neutron.TenantNetwork(ctx, name, netip.MustParsePrefix("10.0.0.0/26"), netip.MustParsePrefix("2600:db8:1::/64")))
-	tn.router = must[*lab.Router](t)(shared.Neutron.Router(ctx, lab.RouterSpec{Name: name, External: external, Gateways: gws, Addrs: addrs(gateway)}))
-	check(t, tn.router.Attach(ctx, tn.network))
-	check(t, tn.router.AssociateVPN(ctx, lab.VPN{VNI: vni, AS: lab.ChassisAS}))
-	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: name, Network: tn.network, Chassis: on, Addrs: addrs(inside)}))
-	tn.vm = must[*lab.VM](t)(on.PlugVM(ctx, p))
-	tn.vrf = must[*lab.VRF](t)(shared.Tor.VRF(ctx, name, vni, netip.MustParsePrefix("10.9.0.0/24"), netip.MustParsePrefix("2600:db8:9::/64")))
+	tn.network = harness.Must(shared.Neutron.TenantNetwork(ctx, name, netip.MustParsePrefix("10.0.0.0/26"), netip.MustParsePrefix("2600:db8:1::/64")))(t)
+	tn.router = harness.Must(shared.Neutron.Router(ctx, lab.RouterSpec{Name: name, External: external, Gateways: gws, Addrs: addrs(gateway)}))(t)
+	harness.Check(t, tn.router.Attach(ctx, tn.network))
+	harness.Check(t, tn.router.AssociateVPN(ctx, lab.VPN{VNI: vni, AS: lab.ChassisAS}))
+	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{Name: name, Network: tn.network, Chassis: on, Addrs: addrs(inside)}))(t)
+	tn.vm = harness.Must(on.PlugVM(ctx, p))(t)
+	tn.vrf = harness.Must(shared.Tor.VRF(ctx, name, vni, netip.MustParsePrefix("10.9.0.0/24"), netip.MustParsePrefix("2600:db8:9::/64")))(t)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(ctx)
-		check(t, tn.vm.Unplug(ctx))
-		check(t, p.Delete(ctx))
-		check(t, tn.router.Delete(ctx))
-		check(t, tn.network.Delete(ctx))
-		check(t, tn.vrf.Delete(ctx))
+		harness.Check(t, tn.vm.Unplug(ctx))
+		harness.Check(t, p.Delete(ctx))
+		harness.Check(t, tn.router.Delete(ctx))
+		harness.Check(t, tn.network.Delete(ctx))
+		harness.Check(t, tn.vrf.Delete(ctx))
 	})
 	return tn
 }
@@ -117,7 +119,7 @@ func idle(t *testing.T, a *product.Agent) {
 	t.Helper()
 	ctx := storyContext(t)
 	var last string
-	if err := await(ctx, func() bool {
+	if err := harness.Until(ctx, "the plan to be empty", func() bool {
 		res, err := a.CLI(ctx, "plan")
 		if err == nil {
 			last = res.Out + res.Err
@@ -144,7 +146,7 @@ func TestTenant(t *testing.T) {
 			tn := newTenant(t, "t-"+at.name, 1001, at.external, at.gateway, shared.gw[1], shared.gw...)
 			tn.connected(t)
 			settled(t)
-			res := must[product.Result](t)(shared.agents[0].CLI(t.Context(), "evpn", "1001"))
+			res := harness.Must(shared.agents[0].CLI(t.Context(), "evpn", "1001"))(t)
 			for _, part := range []string{"announced    type-5 10.0.0.5/32", "remote       10.9.0.0/24", "rt import    *:1001", " on br-ex ", " ofport "} {
 				if res.Exit != 0 || !strings.Contains(res.Out, part) {
 					t.Errorf("evpn 1001 ended with %d and should have %q\n%s%s", res.Exit, part, res.Out, res.Err)
@@ -168,12 +170,12 @@ func TestTenantsAreApart(t *testing.T) {
 		before := echoes(t, other.vm.Node) + echoes(t, other.vrf.Host.Node)
 		for _, a := range addrs(inside) {
 			// Whom it reaches is asked here. A busy software switch may lose one of five.
-			if res := must[lab.PingResult](t)(here.vrf.Host.Ping(ctx, a, 5, 20e6)); res.Received == 0 {
+			if res := harness.Must(here.vrf.Host.Ping(ctx, a, 5, 20e6))(t); res.Received == 0 {
 				t.Errorf("ping %s of %s: %+v", a, here.vm.Port.Name, res)
 			}
 		}
 		for _, a := range addrs(outside) {
-			if res := must[lab.PingResult](t)(here.vm.Ping(ctx, a, 5, 20e6)); res.Received == 0 {
+			if res := harness.Must(here.vm.Ping(ctx, a, 5, 20e6))(t); res.Received == 0 {
 				t.Errorf("ping %s from %s: %+v", a, here.vm.Port.Name, res)
 			}
 		}
@@ -186,11 +188,11 @@ func TestTenantsAreApart(t *testing.T) {
 // echoes counts the echo requests that a machine has received.
 func echoes(t *testing.T, n *lab.Node) int {
 	t.Helper()
-	out := must[string](t)(n.Run(t.Context(), "nstat", "-asz", "IcmpInEchos", "Icmp6InEchos"))
+	out := harness.Must(n.Run(t.Context(), "nstat", "-asz", "IcmpInEchos", "Icmp6InEchos"))(t)
 	total := 0
 	for line := range strings.Lines(out) {
 		if words := strings.Fields(line); len(words) > 1 && strings.HasSuffix(words[0], "InEchos") {
-			total += must[int](t)(strconv.Atoi(words[1]))
+			total += harness.Must(strconv.Atoi(words[1]))(t)
 		}
 	}
 	return total
@@ -202,8 +204,8 @@ func TestGatewayMoves(t *testing.T) {
 	ctx := storyContext(t)
 	tn := newTenant(t, "t-move", 1001, shared.flat, []string{"172.24.4.43", "2001:db8:4::43"}, shared.gw[1], shared.gw...)
 	tn.connected(t)
-	check(t, tn.router.Prefer(ctx, shared.gw[1], shared.gw[0]))
-	check(t, tn.router.AwaitGateway(ctx, shared.gw[1]))
+	harness.Check(t, tn.router.Prefer(ctx, shared.gw[1], shared.gw[0]))
+	harness.Check(t, tn.router.AwaitGateway(ctx, shared.gw[1]))
 	tn.connected(t)
 	settled(t)
 	if left := show(t, shared.gw[0], "-br link show"); strings.Contains(left, "1001") {
@@ -212,7 +214,7 @@ func TestGatewayMoves(t *testing.T) {
 	if left := show(t, shared.gw[0], "route show table 1001"); left != "" {
 		t.Errorf("the first node keeps routes:\n%s", left)
 	}
-	if flows := must[string](t)(shared.gw[0].Ofctl(ctx, "dump-flows", "br-ex", "cookie=0x3e6/-1")); strings.Contains(flows, "priority=1000") {
+	if flows := harness.Must(shared.gw[0].Ofctl(ctx, "dump-flows", "br-ex", "cookie=0x3e6/-1"))(t); strings.Contains(flows, "priority=1000") {
 		t.Errorf("the first node keeps flows:\n%s", flows)
 	}
 }
@@ -235,13 +237,13 @@ func TestRestartChangesNothing(t *testing.T) {
 	tn.connected(t)
 	settled(t)
 	gw, agent := shared.gw[0], shared.agents[0]
-	stop := watchKernel(t, gw)
-	check(t, agent.Kill())
-	check(t, agent.Start(ctx))
-	check(t, shared.awaitPeers(ctx))
+	watch := harness.Must(gw.WatchKernel(ctx))(t)
+	harness.Check(t, agent.Kill())
+	harness.Check(t, agent.Start(ctx))
+	harness.Check(t, shared.awaitPeers(ctx))
 	tn.connected(t)
 	settled(t)
-	if written := stop(); written != "" {
+	if written := watch.Stop(); written != "" {
 		t.Errorf("it wrote to the kernel:\n%s", written)
 	}
 }
@@ -255,39 +257,23 @@ func TestKilledAnywhere(t *testing.T) {
 	gw, agent := shared.gw[0], shared.agents[0]
 	for i := range 4 {
 		if i%2 == 0 {
-			check(t, tn.router.DissociateVPN(ctx))
+			harness.Check(t, tn.router.DissociateVPN(ctx))
 		} else {
-			check(t, tn.router.AssociateVPN(ctx, lab.VPN{VNI: 1001, AS: lab.ChassisAS}))
+			harness.Check(t, tn.router.AssociateVPN(ctx, lab.VPN{VNI: 1001, AS: lab.ChassisAS}))
 		}
 		select { // nothing is waited for: it dies wherever it has come to
 		case <-ctx.Done():
 		case <-time.After(time.Duration(i) * 50 * time.Millisecond):
 		}
-		check(t, agent.Kill())
-		check(t, agent.Start(ctx))
+		harness.Check(t, agent.Kill())
+		harness.Check(t, agent.Start(ctx))
 		settled(t)
 		if left := show(t, gw, "-br link show"); strings.Contains(left, "1001") == (i%2 == 0) {
 			t.Fatalf("change %d leaves\n%s", i, left)
 		}
 	}
-	check(t, shared.awaitPeers(ctx))
+	harness.Check(t, shared.awaitPeers(ctx))
 	tn.connected(t)
-}
-
-// watchKernel records links, addresses, routes and rules that change on a chassis,
-// until called.
-func watchKernel(t *testing.T, c *lab.Chassis) (stop func() string) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	cmd := c.Command(ctx, "ip", "monitor", "link", "address", "route", "rule")
-	var out strings.Builder
-	cmd.Stdout = &out
-	check(t, cmd.Start())
-	return func() string {
-		cancel()
-		_ = cmd.Wait() // it is killed
-		return out.String()
-	}
 }
 
 // What FRR announces changes, and what the router is annotated with: the routes
@@ -300,40 +286,40 @@ func TestRemoteChanges(t *testing.T) {
 	awaitRoutes(t, gw, func(routes string) bool { return strings.Contains(routes, "10.9.0.0/24 via "+lab.VTEP.String()) })
 
 	// A new prefix in the VRF.
-	must[string](t)(shared.Tor.Run(ctx, "ip", "addr", "add", "10.8.0.1/24", "dev", tn.vrf.Host.Name))
+	harness.Must(shared.Tor.Run(ctx, "ip", "addr", "add", "10.8.0.1/24", "dev", tn.vrf.Host.Name))(t)
 	awaitRoutes(t, gw, func(routes string) bool { return strings.Contains(routes, "10.8.0.0/24 via ") })
-	must[string](t)(shared.Tor.Run(ctx, "ip", "addr", "del", "10.8.0.1/24", "dev", tn.vrf.Host.Name))
+	harness.Must(shared.Tor.Run(ctx, "ip", "addr", "del", "10.8.0.1/24", "dev", tn.vrf.Host.Name))(t)
 	awaitRoutes(t, gw, func(routes string) bool { return !strings.Contains(routes, "10.8.0.0/24") })
 
 	// The router loses its VNI, and gets it again.
-	check(t, tn.router.DissociateVPN(ctx))
+	harness.Check(t, tn.router.DissociateVPN(ctx))
 	settled(t)
 	if left := show(t, gw, "-br link show"); strings.Contains(left, "1001") {
 		t.Errorf("devices of a router without a VNI are left:\n%s", left)
 	}
-	check(t, tn.router.AssociateVPN(ctx, lab.VPN{VNI: 1001, AS: lab.ChassisAS}))
+	harness.Check(t, tn.router.AssociateVPN(ctx, lab.VPN{VNI: 1001, AS: lab.ChassisAS}))
 	tn.connected(t)
 
 	// Another router MAC. FRR 8.4 drops what it had imported when its own changes, so
 	// only our side is looked at.
-	must[string](t)(shared.Tor.Run(ctx, "ip", "link", "set", "br1001", "address", "02:00:00:00:77:01"))
-	if err := await(ctx, func() bool {
+	harness.Must(shared.Tor.Run(ctx, "ip", "link", "set", "br1001", "address", "02:00:00:00:77:01"))(t)
+	if err := harness.Until(ctx, "the neighbour to have the new MAC", func() bool {
 		return strings.Contains(show(t, gw, "neigh show dev br-1001"), lab.VTEP.String()+" lladdr 02:00:00:00:77:01")
 	}); err != nil {
 		t.Fatalf("the neighbour keeps the old MAC: %v\n%s", err, tn.state(t))
 	}
-	if have := must[string](t)(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-1001")); !strings.Contains(have, "02:00:00:00:77:01 dst "+lab.VTEP.String()) {
+	if have := harness.Must(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-1001"))(t); !strings.Contains(have, "02:00:00:00:77:01 dst "+lab.VTEP.String()) {
 		t.Errorf("no forwarding entry for the new MAC:\n%s", have)
 	}
 	settled(t)
 
 	// Another VTEP.
 	moved := netip.MustParseAddr("10.255.1.2")
-	check(t, tn.vrf.SetVTEP(ctx, moved))
+	harness.Check(t, tn.vrf.SetVTEP(ctx, moved))
 	awaitRoutes(t, gw, func(routes string) bool { return strings.Contains(routes, "10.9.0.0/24 via "+moved.String()) })
 	settled(t)
 	left := show(t, gw, "neigh show dev br-1001") + show(t, gw, "route show table 1001") + show(t, gw, "-6 route show table 1001") +
-		must[string](t)(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-1001"))
+		harness.Must(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-1001"))(t)
 	if strings.Contains(left+"\n", lab.VTEP.String()+" ") {
 		t.Errorf("something of the old VTEP is left:\n%s", left)
 	}
@@ -349,14 +335,14 @@ func TestFRRRestarts(t *testing.T) {
 	tn := newTenant(t, "t-crash", 1001, shared.flat, []string{"172.24.4.46", "2001:db8:4::46"}, shared.gw[1], shared.gw...)
 	tn.connected(t)
 	gw := shared.gw[0]
-	watch := watchKernel(t, gw)
-	check(t, shared.Tor.Crash(ctx))
+	watch := harness.Must(gw.WatchKernel(ctx))(t)
+	harness.Check(t, shared.Tor.Crash(ctx))
 	awaitRoutes(t, gw, func(routes string) bool { return !strings.Contains(routes, "10.9.0.0/24") })
-	check(t, shared.Tor.Resume(ctx))
-	check(t, shared.awaitPeers(ctx))
+	harness.Check(t, shared.Tor.Resume(ctx))
+	harness.Check(t, shared.awaitPeers(ctx))
 	tn.connected(t)
 	settled(t)
-	if changed := watch(); !strings.Contains(changed, "10.9.0.0/24") {
+	if changed := watch.Stop(); !strings.Contains(changed, "10.9.0.0/24") {
 		t.Errorf("the route never went:\n%s", changed)
 	}
 }
@@ -365,7 +351,7 @@ func awaitRoutes(t *testing.T, c *lab.Chassis, ok func(string) bool) {
 	t.Helper()
 	ctx := storyContext(t)
 	last := ""
-	if err := await(ctx, func() bool { last = show(t, c, "route show table 1001"); return ok(last) }); err != nil {
+	if err := harness.Until(ctx, "the routes of table 1001", func() bool { last = show(t, c, "route show table 1001"); return ok(last) }); err != nil {
 		t.Fatalf("%v: the routes are\n%s", err, last)
 	}
 }
@@ -375,8 +361,8 @@ func awaitRoutes(t *testing.T, c *lab.Chassis, ok func(string) bool) {
 func configure(t *testing.T, lines ...string) {
 	t.Helper()
 	load := func(ctx context.Context, a *product.Agent, lines ...string) {
-		check(t, a.ConfigureEVPN(lines...))
-		if res := must[product.Result](t)(a.CLI(ctx, "reload")); res.Exit != 0 {
+		harness.Check(t, a.ConfigureEVPN(lines...))
+		if res := harness.Must(a.CLI(ctx, "reload"))(t); res.Exit != 0 {
 			t.Fatalf("reload ended with %d\n%s%s", res.Exit, res.Out, res.Err)
 		}
 	}
@@ -392,21 +378,21 @@ func configure(t *testing.T, lines ...string) {
 func TestProviderNetworkInVRF(t *testing.T) {
 	ctx := storyContext(t)
 	configure(t, `evpn: {networks: [{network: physnet1, vlan: 100, method: vrf, vni: 1003, gateways: [172.24.100.1, "2001:db8:100::1"]}]}`)
-	vrf := must[*lab.VRF](t)(shared.Tor.VRF(ctx, "t-prov", 1003, netip.MustParsePrefix("10.9.0.0/24"), netip.MustParsePrefix("2600:db8:9::/64")))
-	t.Cleanup(func() { check(t, vrf.Delete(context.WithoutCancel(ctx))) })
+	vrf := harness.Must(shared.Tor.VRF(ctx, "t-prov", 1003, netip.MustParsePrefix("10.9.0.0/24"), netip.MustParsePrefix("2600:db8:9::/64")))(t)
+	t.Cleanup(func() { harness.Check(t, vrf.Delete(context.WithoutCancel(ctx))) })
 	inside := addrs([]string{"172.24.100.62", "2001:db8:100::62"})
-	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: "prov", Network: shared.v100, Chassis: shared.gw[0], Addrs: inside}))
-	vm := must[*lab.VM](t)(shared.gw[0].PlugVM(ctx, p))
+	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{Name: "prov", Network: shared.v100, Chassis: shared.gw[0], Addrs: inside}))(t)
+	vm := harness.Must(shared.gw[0].PlugVM(ctx, p))(t)
 	t.Cleanup(func() {
-		check(t, vm.Unplug(context.WithoutCancel(ctx)))
-		check(t, p.Delete(context.WithoutCancel(ctx)))
+		harness.Check(t, vm.Unplug(context.WithoutCancel(ctx)))
+		harness.Check(t, p.Delete(context.WithoutCancel(ctx)))
 	})
 	tn := &tenant{vm: vm, vrf: vrf, vni: 1003}
 	tn.reach(t, inside, addrs(outside))
 	idle(t, shared.agents[0])
 	// The VM's first hop is the node itself, with the MAC that all nodes have.
-	table := must[string](t)(vm.Run(ctx, "ip", "neigh", "show", "to", "172.24.100.1"))
-	leg := must[string](t)(shared.gw[0].Run(ctx, "sh", "-c", "ip -br link show type veth vrf vrf-1003"))
+	table := harness.Must(vm.Run(ctx, "ip", "neigh", "show", "to", "172.24.100.1"))(t)
+	leg := harness.Must(shared.gw[0].Run(ctx, "sh", "-c", "ip -br link show type veth vrf vrf-1003"))(t)
 	if mac := strings.Fields(leg); len(mac) < 3 || !strings.Contains(table, mac[2]) {
 		t.Errorf("the VM's gateway is %q, and the leg is %q", table, leg)
 	}
@@ -419,54 +405,63 @@ func TestStretchedNetwork(t *testing.T) {
 	const vni = 3001
 	far := netip.MustParsePrefix("172.24.100.77/24")
 	configure(t, `evpn: {networks: [{network: physnet1, vlan: 100, method: l2vni, vni: 3001, import: ["65000:3001", "64999:3001"]}]}`)
-	segment := must[*lab.Segment](t)(shared.Tor.Segment(ctx, "seg", vni, far))
-	t.Cleanup(func() { check(t, segment.Delete(context.WithoutCancel(ctx))) })
-	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, lab.PortSpec{Name: "near", Network: shared.v100, Chassis: shared.gw[0], Addrs: addrs([]string{"172.24.100.60"})}))
-	vm := must[*lab.VM](t)(shared.gw[0].PlugVM(ctx, p))
+	segment := harness.Must(shared.Tor.Segment(ctx, "seg", vni, far))(t)
+	t.Cleanup(func() { harness.Check(t, segment.Delete(context.WithoutCancel(ctx))) })
+	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{Name: "near", Network: shared.v100, Chassis: shared.gw[0], Addrs: addrs([]string{"172.24.100.60"})}))(t)
+	vm := harness.Must(shared.gw[0].PlugVM(ctx, p))(t)
 	t.Cleanup(func() {
-		check(t, vm.Unplug(context.WithoutCancel(ctx)))
-		check(t, p.Delete(context.WithoutCancel(ctx)))
+		harness.Check(t, vm.Unplug(context.WithoutCancel(ctx)))
+		harness.Check(t, p.Delete(context.WithoutCancel(ctx)))
 	})
 	if err := vm.AwaitPing(ctx, far.Addr()); err != nil {
 		gw := shared.gw[0]
 		routes, _ := shared.Tor.Vtysh(ctx, "show bgp l2vpn evpn route", "show evpn mac vni all", "show evpn arp-cache vni all")
 		plan, _ := shared.agents[0].CLI(ctx, "plan")
 		t.Fatalf("%v\n%s\n%s\n%s\n%s\n%s", err, routes, plan.Out, show(t, gw, "-d link show type vxlan"), show(t, gw, "neigh"),
-			must[string](t)(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-3001")))
+			harness.Must(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-3001"))(t))
 	}
 	if err := segment.Host.AwaitPing(ctx, netip.MustParseAddr("172.24.100.60")); err != nil {
 		t.Fatal(err)
 	}
 	idle(t, shared.agents[0]) // on the other node the network has no patch port yet
 
-	// What is known is answered here and sent to where it is; what is not is flooded.
-	neighbours := ""
-	if err := await(ctx, func() bool {
-		neighbours = show(t, shared.gw[0], "neigh show dev br-3001")
-		return strings.Contains(neighbours, far.Addr().String()+" lladdr "+segment.Host.MAC.String())
+	// What is known is answered here and sent to where it is; what is not is flooded. The
+	// kernel answers once it has the neighbour, and its MAC in the tables of both the
+	// bridge and the VXLAN device.
+	known := ""
+	mac := segment.Host.MAC.String()
+	inBridge := regexp.MustCompile(mac + ` .*master br-3001`)
+	if err := harness.Until(ctx, "the host to be known as a neighbour", func() bool {
+		fdb := harness.Must(shared.gw[0].Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-3001"))(t)
+		known = show(t, shared.gw[0], "neigh show dev br-3001") + fdb
+		return strings.Contains(known, far.Addr().String()+" lladdr "+mac) &&
+			strings.Contains(known, mac+" dst "+lab.VTEP.String()) && inBridge.MatchString(known)
 	}); err != nil {
-		t.Fatalf("%v: the bridge knows the neighbours\n%s", err, neighbours)
+		t.Fatalf("%v: the bridge knows\n%s", err, known)
 	}
-	fdb := must[string](t)(shared.gw[0].Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-3001"))
-	if !strings.Contains(fdb, segment.Host.MAC.String()+" dst "+lab.VTEP.String()) {
-		t.Errorf("no forwarding entry for the host's MAC:\n%s", fdb)
-	}
-	watch := must[*lab.ARPWatch](t)(segment.Host.WatchARP("eth0"))
-	t.Cleanup(func() { check(t, watch.Close()) })
-	must[string](t)(vm.Run(ctx, "ip", "neigh", "flush", "all"))
-	if res := must[lab.PingResult](t)(vm.Ping(ctx, far.Addr(), 3, 20e6)); !res.Lossless() {
+	watch := harness.Must(segment.Host.WatchARP("eth0"))(t)
+	t.Cleanup(func() { harness.Check(t, watch.Close()) })
+	harness.Must(vm.Run(ctx, "ip", "neigh", "flush", "all"))(t)
+	if res := harness.Must(vm.Ping(ctx, far.Addr(), 3, 20e6))(t); !res.Lossless() {
 		t.Errorf("ping %s: %+v", far.Addr(), res)
 	}
 	nobody := netip.MustParseAddr("172.24.100.78")
-	must[lab.PingResult](t)(vm.Ping(ctx, nobody, 1, 20e6))
-	var asked []netip.Addr
-	if err := await(ctx, func() bool {
-		asked = append(asked, must[[]netip.Addr](t)(watch.Asked())...)
-		return slices.Contains(asked, nobody)
-	}); err != nil {
-		t.Errorf("who has %s was not flooded: %v", nobody, err)
+	harness.Must(vm.Ping(ctx, nobody, 1, 20e6))(t)
+	var asked []lab.ARPRequest
+	flooded := func(a netip.Addr) bool {
+		// To ask a known neighbour again the kernel sends it a unicast (RFC 1122 2.3.2.1),
+		// and FRR's side has neighbours of its own.
+		return slices.ContainsFunc(asked, func(r lab.ARPRequest) bool {
+			return r.For == a && r.Broadcast && r.From == vm.Port.Addrs[0]
+		})
 	}
-	if slices.Contains(asked, far.Addr()) {
-		t.Errorf("who has %s crossed the VXLAN: %v", far.Addr(), asked)
+	if err := harness.Until(ctx, "the ARP request that is flooded", func() bool {
+		asked = append(asked, harness.Must(watch.Asked())(t)...)
+		return flooded(nobody)
+	}); err != nil {
+		t.Errorf("who has %s was not flooded: %v: %v", nobody, err, asked)
+	}
+	if flooded(far.Addr()) {
+		t.Errorf("who has %s was flooded over the VXLAN: %v", far.Addr(), asked)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -63,6 +64,21 @@ func BenchmarkManyVNIs(b *testing.B) {
 	}
 }
 
+// TestFewVNIs goes the benchmark's way with a few tenants, so that the way is known
+// to lead somewhere without the time that many take: both have announced a route of
+// each tenant, bgp-ovn has nothing left to do, and neither leaves a device or a route
+// behind.
+func TestFewVNIs(t *testing.T) {
+	const n = 20
+	w := newWorld(t)
+	w.ours(t, n)
+	for _, oneFile := range []bool{true, false} {
+		if p := w.frr(t, n, oneFile, harness.Scaled(patience)); p.routes != n {
+			t.Errorf("FRR has announced %d of %d after %s", p.routes, n, p.took)
+		}
+	}
+}
+
 // world is a lab with one node, on which a provider network has its patch port.
 type world struct {
 	*lab.Lab
@@ -74,29 +90,29 @@ type world struct {
 	chassis  string // row of the node
 }
 
-func newWorld(b *testing.B) *world {
-	b.Helper()
-	w := &world{ctx: b.Context()}
-	w.Lab = must(lab.Start(w.ctx, lab.Options{Log: os.Stderr, Chassis: []lab.ChassisSpec{{Gateway: true}}}))(b)
-	b.Cleanup(func() { check(b, w.Close()) })
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{ctx: t.Context()}
+	w.Lab = harness.Must(lab.Start(w.ctx, lab.Options{Log: os.Stderr, Chassis: []lab.ChassisSpec{{Gateway: true}}}))(t)
+	t.Cleanup(func() { harness.Check(t, w.Close()) })
 	w.gw = w.Chassis[0]
-	w.bin = must(product.Binary(w.ctx, w.Dir))(b)
-	check(b, w.Tor.EnableEVPN(w.ctx))
-	flat := must(w.Neutron.ProviderNetwork(w.ctx, "flat", "physnet1", 0, netip.MustParsePrefix("172.24.0.0/16")))(b)
-	port := must(w.Neutron.Port(w.ctx, lab.PortSpec{Name: "vm", Network: flat, Chassis: w.gw, Addrs: []netip.Addr{netip.MustParseAddr("172.24.0.9")}}))(b)
-	must(w.gw.PlugVM(w.ctx, port))(b)
-	check(b, port.AwaitUp(w.ctx))
-	w.external = w.row(b, "Datapath_Binding", "external_ids:name="+flat.Switch())
-	w.chassis = w.row(b, "Chassis", "name="+w.gw.SystemID)
+	w.bin = harness.Must(harness.Binary(w.ctx))(t)
+	harness.Check(t, w.Tor.EnableEVPN(w.ctx))
+	flat := harness.Must(w.Neutron.ProviderNetwork(w.ctx, "flat", "physnet1", 0, netip.MustParsePrefix("172.24.0.0/16")))(t)
+	port := harness.Must(w.Neutron.Port(w.ctx, lab.PortSpec{Name: "vm", Network: flat, Chassis: w.gw, Addrs: []netip.Addr{netip.MustParseAddr("172.24.0.9")}}))(t)
+	harness.Must(w.gw.PlugVM(w.ctx, port))(t)
+	harness.Check(t, port.AwaitUp(w.ctx))
+	w.external = w.row(t, "Datapath_Binding", "external_ids:name="+flat.Switch())
+	w.chassis = w.row(t, "Chassis", "name="+w.gw.SystemID)
 	// Both would remove or answer rows that no Northbound database has.
-	check(b, w.Central.Northd.Kill())
-	check(b, w.gw.Controller.Kill())
+	harness.Check(t, w.Central.Northd.Kill())
+	harness.Check(t, w.gw.Controller.Kill())
 	return w
 }
 
-func (w *world) row(b *testing.B, table, where string) string {
-	b.Helper()
-	out := must(w.Central.Sbctl(w.ctx, "--bare", "--columns=_uuid", "find", table, where))(b)
+func (w *world) row(t testing.TB, table, where string) string {
+	t.Helper()
+	out := harness.Must(w.Central.Sbctl(w.ctx, "--bare", "--columns=_uuid", "find", table, where))(t)
 	return strings.TrimSpace(out)
 }
 
@@ -110,28 +126,28 @@ type timing struct {
 func (t timing) done() time.Duration { return max(t.peer, t.wired) }
 
 // ours has bgp-ovn wire n tenants, and take all of it away again.
-func (w *world) ours(b *testing.B, n int) (t timing) {
-	b.Helper()
-	agent := must(product.NewEVPN(w.gw, w.bin))(b)
-	check(b, agent.Start(w.ctx))
-	check(b, w.Tor.AwaitPeer(w.ctx, w.gw.Addr4))
+func (w *world) ours(t testing.TB, n int) (took timing) {
+	t.Helper()
+	agent := harness.Must(product.NewEVPN(w.gw, w.bin))(t)
+	harness.Check(t, agent.Start(w.ctx))
+	harness.Check(t, w.Tor.AwaitPeer(w.ctx, w.gw.Addr4))
 	rows := tenants(n, w.chassis, w.external)
 	began := time.Now()
-	check(b, transact(w.Central.SBSocket(), rows))
-	t.peer = w.awaitRoutes(b, n, agent.Daemon).Sub(began)
-	t.wired = w.awaitIdle(b, agent).Sub(began)
+	harness.Check(t, transact(w.Central.SBSocket(), rows))
+	took.peer = w.awaitRoutes(t, n, agent.Daemon).Sub(began)
+	took.wired = w.awaitIdle(t, agent).Sub(began)
 	began = time.Now()
-	w.awaitIdle(b, agent)
-	t.idle = time.Since(began)
-	check(b, agent.Stop(w.ctx))
-	if res := must(agent.CLI(w.ctx, "cleanup"))(b); res.Exit != 0 {
-		b.Fatalf("cleanup ended with %d:\n%s%s", res.Exit, res.Out, res.Err)
+	w.awaitIdle(t, agent)
+	took.idle = time.Since(began)
+	harness.Check(t, agent.Stop(w.ctx))
+	if res := harness.Must(agent.CLI(w.ctx, "cleanup"))(t); res.Exit != 0 {
+		t.Fatalf("cleanup ended with %d:\n%s%s", res.Exit, res.Out, res.Err)
 	}
-	if left := must(w.gw.Run(w.ctx, "ip", "-br", "link", "show", "type", "vrf"))(b); left != "" {
-		b.Fatalf("cleanup leaves\n%s", left)
+	if left := harness.Must(w.gw.Run(w.ctx, "ip", "-br", "link", "show", "type", "vrf"))(t); left != "" {
+		t.Fatalf("cleanup leaves\n%s", left)
 	}
-	w.awaitRoutes(b, 0, agent.Daemon)
-	return t
+	w.awaitRoutes(t, 0, agent.Daemon)
+	return took
 }
 
 // progress is how far FRR came in which time.
@@ -144,25 +160,25 @@ type progress struct {
 // all of it away again. Zebra of FRR 8.4 loses addresses that it is told of while a
 // device moves into a VRF, so it starts when the devices are there; its start is
 // not counted, and neither is that of the session.
-func (w *world) frr(b *testing.B, n int, oneFile bool, limit time.Duration) (p progress) {
-	b.Helper()
-	f := must(w.gw.NewFRR(frrConfig(w.gw)))(b)
-	files := must(vtyshFiles(w.gw, n, oneFile))(b)
+func (w *world) frr(t testing.TB, n int, oneFile bool, limit time.Duration) (p progress) {
+	t.Helper()
+	f := harness.Must(w.gw.NewFRR(frrConfig(w.gw)))(t)
+	files := harness.Must(vtyshFiles(w.gw, n, oneFile))(t)
 	add, del := filepath.Join(w.gw.Dir, "add"), filepath.Join(w.gw.Dir, "del")
-	check(b, os.WriteFile(add, []byte(devices(w.gw, n, "add")), 0o644))
-	check(b, os.WriteFile(del, []byte(devices(w.gw, n, "del")), 0o644))
+	harness.Check(t, os.WriteFile(add, []byte(devices(w.gw, n, "add")), 0o644))
+	harness.Check(t, os.WriteFile(del, []byte(devices(w.gw, n, "del")), 0o644))
 
 	began := time.Now()
-	must(w.gw.Run(w.ctx, "ip", "-batch", add))(b)
+	harness.Must(w.gw.Run(w.ctx, "ip", "-batch", add))(t)
 	p.took = time.Since(began)
-	check(b, f.Start(w.ctx))
-	check(b, w.Tor.AwaitPeer(w.ctx, w.gw.Addr4))
+	harness.Check(t, f.Start(w.ctx))
+	harness.Check(t, w.Tor.AwaitPeer(w.ctx, w.gw.Addr4))
 	ctx, cancel := context.WithTimeout(w.ctx, max(limit-p.took, 0))
 	defer cancel()
 	began = time.Now()
 	for _, file := range files {
 		if err := f.File(ctx, file); err != nil && ctx.Err() == nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
 	}
 	tick := time.NewTicker(pollEvery)
@@ -179,9 +195,9 @@ func (w *world) frr(b *testing.B, n int, oneFile bool, limit time.Duration) (p p
 	}
 	p.took += time.Since(began)
 
-	check(b, f.Stop(w.ctx))
-	must(w.gw.Run(w.ctx, "ip", "-batch", del))(b)
-	w.awaitRoutes(b, 0, f.BGPD)
+	harness.Check(t, f.Stop(w.ctx))
+	harness.Must(w.gw.Run(w.ctx, "ip", "-batch", del))(t)
+	w.awaitRoutes(t, 0, f.BGPD)
 	return p
 }
 
@@ -204,10 +220,10 @@ func (w *world) routes(ctx context.Context) (n int, last string) {
 }
 
 // awaitRoutes waits until the peer has n IP Prefix routes of the node.
-func (w *world) awaitRoutes(b *testing.B, n int, speaker *lab.Daemon) time.Time {
-	b.Helper()
+func (w *world) awaitRoutes(t testing.TB, n int, speaker *lab.Daemon) time.Time {
+	t.Helper()
 	last := ""
-	return w.await(b, func() string {
+	return w.await(t, func() string {
 		return fmt.Sprintf("the peer to have %d routes, it says %q\n%s", n, last, speaker.Tail(30))
 	}, func(ctx context.Context) bool {
 		have := 0
@@ -217,10 +233,10 @@ func (w *world) awaitRoutes(b *testing.B, n int, speaker *lab.Daemon) time.Time 
 }
 
 // awaitIdle waits until the controller has nothing left to do.
-func (w *world) awaitIdle(b *testing.B, agent *product.Agent) time.Time {
-	b.Helper()
+func (w *world) awaitIdle(t testing.TB, agent *product.Agent) time.Time {
+	t.Helper()
 	var last product.Result
-	return w.await(b, func() string {
+	return w.await(t, func() string {
 		return fmt.Sprintf("nothing to do; plan says\n%s%s%s", last.Out, last.Err, agent.Tail(10))
 	}, func(ctx context.Context) bool {
 		res, err := agent.CLI(ctx, "plan")
@@ -232,36 +248,12 @@ func (w *world) awaitIdle(b *testing.B, agent *product.Agent) time.Time {
 	})
 }
 
-func (w *world) await(b *testing.B, what func() string, ok func(context.Context) bool) time.Time {
-	b.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+func (w *world) await(t testing.TB, what func() string, ok func(context.Context) bool) time.Time {
+	t.Helper()
+	ctx, cancel := harness.WithTimeout(w.ctx, patience)
 	defer cancel()
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
-		if ok(ctx) {
-			return time.Now()
-		}
-		select {
-		case <-ctx.Done():
-			b.Fatalf("%v: wait for %s", ctx.Err(), what())
-		case <-tick.C:
-		}
+	if err := harness.Until(ctx, "a state of the node", func() bool { return ok(ctx) }); err != nil {
+		t.Fatalf("%v: wait for %s", err, what())
 	}
-}
-
-// must ends the benchmark on an error and otherwise passes the value on.
-func must[T any](v T, err error) func(*testing.B) T {
-	return func(b *testing.B) T {
-		b.Helper()
-		check(b, err)
-		return v
-	}
-}
-
-func check(b *testing.B, err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
+	return time.Now()
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -21,11 +22,11 @@ func guest(t *testing.T, name string, n *lab.Network, addrs ...string) *lab.VM {
 	for _, a := range addrs {
 		spec.Addrs = append(spec.Addrs, netip.MustParseAddr(a))
 	}
-	p := must[*lab.Port](t)(shared.Neutron.Port(ctx, spec))
-	vm := must[*lab.VM](t)(shared.hv.PlugVM(ctx, p))
+	p := harness.Must(shared.Neutron.Port(ctx, spec))(t)
+	vm := harness.Must(shared.hv.PlugVM(ctx, p))(t)
 	t.Cleanup(func() {
-		check(t, vm.Unplug(context.WithoutCancel(ctx)))
-		check(t, p.Delete(context.WithoutCancel(ctx)))
+		harness.Check(t, vm.Unplug(context.WithoutCancel(ctx)))
+		harness.Check(t, p.Delete(context.WithoutCancel(ctx)))
 	})
 	return vm
 }
@@ -70,8 +71,8 @@ func pings(t *testing.T, addrs ...string) {
 			t.Fatalf("%v\n%s%s", err, show(t, "addr"), show(t, "neigh"))
 		}
 		var last lab.PingResult
-		if err := await(ctx, func() bool {
-			last = must[lab.PingResult](t)(shared.Host.Ping(ctx, to, 5, 20*time.Millisecond))
+		if err := harness.Until(ctx, addr+" to answer every ping", func() bool {
+			last = harness.Must(shared.Host.Ping(ctx, to, 5, 20*time.Millisecond))(t)
 			return last.Lossless()
 		}); err != nil {
 			t.Fatalf("ping %s: %+v", addr, last)
@@ -94,7 +95,7 @@ func sofar(events <-chan lab.RouteEvent) (all []string) {
 // show is what ip shows on the chassis.
 func show(t *testing.T, what string) string {
 	t.Helper()
-	return must[string](t)(shared.hv.Run(t.Context(), "ip", strings.Fields(what)...))
+	return harness.Must(shared.hv.Run(t.Context(), "ip", strings.Fields(what)...))(t)
 }
 
 // tables are the routes of both families in all tables that are ours.
@@ -105,7 +106,7 @@ func tables(t *testing.T) string {
 
 func flows(t *testing.T) string {
 	t.Helper()
-	return must[string](t)(shared.hv.Ofctl(t.Context(), "--no-stats", "dump-flows", "br-ex"))
+	return harness.Must(shared.hv.Ofctl(t.Context(), "--no-stats", "dump-flows", "br-ex"))(t)
 }
 
 // settled waits until there is nothing left to do.
@@ -113,8 +114,8 @@ func settled(t *testing.T) {
 	t.Helper()
 	ctx := storyContext(t)
 	var last product.Result
-	if err := await(ctx, func() bool {
-		last = must[product.Result](t)(shared.agent.CLI(ctx, "plan"))
+	if err := harness.Until(ctx, "the plan to be empty", func() bool {
+		last = harness.Must(shared.agent.CLI(ctx, "plan"))(t)
 		return last.Exit == 0
 	}); err != nil {
 		t.Fatalf("it does not settle: %v\n%s%s\n%s", err, last.Out, last.Err, shared.agent.Tail(15))
@@ -124,38 +125,8 @@ func settled(t *testing.T) {
 // reload has the controller take a configuration with these further lines.
 func reload(t *testing.T, lines ...string) {
 	t.Helper()
-	check(t, shared.agent.Configure(nil, lines...))
-	if res := must[product.Result](t)(shared.agent.CLI(context.WithoutCancel(t.Context()), "reload")); res.Exit != 0 {
+	harness.Check(t, shared.agent.Configure(nil, lines...))
+	if res := harness.Must(shared.agent.CLI(context.WithoutCancel(t.Context()), "reload"))(t); res.Exit != 0 {
 		t.Fatalf("reload with %q: %s%s", lines, res.Out, res.Err)
 	}
-}
-
-// watchKernel records links, addresses, routes and rules that change on the
-// chassis, until called.
-func watchKernel(t *testing.T) (stop func() string) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	cmd := shared.hv.Command(ctx, "ip", "monitor", "link", "address", "route", "rule")
-	var out strings.Builder
-	cmd.Stdout = &out
-	check(t, cmd.Start())
-	return func() string {
-		cancel()
-		_ = cmd.Wait() // it is killed
-		return out.String()
-	}
-}
-
-// await asks until ok or the end of ctx. Each look is a process or two.
-func await(ctx context.Context, ok func() bool) error {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-	return nil
 }

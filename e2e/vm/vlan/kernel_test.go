@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/vm"
 )
 
@@ -22,12 +23,12 @@ func TestKernel(t *testing.T) {
 		"addr add 203.0.113.1/24 dev inside",
 		"route add 198.51.100.128/25 vrf red via 203.0.113.2",
 	} {
-		must[string](t)(shared.hv.Run(t.Context(), "ip", strings.Fields(line)...))
+		harness.Must(shared.hv.Run(t.Context(), "ip", strings.Fields(line)...))(t)
 	}
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		for _, name := range []string{"inside", "red"} {
-			must[string](t)(shared.hv.Run(ctx, "ip", "link", "del", name))
+			harness.Must(shared.hv.Run(ctx, "ip", "link", "del", name))(t)
 		}
 	})
 	if have := show(t, "route get 198.51.100.200 vrf red"); !strings.Contains(have, "dev inside table 100") {

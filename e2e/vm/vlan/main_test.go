@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 // run exists because os.Exit skips deferred calls.
 func run(m *testing.M) (code int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := harness.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	err := shared.start(ctx)
 	if shared.Lab != nil {
@@ -65,7 +66,7 @@ func (w *world) start(ctx context.Context) error {
 		return err
 	}
 	w.hv = w.Chassis[0]
-	bin, err := product.Binary(ctx, w.Dir)
+	bin, err := harness.Binary(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,25 +113,5 @@ func (w *world) awaitPeers(ctx context.Context) error {
 
 func storyContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// must stops the test on an error and otherwise passes the value on.
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	return harness.Context(t, time.Minute)
 }

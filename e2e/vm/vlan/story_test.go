@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
-	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
 
 // VMs on a flat network and on two VLANs of one bridge are reached from behind
@@ -44,10 +44,10 @@ func TestThreeNetworksOnOneBridge(t *testing.T) {
 func TestGatewayOnVLAN(t *testing.T) {
 	ctx := storyContext(t)
 	addrs := []string{"172.24.100.40", "2001:db8:100::40"}
-	r := must[*lab.Router](t)(shared.Neutron.Router(ctx, lab.RouterSpec{
+	r := harness.Must(shared.Neutron.Router(ctx, lab.RouterSpec{
 		Name: "blue", External: shared.v100, Gateways: []*lab.Chassis{shared.hv},
 		Addrs: []netip.Addr{netip.MustParseAddr(addrs[0]), netip.MustParseAddr(addrs[1])},
-	}))
+	}))(t)
 	routed(t, addrs...)
 	pings(t, addrs...)
 	for _, addr := range addrs {
@@ -56,7 +56,7 @@ func TestGatewayOnVLAN(t *testing.T) {
 			t.Errorf("want %s among\n%s", want, have)
 		}
 	}
-	check(t, r.Delete(ctx))
+	harness.Check(t, r.Delete(ctx))
 	withdrawn(t, addrs...)
 	settled(t)
 	if have := show(t, "neigh show nud permanent dev br-ex.100"); have != "" {
@@ -69,15 +69,15 @@ func TestGatewayOnVLAN(t *testing.T) {
 func TestTenantBehindVLAN(t *testing.T) {
 	ctx := storyContext(t)
 	gateway, fip, tenants := []string{"172.24.100.42", "2001:db8:100::42"}, "172.24.100.43", []string{"10.30.0.5", "2600:db8:30::5"}
-	n := must[*lab.Network](t)(shared.Neutron.TenantNetwork(ctx, "green", netip.MustParsePrefix("10.30.0.0/26"), netip.MustParsePrefix("2600:db8:30::/64")))
-	r := must[*lab.Router](t)(shared.Neutron.Router(ctx, lab.RouterSpec{
+	n := harness.Must(shared.Neutron.TenantNetwork(ctx, "green", netip.MustParsePrefix("10.30.0.0/26"), netip.MustParsePrefix("2600:db8:30::/64")))(t)
+	r := harness.Must(shared.Neutron.Router(ctx, lab.RouterSpec{
 		Name: "green", External: shared.v100, Gateways: []*lab.Chassis{shared.hv},
 		Addrs: []netip.Addr{netip.MustParseAddr(gateway[0]), netip.MustParseAddr(gateway[1])},
-	}))
-	check(t, r.Attach(ctx, n))
+	}))(t)
+	harness.Check(t, r.Attach(ctx, n))
 	guest(t, "green-vm", n, tenants...)
 	floated := guest(t, "green-floated", n, "10.30.0.6")
-	f := must[*lab.FloatingIP](t)(shared.Neutron.FloatingIP(ctx, r, floated.Port, netip.MustParseAddr(fip), true))
+	f := harness.Must(shared.Neutron.FloatingIP(ctx, r, floated.Port, netip.MustParseAddr(fip), true))(t)
 	routed(t, append(gateway, fip)...)
 	pings(t, fip)
 	withdrawn(t, tenants...)
@@ -94,8 +94,8 @@ func TestTenantBehindVLAN(t *testing.T) {
 			t.Errorf("no route %s:\n%s", want, have)
 		}
 	}
-	check(t, f.Delete(ctx))
-	check(t, r.Delete(ctx))
+	harness.Check(t, f.Delete(ctx))
+	harness.Check(t, r.Delete(ctx))
 	withdrawn(t, append(append(gateway, tenants...), fip)...)
 	settled(t)
 }
@@ -110,7 +110,7 @@ func TestDeviceTakenAway(t *testing.T) {
 	routes := tables(t)
 	show(t, "link del br-ex.100")
 	ctx := storyContext(t)
-	if err := await(ctx, func() bool { return tables(t) == routes }); err != nil {
+	if err := harness.Until(ctx, "the same routes as before", func() bool { return tables(t) == routes }); err != nil {
 		t.Fatalf("the routes are\n%swant\n%s%s", tables(t), routes, shared.agent.Tail(15))
 	}
 	settled(t)
@@ -136,7 +136,7 @@ func TestLocalnetDeleted(t *testing.T) {
 	settled(t)
 	before := strings.Count(flows(t), "0x3e7")
 
-	must[string](t)(shared.Central.Nbctl(ctx, "lsp-del", shared.v200.Localnet()))
+	harness.Must(shared.Central.Nbctl(ctx, "lsp-del", shared.v200.Localnet()))(t)
 	withdrawn(t, gone...)
 	settled(t)
 	if have := show(t, "-br link show type vlan"); strings.Contains(have, "br-ex.200") || !strings.Contains(have, "br-ex.100") {
@@ -151,7 +151,7 @@ func TestLocalnetDeleted(t *testing.T) {
 	routed(t, stays...)
 	pings(t, stays...)
 
-	check(t, addLocalnet(ctx, shared.v200))
+	harness.Check(t, addLocalnet(ctx, shared.v200))
 	routed(t, gone...)
 	pings(t, gone...)
 	settled(t)
@@ -175,7 +175,7 @@ func TestRestartChangesNothing(t *testing.T) {
 	guest(t, "again-200", shared.v200, addrs[2:]...)
 	routed(t, addrs...)
 	pings(t, addrs...)
-	events := must[<-chan lab.RouteEvent](t)(shared.Tor.WatchRoutes(ctx))
+	events := harness.Must(shared.Tor.WatchRoutes(ctx))(t)
 	for _, end := range []struct {
 		name string
 		do   func() error
@@ -185,12 +185,12 @@ func TestRestartChangesNothing(t *testing.T) {
 	} {
 		t.Run(end.name, func(t *testing.T) {
 			settled(t)
-			kernel, before := watchKernel(t), flows(t)
-			check(t, end.do())
-			check(t, shared.agent.Start(ctx))
-			check(t, shared.awaitPeers(ctx))
+			kernel, before := harness.Must(shared.hv.WatchKernel(ctx))(t), flows(t)
+			harness.Check(t, end.do())
+			harness.Check(t, shared.agent.Start(ctx))
+			harness.Check(t, shared.awaitPeers(ctx))
 			settled(t)
-			if written := kernel(); written != "" {
+			if written := kernel.Stop(); written != "" {
 				t.Errorf("it wrote to the kernel:\n%s", written)
 			}
 			if after := flows(t); after != before {
@@ -214,8 +214,8 @@ func TestCleanup(t *testing.T) {
 	guest(t, "clean", shared.v100, addrs...)
 	routed(t, addrs...)
 	settled(t)
-	check(t, shared.agent.Stop(ctx))
-	res := must[product.Result](t)(shared.agent.CLI(ctx, "cleanup"))
+	harness.Check(t, shared.agent.Stop(ctx))
+	res := harness.Must(shared.agent.CLI(ctx, "cleanup"))(t)
 	if res.Exit != 0 {
 		t.Errorf("cleanup ended with %d\n%s%s", res.Exit, res.Out, res.Err)
 	}
@@ -226,7 +226,7 @@ func TestCleanup(t *testing.T) {
 	if left != "" || strings.Contains(flows(t), "0x3e7") {
 		t.Errorf("left behind:\n%s%s", left, flows(t))
 	}
-	check(t, shared.agent.Start(ctx))
+	harness.Check(t, shared.agent.Start(ctx))
 	routed(t, addrs...)
 	pings(t, addrs...)
 }

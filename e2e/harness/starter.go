@@ -1,4 +1,4 @@
-package lab
+package harness
 
 import (
 	"errors"
@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// starter starts processes in namespaces, all from one thread of its own.
+// Starter starts processes in namespaces, all from one thread of its own.
 // Pdeathsig is sent when the *thread* that forked ends, not the process; a
-// thread that nobody else uses makes it mean what it should: the lab's
-// processes end with the lab's owner and not before.
-type starter struct {
+// thread that nobody else uses makes it mean what it should: the processes end
+// with their owner, however that ends, and not before.
+type Starter struct {
 	requests chan startRequest
 	quit     chan struct{}
 	ended    chan struct{}
@@ -26,15 +26,16 @@ type startRequest struct {
 	result chan error
 }
 
-func newStarter() *starter {
-	s := &starter{make(chan startRequest), make(chan struct{}), make(chan struct{})}
+// NewStarter starts the thread.
+func NewStarter() *Starter {
+	s := &Starter{make(chan startRequest), make(chan struct{}), make(chan struct{})}
 	up := make(chan struct{})
 	go s.run(up)
 	<-up
 	return s
 }
 
-func (s *starter) run(up chan struct{}) {
+func (s *Starter) run(up chan struct{}) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
 		// The main thread outlives this goroutine and its namespace is taken
@@ -70,18 +71,27 @@ func startHere(r startRequest) error {
 	return r.cmd.Start()
 }
 
-// start starts cmd in ns.
-func (s *starter) start(ns netns.NsHandle, cmd *exec.Cmd) error {
+// Start starts cmd in ns.
+func (s *Starter) Start(ns netns.NsHandle, cmd *exec.Cmd) error {
 	r := startRequest{ns, cmd, make(chan error, 1)}
 	select {
 	case s.requests <- r:
 		return <-r.result
 	case <-s.ended:
-		return errors.New("the lab is closed")
+		return errors.New("start a process: what starts them is closed")
 	}
 }
 
-func (s *starter) close() {
+// Run runs cmd in ns to its end.
+func (s *Starter) Run(ns netns.NsHandle, cmd *exec.Cmd) error {
+	if err := s.Start(ns, cmd); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+// Close ends the thread, and with it all that it has started and that still runs.
+func (s *Starter) Close() {
 	close(s.quit)
 	<-s.ended
 }
