@@ -187,7 +187,7 @@ func TestDemo(t *testing.T) {
 			s.until("")
 			took := time.Since(began)
 			t.Logf("it took %s", took)
-			if !s.ProcessState.Success() || took > time.Minute {
+			if !s.ProcessState.Success() {
 				t.Fatalf("%v after %s\n%s", s.ProcessState, took, s.output)
 			}
 			for _, line := range []string{

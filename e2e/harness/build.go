@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,6 +39,11 @@ func Binary(ctx context.Context) (string, error) {
 	}
 	if !filepath.IsAbs(bin) {
 		return "", fmt.Errorf("%s=%s: tests run in the directories of their packages: give an absolute path", BinaryVariable, bin)
+	}
+	// A file that a test looks at is an input of its result: go does not take the
+	// result from its cache when the file has changed. It sees os.Stat, not access(2).
+	if _, err := os.Stat(bin); err != nil {
+		return "", fmt.Errorf("%s: %w", BinaryVariable, err)
 	}
 	if err := unix.Access(bin, unix.X_OK); err != nil {
 		return "", fmt.Errorf("%s=%s: %w", BinaryVariable, bin, err)
@@ -72,6 +79,9 @@ func build(ctx context.Context, pkg, form string, args ...string) (string, error
 		return "", err
 	}
 	defer unlock()
+	if err := lookAtSource(); err != nil {
+		return "", err
+	}
 	// A name that stays, because go links again only if what is there is older.
 	latest := filepath.Join(dir, filepath.Base(pkg)+"."+form)
 	cmd := exec.CommandContext(ctx, "go", append(args, "-o", latest, module+pkg)...)
@@ -99,6 +109,27 @@ func cache(pkg string) (string, error) {
 	key := sha256.Sum256([]byte(top(here) + "\n" + pkg))
 	dir := filepath.Join(home, "bgp-ovn-e2e", fmt.Sprintf("%x", key[:6]))
 	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// lookAtSource makes all source of the module an input of the test's result, as the
+// program is that the test runs: otherwise go would take a result from its cache
+// which another program has had.
+func lookAtSource() error {
+	here, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(top(here), func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go"):
+			_, err = os.Stat(path)
+		}
+		return err
+	})
 }
 
 // top is the directory of go.mod, above that of the test.
