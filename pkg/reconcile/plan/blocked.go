@@ -68,7 +68,7 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	case ok && have.Value == it.Value:
 		return object.Block{}, false
 	case ok && !k.Kind.IsSetting() && !d.mine(k, have):
-		return object.Block{Code: object.BlockForeign, Text: "somebody else's stands in its place: " + object.Text(have.Value)}, true
+		return object.Block{Code: object.BlockForeign, Text: "another owner's object already exists: " + object.Text(have.Value)}, true
 	case !ok && k.Kind.MadeBy() != "":
 		return object.Block{Code: object.BlockNotWired, Text: k.Text() + " does not exist; it is made by " + k.Kind.MadeBy()}, true
 	}
