@@ -37,6 +37,7 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	}
 	s.objects(r)
 	s.round(r, n.settings.StateFile)
+	s.panics(r.Skipped)
 	if !stats.LastChange.IsZero() {
 		s.LastChange = &control.RoundTime{At: stats.LastChange, Took: stats.ChangeTook.Round(time.Microsecond).String()}
 	}
@@ -120,6 +121,28 @@ func (s *statusReport) round(r reconcile.Round, stateFile string) {
 	}
 	for _, err := range r.Failed() {
 		s.problem("step-failed", err.Error(), "retrying with backoff; bgp-ovn plan shows when")
+	}
+}
+
+// panics makes one problem of all panics of a driver: the same defect may meet every
+// row of a table, and the rows are listed under "skipped" anyway.
+func (s *statusReport) panics(skipped []observe.Skip) {
+	var drivers []string // in the order of the skips, which is the same in every round
+	first, rows := map[string]observe.Skip{}, map[string]int{}
+	for _, skip := range skipped {
+		if skip.Code != observe.SkipPanic {
+			continue
+		}
+		if rows[skip.Driver]++; rows[skip.Driver] == 1 {
+			drivers, first[skip.Driver] = append(drivers, skip.Driver), skip
+		}
+	}
+	for _, driver := range drivers {
+		text := first[driver].Text
+		if more := rows[driver] - 1; more > 0 {
+			text += fmt.Sprintf(" (and at %d more rows, see skipped)", more)
+		}
+		s.problem("driver-panic", text, "report it with the output of: bgp-ovn snapshot")
 	}
 }
 

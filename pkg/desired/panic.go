@@ -31,7 +31,7 @@ func runOne(d Driver, snap observe.Snapshot, out *object.Set) ([]observe.Skip, *
 	}
 	return nil, &observe.Skip{
 		Code: observe.SkipPanic, Driver: d.Name(), Hold: true, Stack: p.Stack(),
-		Text: fmt.Sprintf("driver %s panicked: %s; all that it led to is held; report this", d.Name(), p),
+		Text: fmt.Sprintf("driver %s panicked: %s; all objects it led to are held", d.Name(), p),
 	}
 }
 
@@ -91,9 +91,10 @@ func Explain(d Driver, snap observe.Snapshot, addr netip.Addr) (accounts []reaso
 	if p == nil {
 		return accounts, nil
 	}
-	text := fmt.Sprintf("driver %s panicked when it was asked about %s: %s; report this", d.Name(), addr, p)
+	text := fmt.Sprintf("driver %s panicked when it was asked about %s: %s", d.Name(), addr, p)
 	return []reason.Account{{
 		What:  "unknown to driver " + d.Name(),
 		Steps: []reason.Step{{Stage: "driver", Text: text, Code: reason.DriverPanic}},
+		Try:   "report it with the output of: bgp-ovn snapshot",
 	}}, &Panic{Text: text, Stack: p.Stack()}
 }

@@ -56,7 +56,7 @@ func (e *Exposer) panicked(p *isolate.Panic, what string, rows ...object.Source)
 	for _, src := range rows {
 		e.Skip(observe.Skip{
 			Table: src.Table, Row: src.Row, Code: observe.SkipPanic, Driver: e.driver, Hold: true, Stack: stack,
-			Text: fmt.Sprintf("driver %s panicked at %s: %s; what it led to is held; report this", e.driver, what, p),
+			Text: fmt.Sprintf("driver %s panicked at %s: %s; the objects it led to are held", e.driver, what, p),
 		})
 	}
 }
