@@ -169,7 +169,7 @@ func TestLearnedPolicy(t *testing.T) {
 		return err == nil && strings.Contains(res.Out, "learn.max is 3")
 	}))
 	res := harness.Must(a.CLI(ctx, "plan"))(t)
-	if text := res.Out + res.Err; !strings.Contains(text, "203.0.113.1/32") || !strings.Contains(text, "somebody else's") {
+	if text := res.Out + res.Err; !strings.Contains(text, "203.0.113.1/32") || !strings.Contains(text, "another owner's") {
 		t.Errorf("the foreign route is not reported:\n%s", text)
 	}
 	if out := harness.Must(hv.Run(ctx, "ip", "route", "show", "203.0.113.1"))(t); !strings.Contains(out, "proto static") {

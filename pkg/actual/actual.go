@@ -1,5 +1,5 @@
 // Package actual reads what is, over all backends, and knows how each object
-// that is ours can be told from everybody else's.
+// that is ours can be told from those of other owners.
 //
 // It refuses to know what is wanted: a backend creates, updates and deletes
 // values one batch at a time and reports each outcome. The order of the
@@ -15,10 +15,10 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// ErrGone is what a backend wraps when the thing that a change stands on (a
+// ErrGone is what a backend wraps when the object that a change depends on (a
 // link, a bridge) has vanished. It is a race with reality and not a fault: the
 // next round sees the new state.
-var ErrGone = errors.New("what it stands on is gone")
+var ErrGone = errors.New("an object that it depends on no longer exists")
 
 // Backend is one system that holds values: the kernel, the speaker, Open
 // vSwitch. Implementations are safe for use by one goroutine at a time, except
@@ -28,10 +28,10 @@ type Backend interface {
 	Name() string
 	// Kinds are what it holds.
 	Kinds() []object.Kind
-	// Read returns everything of ours (Marked), and of others' what stands
+	// Read returns everything of ours (Marked), and of other owners' what exists
 	// under or beside the keys in focus. A complete read asks the system for
 	// everything; otherwise the backend may answer from what it has been
-	// notified of since. An error means that nothing is known, never part.
+	// notified of since. On an error the set is empty, never part of the state.
 	Read(ctx context.Context, focus Focus) (object.Set, error)
 	// Apply performs the changes, in order, as few system calls as it can,
 	// and returns one error (or nil) for each. All changes are of one kind.
@@ -45,14 +45,14 @@ type Backend interface {
 	Close() error
 }
 
-// Focus tells a backend what the caller is interested in, for kinds of which
+// Focus is what the caller of Read is interested in, for kinds of which
 // the system holds far more than is ours: sysctls, devices, bridges.
 type Focus struct {
 	// Want is the desired set.
 	Want object.Set
-	// Owned are keys that the ledger says are ours.
+	// Owned are keys that the ledger records as ours.
 	Owned []object.Key
-	// Complete asks for a full read instead of what notifications have told.
+	// Complete asks for a full read instead of what notifications have changed.
 	Complete bool
 }
 
@@ -71,7 +71,7 @@ func (f Focus) Keys(k object.Kind) []object.Key {
 	return out
 }
 
-// Marks are the numbers and words by which our objects are known, all
+// Marks are the numbers and words by which our objects are recognised, all
 // configurable (see the configuration reference).
 type Marks struct {
 	// RouteProtocol is rtm_protocol of our routes.

@@ -2,14 +2,14 @@ package actual
 
 import "github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 
-// Scope says which systems an instance of bgp-ovn manages. It is the one rule of
+// Scope is which systems an instance of bgp-ovn manages. It is the one rule of
 // which kinds are ours to touch: for the loop, for what only computes, for cleanup
 // and for adopt.
 type Scope struct {
 	// OpenVSwitch is flows.manage: flows and ports on bridges are ours to make. Off
 	// where another tool programs Open vSwitch, or none runs.
 	OpenVSwitch bool
-	// Speaker says that paths and sessions are this instance's. Adopt announces
+	// Speaker is set when paths and sessions are this instance's. Adopt announces
 	// nothing and leaves them alone; what only computes shows them on a model.
 	Speaker bool
 }

@@ -15,7 +15,7 @@ import (
 //
 // The order between paths and peers is the planner's, and it matters after a
 // restart: GoBGP sends the End-of-RIB as soon as a session is up, and the
-// neighbour then drops what it has not been told again (RFC 4724 section 4.2).
+// neighbour then drops what it has not received again (RFC 4724 section 4.2).
 // All paths must be in before the first peer is.
 func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 	b.mu.Lock()
@@ -29,13 +29,13 @@ func (b *Backend) apply(ctx context.Context, changes []object.Change) []error {
 	var first []object.Peer
 	var m moves
 	for i, c := range changes {
-		if out[i] = errors.Join(ctx.Err(), b.known()); out[i] != nil {
+		if out[i] = errors.Join(ctx.Err(), b.readable()); out[i] != nil {
 			continue
 		}
 		switch v := valueOf(c).(type) {
 		case object.Path, object.EVPNPath:
 			if exists, have := b.held(v); c.After != nil && exists && losesMobility(have, v) {
-				// GoBGP looks at a batch as a whole before it does any of it.
+				// GoBGP checks a batch as a whole before it does any of it.
 				b.flush(ctx, &m, out)
 				if out[i] = b.applyPath(object.Change{Before: have}, have, &m, i); out[i] != nil {
 					continue
@@ -63,14 +63,14 @@ func (b *Backend) apply(ctx context.Context, changes []object.Change) []error {
 	return out
 }
 
-// known refuses to change a speaker that nobody has read: a plan made from the
+// readable refuses to change a speaker that has not been read: a plan made from the
 // state of the one before it would add peers before their paths.
-func (b *Backend) known() error {
+func (b *Backend) readable() error {
 	if err := b.speaker.Ready(); err != nil {
 		return err
 	}
 	if b.mirror.unread {
-		return errors.New("the speaker was restarted: it has to be read first")
+		return errors.New("the speaker was restarted: no changes until it has been read again")
 	}
 	return nil
 }

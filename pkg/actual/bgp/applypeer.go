@@ -49,7 +49,7 @@ func (b *Backend) addPeer(ctx context.Context, peer *api.Peer) error {
 	return nil
 }
 
-// ourPeer looks a peer up before it is changed or deleted. One that others have
+// ourPeer reads a peer before it is changed or deleted. One that another owner has
 // put in place of ours is an error; one that is gone is nil.
 func (b *Backend) ourPeer(ctx context.Context, address string) (*api.Peer, error) {
 	now, err := b.speaker.Peers(ctx, address)
@@ -58,7 +58,8 @@ func (b *Backend) ourPeer(ctx context.Context, address string) (*api.Peer, error
 	}
 	if !speaker.IsOurPeer(now[0]) {
 		b.mirror.doubt = true
-		return nil, fmt.Errorf("peer %s is somebody else's in this speaker", address)
+		return nil, fmt.Errorf("peer %s in the speaker belongs to another owner (no bgp-ovn description); "+
+			"remove it there or from the configuration", address)
 	}
 	return now[0], nil
 }
@@ -79,7 +80,7 @@ func (b *Backend) changePeer(ctx context.Context, have, want object.Peer, peer *
 	if err := b.updatePeer(ctx, want, peer); err != nil {
 		return err
 	}
-	// Before release 3.29 GoBGP leaves out some of what it says it has done,
+	// Before release 3.29 GoBGP leaves out some of what it reports as done,
 	// such as the TTL.
 	if now, err = b.ourPeer(ctx, want.Address); err != nil || now != nil && peerFromAPI(now) == want {
 		return err
@@ -87,7 +88,8 @@ func (b *Backend) changePeer(ctx context.Context, have, want object.Peer, peer *
 	return b.replacePeer(ctx, now, have, peer)
 }
 
-// overLimit reports whether the neighbour was shut out for its many prefixes.
+// overLimit reports whether the session was shut down because the neighbour exceeded
+// its prefix limit.
 func overLimit(p *api.Peer) bool {
 	return p.GetState().GetAdminState() == api.PeerState_PFX_CT
 }
@@ -103,7 +105,7 @@ func (b *Backend) replacePeer(ctx context.Context, now *api.Peer, have object.Pe
 // updatePeer changes a peer. GoBGP does it by removing and adding if the OPEN
 // changes; when the second half fails the peer is gone, so the next read asks.
 // It also reports an error when the connection went away under a change that
-// it has made; hence the second look.
+// it has made; hence the second read.
 func (b *Backend) updatePeer(ctx context.Context, want object.Peer, peer *api.Peer) error {
 	_, err := b.speaker.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: peer})
 	if err == nil {
@@ -146,7 +148,7 @@ func (b *Backend) dropPeer(ctx context.Context, p object.Peer) error {
 		}
 		peer.Conf.AdminDown = true
 		if err := b.updatePeer(ctx, p, peer); err != nil {
-			return fmt.Errorf("take back the password: %w", err)
+			return fmt.Errorf("remove the password: %w", err)
 		}
 	}
 	if err := b.speaker.DeletePeer(ctx, &api.DeletePeerRequest{Address: p.Address}); err != nil {

@@ -126,13 +126,15 @@ func samplePaths(t *testing.T) []object.Path {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rich4, rich6, crossed := path("198.51.100.5/32"), path("2001:db8:4::1/128"), via(path("198.51.100.6/32"), "2001:db8::9")
+	rich4, rich6, crossed := path("198.51.100.5/32"), path("2001:db8:4::1/128"),
+		via(path("198.51.100.6/32"), "2001:db8::9")
 	for _, p := range []*object.Path{&rich4, &rich6, &crossed} {
 		p.Communities, p.LargeCommunities = communities, large
 		p.MED, p.LocalPref = object.MetricOf(0), object.MetricOf(4294967295)
 	}
 	return []object.Path{
-		path("203.0.113.7/32"), path("203.0.113.0/25"), path("0.0.0.0/0"), path("2001:db8:1::7/128"), path("2001:db8:2::/61"), path("::/0"),
+		path("203.0.113.7/32"), path("203.0.113.0/25"), path("0.0.0.0/0"), path("2001:db8:1::7/128"),
+		path("2001:db8:2::/61"), path("::/0"),
 		via(path("198.51.100.1/32"), "192.0.2.9"), via(path("2001:db8:3::1/128"), "2001:db8::9"),
 		via(path("198.51.100.2/32"), "2001:db8::9"),
 		object.NewPath(netip.MustParsePrefix("198.51.100.3/32"), object.OriginIGP),
@@ -257,25 +259,27 @@ func TestRefused(t *testing.T) {
 		return p
 	}
 	for want, v := range map[string]object.Value{
-		"exclude each other":    with(func(p *object.Peer) { p.TTLSecurity, p.Multihop = true, 2 }),
-		"hold time 2":           with(func(p *object.Peer) { p.HoldTime = 2 }),
-		"no address family":     with(func(p *object.Peer) { p.Families = object.Words{} }),
-		"unknown address":       with(func(p *object.Peer) { p.Families = object.WordsOf("ipv4-labelled") }),
-		"AS 0":                  with(func(p *object.Peer) { p.AS = 0 }),
-		"restart time 4096":     with(func(p *object.Peer) { p.RestartTime = 4096 }),
-		"over 80 bytes":         with(func(p *object.Peer) { p.Password = strings.Repeat("x", 81) }),
-		"not an IP address":     with(func(p *object.Peer) { p.Address = "tor-a" }),
-		"connect retry 3":       with(func(p *object.Peer) { p.ConnectRetry = 3 }),
-		"connect retry 1 is":    with(func(p *object.Peer) { p.ConnectRetry = 1 }),
-		"needs graceful":        with(func(p *object.Peer) { p.LLGRTime = 3600 }),
-		"over 16777215 s":       with(func(p *object.Peer) { p.RestartTime, p.LLGRTime = 60, 1<<24 }),
-		"cannot reach 192":      with(func(p *object.Peer) { p.LocalAddress = netip.MustParseAddr("2001:db8::1") }),
-		"cannot be used":        with(func(p *object.Peer) { p.LocalAddress = netip.IPv4Unspecified() }),
-		"write them as 1:2":     object.Path{Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"), Communities: object.WordsOf("01:2")},
-		"large community":       object.Path{Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"), LargeCommunities: object.WordsOf("1:2")},
+		"exclude each other": with(func(p *object.Peer) { p.TTLSecurity, p.Multihop = true, 2 }),
+		"hold time 2":        with(func(p *object.Peer) { p.HoldTime = 2 }),
+		"no address family":  with(func(p *object.Peer) { p.Families = object.Words{} }),
+		"unknown address":    with(func(p *object.Peer) { p.Families = object.WordsOf("ipv4-labelled") }),
+		"AS 0":               with(func(p *object.Peer) { p.AS = 0 }),
+		"restart time 4096":  with(func(p *object.Peer) { p.RestartTime = 4096 }),
+		"over 80 bytes":      with(func(p *object.Peer) { p.Password = strings.Repeat("x", 81) }),
+		"not an IP address":  with(func(p *object.Peer) { p.Address = "tor-a" }),
+		"connect retry 3":    with(func(p *object.Peer) { p.ConnectRetry = 3 }),
+		"connect retry 1 is": with(func(p *object.Peer) { p.ConnectRetry = 1 }),
+		"needs graceful":     with(func(p *object.Peer) { p.LLGRTime = 3600 }),
+		"over 16777215 s":    with(func(p *object.Peer) { p.RestartTime, p.LLGRTime = 60, 1<<24 }),
+		"cannot reach 192":   with(func(p *object.Peer) { p.LocalAddress = netip.MustParseAddr("2001:db8::1") }),
+		"cannot be used":     with(func(p *object.Peer) { p.LocalAddress = netip.IPv4Unspecified() }),
+		"write them as 1:2": object.Path{Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"),
+			Communities: object.WordsOf("01:2")},
+		"large community": object.Path{Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"),
+			LargeCommunities: object.WordsOf("1:2")},
 		"write it as":           with(func(p *object.Peer) { p.Address = "2001:DB8::1" }),
 		"needs its interface":   with(func(p *object.Peer) { p.Address = "fe80::1" }),
-		"what it stands on":     with(func(p *object.Peer) { p.Address = "fe80::1%gone0" }),
+		"no longer exists":      with(func(p *object.Peer) { p.Address = "fe80::1%gone0" }),
 		"leave it out":          via(path("198.51.100.1/32"), "0.0.0.0"),
 		"cannot carry":          via(path("2001:db8::/32"), "192.0.2.1"),
 		"is not ipv4-unicast":   object.Path{Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("::/0")},

@@ -137,7 +137,8 @@ func BenchmarkAsk(b *testing.B) {
 	})
 	b.Run("advertised", func(b *testing.B) {
 		for b.Loop() {
-			if _, sent, err := backend.Advertised(ctx, "192.0.2.2", netip.MustParsePrefix("100.64.1.1/32")); err != nil || !sent {
+			_, sent, err := backend.Advertised(ctx, "192.0.2.2", netip.MustParsePrefix("100.64.1.1/32"))
+			if err != nil || !sent {
 				b.Fatal(sent, err)
 			}
 		}

@@ -1,6 +1,6 @@
 // Package bgp is the backend over a GoBGP speaker: it reads and changes the
 // paths that originate here, unicast and EVPN, and the neighbours that they are
-// sent to, and says how the sessions are. The speaker runs in this process (New) or
+// sent to, and reports the state of the sessions. The speaker runs in this process (New) or
 // in another one (Dial); package speaker has the connection. Of a speaker that
 // others use too only what carries our marks is touched.
 //
@@ -23,17 +23,17 @@ import (
 )
 
 // DefaultDeferral is how long a restarting speaker waits for the End-of-RIB
-// markers of its neighbours unless the configuration says otherwise.
+// markers of its neighbours unless configured otherwise.
 const DefaultDeferral = 10 * time.Second
 
-// Config says who the speaker is, and how it is driven.
+// Config is the identity of the speaker, and how it is driven.
 type Config struct {
 	speaker.Config
 	// Deferral is the Selection_Deferral_Timer of RFC 4724 section 4.1: how
 	// long routes are held back after a restart for a neighbour that does not
 	// send its End-of-RIB. It counts in whole seconds; 0 is DefaultDeferral.
 	Deferral time.Duration
-	// OnPeer is told of each change of a session's state, in order. It must
+	// OnPeer is called with each change of a session's state, in order. It must
 	// return quickly: what it holds up is kept in memory without a bound.
 	OnPeer func(PeerEvent)
 }
@@ -86,7 +86,7 @@ func New(cfg Config) (*Backend, error) {
 
 // Dial returns a backend over a speaker in another process. It starts BGP there
 // if nobody has, and otherwise finds everything of ours in place. One that is
-// not there yet is no error: Read says so, and Changed is signalled once it is.
+// not there yet is no error: Read returns why, and Changed is signalled once it is.
 func Dial(cfg Config) (*Backend, error) {
 	if err := cfg.validateDeferral(); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (b *Backend) first() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refresh(ctx) != nil {
-		b.mirror.unread = true // the next read will say why
+		b.mirror.unread = true // the next read returns the cause
 	}
 }
 

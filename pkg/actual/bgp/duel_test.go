@@ -17,7 +17,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
-// duellist is a node whose database says that a MAC is here, as another's does.
+// duellist is a node whose database has a MAC on it, as another node's does.
 type duellist struct {
 	b      *bgp.Backend
 	rib    *rib.Source
@@ -108,7 +108,7 @@ func TestDuelEnds(t *testing.T) {
 		}
 		return state(a) + ", " + state(b)
 	}
-	// Quiet means that neither found anything to do in thirty looks in a row, three
+	// Quiet means that neither found anything to do in thirty rounds in a row, three
 	// seconds; to hear of the other takes a fraction of one.
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()

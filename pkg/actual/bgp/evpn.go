@@ -122,7 +122,8 @@ func validateEVPN(p object.EVPNPath) error {
 // isVTEP reports whether neighbours can send VXLAN packets to the address, from
 // wherever they are: a link-local one means something on one link only.
 func isVTEP(a netip.Addr) bool {
-	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLinkLocalUnicast() && a.Zone() == "" && !a.Is4In6()
+	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLinkLocalUnicast() && a.Zone() == "" &&
+		!a.Is4In6()
 }
 
 // validateEVPNRoute checks what depends on the type of the route.
@@ -161,7 +162,7 @@ func isGroup(m object.MAC) bool { return m[0]&1 != 0 }
 // a sequence number that was left to it: GoBGP announces a MAC of ours that a
 // neighbour has announced before with a number one higher (RFC 7432 section 15).
 // It takes no number for less than 0, and so begins with 0, which does not win
-// against no number: whoever knows that a MAC has moved here says 1.
+// against no number: whoever detects that a MAC has moved here announces 1.
 func sameButMobility(have, want object.Value) bool {
 	h, ok := have.(object.EVPNPath)
 	w, isEVPN := want.(object.EVPNPath)

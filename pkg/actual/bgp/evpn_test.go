@@ -17,14 +17,16 @@ import (
 // Paths as the node of the tests announces them.
 func type5(prefix string) object.EVPNPath {
 	return object.EVPNPath{
-		Type: object.EVPNPrefix, RD: "192.0.2.1:1001", Prefix: netip.MustParsePrefix(prefix), VNI: 1001, NextHop: netip.MustParseAddr("192.0.2.1"),
+		Type: object.EVPNPrefix, RD: "192.0.2.1:1001", Prefix: netip.MustParsePrefix(prefix), VNI: 1001,
+		NextHop: netip.MustParseAddr("192.0.2.1"),
 		Targets: object.WordsOf("65001:1001"), RouterMAC: object.MAC{2, 0, 0, 0, 0x10, 1}, Origin: object.OriginIncomplete,
 	}
 }
 
 func type2(mac byte, addr string) object.EVPNPath {
 	p := object.EVPNPath{
-		Type: object.EVPNMacIP, RD: "192.0.2.1:70", MAC: object.MAC{0xfa, 0x16, 0x3e, 0, 0, mac}, VNI: 70000, NextHop: netip.MustParseAddr("192.0.2.1"),
+		Type: object.EVPNMacIP, RD: "192.0.2.1:70", MAC: object.MAC{0xfa, 0x16, 0x3e, 0, 0, mac}, VNI: 70000,
+		NextHop: netip.MustParseAddr("192.0.2.1"),
 		Targets: object.WordsOf("65001:70000"), Origin: object.OriginIGP,
 	}
 	if addr != "" {
@@ -36,7 +38,8 @@ func type2(mac byte, addr string) object.EVPNPath {
 
 func type3() object.EVPNPath {
 	return object.EVPNPath{
-		Type: object.EVPNMulticast, RD: "192.0.2.1:70", Prefix: netip.MustParsePrefix("192.0.2.1/32"), VNI: 70000, NextHop: netip.MustParseAddr("192.0.2.1"),
+		Type: object.EVPNMulticast, RD: "192.0.2.1:70", Prefix: netip.MustParsePrefix("192.0.2.1/32"), VNI: 70000,
+		NextHop: netip.MustParseAddr("192.0.2.1"),
 		Targets: object.WordsOf("65001:70000"), Origin: object.OriginIGP,
 	}
 }
@@ -133,7 +136,8 @@ func TestEVPNOctetsDamaged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		part := rapid.SampledFrom([]*[]byte{&raw.NlriBinary, &raw.PattrsBinary[1], &raw.PattrsBinary[len(raw.PattrsBinary)-1]}).Draw(t, "part")
+		part := rapid.SampledFrom([]*[]byte{&raw.NlriBinary, &raw.PattrsBinary[1],
+			&raw.PattrsBinary[len(raw.PattrsBinary)-1]}).Draw(t, "part")
 		if rapid.Bool().Draw(t, "cut") {
 			*part = (*part)[:rapid.IntRange(0, len(*part)-1).Draw(t, "length")]
 		} else {
@@ -155,28 +159,30 @@ func TestEVPNRefused(t *testing.T) {
 	}
 	five, two, three := type5("10.0.0.5/32"), type2(1, "10.0.0.5"), type3()
 	for want, p := range map[string]object.EVPNPath{
-		"route distinguisher \"7\"":  with(five, func(p *object.EVPNPath) { p.RD = "7" }),
-		"write it as 65001:7":        with(five, func(p *object.EVPNPath) { p.RD = "065001:7" }),
-		"no route target":            with(five, func(p *object.EVPNPath) { p.Targets = object.Words{} }),
-		"route target \"x\"":         with(five, func(p *object.EVPNPath) { p.Targets = object.WordsOf("x") }),
-		"write them as 1:2":          with(five, func(p *object.EVPNPath) { p.Targets = object.WordsOf("1:02") }),
-		"do not fit":                 with(five, func(p *object.EVPNPath) { p.Targets = manyTargets(401) }),
-		"VNI 0":                      with(five, func(p *object.EVPNPath) { p.VNI = 0 }),
-		"VNI 16777216":               with(five, func(p *object.EVPNPath) { p.VNI = 1 << 24 }),
-		"next hop invalid":           with(five, func(p *object.EVPNPath) { p.NextHop = netip.Addr{} }),
-		"next hop 0.0.0.0":           with(five, func(p *object.EVPNPath) { p.NextHop = netip.IPv4Unspecified() }),
-		"next hop fe80::1":           with(five, func(p *object.EVPNPath) { p.NextHop = netip.MustParseAddr("fe80::1") }),
-		"next hop ::ffff:192.0.2.1":  with(five, func(p *object.EVPNPath) { p.NextHop = netip.MustParseAddr("::ffff:192.0.2.1") }),
-		"needs the router's MAC":     with(five, func(p *object.EVPNPath) { p.RouterMAC = object.MAC{} }),
-		"router MAC 01:":             with(five, func(p *object.EVPNPath) { p.RouterMAC = object.MAC{1} }),
-		"needs a prefix":             with(five, func(p *object.EVPNPath) { p.Prefix = netip.Prefix{} }),
-		"is not a prefix":            with(five, func(p *object.EVPNPath) { p.Prefix = netip.MustParsePrefix("10.0.0.1/8") }),
-		"type-5 route has no MAC":    with(five, func(p *object.EVPNPath) { p.MAC = two.MAC }),
-		"type-4 is not supported":    with(five, func(p *object.EVPNPath) { p.Type = 4 }),
-		"MAC 00:00:00:00:00:00":      with(two, func(p *object.EVPNPath) { p.MAC = object.MAC{} }),
-		"MAC 33:33":                  with(two, func(p *object.EVPNPath) { p.MAC = object.MAC{0x33, 0x33} }),
-		"the address of a station":   with(two, func(p *object.EVPNPath) { p.Prefix = netip.MustParsePrefix("10.0.0.0/24") }),
-		"the address of an originat": with(three, func(p *object.EVPNPath) { p.Prefix = netip.MustParsePrefix("10.0.0.0/24") }),
+		"route distinguisher \"7\"": with(five, func(p *object.EVPNPath) { p.RD = "7" }),
+		"write it as 65001:7":       with(five, func(p *object.EVPNPath) { p.RD = "065001:7" }),
+		"no route target":           with(five, func(p *object.EVPNPath) { p.Targets = object.Words{} }),
+		"route target \"x\"":        with(five, func(p *object.EVPNPath) { p.Targets = object.WordsOf("x") }),
+		"write them as 1:2":         with(five, func(p *object.EVPNPath) { p.Targets = object.WordsOf("1:02") }),
+		"do not fit":                with(five, func(p *object.EVPNPath) { p.Targets = manyTargets(401) }),
+		"VNI 0":                     with(five, func(p *object.EVPNPath) { p.VNI = 0 }),
+		"VNI 16777216":              with(five, func(p *object.EVPNPath) { p.VNI = 1 << 24 }),
+		"next hop invalid":          with(five, func(p *object.EVPNPath) { p.NextHop = netip.Addr{} }),
+		"next hop 0.0.0.0":          with(five, func(p *object.EVPNPath) { p.NextHop = netip.IPv4Unspecified() }),
+		"next hop fe80::1":          with(five, func(p *object.EVPNPath) { p.NextHop = netip.MustParseAddr("fe80::1") }),
+		"next hop ::ffff:192.0.2.1": with(five,
+			func(p *object.EVPNPath) { p.NextHop = netip.MustParseAddr("::ffff:192.0.2.1") }),
+		"needs the router's MAC":   with(five, func(p *object.EVPNPath) { p.RouterMAC = object.MAC{} }),
+		"router MAC 01:":           with(five, func(p *object.EVPNPath) { p.RouterMAC = object.MAC{1} }),
+		"needs a prefix":           with(five, func(p *object.EVPNPath) { p.Prefix = netip.Prefix{} }),
+		"is not a prefix":          with(five, func(p *object.EVPNPath) { p.Prefix = netip.MustParsePrefix("10.0.0.1/8") }),
+		"type-5 route has no MAC":  with(five, func(p *object.EVPNPath) { p.MAC = two.MAC }),
+		"type-4 is not supported":  with(five, func(p *object.EVPNPath) { p.Type = 4 }),
+		"MAC 00:00:00:00:00:00":    with(two, func(p *object.EVPNPath) { p.MAC = object.MAC{} }),
+		"MAC 33:33":                with(two, func(p *object.EVPNPath) { p.MAC = object.MAC{0x33, 0x33} }),
+		"the address of a station": with(two, func(p *object.EVPNPath) { p.Prefix = netip.MustParsePrefix("10.0.0.0/24") }),
+		"the address of an originat": with(three,
+			func(p *object.EVPNPath) { p.Prefix = netip.MustParsePrefix("10.0.0.0/24") }),
 		"type-3 route has no MAC":    with(three, func(p *object.EVPNPath) { p.Mobility = object.MetricOf(1) }),
 		"type-3 route has no router": with(three, func(p *object.EVPNPath) { p.RouterMAC = five.RouterMAC }),
 		"origin 3":                   with(three, func(p *object.EVPNPath) { p.Origin = 3 }),
@@ -203,7 +209,8 @@ func manyTargets(n int) object.Words {
 func TestEVPNComesBackAsWritten(t *testing.T) {
 	inEachForm(t, func(t *testing.T, start func(testing.TB, func(*bgp.Config)) *bgp.Backend) {
 		b := start(t, noListener)
-		paths := []object.EVPNPath{type5("10.0.0.5/32"), type5("2001:db8::/64"), type2(1, ""), type2(1, "10.0.0.5"), type2(1, "2001:db8::5"), type3()}
+		paths := []object.EVPNPath{type5("10.0.0.5/32"), type5("2001:db8::/64"), type2(1, ""), type2(1, "10.0.0.5"),
+			type2(1, "2001:db8::5"), type3()}
 		apply(t, b, create(path("203.0.113.7/32")))
 		apply(t, b, create(paths...))
 		mirrored := text(read(t, b, false))

@@ -23,12 +23,15 @@ func newVTEP(t *testing.T) *frr {
 	t.Helper()
 	f := newFRR(t, frrPeer(ours4)+
 		" no bgp network import-check\n address-family ipv4 unicast\n  network 10.77.0.0/16\n exit-address-family\n"+
-		" address-family l2vpn evpn\n  neighbor "+ours4+" activate\n  advertise-all-vni\n  advertise ipv4 unicast\n  advertise ipv6 unicast\n exit-address-family\n")
+		" address-family l2vpn evpn\n  neighbor "+ours4+
+		" activate\n  advertise-all-vni\n  advertise ipv4 unicast\n  advertise ipv6 unicast\n exit-address-family\n")
 	for _, line := range []string{
 		"link add br70 type bridge", "link set br70 address 02:00:00:00:00:70 up",
-		"link add vx70 type vxlan id 70000 dstport 4789 local " + frr4 + " nolearning", "link set vx70 address 02:00:00:00:00:71 master br70 up",
+		"link add vx70 type vxlan id 70000 dstport 4789 local " + frr4 + " nolearning",
+		"link set vx70 address 02:00:00:00:00:71 master br70 up",
 		"link add br1001 type bridge", "link set br1001 address 02:00:00:00:10:02 up",
-		"link add vx1001 type vxlan id 1001 dstport 4789 local " + frr4 + " nolearning", "link set vx1001 address 02:00:00:00:10:03 master br1001 up",
+		"link add vx1001 type vxlan id 1001 dstport 4789 local " + frr4 + " nolearning",
+		"link set vx1001 address 02:00:00:00:10:03 master br1001 up",
 		"link add h0 address 02:00:00:00:00:72 type veth peer name h1", "link set h0 master br70 up", "link set h1 up",
 	} {
 		f.run(append([]string{"ip"}, strings.Fields(line)...)...)
@@ -78,25 +81,35 @@ func overFRR(p object.EVPNPath) object.EVPNPath {
 func TestFRRWithEVPN(t *testing.T) {
 	f := newVTEP(t)
 	b := start(t, noListener)
-	ours := []object.EVPNPath{overFRR(type5("10.0.0.5/32")), overFRR(type5("2001:db8:a::/64")), overFRR(type2(1, "")), overFRR(type2(2, "10.0.0.5")), overFRR(type3())}
+	ours := []object.EVPNPath{overFRR(type5("10.0.0.5/32")), overFRR(type5("2001:db8:a::/64")), overFRR(type2(1, "")),
+		overFRR(type2(2, "10.0.0.5")), overFRR(type3())}
 	apply(t, b, create(path("203.0.113.7/32")))
 	apply(t, b, create(ours...))
 	apply(t, b, create(toFRR(frr4, object.IPv4Unicast, object.L2VPNEVPN)))
 
 	attributes := func(origin, communities string) string {
-		return `\s+65001\s+10\.99\.0\.1 from 10\.99\.0\.1 \(192\.0\.2\.1\)\s+Origin ` + origin + `, valid, external, .*best .*\s+Extended Community: ` + communities + `\s`
+		return `\s+65001\s+10\.99\.0\.1 from 10\.99\.0\.1 \(192\.0\.2\.1\)\s+Origin ` + origin +
+			`, valid, external, .*best .*\s+Extended Community: ` + communities + `\s`
 	}
 	f.awaitText(f.details,
-		`Route \[5\]:\[0\]:\[32\]:\[10\.0\.0\.5\] VNI 1001`+attributes("incomplete", "RT:65001:1001 ET:8 Rmac:02:00:00:00:10:01"),
-		`Route \[5\]:\[0\]:\[64\]:\[2001:db8:a::\] VNI 1001`+attributes("incomplete", "RT:65001:1001 ET:8 Rmac:02:00:00:00:10:01"),
+		`Route \[5\]:\[0\]:\[32\]:\[10\.0\.0\.5\] VNI 1001`+attributes("incomplete",
+			"RT:65001:1001 ET:8 Rmac:02:00:00:00:10:01"),
+		`Route \[5\]:\[0\]:\[64\]:\[2001:db8:a::\] VNI 1001`+attributes("incomplete",
+			"RT:65001:1001 ET:8 Rmac:02:00:00:00:10:01"),
 		`Route \[2\]:\[0\]:\[48\]:\[fa:16:3e:00:00:01\] VNI 70000`+attributes("IGP", "RT:65001:70000 ET:8"),
-		`Route \[2\]:\[0\]:\[48\]:\[fa:16:3e:00:00:02\]:\[32\]:\[10\.0\.0\.5\] VNI 70000`+attributes("IGP", "RT:65001:70000 ET:8"),
-		`Route \[3\]:\[0\]:\[32\]:\[10\.99\.0\.1\]`+attributes("IGP", "RT:65001:70000 ET:8")+`.*\s+PMSI Tunnel Type: Ingress Replication, label: 70000`)
-	f.expect(object.IPv4Unicast, map[string]string{"203.0.113.7/32": ours4, "10.77.0.0/16": "0.0.0.0", "10.0.0.5/32": ours4})
+		`Route \[2\]:\[0\]:\[48\]:\[fa:16:3e:00:00:02\]:\[32\]:\[10\.0\.0\.5\] VNI 70000`+
+			attributes("IGP", "RT:65001:70000 ET:8"),
+		`Route \[3\]:\[0\]:\[32\]:\[10\.99\.0\.1\]`+attributes("IGP", "RT:65001:70000 ET:8")+
+			`.*\s+PMSI Tunnel Type: Ingress Replication, label: 70000`)
+	f.expect(object.IPv4Unicast, map[string]string{"203.0.113.7/32": ours4, "10.77.0.0/16": "0.0.0.0",
+		"10.0.0.5/32": ours4})
 	f.awaitText(func() string { return f.run("bridge", "fdb", "show", "dev", "vx70") },
-		`fa:16:3e:00:00:01 dst 10\.99\.0\.1 self extern_learn`, `fa:16:3e:00:00:02 dst 10\.99\.0\.1 self extern_learn`, `00:00:00:00:00:00 dst 10\.99\.0\.1 self`)
-	f.awaitText(func() string { return f.run("bridge", "fdb", "show", "dev", "vx1001") }, `02:00:00:00:10:01 dst 10\.99\.0\.1 self extern_learn`)
-	f.awaitText(func() string { return f.run("ip", "route") }, `10\.0\.0\.5 .*via 10\.99\.0\.1 dev br1001 proto bgp metric 20 onlink`)
+		`fa:16:3e:00:00:01 dst 10\.99\.0\.1 self extern_learn`, `fa:16:3e:00:00:02 dst 10\.99\.0\.1 self extern_learn`,
+		`00:00:00:00:00:00 dst 10\.99\.0\.1 self`)
+	f.awaitText(func() string { return f.run("bridge", "fdb", "show", "dev", "vx1001") },
+		`02:00:00:00:10:01 dst 10\.99\.0\.1 self extern_learn`)
+	f.awaitText(func() string { return f.run("ip", "route") },
+		`10\.0\.0\.5 .*via 10\.99\.0\.1 dev br1001 proto bgp metric 20 onlink`)
 
 	theirs := []string{
 		"type-2 invalid Prefix rd 10.99.0.2:2 mac fa:16:3e:00:00:09 vni 70000 via 10.99.0.2 rt 65002:70000 peer 10.99.0.2",
@@ -149,7 +162,8 @@ func TestFRRWithMovingMAC(t *testing.T) {
 	here := overFRR(type2(9, ""))
 	here.Mobility = object.MetricOf(1)
 	apply(t, b, create(here))
-	f.awaitText(func() string { return f.run("bridge", "fdb", "show", "dev", "vx70") }, `fa:16:3e:00:00:09 dst 10\.99\.0\.1 self extern_learn`)
+	f.awaitText(func() string { return f.run("bridge", "fdb", "show", "dev", "vx70") },
+		`fa:16:3e:00:00:09 dst 10\.99\.0\.1 self extern_learn`)
 	learnt("gone")
 	f.station()
 	learnt(" mobility 2")
@@ -178,14 +192,15 @@ func TestKilledSpeakerLosesNoEVPNRoute(t *testing.T) {
 	families := []object.Family{object.IPv4Unicast, object.L2VPNEVPN}
 	count := func() (all, stale int) {
 		for _, family := range families {
-			err := s.s.ListPath(context.Background(), &api.ListPathRequest{Family: wireFamily(family), EnableOnlyBinary: true}, func(d *api.Destination) {
-				for _, p := range d.Paths {
-					all++
-					if p.Stale {
-						stale++
+			err := s.s.ListPath(context.Background(), &api.ListPathRequest{Family: wireFamily(family), EnableOnlyBinary: true},
+				func(d *api.Destination) {
+					for _, p := range d.Paths {
+						all++
+						if p.Stale {
+							stale++
+						}
 					}
-				}
-			})
+				})
 			if err != nil {
 				t.Fatal(err)
 			}

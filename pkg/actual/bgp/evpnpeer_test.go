@@ -127,7 +127,8 @@ func awaitEVPN(t testing.TB, b *bgp.Backend, want ...string) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() string {
 		have := evpnText(t, b)
-		return emptyIf(have == strings.Join(want, "\n"), fmt.Sprintf("learned:\n%s\nwant:\n%s", have, strings.Join(want, "\n")))
+		return emptyIf(have == strings.Join(want, "\n"), fmt.Sprintf("learned:\n%s\nwant:\n%s", have,
+			strings.Join(want, "\n")))
 	})
 }
 
@@ -172,11 +173,12 @@ func TestEVPNWithGoBGP(t *testing.T) {
 		apply(t, b, remove(ours[1], ours[2]))
 		first.expectEVPN(changed, ours[3], ours[4])
 		if got := second.evpn(); len(got) != 0 {
-			t.Errorf("a neighbour without the family was told %v", got)
+			t.Errorf("a neighbour without the family received %v", got)
 		}
 		first.retract(theirs(type3()))
 		first.retract(theirs(type2(9, "10.9.0.1")))
-		awaitEVPN(t, b, "type-5 10.9.0.0/16 rd 192.0.2.2:1001 vni 1001 via 192.0.2.2 rt 65001:1001 rmac 02:00:00:00:10:01 peer 192.0.2.2")
+		awaitEVPN(t, b, "type-5 10.9.0.0/16 rd 192.0.2.2:1001 vni 1001 via 192.0.2.2 rt 65001:1001 rmac 02:00:00:00:10:01 "+
+			"peer 192.0.2.2")
 	})
 }
 
@@ -199,16 +201,22 @@ func TestLearnedEVPNInFull(t *testing.T) {
 	}{
 		{
 			gobgp.NewEVPNMacIPAdvertisementRoute(rd, esi, 5, "fa:16:3e:00:00:07", "2001:db8::7", []uint32{70000, 1001}),
-			[]gobgp.ExtendedCommunityInterface{target, vxlan, gobgp.NewMacMobilityExtended(4, true), gobgp.NewRoutersMacExtended("02:00:00:00:00:07")},
+			[]gobgp.ExtendedCommunityInterface{target, vxlan, gobgp.NewMacMobilityExtended(4, true),
+				gobgp.NewRoutersMacExtended("02:00:00:00:00:07")},
 			[]gobgp.PathAttributeInterface{gobgp.NewPathAttributeMultiExitDisc(12)},
 		},
-		{gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.7.0.0", "10.0.0.9", 1001), []gobgp.ExtendedCommunityInterface{target}, nil},
+		{gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.7.0.0", "10.0.0.9", 1001),
+			[]gobgp.ExtendedCommunityInterface{target}, nil},
 		// Another encapsulation, another tunnel, another type.
-		{gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.8.0.0", "0.0.0.0", 17), []gobgp.ExtendedCommunityInterface{target, gobgp.NewEncapExtended(gobgp.TUNNEL_TYPE_MPLS)}, nil},
-		{gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, "192.0.2.8"), []gobgp.ExtendedCommunityInterface{target, vxlan}, []gobgp.PathAttributeInterface{
-			gobgp.NewPathAttributePmsiTunnel(gobgp.PMSI_TUNNEL_TYPE_PIM_SM_TREE, false, 7, gobgp.NewDefaultPmsiTunnelID([]byte{192, 0, 2, 8, 239, 0, 0, 1})),
-		}},
-		{gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, "192.0.2.9"), []gobgp.ExtendedCommunityInterface{target, vxlan}, nil}, // no tunnel
+		{gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.8.0.0", "0.0.0.0", 17),
+			[]gobgp.ExtendedCommunityInterface{target, gobgp.NewEncapExtended(gobgp.TUNNEL_TYPE_MPLS)}, nil},
+		{gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, "192.0.2.8"), []gobgp.ExtendedCommunityInterface{target, vxlan},
+			[]gobgp.PathAttributeInterface{
+				gobgp.NewPathAttributePmsiTunnel(gobgp.PMSI_TUNNEL_TYPE_PIM_SM_TREE, false, 7,
+					gobgp.NewDefaultPmsiTunnelID([]byte{192, 0, 2, 8, 239, 0, 0, 1})),
+			}},
+		// no tunnel
+		{gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, "192.0.2.9"), []gobgp.ExtendedCommunityInterface{target, vxlan}, nil},
 		{gobgp.NewEVPNEthernetAutoDiscoveryRoute(rd, esi, 0, 7), []gobgp.ExtendedCommunityInterface{target, vxlan}, nil},
 		{gobgp.NewEVPNEthernetSegmentRoute(rd, esi, "192.0.2.9"), nil, nil},
 	} {
@@ -237,7 +245,8 @@ func TestLearnedEVPNInFull(t *testing.T) {
 		return emptyIf(len(s.Families) == 1 && s.Families[0].Received == 7, fmt.Sprintf("%+v", s))
 	})
 	awaitEVPN(t, b,
-		"type-2 2001:db8::7/128 rd 4200000000:7 mac fa:16:3e:00:00:07 vni 70000 via 192.0.2.2 rt 4200000000:7 rmac 02:00:00:00:00:07 vni2 1001 tag 5 esi 00:01:02:03:04:05:06:07:08:09 mobility 4 sticky peer 192.0.2.2",
+		"type-2 2001:db8::7/128 rd 4200000000:7 mac fa:16:3e:00:00:07 vni 70000 via 192.0.2.2 rt 4200000000:7 rmac "+
+			"02:00:00:00:00:07 vni2 1001 tag 5 esi 00:01:02:03:04:05:06:07:08:09 mobility 4 sticky peer 192.0.2.2",
 		"type-5 10.7.0.0/24 rd 4200000000:7 vni 1001 via 192.0.2.2 rt 4200000000:7 gateway 10.0.0.9 peer 192.0.2.2")
 	var list []observe.EVPNRoute
 	for range 3 {
@@ -246,10 +255,12 @@ func TestLearnedEVPNInFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := strings.Count(said.String(), "cannot be read and is not used"); got != 1 || !strings.Contains(said.String(), "without a tunnel") {
+	if got := strings.Count(said.String(), "cannot be read and is not used"); got != 1 ||
+		!strings.Contains(said.String(), "without a tunnel") {
 		t.Errorf("said %d times, want once:\n%s", got, said.String())
 	}
-	if p := list[0]; p.Rank.Preference != 100 || p.Rank.Length != 1 || p.Rank.Origin != object.OriginIGP || p.Rank.MED != 12 || !p.Rank.External {
+	if p := list[0]; p.Rank.Preference != 100 || p.Rank.Length != 1 || p.Rank.Origin != object.OriginIGP ||
+		p.Rank.MED != 12 || !p.Rank.External {
 		t.Errorf("rank of %+v", p)
 	}
 }
@@ -265,7 +276,8 @@ func TestMACMobility(t *testing.T) {
 		there := theirs(type2(1, "10.0.0.5"))
 		n.originate(there)
 		n.dial("192.0.2.2", "192.0.2.1", nil, object.L2VPNEVPN)
-		line := "type-2 10.0.0.5/32 rd 192.0.2.2:70 mac fa:16:3e:00:00:01 vni 70000 via 192.0.2.2 rt 65001:70000%s peer 192.0.2.2"
+		line := "type-2 10.0.0.5/32 rd 192.0.2.2:70 mac fa:16:3e:00:00:01 vni 70000 via 192.0.2.2 rt 65001:70000%s peer " +
+			"192.0.2.2"
 		awaitEVPN(t, b, fmt.Sprintf(line, ""))
 
 		moved := type2(1, "10.0.0.5")

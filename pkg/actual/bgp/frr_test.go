@@ -39,14 +39,16 @@ func newFRR(t *testing.T, bgp string) *frr {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	f := &frr{t: t, dir: dir}
 	run(t, "chown", "frr:frr", dir)
-	holder := child(t, exec.Command("unshare", "-n", "sh", "-c", "echo; exec sleep infinity"), filepath.Join(dir, "holder"))
+	holder := child(t, exec.Command("unshare", "-n", "sh", "-c", "echo; exec sleep infinity"),
+		filepath.Join(dir, "holder"))
 	f.pid = fmt.Sprint(holder.Process.Pid)
 	eventually(t, 10*time.Second, func() string { return emptyIf(fileHas(dir+"/holder", "\n"), "no namespace yet") })
 	f.wire()
 	// By default zebra changes an IPv6 route by deleting and adding it.
 	f.daemon("zebra", "hostname z\n", "--v6-rr-semantics")
 	eventually(t, 10*time.Second, func() string { return emptyIf(exists(dir+"/zserv"), "no zebra") })
-	f.daemon("bgpd", fmt.Sprintf("hostname b\nrouter bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n%s\n", neighbourAS, frr4, bgp))
+	f.daemon("bgpd", fmt.Sprintf("hostname b\nrouter bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n%s\n",
+		neighbourAS, frr4, bgp))
 	eventually(t, 10*time.Second, func() string { return emptyIf(exists(dir+"/bgpd.vty"), "no bgpd") })
 	return f
 }
@@ -203,7 +205,8 @@ func activate6(address string) string {
 }
 
 func TestFRRReceives(t *testing.T) {
-	f := newFRR(t, frrPeer(ours4)+frrPeer(ours6)+" address-family ipv4 unicast\n  no neighbor "+ours6+" activate\n exit-address-family\n"+activate6(ours6))
+	f := newFRR(t, frrPeer(ours4)+frrPeer(ours6)+" address-family ipv4 unicast\n  no neighbor "+ours6+
+		" activate\n exit-address-family\n"+activate6(ours6))
 	b := start(t, noListener)
 	apply(t, b, create(path("203.0.113.7/32"), path("2001:db8:1::7/128")))
 	apply(t, b, create(toFRR(frr4, object.IPv4Unicast), toFRR(frr6, object.IPv6Unicast)))

@@ -39,7 +39,7 @@ func TestKilledSpeakerLosesNoRoute(t *testing.T) {
 			t.Errorf("restart %d: the neighbour's kernel dropped %d routes", round-1, got)
 		}
 	}
-	// The same speaker withdraws at once when it is told to, which also shows
+	// The same speaker withdraws at once on request, which also shows
 	// that the count above would have seen it.
 	first.Process.Signal(syscall.SIGTERM)
 	eventually(t, 20*time.Second, func() string {
@@ -172,7 +172,7 @@ func TestRestartingNeighboursDoNotWait(t *testing.T) {
 	n.expect(object.IPv4Unicast, map[string]string{"203.0.113.7/32": "192.0.2.1"})
 }
 
-// sawRestart reports whether the neighbour was told of a restart.
+// sawRestart reports whether our OPEN announced a restart to the neighbour.
 func (n *neighbour) sawRestart() bool {
 	n.t.Helper()
 	const restartState = 0x08

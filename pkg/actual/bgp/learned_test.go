@@ -81,8 +81,10 @@ func TestLearned(t *testing.T) {
 		established(t, b, "192.0.2.2")
 		established(t, b, "192.0.2.3")
 
-		awaitLearned(t, b, "0.0.0.0/0", true, "0.0.0.0/0 via 192.0.2.2 peer 192.0.2.2", "0.0.0.0/0 via 192.0.2.3 peer 192.0.2.3")
-		awaitLearned(t, b, "10.0.0.0/8", false, "10.0.0.0/8 via 192.0.2.2 peer 192.0.2.2", "10.1.0.0/16 via 192.0.2.2 peer 192.0.2.2")
+		awaitLearned(t, b, "0.0.0.0/0", true, "0.0.0.0/0 via 192.0.2.2 peer 192.0.2.2",
+			"0.0.0.0/0 via 192.0.2.3 peer 192.0.2.3")
+		awaitLearned(t, b, "10.0.0.0/8", false, "10.0.0.0/8 via 192.0.2.2 peer 192.0.2.2",
+			"10.1.0.0/16 via 192.0.2.2 peer 192.0.2.2")
 		awaitLearned(t, b, "10.0.0.0/8", true, "10.0.0.0/8 via 192.0.2.2 peer 192.0.2.2")
 		awaitLearned(t, b, "11.0.0.0/8", false)
 		if all, up, err := rib.TableOf(b.Conn(), nil).Sessions(context.Background()); all != 2 || up != 2 || err != nil {
@@ -92,7 +94,7 @@ func TestLearned(t *testing.T) {
 		woken := make(chan struct{}, 1)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		tells, err := b.Conn().WatchLearned(ctx, func(speaker.Heard) {
+		notifies, err := b.Conn().WatchLearned(ctx, func(speaker.Heard) {
 			select {
 			case woken <- struct{}{}:
 			default:
@@ -106,7 +108,7 @@ func TestLearned(t *testing.T) {
 		awaitLearned(t, b, "10.0.0.0/8", false, "10.1.0.0/16 via 192.0.2.3 peer 192.0.2.3")
 		second.announce("11.0.0.0/8")
 		awaitLearned(t, b, "11.0.0.0/8", true, "11.0.0.0/8 via 192.0.2.3 peer 192.0.2.3")
-		if tells {
+		if notifies {
 			select {
 			case <-woken:
 			case <-time.After(10 * time.Second):

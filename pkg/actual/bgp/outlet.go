@@ -12,7 +12,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// outlet says what goes out on a session. GoBGP could be asked: it keeps no
+// outlet is what is announced on a session. GoBGP could be asked: it keeps no
 // record of what it has sent either, but computes it from the whole table, and
 // its one loop does nothing else meanwhile: 0.4 s at 100,000 paths.
 type outlet struct {
@@ -111,7 +111,7 @@ func (b *Backend) Advertised(
 		}
 	})
 	if err := speaker.Whole(ctx, err); err != nil {
-		return hop, false, fmt.Errorf("look %s up: %w", prefix, err)
+		return hop, false, fmt.Errorf("look up %s: %w", prefix, err)
 	}
 	return hop, sent, nil
 }

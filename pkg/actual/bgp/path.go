@@ -22,7 +22,7 @@ type attrs struct {
 
 // encoder turns paths into GoBGP's binary form. It remembers the attributes of
 // IPv4 paths: on a node with 100,000 addresses they are all the same.
-type encoder struct{ known map[attrs][][]byte }
+type encoder struct{ encoded map[attrs][][]byte }
 
 // toAPI is the path as GoBGP takes it, with NLRI and attributes as on the wire
 // (RFC 4271 section 4.3): no protobuf Any, which costs more than the path.
@@ -104,8 +104,8 @@ func (e *encoder) attributes(p object.Path) ([][]byte, error) {
 		}
 		return serialize(append(list, mpReach(p.Prefix, set.hop))...)
 	}
-	if known, ok := e.known[set]; ok {
-		return known, nil
+	if encoded, ok := e.encoded[set]; ok {
+		return encoded, nil
 	}
 	list, err := set.common()
 	if err != nil {
@@ -115,10 +115,10 @@ func (e *encoder) attributes(p object.Path) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.known == nil {
-		e.known = make(map[attrs][][]byte)
+	if e.encoded == nil {
+		e.encoded = make(map[attrs][][]byte)
 	}
-	e.known[set] = wire
+	e.encoded[set] = wire
 	return wire, nil
 }
 

@@ -152,7 +152,7 @@ func peerAddress(text string) (netip.Addr, error) {
 	case addr.Is4In6() || addr.String() != text:
 		return addr, fmt.Errorf("peer address %q: write it as %s", text, addr.Unmap())
 	case addr.IsUnspecified() || addr.IsMulticast():
-		return addr, fmt.Errorf("peer address %s is nobody's", addr)
+		return addr, fmt.Errorf("peer address %s is not a unicast address of a host", addr)
 	case addr.Is6() && addr.IsLinkLocalUnicast() && addr.Zone() == "":
 		return addr, fmt.Errorf("peer address %s needs its interface: %s%%eth0", addr, addr)
 	case addr.Zone() == "":

@@ -18,25 +18,28 @@ import (
 // The set that a reader got is never changed afterwards: the first change
 // after a read works on a copy, and rounds without a change share one set.
 type mirror struct {
-	set  object.Set
-	lent bool
+	set object.Set
+	// shared is set once a reader has the set.
+	shared bool
 	// doubt is set when a change failed half-way: the next read asks.
 	doubt bool
-	// unread is set while nothing is known of the speaker.
+	// unread is set until the speaker has been read for the first time, or again after
+	// it was restarted.
 	unread bool
 	// others are paths and peers that carry no mark of ours, by their keys.
 	others object.Set
 }
 
-func (m *mirror) lend() object.Set {
-	m.lent = true
+// share hands the set to a reader: the next change copies it first.
+func (m *mirror) share() object.Set {
+	m.shared = true
 	return m.set
 }
 
 // own makes the set ours to change.
 func (m *mirror) own() *object.Set {
-	if m.lent {
-		m.set, m.lent = m.set.Clone(), false
+	if m.shared {
+		m.set, m.shared = m.set.Clone(), false
 	}
 	return &m.set
 }
@@ -66,7 +69,7 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 
 // beside is what is ours, and what others hold under keys that are wanted.
 func (m *mirror) beside(want object.Set) object.Set {
-	ours, copied := m.lend(), false
+	ours, copied := m.share(), false
 	for k, it := range m.others.All() {
 		if !want.Has(k) || ours.Has(k) {
 			continue
@@ -79,7 +82,7 @@ func (m *mirror) beside(want object.Set) object.Set {
 	return ours
 }
 
-// refresh replaces the mirror by what the speaker says, unless they agree.
+// refresh replaces the mirror by what the speaker holds, unless they agree.
 func (b *Backend) refresh(ctx context.Context) error {
 	if b.idle {
 		b.mirror.replace(nil)
@@ -128,7 +131,7 @@ func (m *mirror) replace(have []object.Value) {
 	if same {
 		return
 	}
-	m.set, m.lent = object.SetLike(m.set), false
+	m.set, m.shared = object.SetLike(m.set), false
 	for _, v := range have {
 		m.put(v)
 	}

@@ -51,9 +51,10 @@ func TestControllerRestartKeepsSessions(t *testing.T) {
 				t.Fatalf("found\n%swant\n%s", got, left)
 			}
 			if seen.entered(bgp.Established) != 2 {
-				t.Errorf("the new controller was not told of sessions that are up: %+v", seen.list)
+				t.Errorf("the new controller was not notified of sessions that are up: %+v", seen.list)
 			}
-			if s := stateOf(t, first, frr4); s.State != bgp.Established || time.Since(s.Since) > time.Minute || s.Families[0].Sent != 100 {
+			if s := stateOf(t, first, frr4); s.State != bgp.Established || time.Since(s.Since) > time.Minute ||
+				s.Families[0].Sent != 100 {
 				t.Errorf("restart %d: %+v", round, s)
 			}
 		}
@@ -105,7 +106,7 @@ func TestKilledSpeakerProcessLosesNoRoute(t *testing.T) {
 		// A plan made before must not be carried out now.
 		eventually(t, 10*time.Second, func() string {
 			err := fmt.Sprint(b.Apply(context.Background(), create(p4))[0])
-			return emptyIf(strings.Contains(err, "has to be read first"), err)
+			return emptyIf(strings.Contains(err, "until it has been read again"), err)
 		})
 		ready(t, b)
 		if got := read(t, b, false).Len(); got != 0 {
@@ -143,7 +144,7 @@ func TestForeignPathsAndPeersStay(t *testing.T) {
 		apply(t, b, create(ours, path("203.0.113.9/32")))
 		apply(t, b, create(passive("192.0.2.11", object.IPv4Unicast)))
 		if errs := b.Apply(context.Background(), create(passive("192.0.2.77", object.IPv4Unicast))); errs[0] == nil {
-			t.Error("the peer of somebody else was overwritten")
+			t.Error("the peer of another owner was overwritten")
 		}
 		if it, _ := read(t, b, true).Get(ours.Key()); it.Value != object.Value(ours) || !it.Marked {
 			t.Errorf("our path reads as %v", it)
@@ -163,7 +164,8 @@ func (p *process) everything(t testing.TB) string {
 	t.Helper()
 	var out strings.Builder
 	c, ctx := p.api(t), context.Background()
-	paths, err := c.ListPath(ctx, &api.ListPathRequest{Family: &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}})
+	paths, err := c.ListPath(ctx, &api.ListPathRequest{Family: &api.Family{Afi: api.Family_AFI_IP,
+		Safi: api.Family_SAFI_UNICAST}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +220,8 @@ func TestAttach(t *testing.T) {
 	})
 }
 
-func TestSpeakerIsSomebodyElse(t *testing.T) {
+// A speaker with another AS is refused, with both values in the message.
+func TestAnotherSpeakerIsRefused(t *testing.T) {
 	inEachProcess(t, func(t *testing.T, form string) {
 		p := spawn(t, form)
 		dial(t, p, noListener)
@@ -242,7 +245,8 @@ func TestSpeakerComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
-	if _, err := b.Read(context.Background(), actual.Focus{}); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := b.Read(context.Background(), actual.Focus{}); err == nil ||
+		!strings.Contains(err.Error(), "no such file") {
 		t.Errorf("got error %v", err)
 	}
 	p.start(t, "speaker")
@@ -252,7 +256,7 @@ func TestSpeakerComesLater(t *testing.T) {
 }
 
 // The socket is for root and its group, and no second speaker takes it over.
-// Told to end, the process leaves no socket behind.
+// On SIGTERM the process leaves no socket behind.
 func TestSpeakerSocket(t *testing.T) {
 	p := spawn(t, "speaker")
 	name := strings.TrimPrefix(p.socket, "unix:")
@@ -263,7 +267,8 @@ func TestSpeakerSocket(t *testing.T) {
 	if got := info.Mode().Perm(); got != 0o660 {
 		t.Errorf("mode %o", got)
 	}
-	if err := speaker.Serve(context.Background(), p.socket, logger(), nil); err == nil || !strings.Contains(err.Error(), "another speaker") {
+	if err := speaker.Serve(context.Background(), p.socket, logger(), nil); err == nil ||
+		!strings.Contains(err.Error(), "another speaker") {
 		t.Errorf("a second speaker got %v", err)
 	}
 	p.cmd.Process.Signal(syscall.SIGTERM)
@@ -272,8 +277,8 @@ func TestSpeakerSocket(t *testing.T) {
 	}
 }
 
-// RFC 4724: what a neighbour learned from the speaker before it was told to end
-// stays, because it ends without a word.
+// RFC 4724: what a neighbour learned from the speaker before SIGTERM
+// stays, because the session ends without a CEASE.
 func TestSpeakerEndsWithoutCease(t *testing.T) {
 	f := newFRR(t, frrPeer(ours4))
 	p := spawn(t, "speaker")

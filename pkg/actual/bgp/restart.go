@@ -9,16 +9,16 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// restartLook is how often a peer that has not come up since our start is
-// looked at, and restartLooks for how long: the neighbours that hold our routes
+// restartPoll is how often a peer that has not come up since our start is
+// read, and restartWindow for how long: the neighbours that hold our routes
 // while we restart come back at once or not in time.
 const (
-	restartLook  = 5 * time.Millisecond
-	restartLooks = 30 * time.Second
+	restartPoll   = 5 * time.Millisecond
+	restartWindow = 30 * time.Second
 )
 
-// keepRestarting makes sure that each of the first peers is still told, when
-// its session comes up, that we restart.
+// keepRestarting makes sure that each of the first peers still gets, when
+// its session comes up, an OPEN with the Restart State bit.
 //
 // GoBGP has one notion of the end of a restart: once every neighbour that is up
 // has sent its End-of-RIB, all peers stop being restarting ones, those included
@@ -26,7 +26,7 @@ const (
 // the neighbour drops what it kept for us (RFC 4724 section 4.2). Such a peer is
 // added again, which it cannot notice: there is no session yet.
 func (b *Backend) keepRestarting(peers []object.Peer) {
-	ctx, cancel := context.WithTimeout(context.Background(), restartLooks)
+	ctx, cancel := context.WithTimeout(context.Background(), restartWindow)
 	stop := b.unwatch
 	b.unwatch = func() {
 		cancel()
@@ -34,7 +34,7 @@ func (b *Backend) keepRestarting(peers []object.Peer) {
 	}
 	go func() {
 		defer cancel()
-		tick := time.NewTicker(restartLook)
+		tick := time.NewTicker(restartPoll)
 		defer tick.Stop()
 		for len(peers) > 0 {
 			select {
@@ -47,7 +47,7 @@ func (b *Backend) keepRestarting(peers []object.Peer) {
 	}()
 }
 
-// stillRestarting renews what needs it and returns the peers to look at again:
+// stillRestarting renews what needs it and returns the peers to read again:
 // those that have not come up yet.
 func (b *Backend) stillRestarting(ctx context.Context, peers []object.Peer) []object.Peer {
 	b.mu.Lock()

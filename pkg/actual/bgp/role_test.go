@@ -18,7 +18,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// script says what the speaker process applies, in this order.
+// script is what the speaker process applies, in this order.
 type script struct {
 	Paths int      // of each family
 	EVPN  bool     // besides one path of each EVPN form
@@ -53,7 +53,8 @@ func speak() (*bgp.Backend, error) {
 	if err := json.Unmarshal([]byte(os.Getenv(scriptEnv)), &s); err != nil {
 		return nil, err
 	}
-	b, err := bgp.New(bgp.Config{Config: speaker.Config{AS: localAS, RouterID: netip.MustParseAddr(ours4), ListenPort: -1, Logger: logger()}})
+	b, err := bgp.New(bgp.Config{Config: speaker.Config{AS: localAS, RouterID: netip.MustParseAddr(ours4), ListenPort: -1,
+		Logger: logger()}})
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +97,9 @@ func speakerProcess(t *testing.T, s script) *exec.Cmd {
 	cmd.Env = append(os.Environ(), roleEnv+"="+roleSpeaker, scriptEnv+"="+string(text))
 	output := filepath.Join(t.TempDir(), "speaker")
 	child(t, cmd, output)
-	eventually(t, 20*time.Second, func() string { return emptyIf(fileHas(output, applied), "the speaker has not applied") })
+	eventually(t, 20*time.Second, func() string {
+		return emptyIf(fileHas(output, applied),
+			"the speaker has not applied")
+	})
 	return cmd
 }

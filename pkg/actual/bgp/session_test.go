@@ -18,7 +18,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// events collects what the hook is told.
+// events collects what the hook is called with.
 type events struct {
 	mu   sync.Mutex
 	list []bgp.PeerEvent
@@ -76,7 +76,8 @@ func TestSessionChangesAreSignalled(t *testing.T) {
 	if got := stateOf(t, b, "192.0.2.2").Families[0]; got.Sent != 1 {
 		t.Errorf("%+v, want one sent: the End-of-RIB is not a prefix", got)
 	}
-	if err := n.s.ShutdownPeer(context.Background(), &api.ShutdownPeerRequest{Address: "192.0.2.1", Communication: "maintenance"}); err != nil {
+	if err := n.s.ShutdownPeer(context.Background(), &api.ShutdownPeerRequest{Address: "192.0.2.1",
+		Communication: "maintenance"}); err != nil {
 		t.Fatal(err)
 	}
 	awaitSignal(t, b)
@@ -114,29 +115,32 @@ func TestLastErrorSaysWhy(t *testing.T) {
 // changesOfPeers has a case, or several, for each field of a peer.
 func changesOfPeers() map[string]func(before, after *object.Peer) {
 	return map[string]func(before, after *object.Peer){
-		"HoldTime":                func(_, p *object.Peer) { p.HoldTime = 30 },
-		"ConnectRetry":            func(_, p *object.Peer) { p.ConnectRetry = 5 },
-		"PrefixLimit":             func(_, p *object.Peer) { p.PrefixLimit = 1000 },
-		"Multihop":                func(_, p *object.Peer) { p.Multihop = 4 },
-		"TTLSecurity":             func(_, p *object.Peer) { p.TTLSecurity = true },
-		"Port":                    func(_, p *object.Peer) { p.Port = 1799 },
-		"Password":                func(_, p *object.Peer) { p.Password = "secret" },
-		"Families":                func(_, p *object.Peer) { p.Families = object.WordsOf("ipv4-unicast", "ipv6-unicast") },
-		"AS":                      func(_, p *object.Peer) { p.AS = 65009 },
-		"Passive":                 func(_, p *object.Peer) { p.Passive = false },
-		"LocalAddress":            func(_, p *object.Peer) { p.LocalAddress = netip.MustParseAddr("192.0.2.1") },
-		"AllowOwnAS":              func(_, p *object.Peer) { p.AllowOwnAS = 1 },
-		"AddPathReceive":          func(_, p *object.Peer) { p.AddPathReceive = true },
-		"RestartTime":             func(_, p *object.Peer) { p.RestartTime = 60 },
-		"RestartTime, another":    func(b, p *object.Peer) { b.RestartTime, p.RestartTime = 60, 90 },
-		"LLGRTime":                func(b, p *object.Peer) { b.RestartTime, p.RestartTime, p.LLGRTime = 60, 60, 60 },
-		"LLGRTime, another":       func(b, p *object.Peer) { b.RestartTime, p.RestartTime, b.LLGRTime, p.LLGRTime = 60, 60, 60, 90 },
+		"HoldTime":             func(_, p *object.Peer) { p.HoldTime = 30 },
+		"ConnectRetry":         func(_, p *object.Peer) { p.ConnectRetry = 5 },
+		"PrefixLimit":          func(_, p *object.Peer) { p.PrefixLimit = 1000 },
+		"Multihop":             func(_, p *object.Peer) { p.Multihop = 4 },
+		"TTLSecurity":          func(_, p *object.Peer) { p.TTLSecurity = true },
+		"Port":                 func(_, p *object.Peer) { p.Port = 1799 },
+		"Password":             func(_, p *object.Peer) { p.Password = "secret" },
+		"Families":             func(_, p *object.Peer) { p.Families = object.WordsOf("ipv4-unicast", "ipv6-unicast") },
+		"AS":                   func(_, p *object.Peer) { p.AS = 65009 },
+		"Passive":              func(_, p *object.Peer) { p.Passive = false },
+		"LocalAddress":         func(_, p *object.Peer) { p.LocalAddress = netip.MustParseAddr("192.0.2.1") },
+		"AllowOwnAS":           func(_, p *object.Peer) { p.AllowOwnAS = 1 },
+		"AddPathReceive":       func(_, p *object.Peer) { p.AddPathReceive = true },
+		"RestartTime":          func(_, p *object.Peer) { p.RestartTime = 60 },
+		"RestartTime, another": func(b, p *object.Peer) { b.RestartTime, p.RestartTime = 60, 90 },
+		"LLGRTime":             func(b, p *object.Peer) { b.RestartTime, p.RestartTime, p.LLGRTime = 60, 60, 60 },
+		"LLGRTime, another": func(b, p *object.Peer) {
+			b.RestartTime, p.RestartTime, b.LLGRTime, p.LLGRTime = 60, 60,
+				60, 90
+		},
 		"HoldTime and Families":   func(_, p *object.Peer) { p.HoldTime, p.Families = 30, object.WordsOf("ipv6-unicast") },
 		"HoldTime and the limits": func(_, p *object.Peer) { p.HoldTime, p.PrefixLimit, p.ConnectRetry = 30, 7, 9 },
 	}
 }
 
-// What Peer.Resets says of a change is what the neighbour sees of it.
+// A change resets the session, as the neighbour sees it, if Peer.Resets reports so.
 func TestResets(t *testing.T) {
 	for name, change := range changesOfPeers() {
 		t.Run(name, func(t *testing.T) {
@@ -178,7 +182,8 @@ func (n *neighbour) sees(lost uint32, up bool) {
 		err := n.s.ListPeer(context.Background(), &api.ListPeerRequest{}, func(p *api.Peer) {
 			established := p.State.SessionState == api.PeerState_ESTABLISHED
 			if p.State.Flops != lost || up && !established {
-				missing = fmt.Sprintf("the neighbour lost its session %d times, want %d; it is %s now", p.State.Flops, lost, p.State.SessionState)
+				missing = fmt.Sprintf("the neighbour lost its session %d times, want %d; it is %s now", p.State.Flops, lost,
+					p.State.SessionState)
 			}
 		})
 		if err != nil {

@@ -32,7 +32,7 @@ type PeerState struct {
 	// Flaps counts how often the session was lost.
 	Flaps    uint32        `json:"flaps"`
 	Families []FamilyState `json:"families"`
-	// LastError says in words why the session is not up, or last went down.
+	// LastError is the text for operators: why the session is not up, or last went down.
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
 }
@@ -55,7 +55,7 @@ func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 		return nil, err
 	}
 	b.mu.Lock()
-	paths := b.mirror.lend()
+	paths := b.mirror.share()
 	b.mu.Unlock()
 	out := make([]PeerState, 0, len(list))
 	for _, p := range list {
@@ -67,19 +67,19 @@ func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 	return out, nil
 }
 
-func peerState(p *api.Peer, known speaker.Session, paths object.Set) PeerState {
+func peerState(p *api.Peer, recorded speaker.Session, paths object.Set) PeerState {
 	s := PeerState{
 		Address:     p.GetConf().GetNeighborAddress(),
 		AS:          p.GetState().GetPeerAsn(),
 		State:       speaker.StateOf(p),
-		Since:       known.Since,
+		Since:       recorded.Since,
 		Flaps:       p.GetState().GetFlops(),
-		LastError:   known.Fault,
-		LastErrorAt: known.At,
+		LastError:   recorded.Fault,
+		LastErrorAt: recorded.At,
 	}
 	if overLimit(p) {
 		s.LastError = "the neighbour announces more than its prefix limit allows; " +
-			"it stays shut out until its configuration changes"
+			"the session stays down until the peer's configuration changes"
 	}
 	out := outletOf(p)
 	if s.State == Established {

@@ -1,6 +1,6 @@
 // Package contract is the one suite of tests that every backend must pass: the
 // kernel in a fresh network namespace, GoBGP, Open vSwitch, and the model that
-// stands in for them. A model that is not held to this drifts.
+// replaces them in tests. A model that is not held to this drifts.
 package contract
 
 import (
@@ -20,21 +20,21 @@ type Subject struct {
 	// Device is the name of an existing device that is up; it is also the
 	// parent of links. Bridge is the name of an existing OVS bridge.
 	Device, Bridge string
-	// Foreign puts a value there as somebody else would; nil if the world has
-	// no such thing as somebody else.
+	// Foreign puts a value there as another owner would; nil if the world has
+	// no other owners.
 	Foreign func(t *testing.T, b actual.Backend, v object.Value)
 	// Omit are kinds that this world cannot hold, with the reason; the reason
-	// is logged. OmitLinks says the same of types of links.
+	// is logged. OmitLinks is the same for types of links.
 	Omit      map[object.Kind]string
 	OmitLinks map[string]string
 }
 
 // sample is a value with another value for the same key; other is nil where a
-// value is nothing but its key. before are values that it stands on and that are
+// value is nothing but its key. before are values that it depends on and that are
 // made first and removed last.
 type sample struct {
 	value, other object.Value
-	name         string // tells it from others of its kind
+	name         string // distinguishes it from others of its kind
 	before       []object.Value
 }
 
@@ -66,7 +66,7 @@ func Run(t *testing.T, s Subject) {
 }
 
 // omitted names a type of link that this world cannot hold and that the sample is
-// or stands on.
+// or depends on.
 func (s Subject) omitted(smp sample) (kind, why string) {
 	for _, v := range append(smp.before[:len(smp.before):len(smp.before)], smp.value) {
 		if l, ok := v.(object.Link); ok && s.OmitLinks[l.Type] != "" {
@@ -210,7 +210,7 @@ func (s Subject) batch(t *testing.T, kind object.Kind) {
 	}
 }
 
-// foreign: somebody else's value under our key is seen, unmarked, and neither
+// foreign: another owner's value under our key is seen, unmarked, and neither
 // overwritten by a create nor taken away by a delete of ours.
 func (s Subject) foreign(t *testing.T, smp sample) {
 	b := s.New(t)

@@ -16,12 +16,14 @@ var (
 		Name: "vxlan-1001", Type: object.LinkVXLAN, VNI: 1001, Local: netip.MustParseAddr("192.0.2.1"), Port: 4789,
 		MAC: object.MAC{2, 0, 0, 0, 0x10, 2}, Master: "br-1001", NoLearning: true, Suppress: true, Up: true,
 	}
-	sampleVeth = object.Link{Name: "veth-vrf-1001", Type: object.LinkVeth, Peer: "veth-ovs-1001", MAC: object.MAC{2, 0, 0, 0, 0x10, 3}, Up: true}
+	sampleVeth = object.Link{Name: "veth-vrf-1001", Type: object.LinkVeth, Peer: "veth-ovs-1001",
+		MAC: object.MAC{2, 0, 0, 0, 0x10, 3}, Up: true}
 )
 
 // links are one of each type, with all that can be changed in place changed.
 func (s Subject) links() []sample {
-	vlan := object.Link{Name: s.Device[:min(len(s.Device), 10)] + ".100", Type: object.LinkVLAN, Parent: s.Device, VLAN: 100, Up: true}
+	vlan := object.Link{Name: s.Device[:min(len(s.Device), 10)] + ".100", Type: object.LinkVLAN, Parent: s.Device,
+		VLAN: 100, Up: true}
 	down := vlan
 	down.Up = false
 	vrfDown := sampleVRF
@@ -53,7 +55,8 @@ func (s Subject) links() []sample {
 }
 
 func (s Subject) ovsPorts() []sample {
-	internal := object.OVSPort{Name: "vlan-1001", Bridge: s.Bridge, Type: object.OVSInternal, Tag: 100, MAC: object.MAC{2, 0, 0, 0, 0x10, 5}}
+	internal := object.OVSPort{Name: "vlan-1001", Bridge: s.Bridge, Type: object.OVSInternal, Tag: 100,
+		MAC: object.MAC{2, 0, 0, 0, 0x10, 5}}
 	other := internal
 	other.Tag, other.MAC = 0, object.MAC{2, 0, 0, 0, 0x10, 6}
 	device := object.OVSPort{Name: s.Device, Bridge: s.Bridge}
@@ -97,23 +100,27 @@ func evpnPaths() []sample {
 	prefix6 := prefix
 	prefix6.Prefix = netip.MustParsePrefix("2001:db8:a::/64")
 	mac := object.EVPNPath{
-		Type: object.EVPNMacIP, RD: "64999:1001", MAC: object.MAC{0xfa, 0x16, 0x3e, 0, 0, 1}, Prefix: netip.MustParsePrefix("10.0.0.5/32"),
-		VNI: 70000, NextHop: vtep, Targets: targets, Origin: object.OriginIGP,
+		Type: object.EVPNMacIP, RD: "64999:1001", MAC: object.MAC{0xfa, 0x16, 0x3e, 0, 0, 1},
+		Prefix: netip.MustParsePrefix("10.0.0.5/32"),
+		VNI:    70000, NextHop: vtep, Targets: targets, Origin: object.OriginIGP,
 	}
 	bare := mac
 	bare.Prefix, bare.Mobility = netip.Prefix{}, object.MetricOf(3)
 	flood := object.EVPNPath{
-		Type: object.EVPNMulticast, RD: "192.0.2.1:1001", Prefix: netip.MustParsePrefix("192.0.2.1/32"), VNI: 1001, NextHop: vtep,
+		Type: object.EVPNMulticast, RD: "192.0.2.1:1001", Prefix: netip.MustParsePrefix("192.0.2.1/32"), VNI: 1001,
+		NextHop: vtep,
 		Targets: targets, Origin: object.OriginIGP,
 	}
 	inIPv6 := prefix6
-	inIPv6.NextHop, inIPv6.RD, inIPv6.Prefix = netip.MustParseAddr("2001:db8:ffff::1"), "4200000000:7", netip.MustParsePrefix("::/0")
+	inIPv6.NextHop, inIPv6.RD, inIPv6.Prefix = netip.MustParseAddr("2001:db8:ffff::1"), "4200000000:7",
+		netip.MustParsePrefix("::/0")
 	relabelled := mac
 	relabelled.VNI, relabelled.Mobility = 16777215, object.MetricOf(7)
 	backwards := bare
 	backwards.Mobility = object.MetricOf(0)
 	mac6 := mac
-	mac6.Prefix, mac6.RD, mac6.Mobility = netip.MustParsePrefix("2001:db8:a::5/128"), "64999:4294967295", object.MetricOf(0)
+	mac6.Prefix, mac6.RD, mac6.Mobility = netip.MustParsePrefix("2001:db8:a::5/128"), "64999:4294967295",
+		object.MetricOf(0)
 	mac6.Targets, mac6.Origin = object.WordsOf("192.0.2.1:65535", "64999:4294967295", "4200000000:65535"), object.OriginEGP
 	flood6 := flood
 	flood6.Prefix, flood6.NextHop = netip.MustParsePrefix("2001:db8:ffff::1/128"), netip.MustParseAddr("2001:db8:ffff::1")

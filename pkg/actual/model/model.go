@@ -24,9 +24,9 @@ type World struct {
 
 	mu    sync.Mutex
 	items object.Set
-	// lent is what Read handed out last; nil once items changed after that.
+	// shared is what Read handed out last; nil once items changed after that.
 	// Like the real backends, an unchanged world hands out the same set.
-	lent *object.Set
+	shared *object.Set
 	// fail holds errors to return once for the next change of a key.
 	fail   map[object.Key]error
 	writes int
@@ -62,11 +62,11 @@ func (w *World) Read(ctx context.Context, _ actual.Focus) (object.Set, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lent == nil {
+	if w.shared == nil {
 		s := w.items.Clone()
-		w.lent = &s
+		w.shared = &s
 	}
-	return *w.lent, nil
+	return *w.shared, nil
 }
 
 // Apply performs the changes in order.
@@ -121,7 +121,7 @@ func (w *World) put(c object.Change) error {
 	return nil
 }
 
-// halfVeth reports whether a link stands because its other end was made.
+// halfVeth reports whether a link exists because its other end was made.
 func halfVeth(have object.Item, want object.Value) bool {
 	h, ok := have.Value.(object.Link)
 	w, wanted := want.(object.Link)
@@ -138,12 +138,12 @@ func (w *World) makePeer(v object.Value, exists bool) {
 }
 
 func (w *World) store(it object.Item) {
-	w.lent = nil
+	w.shared = nil
 	w.items.Put(it)
 }
 
 func (w *World) drop(k object.Key) {
-	w.lent = nil
+	w.shared = nil
 	w.items.Remove(k)
 }
 
@@ -204,7 +204,7 @@ func (w *World) dropWith(k object.Key) {
 	}
 }
 
-// Set puts values there as somebody else would: unmarked unless ours is true.
+// Set puts values there as another owner would: unmarked unless ours is true.
 func (w *World) Set(ours bool, values ...object.Value) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -213,7 +213,7 @@ func (w *World) Set(ours bool, values ...object.Value) {
 	}
 }
 
-// Unset removes keys as somebody else would, and what sits on a device with it.
+// Unset removes keys as another owner would, and what sits on a device with it.
 func (w *World) Unset(keys ...object.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

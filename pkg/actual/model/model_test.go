@@ -12,7 +12,8 @@ func TestContract(t *testing.T) {
 	contract.Run(t, contract.Subject{
 		New: func(*testing.T) actual.Backend {
 			w := New()
-			w.Set(false, object.Device{Name: "dev0", Up: true}, object.Device{Name: "br-ex", Up: true}, object.Sysctl{Path: "net/ipv4/conf/dev0/proxy_arp", Val: "0"})
+			w.Set(false, object.Device{Name: "dev0", Up: true}, object.Device{Name: "br-ex", Up: true},
+				object.Sysctl{Path: "net/ipv4/conf/dev0/proxy_arp", Val: "0"})
 			return w
 		},
 		Device: "dev0", Bridge: "br-ex",

@@ -60,7 +60,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		if c.asked {
-			return 0, fmt.Errorf("no sign of life for %v", 2*c.probe)
+			return 0, fmt.Errorf("no answer from the server for %v, echo requests included", 2*c.probe)
 		}
 		c.asked = true
 		if err := c.send(request{Method: "echo", Params: []any{}, ID: "probe"}); err != nil {
@@ -230,7 +230,7 @@ func (m *message) readResult(d *wire.Decoder) {
 	m.read(d)
 }
 
-// readError keeps what the server says of why it refused.
+// readError keeps the server's reason for a refusal.
 func (m *message) readError(d *wire.Decoder) {
 	if d.IsNull() {
 		d.Skip()
@@ -267,7 +267,7 @@ func (m *message) reply() error {
 	return m.conn.send(answer)
 }
 
-// ended says in words that the server closed the connection.
+// ended replaces io.EOF by an error that an operator understands.
 func ended(err error) error {
 	switch {
 	case errors.Is(err, io.EOF):

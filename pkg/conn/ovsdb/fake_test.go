@@ -90,8 +90,8 @@ func (f *fake) standard(method, params string) string {
 	return "unknown"
 }
 
-// say sends a message on the newest connection.
-func (f *fake) say(text string) {
+// send sends a message on the newest connection.
+func (f *fake) send(text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, err := f.conns[len(f.conns)-1].Write([]byte(text)); err != nil {

@@ -2,13 +2,13 @@ package ovsdb
 
 import "github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 
-// What stands before the table updates in the arrays that servers send. The rows
+// What precedes the table updates in the arrays that servers send. The rows
 // behind it are left to be read as a stream: those of a first copy may take 80 MB.
 
 // sinceHeader begins the reply to monitor_cond_since (ovsdb-server(7) section
 // 4.1.15): [<found>, <last-txn-id>, <table-updates2>].
 type sinceHeader struct {
-	// Found says that the server still has the transaction that was asked for,
+	// Found is set when the server still has the transaction that was asked for,
 	// and that the updates are what has changed since. Else they are all rows.
 	Found bool
 	// LastTransaction is the newest one that the updates include.
@@ -33,7 +33,7 @@ type updateHeader struct {
 	// Monitor is the name that we gave the monitor.
 	Monitor string
 	// Transaction is the newest one that the updates include; noTransaction
-	// where the server does not say.
+	// where the server does not send it.
 	Transaction string
 }
 

@@ -9,7 +9,7 @@
 // times the time and memory for a first copy.
 //
 // It refuses to write: nothing is ever sent but requests to read. It refuses to
-// forget: while no server answers, the last rows stay readable and say why they
+// forget: while no server answers, the last rows stay readable, with the reason why they
 // may be old.
 //
 // Read next: session.go for one connection, reconnect.go for what happens between
@@ -30,7 +30,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 )
 
-// Config says where the database is and how to keep in touch with it.
+// Config is where the database is and how to keep the session with it.
 type Config struct {
 	// Remotes are OVSDB addresses: unix:/path, tcp:host:port, ssl:host:port
 	// (ovsdb(7)); any member of a cluster or relay. They are tried in a random
@@ -129,7 +129,7 @@ func (c *Config) fill() {
 func (s *Follower[DB]) Changed() <-chan struct{} { return s.changed }
 
 // Read returns the newest rows. Before the first copy is complete the error wraps
-// NotSynced of the database and says what is waited for.
+// NotSynced of the database with what is waited for.
 func (s *Follower[DB]) Read(context.Context) (*DB, error) {
 	if rows := s.latest.Load(); rows != nil {
 		return rows, nil
@@ -153,7 +153,7 @@ func (s *Follower[DB]) publish() {
 	s.signal()
 }
 
-// publishStale says why the newest rows may be old, or with an empty reason
+// publishStale publishes why the newest rows may be old, or with an empty reason
 // that they are not. The revision stays: the rows are the same.
 func (s *Follower[DB]) publishStale(why string) {
 	have := s.latest.Load()
@@ -169,7 +169,7 @@ func (s *Follower[DB]) publishStale(why string) {
 func (s *Follower[DB]) signal() {
 	select {
 	case s.changed <- struct{}{}:
-	default: // a signal that was not taken yet says the same
+	default: // a signal that was not received yet has the same effect
 	}
 }
 

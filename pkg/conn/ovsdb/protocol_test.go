@@ -22,7 +22,7 @@ func TestGarbage(t *testing.T) {
 	for name, garbage := range map[string]string{
 		"modify of an unknown row": update3(txn2, ports(modified("cccccccc-0000-0000-0000-00000000000c", portA))),
 		"not JSON":                 `{"id":null,"method":"update3","params":["rows",` + "\x00",
-		"a row that says nothing":  update3(txn2, ports(`"`+rowA+`":{}`)),
+		"a row without content":    update3(txn2, ports(`"`+rowA+`":{}`)),
 		"a row that is a number":   update3(txn2, ports(`"`+rowA+`":{"modify":5}`)),
 		"rows in an array":         update3(txn2, `{"Port":[]}`),
 		"a row twice":              update3(txn2, ports(inserted(rowA, portA), inserted(rowA, portB))),
@@ -36,7 +36,7 @@ func TestGarbage(t *testing.T) {
 			f := newFake(t, twoPorts)
 			s := open(t, ovsdb.Config{Remotes: []string{f.remote}})
 			before := await(t, s, "the first copy", synced)
-			f.say(garbage)
+			f.send(garbage)
 			eventually(t, "the second copy", func() bool { return s.Status().Copies == 2 })
 			after := await(t, s, "the return", synced)
 			if after.Revision != before.Revision || port(t, after, "a") != port(t, before, "a") {
@@ -67,9 +67,10 @@ func TestGarbageLeavesRowsReadable(t *testing.T) {
 	})
 	s := open(t, ovsdb.Config{Remotes: []string{f.remote}})
 	await(t, s, "the first copy", synced)
-	f.say(update3(txn2, ports(modified("cccccccc-0000-0000-0000-00000000000c", portA))))
+	f.send(update3(txn2, ports(modified("cccccccc-0000-0000-0000-00000000000c", portA))))
 	have := await(t, s, "the loss", func(n *network) bool { return n.Stale != "" })
-	if len(have.Ports) != 2 || !strings.Contains(have.Stale, "modification of row cccccccc-0000-0000-0000-00000000000c, which we do not have") {
+	if len(have.Ports) != 2 || !strings.Contains(have.Stale,
+		"modification of row cccccccc-0000-0000-0000-00000000000c, which we do not have") {
 		t.Errorf("%d ports, stale: %s", len(have.Ports), have.Stale)
 	}
 }
@@ -77,7 +78,8 @@ func TestGarbageLeavesRowsReadable(t *testing.T) {
 func TestFoundAppliesOnlyWhatWasMissed(t *testing.T) {
 	f := newFake(t, func(method, params string) string {
 		if method == "monitor_cond_since" && strings.Contains(params, txn1) {
-			return since(true, txn2, ports(modified(rowA, `{"mac":["set",["fa:16:3e:00:00:0a 10.0.0.10","fa:16:3e:00:00:0a 10.0.0.99"]]}`)))
+			return since(true, txn2, ports(modified(rowA,
+				`{"mac":["set",["fa:16:3e:00:00:0a 10.0.0.10","fa:16:3e:00:00:0a 10.0.0.99"]]}`)))
 		}
 		return twoPorts(method, params)
 	})
@@ -140,7 +142,7 @@ func TestMonitorCanceled(t *testing.T) {
 	})
 	s := open(t, ovsdb.Config{Remotes: []string{f.remote}})
 	await(t, s, "the first copy", synced)
-	f.say(`{"id":null,"method":"monitor_canceled","params":["rows"]}`)
+	f.send(`{"id":null,"method":"monitor_canceled","params":["rows"]}`)
 	after := await(t, s, "the new copy", func(n *network) bool { return len(n.Ports) == 1 })
 	if after.Stale != "" || s.Status().Connects != 1 || len(f.asked("get_schema")) != 3 {
 		t.Errorf("%+v, %v", s.Status(), f.asked("get_schema"))
@@ -151,9 +153,10 @@ func TestOrderOfMembersDoesNotMatter(t *testing.T) {
 	f := newFake(t, func(method, params string) string { return twoPorts(method, params) })
 	s := open(t, ovsdb.Config{Remotes: []string{f.remote}})
 	await(t, s, "the first copy", synced)
-	f.say(` {"params":["rows","` + txn2 + `",` + ports(modified(rowA, `{"tag":7}`)) + `],"id":null,"method":"update3"}` + "\n")
+	f.send(` {"params":["rows","` + txn2 + `",` + ports(modified(rowA, `{"tag":7}`)) + `],"id":null,"method":"update3"}` +
+		"\n")
 	await(t, s, "the update", func(n *network) bool { return port(t, n, "a").Tag == 7 })
-	f.say(`{"params":["are","you"],"id":"there","method":"echo"}{"id":8,"method":"what","params":[]}`)
+	f.send(`{"params":["are","you"],"id":"there","method":"echo"}{"id":8,"method":"what","params":[]}`)
 	eventually(t, "two answers", func() bool { return len(f.asked("")) == 2 })
 }
 
@@ -161,8 +164,8 @@ func TestUpdatesOfOtherMonitorsAreLeft(t *testing.T) {
 	f := newFake(t, twoPorts)
 	s := open(t, ovsdb.Config{Remotes: []string{f.remote}})
 	before := await(t, s, "the first copy", synced)
-	f.say(`{"id":null,"method":"update2","params":["other",{"Port":5}]}`)
-	f.say(update3(txn2, ports(modified(rowA, `{"tag":7}`))))
+	f.send(`{"id":null,"method":"update2","params":["other",{"Port":5}]}`)
+	f.send(update3(txn2, ports(modified(rowA, `{"tag":7}`))))
 	after := await(t, s, "the update", func(n *network) bool { return port(t, n, "a").Tag == 7 })
 	if after.Revision != before.Revision+1 {
 		t.Errorf("revision %d", after.Revision)
@@ -174,17 +177,17 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 	f := newFake(t, twoPorts)
 	s := open(t, ovsdb.Config{Remotes: []string{f.remote}})
 	await(t, s, "the first copy", synced)
-	f.say(update3(txn2, ports(modified(rowA, `{"chassis":["set",[["uuid","x"]]],"tag":["set",[1,2]],"tunnel_key":3}`))))
+	f.send(update3(txn2, ports(modified(rowA, `{"chassis":["set",[["uuid","x"]]],"tag":["set",[1,2]],"tunnel_key":3}`))))
 	bad := await(t, s, "the bad row", func(n *network) bool { return len(n.Bad) == 1 })
 	want := `Port a: column chassis: "x" is not a UUID; column tag: a set of 2 where at most one element was expected`
 	if got := bad.Bad[0]; got != want || len(bad.Ports) != 1 {
 		t.Errorf("%s; %d ports", got, len(bad.Ports))
 	}
-	f.say(update3(txn2, ports(modified(rowA, `{"chassis":["set",[]]}`))))
+	f.send(update3(txn2, ports(modified(rowA, `{"chassis":["set",[]]}`))))
 	await(t, s, "half of it", func(n *network) bool {
 		return len(n.Bad) == 1 && !strings.Contains(n.Bad[0], "chassis")
 	})
-	f.say(update3(txn2, ports(modified(rowA, `{"tag":["set",[]]}`))))
+	f.send(update3(txn2, ports(modified(rowA, `{"tag":["set",[]]}`))))
 	good := await(t, s, "the good row", func(n *network) bool { return len(n.Bad) == 0 })
 	if a := port(t, good, "a"); a.TunnelKey != 3 || a.Options["k"] != "v" {
 		t.Errorf("%+v", a)
@@ -201,7 +204,7 @@ func TestSilenceEndsTheSession(t *testing.T) {
 	})
 	s = open(t, ovsdb.Config{Remotes: []string{f.remote}, Probe: 50 * time.Millisecond})
 	await(t, s, "the first copy", synced)
-	await(t, s, "the loss", func(n *network) bool { return strings.Contains(n.Stale, "no sign of life for 100ms") })
+	await(t, s, "the loss", func(n *network) bool { return strings.Contains(n.Stale, "no answer from the server for 100ms") })
 }
 
 func TestEchoKeepsTheSession(t *testing.T) {

@@ -36,7 +36,7 @@ func (s *Follower[DB]) lost(remote remote, err error) {
 	s.publishStale("no connection to the " + s.db.Title + " database: " + remote.String() + ": " + err.Error())
 	var apply *applyError
 	if errors.As(err, &apply) {
-		// What we hold may differ from what the server believes we hold, so
+		// What we hold may differ from what the server assumes we hold, so
 		// the next copy has to be a whole one.
 		s.since = ""
 		s.log.Error("an update could not be applied: reading everything again", "remote", remote, "error", err)

@@ -61,7 +61,7 @@ func parseRemote(text string) (remote, error) {
 	return remote{}, fmt.Errorf("remote %q: %q is not one of unix, tcp, ssl", text, scheme)
 }
 
-// checkHostPort finds what dialling would only say much later, each time.
+// checkHostPort finds at start what dialling would only report later, each time.
 func checkHostPort(s string) error {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 const serverID = "server"
 
 // serverRow is a row of table Database in database _Server
-// (ovsdb-server(5)): what a server says of its copy of a database.
+// (ovsdb-server(5)): what a server reports of its copy of a database.
 type serverRow struct {
 	Name      string          `json:"name"`
 	Model     string          `json:"model"`
@@ -82,7 +82,7 @@ func (s *server) read(d *wire.Decoder) {
 	s.fresh = true
 }
 
-// judge says whether the server's copy of the database may be used, and notes
+// judge reports whether the server's copy of the database may be used, and notes
 // how far its log goes.
 func (s *server) judge(database string, seen *cluster) error {
 	if s.rows == nil || !s.fresh {

@@ -12,7 +12,7 @@ const serverSchema = `{"name":"_Server","version":"1.2.0","tables":{"Database":{
 	"name":{"type":"string"},"model":{"type":"string"},"connected":{"type":"boolean"},
 	"cid":{"type":{"key":"uuid","min":0,"max":1}},"index":{"type":{"key":"integer","min":0,"max":1}}}}}}`
 
-// memberOf is a server that says it is a member of a cluster.
+// memberOf is a server that reports to be a member of a cluster.
 func memberOf(t *testing.T, connected bool, index int) *fake {
 	return newFake(t, func(method, params string) string {
 		switch {
@@ -26,7 +26,8 @@ func memberOf(t *testing.T, connected bool, index int) *fake {
 }
 
 func databaseRow(connected bool, index int) string {
-	return fmt.Sprintf(`{"Database":{%q:{"new":{"name":"Network","model":"clustered","connected":%t,"cid":["uuid",%q],"index":%d}}}}`,
+	return fmt.Sprintf(`{"Database":{%q:{"new":{"name":"Network","model":"clustered",`+
+		`"connected":%t,"cid":["uuid",%q],"index":%d}}}}`,
 		rowA, connected, rowB, index)
 }
 
@@ -43,7 +44,7 @@ func TestMemberWithoutMajorityIsLeft(t *testing.T) {
 	}
 	// Now the other way round.
 	alone.answer = fine.answer
-	fine.say(serverUpdate(false, 11))
+	fine.send(serverUpdate(false, 11))
 	eventually(t, "the other member", func() bool { return s.Status().Remote == alone.remote && s.Status().Synced })
 }
 
@@ -59,8 +60,8 @@ func TestOutdatedMemberIsLeftWhileThereIsABetterOne(t *testing.T) {
 		behind.drop()
 		eventually(t, "the newer member", func() bool { return s.Status().Remote == ahead.remote && s.Status().Synced })
 	}
-	ahead.say(serverUpdate(true, 12)) // followed while connected
-	ahead.say(update3(txn2, ports(modified(rowA, `{"tag":7}`))))
+	ahead.send(serverUpdate(true, 12)) // followed while connected
+	ahead.send(update3(txn2, ports(modified(rowA, `{"tag":7}`))))
 	await(t, s, "the update", func(n *network) bool { return port(t, n, "a").Tag == 7 })
 	// Both are behind now: after a round of refusals old data is better than
 	// none.

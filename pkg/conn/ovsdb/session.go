@@ -149,7 +149,7 @@ func (x *session[DB]) copy(fresh *wire.Store[DB]) (string, error) {
 	return method, nil
 }
 
-// unknownMethod tells a server that is older than the method from one that refuses.
+// unknownMethod distinguishes a server that is older than the method from one that refuses.
 // The second wording is that of libovsdb's server.
 func unknownMethod(err error) bool {
 	var refused *rpcError

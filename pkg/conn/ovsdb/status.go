@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Status is what a session looks like from outside, for people and metrics.
+// Status is the state of a session, for operators and metrics.
 type Status struct {
 	// Remote is the server we are connected to; empty if none.
 	Remote string
 	// Since is when the connection was made, or lost.
 	Since time.Time
-	// Synced says that the rows are in step with the server.
+	// Synced is set when the rows are in step with the server.
 	Synced bool
 	// SyncedAt is when they last came to be.
 	SyncedAt time.Time
@@ -117,7 +117,7 @@ func (now *Status) forget(remote string) {
 	now.Errors = slices.DeleteFunc(now.Errors, func(e RemoteError) bool { return e.Remote == remote })
 }
 
-// missing says what a first copy is waiting for.
+// missing returns what the first copy is waiting for.
 func (s *status) missing() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

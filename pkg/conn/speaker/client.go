@@ -59,7 +59,7 @@ func plainError(err error) error {
 	return err
 }
 
-// MovePaths streams the paths. GoBGP says only at the end whether it has taken
+// MovePaths streams the paths. GoBGP reports only at the end whether it has taken
 // them all. Where it refuses, each is tried again by itself: only the one that it
 // refuses, a MAC whose sequence number is too low, shall fail.
 func (r remote) MovePaths(ctx context.Context, paths []*api.Path) []error {
@@ -197,7 +197,7 @@ func (c client) global(ctx context.Context) (g *api.Global, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask who the speaker is: %w", err)
+		return nil, fmt.Errorf("read the AS and router id of the speaker: %w", err)
 	}
 	return g, nil
 }

@@ -40,7 +40,7 @@ func PrefixOf(family object.Family, wire []byte) (netip.Prefix, bool) {
 	return prefix, prefix.IsValid()
 }
 
-// Unspecified is the unspecified address of the family, which stands for ourselves
+// Unspecified is the unspecified address of the family, which GoBGP replaces by our own address
 // as next hop.
 func Unspecified(f object.Family) netip.Addr {
 	if f == object.IPv4Unicast {

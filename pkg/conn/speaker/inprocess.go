@@ -49,7 +49,7 @@ func (e embedded) MovePaths(ctx context.Context, paths []*api.Path) []error {
 // the only place that makes one.
 func (e embedded) deletePath(ctx context.Context, path *api.Path) error {
 	if path == nil || len(path.NlriBinary) == 0 || path.Family == nil {
-		return fmt.Errorf("refused to delete a path without a prefix")
+		return errors.New("refused to delete a path without a prefix: GoBGP would delete all")
 	}
 	return e.DeletePath(ctx, &api.DeletePathRequest{TableType: api.TableType_GLOBAL, Path: path})
 }
@@ -75,8 +75,8 @@ func (c Config) global() *api.Global {
 	return g
 }
 
-// noPassword says why the speaker's listening sockets take no password. Go opens
-// Multipath TCP sockets unless told otherwise, and those know no MD5 signature
+// noPassword returns why the speaker's listening sockets take no password. Go opens
+// Multipath TCP sockets unless configured otherwise, and those support no MD5 signature
 // (RFC 2385); GoBGP would log a warning and turn every connection away.
 func noPassword(listenPort int32) error {
 	var lc net.ListenConfig
@@ -87,7 +87,7 @@ func noPassword(listenPort int32) error {
 }
 
 // stopServer ends every session. GoBGP waits for their state machines whatever
-// the context says, hence the goroutine.
+// the context allows, hence the goroutine.
 func stopServer(ctx context.Context, s embedded) error {
 	done := make(chan error, 1)
 	go func() { done <- s.StopBgp(ctx, &api.StopBgpRequest{}) }()

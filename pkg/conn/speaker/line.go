@@ -36,7 +36,8 @@ func dialLine(ctx, limited context.Context, socket string) (*line, error) {
 		return nil, fmt.Errorf("connect to the speaker: %w", err)
 	}
 	conn, err := grpc.DialContext(limited, "passthrough:///"+path,
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(once(raw)), grpc.WithBlock(), grpc.FailOnNonTempDialError(true))
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(once(raw)), grpc.WithBlock(),
+		grpc.FailOnNonTempDialError(true))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("speak gRPC with %s: %w", path, err), raw.Close())
 	}

@@ -13,13 +13,13 @@ import (
 	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
 )
 
-// speakerLog is GoBGP's logger. Besides passing messages on it keeps those that say
-// why a session is not up, which GoBGP tells nowhere else.
+// speakerLog is GoBGP's logger. Besides passing messages on it records the reason why a
+// session is not up, which GoBGP reports nowhere else.
 type speakerLog struct{ sessions *Sessions }
 
 var _ gobgplog.Logger = speakerLog{}
 
-// note keeps a message that says why a session is not up.
+// note records the reason in a message why a session is not up.
 func (j *Sessions) note(msg string, fields gobgplog.Fields) {
 	fault := faultOf(msg, fields)
 	key, _ := fields["Key"].(string)
@@ -66,14 +66,15 @@ func notification(verb string, fields gobgplog.Fields) string {
 	code, _ := fields["Code"].(uint8)
 	sub, _ := fields["Subcode"].(uint8)
 	text := fmt.Sprintf("%s notification %s", verb, bgp.NewNotificationErrorCode(code, sub))
-	if said, _ := fields["Communicated-Reason"].(string); said != "" {
-		text += fmt.Sprintf(": %q", said)
+	// RFC 9003: what the operator at the other end wrote when he shut the session down.
+	if reason, _ := fields["Communicated-Reason"].(string); reason != "" {
+		text += fmt.Sprintf(": %q", reason)
 	}
 	return text
 }
 
 // downReason puts GoBGP's reason into words. Notifications have been noted
-// from their own, more telling message.
+// from their own, more precise message.
 func downReason(reason string) string {
 	switch {
 	case strings.HasPrefix(reason, "notification-"):
@@ -83,7 +84,7 @@ func downReason(reason string) string {
 	case reason == "graceful-restart":
 		return "connection lost, routes kept for graceful restart"
 	case reason == "hold-timer-expired":
-		return "hold timer expired: the neighbour went silent"
+		return "hold timer expired: no message from the neighbour"
 	}
 	return strings.ReplaceAll(reason, "-", " ")
 }
@@ -101,7 +102,7 @@ func (l speakerLog) Error(msg string, f gobgplog.Fields) { l.emit(slog.LevelErro
 // Warn logs at the same level.
 func (l speakerLog) Warn(msg string, f gobgplog.Fields) { l.emit(slog.LevelWarn, msg, f) }
 
-// Info logs one level lower: GoBGP says much that is news to nobody, and
+// Info logs one level lower: most of GoBGP's messages help no operator, and
 // session changes are logged by the backend itself.
 func (l speakerLog) Info(msg string, f gobgplog.Fields) { l.emit(slog.LevelDebug, msg, f) }
 
@@ -133,7 +134,7 @@ func (l speakerLog) emit(level slog.Level, msg string, fields gobgplog.Fields) {
 	l.sessions.log.LogAttrs(context.Background(), level, "gobgp: "+msg, attrs...)
 }
 
-// loggedFields are GoBGP's fields that say something to an operator, in the order in
+// loggedFields are GoBGP's fields that help an operator, in the order in
 // which they are logged.
 var loggedFields = []string{"Key", "State", "Reason", "Code", "Subcode", "Communicated-Reason", "Data", "Err", "Error"}
 

@@ -13,18 +13,21 @@ import (
 const (
 	// PathMark is the identifier of our paths. To GoBGP it is part of a local
 	// path's identity: what we announce never replaces, and what we withdraw
-	// never removes, a path of somebody else for the same prefix. It is "bgpo".
+	// never removes, another owner's path for the same prefix. It is "bgpo".
 	PathMark uint32 = 0x6267706f
 	// peerMark begins the description of our peers.
 	peerMark = "bgp-ovn"
 	// localAddressMark follows it with the address that a peer is to be
 	// reached from. While a session is up GoBGP gives back the address in use
-	// and does not say whether it was asked for.
+	// and not whether it was configured.
 	localAddressMark = " local-address "
 )
 
+// IsOurPath reports whether a path carries our mark.
 func IsOurPath(p *api.Path) bool { return p.GetIdentifier() == PathMark }
 
+// IsOurPeer reports whether a peer carries our mark. A description that merely begins
+// with the same letters, such as bgp-ovn2, is another owner's.
 func IsOurPeer(p *api.Peer) bool {
 	text, ok := strings.CutPrefix(p.GetConf().GetDescription(), peerMark)
 	return ok && (text == "" || text[0] == ' ')
@@ -38,12 +41,12 @@ func Description(local netip.Addr) string {
 	return peerMark + localAddressMark + local.String()
 }
 
-// LocalAddressOf is the inverse of description.
+// LocalAddressOf is the inverse of Description; the zero address if it has none.
 func LocalAddressOf(p *api.Peer) netip.Addr {
 	text, ok := strings.CutPrefix(p.GetConf().GetDescription(), peerMark+localAddressMark)
 	if !ok {
 		return netip.Addr{}
 	}
-	addr, _ := netip.ParseAddr(text) // what does not parse is not as wanted
+	addr, _ := netip.ParseAddr(text) // the zero address then differs from the desired one
 	return addr
 }

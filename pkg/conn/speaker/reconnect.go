@@ -18,12 +18,13 @@ const (
 	minPause, maxPause = 50 * time.Millisecond, 2 * time.Second
 )
 
-// errMismatch is what no other attempt to connect will mend.
-var errMismatch = errors.New("the speaker is somebody else")
+// errMismatch is an error that another attempt to connect will not resolve: the running
+// speaker has another AS or router id.
+var errMismatch = errors.New("the running speaker is not the configured one")
 
 // Connect makes the first connection. It starts BGP in the speaker if nobody has,
 // and otherwise finds everything of ours in place. One that is not there yet is no
-// error: Ready says so, and Follow goes on trying.
+// error: Ready returns why, and Follow goes on trying.
 func (c *Conn) Connect(owner Owner) error {
 	if err := c.connect(owner); errors.Is(err, errMismatch) {
 		c.cancel()
@@ -39,8 +40,8 @@ func (c *Conn) stayConnected(owner Owner) {
 		if l, _ := c.line.get(); l != nil {
 			pause = minPause
 			lost := follow(l, owner)
-			_ = l.close() // it is broken, or we are told to end
-			c.line.set(nil, fmt.Errorf("the speaker at %s is gone: %w", c.cfg.Socket, lost))
+			_ = l.close() // it is broken, or the context has ended
+			c.line.set(nil, fmt.Errorf("the connection to the speaker at %s is lost: %w", c.cfg.Socket, lost))
 			if c.ctx.Err() == nil {
 				c.lost(owner, lost)
 			}
@@ -63,14 +64,14 @@ func follow(l *line, owner Owner) error {
 		if err != nil {
 			return plainError(err)
 		}
-		tell(owner, e)
+		notify(owner, e)
 	}
 }
 
 // lost forgets the sessions, which have ended with their speaker.
 func (c *Conn) lost(owner Owner, why error) {
-	c.log.Warn("the speaker is gone", slog.Any("err", why))
-	for _, address := range c.Sessions.known() {
+	c.log.Warn("the connection to the speaker is lost", slog.Any("err", why))
+	for _, address := range c.Sessions.followed() {
 		owner.Session(address, Idle)
 		c.Sessions.Forget(address)
 	}
@@ -112,7 +113,7 @@ func (c *Conn) begin(ctx context.Context, api client) (idle bool, err error) {
 	return false, c.setUp(ctx, api, g)
 }
 
-// setUp makes the speaker what the configuration says.
+// setUp starts BGP as configured, or checks that it runs so already.
 func (c *Conn) setUp(ctx context.Context, api client, g *gobgpapi.Global) error {
 	cfg := c.cfg
 	switch {
@@ -121,7 +122,7 @@ func (c *Conn) setUp(ctx context.Context, api client, g *gobgpapi.Global) error 
 			return fmt.Errorf("start BGP in the speaker: %w", err)
 		}
 	case g.GetAsn() != cfg.AS || g.GetRouterId() != cfg.RouterID.String():
-		return fmt.Errorf("%w: at %s it has AS %d and router id %s, configured are AS %d and router id %s; restart it, "+
+		return fmt.Errorf("%w: %s has AS %d and router id %s, configured are AS %d and router id %s; restart it, "+
 			"or correct the configuration", errMismatch, cfg.Socket, g.GetAsn(), g.GetRouterId(), cfg.AS, cfg.RouterID)
 	default:
 		c.sameListener(g)
@@ -129,8 +130,8 @@ func (c *Conn) setUp(ctx context.Context, api client, g *gobgpapi.Global) error 
 	return c.ensurePolicy(ctx, api)
 }
 
-// sameListener says what a running speaker cannot change any more. GoBGP gives
-// 179 back where it was told 0.
+// sameListener warns where the running speaker listens on another address or port than
+// the configured one, which GoBGP cannot change. It reports 179 where 0 was configured.
 func (c *Conn) sameListener(have *gobgpapi.Global) {
 	port := c.cfg.ListenPort
 	if port == 0 {
@@ -138,7 +139,7 @@ func (c *Conn) sameListener(have *gobgpapi.Global) {
 	}
 	want := c.cfg.global().ListenAddresses
 	if have.GetListenPort() != port || len(want) > 0 && !slices.Equal(have.GetListenAddresses(), want) {
-		c.log.Warn("the speaker listens elsewhere until it is restarted",
+		c.log.Warn("the speaker keeps its old listening address until it is restarted",
 			slog.Int("port", int(have.GetListenPort())), slog.Any("addresses", have.GetListenAddresses()))
 	}
 }

@@ -71,11 +71,11 @@ func removeStale(path string) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return os.Remove(path)
 	default:
-		return nil // not there; or listening will say what is wrong
+		return nil // not there; or listening fails with the cause
 	}
 }
 
-// awaitSocket waits until GoBGP, which does not say so, answers.
+// awaitSocket waits until GoBGP answers, of which it gives no notice.
 func awaitSocket(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, serveLimit)
 	defer cancel()
@@ -99,7 +99,7 @@ func logSessions(ctx context.Context, s *server.BgpServer, sessions *Sessions) e
 	err := s.WatchEvent(ctx, watchPeers(), func(r *api.WatchEventResponse) {
 		if address := r.GetPeer().GetPeer().GetState().GetNeighborAddress(); address != "" {
 			sessions.Follow(address)
-			tell(sessions, r)
+			notify(sessions, r)
 		}
 	})
 	if err != nil {

@@ -51,11 +51,11 @@ type PeerEvent struct {
 	Address    string
 	Was, State State
 	At         time.Time
-	// Reason says in words why an established session ended.
+	// Reason is the text for operators: why an established session ended.
 	Reason string
 }
 
-// Sessions remembers of each neighbour what GoBGP tells nowhere else: when its
+// Sessions records of each neighbour what GoBGP reports nowhere else: when its
 // session came up, and why it is not up. The reasons come from speakerLog.
 type Sessions struct {
 	log *slog.Logger
@@ -65,7 +65,7 @@ type Sessions struct {
 	mu    sync.Mutex
 	peers map[string]*Session
 	// down counts the peers that are not established. While there are any,
-	// GoBGP is asked for debug messages: only those say why a connection
+	// GoBGP is asked for debug messages: only those contain why a connection
 	// failed. Else it is spared the cost of making them, which is paid per
 	// path.
 	down atomic.Int32
@@ -114,8 +114,8 @@ func (j *Sessions) UpSince(address string, at time.Time) {
 	}
 }
 
-// known lists the peers that are followed.
-func (j *Sessions) known() []string {
+// followed lists the peers that are followed, in order.
+func (j *Sessions) followed() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Sorted(maps.Keys(j.peers))
@@ -136,7 +136,7 @@ func (j *Sessions) Record(bare string, state State) (e PeerEvent, changed, ok bo
 	return e, changed, ok
 }
 
-func (j *Sessions) enter(bare string, state State) (e PeerEvent, flipped, followed bool) {
+func (j *Sessions) enter(bare string, state State) (e PeerEvent, flipped, isFollowed bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	address, s := j.find(bare)
@@ -175,7 +175,7 @@ func (j *Sessions) find(bare string) (string, *Session) {
 	return "", nil
 }
 
-// Of returns a copy of what is known of a peer.
+// Of returns a copy of what is recorded of a peer; the zero value if it is not followed.
 func (j *Sessions) Of(address string) Session {
 	j.mu.Lock()
 	defer j.mu.Unlock()

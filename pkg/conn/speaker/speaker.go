@@ -23,7 +23,7 @@ import (
 	api "github.com/osrg/gobgp/v3/api"
 )
 
-// Config says who the speaker is and where.
+// Config is the identity of the speaker and where to reach it.
 type Config struct {
 	// Socket is where Dial finds the speaker: unix: and an absolute path.
 	Socket string
@@ -34,7 +34,7 @@ type Config struct {
 	AS uint32
 	// RouterID is the BGP Identifier, an IPv4 address (RFC 6286).
 	RouterID netip.Addr
-	// Listen are the addresses to accept sessions on; none stands for all.
+	// Listen are the addresses to accept sessions on; none means all.
 	Listen []netip.Addr
 	// ListenPort is the TCP port to accept sessions on: 0 is 179, -1 is none.
 	ListenPort int32
@@ -60,7 +60,7 @@ func (c Config) validate() error {
 // Calls is the part of GoBGP that is needed of either form, in the messages of its
 // gRPC API, so that it does not matter on which side of a socket GoBGP runs.
 type Calls interface {
-	// Ready says why nothing can be asked of it now, if so.
+	// Ready returns why the speaker cannot be queried now, or nil.
 	Ready() error
 	// MovePaths announces paths, and withdraws those with IsWithdraw, in order.
 	// It returns an error, or nil, for each.
@@ -73,16 +73,16 @@ type Calls interface {
 	ListPeer(context.Context, *api.ListPeerRequest, func(*api.Peer)) error
 }
 
-// Owner is the one backend over a connection, which is told what becomes of it.
+// Owner is the one backend over a connection, which is notified of its changes.
 type Owner interface {
 	// Renew is called where a connection to another process begins: what was
-	// known of the speaker before it counts no more. begin sets the speaker up
-	// and says whether it is idle, that is without BGP; nobody may use the
+	// recorded of the speaker before it is void. begin sets the speaker up
+	// and reports whether it is idle, that is without BGP; nobody may use the
 	// connection meanwhile.
 	Renew(begin func() (idle bool, err error)) error
-	// Wake says that there is something to be read, or nothing any more.
+	// Wake signals that there is something to be read, or nothing any more.
 	Wake()
-	// Session says that a session's state machine has made a step.
+	// Session reports a step of a session's state machine.
 	Session(address string, state State)
 }
 
@@ -150,7 +150,7 @@ func Dial(cfg Config) (*Conn, error) {
 // InProcess reports whether the speaker lives and dies with this process.
 func (c *Conn) InProcess() bool { return c.server != nil }
 
-// NoPassword says why neighbours that connect to a speaker in this process cannot
+// NoPassword returns why neighbours that connect to a speaker in this process cannot
 // use a password, if so.
 func (c *Conn) NoPassword() error {
 	if c.server == nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// Follow begins to tell the owner of sessions, until Close. Of a speaker in another
+// Follow begins to notify the owner of sessions, until Close. Of a speaker in another
 // process it also restores the connection when it is lost.
 func (c *Conn) Follow(owner Owner) error {
 	if c.line != nil {
@@ -19,7 +19,7 @@ func (c *Conn) Follow(owner Owner) error {
 	// GoBGP queues events without a bound, so that nothing here may wait.
 	err := c.server.WatchEvent(c.ctx, watchPeers(), func(r *api.WatchEventResponse) {
 		if c.ctx.Err() == nil {
-			tell(owner, r)
+			notify(owner, r)
 		}
 	})
 	if err != nil {
@@ -33,13 +33,13 @@ func watchPeers() *api.WatchEventRequest {
 	return &api.WatchEventRequest{Peer: &api.WatchEventRequest_Peer{}}
 }
 
-// listener is told of sessions.
+// listener is notified of sessions.
 type listener interface {
 	Session(address string, state State)
 }
 
-// tell passes an event on if it is a step of a session.
-func tell(to listener, r *api.WatchEventResponse) {
+// notify passes an event on if it is a step of a session.
+func notify(to listener, r *api.WatchEventResponse) {
 	e := r.GetPeer()
 	if e.GetType() != api.WatchEventResponse_PeerEvent_STATE {
 		return
@@ -51,19 +51,19 @@ func tell(to listener, r *api.WatchEventResponse) {
 // Heard is which families an event of WatchLearned was about.
 type Heard struct{ Unicast, EVPN bool }
 
-// watcher is a form of speaker that tells of changes to whoever asks.
+// watcher is a form of speaker that notifies of changes to its tables.
 type watcher interface {
 	WatchEvent(context.Context, *api.WatchEventRequest, func(*api.WatchEventResponse)) error
 }
 
 // WatchLearned calls heard after each UPDATE from a neighbour and each change of
 // a session, until the context ends. It returns false where the speaker does not
-// tell: then it has to be asked. Nothing is said of the end of a graceful
-// restart, when stale paths go.
+// notify: then it has to be polled. There is no event for the end of a graceful
+// restart, when stale paths are removed.
 //
-// GoBGP's events of best paths would say more, but for each of our own paths
+// GoBGP's events of best paths hold more, but they come for each of our own paths
 // too, of which there may be 100,000.
-func (c *Conn) WatchLearned(ctx context.Context, heard func(Heard)) (tells bool, err error) {
+func (c *Conn) WatchLearned(ctx context.Context, heard func(Heard)) (notifies bool, err error) {
 	w, ok := c.Calls.(watcher)
 	if !ok {
 		return false, nil

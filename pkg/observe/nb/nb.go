@@ -1,5 +1,5 @@
 // Package nb is the source of [observe.Northbound]: the few rows of the OVN
-// Northbound database (ovn-nb(5)) that say what the Southbound one does not, which
+// Northbound database (ovn-nb(5)) that hold what the Southbound one does not, which
 // is today where routers translate source addresses.
 //
 // It refuses to read more than a driver asks for, because every node of a fleet

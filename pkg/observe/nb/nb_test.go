@@ -158,7 +158,8 @@ func TestSNATComesAndGoes(t *testing.T) {
 	srv.nbctl("lr-nat-add", "neutron-r1", "dnat_and_snat", "172.24.4.199", "10.0.0.5")
 	s := open(t, srv.remote())
 	have := await(t, s, "the router", func(nb *observe.Northbound) bool { return nb.Stale == "" })
-	if len(have.Routers) != 1 || have.Routers[0].Name != "neutron-r1" || have.Routers[0].UUID.String() != id || len(have.NATs) != 1 {
+	if len(have.Routers) != 1 || have.Routers[0].Name != "neutron-r1" || have.Routers[0].UUID.String() != id ||
+		len(have.NATs) != 1 {
 		t.Fatalf("got %+v", have)
 	}
 	if translated(t, have, "10.0.0.5") {
@@ -178,7 +179,7 @@ func TestSNATComesAndGoes(t *testing.T) {
 	}
 }
 
-// While no server answers, the last rows stay and say why they may be old.
+// While no server answers, the last rows stay, with the reason why they may be old.
 func TestStale(t *testing.T) {
 	srv := newServer(t)
 	srv.nbctl("lr-add", "r1")
@@ -186,11 +187,12 @@ func TestStale(t *testing.T) {
 	first := await(t, s, "the router", func(nb *observe.Northbound) bool { return nb.Stale == "" })
 	srv.kill()
 	lost := await(t, s, "a word about the loss", func(nb *observe.Northbound) bool { return nb.Stale != "" })
-	if !strings.Contains(lost.Stale, "no connection to the Northbound database") || lost.Revision != first.Revision || len(lost.Routers) != 1 {
+	if !strings.Contains(lost.Stale, "no connection to the Northbound database") || lost.Revision != first.Revision ||
+		len(lost.Routers) != 1 {
 		t.Errorf("got %+v", lost)
 	}
 	if s.Status().Synced {
-		t.Error("the status says that it is in step")
+		t.Error("the status reports that it is in step")
 	}
 	srv.start()
 	back := await(t, s, "the same again", func(nb *observe.Northbound) bool { return nb.Stale == "" })

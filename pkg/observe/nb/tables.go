@@ -17,7 +17,7 @@ var routerTable = &wire.Table[observe.Northbound, observe.LogicalRouter]{
 	},
 }
 
-// natTable has what they translate: the type says which direction.
+// natTable has what they translate: the type is the direction.
 var natTable = &wire.Table[observe.Northbound, observe.NAT]{
 	Name: "NAT",
 	ID:   func(n *observe.NAT) *wire.UUID { return (*wire.UUID)(&n.UUID) },

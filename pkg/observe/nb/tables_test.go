@@ -12,8 +12,10 @@ import (
 
 const northboundCopy = `{"Logical_Router":{"aaaaaaaa-0000-0000-0000-00000000000a":{"initial":{"name":"neutron-r1",
 	"nat":["set",[["uuid","cccccccc-0000-0000-0000-00000000000c"],["uuid","dddddddd-0000-0000-0000-00000000000d"]]]}}},
- "NAT":{"cccccccc-0000-0000-0000-00000000000c":{"initial":{"type":"snat","logical_ip":"10.0.0.0/26","external_ip":"172.24.4.146"}},
-  "dddddddd-0000-0000-0000-00000000000d":{"initial":{"type":"dnat_and_snat","logical_ip":"10.0.0.5","external_ip":"172.24.4.199"}}}}`
+ "NAT":{"cccccccc-0000-0000-0000-00000000000c":
+    {"initial":{"type":"snat","logical_ip":"10.0.0.0/26","external_ip":"172.24.4.146"}},
+  "dddddddd-0000-0000-0000-00000000000d":
+    {"initial":{"type":"dnat_and_snat","logical_ip":"10.0.0.5","external_ip":"172.24.4.199"}}}}`
 
 func northbound(t *testing.T, schema wire.Schema) *wire.Store[observe.Northbound] {
 	t.Helper()
@@ -30,7 +32,8 @@ func northbound(t *testing.T, schema wire.Schema) *wire.Store[observe.Northbound
 // What is written of a Northbound database is what is read back.
 func TestNorthboundAsAFile(t *testing.T) {
 	want := northbound(t, nil).Publish()
-	if len(want.Routers) != 1 || len(want.Routers[0].NAT) != 2 || len(want.NATs) != 2 || want.NATs[0].ExternalIP != "172.24.4.146" {
+	if len(want.Routers) != 1 || len(want.Routers[0].NAT) != 2 || len(want.NATs) != 2 ||
+		want.NATs[0].ExternalIP != "172.24.4.146" {
 		t.Fatalf("got %+v", want)
 	}
 	again, err := Database.NewStore(nil)

@@ -20,8 +20,8 @@ import (
 
 // LearnedEVPN lists the best path of each EVPN NLRI, by type, route
 // distinguisher, MAC, prefix and next hop. NLRIs that originate here are not
-// among them, nor are types that are not known and tunnels that are not VXLAN's.
-// What is malformed is left out and said once.
+// among them, nor are types that are not supported and tunnels that are not VXLAN's.
+// What is malformed is left out and logged once.
 func (t *Table) LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error) {
 	if err := t.conn.Ready(); err != nil {
 		return nil, fmt.Errorf("list learned EVPN paths: %w", err)

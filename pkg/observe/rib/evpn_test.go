@@ -44,8 +44,10 @@ func (w *ways) set(none ...string) {
 
 func type5(prefix, hop string) observe.EVPNRoute {
 	return observe.EVPNRoute{
-		Type: object.EVPNPrefix, RD: hop + ":7", EthernetTag: 1, Segment: "00:01", MAC: object.MAC{1}, Prefix: netip.MustParsePrefix(prefix),
-		Gateway: netip.MustParseAddr("192.0.2.77"), VNI: 7, VNI2: 8, NextHop: netip.MustParseAddr(hop), Targets: object.WordsOf("1:7"),
+		Type: object.EVPNPrefix, RD: hop + ":7", EthernetTag: 1, Segment: "00:01", MAC: object.MAC{1},
+		Prefix:  netip.MustParsePrefix(prefix),
+		Gateway: netip.MustParseAddr("192.0.2.77"), VNI: 7, VNI2: 8, NextHop: netip.MustParseAddr(hop),
+		Targets:   object.WordsOf("1:7"),
 		RouterMAC: object.MAC{2}, Mobility: object.MetricOf(3), Sticky: true, Peer: "192.0.2.0", Stale: true,
 		Rank: observe.Rank{Preference: 100, Length: 2, Origin: object.OriginEGP, MED: 5, External: true},
 	}
@@ -66,16 +68,19 @@ func openEVPN(t *testing.T, s *table, w *ways, accept ...observe.PrefixRange) *S
 }
 
 func TestFollowsEVPN(t *testing.T) {
-	s, w := &table{tells: true}, newWays()
+	s, w := &table{notifies: true}, newWays()
 	src := openEVPN(t, s, w)
 	await(t, src, "settled", func(l *observe.Learned) bool { return l.Unsettled == "" })
-	s.say(speaker.Heard{EVPN: true}, func() {
-		s.evpn = []observe.EVPNRoute{type5("10.0.0.0/8", "192.0.2.9"), type5("10.1.0.0/16", "192.0.2.9"), type5("10.0.0.0/8", "2001:db8::9")}
+	s.change(speaker.Heard{EVPN: true}, func() {
+		s.evpn = []observe.EVPNRoute{type5("10.0.0.0/8", "192.0.2.9"), type5("10.1.0.0/16", "192.0.2.9"),
+			type5("10.0.0.0/8", "2001:db8::9")}
 	})
 	first := await(t, src, "three", func(l *observe.Learned) bool { return len(l.EVPN) == 3 })
 	want := observe.EVPNRoute{
-		Type: object.EVPNPrefix, RD: "192.0.2.9:7", EthernetTag: 1, Segment: "00:01", MAC: object.MAC{1}, Prefix: netip.MustParsePrefix("10.0.0.0/8"),
-		Gateway: netip.MustParseAddr("192.0.2.77"), VNI: 7, VNI2: 8, NextHop: netip.MustParseAddr("192.0.2.9"), Targets: object.WordsOf("1:7"),
+		Type: object.EVPNPrefix, RD: "192.0.2.9:7", EthernetTag: 1, Segment: "00:01", MAC: object.MAC{1},
+		Prefix:  netip.MustParsePrefix("10.0.0.0/8"),
+		Gateway: netip.MustParseAddr("192.0.2.77"), VNI: 7, VNI2: 8, NextHop: netip.MustParseAddr("192.0.2.9"),
+		Targets:   object.WordsOf("1:7"),
 		RouterMAC: object.MAC{2}, Mobility: object.MetricOf(3), Sticky: true, Peer: "192.0.2.0", Stale: true,
 		Rank: observe.Rank{Preference: 100, Length: 2, Origin: object.OriginEGP, MED: 5, External: true},
 	}
@@ -89,10 +94,11 @@ func TestFollowsEVPN(t *testing.T) {
 		t.Errorf("the routes to %s were looked up, want each VTEP once", asked)
 	}
 	w.set("2001:db8::9")
-	second := await(t, src, "one is out of reach", func(l *observe.Learned) bool { return fmt.Sprint(l.NoRoute) == "[2001:db8::9]" })
+	second := await(t, src, "one is out of reach",
+		func(l *observe.Learned) bool { return fmt.Sprint(l.NoRoute) == "[2001:db8::9]" })
 	w.set()
 	await(t, src, "none is", func(l *observe.Learned) bool { return len(l.NoRoute) == 0 })
-	s.say(speaker.Heard{EVPN: true}, func() { s.evpn = nil })
+	s.change(speaker.Heard{EVPN: true}, func() { s.evpn = nil })
 	await(t, src, "nothing left", func(l *observe.Learned) bool { return len(l.EVPN) == 0 })
 	if len(first.EVPN) != 3 || len(first.NoRoute) != 0 || len(second.NoRoute) != 1 || second.Revision <= first.Revision {
 		t.Errorf("what was read has changed: %+v, %+v", first, second)
@@ -108,7 +114,7 @@ func TestListsWhatHasChanged(t *testing.T) {
 	}
 	fresh := type5("10.0.0.0/8", "192.0.2.9")
 	fresh.Stale = false
-	s, w := &table{tells: true, paths: []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)}}, newWays()
+	s, w := &table{notifies: true, paths: []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)}}, newWays()
 	src := openEVPN(t, s, w, all)
 	await(t, src, "a path", count(1))
 	counts := func() string {
@@ -119,12 +125,12 @@ func TestListsWhatHasChanged(t *testing.T) {
 	if got := counts(); got != "1 1" {
 		t.Fatalf("asked %s at first", got)
 	}
-	s.say(speaker.Heard{EVPN: true}, func() { s.evpn = []observe.EVPNRoute{fresh} })
+	s.change(speaker.Heard{EVPN: true}, func() { s.evpn = []observe.EVPNRoute{fresh} })
 	await(t, src, "EVPN", func(l *observe.Learned) bool { return len(l.EVPN) == 1 && len(l.Paths) == 1 })
 	if got := counts(); got != "1 2" {
 		t.Errorf("asked %s after news of EVPN", got)
 	}
-	s.say(speaker.Heard{Unicast: true}, func() { s.paths = nil })
+	s.change(speaker.Heard{Unicast: true}, func() { s.paths = nil })
 	await(t, src, "no path", func(l *observe.Learned) bool { return len(l.EVPN) == 1 && len(l.Paths) == 0 })
 	if got := counts(); got != "2 2" {
 		t.Errorf("asked %s after news of unicast", got)
@@ -135,11 +141,13 @@ func TestListsWhatHasChanged(t *testing.T) {
 		t.Errorf("asked %s after a route has changed", got)
 	}
 
-	plain := &table{tells: true}
+	plain := &table{notifies: true}
 	other := open(t, plain, 0, "0.0.0.0/0")
 	await(t, other, "settled", func(l *observe.Learned) bool { return l.Unsettled == "" })
-	plain.say(speaker.Heard{EVPN: true}, func() {})
-	plain.say(speaker.Heard{Unicast: true}, func() { plain.paths = []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)} })
+	plain.change(speaker.Heard{EVPN: true}, func() {})
+	plain.change(speaker.Heard{Unicast: true}, func() {
+		plain.paths = []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)}
+	})
 	await(t, other, "a path", count(1))
 	plain.mu.Lock()
 	defer plain.mu.Unlock()
@@ -148,9 +156,9 @@ func TestListsWhatHasChanged(t *testing.T) {
 	}
 }
 
-// Stale paths of EVPN are looked at until they go, as those of unicast are.
+// Stale paths of EVPN are listed again until they go, as those of unicast are.
 func TestAsksForStaleEVPN(t *testing.T) {
-	s, w := &table{tells: true, evpn: []observe.EVPNRoute{type5("10.0.0.0/8", "192.0.2.9")}}, newWays()
+	s, w := &table{notifies: true, evpn: []observe.EVPNRoute{type5("10.0.0.0/8", "192.0.2.9")}}, newWays()
 	src := openEVPN(t, s, w)
 	await(t, src, "a path", func(l *observe.Learned) bool { return len(l.EVPN) == 1 })
 	s.mu.Lock()
@@ -168,6 +176,6 @@ func BenchmarkPublish(b *testing.B) {
 	}
 	src := &Source{cfg: Config{Speaker: s, EVPN: true}, state: &observe.Learned{}, changed: make(chan struct{}, 1)}
 	for b.Loop() {
-		src.look(context.Background(), true)
+		src.relist(context.Background(), true)
 	}
 }

@@ -1,12 +1,13 @@
 // Package rib is the source of [observe.Learned]: what neighbours announce to
 // our speaker, unicast as far as the policy accepts it, and EVPN.
 //
-// It refuses to keep what it is told by events: an event is a reason to list
-// the accepted prefixes again. It also refuses to say that nothing is announced
-// before the sessions had the time to come up, because somebody would then take
-// away routes that the process before us installed.
+// It keeps nothing from events: an event is a reason to list the accepted
+// prefixes again. Nor does it report that nothing is announced before the
+// sessions had the time to come up: the planner would then delete routes that
+// the process before us installed.
 //
-// Read next: Source.run.
+// Read next: Source.run in rib.go, then unicast.go and evpn.go for what is read
+// from the speaker.
 package rib
 
 import (
@@ -24,15 +25,15 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// Speaker is what is asked of a BGP speaker; [*Table] is one.
+// Speaker is what is read from a BGP speaker; [*Table] is one.
 type Speaker interface {
 	Learned(ctx context.Context, within netip.Prefix, exact bool) ([]observe.LearnedPath, error)
 	LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error)
 	Sessions(ctx context.Context) (all, up int, err error)
-	WatchLearned(ctx context.Context, heard func(speaker.Heard)) (tells bool, err error)
+	WatchLearned(ctx context.Context, heard func(speaker.Heard)) (notifies bool, err error)
 }
 
-// Resolver knows where routes of this node lead.
+// Resolver looks up the routes of this node.
 type Resolver interface {
 	// NoRoute returns those of the addresses to which no route leads, in order.
 	NoRoute(ctx context.Context, addrs []netip.Addr) ([]netip.Addr, error)
@@ -40,7 +41,7 @@ type Resolver interface {
 	RoutesChanged() <-chan struct{}
 }
 
-// Config says what to follow.
+// Config is what to follow.
 type Config struct {
 	Speaker Speaker
 	// Accept are the unicast prefixes of interest; see Source.Accept.
@@ -60,15 +61,15 @@ const (
 	// gather is how long to wait for more after an event: a neighbour that
 	// comes up sends its table in many messages.
 	gather = 20 * time.Millisecond
-	// impatient is how often to ask where no event says what is awaited: while
-	// graceful restart keeps paths, while sessions are awaited, and of a
-	// speaker that tells nothing.
-	impatient = time.Second
-	// patient is how often to ask otherwise.
-	patient = 30 * time.Second
-	// share bounds the part of the time that goes into asking: a pause is at
-	// least so many times as long as asking took.
-	share = 10
+	// fastPoll is how often to list where no event comes: while graceful restart
+	// keeps paths, while sessions are awaited, and with a speaker that does not
+	// notify.
+	fastPoll = time.Second
+	// slowPoll is how often to list otherwise, in case an event was lost.
+	slowPoll = 30 * time.Second
+	// pauseFactor bounds the share of the time that listing takes: a pause is at
+	// least so many times as long as the listing before it.
+	pauseFactor = 10
 )
 
 // Source follows one speaker.
@@ -80,14 +81,14 @@ type Source struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 
-	// due is what has to be listed again, as far as events say.
+	// due is what has to be listed again because of events.
 	due struct{ unicast, evpn atomic.Bool }
 
-	// Of the goroutine that lists.
-	tells bool
-	since time.Time // when the first neighbour was seen; zero before
-	fault string
-	known listing // what was listed last
+	// Only the goroutine that lists uses these.
+	notifies bool
+	since    time.Time // when the first neighbour was seen; zero before
+	fault    string
+	last     listing // what was listed last
 
 	mu     sync.Mutex
 	state  *observe.Learned
@@ -103,17 +104,17 @@ func Open(cfg Config) (*Source, error) {
 		cfg: cfg, log: cfg.Logger, stop: stop, done: make(chan struct{}),
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		accept: cfg.Accept,
-		state:  &observe.Learned{Revision: 1, Unsettled: "the speaker has not been asked yet"},
+		state:  &observe.Learned{Revision: 1, Unsettled: "the speaker has not been read yet"},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	tells, err := cfg.Speaker.WatchLearned(ctx, s.heard)
+	notifies, err := cfg.Speaker.WatchLearned(ctx, s.heard)
 	if err != nil {
 		stop()
 		return nil, err
 	}
-	s.tells = tells
+	s.notifies = notifies
 	go s.run(ctx)
 	return s, nil
 }
@@ -121,7 +122,7 @@ func Open(cfg Config) (*Source, error) {
 // Changed is signalled when Read may return something new.
 func (s *Source) Changed() <-chan struct{} { return s.changed }
 
-// Read returns what is known, at once and always: without a speaker nothing is
+// Read returns the last listing, at once and always: without a speaker nothing is
 // learned, which is no reason to hold up everything else.
 func (s *Source) Read(context.Context) (*observe.Learned, error) {
 	s.mu.Lock()
@@ -129,7 +130,7 @@ func (s *Source) Read(context.Context) (*observe.Learned, error) {
 	return s.state, nil
 }
 
-// Accept changes which prefixes are of interest. What it adds is known a moment
+// Accept changes which prefixes are of interest. What it adds is listed a moment
 // later.
 func (s *Source) Accept(ranges []observe.PrefixRange) {
 	s.mu.Lock()
@@ -168,7 +169,7 @@ func (s *Source) run(ctx context.Context) {
 	}
 	all := true
 	for {
-		pause := s.look(ctx, all)
+		pause := s.relist(ctx, all)
 		event, ok := wait(ctx, pause, s.wake, routes)
 		if !ok {
 			return
@@ -176,7 +177,7 @@ func (s *Source) run(ctx context.Context) {
 		if _, ok = wait(ctx, gather, nil, nil); !ok {
 			return
 		}
-		all = !event // where nothing was said, anything may have happened
+		all = !event // without an event, anything may have changed
 	}
 }
 
@@ -197,9 +198,9 @@ func wait(ctx context.Context, pause time.Duration, a, b <-chan struct{}) (event
 	}
 }
 
-// look lists what has changed, or everything, and returns when to look again
+// relist lists what has changed, or everything, and returns when to do so again
 // without an event.
-func (s *Source) look(ctx context.Context, all bool) time.Duration {
+func (s *Source) relist(ctx context.Context, all bool) time.Duration {
 	began := time.Now()
 	// Signal and flags are taken before the listing: what comes during it counts
 	// anew.
@@ -212,9 +213,9 @@ func (s *Source) look(ctx context.Context, all bool) time.Duration {
 	unsettled, sessions := s.unsettled(ctx)
 	if err = errors.Join(err, sessions); err != nil {
 		if ctx.Err() != nil {
-			return patient
+			return slowPoll
 		}
-		next = s.known // what was known stands
+		next = s.last // the listing before stays valid
 		unsettled = err.Error()
 		s.due.unicast.Store(true)
 		s.due.evpn.Store(true)
@@ -222,15 +223,15 @@ func (s *Source) look(ctx context.Context, all bool) time.Duration {
 	if fault := errText(err); fault != s.fault {
 		s.fault = fault
 		if fault != "" {
-			s.log.Warn("learned paths cannot be listed; going on with what was known", "err", err)
+			s.log.Warn("cannot list learned paths; keeping those listed before", "err", err)
 		}
 	}
-	s.known = next
+	s.last = next
 	s.publish(next, unsettled)
-	if !s.tells || next.stale || unsettled != "" {
-		return max(impatient, share*time.Since(began))
+	if !s.notifies || next.stale || unsettled != "" {
+		return max(fastPoll, pauseFactor*time.Since(began))
 	}
-	return patient
+	return slowPoll
 }
 
 func errText(err error) string {
@@ -250,7 +251,7 @@ type listing struct {
 
 // list asks for what may have changed; the rest is as it was.
 func (s *Source) list(ctx context.Context, unicast, evpn bool) (next listing, err error) {
-	next = s.known
+	next = s.last
 	if unicast {
 		if next.paths, err = s.listUnicast(ctx); err != nil {
 			return next, err
@@ -312,8 +313,8 @@ func compare(a, b observe.LearnedPath) int {
 	return 0
 }
 
-// unsettled says why what is not announced may still come. The time begins to
-// run with the first neighbour: before there is one, nobody had the chance.
+// unsettled returns why neighbours may still announce more; empty once Settle is over.
+// The time begins with the first neighbour: before there is one, none could announce.
 func (s *Source) unsettled(ctx context.Context) (string, error) {
 	if s.cfg.Settle == 0 || !s.since.IsZero() && time.Since(s.since) >= s.cfg.Settle {
 		return "", nil
@@ -329,7 +330,7 @@ func (s *Source) unsettled(ctx context.Context) (string, error) {
 		up, all, s.cfg.Settle), nil
 }
 
-// publish makes a new state if it is one.
+// publish makes a new state, with a new revision, if anything differs from the last.
 func (s *Source) publish(t listing, unsettled string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,13 +19,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // table is a speaker that holds what a test puts in.
 type table struct {
-	mu      sync.Mutex
-	paths   []observe.LearnedPath
-	evpn    []observe.EVPNRoute
-	all, up int
-	err     error
-	heard   func(speaker.Heard)
-	tells   bool
+	mu       sync.Mutex
+	paths    []observe.LearnedPath
+	evpn     []observe.EVPNRoute
+	all, up  int
+	err      error
+	heard    func(speaker.Heard)
+	notifies bool
 	// asked counts listings.
 	asked struct{ unicast, evpn int }
 }
@@ -58,23 +58,24 @@ func (s *table) Sessions(context.Context) (all, up int, err error) {
 
 func (s *table) WatchLearned(_ context.Context, heard func(speaker.Heard)) (bool, error) {
 	s.heard = heard
-	return s.tells, nil
+	return s.notifies, nil
 }
 
-// set changes the table, and says so if it is one that tells.
-func (s *table) set(change func()) { s.say(speaker.Heard{Unicast: true}, change) }
+// set changes the table, and sends an event if it is one that notifies.
+func (s *table) set(change func()) { s.change(speaker.Heard{Unicast: true}, change) }
 
-func (s *table) say(h speaker.Heard, change func()) {
+func (s *table) change(h speaker.Heard, change func()) {
 	s.mu.Lock()
 	change()
 	s.mu.Unlock()
-	if s.tells {
+	if s.notifies {
 		s.heard(h)
 	}
 }
 
 func path(prefix, hop string, stale bool) observe.LearnedPath {
-	return observe.LearnedPath{Prefix: netip.MustParsePrefix(prefix), NextHop: netip.MustParseAddr(hop), Peer: hop, Stale: stale}
+	return observe.LearnedPath{Prefix: netip.MustParsePrefix(prefix), NextHop: netip.MustParseAddr(hop), Peer: hop,
+		Stale: stale}
 }
 
 func open(t *testing.T, s *table, settle time.Duration, accept ...string) *Source {
@@ -124,13 +125,14 @@ func count(n int) func(*observe.Learned) bool {
 }
 
 func TestFollows(t *testing.T) {
-	s := &table{tells: true, all: 2, up: 2}
+	s := &table{notifies: true, all: 2, up: 2}
 	src := open(t, s, 0, "0.0.0.0/0", "10.0.0.0/8 le 16", "10.1.0.0/16")
 	await(t, src, "settled", func(l *observe.Learned) bool { return l.Unsettled == "" })
 	s.set(func() {
 		s.paths = []observe.LearnedPath{
 			path("0.0.0.0/0", "192.0.2.2", false), path("0.0.0.0/0", "192.0.2.3", false),
-			path("10.1.0.0/16", "192.0.2.2", false), path("10.1.1.0/24", "192.0.2.2", false), path("11.0.0.0/8", "192.0.2.2", false),
+			path("10.1.0.0/16", "192.0.2.2", false), path("10.1.1.0/24", "192.0.2.2", false),
+			path("11.0.0.0/8", "192.0.2.2", false),
 		}
 	})
 	before := await(t, src, "three paths, though two ranges overlap", count(3))
@@ -144,11 +146,13 @@ func TestFollows(t *testing.T) {
 
 // What is accepted can change under way, without an event of the speaker.
 func TestAccept(t *testing.T) {
-	s := &table{tells: true, all: 1, up: 1, paths: []observe.LearnedPath{
-		path("0.0.0.0/0", "192.0.2.2", false), path("10.1.0.0/16", "192.0.2.2", false), path("10.2.0.0/16", "192.0.2.2", false),
+	s := &table{notifies: true, all: 1, up: 1, paths: []observe.LearnedPath{
+		path("0.0.0.0/0", "192.0.2.2", false), path("10.1.0.0/16", "192.0.2.2", false),
+		path("10.2.0.0/16", "192.0.2.2", false),
 	}}
 	src := open(t, s, 0)
-	if l := await(t, src, "nothing accepted", func(l *observe.Learned) bool { return l.Unsettled == "" }); len(l.Paths) != 0 {
+	if l := await(t, src, "nothing accepted",
+		func(l *observe.Learned) bool { return l.Unsettled == "" }); len(l.Paths) != 0 {
 		t.Errorf("learned %+v", l.Paths)
 	}
 	wide, err := observe.ParsePrefixRange("10.0.0.0/8 le 16")
@@ -161,11 +165,11 @@ func TestAccept(t *testing.T) {
 	await(t, src, "nothing again", count(0))
 }
 
-// The end of a graceful restart is not told; nothing else is by a speaker that
+// There is no event for the end of a graceful restart, and none at all from a speaker that
 // is elsewhere.
 func TestAsks(t *testing.T) {
-	for _, tells := range []bool{true, false} {
-		s := &table{tells: tells, paths: []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", tells)}}
+	for _, notifies := range []bool{true, false} {
+		s := &table{notifies: notifies, paths: []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", notifies)}}
 		src := open(t, s, 0, "0.0.0.0/0")
 		await(t, src, "a path", count(1))
 		s.mu.Lock()
@@ -177,7 +181,7 @@ func TestAsks(t *testing.T) {
 
 // Time runs from the first neighbour on, not from the start.
 func TestSettles(t *testing.T) {
-	s := &table{tells: true}
+	s := &table{notifies: true}
 	src := open(t, s, 100*time.Millisecond, "0.0.0.0/0")
 	await(t, src, "nobody there", func(l *observe.Learned) bool {
 		return l.Unsettled == "0 of 0 sessions are up; neighbours have 100ms to announce what they have"
@@ -189,16 +193,16 @@ func TestSettles(t *testing.T) {
 	await(t, src, "settled", func(l *observe.Learned) bool { return l.Unsettled == "" })
 }
 
-// What was known stands while the speaker cannot be asked, and is not held for
+// The last listing stays valid while the speaker cannot be read, and is not held for
 // certain.
 func TestSpeakerAway(t *testing.T) {
-	s := &table{tells: true, paths: []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)}}
+	s := &table{notifies: true, paths: []observe.LearnedPath{path("0.0.0.0/0", "192.0.2.2", false)}}
 	src := open(t, s, 0, "0.0.0.0/0")
 	await(t, src, "a path", count(1))
 	s.set(func() { s.err = errors.New("connection refused") })
 	l := await(t, src, "unsettled", func(l *observe.Learned) bool { return l.Unsettled != "" })
 	if len(l.Paths) != 1 {
-		t.Errorf("got %+v, want the path that was known", l)
+		t.Errorf("got %+v, want the path that was listed before", l)
 	}
 	s.set(func() { s.err, s.paths = nil, nil })
 	await(t, src, "settled again", func(l *observe.Learned) bool { return l.Unsettled == "" && len(l.Paths) == 0 })

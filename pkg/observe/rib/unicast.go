@@ -37,8 +37,8 @@ func TableOf(conn *speaker.Conn, log *slog.Logger) *Table {
 	return &Table{conn: conn, log: log}
 }
 
-// WatchLearned tells of changes; see speaker.Conn.
-func (t *Table) WatchLearned(ctx context.Context, heard func(speaker.Heard)) (tells bool, err error) {
+// WatchLearned notifies of changes; see [speaker.Conn.WatchLearned].
+func (t *Table) WatchLearned(ctx context.Context, heard func(speaker.Heard)) (notifies bool, err error) {
 	return t.conn.WatchLearned(ctx, heard)
 }
 
@@ -55,13 +55,13 @@ func (t *Table) Learned(ctx context.Context, within netip.Prefix, exact bool) ([
 	if err != nil {
 		return nil, err
 	}
-	look := &api.TableLookupPrefix{Prefix: within.String()}
+	lookup := &api.TableLookupPrefix{Prefix: within.String()}
 	if !exact {
-		look.Type = api.TableLookupPrefix_LONGER
+		lookup.Type = api.TableLookupPrefix_LONGER
 	}
 	req := &api.ListPathRequest{
 		TableType: api.TableType_GLOBAL, Family: speaker.FamilyToAPI(object.FamilyOf(within.Addr())),
-		Prefixes: []*api.TableLookupPrefix{look}, EnableOnlyBinary: true,
+		Prefixes: []*api.TableLookupPrefix{lookup}, EnableOnlyBinary: true,
 	}
 	var out []observe.LearnedPath
 	sources := sourcesOf(peers)
@@ -111,7 +111,8 @@ func bestOf(d *api.Destination, sources sources) []observe.LearnedPath {
 	return out
 }
 
-// defaultPreference stands for a path without LOCAL_PREF, as in GoBGP.
+// defaultPreference is that of a path without LOCAL_PREF, as in GoBGP. EBGP sessions do
+// not carry the attribute (RFC 4271 section 5.1.5).
 const defaultPreference = 100
 
 // rank is what two paths must have in common to share the traffic: the steps
@@ -172,7 +173,7 @@ func addrOf(ip net.IP) netip.Addr {
 // source is the neighbour that a path comes from.
 type source struct {
 	name     string // its address as it is configured
-	external bool   // the session is one of EBGP; GoBGP's paths do not say so
+	external bool   // the session is one of EBGP; GoBGP's paths do not carry it
 }
 
 // sources are the neighbours by the address that paths have, without the zone.

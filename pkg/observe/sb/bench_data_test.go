@@ -36,7 +36,8 @@ func bigNetwork(ports int) any {
 	for i := range max(ports/50, 1) {
 		id := madeUUID("network", i)
 		datapaths[madeUUID("datapath", i)] = row{
-			"tunnel_key": i + 1, "external_ids": pairs("logical-switch", id, "name", "neutron-"+id, "name2", fmt.Sprint("net", i)),
+			"tunnel_key": i + 1, "external_ids": pairs("logical-switch", id, "name", "neutron-"+id, "name2",
+				fmt.Sprint("net", i)),
 		}
 	}
 	for i := range ports {

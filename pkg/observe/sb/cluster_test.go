@@ -208,7 +208,8 @@ func TestOptionalColumns(t *testing.T) {
 	}}
 	for name, change := range map[string]func(map[string]table){
 		"older": func(tables map[string]table) {
-			for _, c := range []string{"up", "requested_chassis", "requested_additional_chassis", "additional_chassis", "additional_encap"} {
+			for _, c := range []string{"up", "requested_chassis", "requested_additional_chassis", "additional_chassis",
+				"additional_encap"} {
 				delete(tables["Port_Binding"].Columns, c)
 			}
 			delete(tables["Load_Balancer"].Columns, "datapath_group")
@@ -227,7 +228,8 @@ func TestOptionalColumns(t *testing.T) {
 			operations := []any{
 				insert("SB_Global", row{}),
 				named("dp", "Datapath_Binding", row{"tunnel_key": 1}),
-				insert("Port_Binding", row{"logical_port": "vm", "datapath": ref("dp"), "tunnel_key": 2, "mac": "fa:16:3e:00:00:01 10.0.0.1"}),
+				insert("Port_Binding", row{"logical_port": "vm", "datapath": ref("dp"), "tunnel_key": 2,
+					"mac": "fa:16:3e:00:00:01 10.0.0.1"}),
 				insert("Load_Balancer", row{"name": "lb", "datapaths": ref("dp")}),
 			}
 			if name == "newer" {
@@ -243,7 +245,8 @@ func TestOptionalColumns(t *testing.T) {
 			if vm.Down || len(vm.Addresses) != 1 || len(have.Balancers) == 0 || len(have.Balancers[0].Datapaths) != 1 {
 				t.Errorf("%+v %+v", vm, have.Balancers)
 			}
-			if name == "newer" && (have.Datapaths[0].Type != "logical-switch" || have.Balancers[1].LSGroup != have.DPGroups[0].UUID) {
+			if name == "newer" && (have.Datapaths[0].Type != "logical-switch" ||
+				have.Balancers[1].LSGroup != have.DPGroups[0].UUID) {
 				t.Errorf("%+v %+v", have.Datapaths[0], have.Balancers[1])
 			}
 			if has := strings.Contains(fmt.Sprint(have.Tables), "Logical_DP_Group"); has != (name == "newer") {

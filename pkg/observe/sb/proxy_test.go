@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// older stands between a client and a real server and refuses requests that
+// older is a proxy between a client and a real server and refuses requests that
 // contain any of the words, as a server that does not know them would.
 func older(t *testing.T, server *ovsdbServer, words ...string) string {
 	t.Helper()

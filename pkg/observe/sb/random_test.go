@@ -46,7 +46,8 @@ func TestRandomTransactions(t *testing.T) {
 			server.transact(w.operations()...)
 		}
 		mark := strconv.Itoa(round)
-		server.transact(row{"op": "update", "table": "SB_Global", "where": []any{}, "row": row{"options": pairs("round", mark)}})
+		server.transact(row{"op": "update", "table": "SB_Global", "where": []any{},
+			"row": row{"options": pairs("round", mark)}})
 		arrived := func(sb *observe.Southbound) bool { return sb.Global["round"] == mark && sb.Stale == "" }
 		fresh := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 		want := await(t, fresh, "a fresh copy", arrived)
@@ -133,7 +134,8 @@ func (w *walker) newPort() any {
 }
 
 func (w *walker) datapath() any {
-	rows := w.server.transact(row{"op": "select", "table": "Datapath_Binding", "where": []any{}, "columns": []any{"_uuid"}})[0].Rows
+	rows := w.server.transact(row{"op": "select", "table": "Datapath_Binding", "where": []any{},
+		"columns": []any{"_uuid"}})[0].Rows
 	return rows[w.rand.IntN(len(rows))]["_uuid"]
 }
 
@@ -155,7 +157,8 @@ func (w *walker) maybe(value any) any {
 
 func (w *walker) macs() []any {
 	all := []any{
-		"unknown", "router", "fa:16:3e:00:00:01 10.0.0.1", "fa:16:3e:00:00:02", " fa:16:3e:00:00:03  10.0.0.3/24 2001:db8::3/64",
+		"unknown", "router", "fa:16:3e:00:00:01 10.0.0.1", "fa:16:3e:00:00:02",
+		" fa:16:3e:00:00:03  10.0.0.3/24 2001:db8::3/64",
 		"garbage 300.1.1.1", "fa:16:3e:00:00:04 300.1.1.1 10.0.0.4",
 	}
 	w.rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

@@ -49,20 +49,30 @@ func TestDifferences(t *testing.T) {
 		modify string
 		holds  func(*observe.PortBinding) bool
 	}{
-		"element added": {`{"mac": "fa:16:3e:00:00:02"}`, func(p *observe.PortBinding) bool { return len(p.Addresses) == 2 && p.Unknown }},
-		"element gone":  {`{"mac": "unknown"}`, func(p *observe.PortBinding) bool { return len(p.Addresses) == 1 && !p.Unknown }},
+		"element added": {`{"mac": "fa:16:3e:00:00:02"}`, func(p *observe.PortBinding) bool {
+			return len(p.Addresses) == 2 &&
+				p.Unknown
+		}},
+		"element gone": {`{"mac": "unknown"}`, func(p *observe.PortBinding) bool {
+			return len(p.Addresses) == 1 &&
+				!p.Unknown
+		}},
 		"set replaced": {
 			`{"mac": ["set", ["unknown", "fa:16:3e:00:00:01 10.0.0.1", "router"]]}`,
 			func(p *observe.PortBinding) bool {
 				return len(p.Addresses) == 0 && reflect.DeepEqual(p.RawMAC, []string{"router"})
 			},
 		},
-		"reference gone": {`{"gateway_chassis": ["uuid", "` + second + `"]}`, func(p *observe.PortBinding) bool { return p.GWChassis == nil }},
-		"pair gone":      {`{"options": ["map", [["k", "v"]]]}`, func(p *observe.PortBinding) bool { return len(p.Options) == 1 }},
-		"pair changed":   {`{"options": ["map", [["k", "x"]]]}`, func(p *observe.PortBinding) bool { return p.Options["k"] == "x" && p.Options["l"] == "w" }},
-		"all pairs gone": {`{"options": ["map", [["k", "v"], ["l", "w"]]]}`, func(p *observe.PortBinding) bool { return p.Options == nil }},
-		"optional gone":  {`{"tag": ["set", []]}`, func(p *observe.PortBinding) bool { return p.Tag == 0 }},
-		"optional new":   {`{"tag": 6, "up": false}`, func(p *observe.PortBinding) bool { return p.Tag == 6 && p.Down }},
+		"reference gone": {`{"gateway_chassis": ["uuid", "` + second + `"]}`,
+			func(p *observe.PortBinding) bool { return p.GWChassis == nil }},
+		"pair gone": {`{"options": ["map", [["k", "v"]]]}`,
+			func(p *observe.PortBinding) bool { return len(p.Options) == 1 }},
+		"pair changed": {`{"options": ["map", [["k", "x"]]]}`,
+			func(p *observe.PortBinding) bool { return p.Options["k"] == "x" && p.Options["l"] == "w" }},
+		"all pairs gone": {`{"options": ["map", [["k", "v"], ["l", "w"]]]}`,
+			func(p *observe.PortBinding) bool { return p.Options == nil }},
+		"optional gone": {`{"tag": ["set", []]}`, func(p *observe.PortBinding) bool { return p.Tag == 0 }},
+		"optional new":  {`{"tag": 6, "up": false}`, func(p *observe.PortBinding) bool { return p.Tag == 6 && p.Down }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := loaded(t)
@@ -116,7 +126,8 @@ func TestUpdateIsAppliedWholeOrNot(t *testing.T) {
 	s := loaded(t)
 	before := s.Publish()
 	for _, text := range []string{
-		`{"Chassis": {"` + first + `": {"delete": null}}, "Port_Binding": {"` + first + `": {"modify": {"tag": 9}}, "x": {}}}`,
+		`{"Chassis": {"` + first + `": {"delete": null}}, "Port_Binding": {"` + first +
+			`": {"modify": {"tag": 9}}, "x": {}}}`,
 		`{"Chassis": {"` + first + `": {"delete": null}}, "Port_Binding": {"` + first + `": {"modify": {"tag": 9`,
 	} {
 		if _, err := updated(t, s, text); err == nil {
@@ -127,7 +138,7 @@ func TestUpdateIsAppliedWholeOrNot(t *testing.T) {
 		t.Error("half an update was applied")
 	}
 	if changed, err := updated(t, s, onePort(first, `{"modify": {"tag": 5}}`)); changed || err != nil {
-		t.Errorf("an update that says nothing new: %t, %v", changed, err)
+		t.Errorf("an update without a change: %t, %v", changed, err)
 	}
 }
 
@@ -147,7 +158,8 @@ func FuzzUpdate(f *testing.F) {
 		onePort(first, `{"modify": {"mac": ["set", ["a", "b"]], "options": ["map", [["k", "v"]]], "up": ["set", []]}}`),
 		onePort(second, `{"delete": null}`), onePort(first, `{"old": {}, "new": {"logical_port": "c\u0041"}}`),
 		onePort(first, `{"modify": {"chassis": ["uuid", 5], "tag": "x", "options": ["map", [["k", ["set", []]]]]}}`),
-		`{"SB_Global": {"` + first + `": {"insert": {"options": ["map", [["a", "b"]]]}}}, "Encap": {"` + second + `": {"insert": {"ip": "x"}}}}`,
+		`{"SB_Global": {"` + first + `": {"insert": {"options": ["map", [["a", "b"]]]}}}, "Encap": {"` + second +
+			`": {"insert": {"ip": "x"}}}}`,
 	} {
 		f.Add([]byte(s))
 	}

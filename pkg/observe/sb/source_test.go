@@ -64,7 +64,8 @@ func TestFirstCopy(t *testing.T) {
 	if len(have.Tables) != 10 {
 		t.Errorf("tables: %v", have.Tables)
 	}
-	if st := s.Status(); !st.Synced || st.Remote != server.remote() || st.Method != "monitor_cond_since" || st.Copies != 1 {
+	if st := s.Status(); !st.Synced || st.Remote != server.remote() || st.Method != "monitor_cond_since" ||
+		st.Copies != 1 {
 		t.Errorf("status: %+v", st)
 	}
 }

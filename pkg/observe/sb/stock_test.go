@@ -74,7 +74,8 @@ func stockServer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	models, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{
-		"Chassis": &stockChassis{}, "Datapath_Binding": &stockDatapath{}, "Port_Binding": &stockPort{}, "SB_Global": &stockGlobal{},
+		"Chassis": &stockChassis{}, "Datapath_Binding": &stockDatapath{}, "Port_Binding": &stockPort{},
+		"SB_Global": &stockGlobal{},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ var datapathTable = &wire.Table[observe.Southbound, observe.Datapath]{
 	},
 }
 
-// portTable has the ports, by far the most rows. A column that changes often and says
+// portTable has the ports, by far the most rows. A column that changes often and contains
 // nothing about reachability, such as the encap, would make every node work for
 // nothing.
 var portTable = &wire.Table[observe.Southbound, observe.PortBinding]{

@@ -77,13 +77,14 @@ func TestTLS(t *testing.T) {
 	dir := shortDir(t)
 	db := filepath.Join(dir, "sb.db")
 	command(t, "ovsdb-tool", "create", db, schemaFile)
-	startServer(t, dir, "--remote=pssl:"+port+":127.0.0.1", "--private-key="+key, "--certificate="+cert, "--ca-cert="+right.file, db)
+	startServer(t, dir, "--remote=pssl:"+port+":127.0.0.1", "--private-key="+key, "--certificate="+cert, "--ca-cert="+
+		right.file, db)
 	remote := "ssl:127.0.0.1:" + port
 
 	s := open(t, ovsdb.Config{Remotes: []string{remote}, TLS: ovsdb.TLS{Key: ourKey, Cert: ourCert, CA: right.file}})
 	await(t, s, "the first copy", synced)
 
-	// The server's certificate is not one of our CA, until the file says so.
+	// The server's certificate is not one of our CA, until the file is replaced.
 	mixed := filepath.Join(t.TempDir(), "ca.crt")
 	copyFile(t, wrong.file, mixed)
 	s = open(t, ovsdb.Config{Remotes: []string{remote}, TLS: ovsdb.TLS{Key: ourKey, Cert: ourCert, CA: mixed}})

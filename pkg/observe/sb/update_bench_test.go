@@ -17,7 +17,8 @@ func manyPorts(n int) []byte {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		fmt.Fprintf(&out, `"00000000-0000-0000-0000-%012x":{"initial":{"logical_port":"port-%d","mac":"fa:16:3e:00:00:01 10.0.0.1",`+
+		fmt.Fprintf(&out, `"00000000-0000-0000-0000-%012x":{"initial":{"logical_port":"port-%d",`+
+			`"mac":"fa:16:3e:00:00:01 10.0.0.1",`+
 			`"external_ids":["map",[["neutron:device_id","%032d"],["neutron:revision_number","3"]]]}}`, i+1, i*7919%n, i)
 	}
 	out.WriteString("}}")
@@ -35,7 +36,8 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		text := fmt.Sprintf(`{"Port_Binding":{"00000000-0000-0000-0000-%012x":{"modify":{"tunnel_key":%d}}}}`, i%100_000+1, i+1)
+		text := fmt.Sprintf(`{"Port_Binding":{"00000000-0000-0000-0000-%012x":{"modify":{"tunnel_key":%d}}}}`, i%100_000+1,
+			i+1)
 		changed, err := s.ReadUpdate(wire.NewDecoder(strings.NewReader(text)))
 		if err != nil || !changed {
 			b.Fatal(changed, err)

@@ -13,7 +13,7 @@ type Database[DB any] struct {
 	// Tables are those that are read, in the order in which they are written to
 	// files. Tables and columns that a server's schema lacks are not asked for.
 	Tables []TableOf[DB]
-	// Head is what a DB says of its rows as a whole.
+	// Head is what holds for the rows of a DB as a whole.
 	Head func(*DB) Head
 	// NotSynced is what a follower's Read wraps before the first copy of the
 	// rows is complete.
@@ -24,7 +24,7 @@ type Database[DB any] struct {
 type Head struct {
 	// Revision grows with every change.
 	Revision *uint64
-	// Stale says why the rows may be old; empty while they are current.
+	// Stale is the reason why the rows may be old; empty while they are current.
 	Stale *string
 	// Tables names the tables that were read.
 	Tables *[]string

@@ -28,7 +28,7 @@ const (
 	maxDepth = 64
 )
 
-// SyntaxError says where the text stopped being JSON as OVSDB writes it.
+// SyntaxError is the place where the text stopped being JSON as OVSDB writes it.
 type SyntaxError struct {
 	Line   int
 	Offset int64
@@ -41,7 +41,7 @@ func (e *SyntaxError) Error() string {
 }
 
 // Decoder reads JSON values one after the other. An error sticks: every later
-// call returns a zero value, so callers look at Err once, at the end.
+// call returns a zero value, so callers check Err once, at the end.
 //
 // There are two kinds of errors. What is not JSON, or ends early, is fatal
 // (Err). A value of another type than asked for is not: it is noted, the rest
@@ -120,7 +120,7 @@ func (d *Decoder) slide() {
 	d.buf = bigger
 }
 
-// atEnd tells the end of the stream between two values from one inside.
+// atEnd distinguishes the end of the stream between two values from one inside.
 func (d *Decoder) atEnd(err error) error {
 	if errors.Is(err, io.EOF) && (len(d.stack) > 0 || d.w > d.r) {
 		return fmt.Errorf("line %d (byte %d): %w", d.Line(), d.base+int64(d.w), io.ErrUnexpectedEOF)

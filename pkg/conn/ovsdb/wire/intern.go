@@ -54,7 +54,7 @@ func (t *interner) get(b []byte) string {
 }
 
 // share makes a map of the pairs. Rows never change, so that many may hold the
-// same map; that pays for options, where most rows say one of few things.
+// same map; that pays for options, where most rows have one of few values.
 func (t *interner) share(pairs []pair) map[string]string {
 	switch {
 	case len(pairs) == 0:
@@ -83,7 +83,7 @@ func mapOf(pairs []pair) map[string]string {
 	return m
 }
 
-// holds reports whether the map is just what the pairs say.
+// holds reports whether the map has exactly these pairs.
 func holds(m map[string]string, pairs []pair) bool {
 	if len(m) != len(pairs) {
 		return false

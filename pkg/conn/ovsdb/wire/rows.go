@@ -126,7 +126,7 @@ func (t *rows[DB, T]) commit() bool {
 }
 
 // commitBad keeps or forgets a row that could not be read. It reports a change only if
-// what there is to say about the row is another.
+// what can be reported about the row is another.
 func (t *rows[DB, T]) commitBad(id UUID, want *badRow[T]) bool {
 	have := t.bad[id]
 	if want == nil {

@@ -7,17 +7,17 @@ import (
 	"sync"
 )
 
-// ColumnType is what a schema says of a column (RFC 7047 section 3.2).
+// ColumnType is the type of a column in a schema (RFC 7047 section 3.2).
 type ColumnType struct {
 	// Kind is the type of the key: string, integer, real, boolean or uuid; or
 	// map.
 	Kind string
-	// Many says that it may hold more than one element; updates then carry
+	// Many is set when it may hold more than one element; updates then carry
 	// differences.
 	Many bool
 }
 
-// Schema is what a server has: table -> column -> type. A nil Schema stands for
+// Schema is what a server has: table -> column -> type. A nil Schema means
 // everything we know, which is how snapshot files are read.
 type Schema map[string]map[string]ColumnType
 

@@ -48,7 +48,7 @@ func (t *rows[DB, T]) readUpdates(d *Decoder) {
 	d.Must(t.spec.Name)
 }
 
-// reuse returns have if it says the same.
+// reuse returns have if it has the same values.
 func (t *rows[DB, T]) reuse(have, want *T) *T {
 	if have == nil {
 		return want
@@ -76,7 +76,7 @@ func (d *Decoder) eachRow(read func(UUID)) {
 
 // readUpdate reads a <row-update> (RFC 7047 section 4.1.6: old, new) or
 // <row-update2> (ovsdb-server(7): initial, insert, modify, delete). Which it is
-// is told by its members and not by the method, because libovsdb's server calls
+// is recognised by its members and not by the method, because libovsdb's server calls
 // every notification update2.
 func (t *rows[DB, T]) readUpdate(d *Decoder, id UUID) (c change[T]) {
 	said := false
@@ -86,12 +86,12 @@ func (t *rows[DB, T]) readUpdate(d *Decoder, id UUID) (c change[T]) {
 			c = t.readRow(d, t.blank(id), false)
 		case "modify":
 			c = t.readModify(d, id)
-		default: // "delete" and "old" say nothing that we need
+		default: // "delete" and "old" hold nothing that we need
 			d.Skip()
 		}
 	}
 	if !said {
-		d.Fail("%s: update of row %s says nothing", t.spec.Name, id)
+		d.Fail("%s: update of row %s has none of initial, insert, modify, delete", t.spec.Name, id)
 	}
 	d.Must(t.spec.Name + " " + id.String())
 	return c

@@ -107,7 +107,7 @@ func (d *Decoder) expect(tag string) bool {
 }
 
 // set calls one for each element of a set of atoms that are not UUIDs; one
-// element may stand without ["set", [...]] (RFC 7047 section 5.1).
+// element may be written without ["set", [...]] (RFC 7047 section 5.1).
 func (d *Decoder) set(one func()) {
 	if d.peek() != '[' {
 		one()

@@ -40,7 +40,7 @@ func appendReference[U ~[16]byte](out []byte, u U) []byte {
 	return append(out, `"]`...)
 }
 
-// appendSet writes the canonical form: a single element stands alone.
+// appendSet writes the canonical form: a single element is written without a set.
 func appendSet[E any](out []byte, set []E, one func([]byte, E) []byte) []byte {
 	if len(set) == 1 {
 		return one(out, set[0])
