@@ -190,7 +190,8 @@ func (b *Backend) encoder(kind object.Kind) encoder {
 
 // settle looks at what creates have met: the same value is as good as created,
 // whatever else is another owner's and stays.
-func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object.Change, errs []error, clashes []clash) {
+func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object.Change, errs []error,
+	clashes []clash) {
 	if len(clashes) == 0 {
 		return
 	}

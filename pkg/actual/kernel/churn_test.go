@@ -130,7 +130,8 @@ func TestChurn(t *testing.T) {
 	wait.Wait()
 	kept := text(l.read(focus))
 	if fresh := text(l.read(complete(focus))); kept != fresh {
-		t.Errorf("the mirror has (+) and the kernel has (-):\n%s", cmp.Diff(strings.Split(fresh, "\n"), strings.Split(kept, "\n")))
+		t.Errorf("the mirror has (+) and the kernel has (-):\n%s", cmp.Diff(strings.Split(fresh, "\n"),
+			strings.Split(kept, "\n")))
 	}
 }
 
@@ -150,8 +151,10 @@ func TestChurnEverything(t *testing.T) {
 		"rule add priority 32000 lookup 201", "rule del priority 32000 lookup 201",
 		"rule add priority 32000 lookup 201 protocol 98", "rule del priority 32000 lookup 201 protocol 98",
 		"route replace 2001:db8::5 dev d0 table 201 proto 98", "route del 2001:db8::5 table 201",
-		"route append 2001:db8::5 via fe80::1 dev d0 table 201 proto 99", "route append 2001:db8::5 via fe80::2 dev d1 table 201 proto 99",
-		"route replace 10.0.0.5 dev d0 table 201 proto 98", "route del 10.0.0.5 table 201", "route replace unreachable 10.0.0.5 table 201",
+		"route append 2001:db8::5 via fe80::1 dev d0 table 201 proto 99",
+		"route append 2001:db8::5 via fe80::2 dev d1 table 201 proto 99",
+		"route replace 10.0.0.5 dev d0 table 201 proto 98", "route del 10.0.0.5 table 201",
+		"route replace unreachable 10.0.0.5 table 201",
 		"link set d0 down", "link set d0 up", "link set d0 alias x", "link set p0 down", "link set p0 up",
 		"link add c0 type ifb", "link del c0",
 	}
@@ -179,6 +182,7 @@ func TestChurnEverything(t *testing.T) {
 	wait.Wait()
 	kept := text(l.read(focus))
 	if fresh := text(l.read(complete(focus))); kept != fresh {
-		t.Errorf("the mirror has (+) and the kernel has (-):\n%s", cmp.Diff(strings.Split(fresh, "\n"), strings.Split(kept, "\n")))
+		t.Errorf("the mirror has (+) and the kernel has (-):\n%s", cmp.Diff(strings.Split(fresh, "\n"),
+			strings.Split(kept, "\n")))
 	}
 }

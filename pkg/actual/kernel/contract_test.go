@@ -55,7 +55,8 @@ func canLink(t *testing.T, kind string) bool {
 	t.Helper()
 	needRoot(t)
 	args := map[string]string{object.LinkVLAN: "link lo type vlan id 7", object.LinkVRF: "type vrf table 7"}[kind]
-	out, err := exec.Command("unshare", append(strings.Fields("-n ip link add name v"), strings.Fields(args)...)...).CombinedOutput()
+	out, err := exec.Command("unshare", append(strings.Fields("-n ip link add name v"),
+		strings.Fields(args)...)...).CombinedOutput()
 	if err != nil && !strings.Contains(string(out), "Unknown device type") {
 		// A VLAN on lo may be refused for other reasons, which tells the module is there.
 		t.Logf("%s: %s", kind, out)

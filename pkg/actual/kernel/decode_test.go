@@ -85,7 +85,8 @@ func TestNotesAreWhatWasWritten(t *testing.T) {
 // next read asks for everything.
 func TestMalformedNotification(t *testing.T) {
 	var q rtnl.Batch
-	q.Begin(unix.RTM_NEWROUTE, 0, rtnl.RtMsg{Family: unix.AF_INET, DstLen: 33, Table: 201, Protocol: 98, Type: unix.RTN_UNICAST})
+	q.Begin(unix.RTM_NEWROUTE, 0, rtnl.RtMsg{Family: unix.AF_INET, DstLen: 33, Table: 201, Protocol: 98,
+		Type: unix.RTN_UNICAST})
 	q.Uint32(unix.RTA_OIF, 1)
 	if err := rtnl.EachMessage(q.Encode(1), deaf().note); !errors.Is(err, rtnl.ErrMalformed) {
 		t.Errorf("an IPv4 prefix of 33 bits: %v", err)
@@ -101,11 +102,13 @@ func FuzzNotifications(f *testing.F) {
 	}
 	var q rtnl.Batch
 	ruleToRequest(&q, unix.RTM_NEWRULE, 0, object.Rule{Table: 201, Priority: 32000}, 98)
-	q.Begin(unix.RTM_NEWRULE, 0, rtnl.FibRuleHdr{Family: unix.AF_INET, SrcLen: 8, Flags: unix.FIB_RULE_INVERT, Action: unix.FR_ACT_GOTO})
+	q.Begin(unix.RTM_NEWRULE, 0, rtnl.FibRuleHdr{Family: unix.AF_INET, SrcLen: 8, Flags: unix.FIB_RULE_INVERT,
+		Action: unix.FR_ACT_GOTO})
 	q.Bytes(unix.FRA_SPORT_RANGE, 80, 0, 90, 0)
 	q.Bytes(unix.FRA_UID_RANGE, 0, 0, 0, 0, 5, 0, 0, 0)
 	f.Add(bytes.Clone(q.Encode(1)))
-	for _, line := range []string{"link vx-7 type vxlan id 7 local 192.0.2.2 port 4789 master d1 nolearning neigh_suppress up", "link br-7 type bridge up"} {
+	for _, line := range []string{"link vx-7 type vxlan id 7 local 192.0.2.2 port 4789 master d1 nolearning " +
+		"neigh_suppress up", "link br-7 type bridge up"} {
 		var q rtnl.Batch
 		if err := deaf().linkToRequest(&q, parse(f, line).(object.Link), 2); err != nil {
 			f.Fatal(err)

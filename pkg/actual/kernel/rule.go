@@ -134,7 +134,8 @@ func (b *Backend) Shadows(ctx context.Context, priority uint32) ([]string, error
 		q.Begin(unix.RTM_GETRULE, 0, rtnl.FibRuleHdr{Family: family})
 	}, func(m rtnl.Message) (object.Item, bool, error) {
 		r, ok, err := ruleFromMessage(m)
-		if ok && err == nil && r.Priority < priority && r.protocol != b.marks.RuleProtocol && r.protocol != unix.RTPROT_KERNEL {
+		if ok && err == nil && r.Priority < priority && r.protocol != b.marks.RuleProtocol &&
+			r.protocol != unix.RTPROT_KERNEL {
 			lines = append(lines, r.text)
 		}
 		return object.Item{}, false, err

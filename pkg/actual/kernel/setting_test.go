@@ -17,7 +17,8 @@ import (
 // TestSysctlPaths: a device may be named so that its path leads elsewhere.
 func TestSysctlPaths(t *testing.T) {
 	l := newLab(t)
-	for _, path := range []string{"../../etc/passwd", "net/../../../tmp/x", "/etc/passwd", "", "net//ipv4/ip_forward", "net/./ipv4"} {
+	for _, path := range []string{"../../etc/passwd", "net/../../../tmp/x", "/etc/passwd", "", "net//ipv4/ip_forward",
+		"net/./ipv4"} {
 		s := object.Sysctl{Path: path, Val: "1"}
 		if err := l.apply(create(s))[0]; err == nil || !strings.Contains(err.Error(), "not the path of a sysctl") {
 			t.Errorf("%q: got %v", path, err)

@@ -18,7 +18,8 @@ func tenant(t *testing.T) []object.Value {
 		"link br-1001 type bridge mac 02:00:00:00:10:01 master vrf-1001 up",
 		"link veth-ovs-1001 type veth peer veth-vrf-1001 mac 02:00:00:00:10:04 up",
 		"link veth-vrf-1001 type veth peer veth-ovs-1001 mac 02:00:00:00:10:03 master vrf-1001 up",
-		"link vxlan-1001 type vxlan id 1001 local 192.0.2.1 port 4789 mac 02:00:00:00:10:02 master br-1001 nolearning neigh_suppress up",
+		"link vxlan-1001 type vxlan id 1001 local 192.0.2.1 port 4789 mac 02:00:00:00:10:02 master br-1001 nolearning " +
+			"neigh_suppress up",
 		"neigh 172.24.4.146 dev veth-vrf-1001 lladdr fa:16:3e:74:e6:3b",
 		"neigh 192.0.2.2 dev br-1001 lladdr 52:54:00:aa:bb:02 extern_learn",
 		"neigh ::ffff:192.0.2.2 dev br-1001 lladdr 52:54:00:aa:bb:02 extern_learn",
@@ -29,7 +30,8 @@ func tenant(t *testing.T) []object.Value {
 		"route 10.9.0.0/24 table 1001 metric 20 dev br-1001 via 192.0.2.2",
 		"route 10.9.1.0/24 table 1001 metric 20 nexthop 192.0.2.2 dev br-1001 nexthop 192.0.2.3 dev br-1001",
 		"route 2001:db8:9::/64 table 1001 metric 1044 dev br-1001 via ::ffff:192.0.2.2",
-		"route 2001:db8:a::/64 table 1001 metric 1044 nexthop ::ffff:192.0.2.2 dev br-1001 nexthop ::ffff:192.0.2.3 dev br-1001",
+		"route 2001:db8:a::/64 table 1001 metric 1044 nexthop ::ffff:192.0.2.2 dev br-1001 " +
+			"nexthop ::ffff:192.0.2.3 dev br-1001",
 		"route 0.0.0.0/0 table 1001 metric 4278198272 unreachable",
 		"route ::/0 table 1001 metric 4278198272 unreachable",
 	}

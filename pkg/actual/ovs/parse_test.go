@@ -20,7 +20,8 @@ var lines = []struct {
 	},
 	{
 		" cookie=0x3e7, table=3, priority=900,ipv6,in_port=1 actions=mod_dl_dst:" + mac + ",NORMAL",
-		object.Flow{Cookie: 0x3e7, Table: 3, Priority: 900, Match: "ipv6,in_port=1", Actions: "mod_dl_dst:" + mac + ",NORMAL"},
+		object.Flow{Cookie: 0x3e7, Table: 3, Priority: 900, Match: "ipv6,in_port=1", Actions: "mod_dl_dst:" + mac +
+			",NORMAL"},
 	},
 	{
 		" cookie=0x3e7, duration=0.019s, table=5, n_packets=1, n_bytes=42, importance=6, ip actions=drop",
@@ -33,12 +34,15 @@ var lines = []struct {
 		object.Flow{Cookie: 0x3e7, Priority: 901, Match: "ip,in_port=LOCAL", Actions: "idle_timeout=500,send_flow_rem,drop"},
 	},
 	{
-		" cookie=0xffffffffffffffff, reset_counts actions=ct(commit,exec(set_field:1->ct_mark)),pop_vlan,set_field:" + mac + "->eth_src",
-		object.Flow{Cookie: 1<<64 - 1, Priority: 32768, Match: "any", Actions: "ct(commit,exec(set_field:1->ct_mark)),strip_vlan,mod_dl_src:" + mac},
+		" cookie=0xffffffffffffffff, reset_counts actions=ct(commit,exec(set_field:1->ct_mark)),pop_vlan,set_field:" + mac +
+			"->eth_src",
+		object.Flow{Cookie: 1<<64 - 1, Priority: 32768, Match: "any",
+			Actions: "ct(commit,exec(set_field:1->ct_mark)),strip_vlan,mod_dl_src:" + mac},
 	},
 	{
 		" table=254, priority=65535,reg0=0x1/0x1 actions=set_field:" + mac + "/ff:ff:ff:00:00:00->eth_dst",
-		object.Flow{Table: 254, Priority: 65535, Match: "reg0=0x1/0x1", Actions: "set_field:" + mac + "/ff:ff:ff:00:00:00->eth_dst"},
+		object.Flow{Table: 254, Priority: 65535, Match: "reg0=0x1/0x1", Actions: "set_field:" + mac +
+			"/ff:ff:ff:00:00:00->eth_dst"},
 	},
 }
 

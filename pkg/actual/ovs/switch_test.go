@@ -160,10 +160,13 @@ func TestTakeover(t *testing.T) {
 func TestCanonicalForm(t *testing.T) {
 	s, b := lab(t)
 	want := append(pair(1),
-		object.Flow{Bridge: "br-ex", Priority: 1000, Match: "ip,in_port=1,dl_vlan=100,dl_src=" + mac + ",nw_src=10.0.0.0/26", Actions: "mod_dl_dst:" + mac + ",strip_vlan,output:3", Cookie: otherCookie},
-		object.Flow{Bridge: "br-ex", Priority: 1000, Match: "ipv6,in_port=1,dl_src=" + mac + ",ipv6_src=fd00::/64", Actions: "mod_dl_dst:" + mac + ",output:3", Cookie: otherCookie},
+		object.Flow{Bridge: "br-ex", Priority: 1000, Match: "ip,in_port=1,dl_vlan=100,dl_src=" + mac + ",nw_src=10.0.0.0/26",
+			Actions: "mod_dl_dst:" + mac + ",strip_vlan,output:3", Cookie: otherCookie},
+		object.Flow{Bridge: "br-ex", Priority: 1000, Match: "ipv6,in_port=1,dl_src=" + mac + ",ipv6_src=fd00::/64",
+			Actions: "mod_dl_dst:" + mac + ",output:3", Cookie: otherCookie},
 		object.Flow{Bridge: "br-ex", Table: 7, Priority: 32768, Match: "any", Actions: "drop", Cookie: ourCookie},
-		object.Flow{Bridge: "br-ex", Table: 7, Priority: 0, Match: "in_port=LOCAL", Actions: "mod_dl_src:" + mac + ",NORMAL", Cookie: ourCookie},
+		object.Flow{Bridge: "br-ex", Table: 7, Priority: 0, Match: "in_port=LOCAL", Actions: "mod_dl_src:" + mac + ",NORMAL",
+			Cookie: ourCookie},
 	)
 	f := focus(t, want...)
 	for _, protocols := range []string{"[]", "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow12", "OpenFlow15"} {
@@ -237,9 +240,11 @@ func TestForeignFlows(t *testing.T) {
 	wantText(t, read(t, b, f), foreign, left, six)
 
 	// A delete of ours is not one of theirs.
-	mustApply(t, b, object.Change{Before: pair(1)[0]}, object.Change{Before: pair(1)[1]}, object.Change{Before: pair(9)[0]})
+	mustApply(t, b, object.Change{Before: pair(1)[0]}, object.Change{Before: pair(1)[1]},
+		object.Change{Before: pair(9)[0]})
 	wantText(t, read(t, b, f), foreign)
-	if got := s.Ofctl("--no-stats", "dump-flows", "br-ex"); !strings.Contains(got, "cookie=0x6, priority=1,udp actions=drop") || !strings.Contains(got, "priority=0 actions=NORMAL") {
+	if got := s.Ofctl("--no-stats", "dump-flows", "br-ex"); !strings.Contains(got, "priority=0 actions=NORMAL") ||
+		!strings.Contains(got, "cookie=0x6, priority=1,udp actions=drop") {
 		t.Errorf("flows of others are gone: %s", got)
 	}
 }

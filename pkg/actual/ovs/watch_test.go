@@ -87,7 +87,9 @@ func TestEventsThatAgree(t *testing.T) {
 	} {
 		step.do()
 		agreeing += step.events
-		vswitchtest.Eventually(t, "the event has come", func() bool { return r.agreeing.Load()+r.opposing.Load() >= agreeing })
+		vswitchtest.Eventually(t, "the event has come", func() bool {
+			return r.agreeing.Load()+r.opposing.Load() >= agreeing
+		})
 	}
 	if r.opposing.Load() != 0 || r.agreeing.Load() != agreeing {
 		t.Errorf("%d events agreed and %d did not, want %d and none", r.agreeing.Load(), r.opposing.Load(), agreeing)

@@ -21,14 +21,16 @@ import (
 // A port of somebody else under our name is shown, and survives everything.
 func TestForeignPort(t *testing.T) {
 	sw, b := lab(t)
-	sw.Vsctl("--no-wait", "add-port", "br-ex", "vlan-1002", "tag=9", "--", "set", "interface", "vlan-1002", "type=internal",
+	sw.Vsctl("--no-wait", "add-port", "br-ex", "vlan-1002", "tag=9", "--", "set", "interface", "vlan-1002",
+		"type=internal",
 		"--", "add-bond", "br-ex", "bond0", "vlan-1003", "vlan-1004")
 	port, slave, good := internal("vlan-1002", 7), internal("vlan-1003", 8), internal("vlan-1005", 9)
 	f := focus(t, port, slave, good)
 	await(t, b, f, "both are shown", func(have object.Set, err error) bool {
 		p, _ := have.Get(port.Key())
 		s, ok := have.Get(slave.Key())
-		return p.Value == object.Value(object.OVSPort{Name: "vlan-1002", Bridge: "br-ex", Type: object.OVSInternal, Tag: 9}) && !p.Marked && ok && !s.Marked
+		return p.Value == object.Value(object.OVSPort{Name: "vlan-1002", Bridge: "br-ex", Type: object.OVSInternal,
+			Tag: 9}) && !p.Marked && ok && !s.Marked
 	})
 	before := sw.Vsctl("list", "port") + sw.Vsctl("list", "interface")
 	errs := b.Apply(t.Context(), creates(port, slave))
@@ -85,7 +87,9 @@ func TestChanged(t *testing.T) {
 	}
 	mustApply(t, b, creates(far)...)
 	sw.Vsctl("--no-wait", "del-br", "br-far")
-	await(t, b, f, "it is gone with its bridge", func(have object.Set, err error) bool { return err == nil && have.Len() == 0 })
+	await(t, b, f, "it is gone with its bridge", func(have object.Set, err error) bool {
+		return err == nil && have.Len() == 0
+	})
 	mustApply(t, b, object.Change{Before: far})
 	quietly(t, b)
 	same := read(t, b, f)
@@ -154,7 +158,8 @@ func TestNoDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if have, err := b.Read(t.Context(), actual.Focus{}); err == nil || have.Len() > 0 || !strings.Contains(err.Error(), "no such file") {
+	if have, err := b.Read(t.Context(), actual.Focus{}); err == nil || have.Len() > 0 ||
+		!strings.Contains(err.Error(), "no such file") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -265,8 +270,9 @@ func TestManyAtOnce(t *testing.T) {
 	for i := range n {
 		p := internal(fmt.Sprintf("vlan-%d", 1000+i), uint16(i+1))
 		values = append(values, p)
-		args = append(args, "--", "add-port", "br-2", "v"+p.Name, fmt.Sprint("tag=", p.Tag), "--", "set", "interface", "v"+p.Name,
-			"type=internal", fmt.Sprintf("mac=%q", p.MAC), "external_ids:bgp-ovn=1", "--", "set", "port", "v"+p.Name, "external_ids:bgp-ovn=1")
+		args = append(args, "--", "add-port", "br-2", "v"+p.Name, fmt.Sprint("tag=", p.Tag), "--", "set",
+			"interface", "v"+p.Name, "type=internal", fmt.Sprintf("mac=%q", p.MAC), "external_ids:bgp-ovn=1", "--", "set", "port", "v"+p.Name,
+			"external_ids:bgp-ovn=1")
 	}
 	f := focus(t, values...)
 	read(t, b, f)
@@ -294,8 +300,11 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	began = time.Now()
 	mustApply(t, b, deletes...)
-	t.Logf("%d ports: made in %v, again in %v, deleted in %v; one run of ovs-vsctl makes them in %v", n, made, same, time.Since(began), vsctl)
-	await(t, b, f, "those of the other run are left", func(have object.Set, err error) bool { return err == nil && have.Len() == n })
+	t.Logf("%d ports: made in %v, again in %v, deleted in %v; one run of ovs-vsctl makes them in %v", n, made, same,
+		time.Since(began), vsctl)
+	await(t, b, f, "those of the other run are left", func(have object.Set, err error) bool {
+		return err == nil && have.Len() == n
+	})
 	if made > 2*vsctl {
 		t.Errorf("made in %v, ovs-vsctl needs %v", made, vsctl)
 	}
@@ -316,6 +325,7 @@ func TestCloseEndsGoroutines(t *testing.T) {
 	b.Close()
 	// Ignored are the children of the test itself.
 	vswitchtest.Eventually(t, "they have ended", func() bool {
-		return goleak.Find(running, goleak.IgnoreAnyFunction("github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest.(*Switch).start.func1")) == nil
+		return goleak.Find(running,
+			goleak.IgnoreAnyFunction("github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest.(*Switch).start.func1")) == nil
 	})
 }

@@ -32,7 +32,8 @@ func lab(t *testing.T) (*vswitchtest.Switch, *Backend) {
 }
 
 func internal(name string, tag uint16) object.OVSPort {
-	return object.OVSPort{Name: name, Bridge: "br-ex", Type: object.OVSInternal, Tag: tag, MAC: object.MAC{2, 0, 0, 0, 0, byte(tag)}}
+	return object.OVSPort{Name: name, Bridge: "br-ex", Type: object.OVSInternal, Tag: tag,
+		MAC: object.MAC{2, 0, 0, 0, 0, byte(tag)}}
 }
 
 func focus(t *testing.T, values ...object.Value) actual.Focus {
@@ -137,7 +138,8 @@ func TestRows(t *testing.T) {
 	read(t, b, f)
 	mustApply(t, b, creates(vlan, leg)...)
 	vswitchtest.Eventually(t, "both have numbers", func() bool {
-		return sw.Vsctl("get", "interface", vlan.Name, "ofport") > "0" && sw.Vsctl("get", "interface", leg.Name, "ofport") > "0"
+		return sw.Vsctl("get", "interface", vlan.Name, "ofport") > "0" &&
+			sw.Vsctl("get", "interface", leg.Name, "ofport") > "0"
 	})
 	for what, want := range map[string]string{
 		"port vlan-1002 tag":                   "7",
@@ -167,13 +169,15 @@ func TestRows(t *testing.T) {
 	vswitchtest.Eventually(t, "the device has the other MAC", func() bool {
 		return strings.Contains(sw.Host("ip", "link", "show", "vlan-1002"), "02:00:00:00:00:08")
 	})
-	if got := sw.Vsctl("get", "port", vlan.Name, "_uuid", "tag"); got != uuid+"\n8" || sw.Vsctl("get", "interface", vlan.Name, "ofport") != number {
+	if got := sw.Vsctl("get", "port", vlan.Name, "_uuid", "tag"); got != uuid+"\n8" ||
+		sw.Vsctl("get", "interface", vlan.Name, "ofport") != number {
 		t.Errorf("the port was not changed in place: %s, was %s", got, uuid)
 	}
 	quietly(t, b)
 
 	mustApply(t, b, object.Change{Before: other}, object.Change{Before: leg})
-	if got := sw.Vsctl("list-ports", "br-ex") + sw.Vsctl("find", "interface", "name=vlan-1002") + sw.Vsctl("find", "port", "name=veth-ovs-1001"); got != "" {
+	if got := sw.Vsctl("list-ports", "br-ex") + sw.Vsctl("find", "interface", "name=vlan-1002") +
+		sw.Vsctl("find", "port", "name=veth-ovs-1001"); got != "" {
 		t.Errorf("left is %s", got)
 	}
 }
@@ -192,7 +196,8 @@ func TestReplace(t *testing.T) {
 	if got := sw.Vsctl("port-to-br", old.Name); got != "br-2" || !is(moved, true)(read(t, b, f), nil) {
 		t.Errorf("it is on %s", got)
 	}
-	mustApply(t, b, object.Change{Before: moved}, object.Change{After: old}, object.Change{Before: old}, object.Change{After: moved})
+	mustApply(t, b, object.Change{Before: moved}, object.Change{After: old}, object.Change{Before: old},
+		object.Change{After: moved})
 	if !is(moved, true)(b.Read(t.Context(), actual.Focus{Want: f.Want, Complete: true})) {
 		t.Errorf("after changing one port four times it is not there")
 	}

@@ -58,7 +58,8 @@ func (tx *transaction) plan(c object.Change) error {
 	bridge, ok := tx.bridges[want.Bridge]
 	switch {
 	case found && !have.ours:
-		return fmt.Errorf("a port or interface without external_ids:%s, which is not ours, has the name: %s", object.OVSPortMark, have.value.Attrs())
+		return fmt.Errorf("a port or interface without external_ids:%s, which is not ours, has the name: %s",
+			object.OVSPortMark, have.value.Attrs())
 	case found && have.value == want:
 	case !ok:
 		return fmt.Errorf("bridge %s: %w", want.Bridge, actual.ErrGone)
@@ -120,14 +121,16 @@ func (tx *transaction) update(have held, want object.OVSPort) {
 		if want.Tag != 0 {
 			row["tag"] = int(want.Tag)
 		}
-		tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: vswitch.TablePort, Where: uuidIs(have.port), Row: row})
+		tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: vswitch.TablePort,
+			Where: uuidIs(have.port), Row: row})
 	}
 	if have.value.MAC != want.MAC {
 		row := ovsdb.Row{"mac": ovsdb.OvsSet{}}
 		if !want.MAC.IsZero() {
 			row["mac"] = want.MAC.String()
 		}
-		tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: vswitch.TableInterface, Where: uuidIs(have.iface), Row: row})
+		tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: vswitch.TableInterface,
+			Where: uuidIs(have.iface), Row: row})
 	}
 }
 
@@ -135,9 +138,11 @@ func (tx *transaction) update(have held, want object.OVSPort) {
 func (tx *transaction) remove(have held) {
 	tx.guard(have)
 	tx.leave[have.bridge] = append(tx.leave[have.bridge], ovsdb.UUID{GoUUID: have.port})
-	tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: vswitch.TablePort, Where: uuidIs(have.port)})
+	tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: vswitch.TablePort,
+		Where: uuidIs(have.port)})
 	for _, iface := range tx.tables.Ports[have.port].Interfaces {
-		tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: vswitch.TableInterface, Where: uuidIs(iface)})
+		tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: vswitch.TableInterface,
+			Where: uuidIs(iface)})
 	}
 }
 

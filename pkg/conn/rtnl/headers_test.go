@@ -33,7 +33,8 @@ var readers = []struct {
 		IfAddrMsg{Family: 1, PrefixLen: 2, Flags: 3, Scope: 4, Index: 0x5060708}, unix.SizeofIfAddrmsg,
 		func(m Message) (Header, Attrs, error) { h, a, err := m.Addr(); return h, a, err },
 	}, {
-		RtMsg{Family: 1, DstLen: 2, SrcLen: 3, TOS: 4, Table: 5, Protocol: 6, Scope: 7, Type: 8, Flags: 0x90a0b0c}, unix.SizeofRtMsg,
+		RtMsg{Family: 1, DstLen: 2, SrcLen: 3, TOS: 4, Table: 5, Protocol: 6, Scope: 7, Type: 8, Flags: 0x90a0b0c},
+		unix.SizeofRtMsg,
 		func(m Message) (Header, Attrs, error) { h, a, err := m.Route(); return h, a, err },
 	}, {
 		FibRuleHdr{Family: 1, DstLen: 2, SrcLen: 3, TOS: 4, Table: 5, Action: 8, Flags: 0x90a0b0c}, unix.SizeofRtMsg,
@@ -89,12 +90,14 @@ func TestHeadersAreTheKernels(t *testing.T) {
 		t.Errorf("ifaddrmsg: %+v", u)
 	}
 	r := readers[2].header.(RtMsg)
-	if u := as[unix.RtMsg](encoded(r)); (RtMsg{u.Family, u.Dst_len, u.Src_len, u.Tos, u.Table, u.Protocol, u.Scope, u.Type, u.Flags}) != r {
+	if u := as[unix.RtMsg](encoded(r)); (RtMsg{u.Family, u.Dst_len, u.Src_len, u.Tos, u.Table, u.Protocol, u.Scope,
+		u.Type, u.Flags}) != r {
 		t.Errorf("rtmsg: %+v", u)
 	}
 	// Rules have no struct there; the kernel lays fib_rule_hdr over rtmsg.
 	f := readers[3].header.(FibRuleHdr)
-	if u := as[unix.RtMsg](encoded(f)); (FibRuleHdr{u.Family, u.Dst_len, u.Src_len, u.Tos, u.Table, u.Type, u.Flags}) != f {
+	if u := as[unix.RtMsg](encoded(f)); (FibRuleHdr{u.Family, u.Dst_len, u.Src_len, u.Tos, u.Table, u.Type,
+		u.Flags}) != f {
 		t.Errorf("fib_rule_hdr: %+v", u)
 	}
 	n := readers[4].header.(NdMsg)
@@ -133,7 +136,8 @@ func TestNexthops(t *testing.T) {
 		t.Fatalf("%v, attribute %d", err, attrs.Type)
 	}
 	u := as[unix.RtNexthop](attrs.Data)
-	if (RtNexthop{u.Flags, u.Hops, uint32(u.Ifindex)}) != want[0] || int(u.Len) != unix.SizeofRtNexthop+unix.SizeofRtAttr+8 {
+	if (RtNexthop{u.Flags, u.Hops, uint32(u.Ifindex)}) != want[0] ||
+		int(u.Len) != unix.SizeofRtNexthop+unix.SizeofRtAttr+8 {
 		t.Errorf("rtnexthop: %+v", u)
 	}
 	i := 0
@@ -261,7 +265,8 @@ func TestMalformedAttributes(t *testing.T) {
 // called so.
 func FuzzMessages(f *testing.F) {
 	f.Add(message(24, 0, 1, 2, 32, 0, 0, 201, 98, 0, 1, 0, 0, 0, 0, 8, 0, 1, 0, 10, 0, 0, 1))
-	f.Add(message(unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, 1, append(make([]byte, unix.SizeofNlMsgerr), 6, 0, 1, 0, 'n', 'o', 0, 0)...))
+	f.Add(message(unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, 1, append(make([]byte, unix.SizeofNlMsgerr), 6, 0, 1, 0, 'n',
+		'o', 0, 0)...))
 	for _, r := range readers {
 		var q Batch
 		q.Begin(unix.RTM_NEWROUTE, 0, r.header)

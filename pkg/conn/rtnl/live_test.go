@@ -82,7 +82,8 @@ func TestFilter(t *testing.T) {
 	for _, tt := range tests {
 		var q Batch
 		tt.build(&q)
-		if err := conns[tt.conn].Execute(t.Context(), &q, func(_ int, err *Error) { t.Errorf("%s: %v", tt.name, err) }); err != nil {
+		refused := func(_ int, err *Error) { t.Errorf("%s: %v", tt.name, err) }
+		if err := conns[tt.conn].Execute(t.Context(), &q, refused); err != nil {
 			t.Fatal(err)
 		}
 		heard := 0

@@ -56,10 +56,12 @@ func TestDumpRetries(t *testing.T) {
 	c, kernel := scripted(t)
 	answer(t, kernel,
 		message(40, unix.NLM_F_MULTI, 77, 1), // somebody else's
-		message(40, unix.NLM_F_MULTI, 1, 1), message(40, unix.NLM_F_MULTI|unix.NLM_F_DUMP_INTR, 1, 2), message(unix.NLMSG_DONE, 0, 1, 0, 0, 0, 0),
+		message(40, unix.NLM_F_MULTI, 1, 1), message(40, unix.NLM_F_MULTI|unix.NLM_F_DUMP_INTR, 1, 2),
+		message(unix.NLMSG_DONE, 0, 1, 0, 0, 0, 0),
 		message(40, unix.NLM_F_MULTI, 2, 3), message(unix.NLMSG_DONE, unix.NLM_F_DUMP_INTR, 2, 0, 0, 0, 0),
 		message(40, unix.NLM_F_MULTI, 3, 4), message(unix.NLMSG_DONE, 0, 3, eintr...),
-		join(message(40, unix.NLM_F_MULTI, 4, 5), message(40, unix.NLM_F_MULTI, 4, 6), message(unix.NLMSG_DONE, 0, 4, 0, 0, 0, 0)),
+		join(message(40, unix.NLM_F_MULTI, 4, 5), message(40, unix.NLM_F_MULTI, 4, 6),
+			message(unix.NLMSG_DONE, 0, 4, 0, 0, 0, 0)),
 	)
 	var rows []byte
 	err := c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() { rows = nil },
@@ -76,7 +78,8 @@ func TestDumpGivesUp(t *testing.T) {
 	for i := range uint32(attempts) {
 		answer(t, kernel, message(unix.NLMSG_DONE, unix.NLM_F_DUMP_INTR, i+1, 0, 0, 0, 0))
 	}
-	err := c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() {}, func(Message) error { return nil })
+	err := c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() {},
+		func(Message) error { return nil })
 	if !errors.Is(err, errInterrupted) {
 		t.Errorf("got %v", err)
 	}
@@ -88,7 +91,8 @@ func TestDumpCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	answer(t, kernel, message(40, 0, 1, 1), message(40, 0, 1, 2), message(unix.NLMSG_DONE, 0, 1, 0, 0, 0, 0))
 	rows := 0
-	err := c.Dump(ctx, func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() {}, func(Message) error { rows++; cancel(); return nil })
+	err := c.Dump(ctx, func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() {},
+		func(Message) error { rows++; cancel(); return nil })
 	if !errors.Is(err, context.Canceled) || rows != 1 {
 		t.Errorf("got %d rows, %v", rows, err)
 	}
@@ -130,13 +134,14 @@ func TestDumpMalformed(t *testing.T) {
 		message(unix.NLMSG_ERROR, 0, 3))
 	rows := 0
 	dump := func() error {
-		return c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() { rows = 0 }, func(m Message) error {
-			_, _, err := m.Route()
-			if err == nil {
-				rows++
-			}
-			return err
-		})
+		return c.Dump(t.Context(), func(q *Batch) { q.Begin(unix.RTM_GETROUTE, 0, RtMsg{}) }, func() { rows = 0 },
+			func(m Message) error {
+				_, _, err := m.Route()
+				if err == nil {
+					rows++
+				}
+				return err
+			})
 	}
 	if err := dump(); !errors.Is(err, ErrMalformed) || rows != 0 {
 		t.Errorf("got %d rows, %v", rows, err)

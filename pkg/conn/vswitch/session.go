@@ -226,7 +226,8 @@ func (s *Session) Transact(ctx context.Context, ops ...ovsdb.Operation) ([]ovsdb
 // Select asks the server for the rows instead of the cache.
 func (s *Session) Select(ctx context.Context) (Tables, error) {
 	names := []string{TableBridge, TablePort, TableInterface}
-	columns := [][]string{{"name", "ports"}, {"name", "interfaces", "external_ids", "tag"}, {"name", "type", "mac", "external_ids"}}
+	columns := [][]string{{"name", "ports"}, {"name", "interfaces", "external_ids", "tag"},
+		{"name", "type", "mac", "external_ids"}}
 	ops := make([]ovsdb.Operation, len(names))
 	for i, name := range names {
 		ops[i] = ovsdb.Operation{Op: ovsdb.OperationSelect, Table: name, Columns: append(columns[i], "_uuid")}

@@ -74,7 +74,8 @@ func (s *Source) noteAddress(m rtnl.Message) error {
 // of our VTEP. The caller holds mu.
 func (s *Source) addresses() []observe.DeviceAddress {
 	var out []observe.DeviceAddress
-	for _, a := range slices.SortedFunc(maps.Keys(s.addrs), func(a, b address) int { return cmp.Compare(s.addrs[a], s.addrs[b]) }) {
+	inOrder := func(a, b address) int { return cmp.Compare(s.addrs[a], s.addrs[b]) }
+	for _, a := range slices.SortedFunc(maps.Keys(s.addrs), inOrder) {
 		if l, ok := s.links[a.index]; ok && (!a.alone || l.Name == s.cfg.VTEP) {
 			out = append(out, observe.DeviceAddress{Dev: l.Name, Addr: a.addr, Net: a.net})
 		}

@@ -120,7 +120,8 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 
 func (s *Source) open(ctx context.Context) (err error) {
 	// Listening comes first: what changes while the links are read is heard.
-	if s.watch, err = rtnl.Listen(s.ns, s.cfg.Queue, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR); err != nil {
+	if s.watch, err = rtnl.Listen(s.ns, s.cfg.Queue, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
+		unix.RTNLGRP_IPV6_IFADDR); err != nil {
 		return err
 	}
 	if s.conn, err = rtnl.Dial(s.ns); err != nil {
@@ -152,7 +153,8 @@ func (s *Source) publish() {
 	slices.SortFunc(links, func(a, b observe.Link) int { return strings.Compare(a.Name, b.Name) })
 	next := &observe.Host{Revision: 1, Links: links, Addresses: s.addresses(), Tables: s.tables}
 	if s.state != nil {
-		if slices.Equal(s.state.Links, links) && slices.Equal(s.state.Addresses, next.Addresses) && slices.Equal(s.state.Tables, s.tables) {
+		if slices.Equal(s.state.Links, links) && slices.Equal(s.state.Addresses, next.Addresses) &&
+			slices.Equal(s.state.Tables, s.tables) {
 			return
 		}
 		next.Revision = s.state.Revision + 1

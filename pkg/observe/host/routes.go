@@ -50,7 +50,8 @@ const routesQueue = 1 << 16
 func (r *Routes) open() (err error) {
 	// A device that goes down takes its IPv4 routes along without a word of them.
 	r.watch, err = rtnl.Listen(r.ns, routesQueue, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
-		unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_NEXTHOP)
+		unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
+		unix.RTNLGRP_NEXTHOP)
 	if err != nil {
 		return err
 	}

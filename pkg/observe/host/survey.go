@@ -173,7 +173,8 @@ func l3mdevRules(ctx context.Context, conn *rtnl.Conn, family uint8) (found []ui
 		return errors.Join(err, attrs.Err())
 	})
 	switch {
-	case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP): // a kernel without the family, or without rules
+	case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP):
+		// A kernel without the family (IPv6 switched off), or without policy rules.
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("read rules: %w", err)

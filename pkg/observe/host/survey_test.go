@@ -16,7 +16,8 @@ func TestSurvey(t *testing.T) {
 	l.ip("route add 198.51.100.0/24 via 192.0.2.1 mtu lock 1300")
 	l.ip("route add unreachable 203.0.113.0/24")
 	to := []netip.Addr{
-		netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("fe80::1%up0"),
+		netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("203.0.113.1"),
+		netip.MustParseAddr("fe80::1%up0"),
 	}
 	s, err := Take(t.Context(), "bgp-ovn", to)
 	if err != nil {

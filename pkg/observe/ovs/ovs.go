@@ -86,7 +86,8 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 		status:  Status{Since: time.Now()},
 	}
 	var err error
-	s.conn, err = vswitch.Start(ctx, vswitch.Config{Endpoint: cfg.Endpoint, TLS: cfg.TLS, Timeout: cfg.Timeout, Logger: cfg.Logger},
+	s.conn, err = vswitch.Start(ctx, vswitch.Config{Endpoint: cfg.Endpoint, TLS: cfg.TLS, Timeout: cfg.Timeout,
+		Logger: cfg.Logger},
 		append([]vswitch.Follower{follower{s}}, cfg.Others...)...)
 	if err != nil {
 		return nil, err

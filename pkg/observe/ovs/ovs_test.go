@@ -75,7 +75,8 @@ func TestRealDatabase(t *testing.T) {
 	sw.AddBridge("br-ex")
 	sw.AddBridge("br-int")
 	sw.Vsctl("set", "open_vswitch", ".", "external_ids:system-id=cmp-1", "external_ids:hostname=cmp-1.example",
-		`external_ids:ovn-remote="tcp:192.0.2.1:6642, ssl:[2001:db8::1]:6642"`, `external_ids:ovn-encap-ip="192.0.2.9,2001:db8::9,none"`,
+		`external_ids:ovn-remote="tcp:192.0.2.1:6642, ssl:[2001:db8::1]:6642"`,
+		`external_ids:ovn-encap-ip="192.0.2.9,2001:db8::9,none"`,
 		`external_ids:ovn-nb-remote="tcp:192.0.2.1:6641"`,
 		`external_ids:ovn-bridge-mappings="public:br-ex,bad,net2:br-ex"`)
 	addPatch(sw, "provnet-1", "any-name")
@@ -94,7 +95,8 @@ func TestRealDatabase(t *testing.T) {
 		Remotes:   []string{"tcp:192.0.2.1:6642", "ssl:[2001:db8::1]:6642"},
 		NBRemotes: []string{"tcp:192.0.2.1:6641"},
 		EncapIPs:  []netip.Addr{netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("2001:db8::9")},
-		Mappings:  []observe.BridgeMapping{{Position: 1, Network: "public", Bridge: "br-ex"}, {Position: 3, Network: "net2", Bridge: "br-ex"}},
+		Mappings: []observe.BridgeMapping{{Position: 1, Network: "public", Bridge: "br-ex"},
+			{Position: 3, Network: "net2", Bridge: "br-ex"}},
 	}
 	if !reflect.DeepEqual(o, want) || len(o.Problems) != 2 {
 		t.Errorf("got  %+v\nwant %+v and two problems", o, want)
@@ -121,18 +123,24 @@ func TestRealDatabase(t *testing.T) {
 	})
 	t.Run("ports of ours", func(t *testing.T) {
 		sw.Host("ip", "link", "add", "veth-ovs-1001", "type", "veth", "peer", "name", "veth-vrf-1001")
-		sw.Vsctl("add-port", "br-ex", "vlan-1002", "tag=7", "--", "set", "interface", "vlan-1002", "type=internal", "ofport_request=9",
+		sw.Vsctl("add-port", "br-ex", "vlan-1002", "tag=7", "--", "set", "interface", "vlan-1002", "type=internal",
+			"ofport_request=9",
 			"--", "set", "port", "vlan-1002", "external_ids:bgp-ovn=1", "--", "add-port", "br-ex", "foreign",
-			"--", "add-port", "br-ex", "veth-ovs-1001", "--", "set", "port", "veth-ovs-1001", "external_ids:bgp-ovn=some-later-version",
+			"--", "add-port", "br-ex", "veth-ovs-1001", "--", "set", "port", "veth-ovs-1001",
+			"external_ids:bgp-ovn=some-later-version",
 			"--", "set", "interface", "veth-ovs-1001", "ofport_request=12")
-		await(t, s, "both have their numbers", made(observe.MadePort{Name: "veth-ovs-1001", OFPort: 12}, observe.MadePort{Name: "vlan-1002", OFPort: 9}))
-		sw.Vsctl("--no-wait", "add-port", "br-ex", "away", "--", "set", "port", "away", "external_ids:bgp-ovn=1", "--", "del-port", "vlan-1002")
-		await(t, s, "one is gone, and one has no device", made(observe.MadePort{Name: "away"}, observe.MadePort{Name: "veth-ovs-1001", OFPort: 12}))
+		await(t, s, "both have their numbers", made(observe.MadePort{Name: "veth-ovs-1001", OFPort: 12},
+			observe.MadePort{Name: "vlan-1002", OFPort: 9}))
+		sw.Vsctl("--no-wait", "add-port", "br-ex", "away", "--", "set", "port", "away", "external_ids:bgp-ovn=1", "--",
+			"del-port", "vlan-1002")
+		await(t, s, "one is gone, and one has no device", made(observe.MadePort{Name: "away"},
+			observe.MadePort{Name: "veth-ovs-1001", OFPort: 12}))
 		sw.Vsctl("--no-wait", "del-port", "away", "--", "del-port", "veth-ovs-1001", "--", "del-port", "foreign")
 		await(t, s, "none is left", made())
 	})
 	t.Run("per system-id", func(t *testing.T) {
-		sw.Vsctl("set", "open_vswitch", ".", "external_ids:ovn-bridge-mappings-cmp-1=public:br-own", "external_ids:ovn-bridge-cmp-1=br-mine",
+		sw.Vsctl("set", "open_vswitch", ".", "external_ids:ovn-bridge-mappings-cmp-1=public:br-own",
+			"external_ids:ovn-bridge-cmp-1=br-mine",
 			"external_ids:ovn-bridge-mappings-cmp-2=public:br-other")
 		o := await(t, s, "the mapping is our own", func(o *observe.OpenVSwitch) bool {
 			return len(o.Mappings) == 1 && o.Mappings[0].Bridge == "br-own"
@@ -142,12 +150,14 @@ func TestRealDatabase(t *testing.T) {
 		}
 		other := open(t, Config{Endpoint: sw.Endpoint(), SystemID: "cmp-2"})
 		await(t, other, "the override counts", func(o *observe.OpenVSwitch) bool {
-			return o.SystemID == "cmp-2" && len(o.Mappings) == 1 && o.Mappings[0].Bridge == "br-other" && o.IntegrationBridge == "br-int"
+			return o.SystemID == "cmp-2" && len(o.Mappings) == 1 && o.Mappings[0].Bridge == "br-other" &&
+				o.IntegrationBridge == "br-int"
 		})
 	})
 	t.Run("quiet", func(t *testing.T) {
 		before := await(t, s, "there is a state", fresh)
-		sw.Vsctl("set", "open_vswitch", ".", "external_ids:nobody-reads=this", "--", "set", "bridge", "br-ex", "other_config:x=y")
+		sw.Vsctl("set", "open_vswitch", ".", "external_ids:nobody-reads=this", "--", "set", "bridge", "br-ex",
+			"other_config:x=y")
 		sw.Vsctl("set", "open_vswitch", ".", "external_ids:hostname=late")
 		after := await(t, s, "the last change is seen", func(o *observe.OpenVSwitch) bool { return o.Hostname == "late" })
 		if after.Revision != before.Revision+1 {
@@ -166,7 +176,8 @@ func TestRealDatabase(t *testing.T) {
 func TestDatabaseRestart(t *testing.T) {
 	sw := vswitchtest.StartDatabase(t)
 	s := open(t, Config{Endpoint: sw.Endpoint()})
-	sw.Vsctl("--no-wait", "set", "open_vswitch", ".", "external_ids:system-id=cmp-1", "--", "add-br", "br-ex", "--", "add-br", "br-2")
+	sw.Vsctl("--no-wait", "set", "open_vswitch", ".", "external_ids:system-id=cmp-1", "--", "add-br", "br-ex", "--",
+		"add-br", "br-2")
 	before := await(t, s, "the bridges are there", func(o *observe.OpenVSwitch) bool { return len(o.Bridges) == 2 })
 
 	for range 3 {
@@ -186,7 +197,9 @@ func TestDatabaseRestart(t *testing.T) {
 	await(t, s, "it is stale", func(o *observe.OpenVSwitch) bool { return o.Stale != "" })
 	sw.StartDB()
 	sw.Vsctl("--no-wait", "del-br", "br-2")
-	after := await(t, s, "one bridge is left", func(o *observe.OpenVSwitch) bool { return fresh(o) && len(o.Bridges) == 1 })
+	after := await(t, s, "one bridge is left", func(o *observe.OpenVSwitch) bool {
+		return fresh(o) && len(o.Bridges) == 1
+	})
 	if st := s.Status(); !st.Connected || after.Revision <= before.Revision {
 		t.Errorf("got %+v at revision %d after %d", st, after.Revision, before.Revision)
 	}
@@ -265,7 +278,8 @@ func TestTransactionsAreWhole(t *testing.T) {
 		}
 	}()
 	for range 40 {
-		sw.Vsctl("--no-wait", "add-br", "br-ex", "--", "add-port", "br-ex", "p", "--", "set", "port", "p", "external_ids:ovn-localnet-port=l")
+		sw.Vsctl("--no-wait", "add-br", "br-ex", "--", "add-port", "br-ex", "p", "--", "set", "port", "p",
+			"external_ids:ovn-localnet-port=l")
 		sw.Vsctl("--no-wait", "del-br", "br-ex")
 	}
 	close(done)
@@ -290,6 +304,7 @@ func TestCloseEndsGoroutines(t *testing.T) {
 	s.Close()
 	// Ignored are the children of the test itself.
 	vswitchtest.Eventually(t, "they have ended", func() bool {
-		return goleak.Find(running, goleak.IgnoreAnyFunction("github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest.(*Switch).start.func1")) == nil
+		return goleak.Find(running,
+			goleak.IgnoreAnyFunction("github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest.(*Switch).start.func1")) == nil
 	})
 }
