@@ -32,7 +32,7 @@ func addressToRequest(q *rtnl.Batch, kind uint16, flags int, a object.Address, d
 }
 
 // addressFromMessage is the inverse of addressToRequest; false for an address
-// of a device that we have not been told of.
+// of a device that is not in the table of links yet.
 func addressFromMessage(m rtnl.Message, names *links) (a object.Address, protocol uint8, ok bool, err error) {
 	h, attrs, err := m.Addr()
 	if err != nil {
@@ -97,13 +97,13 @@ func (b *Backend) readAddresses(ctx context.Context) error {
 	return nil
 }
 
-func (b *Backend) noteAddress(m rtnl.Message) error {
+func (b *Backend) addressChanged(m rtnl.Message) error {
 	a, protocol, ok, err := addressFromMessage(m, &b.links)
 	if !ok || err != nil {
 		return err
 	}
 	if it, ok := b.addressItem(a, protocol); ok {
-		b.noteItem(it, m.Type == unix.RTM_NEWADDR)
+		b.itemChanged(it, m.Type == unix.RTM_NEWADDR)
 	}
 	if m.Type == unix.RTM_DELADDR {
 		b.addressGone(a.Dev, a.Prefix.Addr(), true)
@@ -111,16 +111,16 @@ func (b *Backend) noteAddress(m rtnl.Message) error {
 	return nil
 }
 
-// addressGone takes in what the kernel says nothing about: with the last IPv4
+// addressGone handles what the kernel does without a notification: with the last IPv4
 // address of a device it drops all IPv4 routes and neighbours there, and with
 // any address the routes that prefer it as their source.
-func (b *Backend) addressGone(dev string, addr netip.Addr, news bool) {
+func (b *Backend) addressGone(dev string, addr netip.Addr, report bool) {
 	if addr.Is4() && (has(b.mirror.devs, dev) || has(b.scope.devices, dev)) {
-		b.doubt(partRoutes|partNeighs, news)
+		b.invalidate(partRoutes|partNeighs, report)
 	}
 }
 
-// addressItem leaves out link-local IPv6 addresses that nobody wants: the
+// addressItem leaves out link-local IPv6 addresses that are not wanted: the
 // kernel makes one for every device, on ours too, and needs it.
 func (b *Backend) addressItem(a object.Address, protocol uint8) (object.Item, bool) {
 	ours := protocol == b.marks.RouteProtocol
@@ -133,7 +133,7 @@ func (b *Backend) addressItem(a object.Address, protocol uint8) (object.Item, bo
 }
 
 // ourLink reports whether the device of that name is ours, and with it what
-// stands on it.
+// is on it.
 func (b *Backend) ourLink(name string) bool {
 	l, ok := b.links.named(name)
 	return ok && l.alias == b.marks.Alias

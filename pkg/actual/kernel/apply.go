@@ -52,15 +52,15 @@ func fill(errs []error, err error) []error {
 	return errs
 }
 
-// prepare brings up to date what the changes are judged by: the names of
-// devices, and for kinds where the kernel would overwrite somebody else's
+// prepare brings up to date what the changes depend on: the names of
+// devices, and for kinds where the kernel would overwrite another owner's
 // object, what exists under their keys.
 func (b *Backend) prepare(ctx context.Context, kind object.Kind, changes []object.Change) error {
 	b.drain()
 	if b.scope.tables == nil {
 		b.scope = newScope()
 	}
-	heard := b.scope.heard()
+	subscribed := b.scope.subscribed()
 	needed := partLinks
 	if kind != object.KindRoute {
 		needed |= partOf(kind)
@@ -81,7 +81,7 @@ func (b *Backend) prepare(ctx context.Context, kind object.Kind, changes []objec
 			needed |= partOf(kind)
 		}
 	}
-	if b.scope.heard() != heard {
+	if b.scope.subscribed() != subscribed {
 		if err := b.restrict(); err != nil {
 			return err
 		}
@@ -134,11 +134,11 @@ func (b *Backend) send(ctx context.Context, kind object.Kind, changes []object.C
 				errs[i] = outcome
 			}
 			if b.mirror.set.Has(changes[i].Key()) {
-				b.doubt(partOf(kind), false) // the mirror knows something else
+				b.invalidate(partOf(kind), false) // the mirror knows something else
 			}
 		})
 		if err != nil {
-			b.doubt(partOf(kind), true)
+			b.invalidate(partOf(kind), true)
 			for _, i := range owners {
 				errs[i] = fmt.Errorf("outcome unknown: %w", err)
 			}
@@ -188,10 +188,11 @@ func (b *Backend) encoder(kind object.Kind) encoder {
 	}
 }
 
-// settle looks at what creates have met: the same value is as good as created,
+// settle handles the creates that met an existing object: the same value is as good as created,
 // whatever else is another owner's and stays.
 func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object.Change, errs []error,
-	clashes []clash) {
+	clashes []clash,
+) {
 	if len(clashes) == 0 {
 		return
 	}
@@ -204,14 +205,14 @@ func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object
 		return
 	}
 	for _, c := range clashes {
-		errs[c.i] = b.judge(changes[c.i].After, c.err)
+		errs[c.i] = b.resolveClash(changes[c.i].After, c.err)
 	}
 }
 
-// judge compares a wanted value with what exists under its key. Kinds that
+// resolveClash compares a wanted value with what exists under its key. Kinds that
 // bear no mark on every kernel are ours when they are equal: the ledger decides
 // whether they may be removed.
-func (b *Backend) judge(want object.Value, refused *rtnl.Error) error {
+func (b *Backend) resolveClash(want object.Value, refused *rtnl.Error) error {
 	k := want.Key()
 	have, ok := b.mirror.set.Get(k)
 	unmarkable := !k.Kind.HasMark()
@@ -224,7 +225,7 @@ func (b *Backend) judge(want object.Value, refused *rtnl.Error) error {
 	return b.foreign(have)
 }
 
-// foreign says whose object is in the way.
+// foreign is the error that names the existing object and its owner.
 func (b *Backend) foreign(have object.Item) error {
 	owner := "another owner's"
 	if p, ok := b.mirror.others[have.Value.Key()]; ok {
@@ -238,7 +239,7 @@ func (b *Backend) foreign(have object.Item) error {
 
 // applied is what the last Apply did and the mirror does not know yet. Taking it
 // in costs about a tenth of the writing; it waits until the mirror is next
-// looked at, because what comes after the writing, an announcement, waits for
+// read, because what follows the writing, an announcement, waits for
 // Apply to return.
 type applied struct {
 	kind    object.Kind
@@ -266,8 +267,8 @@ func (b *Backend) record() {
 		default:
 			b.mirror.set.Put(object.Item{Value: c.After, Marked: marked})
 		}
-		if len(b.mirror.crowded) > 0 && has(b.mirror.crowded, c.Key()) {
-			b.doubt(partRoutes, false) // what else there was shows now
+		if len(b.mirror.multiple) > 0 && has(b.mirror.multiple, c.Key()) {
+			b.invalidate(partRoutes, false) // what else there was shows now
 		}
 		if a, ok := c.Before.(object.Address); ok && c.After == nil {
 			b.addressGone(a.Dev, a.Prefix.Addr(), false)

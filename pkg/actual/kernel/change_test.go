@@ -177,7 +177,7 @@ func TestNoise(t *testing.T) {
 	l.agrees(want)
 }
 
-// TestDeviceAppears: what waited for the device is told.
+// TestDeviceAppears: what waited for the device is signalled.
 func TestDeviceAppears(t *testing.T) {
 	l := newLab(t)
 	r := parse(t, "route 10.0.0.5/32 table 201 metric 0  dev late0")
@@ -226,7 +226,7 @@ func TestDownUp(t *testing.T) {
 	l.agrees(want)
 }
 
-// TestSetDownOurselves: the routes that our own write costs are known to be
+// TestSetDownOurselves: the routes that our own write costs are recorded as
 // gone, without a signal.
 func TestSetDownOurselves(t *testing.T) {
 	l := newLab(t)

@@ -29,7 +29,7 @@ func TestLoss(t *testing.T) {
 	}
 	l.read(focus)
 	l.calm()
-	l.b.mu.Lock() // nobody drains
+	l.b.mu.Lock() // no draining meanwhile
 	l.ip("route flush table 201")
 	l.b.mu.Unlock()
 	l.woken()
@@ -136,7 +136,7 @@ func TestChurn(t *testing.T) {
 }
 
 // TestChurnEverything: the same for all kinds, with devices going down and up.
-// What the mirror says in the end must be what the kernel says.
+// What the mirror has in the end must be what the kernel has.
 func TestChurnEverything(t *testing.T) {
 	l := newLab(t)
 	want := everyKind(t)
@@ -144,7 +144,7 @@ func TestChurnEverything(t *testing.T) {
 	l.read(focus)
 	lines := []string{
 		"addr add 169.254.1.1/32 dev d0", "addr del 169.254.1.1/32 dev d0",
-		// No IPv6 addresses: the kernel tells of a new one only some time after
+		// No IPv6 addresses: the kernel notifies of a new one only some time after
 		// it shows it, when duplicate address detection has had its turn.
 		"neigh replace 172.24.4.146 dev d0 lladdr 02:00:00:00:00:01 nud permanent",
 		"neigh replace 172.24.4.146 dev d0 lladdr 02:00:00:00:00:02 nud stale", "neigh del 172.24.4.146 dev d0",

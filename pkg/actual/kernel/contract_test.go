@@ -58,7 +58,7 @@ func canLink(t *testing.T, kind string) bool {
 	out, err := exec.Command("unshare", append(strings.Fields("-n ip link add name v"),
 		strings.Fields(args)...)...).CombinedOutput()
 	if err != nil && !strings.Contains(string(out), "Unknown device type") {
-		// A VLAN on lo may be refused for other reasons, which tells the module is there.
+		// A VLAN on lo may be refused for other reasons, which shows that the module is there.
 		t.Logf("%s: %s", kind, out)
 	}
 	return !strings.Contains(string(out), "Unknown device type")

@@ -25,7 +25,7 @@ func deaf() *Backend {
 }
 
 // written are values in messages as the backend writes them, and as the kernel
-// tells of them.
+// notifies of them.
 func written(t testing.TB, b *Backend) (values []object.Value, datagrams [][]byte) {
 	t.Helper()
 	for _, line := range []string{
@@ -63,16 +63,16 @@ func TestNotesAreWhatWasWritten(t *testing.T) {
 			for size := range whole {
 				cut, padded := deaf(), deaf()
 				m.Body = whole[:size]
-				err := cut.note(m)
+				err := cut.notified(m)
 				// Without the zeros behind its last attribute it is the same message.
 				m.Body = whole[:(size+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1)]
-				same := padded.note(m) == nil && text(cut.mirror.set) == text(padded.mirror.set)
+				same := padded.notified(m) == nil && text(cut.mirror.set) == text(padded.mirror.set)
 				if !errors.Is(err, rtnl.ErrMalformed) && !same {
 					t.Errorf("%d of %d bytes of %s: %v", size, len(whole), object.Text(values[i]), err)
 				}
 			}
 			m.Body = whole
-			return b.note(m)
+			return b.notified(m)
 		})
 		have, ok := b.mirror.set.Get(values[i].Key())
 		if err != nil || !ok || have.Value != values[i] {
@@ -85,15 +85,17 @@ func TestNotesAreWhatWasWritten(t *testing.T) {
 // next read asks for everything.
 func TestMalformedNotification(t *testing.T) {
 	var q rtnl.Batch
-	q.Begin(unix.RTM_NEWROUTE, 0, rtnl.RtMsg{Family: unix.AF_INET, DstLen: 33, Table: 201, Protocol: 98,
-		Type: unix.RTN_UNICAST})
+	q.Begin(unix.RTM_NEWROUTE, 0, rtnl.RtMsg{
+		Family: unix.AF_INET, DstLen: 33, Table: 201, Protocol: 98,
+		Type: unix.RTN_UNICAST,
+	})
 	q.Uint32(unix.RTA_OIF, 1)
-	if err := rtnl.EachMessage(q.Encode(1), deaf().note); !errors.Is(err, rtnl.ErrMalformed) {
+	if err := rtnl.EachMessage(q.Encode(1), deaf().notified); !errors.Is(err, rtnl.ErrMalformed) {
 		t.Errorf("an IPv4 prefix of 33 bits: %v", err)
 	}
 }
 
-// Whatever the kernel tells, nothing panics, what is wrong is called so, and
+// Whatever the kernel sends, nothing panics, what is wrong is called so, and
 // what is taken in can be printed.
 func FuzzNotifications(f *testing.F) {
 	_, datagrams := written(f, deaf())
@@ -102,8 +104,10 @@ func FuzzNotifications(f *testing.F) {
 	}
 	var q rtnl.Batch
 	ruleToRequest(&q, unix.RTM_NEWRULE, 0, object.Rule{Table: 201, Priority: 32000}, 98)
-	q.Begin(unix.RTM_NEWRULE, 0, rtnl.FibRuleHdr{Family: unix.AF_INET, SrcLen: 8, Flags: unix.FIB_RULE_INVERT,
-		Action: unix.FR_ACT_GOTO})
+	q.Begin(unix.RTM_NEWRULE, 0, rtnl.FibRuleHdr{
+		Family: unix.AF_INET, SrcLen: 8, Flags: unix.FIB_RULE_INVERT,
+		Action: unix.FR_ACT_GOTO,
+	})
 	q.Bytes(unix.FRA_SPORT_RANGE, 80, 0, 90, 0)
 	q.Bytes(unix.FRA_UID_RANGE, 0, 0, 0, 0, 5, 0, 0, 0)
 	f.Add(bytes.Clone(q.Encode(1)))
@@ -118,7 +122,7 @@ func FuzzNotifications(f *testing.F) {
 	f.Fuzz(func(t *testing.T, datagram []byte) {
 		b := deaf()
 		err := rtnl.EachMessage(datagram, func(m rtnl.Message) error {
-			return errors.Join(b.note(m), b.settingsFromMessage(m, map[string]string{}))
+			return errors.Join(b.notified(m), b.settingsFromMessage(m, map[string]string{}))
 		})
 		if err != nil && !errors.Is(err, rtnl.ErrMalformed) {
 			t.Errorf("got %v", err)

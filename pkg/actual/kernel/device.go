@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkRequest begins a request about a device; change says which of the flags
-// are meant.
+// linkRequest begins a request about a device; change is the mask of the flags
+// that are to be set.
 func linkRequest(q *rtnl.Batch, kind uint16, flags int, index, set, change uint32) {
 	q.Begin(kind, flags, rtnl.IfInfoMsg{Index: index, Flags: set, Change: change})
 }
@@ -42,7 +42,7 @@ func (b *Backend) encodeDevice(q *rtnl.Batch, c object.Change) error {
 }
 
 // readDevices derives the values of kinds Device, Link and Master from the table of
-// links: devices asked for, links with our alias, and whatever stands where a
+// links: devices asked for, links with our alias, and whatever exists where a
 // link of ours is wanted.
 func (b *Backend) readDevices(context.Context) error {
 	var devices, ours []object.Item

@@ -11,8 +11,8 @@ import (
 )
 
 // outcome is what a refusal means for a change; nil when it is as good as done.
-// This is the only place where an errno is judged, except that EEXIST on a
-// create is looked into (judge).
+// This is the only place where an errno is interpreted, except that EEXIST on a
+// create is handled by settle (resolveClash).
 func outcome(c object.Change, refused *rtnl.Error) error {
 	if c.After == nil && isGone(refused.Errno) {
 		return nil
@@ -35,7 +35,7 @@ func outcome(c object.Change, refused *rtnl.Error) error {
 	return refused
 }
 
-// missingModule says what the kernel lacks for a link.
+// missingModule names the kernel support that a link lacks.
 func missingModule(c object.Change) string {
 	l, _ := c.After.(object.Link)
 	switch l.Type {
@@ -53,9 +53,9 @@ func missingModule(c object.Change) string {
 func isGone(e unix.Errno) bool {
 	switch e {
 	case unix.ESRCH, // route: no entry with this selector and protocol
-		unix.ENOENT,        // rule, neighbour, proxy neighbour, or a table nobody has used
-		unix.ENODEV,        // the device is gone, and all that stood on it
-		unix.ENXIO,         // the same, as IPv6 addresses say it
+		unix.ENOENT,        // rule, neighbour, proxy neighbour, or a table without routes so far
+		unix.ENODEV,        // the device is gone, and everything on it
+		unix.ENXIO,         // the same, as IPv6 addresses return it
 		unix.EADDRNOTAVAIL: // address
 		return true
 	}

@@ -64,7 +64,7 @@ func (b *Backend) encodeFDB(q *rtnl.Batch, c object.Change) error {
 	device, err := b.links.index(c.Key().Name)
 	if c.After == nil {
 		if gone(err) || !there || have.Value != c.Before {
-			return nil // ours is gone; what is there now is somebody else's
+			return nil // ours is gone; what is there now is another owner's
 		}
 		fdbToRequest(q, unix.RTM_DELNEIGH, 0, c.Before.(object.FDB), device)
 		return nil
@@ -130,10 +130,10 @@ func (b *Backend) fdbItem(m rtnl.Message) (object.Item, bool, error) {
 	return object.Item{Value: d, Marked: ours}, ours || has(b.scope.fdb, d.Dev), nil
 }
 
-func (b *Backend) noteFDB(m rtnl.Message) error {
+func (b *Backend) fdbChanged(m rtnl.Message) error {
 	it, ok, err := b.fdbItem(m)
 	if ok && err == nil {
-		b.noteItem(it, m.Type == unix.RTM_NEWNEIGH)
+		b.itemChanged(it, m.Type == unix.RTM_NEWNEIGH)
 	}
 	return err
 }

@@ -16,7 +16,7 @@ func (b *Backend) follow() {
 	for {
 		if err := b.watch.Wait(); err != nil {
 			if !errors.Is(err, os.ErrClosed) {
-				b.log.Error("kernel changes are seen only by audits from now on", "error", err)
+				b.log.Error("notifications of the kernel have ended; changes are seen by audits only from now on", "error", err)
 			}
 			return
 		}
@@ -29,8 +29,8 @@ func (b *Backend) follow() {
 }
 
 // checkSysctls reads the settings again when the kernel has said that one of
-// its network settings was changed, which says neither which of ours nor
-// whether at all. Forwarding, rp_filter and the proxies are told of; others
+// its network settings was changed. The message does not say which one, nor
+// whether it is one of ours. Forwarding, rp_filter and the proxies are notified; others
 // are seen by audits.
 func (b *Backend) checkSysctls() {
 	if !b.settings {
@@ -39,7 +39,7 @@ func (b *Backend) checkSysctls() {
 	b.settings = false
 	before := b.mirror.set
 	if err := b.readSysctls(context.Background()); err != nil {
-		b.doubt(partSysctls, true)
+		b.invalidate(partSysctls, true)
 	}
 	b.unreported = b.unreported || !before.Same(b.mirror.set)
 }
@@ -64,56 +64,56 @@ func (b *Backend) signal() {
 // the mirror is sure. Whoever takes the lock begins with it.
 func (b *Backend) drain() {
 	b.record()
-	lost, err := b.watch.Drain(b.note)
+	lost, err := b.watch.Drain(b.notified)
 	if lost || err != nil {
 		b.stale = everything
 		b.unreported = true
 	}
 }
 
-// note takes in one notification. One that cannot be read is as good as lost.
-func (b *Backend) note(m rtnl.Message) error {
+// notified takes in one notification. One that cannot be read is as good as lost.
+func (b *Backend) notified(m rtnl.Message) error {
 	switch m.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		return b.noteLink(m)
+		return b.linkChanged(m)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-		return b.noteAddress(m)
+		return b.addressChanged(m)
 	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
-		return b.noteNeigh(m)
+		return b.neighChanged(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		return b.noteRoute(m)
+		return b.routeChanged(m)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
-		return b.noteRule(m)
+		return b.ruleChanged(m)
 	case unix.RTM_NEWNETCONF, unix.RTM_DELNETCONF:
 		b.settings = true
-		b.doubt(partSysctls, false)
+		b.invalidate(partSysctls, false)
 	}
 	return nil
 }
 
-// noteItem takes in that an object is there (or not) whose key tells all.
-func (b *Backend) noteItem(it object.Item, there bool) {
+// itemChanged takes in that an object is there (or not) whose key is enough.
+func (b *Backend) itemChanged(it object.Item, there bool) {
 	k := it.Value.Key()
 	if b.flight.has(k) {
-		b.doubt(partOf(k.Kind), !b.flight.leadsTo(it.Value, there))
+		b.invalidate(partOf(k.Kind), !b.flight.leadsTo(it.Value, there))
 		return
 	}
 	have, _ := b.mirror.set.Get(k)
-	var news bool
+	var report bool
 	if there {
-		// That it is ours is no news: the kernel may tell of our own IPv6
+		// That it is ours is no change to report: the kernel may notify of our own IPv6
 		// address some time after it took it.
-		news = b.mirror.put(it) && have.Value != it.Value
+		report = b.mirror.put(it) && have.Value != it.Value
 	} else {
-		news = b.mirror.remove(k)
+		report = b.mirror.remove(k)
 	}
 	// What goes with a device that we are replacing goes because of us.
-	if news && (it.Marked || have.Marked || b.scope.wants(k)) && !b.flight.concernsLink(deviceOf(it.Value)) {
+	if report && (it.Marked || have.Marked || b.scope.wants(k)) && !b.flight.concernsLink(deviceOf(it.Value)) {
 		b.unreported = true
 	}
 }
 
-// deviceOf is the device on which an object stands; empty for rules.
+// deviceOf is the device that an object is on; empty for rules.
 func deviceOf(v object.Value) string {
 	switch v := v.(type) {
 	case object.Route:
@@ -126,15 +126,15 @@ func deviceOf(v object.Value) string {
 }
 
 // doubt has parts of the mirror read again before they are used.
-func (b *Backend) doubt(p parts, news bool) {
+func (b *Backend) invalidate(p parts, report bool) {
 	b.stale |= p
-	b.unreported = b.unreported || news
+	b.unreported = b.unreported || report
 }
 
-// noteLink keeps the table of links and finds out what a change of a device
-// has done to what stands on it. The kernel drops the IPv4 routes of a device
-// that goes down without a word, and proxy neighbours always.
-func (b *Backend) noteLink(m rtnl.Message) error {
+// linkChanged keeps the table of links and finds out what a change of a device
+// has done to what is on it. The kernel drops the IPv4 routes of a device
+// that goes down without a notification, and proxy neighbours always.
+func (b *Backend) linkChanged(m rtnl.Message) error {
 	now, ok, err := linkFromMessage(m)
 	if !ok || err != nil {
 		return err
@@ -149,33 +149,33 @@ func (b *Backend) noteLink(m rtnl.Message) error {
 	} else {
 		b.links.put(now)
 	}
-	b.doubt(partDevices, b.concerns(now) || known && b.concerns(before))
+	b.invalidate(partDevices, b.concerns(now) || known && b.concerns(before))
 	if known && !gone && before.name != now.name {
-		b.doubt(everything, b.unreported)
+		b.invalidate(everything, b.unreported)
 		return nil
 	}
 	if gone || known && before.up && !now.up {
-		b.noteDown(now.name)
+		b.deviceDown(now.name)
 	}
 	if known && before.master != now.master {
 		// It loses its routes and IPv6 addresses to a VRF, and its forwarding
 		// entries with the bridge.
-		b.noteDown(now.name)
-		b.doubt(partFDB, false)
+		b.deviceDown(now.name)
+		b.invalidate(partFDB, false)
 	}
 	if !gone && (!known || before.up != now.up) && has(b.scope.devices, now.name) {
-		b.doubt(onDevices, false)
+		b.invalidate(onDevices, false)
 	}
 	return nil
 }
 
-func (b *Backend) noteDown(name string) {
+func (b *Backend) deviceDown(name string) {
 	if has(b.scope.devices, name) || has(b.mirror.devs, name) {
-		b.doubt(onDevices|partRoutes, !b.flight.concernsLink(name))
+		b.invalidate(onDevices|partRoutes, !b.flight.concernsLink(name))
 	}
 }
 
-// concerns reports whether a change of the device is news to the caller: it is
+// concerns reports whether a change of the device is to be reported to the caller: it is
 // in focus or ours, and it is not we who are changing it.
 func (b *Backend) concerns(l link) bool {
 	return (has(b.scope.devices, l.name) || l.alias == b.marks.Alias) && !b.flight.concernsLink(l.name)
@@ -190,7 +190,7 @@ type flight struct {
 }
 
 // has reports whether a key is being changed. The keys are collected only when
-// somebody else's change comes in at all, which is rare.
+// another owner's change comes in at all, which is rare.
 func (f *flight) has(k object.Key) bool {
 	if f == nil {
 		return false
@@ -205,7 +205,7 @@ func (f *flight) has(k object.Key) bool {
 	return ok
 }
 
-// leadsTo reports whether a notification about a key in flight says just what
+// leadsTo reports whether a notification about a key in flight is just what
 // we want: then it does not matter which came first.
 func (f *flight) leadsTo(v object.Value, there bool) bool {
 	want := f.keys[v.Key()]

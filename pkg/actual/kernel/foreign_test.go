@@ -10,7 +10,7 @@ import (
 )
 
 // TestForeignStays: what others have under our keys is neither overwritten nor
-// deleted, and the error says whose it is.
+// deleted, and the error names its owner.
 func TestForeignStays(t *testing.T) {
 	tests := []struct {
 		name, theirs, ours string
@@ -18,25 +18,42 @@ func TestForeignStays(t *testing.T) {
 		show               string // ip arguments that print theirs
 		print              string // what they print
 	}{
-		{"route", "route add 10.0.0.5 dev d1 table 201 proto bgp", "route 10.0.0.5/32 table 201 metric 0  dev d0",
-			"protocol bgp", "route show table 201", "10.0.0.5 dev d1 proto bgp"},
-		{"same route", "route add 10.0.0.5 dev d0 table 201 proto bgp", "route 10.0.0.5/32 table 201 metric 0  dev d0",
-			"protocol bgp", "route show table 201", "10.0.0.5 dev d0 proto bgp"},
-		{"multipath", "route add 10.0.0.5 table 201 proto static nexthop dev d0 nexthop dev d1",
-			"route 10.0.0.5/32 table 201 metric 0  dev d0", "dev nexthops/2", "route show table 201", "nexthop dev d0 weight 1"},
-		{"unreachable", "route add unreachable 10.0.0.5 table 201", "route 10.0.0.5/32 table 201 metric 0  dev d0",
-			"metric 0  unreachable", "route show table 201", "unreachable 10.0.0.5"},
-		{"route6", "-6 route add 2001:db8::5 dev d1 table 201 proto bgp",
+		{
+			"route", "route add 10.0.0.5 dev d1 table 201 proto bgp", "route 10.0.0.5/32 table 201 metric 0  dev d0",
+			"protocol bgp", "route show table 201", "10.0.0.5 dev d1 proto bgp",
+		},
+		{
+			"same route", "route add 10.0.0.5 dev d0 table 201 proto bgp", "route 10.0.0.5/32 table 201 metric 0  dev d0",
+			"protocol bgp", "route show table 201", "10.0.0.5 dev d0 proto bgp",
+		},
+		{
+			"multipath", "route add 10.0.0.5 table 201 proto static nexthop dev d0 nexthop dev d1",
+			"route 10.0.0.5/32 table 201 metric 0  dev d0", "dev nexthops/2", "route show table 201", "nexthop dev d0 weight 1",
+		},
+		{
+			"unreachable", "route add unreachable 10.0.0.5 table 201", "route 10.0.0.5/32 table 201 metric 0  dev d0",
+			"metric 0  unreachable", "route show table 201", "unreachable 10.0.0.5",
+		},
+		{
+			"route6", "-6 route add 2001:db8::5 dev d1 table 201 proto bgp",
 			"route 2001:db8::5/128 table 201 metric 1024  dev d0", "protocol bgp", "-6 route show table 201",
-			"2001:db8::5 dev d1 proto bgp"},
-		{"multipath6", "-6 route add 2001:db8::5 table 201 proto static nexthop via fe80::1 dev d0 " +
-			"nexthop via fe80::2 dev d1", "route 2001:db8::5/128 table 201 metric 1024  dev d0", "nexthop fe80::1 dev d0 nexthop fe80::2 dev d1",
-			"-6 route show table 201", "nexthop via fe80::1"},
-		{"rule", "rule add priority 32000 lookup 201", "rule inet priority 32000 lookup 201", "another owner's rule",
-			"rule show", "32000:\tfrom all lookup 201"},
-		{"neigh", "neigh add 172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 nud permanent",
+			"2001:db8::5 dev d1 proto bgp",
+		},
+		{
+			"multipath6", "-6 route add 2001:db8::5 table 201 proto static nexthop via fe80::1 dev d0 " +
+				"nexthop via fe80::2 dev d1", "route 2001:db8::5/128 table 201 metric 1024  dev d0",
+			"nexthop fe80::1 dev d0 nexthop fe80::2 dev d1",
+			"-6 route show table 201", "nexthop via fe80::1",
+		},
+		{
+			"rule", "rule add priority 32000 lookup 201", "rule inet priority 32000 lookup 201", "another owner's rule",
+			"rule show", "32000:\tfrom all lookup 201",
+		},
+		{
+			"neigh", "neigh add 172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 nud permanent",
 			"neigh 172.24.4.5 dev d0  lladdr 02:00:00:00:00:02", "another owner's neigh", "neigh show",
-			"172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 PERMANENT"},
+			"172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 PERMANENT",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -64,17 +81,23 @@ func TestForeignStays(t *testing.T) {
 	}
 }
 
-// TestUpdateSparesForeign: a replace would hit whatever stands first under
+// TestUpdateSparesForeign: a replace would hit the first entry under
 // the key, so it is refused unless that is ours alone.
 func TestUpdateSparesForeign(t *testing.T) {
 	for _, tt := range []struct{ name, ours, update, theirs, show string }{
-		{"beside IPv4", "route 10.0.0.5/32 table 201 metric 0  dev d0", "route 10.0.0.5/32 table 201 metric 0  dev d1",
-			"route append 10.0.0.5 dev d1 table 201 proto bgp", "route show table 201"},
-		{"beside IPv6", "route 2001:db8::5/128 table 201 metric 1024  dev d0",
+		{
+			"beside IPv4", "route 10.0.0.5/32 table 201 metric 0  dev d0", "route 10.0.0.5/32 table 201 metric 0  dev d1",
+			"route append 10.0.0.5 dev d1 table 201 proto bgp", "route show table 201",
+		},
+		{
+			"beside IPv6", "route 2001:db8::5/128 table 201 metric 1024  dev d0",
 			"route 2001:db8::5/128 table 201 metric 1024  dev d0 via fe80::9",
-			"-6 route append 2001:db8::5 via fe80::1 dev d1 table 201 proto bgp", "-6 route show table 201"},
-		{"instead", "route 10.0.0.5/32 table 201 metric 0  dev d0", "route 10.0.0.5/32 table 201 metric 0  dev d1",
-			"route replace 10.0.0.5 dev d1 table 201 proto bgp", "route show table 201"},
+			"-6 route append 2001:db8::5 via fe80::1 dev d1 table 201 proto bgp", "-6 route show table 201",
+		},
+		{
+			"instead", "route 10.0.0.5/32 table 201 metric 0  dev d0", "route 10.0.0.5/32 table 201 metric 0  dev d1",
+			"route replace 10.0.0.5 dev d1 table 201 proto bgp", "route show table 201",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLab(t)

@@ -10,9 +10,9 @@
 // It keeps a mirror of what it has read. Notifications of the kernel and our
 // own successful writes keep the mirror true, so that a round with nothing to
 // do costs nothing; whatever makes it doubtful (a lost notification, a device
-// going down, a write that met somebody else's) is read again.
+// going down, a write that met another owner's) is read again.
 //
-// Read next: read.go, apply.go, then route.go as the model of a kind.
+// Read next: read.go, apply.go, then route.go as the example of a kind.
 package kernel
 
 import (
@@ -24,13 +24,12 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
 // Config is where the backend works and how it knows its own.
 type Config struct {
-	// Marks are the numbers and words on what is ours.
+	// Marks are the numbers and texts that mark what is ours.
 	Marks actual.Marks
 	// Netns is the path of a network namespace; empty is that of the calling
 	// thread.
@@ -40,7 +39,7 @@ type Config struct {
 	// Queue is the size in bytes of the queue for notifications; 8 MiB by
 	// default. One notification takes about a kilobyte.
 	Queue int
-	// Logger is told what the caller cannot be: that watching has ended.
+	// Logger receives what no caller is there to be given: that watching has ended.
 	Logger *slog.Logger
 }
 
@@ -57,7 +56,6 @@ type Backend struct {
 	// mu serialises the caller with the watching goroutine.
 	mu     sync.Mutex
 	conn   *rtnl.Conn
-	rare   *netlink.Handle // for what is not worth an encoder of our own
 	batch  rtnl.Batch
 	links  links
 	scope  scope
@@ -123,12 +121,6 @@ func (b *Backend) open(queue int) (err error) {
 	if b.conn, err = rtnl.Dial(b.ns); err != nil {
 		return fmt.Errorf("open kernel backend: %w", err)
 	}
-	if err = b.ns.Do(func() (err error) {
-		b.rare, err = netlink.NewHandle(unix.NETLINK_ROUTE)
-		return err
-	}); err != nil {
-		return fmt.Errorf("open netlink library: %w", err)
-	}
 	if b.watch, err = rtnl.Listen(b.ns, queue, groups[:]...); err != nil {
 		return fmt.Errorf("watch kernel: %w", err)
 	}
@@ -175,9 +167,6 @@ func (b *Backend) release() error {
 	}
 	if b.conn != nil {
 		errs = append(errs, b.conn.Close())
-	}
-	if b.rare != nil {
-		b.rare.Close()
 	}
 	return errors.Join(append(errs, b.ns.Close())...)
 }

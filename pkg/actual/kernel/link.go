@@ -34,7 +34,7 @@ func linkToValue(l link, names *links) object.Link {
 }
 
 // applyLinks makes the changes of links in two runs: first what makes or removes
-// devices, then what is set on those that stand. Changes that need each other
+// devices, then what is set on those that exist. Changes that need each other
 // never come together, so each master is there before its ports.
 func (b *Backend) applyLinks(ctx context.Context, changes []object.Change, errs []error) {
 	w := linkWriter{b: b, ctx: ctx, changes: changes, errs: errs, made: map[string]int{}}
@@ -48,8 +48,8 @@ func (b *Backend) applyLinks(ctx context.Context, changes []object.Change, errs 
 		}
 	}
 	w.flush()
-	// What happened to devices happened to what stands on them: a device that
-	// changes its VRF loses its routes and IPv6 addresses, without a word.
+	// What happened to devices happened to what is on them: a device that
+	// changes its VRF loses its routes and IPv6 addresses, without a notification.
 	b.stale |= partLinks | partDevices | partRoutes | onDevices
 }
 
@@ -63,8 +63,8 @@ type linkWriter struct {
 	made    map[string]int // by which change a device was made, both ends of a veth
 }
 
-// begin writes what makes or removes a device. What stands under the name must
-// be what the change says, or it is somebody else's.
+// begin writes what makes or removes a device. What exists under the name must
+// be what the change says, or it is another owner's.
 func (w *linkWriter) begin(i int, c object.Change) error {
 	have, exists := w.b.links.named(c.Key().Name)
 	ours := exists && have.alias == w.b.marks.Alias
@@ -117,7 +117,7 @@ func (w *linkWriter) remove(i int, l link) error {
 }
 
 // create makes a device without a mark, because the kernel takes an alias only
-// for one that stands: dying before it is set leaves a link that the ledger knows.
+// for one that exists: dying before it is set leaves a link that the ledger knows.
 func (w *linkWriter) create(i int, l object.Link) error {
 	master, err := w.master(l)
 	if err != nil {
@@ -166,8 +166,8 @@ func (w *linkWriter) flush() {
 }
 
 // set writes mark, MAC, master, port settings and admin state. The device is
-// named, because one that has just been made has an index we have not been told.
-// Each request is told to all who listen to rtnetlink, so none says what creation
+// named, because one that has just been made has an index that is not in the table of links yet.
+// Each request causes a notification to all listeners of rtnetlink, so none repeats what creation
 // has said already.
 func (w *linkWriter) set(i int, l object.Link) error {
 	q := &w.b.batch
@@ -177,7 +177,7 @@ func (w *linkWriter) set(i int, l object.Link) error {
 	}
 	by, made := w.made[l.Name]
 	created := made && by == i
-	// First and alone: whatever else may fail, it is known to be ours.
+	// First and alone: whatever else may fail, it bears our mark.
 	linkNamed(q, l.Name, 0, 0)
 	q.Text(unix.IFLA_IFALIAS, w.b.marks.Alias)
 	w.own(i)

@@ -82,23 +82,23 @@ func TestLink(t *testing.T) {
 	down.Up = false
 	l.must(update(other, down))
 	l.agrees([]object.Value{down})
-	l.calm() // the kernel tells of what stood on a replaced link only later: one look more
+	l.calm() // notifications of what was on a replaced link come later: one more read
 	l.must(remove(down))
 	l.must(remove(down))
 	l.agrees(nil)
 	l.quiet()
-	// Somebody else's under the name stays.
+	// Another owner's under the name stays.
 	l.ip("link add link d1 name d0.100 type vlan id 7")
 	if err := l.apply(create(v))[0]; err == nil || !strings.Contains(err.Error(), "another owner's link") {
 		t.Errorf("got %v", err)
 	}
 	if err := l.apply(remove(v))[0]; err == nil {
-		t.Error("deleted somebody else's link")
+		t.Error("deleted another owner's link")
 	}
 	l.ip("link show d0.100")
 }
 
-// TestForeignLink: what stands under the name of a link of ours is seen and
+// TestForeignLink: what exists under the name of a link of ours is seen and
 // stays.
 func TestForeignLink(t *testing.T) {
 	l := newLab(t)
@@ -115,7 +115,7 @@ func TestForeignLink(t *testing.T) {
 	l.ip("link show d0.100")
 }
 
-// TestOurLinkByAlias: what carries our alias is ours, with what stands on it;
+// TestOurLinkByAlias: what carries our alias is ours, with what is on it;
 // the address that the kernel gives it is not.
 func TestOurLinkByAlias(t *testing.T) {
 	l := newLab(t)
@@ -140,8 +140,8 @@ func TestOurLinkByAlias(t *testing.T) {
 	}
 }
 
-// A device whose end we have not been told of does not keep its name, nor take it
-// from its successor when the end is told.
+// A device whose deletion has not been notified yet does not keep its name, nor take it
+// from its successor when the notification comes.
 func TestNamesOfLinks(t *testing.T) {
 	l := newLinks()
 	l.put(link{index: 5, name: "br-7"})

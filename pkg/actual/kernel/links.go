@@ -75,7 +75,7 @@ func (l *links) index(name string) (uint32, error) {
 	return index, nil
 }
 
-// name resolves an index; false for a device we have not been told of.
+// name resolves an index; false for a device that is not in the table of links yet.
 func (l *links) name(index uint32) (string, bool) {
 	v, ok := l.byIndex[index]
 	return v.name, ok

@@ -52,11 +52,11 @@ type mirror struct {
 	// set must not be changed any more.
 	borrowed uint
 	// others are the protocols of routes that are not ours, also of those
-	// that stand beside ours under the same key.
+	// that exist beside ours under the same key.
 	others map[object.Key]uint8
-	// crowded are the keys under which the FIB had several entries when it was
+	// multiple are the keys under which the FIB had several entries when it was
 	// last read.
-	crowded map[object.Key]struct{}
+	multiple map[object.Key]struct{}
 	// devs are the devices that routes have ever been seen on.
 	devs map[string]struct{}
 	dev  string // the last one that was added to devs

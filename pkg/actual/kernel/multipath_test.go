@@ -8,7 +8,7 @@ import (
 )
 
 // TestMultipathLosesDevice: of the next hops of a route one is on a device that
-// goes down or away. What notifications tell is what the kernel holds, and the
+// goes down or away. What notifications bring is what the kernel holds, and the
 // route can be narrowed to the next hops that are left.
 func TestMultipathLosesDevice(t *testing.T) {
 	for _, do := range []string{"link set d1 down", "link del d1"} {

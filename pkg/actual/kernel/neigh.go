@@ -40,7 +40,7 @@ func neighToRequest(q *rtnl.Batch, kind uint16, flags int, n object.Neigh, devic
 }
 
 // neighbourFromMessage is the inverse of neighHeader; false for families that we
-// make no neighbours of, and for a device that we have not been told of.
+// make no neighbours of, and for a device that is not in the table of links yet.
 func neighbourFromMessage(m rtnl.Message, names *links) (n neighbour, ok bool, err error) {
 	h, attrs, err := m.Neigh()
 	if err != nil || h.Family != unix.AF_INET && h.Family != unix.AF_INET6 {
@@ -75,12 +75,12 @@ func (n neighbour) value() (object.Neigh, bool) {
 
 // encodeNeigh replaces whatever the kernel has learnt itself (an entry in
 // state FAILED would refuse a plain create), but no permanent entry that
-// somebody else has set.
+// another owner has set.
 func (b *Backend) encodeNeigh(q *rtnl.Batch, c object.Change) error {
 	have, there := b.mirror.set.Get(c.Key())
 	if c.After == nil {
 		if !there || have.Value != c.Before {
-			return nil // ours is gone; what is there now is somebody else's
+			return nil // ours is gone; what is there now is another owner's
 		}
 		device, err := b.links.index(c.Key().Name)
 		if gone(err) {
@@ -128,15 +128,15 @@ func (b *Backend) neighItem(n neighbour) (object.Item, bool) {
 	return object.Item{Value: v, Marked: ours}, ok && (ours || has(b.scope.devices, n.dev))
 }
 
-// noteNeigh takes in a notification. An entry that is no longer permanent is
+// neighChanged takes in a notification. An entry that is no longer permanent is
 // as good as gone.
-func (b *Backend) noteNeigh(m rtnl.Message) error {
+func (b *Backend) neighChanged(m rtnl.Message) error {
 	h, _, err := m.Neigh()
 	if err != nil {
 		return err
 	}
 	if h.Family == unix.AF_BRIDGE { // forwarding entries have the same type of message
-		return b.noteFDB(m)
+		return b.fdbChanged(m)
 	}
 	n, ok, err := neighbourFromMessage(m, &b.links)
 	if !ok || err != nil {
@@ -144,13 +144,13 @@ func (b *Backend) noteNeigh(m rtnl.Message) error {
 	}
 	there := m.Type == unix.RTM_NEWNEIGH
 	if n.flags&unix.NTF_PROXY != 0 {
-		b.noteProxyNeigh(n, there)
+		b.proxyNeighChanged(n, there)
 		return nil
 	}
 	if it, ok := b.neighItem(n); ok && there {
-		b.noteItem(it, true)
+		b.itemChanged(it, true)
 		return nil
 	}
-	b.noteItem(object.Item{Value: object.Neigh{Dev: n.dev, Addr: n.addr}}, false)
+	b.itemChanged(object.Item{Value: object.Neigh{Dev: n.dev, Addr: n.addr}}, false)
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // netconfNames are the files below net/ipv4/conf/DEV and net/ipv6/conf/DEV of
-// which rtnetlink tells as well, by attribute.
+// which rtnetlink dumps as well, by attribute.
 var netconfNames = map[uint8]map[uint16]string{
 	unix.AF_INET: {
 		rtnl.NETCONFA_FORWARDING:                  "forwarding",
@@ -44,7 +44,7 @@ func netconfFamily(path string) uint8 {
 	return 0
 }
 
-// dumpSettings reads what rtnetlink tells of settings, by the path of the sysctl: a
+// dumpSettings reads the settings that rtnetlink dumps, by the path of the sysctl: a
 // few messages in the place of three system calls for each file. A file that is
 // not in the answer, of a device that is too new, say, has to be asked itself.
 func (b *Backend) dumpSettings(ctx context.Context, family uint8) (map[string]string, error) {
@@ -107,7 +107,7 @@ func confRoot(family uint8) string {
 	return "net/ipv4/conf/"
 }
 
-// settingsOf are the settings among some paths that rtnetlink tells of, if they are so
+// settingsOf are the settings among some paths that rtnetlink dumps, if they are so
 // many that a dump of all devices costs less than their files. Whatever cannot be
 // had this way is left to the files: a kernel without IPv6 has no such dump.
 func (b *Backend) settingsOf(ctx context.Context, paths func(yield func(string) bool)) map[string]string {
@@ -120,8 +120,8 @@ func (b *Backend) settingsOf(ctx context.Context, paths func(yield func(string) 
 		if count[f] <= len(b.links.byIndex)/fileCost {
 			continue
 		}
-		if told, err := b.dumpSettings(ctx, f); err == nil {
-			maps.Copy(all, told)
+		if dumped, err := b.dumpSettings(ctx, f); err == nil {
+			maps.Copy(all, dumped)
 		}
 	}
 	return all

@@ -22,8 +22,8 @@ func (n neighbour) proxy() (object.ProxyNeigh, bool) {
 	return object.ProxyNeigh{Dev: n.dev, Addr: n.addr}, n.flags&unix.NTF_PROXY != 0
 }
 
-// encodeProxyNeigh leaves an entry alone that stands already: creating it
-// again would put our mark on what may be somebody else's.
+// encodeProxyNeigh leaves an entry alone that exists already: creating it
+// again would put our mark on what may be another owner's.
 func (b *Backend) encodeProxyNeigh(q *rtnl.Batch, c object.Change) error {
 	there := b.mirror.set.Has(c.Key())
 	device, err := b.links.index(c.Key().Name)
@@ -66,8 +66,8 @@ func (b *Backend) proxyItem(n neighbour) (object.Item, bool) {
 	return object.Item{Value: p, Marked: ours}, ok && (ours || has(b.scope.devices, n.dev))
 }
 
-func (b *Backend) noteProxyNeigh(n neighbour, there bool) {
+func (b *Backend) proxyNeighChanged(n neighbour, there bool) {
 	if it, ok := b.proxyItem(n); ok || !there {
-		b.noteItem(it, there)
+		b.itemChanged(it, there)
 	}
 }

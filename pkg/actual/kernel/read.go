@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read returns what is ours and what others have under or beside the keys in
+// Read returns what is ours and what others have under the keys in
 // focus. Between complete reads it answers from the mirror after taking in the
 // notifications that are queued, and reads only what has become doubtful.
 //
@@ -24,12 +24,12 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 		return object.Set{}, errClosed
 	}
 	b.drain()
-	heard := b.scope.heard()
+	subscribed := b.scope.subscribed()
 	b.stale |= b.scope.widen(focus)
 	if focus.Complete {
 		b.stale = everything
 	}
-	if focus.Complete || b.scope.heard() != heard {
+	if focus.Complete || b.scope.subscribed() != subscribed {
 		// Before reading: a change in a table that is new to us must not fall
 		// between the reading and the watching.
 		if err := b.restrict(); err != nil {
@@ -47,7 +47,7 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 // it reads. What is doubtful after that is left to the next Read.
 const refreshes = 4
 
-// refresh reads again what is doubtful. News that came in the meantime is
+// refresh reads again what is doubtful. Notifications that came in the meantime is
 // taken in afterwards: it is complete and in order, so whatever a dump has seen
 // of it already ends up right.
 func (b *Backend) refresh(ctx context.Context) error {
@@ -95,14 +95,14 @@ func (b *Backend) reread(ctx context.Context, stale parts) error {
 	return nil
 }
 
-// restrict tells the kernel which notifications to keep from us: those caused
+// restrict sets which notifications to keep from us: those caused
 // by our own writes, and other daemons' routes in tables that do not concern us.
 func (b *Backend) restrict() error {
 	return b.watch.Restrict(rtnl.Filter{
 		Port:     b.conn.Port(),
 		Protocol: b.marks.RouteProtocol,
 		Tables:   b.scope.tableList(),
-		// With the first entry in focus; what stands before that is read then.
+		// With the first entry in focus; what exists before that is read then.
 		Forwarding: len(b.scope.fdb) > 0,
 	})
 }
@@ -139,7 +139,7 @@ func (b *Backend) dump(ctx context.Context, family uint8, build func(*rtnl.Batch
 ) error {
 	err := b.conn.Dump(ctx, build, reset, row)
 	switch {
-	case errors.Is(err, unix.ENOENT): // a table that nobody has used yet
+	case errors.Is(err, unix.ENOENT): // a table without routes so far
 		return nil
 	case family == unix.AF_INET6 && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP)):
 		return nil // a kernel without IPv6

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// route is one FIB entry with what tells whose it is.
+// route is one FIB entry with what identifies its owner.
 type route struct {
 	object.Route
 	protocol uint8
 	// inexpressible is set when the entry is of a form that [object.Route] cannot
-	// express. Dev then says which in a word that is no device name (it has a
+	// express. Dev then names the form in a text that is no device name (it has a
 	// slash), so that it equals nothing wanted and shows what is in the way.
 	inexpressible bool
 	// unresolved is set when the index of the device has no name yet.

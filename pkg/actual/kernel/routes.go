@@ -23,7 +23,7 @@ func (b *Backend) readRoutes(ctx context.Context) error {
 		for _, it := range first.fresh.All() {
 			b.mirror.put(it)
 		}
-		b.mirror.others, b.mirror.crowded = first.others, first.crowded
+		b.mirror.others, b.mirror.multiple = first.others, first.multiple
 		return nil
 	}
 	second := newRouteReader(b, object.Set{})
@@ -32,7 +32,7 @@ func (b *Backend) readRoutes(ctx context.Context) error {
 		return err
 	}
 	b.mirror.exchange(object.KindRoute, second.fresh)
-	b.mirror.others, b.mirror.crowded = second.others, second.crowded
+	b.mirror.others, b.mirror.multiple = second.others, second.multiple
 	return nil
 }
 
@@ -49,11 +49,11 @@ type routeReader struct {
 	fresh    object.Set
 	conflict bool
 	others   map[object.Key]uint8
-	crowded  map[object.Key]struct{}
+	multiple map[object.Key]struct{}
 }
 
 func newRouteReader(b *Backend, have object.Set) *routeReader {
-	return &routeReader{b: b, have: have, others: make(map[object.Key]uint8), crowded: make(map[object.Key]struct{})}
+	return &routeReader{b: b, have: have, others: make(map[object.Key]uint8), multiple: make(map[object.Key]struct{})}
 }
 
 // read asks table by table and then by protocol: the kernel filters by either.
@@ -92,7 +92,7 @@ func (r *routeReader) dump(ctx context.Context, family uint8, table uint32, prot
 		case err != nil:
 			return err
 		case !ok || table == 0 && has(r.b.scope.tables, row.Table):
-		case r.known(row):
+		case r.unchanged(row):
 			same++
 		default:
 			rows = append(rows, row)
@@ -117,8 +117,8 @@ func (r *routeReader) shown(m rtnl.Message) bool {
 	return err == nil && h.Table != unix.RT_TABLE_COMPAT && has(r.b.scope.tables, uint32(h.Table))
 }
 
-// known reports whether the mirror has this very row.
-func (r *routeReader) known(row route) bool {
+// unchanged reports whether the mirror has this very row.
+func (r *routeReader) unchanged(row route) bool {
 	have, ok := r.have.Get(row.Key())
 	if !ok || have.Marked != r.b.ourRoute(row) || have.Value != object.Value(row.Route) {
 		return false
@@ -134,7 +134,7 @@ func (r *routeReader) known(row route) bool {
 func (r *routeReader) add(row route) {
 	if row.unresolved {
 		// The device came after the links were read.
-		r.b.doubt(partLinks|partRoutes, false)
+		r.b.invalidate(partLinks|partRoutes, false)
 	}
 	k, ours := row.Key(), r.b.ourRoute(row)
 	if !ours {
@@ -143,7 +143,7 @@ func (r *routeReader) add(row route) {
 	r.conflict = r.conflict || r.have.Has(k)
 	have, twice := r.fresh.Get(k)
 	if twice {
-		r.crowded[k] = struct{}{}
+		r.multiple[k] = struct{}{}
 	}
 	if !twice || ours && !have.Marked {
 		r.fresh.Put(object.Item{Value: row.Route, Marked: ours})
@@ -151,11 +151,11 @@ func (r *routeReader) add(row route) {
 	r.b.mirror.onDevices(row.Route)
 }
 
-// noteRoute takes in a notification. The FIB may hold several entries under
+// routeChanged takes in a notification. The FIB may hold several entries under
 // one of our keys (appended ones, IPv6 entries that differ in the next hop);
 // where a notification does not say which of them is in force now, the routes
 // are read again.
-func (b *Backend) noteRoute(m rtnl.Message) error {
+func (b *Backend) routeChanged(m rtnl.Message) error {
 	row, ok, err := routeFromMessage(m, &b.links)
 	ours := ok && b.ourRoute(row)
 	if !ok || err != nil || !ours && !has(b.scope.tables, row.Table) {
@@ -163,16 +163,16 @@ func (b *Backend) noteRoute(m rtnl.Message) error {
 	}
 	k := row.Key()
 	have, there := b.mirror.set.Get(k)
-	news := ours || have.Marked || b.scope.wants(k)
+	report := ours || have.Marked || b.scope.wants(k)
 	same := there && have.Marked == ours && have.Value == object.Value(row.Route)
 	switch {
 	case b.flight.has(k) && ours && b.flight.leadsTo(row.Route, m.Type == unix.RTM_NEWROUTE):
-	case b.flight.has(k), row.unresolved, has(b.mirror.crowded, k):
-		b.doubt(partLinks|partRoutes, news)
+	case b.flight.has(k), row.unresolved, has(b.mirror.multiple, k):
+		b.invalidate(partLinks|partRoutes, report)
 	case m.Type == unix.RTM_DELROUTE && same:
 		b.mirror.remove(k)
 		delete(b.mirror.others, k)
-		b.unreported = b.unreported || news
+		b.unreported = b.unreported || report
 	case same, m.Type == unix.RTM_DELROUTE && !there:
 		// We know already.
 	case m.Type == unix.RTM_NEWROUTE && (!there || m.Flags&unix.NLM_F_REPLACE != 0):
@@ -182,10 +182,10 @@ func (b *Backend) noteRoute(m rtnl.Message) error {
 		} else {
 			delete(b.mirror.others, k)
 		}
-		b.unreported = b.unreported || news
+		b.unreported = b.unreported || report
 	default:
 		// A second one under the key, or the end of one that was never seen.
-		b.doubt(partRoutes, news)
+		b.invalidate(partRoutes, report)
 	}
 	return nil
 }

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rule is a policy rule with what tells whose it is.
+// rule is a policy rule with what identifies its owner.
 type rule struct {
 	object.Rule
 	protocol uint8
-	// plain is set on a rule without selectors that looks a table up.
+	// plain is set on a rule without selectors that looks up a table.
 	plain bool
 	// text is what the rule selects and does, as ip(8) prints it.
 	text string
@@ -45,7 +45,7 @@ func ruleFromMessage(m rtnl.Message) (r rule, ok bool, err error) {
 		return rule{}, false, err
 	}
 	r.Rule = object.Rule{Table: uint32(h.Table), IPv6: h.Family == unix.AF_INET6}
-	w := newRuleWords(h)
+	w := newRuleText(h)
 	for attrs.Next() {
 		switch attrs.Type {
 		case unix.FRA_TABLE:
@@ -63,7 +63,7 @@ func ruleFromMessage(m rtnl.Message) (r rule, ok bool, err error) {
 	return r, true, errors.Join(attrs.Err(), w.err)
 }
 
-// encodeRule creates exclusively: the kernel would let the same rule stand
+// encodeRule creates exclusively: the kernel would let the same rule exist
 // twice, and takes the protocol for a part of it. Deleting selects by our
 // protocol too.
 func (b *Backend) encodeRule(q *rtnl.Batch, c object.Change) error {
@@ -100,10 +100,10 @@ func (b *Backend) ruleItem(m rtnl.Message) (object.Item, bool, error) {
 	return object.Item{Value: r.Rule, Marked: ours}, ours || has(b.scope.tables, r.Table), nil
 }
 
-// noteRule has the rules read again, which are few: the kernel lets the same
-// rule stand once for each protocol, so an event about one of them does not
-// tell what there is now.
-func (b *Backend) noteRule(m rtnl.Message) error {
+// ruleChanged has the rules read again, which are few: the kernel lets the same
+// rule exist once for each protocol, so an event about one of them does not
+// show what there is now.
+func (b *Backend) ruleChanged(m rtnl.Message) error {
 	it, ok, err := b.ruleItem(m)
 	if !ok || err != nil {
 		return err
@@ -113,7 +113,7 @@ func (b *Backend) noteRule(m rtnl.Message) error {
 		return nil
 	}
 	have, _ := b.mirror.set.Get(k)
-	b.doubt(partRules, it.Marked || have.Marked || b.scope.wants(k))
+	b.invalidate(partRules, it.Marked || have.Marked || b.scope.wants(k))
 	return nil
 }
 

@@ -10,13 +10,13 @@ import (
 )
 
 // scope is how far beyond our own marks the caller is interested: what a
-// [actual.Focus] says, reduced to tables, devices and paths.
+// [actual.Focus] has, reduced to tables, devices and paths.
 type scope struct {
 	focus actual.Focus
 	// tables are those in which everybody's routes and rules are read.
 	tables map[uint32]struct{}
 	// devices are those whose addresses and neighbours are read, and whose
-	// coming and going is news.
+	// coming and going is reported.
 	devices map[string]struct{}
 	// admin are the devices whose admin state is asked for, links those that
 	// are wanted as ours.
@@ -41,7 +41,7 @@ func newScope() scope {
 
 // widen takes in a focus and returns the parts for which more must be read
 // than before. It only ever grows, apart from a complete read, which begins
-// anew: what is read too much is merely not ours.
+// again: what is read too much is merely not ours.
 func (s *scope) widen(f actual.Focus) parts {
 	if s.tables == nil || f.Complete {
 		*s = newScope()
@@ -63,17 +63,17 @@ func (s *scope) widen(f actual.Focus) parts {
 }
 
 // addRoute takes in the devices of a route. In the main table they are those of
-// others, which nobody but the route asks for.
+// others, which only the route asks for.
 func (s *scope) addRoute(r object.Route) (grown parts) {
-	const near = partAddresses | partNeighs | partProxies
+	const perDevice = partAddresses | partNeighs | partProxies
 	switch {
 	case r.Unreachable:
 		return 0
 	case r.Table != object.TableMain && r.Hops.Empty():
-		return grow(s.devices, r.Dev, near)
+		return grow(s.devices, r.Dev, perDevice)
 	}
 	for _, h := range r.NextHops() {
-		grown |= grow(s.devices, h.Dev, near)
+		grown |= grow(s.devices, h.Dev, perDevice)
 		if r.Table == object.TableMain {
 			grown |= grow(s.admin, h.Dev, partDevices)
 		}
@@ -83,18 +83,18 @@ func (s *scope) addRoute(r object.Route) (grown parts) {
 
 // add takes in one key and returns the parts that it makes wider.
 func (s *scope) add(k object.Key) parts {
-	const near = partAddresses | partNeighs | partProxies
+	const perDevice = partAddresses | partNeighs | partProxies
 	switch k.Kind {
 	case object.KindRoute, object.KindRule:
 		return grow(s.tables, k.Num, partRoutes|partRules)
 	case object.KindAddress, object.KindNeigh, object.KindProxyNeigh:
-		return grow(s.devices, k.Name, near)
+		return grow(s.devices, k.Name, perDevice)
 	case object.KindDevice:
-		return grow(s.admin, k.Name, partDevices) | grow(s.devices, k.Name, near)
+		return grow(s.admin, k.Name, partDevices) | grow(s.devices, k.Name, perDevice)
 	case object.KindLink:
-		return grow(s.links, k.Name, partDevices) | grow(s.devices, k.Name, near)
+		return grow(s.links, k.Name, partDevices) | grow(s.devices, k.Name, perDevice)
 	case object.KindMaster:
-		return grow(s.masters, k.Name, partDevices) | grow(s.devices, k.Name, near)
+		return grow(s.masters, k.Name, partDevices) | grow(s.devices, k.Name, perDevice)
 	case object.KindFDB:
 		return grow(s.fdb, k.Name, partFDB)
 	case object.KindSysctl:
@@ -104,13 +104,13 @@ func (s *scope) add(k object.Key) parts {
 	}
 }
 
-// hearing is what decides which notifications come in.
-type hearing struct {
+// subscription is what decides which notifications come in.
+type subscription struct {
 	tables     int
 	forwarding bool
 }
 
-func (s *scope) heard() hearing { return hearing{len(s.tables), len(s.fdb) > 0} }
+func (s *scope) subscribed() subscription { return subscription{len(s.tables), len(s.fdb) > 0} }
 
 func grow[K comparable](set map[K]struct{}, k K, p parts) parts {
 	if _, ok := set[k]; ok {
@@ -132,7 +132,7 @@ func (s *scope) wants(k object.Key) bool { return s.focus.Want.Has(k) }
 
 // sameFocus reports whether two focuses are the very same data. Neither sets
 // nor lists that have been handed on are changed, so identity is enough, and it
-// is what makes an idle round free of going through 100,000 wishes.
+// is what makes an idle round free of going through 100,000 intents.
 func sameFocus(a, b actual.Focus) bool {
 	return a.Want.Same(b.Want) &&
 		unsafe.SliceData(a.Owned) == unsafe.SliceData(b.Owned) && len(a.Owned) == len(b.Owned)

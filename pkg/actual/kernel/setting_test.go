@@ -17,8 +17,10 @@ import (
 // TestSysctlPaths: a device may be named so that its path leads elsewhere.
 func TestSysctlPaths(t *testing.T) {
 	l := newLab(t)
-	for _, path := range []string{"../../etc/passwd", "net/../../../tmp/x", "/etc/passwd", "", "net//ipv4/ip_forward",
-		"net/./ipv4"} {
+	for _, path := range []string{
+		"../../etc/passwd", "net/../../../tmp/x", "/etc/passwd", "", "net//ipv4/ip_forward",
+		"net/./ipv4",
+	} {
 		s := object.Sysctl{Path: path, Val: "1"}
 		if err := l.apply(create(s))[0]; err == nil || !strings.Contains(err.Error(), "not the path of a sysctl") {
 			t.Errorf("%q: got %v", path, err)
@@ -50,7 +52,7 @@ func TestSysctlDot(t *testing.T) {
 	l.agrees([]object.Value{s})
 }
 
-// TestSysctlOfOthers: the kernel tells of some settings, and that wakes.
+// TestSysctlOfOthers: the kernel notifies of some settings, and that wakes.
 func TestSysctlOfOthers(t *testing.T) {
 	l := newLab(t)
 	want := []object.Value{
@@ -77,7 +79,7 @@ func TestSysctlOfOthers(t *testing.T) {
 
 // TestSettingsInBulk: rtnetlink and the files say the same of every setting that
 // both know, and what has its value already is not written, which the kernel would
-// tell all who listen.
+// notify all listeners.
 func TestSettingsInBulk(t *testing.T) {
 	l := newLab(t)
 	names := map[string][]string{
@@ -105,21 +107,21 @@ func TestSettingsInBulk(t *testing.T) {
 	}
 	l.read(wanting(t, have...))
 	l.agrees(have)
-	told := l.b.settingsOf(t.Context(), func(yield func(string) bool) {
+	dumped := l.b.settingsOf(t.Context(), func(yield func(string) bool) {
 		for _, v := range have {
 			if !yield(v.(object.Sysctl).Path) {
 				return
 			}
 		}
 	})
-	if len(told) < len(have) {
-		t.Fatalf("rtnetlink tells of %d settings, want %d", len(told), len(have))
+	if len(dumped) < len(have) {
+		t.Fatalf("rtnetlink dumps %d settings, want %d", len(dumped), len(have))
 	}
-	// Asked for a family that it lacks, as IPv6 may be, the kernel tells of those it has.
+	// Asked for a family that it lacks, as IPv6 may be, the kernel dumps those it has.
 	other, err := l.b.dumpSettings(t.Context(), unix.AF_X25)
 	for path := range other {
 		if err != nil || netconfFamily(path) == 0 {
-			t.Errorf("of X.25 rtnetlink tells %s: %v", path, err)
+			t.Errorf("of X.25 rtnetlink dumps %s: %v", path, err)
 		}
 	}
 	l.build(want)
@@ -130,7 +132,7 @@ func TestSettingsInBulk(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { watch.Close() })
-	heard := func() (n int) {
+	notified := func() (n int) {
 		if lost, err := watch.Drain(func(rtnl.Message) error { n++; return nil }); lost || err != nil {
 			t.Fatal(lost, err)
 		}
@@ -141,12 +143,12 @@ func TestSettingsInBulk(t *testing.T) {
 		again = append(again, create(v))
 	}
 	l.must(again...)
-	if n := heard(); n != 0 {
+	if n := notified(); n != 0 {
 		t.Errorf("%d settings were written that had their value", n)
 	}
 	l.must(create(object.Sysctl{Path: "net/ipv4/conf/d0/proxy_arp", Val: "0"}))
-	if n := heard(); n != 1 {
-		t.Errorf("the kernel told of %d changes, want 1", n)
+	if n := notified(); n != 1 {
+		t.Errorf("the kernel notified of %d changes, want 1", n)
 	}
 }
 

@@ -82,8 +82,8 @@ func (b *Backend) sysctlFile(path string) (string, error) {
 
 // applySysctls writes on a thread of our namespace: whose settings a file under
 // net/ shows depends on who opens it. What has its value already is left alone: a
-// device made in this plan has the namespace's defaults, and the kernel tells
-// everybody who listens of each write.
+// device made in this plan has the namespace's defaults, and the kernel notifies
+// every listener of each write.
 func (b *Backend) applySysctls(ctx context.Context, changes []object.Change, errs []error) {
 	have := b.settingsOf(ctx, func(yield func(string) bool) {
 		for _, c := range changes {
@@ -111,11 +111,11 @@ func (b *Backend) applySysctls(ctx context.Context, changes []object.Change, err
 }
 
 func (b *Backend) readSysctls(ctx context.Context) error {
-	told := b.settingsOf(ctx, maps.Keys(b.scope.sysctls))
+	dumped := b.settingsOf(ctx, maps.Keys(b.scope.sysctls))
 	var items []object.Item
 	err := b.ns.Do(func() error {
 		for path := range b.scope.sysctls {
-			if val, ok := told[path]; ok {
+			if val, ok := dumped[path]; ok {
 				items = append(items, object.Item{Value: object.Sysctl{Path: path, Val: val}})
 				continue
 			}

@@ -103,7 +103,7 @@ func changes(values []object.Value, of func(object.Value) object.Change) []objec
 }
 
 // Both ends of a veth carry our alias as soon as one is made, and no automatic
-// address stands on the bridge: neighbours on the VXLAN would get it.
+// address is on the bridge: neighbours on the VXLAN would get it.
 func TestTenantMarks(t *testing.T) {
 	l := newLab(t)
 	leg := parse(t, "link veth-vrf-1001 type veth peer veth-ovs-1001 mac 02:00:00:00:10:03 up")
@@ -119,7 +119,7 @@ func TestTenantMarks(t *testing.T) {
 	}
 }
 
-// What somebody else does to a tenant's devices is noticed.
+// What another owner does to a tenant's devices is noticed.
 func TestTenantDisturbed(t *testing.T) {
 	for _, disturb := range []string{
 		"link set br-1001 address 02:00:00:00:10:77",
@@ -160,7 +160,7 @@ func TestForwardingEntryTaken(t *testing.T) {
 }
 
 // A MAC that moves from one port of a bridge to another is one entry to the
-// kernel and two to us: whichever change comes first, the new place stands.
+// kernel and two to us: whichever change comes first, the new place wins.
 func TestStationMoves(t *testing.T) {
 	l := newLab(t)
 	want := tenant(t)

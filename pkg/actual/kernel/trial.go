@@ -37,7 +37,7 @@ func TryLinks(ctx context.Context) ([]Trial, error) {
 		home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			runtime.UnlockOSThread()
-			done <- result{err: fmt.Errorf("remember the network namespace: %w", err)}
+			done <- result{err: fmt.Errorf("open the current network namespace: %w", err)}
 			return
 		}
 		defer unix.Close(home)
@@ -92,7 +92,7 @@ func tryLinksHere(ctx context.Context) (_ []Trial, err error) {
 }
 
 // trialRequest asks for a device in the form in which those of drivers are asked
-// for. The numbers in it stand for any.
+// for. The numbers are arbitrary.
 func trialRequest(b *rtnl.Batch, index uint32, kind string, parent uint32) {
 	b.Begin(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, rtnl.IfInfoMsg{Index: index})
 	b.Text(unix.IFLA_IFNAME, "try-"+kind)

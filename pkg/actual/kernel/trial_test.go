@@ -42,6 +42,6 @@ func TestTryLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := exec.Command("ip", "link", "show", "try-veth").Run(); err == nil {
-		t.Errorf("a device of the trial stands in our namespace:\n%s", links)
+		t.Errorf("a device of the trial exists in our namespace:\n%s", links)
 	}
 }

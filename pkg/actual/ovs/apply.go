@@ -14,8 +14,8 @@ import (
 // refuses it, halves are tried until the changes at fault are known; all others
 // take effect.
 //
-// OpenFlow would let an add overwrite a flow of somebody else under the same
-// key. So the key is looked at before; a flow that comes there in the few
+// OpenFlow would let an add overwrite a flow of another owner under the same
+// key. So the key is read before; a flow that comes there in the few
 // milliseconds between is lost.
 func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 	errs := make([]error, len(changes))
@@ -53,14 +53,14 @@ func (b *Backend) bridgeOf(name string) (*bridge, error) {
 type step struct {
 	change object.Change
 	err    *error
-	line   string // what ovs-ofctl is told; empty if there is nothing to do
+	line   string // the line for ovs-ofctl; empty if there is nothing to do
 }
 
 // apply performs the steps and leaves in each its error.
 func (br *bridge) apply(ctx context.Context, steps []step) {
 	br.mu.Lock()
 	defer br.mu.Unlock()
-	have, err := br.standing(ctx, steps)
+	have, err := br.existingFlows(ctx, steps)
 	if err != nil {
 		fail(steps, err)
 		return
@@ -78,9 +78,9 @@ func (br *bridge) apply(ctx context.Context, steps []step) {
 	br.verify(ctx, todo)
 }
 
-// standing returns the flows under the keys of the steps: from the mirror if
-// that is known to be true, and from the switch otherwise.
-func (br *bridge) standing(ctx context.Context, steps []step) (map[object.Key]object.Flow, error) {
+// existingFlows returns the flows under the keys of the steps: from the mirror if
+// that is clean, and from the switch otherwise.
+func (br *bridge) existingFlows(ctx context.Context, steps []step) (map[object.Key]object.Flow, error) {
 	keys := make([]object.Key, len(steps))
 	for i, s := range steps {
 		keys[i] = s.change.Key()
@@ -105,22 +105,23 @@ func (br *bridge) standing(ctx context.Context, steps []step) (map[object.Key]ob
 // out in have; it is empty if nothing has to be done.
 func (br *bridge) line(have map[object.Key]object.Flow, c object.Change) (string, error) {
 	key := c.Key()
-	stands, found := have[key]
-	foreign := found && !br.ours(stands.Cookie)
+	existing, found := have[key]
+	foreign := found && !br.ours(existing.Cookie)
 	if c.After == nil {
 		if !found || foreign {
 			return "", nil // ours is gone
 		}
 		delete(have, key)
-		return deletion(stands), nil
+		return deletion(existing), nil
 	}
 	want, ok := c.After.(object.Flow)
 	switch {
 	case !ok:
 		return "", fmt.Errorf("%T is not a flow", c.After)
 	case foreign:
-		return "", fmt.Errorf("a flow with cookie %#x, which is not ours, already exists: %s", stands.Cookie, stands.Actions)
-	case found && stands == want:
+		return "", fmt.Errorf("a flow with cookie %#x, which is not ours, already exists: %s",
+			existing.Cookie, existing.Actions)
+	case found && existing == want:
 		return "", nil
 	case !br.ours(want.Cookie):
 		return "", fmt.Errorf("cookie %#x is not one of ours, the flow could never be removed again", want.Cookie)
@@ -205,15 +206,15 @@ func (br *bridge) verify(ctx context.Context, steps []step) {
 		asked = append(asked, s.change.Key())
 		want, ok := s.change.After.(object.Flow)
 		if ok && *s.err == nil && all[want.Key()] != want {
-			*s.err = br.unlike(all, want)
+			*s.err = br.misread(all, want)
 		}
 	}
 	br.store(all, asked)
 	br.clean = br.attached
 }
 
-// unlike says what the switch has in place of a flow that it accepted.
-func (br *bridge) unlike(all map[object.Key]object.Flow, want object.Flow) error {
+// misread is the error that shows what the switch has in place of a flow that it accepted.
+func (br *bridge) misread(all map[object.Key]object.Flow, want object.Flow) error {
 	if f, ok := all[want.Key()]; ok {
 		return fmt.Errorf("the switch accepted it, but has %s", f.Attrs())
 	}

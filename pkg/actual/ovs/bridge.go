@@ -15,7 +15,7 @@ import (
 
 // attachTime is how long a read waits for a monitor that is just starting,
 // which takes a few milliseconds. Reading first would mean to read again once
-// it stands.
+// it runs.
 const attachTime = 250 * time.Millisecond
 
 // bridge mirrors what concerns us of one bridge.
@@ -34,26 +34,26 @@ type bridge struct {
 	signal  func()
 	stop    context.CancelFunc
 
-	mu       sync.Mutex
-	attached bool
-	clean    bool
-	ready    chan struct{} // closed while attached
-	waiting  bool          // a read waits for ready
-	hopeless bool          // the last wait was in vain
-	changed  bool          // flows differ from what the last Read returned
-	missing  time.Time     // since when it has been missing without a break
-	deleted  bool          // it has been missing for longer than grace
+	mu           sync.Mutex
+	attached     bool
+	clean        bool
+	ready        chan struct{} // closed while attached
+	waiting      bool          // a read waits for ready
+	attachFailed bool          // the last wait ended without a monitor
+	changed      bool          // flows differ from what the last Read returned
+	missing      time.Time     // since when it has been missing without a break
+	deleted      bool          // it has been missing for longer than grace
 
 	// flows are ours and, of others', those under keys in asked.
 	flows map[object.Key]object.Flow
 	asked map[object.Key]bool
-	// places finds the keys in flows and asked by what an event tells.
+	// places finds the keys in flows and asked by what an event contains.
 	places map[place][]object.Key
 }
 
 func (br *bridge) ours(cookie uint64) bool { return slices.Contains(br.cookies, cookie) }
 
-// refresh makes sure that the mirror holds all of our flows and who stands
+// refresh makes sure that the mirror holds all of our flows and what exists
 // under keys.
 func (br *bridge) refresh(ctx context.Context, keys []object.Key, complete bool) error {
 	br.mu.Lock()
@@ -86,7 +86,7 @@ func (br *bridge) askedAll(keys []object.Key) bool {
 
 // awaitMonitor gives up the lock while it waits.
 func (br *bridge) awaitMonitor(ctx context.Context) {
-	if br.attached || br.hopeless || !br.tool.answers(ctx, br.name) {
+	if br.attached || br.attachFailed || !br.tool.answers(ctx, br.name) {
 		return
 	}
 	ready := br.ready
@@ -100,7 +100,7 @@ func (br *bridge) awaitMonitor(ctx context.Context) {
 	}
 	timer.Stop()
 	br.mu.Lock()
-	br.waiting, br.hopeless = false, !br.attached
+	br.waiting, br.attachFailed = false, !br.attached
 }
 
 // dump asks the switch for all flows.
@@ -150,7 +150,7 @@ func (br *bridge) index(k object.Key) {
 	br.places[p] = append(br.places[p], k)
 }
 
-func (br *bridge) takeChanged() bool {
+func (br *bridge) resetChanged() bool {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	was := br.changed
@@ -166,13 +166,13 @@ func (br *bridge) addTo(all *object.Set) {
 	}
 }
 
-// attach is called by the monitor once it is told of every change. Changes
+// attach is called by the monitor once it is notified of every change. Changes
 // before are unknown, so that someone has to read, unless someone already
 // waits to do so.
 func (br *bridge) attach() {
 	br.mu.Lock()
 	defer br.mu.Unlock()
-	br.attached, br.clean, br.hopeless = true, false, false
+	br.attached, br.clean, br.attachFailed = true, false, false
 	br.missing, br.deleted = time.Time{}, false
 	close(br.ready)
 	if !br.waiting {
@@ -212,20 +212,20 @@ func (br *bridge) notice(e event) {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	if br.clean && !br.agrees(e) {
-		br.doubt()
+		br.invalidate()
 	}
 }
 
-// distrust is called when the monitor said something that nobody understands.
-func (br *bridge) distrust() {
+// unreadable is called when the monitor printed a line that cannot be parsed.
+func (br *bridge) unreadable() {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	if br.clean {
-		br.doubt()
+		br.invalidate()
 	}
 }
 
-func (br *bridge) doubt() {
+func (br *bridge) invalidate() {
 	br.clean = false
 	br.signal()
 }

@@ -23,11 +23,11 @@ const (
 	pollPause = 100 * time.Millisecond
 )
 
-// watcher is told what a monitor sees.
+// watcher receives what a monitor sees.
 type watcher interface {
 	attach()
 	notice(event)
-	distrust()
+	unreadable()
 	detach()
 	absent(gone bool)
 }
@@ -125,7 +125,7 @@ func (m *monitor) follow(out io.Reader) (attached bool) {
 			m.watcher.attach()
 		// The switch stops reporting to a reader who is too slow.
 		case strings.Contains(line, "FLOW_MONITOR_PAUSED"), strings.Contains(line, "FLOW_MONITOR_RESUMED"):
-			m.watcher.distrust()
+			m.watcher.unreadable()
 		}
 	}
 }
@@ -134,7 +134,7 @@ func (m *monitor) event(line string) {
 	e, err := parseEvent(line)
 	if err != nil {
 		m.log.Debug("unreadable flow event", "err", err)
-		m.watcher.distrust()
+		m.watcher.unreadable()
 		return
 	}
 	m.watcher.notice(e)

@@ -42,7 +42,7 @@ type ofctl struct {
 }
 
 // dump prints all flows. Filters by cookie would need one run for each and
-// hide who stands under a key that we want.
+// hide what exists under a key that we want.
 func (o ofctl) dump(ctx context.Context, bridge string) ([]byte, error) {
 	return o.run(ctx, nil, "-O", anyVersion, "--no-names", "--no-stats", "dump-flows", o.target(bridge))
 }
@@ -125,27 +125,27 @@ func (o ofctl) run(ctx context.Context, stdin []byte, args ...string) ([]byte, e
 	return stdout.Bytes(), nil
 }
 
-// explain says what a failure of ovs-ofctl means to callers.
+// explain turns a failure of ovs-ofctl into the error that callers handle.
 func (o ofctl) explain(ctx context.Context, err error, stderr string) error {
-	said := lastWords(stderr)
+	text := errorText(stderr)
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("run ovs-ofctl: no answer after %v: %w", o.timeout, ctx.Err())
 	case strings.Contains(stderr, "version negotiation failed"):
-		return fmt.Errorf("%w: %s", errVersion, said)
+		return fmt.Errorf("%w: %s", errVersion, text)
 	case strings.Contains(stderr, "usable flow formats"):
-		return fmt.Errorf("%w: %s", errFormat, said)
+		return fmt.Errorf("%w: %s", errFormat, text)
 	case strings.Contains(stderr, "(Connection refused)"), strings.Contains(stderr, "(Connection reset by peer)"),
 		strings.Contains(stderr, "(End of file)"), strings.Contains(stderr, "(Broken pipe)"):
-		return fmt.Errorf("%w: %s", errAway, said)
+		return fmt.Errorf("%w: %s", errAway, text)
 	case strings.Contains(stderr, "(No such file or directory)") && o.running(ctx):
 		return fmt.Errorf("bridge does not exist: %w", actual.ErrGone)
 	case strings.Contains(stderr, "(No such file or directory)"):
-		return fmt.Errorf("%w: %s", errAway, said)
-	case said == "":
+		return fmt.Errorf("%w: %s", errAway, text)
+	case text == "":
 		return fmt.Errorf("run ovs-ofctl: %w", err)
 	default:
-		return errors.New(said)
+		return errors.New(text)
 	}
 }
 
@@ -164,18 +164,18 @@ func (o ofctl) running(ctx context.Context) bool {
 	return false
 }
 
-// lastWords makes one line of what ovs-ofctl wrote to stderr: OpenFlow errors
-// come before the line that says who reports them.
-func lastWords(stderr string) string {
-	var said []string
+// errorText makes one line of what ovs-ofctl wrote to stderr: OpenFlow errors
+// come before the line that names their sender.
+func errorText(stderr string) string {
+	var text []string
 	for _, line := range strings.Split(stderr, "\n") {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.Contains(line, "|WARN|") {
-			said = append(said, line)
+			text = append(text, line)
 		}
 	}
 	const most = 3 // a rejected bundle may be quoted in full
-	return strings.Join(said[:min(len(said), most)], "; ")
+	return strings.Join(text[:min(len(text), most)], "; ")
 }
 
 // checkBridge refuses what cannot be the name of a bridge but would lead

@@ -5,7 +5,7 @@
 // An entry is ours if its cookie is one of the configured ones; what carries
 // another cookie is never changed or deleted, not even under a key that we
 // want. Match and actions of a wanted object.Flow must be written in the form
-// in which the switch prints them; parse.go says which that is.
+// in which the switch prints them; parse.go describes it.
 //
 // It refuses to create bridges and ports and to know why an entry is wanted.
 //
@@ -37,7 +37,7 @@ const (
 	DefaultGrace   = 3 * time.Second
 )
 
-// Config says how Open vSwitch is reached and what in it is ours.
+// Config is how Open vSwitch is reached and what in it is ours.
 type Config struct {
 	// RunDir holds the management sockets of the bridges. Empty means
 	// $OVS_RUNDIR, and DefaultRunDir without that.
@@ -82,10 +82,10 @@ func New(cfg Config) (*Backend, error) {
 		return nil, fmt.Errorf("find %s, which comes with Open vSwitch: %w", name, err)
 	}
 	if len(cfg.Cookies) == 0 {
-		return nil, fmt.Errorf("no cookie is configured by which flows could be told to be ours")
+		return nil, fmt.Errorf("no cookie is configured; flows of this agent cannot be recognised without one")
 	}
 	if slices.Contains(cfg.Cookies, 0) {
-		return nil, fmt.Errorf("cookie 0 cannot mark our flows: everybody's have it by default")
+		return nil, fmt.Errorf("cookie 0 cannot mark our flows: flows have it by default")
 	}
 	runDir := cmp.Or(cfg.RunDir, os.Getenv("OVS_RUNDIR"), DefaultRunDir)
 	if !filepath.IsAbs(runDir) {

@@ -25,7 +25,7 @@ import (
 //     it, and not set_field:MAC->eth_dst as from 1.2 on; removing a VLAN tag is
 //     strip_vlan and not pop_vlan. No action is drop. Where the match has no
 //     VLAN, strip_vlan is possible on bridges that speak OpenFlow 1.0 only.
-//   - What we never write (timeouts, importance, flags) stands in front of the
+//   - What we never write (timeouts, importance, flags) is put in front of the
 //     actions, so that such a flow differs from any that is wanted. The flag
 //     reset_counts is left out: every flow that was added by OpenFlow 1.0 has
 //     it, the default of ovs-ofctl, and it means nothing once it is added.
@@ -81,11 +81,11 @@ func parseFlow(bridge, line string) (object.Flow, error) {
 		attribute, isAttribute := strings.CutSuffix(word, ",")
 		switch {
 		case isAttribute:
-			odd, err := parseAttribute(&f, attribute)
+			unknown, err := parseAttribute(&f, attribute)
 			if err != nil {
 				return f, err
 			}
-			extra = append(extra, odd...)
+			extra = append(extra, unknown...)
 		case word == "reset_counts":
 		case isFlag(word):
 			extra = append(extra, word)
@@ -107,7 +107,7 @@ func parseFlow(bridge, line string) (object.Flow, error) {
 
 // parseAttribute stores a word such as table=3. The ones that only differ between
 // two readings are dropped, unknown ones returned.
-func parseAttribute(f *object.Flow, word string) (odd []string, err error) {
+func parseAttribute(f *object.Flow, word string) (unknown []string, err error) {
 	name, value, _ := strings.Cut(word, "=")
 	switch name {
 	case "cookie":
@@ -121,12 +121,12 @@ func parseAttribute(f *object.Flow, word string) (odd []string, err error) {
 		if name == word || strings.ContainsAny(word, "()") {
 			err = fmt.Errorf("it is not an attribute")
 		}
-		odd = []string{word}
+		unknown = []string{word}
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", word, err)
 	}
-	return odd, err
+	return unknown, err
 }
 
 func isFlag(word string) bool {
@@ -220,7 +220,7 @@ type event struct {
 	actions string
 }
 
-// place is what an event tells of the key of its flow.
+// place is what an event contains of the key of its flow.
 type place struct {
 	table uint8
 	match string

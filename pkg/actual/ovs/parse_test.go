@@ -36,8 +36,10 @@ var lines = []struct {
 	{
 		" cookie=0xffffffffffffffff, reset_counts actions=ct(commit,exec(set_field:1->ct_mark)),pop_vlan,set_field:" + mac +
 			"->eth_src",
-		object.Flow{Cookie: 1<<64 - 1, Priority: 32768, Match: "any",
-			Actions: "ct(commit,exec(set_field:1->ct_mark)),strip_vlan,mod_dl_src:" + mac},
+		object.Flow{
+			Cookie: 1<<64 - 1, Priority: 32768, Match: "any",
+			Actions: "ct(commit,exec(set_field:1->ct_mark)),strip_vlan,mod_dl_src:" + mac,
+		},
 	},
 	{
 		" table=254, priority=65535,reg0=0x1/0x1 actions=set_field:" + mac + "/ff:ff:ff:00:00:00->eth_dst",

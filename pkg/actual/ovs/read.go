@@ -22,7 +22,7 @@ import (
 // is an error: the kernel goes on forwarding by the flows that were.
 func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, error) {
 	keys := b.keysInFocus(focus)
-	anew := b.retire(keys)
+	changed := b.retire(keys)
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		br := b.bridge(name)
 		if err := br.refresh(ctx, keys[name], focus.Complete); err != nil {
@@ -30,9 +30,9 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 		}
 	}
 	for _, br := range b.bridges {
-		anew = br.takeChanged() || anew
+		changed = br.resetChanged() || changed
 	}
-	if anew {
+	if changed {
 		b.set = b.merge()
 	}
 	return b.set, nil

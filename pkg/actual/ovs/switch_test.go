@@ -23,7 +23,7 @@ func open(t *testing.T, s *vswitchtest.Switch) *Backend {
 	return patient(t, s, 300*time.Millisecond)
 }
 
-// patient is open for tests that look at a bridge before its grace is over: that
+// patient is open for tests that read a bridge before its grace is over: that
 // takes a few processes, and the machine may be busy.
 func patient(t *testing.T, s *vswitchtest.Switch, grace time.Duration) *Backend {
 	t.Helper()
@@ -160,13 +160,19 @@ func TestTakeover(t *testing.T) {
 func TestCanonicalForm(t *testing.T) {
 	s, b := lab(t)
 	want := append(pair(1),
-		object.Flow{Bridge: "br-ex", Priority: 1000, Match: "ip,in_port=1,dl_vlan=100,dl_src=" + mac + ",nw_src=10.0.0.0/26",
-			Actions: "mod_dl_dst:" + mac + ",strip_vlan,output:3", Cookie: otherCookie},
-		object.Flow{Bridge: "br-ex", Priority: 1000, Match: "ipv6,in_port=1,dl_src=" + mac + ",ipv6_src=fd00::/64",
-			Actions: "mod_dl_dst:" + mac + ",output:3", Cookie: otherCookie},
+		object.Flow{
+			Bridge: "br-ex", Priority: 1000, Match: "ip,in_port=1,dl_vlan=100,dl_src=" + mac + ",nw_src=10.0.0.0/26",
+			Actions: "mod_dl_dst:" + mac + ",strip_vlan,output:3", Cookie: otherCookie,
+		},
+		object.Flow{
+			Bridge: "br-ex", Priority: 1000, Match: "ipv6,in_port=1,dl_src=" + mac + ",ipv6_src=fd00::/64",
+			Actions: "mod_dl_dst:" + mac + ",output:3", Cookie: otherCookie,
+		},
 		object.Flow{Bridge: "br-ex", Table: 7, Priority: 32768, Match: "any", Actions: "drop", Cookie: ourCookie},
-		object.Flow{Bridge: "br-ex", Table: 7, Priority: 0, Match: "in_port=LOCAL", Actions: "mod_dl_src:" + mac + ",NORMAL",
-			Cookie: ourCookie},
+		object.Flow{
+			Bridge: "br-ex", Table: 7, Priority: 0, Match: "in_port=LOCAL", Actions: "mod_dl_src:" + mac + ",NORMAL",
+			Cookie: ourCookie,
+		},
 	)
 	f := focus(t, want...)
 	for _, protocols := range []string{"[]", "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow12", "OpenFlow15"} {
@@ -288,7 +294,7 @@ func TestErrorsAreSingledOut(t *testing.T) {
 	}
 }
 
-// A bridge on which no flow is wanted is looked at if it is a wanted device.
+// A bridge on which no flow is wanted is read if it is a wanted device.
 func TestLeftoversOfAWantedDevice(t *testing.T) {
 	s, b := lab(t)
 	s.Ofctl("add-flow", "br-ex", "cookie=0x3e7,priority=900,ip,in_port=9,actions=drop")

@@ -58,7 +58,7 @@ func (r *recorder) notice(e event) {
 	}
 }
 
-// Neither our own changes nor those that concern nobody of ours cost a read.
+// Neither our own changes nor those that concern none of ours cost a read.
 func TestEventsThatAgree(t *testing.T) {
 	s, b := lab(t)
 	f := focus(t, pair(1)...)
@@ -131,7 +131,7 @@ func TestDrift(t *testing.T) {
 		}
 	}
 
-	// Overwritten by somebody: theirs now.
+	// Overwritten by another owner: theirs now.
 	restore()
 	s.Ofctl("add-flow", "br-ex", "cookie=0x5,priority=900,ip,in_port=1,actions=drop")
 	awaitChange(t, b, "a foreign flow took our place")

@@ -48,7 +48,7 @@ func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 		perform(ctx, s, rest[:n])
 		rest = rest[n:]
 	}
-	b.take(s, s.Tables(ctx))
+	b.adopt(s, s.Tables(ctx))
 	b.finish(steps)
 	return errs
 }
@@ -73,7 +73,7 @@ func namesOf(steps []step) map[string]bool {
 	return names
 }
 
-// finish tells what we did from what others did at the same time.
+// finish separates what we did from what others did at the same time.
 func (b *Backend) finish(steps []step) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,13 +83,13 @@ func (b *Backend) finish(steps []step) {
 			b.missing[p.Bridge] = true
 		}
 	}
-	if b.why != nil {
+	if b.unavailable != nil {
 		return
 	}
 	if b.differs(namesOf(steps)) {
 		b.signal()
 	}
-	b.remember()
+	b.rememberSeen()
 }
 
 func fail(steps []step, err error) {
@@ -127,8 +127,8 @@ func perform(ctx context.Context, db database, steps []step) {
 	}
 }
 
-// verify looks at what became of steps that the server has performed. A bridge
-// that went at the same time takes a new port with it without a word.
+// verify checks what became of steps that the server has performed. A bridge
+// that went at the same time takes a new port with it without a notification.
 func verify(t vswitch.Tables, steps []step) {
 	have := inspectTables(t, namesOf(steps))
 	for _, s := range steps {

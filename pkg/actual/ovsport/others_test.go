@@ -18,7 +18,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// A port of somebody else under our name is shown, and survives everything.
+// A port of another owner under our name is shown, and survives everything.
 func TestForeignPort(t *testing.T) {
 	sw, b := lab(t)
 	sw.Vsctl("--no-wait", "add-port", "br-ex", "vlan-1002", "tag=9", "--", "set", "interface", "vlan-1002",
@@ -29,8 +29,10 @@ func TestForeignPort(t *testing.T) {
 	await(t, b, f, "both are shown", func(have object.Set, err error) bool {
 		p, _ := have.Get(port.Key())
 		s, ok := have.Get(slave.Key())
-		return p.Value == object.Value(object.OVSPort{Name: "vlan-1002", Bridge: "br-ex", Type: object.OVSInternal,
-			Tag: 9}) && !p.Marked && ok && !s.Marked
+		return p.Value == object.Value(object.OVSPort{
+			Name: "vlan-1002", Bridge: "br-ex", Type: object.OVSInternal,
+			Tag: 9,
+		}) && !p.Marked && ok && !s.Marked
 	})
 	before := sw.Vsctl("list", "port") + sw.Vsctl("list", "interface")
 	errs := b.Apply(t.Context(), creates(port, slave))
@@ -83,7 +85,7 @@ func TestChanged(t *testing.T) {
 	select {
 	case <-b.Changed():
 	case <-time.After(20 * time.Second):
-		t.Fatal("nobody was told that the bridge has come")
+		t.Fatal("no signal although the bridge has come")
 	}
 	mustApply(t, b, creates(far)...)
 	sw.Vsctl("--no-wait", "del-br", "br-far")
@@ -100,7 +102,7 @@ func TestChanged(t *testing.T) {
 	quietly(t, b)
 }
 
-// While the database is away nothing is known, and that is said. The ports are
+// While the database is away the state is unknown, and that is an error. The ports are
 // there when it is back, and what changed meanwhile is seen.
 func TestDatabaseRestart(t *testing.T) {
 	sw, b := lab(t)
@@ -236,7 +238,7 @@ func TestCulprits(t *testing.T) {
 	if got := strings.Count(sw.Vsctl("list-ports", "br-ex"), "vlan-30"); got != len(steps) {
 		t.Errorf("there are %d ports, want 62 and the two of others", got)
 	}
-	// A port that ceased to be ours between the look and the deed is kept.
+	// A port that ceased to be ours between the read and the write is kept.
 	steps = steps[:1]
 	steps[0].change = object.Change{Before: steps[0].change.After}
 	perform(t.Context(), &unmarked{racing: db, sw: sw, name: steps[0].name()}, steps)
@@ -246,7 +248,7 @@ func TestCulprits(t *testing.T) {
 	t.Log(errs[0])
 }
 
-// unmarked has somebody take a mark away just before a transaction.
+// unmarked has another client take a mark away just before a transaction.
 type unmarked struct {
 	*racing
 	sw   *vswitchtest.Switch
@@ -271,7 +273,8 @@ func TestManyAtOnce(t *testing.T) {
 		p := internal(fmt.Sprintf("vlan-%d", 1000+i), uint16(i+1))
 		values = append(values, p)
 		args = append(args, "--", "add-port", "br-2", "v"+p.Name, fmt.Sprint("tag=", p.Tag), "--", "set",
-			"interface", "v"+p.Name, "type=internal", fmt.Sprintf("mac=%q", p.MAC), "external_ids:bgp-ovn=1", "--", "set", "port", "v"+p.Name,
+			"interface", "v"+p.Name, "type=internal", fmt.Sprintf("mac=%q", p.MAC), "external_ids:bgp-ovn=1",
+			"--", "set", "port", "v"+p.Name,
 			"external_ids:bgp-ovn=1")
 	}
 	f := focus(t, values...)

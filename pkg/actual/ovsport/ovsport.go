@@ -4,7 +4,7 @@
 //
 // A port is ours if its row carries external_ids:bgp-ovn. The mark is written
 // by the very transaction that makes the port, so that nothing unmarked is ever
-// left behind. A port of somebody else under a name that we want is reported
+// left behind. A port of another owner under a name that we want is reported
 // and never changed.
 //
 // It refuses to make the device of a port that is not internal (the kernel
@@ -31,19 +31,19 @@ var errStarting = errors.New("not connected yet")
 // Backend implements actual.Backend for object.KindOVSPort.
 type Backend struct {
 	changed chan struct{}
-	own     *vswitch.Connection // nil where it is somebody else's
+	own     *vswitch.Connection // nil where the caller has the connection
 
-	mu       sync.Mutex
-	session  *vswitch.Session // nil while there is none
-	why      error            // why there is none, or no rows
-	tables   vswitch.Tables   // the newest rows, unless why
-	first    chan struct{}    // closed once it is known whether connecting works
-	applying bool
+	mu          sync.Mutex
+	session     *vswitch.Session // nil while there is none
+	unavailable error            // why there is none, or no rows
+	tables      vswitch.Tables   // the newest rows, while unavailable is nil
+	first       chan struct{}    // closed when the first attempt to connect has ended, either way
+	applying    bool
 
-	asked   map[string]bool // the names in focus of the last Read
-	missing map[string]bool // bridges that were not there when a port was to be made
-	seen    map[string]held // what the last Read or Apply left, see inspectTables
-	set     object.Set      // of seen
+	asked   map[string]bool      // the names in focus of the last Read
+	missing map[string]bool      // bridges that were not there when a port was to be made
+	seen    map[string]portState // what the last Read or Apply left, see inspectTables
+	set     object.Set           // of seen
 }
 
 var _ actual.Backend = (*Backend)(nil)
@@ -51,8 +51,8 @@ var _ actual.Backend = (*Backend)(nil)
 // New returns a backend whose Follower is to be handed to a connection.
 func New() *Backend {
 	return &Backend{
-		changed: make(chan struct{}, 1), first: make(chan struct{}), why: errStarting,
-		asked: map[string]bool{}, missing: map[string]bool{}, seen: map[string]held{},
+		changed: make(chan struct{}, 1), first: make(chan struct{}), unavailable: errStarting,
+		asked: map[string]bool{}, missing: map[string]bool{}, seen: map[string]portState{},
 	}
 }
 
@@ -103,7 +103,7 @@ func (b follower) Connected(s *vswitch.Session) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.session, b.tables = s, vswitch.Tables{}
-	b.why = errors.New("connected, the first rows are not complete")
+	b.unavailable = errors.New("connected, the first rows are not complete")
 }
 
 // Disconnected forgets the session and its rows: what has become of the ports
@@ -114,8 +114,8 @@ func (b follower) Disconnected(err error) {
 	if b.session != nil {
 		b.signal()
 	}
-	b.session, b.tables, b.why = nil, vswitch.Tables{}, err
-	b.known()
+	b.session, b.tables, b.unavailable = nil, vswitch.Tables{}, err
+	b.finishFirst()
 }
 
 // Rows takes in a new state, unless Apply has already seen a newer one.
@@ -125,17 +125,17 @@ func (b follower) Rows(t vswitch.Tables) {
 	if b.session == nil || t.Moment < b.tables.Moment {
 		return
 	}
-	if b.why != nil && b.known() {
+	if b.unavailable != nil && b.finishFirst() {
 		b.signal() // it is back
 	}
-	b.tables, b.why = t, nil
+	b.tables, b.unavailable = t, nil
 	if !b.applying && b.differs(nil) {
 		b.signal()
 	}
 }
 
-// known ends the wait of the first Read and reports whether it had ended.
-func (b *Backend) known() bool {
+// finishFirst ends the wait of the first Read and reports whether it had ended.
+func (b *Backend) finishFirst() bool {
 	select {
 	case <-b.first:
 		return true
@@ -149,13 +149,13 @@ func (b *Backend) known() bool {
 func (b *Backend) current() (*vswitch.Session, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.why != nil {
-		return nil, fmt.Errorf("no connection to the Open_vSwitch database: %w", b.why)
+	if b.unavailable != nil {
+		return nil, fmt.Errorf("no connection to the Open_vSwitch database: %w", b.unavailable)
 	}
 	return b.session, nil
 }
 
-// differs reports whether somebody else changed what concerns us: a port that
+// differs reports whether another owner changed what concerns us: a port that
 // is not among those in done differs from what was seen, or a bridge has
 // appeared that was missing.
 func (b *Backend) differs(done map[string]bool) bool {

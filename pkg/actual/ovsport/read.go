@@ -17,7 +17,7 @@ const attempts = 3
 // Read returns our ports and, of others', those under the names in focus. It
 // answers from the rows that the connection has brought; while they are the
 // same it returns the very set that it returned before. A complete read asks the
-// database and compares: a cache that has lost its way is thrown away.
+// database and compares: a cache that differs is discarded.
 //
 // While there is no connection that is an error. Only the first Read waits for
 // it, and no longer than it takes to know that there is none.
@@ -40,20 +40,20 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 		if err != nil {
 			return object.Set{}, err
 		}
-		b.take(s, t)
+		b.adopt(s, t)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.why != nil {
-		return object.Set{}, b.why // lost meanwhile
+	if b.unavailable != nil {
+		return object.Set{}, b.unavailable // lost meanwhile
 	}
 	b.asked = names
-	b.remember()
+	b.rememberSeen()
 	return b.set, nil
 }
 
-// confirm returns the cached rows once they say of the names and of our ports
-// what the database says.
+// confirm returns the cached rows once they agree with the database on the names
+// and on our ports.
 func confirm(ctx context.Context, s *vswitch.Session, names map[string]bool) (vswitch.Tables, error) {
 	for range attempts {
 		fresh, err := s.Select(ctx)
@@ -69,17 +69,17 @@ func confirm(ctx context.Context, s *vswitch.Session, names map[string]bool) (vs
 	return vswitch.Tables{}, err
 }
 
-// take stores newer rows of the session if that is still the one that stands.
-func (b *Backend) take(s *vswitch.Session, t vswitch.Tables) {
+// take stores newer rows of the session if that is still the current one.
+func (b *Backend) adopt(s *vswitch.Session, t vswitch.Tables) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.why == nil && b.session == s && t.Moment > b.tables.Moment {
+	if b.unavailable == nil && b.session == s && t.Moment > b.tables.Moment {
 		b.tables = t
 	}
 }
 
 // remember makes what the rows say what was seen.
-func (b *Backend) remember() {
+func (b *Backend) rememberSeen() {
 	now := inspectTables(b.tables, b.asked)
 	if maps.Equal(now, b.seen) {
 		return

@@ -7,12 +7,12 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// otherInterfaces stands for Interface.type where a port has other interfaces
+// otherInterfaces is put for Interface.type where a port has other interfaces
 // than the one of its name. No port that we want is like that.
 const otherInterfaces = "bond"
 
-// held is a port as it stands in the database.
-type held struct {
+// portState is a port as it is in the database.
+type portState struct {
 	value object.OVSPort
 	ours  bool
 	// The UUIDs of its rows; iface is empty if there is no interface of its name
@@ -21,8 +21,8 @@ type held struct {
 }
 
 // inspectTables finds the ports that are ours and those of others under the names.
-func inspectTables(t vswitch.Tables, names map[string]bool) map[string]held {
-	out := make(map[string]held)
+func inspectTables(t vswitch.Tables, names map[string]bool) map[string]portState {
+	out := make(map[string]portState)
 	for uuid, br := range t.Bridges {
 		for _, port := range br.Ports {
 			if p := t.Ports[port]; p != nil && (names[p.Name] || isOurs(p)) {
@@ -38,7 +38,7 @@ func inspectTables(t vswitch.Tables, names map[string]bool) map[string]held {
 	// An interface of that name in a bond is in the way as well.
 	for _, i := range t.Interfaces {
 		if _, found := out[i.Name]; !found && names[i.Name] {
-			out[i.Name] = held{value: object.OVSPort{Name: i.Name, Type: i.Type}}
+			out[i.Name] = portState{value: object.OVSPort{Name: i.Name, Type: i.Type}}
 		}
 	}
 	return out
@@ -49,8 +49,8 @@ func isOurs(p *vswitch.Port) bool {
 	return marked
 }
 
-func fromRows(t vswitch.Tables, p *vswitch.Port) held {
-	h := held{value: object.OVSPort{Name: p.Name}, ours: isOurs(p)}
+func fromRows(t vswitch.Tables, p *vswitch.Port) portState {
+	h := portState{value: object.OVSPort{Name: p.Name}, ours: isOurs(p)}
 	if p.Tag != nil {
 		h.value.Tag = uint16(*p.Tag)
 	}

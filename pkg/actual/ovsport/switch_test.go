@@ -32,8 +32,10 @@ func lab(t *testing.T) (*vswitchtest.Switch, *Backend) {
 }
 
 func internal(name string, tag uint16) object.OVSPort {
-	return object.OVSPort{Name: name, Bridge: "br-ex", Type: object.OVSInternal, Tag: tag,
-		MAC: object.MAC{2, 0, 0, 0, 0, byte(tag)}}
+	return object.OVSPort{
+		Name: name, Bridge: "br-ex", Type: object.OVSInternal, Tag: tag,
+		MAC: object.MAC{2, 0, 0, 0, 0, byte(tag)},
+	}
 }
 
 func focus(t *testing.T, values ...object.Value) actual.Focus {
@@ -182,7 +184,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// What cannot be changed in place is made anew, in one step for the switch.
+// What cannot be changed in place is made again, in one step for the switch.
 func TestReplace(t *testing.T) {
 	sw, b := lab(t)
 	sw.AddBridge("br-2")

@@ -16,7 +16,7 @@ import (
 // that take effect together or not at all.
 type transaction struct {
 	tables  vswitch.Tables
-	have    map[string]held
+	have    map[string]portState
 	bridges map[string]string // UUIDs by name
 	guards  []ovsdb.Operation
 	rows    []ovsdb.Operation
@@ -24,7 +24,7 @@ type transaction struct {
 	enter, leave map[string][]ovsdb.UUID
 }
 
-func newTransaction(t vswitch.Tables, have map[string]held) *transaction {
+func newTransaction(t vswitch.Tables, have map[string]portState) *transaction {
 	tx := &transaction{
 		tables: t, have: have, bridges: make(map[string]string),
 		enter: map[string][]ovsdb.UUID{}, leave: map[string][]ovsdb.UUID{},
@@ -114,41 +114,49 @@ func (tx *transaction) insert(bridge string, p object.OVSPort) {
 }
 
 // update changes tag and MAC where they are.
-func (tx *transaction) update(have held, want object.OVSPort) {
+func (tx *transaction) update(have portState, want object.OVSPort) {
 	tx.guard(have)
 	if have.value.Tag != want.Tag {
 		row := ovsdb.Row{"tag": ovsdb.OvsSet{}}
 		if want.Tag != 0 {
 			row["tag"] = int(want.Tag)
 		}
-		tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: vswitch.TablePort,
-			Where: uuidIs(have.port), Row: row})
+		tx.rows = append(tx.rows, ovsdb.Operation{
+			Op: ovsdb.OperationUpdate, Table: vswitch.TablePort,
+			Where: uuidIs(have.port), Row: row,
+		})
 	}
 	if have.value.MAC != want.MAC {
 		row := ovsdb.Row{"mac": ovsdb.OvsSet{}}
 		if !want.MAC.IsZero() {
 			row["mac"] = want.MAC.String()
 		}
-		tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: vswitch.TableInterface,
-			Where: uuidIs(have.iface), Row: row})
+		tx.rows = append(tx.rows, ovsdb.Operation{
+			Op: ovsdb.OperationUpdate, Table: vswitch.TableInterface,
+			Where: uuidIs(have.iface), Row: row,
+		})
 	}
 }
 
 // remove deletes the port with all of its interfaces.
-func (tx *transaction) remove(have held) {
+func (tx *transaction) remove(have portState) {
 	tx.guard(have)
 	tx.leave[have.bridge] = append(tx.leave[have.bridge], ovsdb.UUID{GoUUID: have.port})
-	tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: vswitch.TablePort,
-		Where: uuidIs(have.port)})
+	tx.rows = append(tx.rows, ovsdb.Operation{
+		Op: ovsdb.OperationDelete, Table: vswitch.TablePort,
+		Where: uuidIs(have.port),
+	})
 	for _, iface := range tx.tables.Ports[have.port].Interfaces {
-		tx.rows = append(tx.rows, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: vswitch.TableInterface,
-			Where: uuidIs(iface)})
+		tx.rows = append(tx.rows, ovsdb.Operation{
+			Op: ovsdb.OperationDelete, Table: vswitch.TableInterface,
+			Where: uuidIs(iface),
+		})
 	}
 }
 
 // guard has the whole transaction refused if the port no longer carries what it
 // did when it was found to be ours.
-func (tx *transaction) guard(have held) {
+func (tx *transaction) guard(have portState) {
 	ids := ovsdb.OvsMap{GoMap: map[any]any{}}
 	for k, v := range tx.tables.Ports[have.port].ExternalIDs {
 		ids.GoMap[k] = v

@@ -20,7 +20,7 @@ const attrTypeMask = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
 //	return a.Err()
 //
 // A length that cannot be, and a value that is shorter than what is asked of it,
-// are remembered and told by Err: every walk ends with it.
+// are recorded and returned by Err: every walk ends with it.
 type Attrs struct {
 	// Type is that of the attribute that Next stepped to, without flags.
 	Type uint16
@@ -54,7 +54,7 @@ func (a *Attrs) Next() bool {
 	return true
 }
 
-// isPadding tells the zeros that align a message from the rest of an attribute.
+// isPadding separates the zeros that align a message from the rest of an attribute.
 func isPadding(b []byte) bool {
 	for _, v := range b {
 		if v != 0 {
@@ -132,7 +132,7 @@ func (a *Attrs) Addr() netip.Addr { return a.addrOf(a.Data) }
 // of it. It is how a route has a gateway of the other family (RFC 8950).
 func (a *Attrs) Via() netip.Addr {
 	f := fields{rest: a.Data}
-	f.uint16() // the family, which the length of the address says, too
+	f.uint16() // the family, which follows from the length of the address, too
 	return a.addrOf(f.rest)
 }
 

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Filter says which notifications the kernel should not even queue. On a
+// Filter is which notifications the kernel should not even queue. On a
 // gateway with a full table in another daemon's hands this is the difference
 // between sleeping and waking for every route of the Internet.
 type Filter struct {
 	// Port is the connection whose own requests cause no notifications, those
 	// about links excepted; see [Conn.Port].
 	Port uint32
-	// Protocol and Tables are the routes to be told about: those with this
+	// Protocol and Tables are the routes to be notified of: those with this
 	// rtm_protocol, and all in these tables.
 	Protocol uint8
 	Tables   []uint32

@@ -41,7 +41,7 @@ type RtMsg struct {
 	DstLen, SrcLen uint8
 	TOS            uint8
 	// Table is RT_TABLE_COMPAT or RT_TABLE_UNSPEC where the number is above 255
-	// and stands in attribute RTA_TABLE alone.
+	// and is in attribute RTA_TABLE alone.
 	Table    uint8
 	Protocol uint8  // RTPROT_*
 	Scope    uint8  // RT_SCOPE_*
@@ -183,7 +183,7 @@ func Prefix(addr netip.Addr, bits uint8) (netip.Prefix, error) {
 }
 
 // ShortTable is the number of a table as headers have it: RT_TABLE_UNSPEC where
-// it does not fit and an attribute says it.
+// it does not fit and is in an attribute.
 func ShortTable(table uint32) uint8 {
 	if table > math.MaxUint8 {
 		return unix.RT_TABLE_UNSPEC

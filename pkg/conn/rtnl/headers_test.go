@@ -27,23 +27,28 @@ var readers = []struct {
 	read   func(Message) (Header, Attrs, error)
 }{
 	{
-		IfInfoMsg{Family: 1, Type: 0x203, Index: 0x4050607, Flags: 0x8090a0b, Change: 0xc0d0e0f}, unix.SizeofIfInfomsg,
+		IfInfoMsg{Family: 1, Type: 0x203, Index: 0x4050607, Flags: 0x8090a0b, Change: 0xc0d0e0f},
+		unix.SizeofIfInfomsg,
 		func(m Message) (Header, Attrs, error) { h, a, err := m.Link(); return h, a, err },
 	}, {
-		IfAddrMsg{Family: 1, PrefixLen: 2, Flags: 3, Scope: 4, Index: 0x5060708}, unix.SizeofIfAddrmsg,
+		IfAddrMsg{Family: 1, PrefixLen: 2, Flags: 3, Scope: 4, Index: 0x5060708},
+		unix.SizeofIfAddrmsg,
 		func(m Message) (Header, Attrs, error) { h, a, err := m.Addr(); return h, a, err },
 	}, {
 		RtMsg{Family: 1, DstLen: 2, SrcLen: 3, TOS: 4, Table: 5, Protocol: 6, Scope: 7, Type: 8, Flags: 0x90a0b0c},
 		unix.SizeofRtMsg,
 		func(m Message) (Header, Attrs, error) { h, a, err := m.Route(); return h, a, err },
 	}, {
-		FibRuleHdr{Family: 1, DstLen: 2, SrcLen: 3, TOS: 4, Table: 5, Action: 8, Flags: 0x90a0b0c}, unix.SizeofRtMsg,
+		FibRuleHdr{Family: 1, DstLen: 2, SrcLen: 3, TOS: 4, Table: 5, Action: 8, Flags: 0x90a0b0c},
+		unix.SizeofRtMsg,
 		func(m Message) (Header, Attrs, error) { h, a, err := m.Rule(); return h, a, err },
 	}, {
-		NdMsg{Family: 1, Index: 0x2030405, State: 0x607, Flags: 8, Type: 9}, unix.SizeofNdMsg,
+		NdMsg{Family: 1, Index: 0x2030405, State: 0x607, Flags: 8, Type: 9},
+		unix.SizeofNdMsg,
 		func(m Message) (Header, Attrs, error) { h, a, err := m.Neigh(); return h, a, err },
 	}, {
-		NetconfMsg{Family: 1}, unix.NLMSG_ALIGNTO,
+		NetconfMsg{Family: 1},
+		unix.NLMSG_ALIGNTO,
 		func(m Message) (Header, Attrs, error) { h, a, err := m.Netconf(); return h, a, err },
 	},
 }
@@ -90,14 +95,18 @@ func TestHeadersAreTheKernels(t *testing.T) {
 		t.Errorf("ifaddrmsg: %+v", u)
 	}
 	r := readers[2].header.(RtMsg)
-	if u := as[unix.RtMsg](encoded(r)); (RtMsg{u.Family, u.Dst_len, u.Src_len, u.Tos, u.Table, u.Protocol, u.Scope,
-		u.Type, u.Flags}) != r {
+	if u := as[unix.RtMsg](encoded(r)); (RtMsg{
+		u.Family, u.Dst_len, u.Src_len, u.Tos, u.Table, u.Protocol, u.Scope,
+		u.Type, u.Flags,
+	}) != r {
 		t.Errorf("rtmsg: %+v", u)
 	}
 	// Rules have no struct there; the kernel lays fib_rule_hdr over rtmsg.
 	f := readers[3].header.(FibRuleHdr)
-	if u := as[unix.RtMsg](encoded(f)); (FibRuleHdr{u.Family, u.Dst_len, u.Src_len, u.Tos, u.Table, u.Type,
-		u.Flags}) != f {
+	if u := as[unix.RtMsg](encoded(f)); (FibRuleHdr{
+		u.Family, u.Dst_len, u.Src_len, u.Tos, u.Table, u.Type,
+		u.Flags,
+	}) != f {
 		t.Errorf("fib_rule_hdr: %+v", u)
 	}
 	n := readers[4].header.(NdMsg)
@@ -221,7 +230,7 @@ func TestAttributesRoundTrip(t *testing.T) {
 
 // What is too short or claims too much is an error, with every way of reading.
 func TestMalformedAttributes(t *testing.T) {
-	var v4 = []byte{192, 0, 2, 1}
+	v4 := []byte{192, 0, 2, 1}
 	for name, read := range map[string]func(a *Attrs){
 		"number of 1 byte": func(a *Attrs) { a.Uint8() }, "number of 2 bytes": func(a *Attrs) { a.Uint16() },
 		"port": func(a *Attrs) { a.Uint16BE() }, "number of 4 bytes": func(a *Attrs) { a.Uint32() },

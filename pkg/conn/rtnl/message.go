@@ -96,7 +96,7 @@ func (m Message) Refusal() (*Error, error) {
 	if m.Flags&unix.NLM_F_ACK_TLVS == 0 {
 		return e, nil
 	}
-	// Behind the errno stands the header of the request alone, because we ask for
+	// Behind the errno comes the header of the request alone, because we ask for
 	// capped acknowledgements.
 	f.skip(unix.SizeofNlMsghdr)
 	attrs := AttrsOf(f.rest)

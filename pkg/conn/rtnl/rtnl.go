@@ -7,7 +7,7 @@
 // and because half of the attributes that ownership rests on (FRA_PROTOCOL with
 // full selectors, NDA_PROTOCOL, IFA_PROTO) are missing from those there are.
 //
-// Read next: batch.go for requests, dump.go for reading, watch.go for news.
+// Read next: batch.go for requests, dump.go for reading, watch.go for notifications.
 package rtnl
 
 import (
@@ -32,7 +32,7 @@ type Conn struct {
 }
 
 // Dial opens a socket in the namespace, with strict checking of dump requests
-// (without it the kernel ignores filters) and the kernel's own words in errors.
+// (without it the kernel ignores filters) and the kernel's own texts in errors.
 func Dial(ns *Namespace) (*Conn, error) {
 	fd, err := ns.socket(0)
 	if err != nil {

@@ -55,7 +55,7 @@ func TestDumpRetries(t *testing.T) {
 	eintr := order.AppendUint32(nil, uint32(errno))
 	c, kernel := scripted(t)
 	answer(t, kernel,
-		message(40, unix.NLM_F_MULTI, 77, 1), // somebody else's
+		message(40, unix.NLM_F_MULTI, 77, 1), // another owner's
 		message(40, unix.NLM_F_MULTI, 1, 1), message(40, unix.NLM_F_MULTI|unix.NLM_F_DUMP_INTR, 1, 2),
 		message(unix.NLMSG_DONE, 0, 1, 0, 0, 0, 0),
 		message(40, unix.NLM_F_MULTI, 2, 3), message(unix.NLMSG_DONE, unix.NLM_F_DUMP_INTR, 2, 0, 0, 0, 0),

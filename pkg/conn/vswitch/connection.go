@@ -25,13 +25,13 @@ const (
 )
 
 // The pause between two attempts to connect. The database is on this machine,
-// so that trying often costs nobody anything.
+// so that frequent attempts cost little.
 const (
 	firstPause = 20 * time.Millisecond
 	lastPause  = time.Second
 )
 
-// Config says where the database is.
+// Config is where the database is.
 type Config struct {
 	// Endpoint is unix:/absolute/path, tcp:host:port or ssl:host:port, and
 	// DefaultEndpoint if it is empty.
@@ -40,11 +40,11 @@ type Config struct {
 	TLS *tls.Config
 	// Timeout bounds connecting and every answer of the server.
 	Timeout time.Duration
-	// Logger is handed to the client; nil discards what it says.
+	// Logger is handed to the client; nil discards its messages.
 	Logger *slog.Logger
 }
 
-// Follower is told what comes of a connection. All calls come from one
+// Follower is notified of what happens to a connection. All calls come from one
 // goroutine and must not wait for anything.
 type Follower interface {
 	// Connected is called once the initial rows have come. The session can be
@@ -102,8 +102,8 @@ func (c *Connection) run(ctx context.Context) {
 	defer close(c.done)
 	pause := firstPause
 	for ctx.Err() == nil {
-		stood, err := c.session(ctx)
-		if stood {
+		connected, err := c.session(ctx)
+		if connected {
 			pause = firstPause
 		}
 		if ctx.Err() != nil {

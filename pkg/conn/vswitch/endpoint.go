@@ -12,7 +12,7 @@ import (
 const maxSocketPath = 107
 
 // checkEndpoint refuses what libovsdb would misread: it replaces a relative
-// path or an empty address by a default without a word, and reads the rest as
+// path or an empty address by a default without a notification, and reads the rest as
 // a URL.
 func checkEndpoint(endpoint string, haveTLS bool) error {
 	scheme, rest, _ := strings.Cut(endpoint, ":")

@@ -43,7 +43,7 @@ type Port struct {
 }
 
 // Interface is a row of table Interface. OFPort is empty until ovs-vswitchd
-// has looked at the row and -1 where it could not create the port.
+// has processed the row and -1 where it could not create the port.
 type Interface struct {
 	UUID        string            `ovsdb:"_uuid"`
 	Name        string            `ovsdb:"name"`

@@ -25,7 +25,7 @@ const (
 	danglingCap = 100 * time.Millisecond
 )
 
-// Session is one connection that stands. It is safe for concurrent use.
+// Session is one established connection. It is safe for concurrent use.
 type Session struct {
 	client  client.Client
 	rows    *cache.TableCache
@@ -38,16 +38,16 @@ type Session struct {
 }
 
 // session connects and follows the database until the connection is lost, and
-// reports whether it had come to stand; the error says why it ended.
-func (c *Connection) session(ctx context.Context) (stood bool, err error) {
+// reports whether it was established; the error is why it ended.
+func (c *Connection) session(ctx context.Context) (connected bool, err error) {
 	log := logr.FromSlogHandler(c.cfg.Logger.Handler())
 	cl, err := client.NewOVSDBClient(Model(),
 		client.WithEndpoint(c.cfg.Endpoint), client.WithTLSConfig(c.cfg.TLS), client.WithLogger(&log))
 	if err != nil {
 		return false, fmt.Errorf("make client: %w", err)
 	}
-	lost, forget := watchDisconnect(cl)
-	defer forget()
+	lost, stop := watchDisconnect(cl)
+	defer stop()
 	defer cl.Close()
 
 	s := &Session{client: cl, timeout: c.cfg.Timeout, dirty: make(chan struct{}, 1), drop: make(chan error, 1)}
@@ -62,8 +62,8 @@ func (c *Connection) session(ctx context.Context) (stood bool, err error) {
 
 // watchDisconnect returns a channel that is closed when the connection is
 // lost. The library sends its notification without waiting for a receiver, so
-// that one has to stand ready all the time.
-func watchDisconnect(c client.Client) (lost <-chan struct{}, forget func()) {
+// that one has to be ready all the time.
+func watchDisconnect(c client.Client) (lost <-chan struct{}, stop func()) {
 	closed, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		select {
@@ -86,18 +86,18 @@ func (s *Session) subscribe(ctx context.Context) error {
 		return fmt.Errorf("connect: the connection was lost at once")
 	}
 	s.rows.AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(string, model.Model) { s.poke() },
-		UpdateFunc: func(string, model.Model, model.Model) { s.poke() },
-		DeleteFunc: func(string, model.Model) { s.poke() },
+		AddFunc:    func(string, model.Model) { s.wake() },
+		UpdateFunc: func(string, model.Model, model.Model) { s.wake() },
+		DeleteFunc: func(string, model.Model) { s.wake() },
 	})
 	if _, err := s.client.Monitor(ctx, newMonitor(s.client)); err != nil {
 		return fmt.Errorf("monitor: %w", err)
 	}
-	s.poke()
+	s.wake()
 	return nil
 }
 
-func (s *Session) poke() {
+func (s *Session) wake() {
 	select {
 	case s.dirty <- struct{}{}:
 	default:
@@ -205,7 +205,7 @@ type Refusal struct{ why error }
 func (r *Refusal) Error() string { return r.why.Error() }
 
 // Transact performs the operations as one transaction. The error is a *Refusal
-// if it was rolled back; after any other one nobody knows what became of it.
+// if it was rolled back; after any other one its outcome is unknown.
 func (s *Session) Transact(ctx context.Context, ops ...ovsdb.Operation) ([]ovsdb.OperationResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -226,8 +226,11 @@ func (s *Session) Transact(ctx context.Context, ops ...ovsdb.Operation) ([]ovsdb
 // Select asks the server for the rows instead of the cache.
 func (s *Session) Select(ctx context.Context) (Tables, error) {
 	names := []string{TableBridge, TablePort, TableInterface}
-	columns := [][]string{{"name", "ports"}, {"name", "interfaces", "external_ids", "tag"},
-		{"name", "type", "mac", "external_ids"}}
+	columns := [][]string{
+		{"name", "ports"},
+		{"name", "interfaces", "external_ids", "tag"},
+		{"name", "type", "mac", "external_ids"},
+	}
 	ops := make([]ovsdb.Operation, len(names))
 	for i, name := range names {
 		ops[i] = ovsdb.Operation{Op: ovsdb.OperationSelect, Table: name, Columns: append(columns[i], "_uuid")}

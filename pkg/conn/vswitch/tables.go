@@ -5,7 +5,7 @@ import (
 )
 
 // Tables are the rows of one moment, by UUID. They are shared with the cache
-// of libovsdb, which replaces rows and never changes them; nobody may.
+// of libovsdb, which replaces rows and never changes them; no user may.
 type Tables struct {
 	// Moment grows with every reading of one session: of two, the greater one is
 	// the newer one.

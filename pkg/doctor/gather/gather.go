@@ -106,7 +106,7 @@ func capabilities() ([]string, error) {
 
 // network reads devices, the routes to the peers and the rules of VRFs.
 func network(ctx context.Context, cfg Config, f *doctor.Facts) {
-	s, err := host.Take(ctx, cfg.Alias, cfg.Peers)
+	s, err := host.SurveyNetwork(ctx, cfg.Alias, cfg.Peers)
 	if err != nil {
 		f.NetworkErr = err
 		return
@@ -117,7 +117,7 @@ func network(ctx context.Context, cfg Config, f *doctor.Facts) {
 			VNI: d.VNI, Port: d.Port, IPv6: d.IPv6, Modes: d.Modes,
 		})
 	}
-	for _, w := range s.Ways {
+	for _, w := range s.Routes {
 		f.Routes = append(f.Routes, doctor.PeerRoute{Peer: w.Addr, Dev: w.Dev, MTU: w.MTU})
 	}
 	f.L3mdev = s.L3mdev

@@ -21,11 +21,11 @@ type address struct {
 	index int
 	addr  netip.Addr
 	net   netip.Prefix
-	// alone says that nothing is connected through it.
-	alone bool
+	// hostOnly is set on a host prefix (/32, /128), through which nothing is connected.
+	hostOnly bool
 }
 
-// readAddrs reads all addresses anew. The caller holds mu, or is alone.
+// readAddrs reads all addresses again. The caller holds mu, or is alone.
 func (s *Source) readAddrs(ctx context.Context) error {
 	fresh := make(map[address]int)
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
@@ -44,23 +44,23 @@ func (s *Source) readAddrs(ctx context.Context) error {
 			return fmt.Errorf("read addresses: %w", err)
 		}
 		for _, a := range rows {
-			fresh[a] = s.places
-			s.places++
+			fresh[a] = s.nextPosition
+			s.nextPosition++
 		}
 	}
 	s.addrs = fresh
 	return nil
 }
 
-func (s *Source) noteAddress(m rtnl.Message) error {
+func (s *Source) addressChanged(m rtnl.Message) error {
 	a, ok, err := addressFromMessage(m)
 	switch {
 	case !ok || err != nil:
 		return err
 	case m.Type == unix.RTM_NEWADDR:
 		if _, there := s.addrs[a]; !there { // the kernel, too, puts a new one behind the others
-			s.addrs[a] = s.places
-			s.places++
+			s.addrs[a] = s.nextPosition
+			s.nextPosition++
 		}
 	default:
 		delete(s.addrs, a)
@@ -70,13 +70,13 @@ func (s *Source) noteAddress(m rtnl.Message) error {
 
 // addresses lists them by device, family, and in the kernel's order, in which an
 // address that is added does not become the first one, without those of devices
-// that are not known, and without host prefixes but those of lo and of the device
+// that are not in the table of links, and without host prefixes but those of lo and of the device
 // of our VTEP. The caller holds mu.
 func (s *Source) addresses() []observe.DeviceAddress {
 	var out []observe.DeviceAddress
 	inOrder := func(a, b address) int { return cmp.Compare(s.addrs[a], s.addrs[b]) }
 	for _, a := range slices.SortedFunc(maps.Keys(s.addrs), inOrder) {
-		if l, ok := s.links[a.index]; ok && (!a.alone || l.Name == s.cfg.VTEP) {
+		if l, ok := s.links[a.index]; ok && (!a.hostOnly || l.Name == s.cfg.VTEP) {
 			out = append(out, observe.DeviceAddress{Dev: l.Name, Addr: a.addr, Net: a.net})
 		}
 	}
@@ -94,23 +94,23 @@ func addressFromMessage(m rtnl.Message) (a address, ok bool, err error) {
 		return a, false, err
 	}
 	a.index = int(h.Index)
-	var far netip.Addr
+	var peer netip.Addr
 	for attrs.Next() {
 		switch attrs.Type {
 		case unix.IFA_LOCAL:
 			a.addr = attrs.Addr()
 		case unix.IFA_ADDRESS:
-			far = attrs.Addr()
+			peer = attrs.Addr()
 		}
 	}
-	if err := attrs.Err(); err != nil || !far.IsValid() {
+	if err := attrs.Err(); err != nil || !peer.IsValid() {
 		return a, false, err
 	}
 	if !a.addr.IsValid() { // IPv6, where there is no other end
-		a.addr = far
+		a.addr = peer
 	}
-	reach, err := rtnl.Prefix(far, h.PrefixLen)
+	reach, err := rtnl.Prefix(peer, h.PrefixLen)
 	a.net = reach.Masked()
-	a.alone = a.net.IsSingleIP() && far == a.addr && a.index != loopback
+	a.hostOnly = a.net.IsSingleIP() && peer == a.addr && a.index != loopback
 	return a, !a.addr.IsLinkLocalUnicast(), err
 }

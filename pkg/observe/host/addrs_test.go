@@ -30,13 +30,15 @@ func TestAddresses(t *testing.T) {
 	}
 	l.await("addresses", func(h *observe.Host) bool { return slices.Equal(texts(h), want) })
 	again := &lab{T: t, dir: l.dir}
-	again.open(Config{}) // reads in the same order what was heard one by one
+	again.open(Config{}) // reads in the same order what was notified one by one
 	if got := texts(again.read()); !slices.Equal(got, want) {
-		t.Errorf("read anew: %v, want %v", got, want)
+		t.Errorf("read again: %v, want %v", got, want)
 	}
 	h := l.read()
-	for addr, dev := range map[string]string{"192.0.2.0": "d0", "192.0.2.1": "", "2001:db8::": "d0", "198.51.100.2": "d1",
-		"8.8.8.8": ""} {
+	for addr, dev := range map[string]string{
+		"192.0.2.0": "d0", "192.0.2.1": "", "2001:db8::": "d0", "198.51.100.2": "d1",
+		"8.8.8.8": "",
+	} {
 		if got, ok := h.Connected(netip.MustParseAddr(addr)); got != dev || ok != (dev != "") {
 			t.Errorf("%s is behind %q, want %q", addr, got, dev)
 		}

@@ -2,9 +2,9 @@
 // the routing tables that others use.
 //
 // It refuses to change anything and to know which of it matters (drivers do).
-// Devices are followed by notification; routing tables are inspected at on
+// Devices are followed by notification; routing tables are read on
 // request, because nothing depends on them from one second to the next. When
-// either cannot be read, what was last known stands and the error is reported:
+// either cannot be read, the last known state stays in force and the error is reported:
 // a failing dump is no reason to take an address away.
 //
 // Read next: links.go, then tables.go.
@@ -25,7 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config says where to look.
+// Config is what to observe, and where.
 type Config struct {
 	// Netns is the path of a network namespace; empty is that of the calling
 	// thread.
@@ -38,7 +38,7 @@ type Config struct {
 	RouteProtocol uint8
 	Alias         string
 	// TableRange is the first and the last table that may become ours. Only these,
-	// and those that InspectTables was asked for, are inspected into for the routes of others.
+	// and those that InspectTables was asked for, are searched for the routes of others.
 	TableRange [2]uint32
 	// VTEP is the device that VXLAN is sent from, if it is configured: its
 	// addresses count even if nothing is connected through them.
@@ -46,7 +46,7 @@ type Config struct {
 	// Queue is the size in bytes of the queue for notifications; 1 MiB by
 	// default.
 	Queue int
-	// Logger is told what went wrong between two calls.
+	// Logger receives what failed between two calls.
 	Logger *slog.Logger
 }
 
@@ -85,12 +85,12 @@ type Source struct {
 	conn  *rtnl.Conn
 	links map[int]observe.Link
 	// addrs have their place in the kernel's order; places is the next one.
-	addrs  map[address]int
-	places int
-	tables []observe.RoutingTable
-	state  *observe.Host
-	lost   bool // a notification was lost and the links have not been read again
-	closed bool
+	addrs        map[address]int
+	nextPosition int
+	tables       []observe.RoutingTable
+	state        *observe.Host
+	lost         bool // a notification was lost and the links have not been read again
+	closed       bool
 }
 
 var _ observe.Source[*observe.Host] = (*Source)(nil)
@@ -119,7 +119,7 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 }
 
 func (s *Source) open(ctx context.Context) (err error) {
-	// Listening comes first: what changes while the links are read is heard.
+	// Listening comes first: what changes while the links are read is notified.
 	if s.watch, err = rtnl.Listen(s.ns, s.cfg.Queue, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
 		unix.RTNLGRP_IPV6_IFADDR); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (s *Source) open(ctx context.Context) (err error) {
 // Changed is signalled when Read may return something new.
 func (s *Source) Changed() <-chan struct{} { return s.changed }
 
-// Read returns what is known, at once.
+// Read returns the last state, without waiting.
 func (s *Source) Read(context.Context) (*observe.Host, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +172,7 @@ func (s *Source) follow() {
 	for {
 		if err := s.watch.Wait(); err != nil {
 			if !errors.Is(err, os.ErrClosed) {
-				s.log.Error("devices are seen only by audits from now on", "error", err)
+				s.log.Error("notifications of devices have ended; devices are read by audits only from now on", "error", err)
 			}
 			return
 		}
@@ -193,7 +193,7 @@ func (s *Source) Close() error {
 	s.mu.Unlock()
 	err := s.watch.Close()
 	<-s.done
-	s.refresh.Lock() // one that is under way comes to its end
+	s.refresh.Lock() // one that is in progress runs to its end
 	defer s.refresh.Unlock()
 	s.watch = nil
 	return errors.Join(err, s.release())

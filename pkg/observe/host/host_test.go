@@ -171,11 +171,11 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// TestLoss: a queue that runs over leads to a new reading.
+// TestLoss: a queue that overflows leads to a new reading.
 func TestLoss(t *testing.T) {
 	l := newLab(t)
 	s := l.open(Config{Queue: 1})
-	s.mu.Lock() // nobody drains
+	s.mu.Lock() // no draining meanwhile
 	for i := range 30 {
 		l.ip(fmt.Sprintf("link add x%d type ifb", i))
 	}

@@ -16,7 +16,7 @@ func linksRequest(q *rtnl.Batch) {
 	q.Uint32(unix.IFLA_EXT_MASK, rtnl.RTEXT_FILTER_SKIP_STATS)
 }
 
-// readLinks reads all devices and their addresses anew. The caller holds mu, or is alone.
+// readLinks reads all devices and their addresses again. The caller holds mu, or is alone.
 func (s *Source) readLinks(ctx context.Context) error {
 	var links map[int]observe.Link
 	err := s.conn.Dump(ctx, linksRequest, func() { links = make(map[int]observe.Link) }, func(m rtnl.Message) error {
@@ -36,24 +36,24 @@ func (s *Source) readLinks(ctx context.Context) error {
 
 // drain takes in what is queued. The caller holds mu.
 func (s *Source) drain() {
-	lost, err := s.watch.Drain(s.note)
+	lost, err := s.watch.Drain(s.notified)
 	s.lost = s.lost || lost || err != nil
 	if s.lost {
 		if err := s.readLinks(context.Background()); err != nil {
-			s.log.Warn("devices are held as last known", "error", err)
+			s.log.Warn("devices cannot be read, the last known state stays in force", "error", err)
 		}
 		// What was queued while reading is newer than what was read of it.
-		if _, err := s.watch.Drain(s.note); err != nil {
+		if _, err := s.watch.Drain(s.notified); err != nil {
 			s.log.Warn("devices may be out of date until the next audit", "error", err)
 		}
 	}
 	s.publish()
 }
 
-// note takes in one notification. One that cannot be read is as good as lost.
-func (s *Source) note(m rtnl.Message) error {
+// notified takes in one notification. One that cannot be read is as good as lost.
+func (s *Source) notified(m rtnl.Message) error {
 	if m.Type == unix.RTM_NEWADDR || m.Type == unix.RTM_DELADDR {
-		return s.noteAddress(m)
+		return s.addressChanged(m)
 	}
 	l, ok, err := s.linkFromMessage(m)
 	switch {

@@ -22,7 +22,7 @@ func message(t *testing.T, build func(*rtnl.Batch)) (out rtnl.Message) {
 	return out
 }
 
-// A VRF tells its table, which kernels without VRFs cannot be asked for; an
+// A VRF has its table in its message, which kernels without VRFs cannot be asked for; an
 // attribute of that number of another type of device is no table.
 func TestLinksFromMessages(t *testing.T) {
 	s := &Source{cfg: Config{Alias: "bgp-ovn"}}
@@ -54,7 +54,7 @@ func TestLinksFromMessages(t *testing.T) {
 	}
 }
 
-// A notification that cannot be read says so, which counts as a loss.
+// A notification that cannot be read is an error, which counts as a loss.
 func TestTruncatedNotifications(t *testing.T) {
 	s := &Source{links: map[int]observe.Link{}, addrs: map[address]int{}}
 	for _, build := range []func(*rtnl.Batch){
@@ -73,13 +73,13 @@ func TestTruncatedNotifications(t *testing.T) {
 		for size := range len(whole) {
 			m.Body = whole[:size]
 			// Cut off between two attributes a message is a shorter one.
-			err := s.note(m)
+			err := s.notified(m)
 			if size%4 != 0 && !errors.Is(err, rtnl.ErrMalformed) {
 				t.Errorf("type %d, %d of %d bytes: %v", m.Type, size, len(whole), err)
 			}
 		}
 		m.Body = whole
-		if err := s.note(m); err != nil {
+		if err := s.notified(m); err != nil {
 			t.Error(err)
 		}
 	}
@@ -110,12 +110,12 @@ func FuzzNotifications(f *testing.F) {
 	f.Fuzz(func(t *testing.T, datagram []byte) {
 		s := &Source{links: map[int]observe.Link{}, addrs: map[address]int{}}
 		err := rtnl.EachMessage(datagram, func(m rtnl.Message) error {
-			var way Way
+			var route RouteTo
 			_, attrs, linkErr := m.Link()
 			if linkErr == nil {
-				surveyed(&attrs, "bgp-ovn")
+				deviceFromAttributes(&attrs, "bgp-ovn")
 			}
-			return errors.Join(s.note(m), way.take(m, nil))
+			return errors.Join(s.notified(m), route.read(m, nil))
 		})
 		if err != nil && !errors.Is(err, rtnl.ErrMalformed) {
 			t.Errorf("got %v", err)
@@ -132,7 +132,7 @@ func TestDeviceOfVTEP(t *testing.T) {
 	l.ip("addr add 192.0.2.2/32 dev d1")
 	l.open(Config{VTEP: "d0"})
 	l.ip("link set d1 alias bgp-ovn")
-	l.ip("link set d1 up") // the kernel tells of the alias of a device that is up
+	l.ip("link set d1 up") // the kernel notifies of the alias of a device that is up
 	l.await("the address and the alias", func(h *observe.Host) bool {
 		d1, _ := h.Link("d1")
 		return d1.Ours && slices.Equal(texts(h), []string{"d0 192.0.2.1 192.0.2.1/32"})

@@ -48,7 +48,7 @@ func OpenRoutes(netns string, log *slog.Logger) (*Routes, error) {
 const routesQueue = 1 << 16
 
 func (r *Routes) open() (err error) {
-	// A device that goes down takes its IPv4 routes along without a word of them.
+	// A device that goes down takes its IPv4 routes along without notifying of them.
 	r.watch, err = rtnl.Listen(r.ns, routesQueue, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
 		unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
 		unix.RTNLGRP_NEXTHOP)
@@ -58,8 +58,8 @@ func (r *Routes) open() (err error) {
 	if r.conn, err = rtnl.Dial(r.ns); err != nil {
 		return err
 	}
-	// Tables but the main one are ours or somebody's: that one bridge of 100,000
-	// addresses has come up is no reason to look.
+	// Tables but the main one are ours or of another owner: that one bridge of 100,000
+	// addresses has come up is no reason to ask again.
 	return r.watch.Restrict(rtnl.Filter{Port: r.conn.Port(), Tables: []uint32{unix.RT_TABLE_MAIN}})
 }
 
@@ -71,7 +71,7 @@ func (r *Routes) follow() {
 	for {
 		if err := r.watch.Wait(); err != nil {
 			if !errors.Is(err, os.ErrClosed) {
-				r.log.Error("changes of routes are seen only from time to time from now on", "error", err)
+				r.log.Error("notifications of routes have ended; changes are seen by audits only from now on", "error", err)
 			}
 			return
 		}
@@ -99,10 +99,10 @@ func (r *Routes) NoRoute(ctx context.Context, addrs []netip.Addr) ([]netip.Addr,
 		}
 		part := addrs[:b.Len()]
 		addrs = addrs[b.Len():]
-		leads := make([]bool, len(part))
+		reached := make([]bool, len(part))
 		errs := make([]error, len(part))
-		err := r.conn.Ask(ctx, &b, func(i int, m rtnl.Message) { leads[i] = leadsOn(m) }, func(i int, err *rtnl.Error) {
-			if !refuses(err) {
+		err := r.conn.Ask(ctx, &b, func(i int, m rtnl.Message) { reached[i] = reachesHost(m) }, func(i int, err *rtnl.Error) {
+			if !isNoRoute(err) {
 				errs[i] = fmt.Errorf("look up the route to %s: %w", part[i], err)
 			}
 		})
@@ -110,7 +110,7 @@ func (r *Routes) NoRoute(ctx context.Context, addrs []netip.Addr) ([]netip.Addr,
 			return nil, err
 		}
 		for i, addr := range part {
-			if !leads[i] {
+			if !reached[i] {
 				out = append(out, addr)
 			}
 		}
@@ -123,14 +123,14 @@ func lookup(b *rtnl.Batch, addr netip.Addr) {
 	b.Addr(unix.RTA_DST, addr)
 }
 
-// leadsOn tells routes to a host from others: a broadcast is no way to a VTEP.
-func leadsOn(m rtnl.Message) bool {
+// reachesHost separates routes to a host from others: a broadcast is no route to a VTEP.
+func reachesHost(m rtnl.Message) bool {
 	h, _, err := m.Route()
 	return err == nil && m.Type == unix.RTM_NEWROUTE && (h.Type == unix.RTN_UNICAST || h.Type == unix.RTN_LOCAL)
 }
 
-// refuses tells the answer that there is no route from a failure to answer.
-func refuses(err error) bool {
+// isNoRoute separates the answer that there is no route from a failure to answer.
+func isNoRoute(err error) bool {
 	for _, no := range []unix.Errno{
 		unix.ENETUNREACH, unix.EHOSTUNREACH, // none, unreachable
 		unix.EINVAL, unix.EACCES, unix.EAGAIN, // blackhole, prohibit, throw

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// noRoute lists what no route leads to, of some addresses of both families.
+// noRoute lists those to which no route leads, of some addresses of both families.
 func noRoute(t *testing.T, r *Routes, texts ...string) string {
 	t.Helper()
 	var addrs []netip.Addr
@@ -92,7 +92,7 @@ func TestManyRoutes(t *testing.T) {
 	}
 }
 
-// A route that we have put into the table of a bridge wakes nobody.
+// A route that we have put into the table of a bridge wakes none.
 func TestRoutesOfOtherTablesAreQuiet(t *testing.T) {
 	l := newLab(t, "a0")
 	l.ip("link set a0 up")

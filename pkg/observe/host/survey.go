@@ -17,17 +17,17 @@ import (
 // driver needs.
 type Survey struct {
 	// Devices are those of the namespace, by name.
-	Devices []Surveyed
-	// Ways say by which device packets of our own leave, one for each address
+	Devices []Device
+	// Routes say by which device packets of our own leave, one for each address
 	// asked for.
-	Ways []Way
-	// L3mdev are the priorities of the rules that look a VRF's table up, of IPv4
+	Routes []RouteTo
+	// L3mdev are the priorities of the rules that look up a VRF's table, of IPv4
 	// and of IPv6. Nil means that there is none.
 	L3mdev [2][]uint32
 }
 
-// Surveyed is a device.
-type Surveyed struct {
+// Device is a device.
+type Device struct {
 	Name string
 	// Type is IFLA_INFO_KIND; empty for hardware.
 	Type string
@@ -46,8 +46,8 @@ type Surveyed struct {
 	Modes []string
 }
 
-// Way is how an address is reached.
-type Way struct {
+// RouteTo is how an address is reached.
+type RouteTo struct {
 	Addr netip.Addr
 	// Dev is the device, with one of the ways if there are several; empty if no
 	// route leads there.
@@ -56,9 +56,9 @@ type Way struct {
 	MTU int
 }
 
-// Take looks once at the namespace of the calling thread. Alias is that of our
+// Take reads the state of the network namespace once of the calling thread. Alias is that of our
 // devices, to are the addresses whose ways are wanted.
-func Take(ctx context.Context, alias string, to []netip.Addr) (s Survey, err error) {
+func SurveyNetwork(ctx context.Context, alias string, to []netip.Addr) (s Survey, err error) {
 	ns, err := rtnl.OpenNamespace("")
 	if err != nil {
 		return s, err
@@ -78,7 +78,7 @@ func Take(ctx context.Context, alias string, to []netip.Addr) (s Survey, err err
 			return s, err
 		}
 	}
-	return s, s.ways(ctx, conn, names, to)
+	return s, s.routesTo(ctx, conn, names, to)
 }
 
 func (s *Survey) devices(ctx context.Context, conn *rtnl.Conn, alias string) (names map[uint32]string, err error) {
@@ -87,7 +87,7 @@ func (s *Survey) devices(ctx context.Context, conn *rtnl.Conn, alias string) (na
 		if err != nil || h.Family == unix.AF_BRIDGE {
 			return err
 		}
-		d := surveyed(&attrs, alias)
+		d := deviceFromAttributes(&attrs, alias)
 		names[h.Index] = d.Name
 		s.Devices = append(s.Devices, d)
 		return attrs.Err()
@@ -95,11 +95,11 @@ func (s *Survey) devices(ctx context.Context, conn *rtnl.Conn, alias string) (na
 	if err != nil {
 		return nil, fmt.Errorf("read links: %w", err)
 	}
-	slices.SortFunc(s.Devices, func(a, b Surveyed) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Devices, func(a, b Device) int { return strings.Compare(a.Name, b.Name) })
 	return names, nil
 }
 
-func surveyed(attrs *rtnl.Attrs, alias string) (d Surveyed) {
+func deviceFromAttributes(attrs *rtnl.Attrs, alias string) (d Device) {
 	for attrs.Next() {
 		switch attrs.Type {
 		case unix.IFLA_IFNAME:
@@ -117,7 +117,7 @@ func surveyed(attrs *rtnl.Attrs, alias string) (d Surveyed) {
 }
 
 // info reads IFLA_LINKINFO, in which the type comes before what it explains.
-func (d *Surveyed) info(a *rtnl.Attrs) {
+func (d *Device) info(a *rtnl.Attrs) {
 	switch {
 	case a.Type == unix.IFLA_INFO_KIND:
 		d.Type = a.Text()
@@ -126,7 +126,7 @@ func (d *Surveyed) info(a *rtnl.Attrs) {
 	}
 }
 
-func (d *Surveyed) vxlan(a *rtnl.Attrs) {
+func (d *Device) vxlan(a *rtnl.Attrs) {
 	mode := func(name string, on bool) {
 		if on {
 			d.Modes = append(d.Modes, name)
@@ -183,36 +183,36 @@ func l3mdevRules(ctx context.Context, conn *rtnl.Conn, family uint8) (found []ui
 	return found, nil
 }
 
-func (s *Survey) ways(ctx context.Context, conn *rtnl.Conn, names map[uint32]string, to []netip.Addr) error {
+func (s *Survey) routesTo(ctx context.Context, conn *rtnl.Conn, names map[uint32]string, to []netip.Addr) error {
 	for _, addr := range to {
-		way := Way{Addr: addr}
+		route := RouteTo{Addr: addr}
 		if addr.Zone() != "" { // it names the device itself
-			way.Dev = addr.Zone()
-			s.Ways = append(s.Ways, way)
+			route.Dev = addr.Zone()
+			s.Routes = append(s.Routes, route)
 			continue
 		}
 		var b rtnl.Batch
 		lookup(&b, addr)
 		var failed error
 		err := conn.Ask(ctx, &b, func(_ int, m rtnl.Message) {
-			if leadsOn(m) {
-				failed = way.take(m, names)
+			if reachesHost(m) {
+				failed = route.read(m, names)
 			}
 		}, func(_ int, err *rtnl.Error) {
-			if !refuses(err) {
+			if !isNoRoute(err) {
 				failed = err
 			}
 		})
 		if err = errors.Join(err, failed); err != nil {
 			return fmt.Errorf("look up the route to %s: %w", addr, err)
 		}
-		s.Ways = append(s.Ways, way)
+		s.Routes = append(s.Routes, route)
 	}
 	return nil
 }
 
-// take reads the route by which the kernel would send.
-func (w *Way) take(m rtnl.Message, names map[uint32]string) error {
+// read takes the route by which the kernel would send.
+func (r *RouteTo) read(m rtnl.Message, names map[uint32]string) error {
 	_, attrs, err := m.Route()
 	if err != nil {
 		return err
@@ -220,11 +220,11 @@ func (w *Way) take(m rtnl.Message, names map[uint32]string) error {
 	for attrs.Next() {
 		switch attrs.Type {
 		case unix.RTA_OIF:
-			w.Dev = names[attrs.Uint32()]
+			r.Dev = names[attrs.Uint32()]
 		case unix.RTA_METRICS:
 			attrs.Each(func(a *rtnl.Attrs) {
 				if a.Type == unix.RTAX_MTU {
-					w.MTU = int(a.Uint32())
+					r.MTU = int(a.Uint32())
 				}
 			})
 		}

@@ -19,20 +19,20 @@ func TestSurvey(t *testing.T) {
 		netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("203.0.113.1"),
 		netip.MustParseAddr("fe80::1%up0"),
 	}
-	s, err := Take(t.Context(), "bgp-ovn", to)
+	s, err := SurveyNetwork(t.Context(), "bgp-ovn", to)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(s.Devices, func(d Surveyed) bool { return d.Name == "up0" })
+	at := slices.IndexFunc(s.Devices, func(d Device) bool { return d.Name == "up0" })
 	if at < 0 {
 		t.Fatalf("up0 is not among %v", s.Devices)
 	}
 	if d := s.Devices[at]; !d.Ours || d.MTU != 1400 || d.Type != "veth" {
 		t.Errorf("up0 is %+v", d)
 	}
-	want := []Way{{to[0], "up0", 0}, {to[1], "up0", 1300}, {to[2], "", 0}, {to[3], "up0", 0}}
-	if !slices.Equal(s.Ways, want) {
-		t.Errorf("ways\n%v\nwant\n%v", s.Ways, want)
+	want := []RouteTo{{to[0], "up0", 0}, {to[1], "up0", 1300}, {to[2], "", 0}, {to[3], "up0", 0}}
+	if !slices.Equal(s.Routes, want) {
+		t.Errorf("routes\n%v\nwant\n%v", s.Routes, want)
 	}
 	if s.L3mdev[0] != nil || s.L3mdev[1] != nil {
 		t.Errorf("rules of VRFs in a namespace without: %v", s.L3mdev)
@@ -47,11 +47,11 @@ func TestSurveyOfVRFAndVXLAN(t *testing.T) {
 	vxlan := has("link", "add", "vx", "type", "vxlan", "dstport", "4790", "external") &&
 		has("link", "add", "vy", "type", "vxlan", "id", "7", "dstport", "4790", "local", "192.0.2.2", "gbp")
 	rule := has("rule", "add", "priority", "1500", "l3mdev")
-	s, err := Take(l.Context(), "bgp-ovn", nil)
+	s, err := SurveyNetwork(l.Context(), "bgp-ovn", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]Surveyed{}
+	seen := map[string]Device{}
 	for _, d := range s.Devices {
 		seen[d.Name] = d
 	}

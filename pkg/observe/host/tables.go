@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Refresh looks at the routing tables, and at the devices if notifications of
-// them were lost. On an error what was known before stands.
+// Refresh reads the routing tables, and at the devices if notifications of
+// them were lost. On an error the previous state stays in force.
 func (s *Source) Refresh(ctx context.Context) error {
 	s.refresh.Lock()
 	defer s.refresh.Unlock()
@@ -30,7 +30,7 @@ func (s *Source) Refresh(ctx context.Context) error {
 	}
 	foreign, err := s.foreignAmong(ctx, tables)
 	if err != nil {
-		return fmt.Errorf("look for the routes of others: %w", err)
+		return fmt.Errorf("read the routes of other owners: %w", err)
 	}
 	s.names, s.foreign = names, foreign
 	s.mu.Lock()
@@ -44,7 +44,7 @@ func (s *Source) Refresh(ctx context.Context) error {
 }
 
 // InspectTables finds out whether tables outside the range hold routes of others, and
-// reports whether it had to: once known, Refresh keeps it up to date until a VRF of
+// reports whether it had to: once inspected, Refresh keeps it up to date until a VRF of
 // ours has the table.
 func (s *Source) InspectTables(ctx context.Context, tables []uint32) (bool, error) {
 	s.refresh.Lock()
@@ -62,7 +62,7 @@ func (s *Source) InspectTables(ctx context.Context, tables []uint32) (bool, erro
 	}
 	foreign, err := s.foreignAmong(ctx, fresh)
 	if err != nil {
-		return false, fmt.Errorf("look for the routes of others: %w", err)
+		return false, fmt.Errorf("read the routes of other owners: %w", err)
 	}
 	s.inspected, s.foreign = append(s.inspected, fresh...), append(s.foreign, foreign...)
 	s.mu.Lock()
@@ -110,14 +110,14 @@ func mergeTables(names []observe.RoutingTable, foreign []uint32) []observe.Routi
 func (s *Source) foreignAmong(ctx context.Context, tables []uint32) ([]uint32, error) {
 	var foreign []uint32
 	for _, table := range tables {
-		some, err := s.holds(ctx, table, 0) // first, because most tables are empty
+		some, err := s.hasRoutes(ctx, table, 0) // first, because most tables are empty
 		if err != nil {
 			return nil, fmt.Errorf("table %d: %w", table, err)
 		}
 		if !some {
 			continue
 		}
-		ours, err := s.holds(ctx, table, s.cfg.RouteProtocol)
+		ours, err := s.hasRoutes(ctx, table, s.cfg.RouteProtocol)
 		if err != nil {
 			return nil, fmt.Errorf("table %d: %w", table, err)
 		}
@@ -132,9 +132,9 @@ func (s *Source) foreignAmong(ctx context.Context, tables []uint32) ([]uint32, e
 // may hold the routes of the whole Internet.
 var errFound = errors.New("found")
 
-// holds reports whether a table has a route of the protocol; protocol 0 is any
+// hasRoutes reports whether a table has a route of the protocol; protocol 0 is any
 // but the kernel's own, which only say that a device has an address.
-func (s *Source) holds(ctx context.Context, table uint32, protocol uint8) (bool, error) {
+func (s *Source) hasRoutes(ctx context.Context, table uint32, protocol uint8) (bool, error) {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		found, err := s.probe(ctx, family, table, protocol)
 		if found || err != nil {
@@ -167,7 +167,7 @@ func (s *Source) probe(ctx context.Context, family uint8, table uint32, protocol
 		found, err = true, s.prober.Close()
 		s.prober = nil
 		return found, err
-	case errors.Is(err, unix.ENOENT), // nobody has used the table yet
+	case errors.Is(err, unix.ENOENT), // the table never had a route
 		family == unix.AF_INET6 && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP)):
 		return false, nil
 	case err != nil:

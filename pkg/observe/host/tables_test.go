@@ -113,11 +113,11 @@ func TestInspectTables(t *testing.T) {
 	}
 	want(203)
 	if !look(1001, 1002, 1003, 1001, 203) {
-		t.Error("the first look found out nothing")
+		t.Error("the first inspection found nothing")
 	}
 	want(203, 1001)
 	if look(1001, 1002, 203) {
-		t.Error("another look found out more")
+		t.Error("the second inspection found something")
 	}
 	s.mu.Lock() // not every kernel has VRFs
 	s.links[99] = observe.Link{Name: "vrf-7", Table: 1004, Ours: true}
@@ -133,7 +133,7 @@ func TestInspectTables(t *testing.T) {
 	want(203, 1003)
 }
 
-// TestHeld: what cannot be read leaves what was known.
+// TestHeld: what cannot be read leaves the last known state.
 func TestHeld(t *testing.T) {
 	l := newLab(t, "a0")
 	file := filepath.Join(l.dir, "rt_tables")
@@ -152,7 +152,7 @@ func TestHeld(t *testing.T) {
 		t.Error("no error")
 	}
 	if l.read() != before {
-		t.Error("what was known is gone")
+		t.Error("the last known state is gone")
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestHeld(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if l.read() != before {
-		t.Error("what was known is gone")
+		t.Error("the last known state is gone")
 	}
 	if err := s.Refresh(t.Context()); err != nil || len(l.read().Tables) != 0 {
 		t.Errorf("the next attempt: %v, %v", l.read().Tables, err)

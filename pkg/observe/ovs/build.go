@@ -16,7 +16,7 @@ import (
 // those above are reserved.
 const maxOFPort = 0xfeff
 
-// build makes the snapshot of rows that have a root. systemID overrides what the database says.
+// build makes the snapshot of rows that have a root. systemID overrides that of the database.
 func build(t vswitch.Tables, systemID string) *observe.OpenVSwitch {
 	ids := externalIDs{t.Root.ExternalIDs, systemID}
 	if systemID == "" {
@@ -61,7 +61,7 @@ func bridge(t vswitch.Tables, row *vswitch.Bridge) observe.Bridge {
 		if _, ours := port.ExternalIDs[object.OVSPortMark]; ours {
 			b.Made = append(b.Made, observe.MadePort{Name: port.Name, OFPort: ofport(iface)})
 		}
-		// The name of the port says nothing reliable; ovn-controller finds its
+		// The name of the port is not reliable; ovn-controller finds its
 		// own ports by this key, too.
 		if localnet := port.ExternalIDs["ovn-localnet-port"]; localnet != "" {
 			b.Patches = append(b.Patches, observe.PatchPort{Localnet: localnet, Name: port.Name, OFPort: ofport(iface)})

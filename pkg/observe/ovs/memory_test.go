@@ -56,13 +56,17 @@ func TestInProcessServer(t *testing.T) {
 	w := writer(t, endpoint)
 	one, mac := 1, "02:00:00:00:00:01"
 	rows := []model.Model{
-		&vswitch.Root{UUID: "root", ExternalIDs: map[string]string{"system-id": "demo",
-			"ovn-bridge-mappings": "public:br-ex"}},
+		&vswitch.Root{UUID: "root", ExternalIDs: map[string]string{
+			"system-id":           "demo",
+			"ovn-bridge-mappings": "public:br-ex",
+		}},
 		&vswitch.Interface{UUID: "i1", Name: "br-ex", Type: "internal", MACInUse: &mac},
 		&vswitch.Interface{UUID: "i2", Name: "patch", Type: "patch", OFPort: &one},
 		&vswitch.Port{UUID: "p1", Name: "br-ex", Interfaces: []string{"i1"}},
-		&vswitch.Port{UUID: "p2", Name: "patch", Interfaces: []string{"i2"},
-			ExternalIDs: map[string]string{"ovn-localnet-port": "provnet-1"}},
+		&vswitch.Port{
+			UUID: "p2", Name: "patch", Interfaces: []string{"i2"},
+			ExternalIDs: map[string]string{"ovn-localnet-port": "provnet-1"},
+		},
 		&vswitch.Bridge{UUID: "b", Name: "br-ex", Ports: []string{"p1", "p2"}},
 	}
 	ops, err := w.Create(rows...)
@@ -83,8 +87,10 @@ func TestInProcessServer(t *testing.T) {
 
 	seven := 7
 	change := &vswitch.Interface{Name: "patch", OFPort: &seven}
-	ops, err = w.WhereAny(change, model.Condition{Field: &change.Name, Function: ovsdb.ConditionEqual,
-		Value: "patch"}).Update(change, &change.OFPort)
+	ops, err = w.WhereAny(change, model.Condition{
+		Field: &change.Name, Function: ovsdb.ConditionEqual,
+		Value: "patch",
+	}).Update(change, &change.OFPort)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,15 +118,19 @@ func TestDangling(t *testing.T) {
 	tb := vswitch.Tables{
 		Root:    &vswitch.Root{},
 		Bridges: map[string]*vswitch.Bridge{"b": {Name: "br-ex", Ports: []string{"gone", "p"}}},
-		Ports: map[string]*vswitch.Port{"p": {Name: "patch", Interfaces: []string{"gone"},
-			ExternalIDs: map[string]string{"ovn-localnet-port": "l"}}},
+		Ports: map[string]*vswitch.Port{"p": {
+			Name: "patch", Interfaces: []string{"gone"},
+			ExternalIDs: map[string]string{"ovn-localnet-port": "l"},
+		}},
 	}
 	if !tb.Dangling() {
 		t.Error("not seen")
 	}
 	o := build(tb, "")
-	if b, _ := o.Bridge("br-ex"); len(b.Patches) != 1 || b.Patches[0] != (observe.PatchPort{Localnet: "l",
-		Name: "patch"}) {
+	if b, _ := o.Bridge("br-ex"); len(b.Patches) != 1 || b.Patches[0] != (observe.PatchPort{
+		Localnet: "l",
+		Name:     "patch",
+	}) {
 		t.Errorf("got %+v", o)
 	}
 }

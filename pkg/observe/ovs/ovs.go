@@ -27,7 +27,7 @@ const (
 	DefaultTimeout  = vswitch.DefaultTimeout
 )
 
-// Config says where the database is.
+// Config is where the database is.
 type Config struct {
 	// Endpoint is unix:/absolute/path, tcp:host:port or ssl:host:port, and
 	// DefaultEndpoint if it is empty.
@@ -45,7 +45,7 @@ type Config struct {
 	Others []vswitch.Follower
 }
 
-// Status says how the source stands with its server.
+// Status is the state of the connection.
 type Status struct {
 	Connected bool
 	// Since is when Connected last changed.
@@ -86,8 +86,10 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 		status:  Status{Since: time.Now()},
 	}
 	var err error
-	s.conn, err = vswitch.Start(ctx, vswitch.Config{Endpoint: cfg.Endpoint, TLS: cfg.TLS, Timeout: cfg.Timeout,
-		Logger: cfg.Logger},
+	s.conn, err = vswitch.Start(ctx, vswitch.Config{
+		Endpoint: cfg.Endpoint, TLS: cfg.TLS, Timeout: cfg.Timeout,
+		Logger: cfg.Logger,
+	},
 		append([]vswitch.Follower{follower{s}}, cfg.Others...)...)
 	if err != nil {
 		return nil, err
@@ -98,7 +100,7 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 // Changed is signalled when Read may return something new.
 func (s *Source) Changed() <-chan struct{} { return s.changed }
 
-// Read returns the newest state, which nobody may change. While the server is
+// Read returns the newest state, which must not be changed. While the server is
 // away that is the last one known, marked stale.
 func (s *Source) Read(context.Context) (*observe.OpenVSwitch, error) {
 	s.mu.Lock()
@@ -109,7 +111,7 @@ func (s *Source) Read(context.Context) (*observe.OpenVSwitch, error) {
 	return s.newest, nil
 }
 
-// Status returns how the source stands with its server.
+// Status returns the state of the connection.
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +145,7 @@ func (s follower) Rows(t vswitch.Tables) {
 	s.publish(build(t, s.cfg.SystemID))
 }
 
-// rootless deals with a database that nobody has initialised.
+// rootless deals with a database that has not been initialised.
 func (s *Source) rootless() {
 	const why = "table Open_vSwitch has no row"
 	s.mu.Lock()
@@ -153,8 +155,8 @@ func (s *Source) rootless() {
 	s.stale(newest, why)
 }
 
-// Disconnected notes the end of a session or of an attempt. What is known is
-// published once more, as stale.
+// Disconnected notes the end of a session or of an attempt. The last state
+// is published once more, as stale.
 func (s follower) Disconnected(err error) {
 	s.mu.Lock()
 	was := s.status.Connected
@@ -172,7 +174,7 @@ func (s follower) Disconnected(err error) {
 	s.stale(newest, fmt.Sprintf("disconnected since %s: %v", time.Now().UTC().Format(time.RFC3339), err))
 }
 
-// stale publishes what is known together with why it may be old.
+// stale publishes the last state together with why it may be out of date.
 func (s *Source) stale(known *observe.OpenVSwitch, why string) {
 	if known == nil {
 		return

@@ -95,8 +95,10 @@ func TestRealDatabase(t *testing.T) {
 		Remotes:   []string{"tcp:192.0.2.1:6642", "ssl:[2001:db8::1]:6642"},
 		NBRemotes: []string{"tcp:192.0.2.1:6641"},
 		EncapIPs:  []netip.Addr{netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("2001:db8::9")},
-		Mappings: []observe.BridgeMapping{{Position: 1, Network: "public", Bridge: "br-ex"},
-			{Position: 3, Network: "net2", Bridge: "br-ex"}},
+		Mappings: []observe.BridgeMapping{
+			{Position: 1, Network: "public", Bridge: "br-ex"},
+			{Position: 3, Network: "net2", Bridge: "br-ex"},
+		},
 	}
 	if !reflect.DeepEqual(o, want) || len(o.Problems) != 2 {
 		t.Errorf("got  %+v\nwant %+v and two problems", o, want)
@@ -192,7 +194,7 @@ func TestDatabaseRestart(t *testing.T) {
 		sw.StartDB()
 		await(t, s, "it is fresh", fresh)
 	}
-	// What vanished while nobody looked must not survive in a cache.
+	// What vanished while disconnected must not survive in a cache.
 	sw.KillDB()
 	await(t, s, "it is stale", func(o *observe.OpenVSwitch) bool { return o.Stale != "" })
 	sw.StartDB()

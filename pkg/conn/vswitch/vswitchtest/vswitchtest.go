@@ -155,7 +155,7 @@ type process struct {
 func (p *process) kill() {
 	select {
 	case <-p.done:
-		return // its number may be somebody else's by now
+		return // its number may be another owner's by now
 	default:
 	}
 	syscall.Kill(p.pid, syscall.SIGKILL)

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ruleWords collects what a rule selects and does, in the words of ip(8).
-type ruleWords struct {
+// ruleText collects what a rule selects and does, in the syntax of ip(8).
+type ruleText struct {
 	header   rtnl.FibRuleHdr
 	from, to string
 	not      bool
 	words    []string // further selectors
-	action   string   // what is done instead of a look-up
+	action   string   // what is done instead of a table lookup
 	tail     []string // what follows the action
 	err      error    // of a prefix that cannot be
 }
@@ -25,8 +25,8 @@ type ruleWords struct {
 // none is how the kernel writes that a number is not set.
 const none = ^uint32(0)
 
-func newRuleWords(h rtnl.FibRuleHdr) *ruleWords {
-	w := &ruleWords{header: h, from: "all", not: h.Flags&unix.FIB_RULE_INVERT != 0}
+func newRuleText(h rtnl.FibRuleHdr) *ruleText {
+	w := &ruleText{header: h, from: "all", not: h.Flags&unix.FIB_RULE_INVERT != 0}
 	if h.TOS != 0 {
 		w.add("tos", fmt.Sprintf("%#x", h.TOS))
 	}
@@ -46,11 +46,11 @@ func newRuleWords(h rtnl.FibRuleHdr) *ruleWords {
 	return w
 }
 
-func (w *ruleWords) add(words ...string) { w.words = append(w.words, words...) }
+func (w *ruleText) add(words ...string) { w.words = append(w.words, words...) }
 
 // attribute takes in everything but table, priority and protocol. What is
 // unknown counts as a selector, so that no rule passes for simpler than it is.
-func (w *ruleWords) attribute(a *rtnl.Attrs) {
+func (w *ruleText) attribute(a *rtnl.Attrs) {
 	switch a.Type {
 	case unix.FRA_SRC:
 		w.from = w.selected(a.Addr(), w.header.SrcLen)
@@ -86,7 +86,7 @@ func (w *ruleWords) attribute(a *rtnl.Attrs) {
 	}
 }
 
-func (w *ruleWords) suppress(a *rtnl.Attrs) {
+func (w *ruleText) suppress(a *rtnl.Attrs) {
 	if a.Uint32() == none {
 		return
 	}
@@ -97,14 +97,14 @@ func (w *ruleWords) suppress(a *rtnl.Attrs) {
 	w.tail = append(w.tail, word, strconv.Itoa(int(a.Uint32())))
 }
 
-// plain reports whether the rule does nothing but look a table up for every
+// plain reports whether the rule only looks up a table, for every
 // packet.
-func (w *ruleWords) plain() bool {
+func (w *ruleText) plain() bool {
 	return w.from == "all" && w.to == "" && !w.not && len(w.words)+len(w.tail) == 0 && w.action == ""
 }
 
 // line is the rule as ip(8) prints it.
-func (w *ruleWords) line(r object.Rule) string {
+func (w *ruleText) line(r object.Rule) string {
 	words := []string{strconv.Itoa(int(r.Priority)) + ":"}
 	if w.not {
 		words = append(words, "not")
@@ -136,7 +136,7 @@ func tableName(t uint32) string {
 }
 
 // selected prints a selector as ip(8) does: without the length of a host.
-func (w *ruleWords) selected(a netip.Addr, bits uint8) string {
+func (w *ruleText) selected(a netip.Addr, bits uint8) string {
 	p, err := rtnl.Prefix(a, bits)
 	if w.err == nil {
 		w.err = err
