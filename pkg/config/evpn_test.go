@@ -106,12 +106,12 @@ var badEVPN = []struct{ name, lines, want string }{
 	},
 	{
 		"no place", "evpn: {networks: [{method: vrf, vni: 7}]}\n",
-		"2: evpn.networks[0]: it is not clear which network is meant: " +
+		"2: evpn.networks[0]: the network is not given, or given twice: " +
 			"name either network, with vlan if it has one, or switch",
 	},
 	{
 		"two places", "evpn: {networks: [{network: a, switch: b, method: vrf, vni: 7}]}\n",
-		"2: evpn.networks[0]: it is not clear which network is meant: " +
+		"2: evpn.networks[0]: the network is not given, or given twice: " +
 			"name either network, with vlan if it has one, or switch",
 	},
 	{
@@ -146,7 +146,7 @@ var badEVPN = []struct{ name, lines, want string }{
 	},
 	{
 		"gateway of a segment", "evpn: {networks: [{network: a, method: l2vni, vni: 7, gateways: [10.0.0.1]}]}\n",
-		"2: evpn.networks[0].gateways: a network with method l2vni has none here: leave them out: " +
+		"2: evpn.networks[0].gateways: a network with method l2vni has no gateways: leave them out: " +
 			"only a network with method vrf has gateways",
 	},
 	{

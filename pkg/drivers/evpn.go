@@ -108,13 +108,13 @@ func (o *evpnOptions) Check(running bool, report Report) {
 // checkNetwork compares the keys of one network with each other.
 func checkNetwork(n evpn.NetworkConfig, at string, report Report) {
 	if (n.Network == "") == (n.Switch == "") {
-		report(at, "it is not clear which network is meant", "name either network, with vlan if it has one, or switch")
+		report(at, "the network is not given, or given twice", "name either network, with vlan if it has one, or switch")
 	}
 	if n.VLAN != 0 && n.Network == "" {
 		report(at+".vlan", "there is a VLAN, but no network", "set network, or leave vlan out")
 	}
 	if len(n.Gateways) > 0 && n.Method == evpn.MethodL2VNI {
-		report(at+".gateways", "a network with method l2vni has none here",
+		report(at+".gateways", "a network with method l2vni has no gateways",
 			"leave them out: only a network with method vrf has gateways")
 	}
 }

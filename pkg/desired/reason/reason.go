@@ -38,7 +38,7 @@ const (
 	UnknownProvider = "unknown-mac"        // the port has no known address
 	NoVPN           = "not-in-vpn"         // the router or the network has no VNI
 	VPNMismatch     = "vpn-mismatch"       // the network is in another VPN than the router
-	NoVTEP          = "no-vtep"            // there is no address to send VXLAN from
+	NoVTEP          = "no-vtep"            // this node has no local address for VXLAN
 	GatewayOnly     = "gateway-address"    // it is a router's own, which EVPN does not announce
 	DriverPanic     = "driver-panic"       // the driver that would know has a defect
 )

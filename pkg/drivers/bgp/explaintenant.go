@@ -138,7 +138,7 @@ func (p *pass) tenantWay(a *account, w way) {
 	p.gatewayOwner(a, w.cr)
 	p.provider(a, w.ext)
 	if !w.prefix.IsValid() {
-		a.step("policy", false, reason.NoSubnet, "router port %s has no subnet that holds it", w.lrp.LogicalPort)
+		a.step("policy", false, reason.NoSubnet, "router port %s has no subnet that contains the address", w.lrp.LogicalPort)
 		return
 	}
 	via, ok := gatewayAddr(w.cr, w.prefix.Addr())

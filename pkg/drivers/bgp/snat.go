@@ -64,7 +64,7 @@ func (p *pass) untranslated(lrp *observe.PortBinding, prefix netip.Prefix) bool 
 }
 
 func (p *pass) unknownSNAT(router observe.UUID, prefix netip.Prefix, err error) string {
-	return fmt.Sprintf("whether router %s translates source addresses of %s is not known: %v", p.datapathName(router),
+	return fmt.Sprintf("cannot tell whether router %s translates source addresses of %s: %v", p.datapathName(router),
 		prefix.Masked(), err)
 }
 
@@ -113,7 +113,7 @@ func (p *pass) explainSNAT(a *account, router observe.UUID, prefix netip.Prefix)
 	nat, err := p.sourceNAT(router, prefix.Addr())
 	switch {
 	case err != nil:
-		if a.step("policy", false, reason.SNATUnknown, "%s; nothing new is announced, and what was stays",
+		if a.step("policy", false, reason.SNATUnknown, "%s; no new address is announced, announced ones are kept",
 			p.unknownSNAT(router, prefix, err)) {
 			a.Try = "is ovn_nb_connection the Northbound database of this cloud? ovn-nbctl lr-list; bgp-ovn status"
 		}

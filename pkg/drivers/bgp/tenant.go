@@ -77,7 +77,7 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 			if a, ours := p.nodeAddress(prefix.Masked()); ours {
 				p.Skip(observe.Skip{
 					Table: "Port_Binding", Row: lrp.LogicalPort, Code: observe.SkipConflict,
-					Text: fmt.Sprintf("subnet %s holds or lies in %s of device %s: exposing it would capture the node's own traffic",
+					Text: fmt.Sprintf("subnet %s overlaps %s of device %s: exposing it would capture the node's own traffic",
 						prefix.Masked(), a.Net, a.Dev),
 				})
 				continue

@@ -56,7 +56,7 @@ func (p *pass) annotationOf(port *observe.PortBinding) (annotation, bool) {
 	switch {
 	case ids[keyVNI] == "" || ids[keyAS] == "":
 		p.report("Port_Binding", port.LogicalPort, observe.SkipDegraded,
-			"it has only one of %s and %s: it takes part with both", keyVNI, keyAS)
+			"only one of %s and %s is set: set both, or remove it", keyVNI, keyAS)
 		return a, false
 	case errVNI != nil || vni < 1 || vni > MaxVNI:
 		p.unreadable(port, "%s: %q is not a number from 1 to %d", keyVNI, ids[keyVNI], MaxVNI)

@@ -109,7 +109,7 @@ func (a *account) vtep() {
 	ok := a.p.vtep.IsValid()
 	text := "VTEP " + a.p.vtep.String()
 	if !ok {
-		text = "there is no address to send VXLAN from"
+		text = "this node has no local address for VXLAN (VTEP)"
 	}
 	a.step("policy", ok, reason.NoVTEP, "%s", text)
 	if !ok && a.Try == "" {
@@ -129,7 +129,7 @@ func (a *account) path(paths ...object.EVPNPath) {
 			return
 		}
 	}
-	a.step("policy", false, reason.NotApplied, "no path is derived for it; the reports of status say why")
+	a.step("policy", false, reason.NotApplied, "no path is derived for it; bgp-ovn status lists the reason under skipped")
 }
 
 // explainTenant accounts for a port on a tenant network, once for each gateway of
@@ -232,7 +232,8 @@ func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBindi
 	}
 	v := p.byVNI[gateway.vni]
 	if v == nil {
-		a.step("policy", false, reason.NotApplied, "VNI %d cannot have a VRF here; the reports of status say why",
+		a.step("policy", false, reason.NotApplied, "VNI %d has no VRF on this node; "+
+			"bgp-ovn status lists the reason under skipped",
 			gateway.vni)
 		return a.Account
 	}
@@ -274,7 +275,8 @@ func (a *account) providerTenant(c NetworkConfig, lsp, lrp, cr, side *observe.Po
 	}
 	v := p.byVNI[c.VNI]
 	if v == nil {
-		a.step("policy", false, reason.NotApplied, "VNI %d cannot have a VRF here; the reports of status say why", c.VNI)
+		a.step("policy", false, reason.NotApplied, "VNI %d has no VRF on this node; "+
+			"bgp-ovn status lists the reason under skipped", c.VNI)
 		return
 	}
 	a.path(p.prefixPaths(v, lrp, addr)...)

@@ -46,7 +46,8 @@ func (p *pass) findGateway(port *observe.PortBinding) {
 		return
 	}
 	if lost := p.lostTargets(note); lost != "" {
-		p.unreadable(lsp, "%s: nothing in it is a route target, and the default would connect more than it says", lost)
+		p.unreadable(lsp, "%s: no usable route target, and the default ones would connect more than was asked for; "+
+			"correct the list", lost)
 		return
 	}
 	if len(portAddrs(port)) == 0 {
@@ -103,8 +104,8 @@ func (p *pass) attach(v *vrf, gw *gateway) bool {
 		}
 		if !l.same(gw.network) {
 			p.reportOf(v.vni, "Port_Binding", gw.port.LogicalPort, observe.SkipConflict,
-				"VNI %d is connected to %s with VLAN %d already, and cannot be to %s with VLAN %d as well: give the router a "+
-					"VNI of its own",
+				"VNI %d is connected to %s with VLAN %d already, and cannot be connected to %s with VLAN %d as well: "+
+					"give the router a VNI of its own",
 				v.vni, l.ovs.Bridge, l.network.VLAN, gw.network.Bridge.Name, gw.network.VLAN)
 			return false
 		}

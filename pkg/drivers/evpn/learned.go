@@ -51,7 +51,7 @@ func (p *pass) learnedPaths(l *observe.Learned) {
 // hold keeps what was learned while it is not known whether it is still
 // announced: a restart of ours must not cost tenants their routes.
 func (p *pass) hold(l *observe.Learned) {
-	text := "no speaker was asked what neighbours announce"
+	text := "the speaker has not reported what neighbours announce"
 	if l != nil {
 		text = l.Unsettled
 	}
@@ -138,19 +138,19 @@ func (p *pass) unusable(vni uint32, r *observe.EVPNRoute) string {
 	}
 	switch {
 	case !r.NextHop.Is4():
-		return fmt.Sprintf("its VTEP %s is not IPv4, as ours is", r.NextHop)
+		return fmt.Sprintf("its VTEP %s is not an IPv4 address", r.NextHop)
 	case p.noRoute[r.NextHop]:
 		return fmt.Sprintf("no route of this node leads to its VTEP %s", r.NextHop)
 	case r.Type == object.EVPNPrefix && r.Gateway.IsValid():
-		return fmt.Sprintf("it is to be resolved through gateway %s, which is not supported", r.Gateway)
+		return fmt.Sprintf("Gateway IP %s as overlay index is not supported (RFC 9136)", r.Gateway)
 	case r.Type == object.EVPNPrefix && r.RouterMAC.IsZero() && r.Segment != "":
-		return "it is to be resolved through Ethernet segment " + r.Segment + ", which is not supported"
+		return "ESI " + r.Segment + " as overlay index is not supported (RFC 9136)"
 	case r.Type == object.EVPNPrefix && r.RouterMAC.IsZero():
 		return "it has no Router's MAC"
 	case r.Type == object.EVPNPrefix && r.RouterMAC[0]&1 != 0:
-		return fmt.Sprintf("its Router's MAC %s is that of a group", r.RouterMAC)
+		return fmt.Sprintf("its Router's MAC %s is a multicast address", r.RouterMAC)
 	case r.Type == object.EVPNPrefix && p.byVNI[vni] != nil && r.RouterMAC == p.byVNI[vni].bridge.MAC:
-		return fmt.Sprintf("its Router's MAC %s is our own", r.RouterMAC)
+		return fmt.Sprintf("its Router's MAC %s is this node's own", r.RouterMAC)
 	default:
 		return ""
 	}
@@ -165,7 +165,7 @@ func unsupported(vni uint32, r *observe.EVPNRoute) string {
 	case r.EthernetTag != 0:
 		return fmt.Sprintf("it has Ethernet tag %d: VLAN-aware bundles are not supported", r.EthernetTag)
 	case r.Type == object.EVPNMacIP && (r.MAC.IsZero() || r.MAC[0]&1 != 0):
-		return fmt.Sprintf("MAC address %s cannot be a station's", r.MAC)
+		return fmt.Sprintf("MAC address %s is not a unicast address", r.MAC)
 	default:
 		return ""
 	}
@@ -189,7 +189,7 @@ func (p *pass) importPrefixes(v *vrf, routes []*observe.EVPNRoute) {
 			continue
 		}
 		if addr, ok := v.ledAway(r.Prefix.Masked()); ok {
-			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("%s, which is behind a router here, would be led to VTEP %s",
+			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("%s, which is behind a router here, would be routed to VTEP %s",
 				addr, r.NextHop))
 			continue
 		}

@@ -63,10 +63,10 @@ func (c claim) mobility() object.Metric {
 func (c claim) duplicate() string {
 	switch {
 	case c.sticky:
-		return fmt.Sprintf("VTEP %s announces the MAC as one that does not move; find out why it is here too", c.by)
+		return fmt.Sprintf("VTEP %s announces the MAC as static; find out why it is on this node too", c.by)
 	case c.sequence >= duplicateMoves:
-		return fmt.Sprintf("VTEP %s announces the MAC too, with sequence number %d: it is in two places; it is "+
-			"announced again when the other withdraws it", c.by, c.sequence)
+		return fmt.Sprintf("VTEP %s announces the MAC too, with sequence number %d: duplicate MAC (RFC 7432 section 15.1); "+
+			"it is announced again when the other withdraws it", c.by, c.sequence)
 	default:
 		return ""
 	}

@@ -109,7 +109,7 @@ func (p *pass) allocateRDs(all []*overlay) {
 		}
 		if first, ok := taken[o.rd]; ok {
 			p.reportOf(o.vni, "configuration", fmt.Sprintf("vni %d", o.vni), observe.SkipConflict,
-				"route distinguisher %s is that of VNI %d already; VNI %d gets one by itself", o.rd, first.vni, o.vni)
+				"duplicate route distinguisher %s: VNI %d has it already; VNI %d uses the default one", o.rd, first.vni, o.vni)
 			o.rd = ""
 			continue
 		}

@@ -40,7 +40,7 @@ func (p *pass) tenantSubnets(v *vrf, gw *gateway) {
 		}
 		if !note.same(gw.note) {
 			p.reportOf(gw.note.vni, "Port_Binding", lsp.LogicalPort, observe.SkipConflict,
-				"it has VNI %d and AS %d, but the router's gateway %s has VNI %d and AS %d: its subnets are left out",
+				"VNI %d and AS %d differ from those of the router's gateway: %s has VNI %d and AS %d: its subnets are left out",
 				note.vni, note.as, gw.lsp.LogicalPort, gw.note.vni, gw.note.as)
 			continue
 		}

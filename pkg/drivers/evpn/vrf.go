@@ -107,11 +107,11 @@ func (p *pass) addVRF(v *vrf) {
 func (p *pass) tableReserved(table uint32) string {
 	switch {
 	case table >= 253 && table <= 255:
-		return "the kernel has it"
+		return "it is reserved by the kernel"
 	case table >= p.cfg.Expose.TableMin && table <= p.cfg.Expose.TableMax:
 		return fmt.Sprintf("it is in routing.table_range, %d-%d", p.cfg.Expose.TableMin, p.cfg.Expose.TableMax)
 	case slices.Contains(p.networks.Tables(), table):
-		return "it is that of a provider bridge"
+		return "it belongs to a provider bridge"
 	default:
 		return ""
 	}
@@ -130,7 +130,7 @@ func (p *pass) tableTaken(v *vrf) string {
 	}
 	for _, t := range p.host.Tables {
 		if t.ID == v.table && t.Foreign && !live {
-			return "it holds routes that are not ours"
+			return "it holds another owner's routes"
 		}
 	}
 	for _, l := range p.host.Links {
@@ -138,7 +138,7 @@ func (p *pass) tableTaken(v *vrf) string {
 			continue
 		}
 		if !live {
-			return "it is that of VRF " + l.Name
+			return "it belongs to VRF " + l.Name
 		}
 		p.reportOf(v.vni, "device", l.Name, observe.SkipConflict,
 			"it is a VRF with routing table %d, which is that of %s already: its traffic gets into VNI %d; delete it",
@@ -204,7 +204,8 @@ func (p *pass) pathNeeds(v *vrf, l *leg, ipv6 bool) []object.Key {
 	}
 	needs := []object.Key{v.dev.Key(), v.bridge.Key(), v.vxlan.Key()}
 	needs = append(needs, l.keys()...)
-	needs = append(needs, routingSysctls(v.bridge.Name)[forwardingAt(ipv6)].Key(), routingSysctls(l.dev)[forwardingAt(ipv6)].Key())
+	forwarding := forwardingAt(ipv6)
+	needs = append(needs, routingSysctls(v.bridge.Name)[forwarding].Key(), routingSysctls(l.dev)[forwarding].Key())
 	if p.cfg.Expose.HostSysctls {
 		needs = append(needs, expose.Forwarding(ipv6).Key())
 	}

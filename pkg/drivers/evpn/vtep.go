@@ -40,5 +40,5 @@ func (p *pass) noVTEP() {
 		return
 	}
 	p.report("configuration", "evpn_local_ip", observe.SkipDegraded,
-		"there is no address to send VXLAN from: no VNI is served; set evpn_local_ip or evpn_nic, or give lo a /32 address")
+		"no local address for VXLAN: no VNI is served; set evpn_local_ip or evpn_nic, or give lo a /32 address")
 }

@@ -56,7 +56,7 @@ func (c Class) Meaning() string {
 	case ClassOriginate:
 		return "prefixes of originate (L3)"
 	default:
-		return "known to a driver only"
+		return "unknown class"
 	}
 }
 

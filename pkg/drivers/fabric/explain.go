@@ -105,7 +105,7 @@ func (p *pass) explainLearned(l *observe.Learned, addr netip.Addr) (reason.Accou
 // hopSteps say where each next hop leads. One is enough.
 func (p *pass) hopSteps(paths []observe.LearnedPath) []reason.Step {
 	if p.host == nil {
-		return []reason.Step{{Stage: "steering", Text: "nothing is known of the devices of this node",
+		return []reason.Step{{Stage: "steering", Text: "the network devices of this node have not been read",
 			Code: reason.NoNextHop}}
 	}
 	var good, bad []string
