@@ -150,7 +150,7 @@ func TestPreview(t *testing.T) {
 		t.Errorf("it made a state file: %v", err)
 	}
 	if e, err := p.Explain(t.Context(), there.String()); err != nil || e.Advertised ||
-		!slices.ContainsFunc(e.Chassis, func(c string) bool { return strings.HasPrefix(c, "hv2") }) {
+		!slices.ContainsFunc(e.Probable, func(c string) bool { return strings.HasPrefix(c, "hv2") }) {
 		t.Errorf("explain %s: %+v, %v", there, e, err)
 	}
 }
