@@ -139,7 +139,7 @@ func marks(s config.Settings) actual.Marks {
 func controllerConfig(s config.Settings, obs reconcile.Observer, reader *actual.Reader,
 	log *slog.Logger,
 ) reconcile.Config {
-	w := wishes(s)
+	w := intent(s)
 	conf := reconcile.Config{
 		Observer: obs, Drivers: w.Drivers, Fixed: w.Fixed, Forbidden: w.Forbidden, Backends: reader,
 		Journal: reconcile.NoJournal{}, AuditInterval: w.AuditInterval, Fuse: w.Fuse, Log: log,
@@ -148,9 +148,9 @@ func controllerConfig(s config.Settings, obs reconcile.Observer, reader *actual.
 	return conf
 }
 
-// wishes are the part of a controller that a reload can replace.
-func wishes(s config.Settings) reconcile.Wishes {
-	return reconcile.Wishes{
+// intent is the part of a controller that a reload can replace.
+func intent(s config.Settings) reconcile.Intent {
+	return reconcile.Intent{
 		Drivers: s.NewDrivers(), Fixed: s.PeerItems(), Forbidden: s.Forbidden(), AuditInterval: s.AuditInterval,
 		Fuse: reconcile.FuseConfig{Share: s.Fuse.Share, Least: s.Fuse.Least, Hold: s.Fuse.Hold},
 	}

@@ -54,7 +54,7 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 	}
 	conf := controllerConfig(s, p.sources.join, reader, log)
 	conf.Journal, conf.DryRun = recorded, true
-	conf.Refresh, conf.Look = p.sources.refresh, p.sources.look
+	conf.Refresh, conf.InspectTables = p.sources.refresh, p.sources.inspectTables
 	conf.OnRound = func(r reconcile.Round) { p.onRound(r) }
 	p.ctl = reconcile.New(conf)
 	p.snapshot = p.sources.join.Snapshot

@@ -32,7 +32,7 @@ func (n *Node) Reload(ctx context.Context, dryRun bool) (control.Reload, error) 
 	if !dryRun {
 		return out, n.takeUp(s, changed)
 	}
-	r, err := n.ctl.Preview(ctx, wishes(s))
+	r, err := n.ctl.Preview(ctx, intent(s))
 	if err == nil && r.ReadErr != nil {
 		err = unreadable(r.ReadErr)
 	}
@@ -73,7 +73,7 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 	n.opts.Level.Set(s.Log.Level)
 	n.learned.Accept(s.Learn.Accept)
 	n.current = s
-	n.ctl.Reconfigure(wishes(s))
+	n.ctl.Reconfigure(intent(s))
 	n.opts.Log.Info("configuration reloaded", "changed", changed)
 	return nil
 }

@@ -219,9 +219,9 @@ func (src *sources) refresh(ctx context.Context) {
 	}
 }
 
-// look finds out whether others use routing tables, and reports whether anything
+// inspectTables finds out whether others use routing tables, and reports whether anything
 // new was found.
-func (src *sources) look(ctx context.Context, tables []uint32) bool {
+func (src *sources) inspectTables(ctx context.Context, tables []uint32) bool {
 	found, err := src.host.InspectTables(ctx, tables)
 	if err != nil {
 		src.log.Warn("cannot read whether routing tables are free; they are taken as free", "tables", tables, "err", err)

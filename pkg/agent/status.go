@@ -90,7 +90,7 @@ func (s *statusReport) objects(r reconcile.Round) {
 		switch {
 		case n.Block.Code == object.BlockFiltered:
 			s.Filtered = append(s.Filtered, n.String())
-		case !n.Meant():
+		case !n.Intentional():
 			s.NotAsWanted = append(s.NotAsWanted, n.String())
 		}
 	}

@@ -87,7 +87,7 @@ func PlanOf(p plan.Plan) (Plan, error) {
 	for i, n := range p.Notes {
 		out.Notes[i] = Note{
 			Kind: n.Key.Kind.String(), Key: n.Key.String(), Code: n.Block.Code, Text: n.Block.Text,
-			Why: object.Phrases(n.Why), Intentional: n.Meant(), Line: n.String(),
+			Why: object.Phrases(n.Why), Intentional: n.Intentional(), Line: n.String(),
 		}
 	}
 	return out, nil

@@ -88,7 +88,7 @@ func TestCausesAreRecorded(t *testing.T) {
 
 	cfg := defaults()
 	cfg.Expose.Origin = object.OriginIGP
-	n.c.Reconfigure(Wishes{Drivers: []desired.Driver{bgp.New(cfg)}})
+	n.c.Reconfigure(Intent{Drivers: []desired.Driver{bgp.New(cfg)}})
 	expect("configuration", n.round(), plan.CauseConfig)
 	happen(t, s, []*node{n}, "drop vmNew")
 	expect("the port goes", n.round(), plan.CauseChange)

@@ -32,7 +32,7 @@ func TestForbiddenIsNotHeld(t *testing.T) {
 	if r := n.round(); !r.Plan.Empty() {
 		t.Fatalf("a frozen round did something:\n%s", r.Plan)
 	}
-	n.c.Reconfigure(Wishes{Drivers: []desired.Driver{bgp.New(defaults())}, Forbidden: forbidAll})
+	n.c.Reconfigure(Intent{Drivers: []desired.Driver{bgp.New(defaults())}, Forbidden: forbidAll})
 	r := n.round()
 	if len(r.Plan.Ops) != 1 || !strings.HasPrefix(r.Plan.String(), "- path    ipv4-unicast 172.24.4.92/32") {
 		t.Errorf("got\n%swant the path withdrawn and all else held", r.Plan)

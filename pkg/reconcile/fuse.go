@@ -16,7 +16,7 @@ type FuseConfig struct {
 	Share float64
 	// Least is the number of paths below which it never blows.
 	Least int
-	// Hold is how long such wishes must last before they are believed.
+	// Hold is how long a mass withdrawal must persist before it is applied.
 	Hold time.Duration
 }
 
@@ -38,7 +38,7 @@ func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
 		return ""
 	}
 	if r.Frozen != "" || r.Snapshot.SB == nil {
-		f.since = time.Time{} // a wish in doubt does not count as one that lasts
+		f.since = time.Time{} // time in doubt does not count as persisting
 		return ""
 	}
 	vanished := 0

@@ -5,9 +5,9 @@ import (
 	"maps"
 )
 
-// Preview is Plan as if the wishes were others: what Reconfigure would lead to.
+// Preview is Plan as if the intent were another one: what Reconfigure would lead to.
 // The controller stays as it is.
-func (c *Controller) Preview(ctx context.Context, w Wishes) (Round, error) {
+func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	c.round.Lock()
 	defer c.round.Unlock()
 	cfg, derived, settled, confident, fuse, fails, changed := c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails, c.reconfigured

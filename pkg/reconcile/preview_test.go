@@ -12,7 +12,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
-// A preview shows what other wishes would lead to, and leaves the controller
+// A preview shows what another intent would lead to, and leaves the controller
 // with its own.
 func TestPreviewChangesNothing(t *testing.T) {
 	s, err := story.Parse("include base\n" + newVM)
@@ -38,7 +38,7 @@ func TestPreviewChangesNothing(t *testing.T) {
 		{quick, []string{"- path    ipv4-unicast 172.24.4.92/32  (filtered-by-policy)", "hold 3 restart 0  (in place; the hold time counts from the next session on)", "1 filtered by policy"}},
 		{keyed, []string{"(session reset: the password is the connection's)"}},
 	} {
-		r, err := n.c.Preview(t.Context(), Wishes{Drivers: []desired.Driver{bgp.New(other)}, Fixed: []object.Item{{Value: tt.peer}}})
+		r, err := n.c.Preview(t.Context(), Intent{Drivers: []desired.Driver{bgp.New(other)}, Fixed: []object.Item{{Value: tt.peer}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestFilterKeepsWiring(t *testing.T) {
 		{filtered, "- path    ipv4-unicast 172.24.4.92/32  (filtered-by-policy)", 1},
 		{defaults(), "+ path    ipv4-unicast 172.24.4.92/32", 0},
 	} {
-		n.c.Reconfigure(Wishes{Drivers: []desired.Driver{bgp.New(tt.cfg)}})
+		n.c.Reconfigure(Intent{Drivers: []desired.Driver{bgp.New(tt.cfg)}})
 		if r := n.round(); len(r.Plan.Ops) != 1 || !strings.HasPrefix(r.Plan.String(), tt.want) || len(r.Plan.Notes) != tt.note {
 			t.Errorf("got\n%swant one step, %q, and %d notes", r.Plan, tt.want, tt.note)
 		}

@@ -48,7 +48,7 @@ type Journal interface {
 type Config struct {
 	Observer Observer
 	Drivers  []desired.Driver
-	// Fixed are wishes that come from the configuration alone: peers.
+	// Fixed are the desired objects that come from the configuration alone: peers.
 	Fixed    []object.Item
 	Backends *actual.Reader
 	Journal  Journal
@@ -70,11 +70,11 @@ type Config struct {
 	// Refresh is called before every complete round, for sources that have
 	// facts without notifications.
 	Refresh func(context.Context)
-	// Look is called when drivers want routing tables, and reports whether it
+	// InspectTables is called when drivers want routing tables, and reports whether it
 	// found out anything about them, so that the snapshot must be taken again.
-	Look  func(context.Context, []uint32) bool
-	Clock Clock
-	Log   *slog.Logger
+	InspectTables func(context.Context, []uint32) bool
+	Clock         Clock
+	Log           *slog.Logger
 }
 
 // Clock is the time, so that tests can run it.
@@ -125,8 +125,8 @@ type Controller struct {
 	stat   Stats
 	// audit is the period of complete reads, which can be changed.
 	audit time.Duration
-	// kick wakes the loop after a change of the configuration.
-	kick chan struct{}
+	// wake wakes the loop after a change of the configuration.
+	wake chan struct{}
 }
 
 // New returns a controller. Nothing happens before Plan or Run.
@@ -138,7 +138,7 @@ func New(cfg Config) *Controller {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Controller{
-		cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse, why: cfg.Journal.Why}, audit: cfg.AuditInterval, kick: make(chan struct{}, 1),
+		cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse, why: cfg.Journal.Why}, audit: cfg.AuditInterval, wake: make(chan struct{}, 1),
 	}
 }
 
@@ -152,9 +152,9 @@ type derivation struct {
 // pair is what is wanted and what is.
 type pair struct{ want, have object.Set }
 
-// Wishes is the part of the configuration that can be changed while the
+// Intent is the part of the configuration that can be changed while the
 // controller runs: what is wanted, and when it is believed and checked.
-type Wishes struct {
+type Intent struct {
 	Drivers       []desired.Driver
 	Fixed         []object.Item
 	Forbidden     func(object.Key) *object.Block
@@ -162,9 +162,9 @@ type Wishes struct {
 	AuditInterval time.Duration
 }
 
-// Reconfigure replaces the wishes and wakes the loop, which applies the
+// Reconfigure replaces the intent and wakes the loop, which applies the
 // difference like any other: sessions that did not change stay up.
-func (c *Controller) Reconfigure(w Wishes) {
+func (c *Controller) Reconfigure(w Intent) {
 	c.round.Lock()
 	c.adopt(w)
 	c.round.Unlock()
@@ -172,13 +172,13 @@ func (c *Controller) Reconfigure(w Wishes) {
 	c.audit = w.AuditInterval
 	c.mu.Unlock()
 	select {
-	case c.kick <- struct{}{}:
+	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-// adopt takes up wishes; whoever calls it holds round.
-func (c *Controller) adopt(w Wishes) {
+// adopt takes up an intent; whoever calls it holds round.
+func (c *Controller) adopt(w Intent) {
 	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
 	c.derived.valid, c.settled, c.reconfigured = false, nil, true
 }

@@ -74,7 +74,7 @@ func (c *Controller) plan(ctx context.Context, complete, asked bool) (Round, err
 	if complete && c.cfg.Refresh != nil {
 		c.cfg.Refresh(ctx)
 	}
-	snap, err := c.look(ctx)
+	snap, err := c.snapshot(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -86,13 +86,13 @@ func (c *Controller) plan(ctx context.Context, complete, asked bool) (Round, err
 	return r, err
 }
 
-// look takes a snapshot that tells of every routing table that drivers want to
+// snapshot takes a snapshot that tells of every routing table that drivers want to
 // make theirs whether it is free.
-func (c *Controller) look(ctx context.Context) (observe.Snapshot, error) {
+func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
 	asked := map[uint32]bool{}
 	for {
 		snap, err := c.cfg.Observer.Snapshot(ctx)
-		if err != nil || c.cfg.Look == nil || c.derived.valid && c.derived.snap == snap {
+		if err != nil || c.cfg.InspectTables == nil || c.derived.valid && c.derived.snap == snap {
 			return snap, err
 		}
 		tables := desired.Tables(snap, c.cfg.Drivers...)
@@ -100,7 +100,7 @@ func (c *Controller) look(ctx context.Context) (observe.Snapshot, error) {
 		for _, t := range tables {
 			asked[t] = true
 		}
-		if len(asked) == known || !c.cfg.Look(ctx, tables) {
+		if len(asked) == known || !c.cfg.InspectTables(ctx, tables) {
 			return snap, nil
 		}
 	}
@@ -365,7 +365,7 @@ func (c *Controller) forbidden(k object.Key) *object.Block {
 // is.
 func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []observe.Skip, chassis string, err error) {
 	c.round.Lock()
-	snap, err := c.look(ctx)
+	snap, err := c.snapshot(ctx)
 	drivers, fixed := c.cfg.Drivers, c.cfg.Fixed
 	c.round.Unlock()
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
-// fightAfter rounds in a row that change something the pause begins to grow by
-// fightStep a round, up to fightMost.
+// busyAfter rounds in a row that change something the pause begins to grow by
+// busyStep a round, up to busyMost.
 const (
-	fightAfter = 20
-	fightStep  = 5 * time.Millisecond
-	fightMost  = 250 * time.Millisecond
+	busyAfter = 20
+	busyStep  = 5 * time.Millisecond
+	busyMost  = 250 * time.Millisecond
 )
 
 // quiet is the least pause between two rounds. Where looking and computing took
@@ -71,7 +71,7 @@ func (c *Controller) due(r Round) []time.Time {
 // wakes merges all wake-up channels into one that holds a single token.
 func (c *Controller) wakes(ctx context.Context) <-chan struct{} {
 	wake := make(chan struct{}, 1)
-	all := append(c.cfg.Observer.Changed(), c.kick)
+	all := append(c.cfg.Observer.Changed(), c.wake)
 	for _, b := range c.cfg.Backends.Backends() {
 		all = append(all, b.Changed())
 	}
@@ -117,7 +117,7 @@ func (c *Controller) roundFor(ctx context.Context, complete, asked bool) (Round,
 func (c *Controller) RoundNow(ctx context.Context, complete bool) (Round, error) {
 	defer func() {
 		select {
-		case c.kick <- struct{}{}:
+		case c.wake <- struct{}{}:
 		default:
 		}
 	}()
@@ -253,16 +253,16 @@ func (w *waiter) notSynced(ctx context.Context, why error) error {
 	return nil
 }
 
-// fight is a pause that grows while round after round changes something: a storm
+// busyPause is a pause that grows while round after round changes something: a storm
 // of binds is taken in fewer rounds then, and somebody who undoes what we do is
 // not fought with all the machine has.
-func (w *waiter) fight(r Round) time.Duration {
+func (w *waiter) busyPause(r Round) time.Duration {
 	if r.Plan.Empty() {
 		w.busy = 0
 		return 0
 	}
 	w.busy++
-	return min(max(0, w.busy-fightAfter)*fightStep, fightMost)
+	return min(max(0, w.busy-busyAfter)*busyStep, busyMost)
 }
 
 // wait blocks until there is a reason for another round; false means that ctx
@@ -272,7 +272,7 @@ func (w *waiter) wait(ctx context.Context, r Round) bool {
 	if r.Complete {
 		w.audited = clock.Now()
 	}
-	pause := clock.After(max(quiet, r.Took()-r.Executed, w.fight(r)))
+	pause := clock.After(max(quiet, r.Took()-r.Executed, w.busyPause(r)))
 	select {
 	case <-ctx.Done():
 		return false

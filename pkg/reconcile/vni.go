@@ -103,7 +103,7 @@ func (c *Controller) VNIs(r Round) []VNI {
 func (r Round) VNIs() []VNI {
 	var out []VNI
 	all := r.Want.Sorted()
-	for _, o := range object.Overlays(r.Want) {
+	for _, o := range overlaysOf(r.Want) {
 		v := newVNI(o)
 		v.fill(r, all)
 		out = append(out, v)
@@ -112,7 +112,7 @@ func (r Round) VNIs() []VNI {
 	return out
 }
 
-func newVNI(o object.Overlay) VNI {
+func newVNI(o overlay) VNI {
 	l := o.VXLAN
 	// Empty lists are written as such in JSON, not as null.
 	v := VNI{
@@ -259,7 +259,7 @@ func (v *VNI) missing(r Round, devices map[string]bool) {
 		}
 	}
 	for _, n := range r.Plan.Notes {
-		if !n.Meant() && mine(n.Value) {
+		if !n.Intentional() && mine(n.Value) {
 			v.Missing = append(v.Missing, fmt.Sprintf("%s: %s: %s", n.Key.Text(), n.Block.Code, n.Block.Text))
 		}
 	}
@@ -268,4 +268,27 @@ func (v *VNI) missing(r Round, devices map[string]bool) {
 func compact(words []string) []string {
 	slices.Sort(words)
 	return slices.Compact(words)
+}
+
+// overlay are the devices of a VNI. VRF is empty where it is bridged only, and so
+// is whatever a set lacks.
+type overlay struct{ VXLAN, Bridge, VRF object.Link }
+
+// overlaysOf returns those of each VNI for which the set has a VXLAN device; of
+// several the lowest name.
+func overlaysOf(s object.Set) map[uint32]overlay {
+	links := map[string]object.Link{}
+	for _, it := range s.AllOf(object.KindLink) {
+		if l, ok := it.Value.(object.Link); ok {
+			links[l.Name] = l
+		}
+	}
+	out := map[uint32]overlay{}
+	for _, l := range links {
+		if have := out[l.VNI].VXLAN.Name; l.Type == object.LinkVXLAN && (have == "" || l.Name < have) {
+			bridge := links[l.Master]
+			out[l.VNI] = overlay{VXLAN: l, Bridge: bridge, VRF: links[bridge.Master]}
+		}
+	}
+	return out
 }

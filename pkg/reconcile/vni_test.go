@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,10 +85,9 @@ func TestVNIs(t *testing.T) {
 	c := &Controller{cfg: Config{Drivers: []desired.Driver{importer{1001: {"*:1001", "65000:5"}}}}}
 	var got strings.Builder
 	for _, v := range c.VNIs(r) {
-		got.WriteString(v.Line() + "\n" + v.String())
+		got.WriteString(screen(v))
 	}
-	const want = `1001      vrf-1001       99.99.1.1:1001                1       1      1  1 MISSING, first: ovsport veth-ovs-1001: to create
-VNI 1001  VRF vrf-1001, table 1001, router MAC 02:00:00:00:10:01
+	const want = `VNI 1001  VRF vrf-1001, table 1001, router MAC 02:00:00:00:10:01
   devices      vxlan-1001 in br-1001, VTEP 99.99.1.1
   leg          veth-vrf-1001 - veth-ovs-1001 on br-ex ofport 11
   rd           99.99.1.1:1001
@@ -99,7 +100,6 @@ VNI 1001  VRF vrf-1001, table 1001, router MAC 02:00:00:00:10:01
   vtep         99.99.2.2 router-mac 52:54:00:aa:bb:02 routes 1
   unused       Learned type-5 10.8.0.0/24 rd 99.99.2.2:7: degraded: VNI 1001, peer 192.0.2.1: it has no Router's MAC
   MISSING      ovsport veth-ovs-1001: to create
-3001      (stretched)    99.99.1.1:3001                1       0      1  ok
 VNI 3001  stretched network
   devices      vxlan-3001 in br-3001, VTEP 99.99.1.1
   leg          veth-br-3001 - veth-ovs-3001
@@ -233,5 +233,70 @@ func TestLegText(t *testing.T) {
 		if got := leg.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// texts are the printed forms of a list.
+func texts[T fmt.Stringer](list []T) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = v.String()
+	}
+	return out
+}
+
+// screen is everything about the VNI, line by line.
+func screen(v VNI) string {
+	var b strings.Builder
+	kind := "stretched network"
+	if v.VRF != "" {
+		kind = fmt.Sprintf("VRF %s, table %d, router MAC %s", v.VRF, v.Table, v.RouterMAC)
+	}
+	fmt.Fprintf(&b, "VNI %d  %s\n", v.VNI, kind)
+	fmt.Fprintf(&b, "  devices      %s in %s, VTEP %s\n", v.VXLAN, v.Bridge, v.VTEP)
+	for _, part := range []struct {
+		name string
+		list []string
+	}{
+		{"leg", texts(v.Legs)},
+		{"rd", v.RDs},
+		{"rt export", v.Targets},
+		{"rt import", v.Imports},
+		{"announced", v.Announced},
+		{"local", v.Local},
+		{"remote", v.Remote},
+		{"vtep", texts(v.VTEPs)},
+		{"station", texts(v.Stations)},
+		{"unused", v.Unused},
+		{"MISSING", v.Missing},
+	} {
+		for _, text := range part.list {
+			fmt.Fprintf(&b, "  %-12s %s\n", part.name, text)
+		}
+	}
+	return b.String()
+}
+
+// TestOverlays: a VNI is routed or bridged, and may lack what the set lacks.
+func TestOverlays(t *testing.T) {
+	var s object.Set
+	for _, l := range []object.Link{
+		{Name: "vrf-7", Type: object.LinkVRF, Table: 7},
+		{Name: "br-7", Type: object.LinkBridge, Master: "vrf-7"},
+		{Name: "vxlan-7", Type: object.LinkVXLAN, VNI: 7, Master: "br-7"},
+		{Name: "vxlan-7b", Type: object.LinkVXLAN, VNI: 7, Port: 8472},
+		{Name: "br-8", Type: object.LinkBridge},
+		{Name: "vxlan-8", Type: object.LinkVXLAN, VNI: 8, Master: "br-8"},
+		{Name: "vxlan-9", Type: object.LinkVXLAN, VNI: 9, Master: "gone"},
+	} {
+		s.Put(object.Item{Value: l})
+	}
+	var got []string
+	for vni, o := range overlaysOf(s) {
+		got = append(got, fmt.Sprintf("%d %s %s %s %d", vni, o.VXLAN.Name, o.Bridge.Name, o.VRF.Name, o.VRF.Table))
+	}
+	slices.Sort(got)
+	if want := []string{"7 vxlan-7 br-7 vrf-7 7", "8 vxlan-8 br-8  0", "9 vxlan-9   0"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

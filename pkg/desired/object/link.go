@@ -153,29 +153,6 @@ func (l Link) VanishesWith() []Key {
 // Pair is the other end of a veth.
 func (l Link) Pair() (Key, bool) { return Key{Kind: KindLink, Name: l.Peer}, l.Peer != "" }
 
-// Overlay are the devices of a VNI. VRF is empty where it is bridged only, and so
-// is whatever a set lacks.
-type Overlay struct{ VXLAN, Bridge, VRF Link }
-
-// Overlays returns those of each VNI for which the set has a VXLAN device; of
-// several the lowest name.
-func Overlays(s Set) map[uint32]Overlay {
-	links := map[string]Link{}
-	for _, it := range s.AllOf(KindLink) {
-		if l, ok := it.Value.(Link); ok {
-			links[l.Name] = l
-		}
-	}
-	out := map[uint32]Overlay{}
-	for _, l := range links {
-		if have := out[l.VNI].VXLAN.Name; l.Type == LinkVXLAN && (have == "" || l.Name < have) {
-			bridge := links[l.Master]
-			out[l.VNI] = Overlay{VXLAN: l, Bridge: bridge, VRF: links[bridge.Master]}
-		}
-	}
-	return out
-}
-
 // DeviceNeed is the need for a device by name, whoever made it: a [Link] or an
 // [OVSPort] of ours satisfies it as well as a [Device].
 func DeviceNeed(name string) Key { return Key{Kind: KindDevice, Name: name} }

@@ -323,27 +323,3 @@ func TestFlowEnds(t *testing.T) {
 		}
 	}
 }
-
-// TestOverlays: a VNI is routed or bridged, and may lack what the set lacks.
-func TestOverlays(t *testing.T) {
-	var s Set
-	for _, l := range []Link{
-		{Name: "vrf-7", Type: LinkVRF, Table: 7},
-		{Name: "br-7", Type: LinkBridge, Master: "vrf-7"},
-		{Name: "vxlan-7", Type: LinkVXLAN, VNI: 7, Master: "br-7"},
-		{Name: "vxlan-7b", Type: LinkVXLAN, VNI: 7, Port: 8472},
-		{Name: "br-8", Type: LinkBridge},
-		{Name: "vxlan-8", Type: LinkVXLAN, VNI: 8, Master: "br-8"},
-		{Name: "vxlan-9", Type: LinkVXLAN, VNI: 9, Master: "gone"},
-	} {
-		s.Put(Item{Value: l})
-	}
-	var got []string
-	for vni, o := range Overlays(s) {
-		got = append(got, fmt.Sprintf("%d %s %s %s %d", vni, o.VXLAN.Name, o.Bridge.Name, o.VRF.Name, o.VRF.Table))
-	}
-	slices.Sort(got)
-	if want := []string{"7 vxlan-7 br-7 vrf-7 7", "8 vxlan-8 br-8  0", "9 vxlan-9   0"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

@@ -18,7 +18,7 @@ func (d *differ) findBlocked() {
 		if there && it.Block == nil && have.Value == it.Value && d.managed(k.Kind) && !k.Kind.IsGuarded() {
 			continue
 		}
-		d.odd[k] = true
+		d.dirty[k] = true
 		if b, ok := d.blockOf(k, it, have, there); ok {
 			d.blocked[k] = b
 		}
@@ -45,7 +45,7 @@ func (d *differ) blockDependents() {
 		}
 		grew = len(found) > 0
 		for k, b := range found {
-			d.blocked[k], d.odd[k] = b, true
+			d.blocked[k], d.dirty[k] = b, true
 		}
 	}
 }

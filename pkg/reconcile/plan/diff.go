@@ -38,7 +38,7 @@ type Input struct {
 // nothing but its input.
 func Diff(in Input) Plan {
 	d := &differ{
-		Input: in, odd: map[object.Key]bool{}, present: map[object.Kind]int{},
+		Input: in, dirty: map[object.Key]bool{}, present: map[object.Kind]int{},
 		replaced: map[object.Key]bool{}, steps: map[object.Key]bool{},
 	}
 	d.findBlocked()
@@ -57,9 +57,9 @@ func Diff(in Input) Plan {
 type differ struct {
 	Input
 	plan Plan
-	// odd are the wanted keys that need a second look; all others are there as
-	// wanted. Of 100,000 objects usually none is odd.
-	odd map[object.Key]bool
+	// dirty are the wanted keys that need a second look; all others are there as
+	// wanted. Of 100,000 objects usually none is dirty.
+	dirty map[object.Key]bool
 	// present counts the wanted keys that are there, by kind.
 	present map[object.Kind]int
 	// blocked are wanted keys that must not exist now, with the reason.
@@ -82,7 +82,7 @@ func (d *differ) managed(k object.Kind) bool {
 
 // wanted plans creates, updates and replacements.
 func (d *differ) wanted() {
-	for k := range d.odd {
+	for k := range d.dirty {
 		it, _ := d.Want.Get(k)
 		if b, no := d.blocked[k]; no {
 			d.plan.Notes = append(d.plan.Notes, Note{Key: k, Value: it.Value, Block: b, Why: it.Why})

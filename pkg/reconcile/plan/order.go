@@ -34,7 +34,7 @@ func (d *differ) findReplaced() {
 	}
 }
 
-func (d *differ) markReplaced(k object.Key) { d.replaced[k], d.odd[k] = true, true }
+func (d *differ) markReplaced(k object.Key) { d.replaced[k], d.dirty[k] = true, true }
 
 // replacePeer adds the value that goes with this one, such as the other end of a
 // veth.

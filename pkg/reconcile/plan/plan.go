@@ -110,7 +110,7 @@ type Note struct {
 
 // Meant reports whether the operator wants it that way: the kind is left to
 // another tool, or the export filter keeps the path back.
-func (n Note) Meant() bool {
+func (n Note) Intentional() bool {
 	return n.Block.Code == object.BlockUnmanaged || n.Block.Code == object.BlockFiltered
 }
 

@@ -114,10 +114,10 @@ func TestInside(t *testing.T) {
 	// Drift, a change, and the end; held, the path keeps its beacon.
 	w.Unset(light.Key())
 	round("+ beacon  b-br-ex")
-	c.Reconfigure(reconcile.Wishes{Drivers: green})
+	c.Reconfigure(reconcile.Intent{Drivers: green})
 	round("~ beacon  b-br-ex  dev br-ex color red -> dev br-ex color green")
 	held(t, r.Want, db)
-	c.Reconfigure(reconcile.Wishes{})
+	c.Reconfigure(reconcile.Intent{})
 	round("- path    ipv4-unicast 192.0.2.9/32", "- beacon  b-br-ex")
 	if db.Owned(light.Key()) {
 		t.Error("the beacon is gone and still in the ledger")

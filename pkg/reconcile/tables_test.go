@@ -11,9 +11,9 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
-// TestLook: a VNI does not get a routing table before it is known whether others
+// TestTablesAreInspected: a VNI does not get a routing table before it is known whether others
 // have it. Each table is asked for once a round, whatever comes of it.
-func TestLook(t *testing.T) {
+func TestTablesAreInspected(t *testing.T) {
 	s, err := story.Parse("include evpn")
 	if err != nil {
 		t.Fatal(err)
@@ -21,7 +21,7 @@ func TestLook(t *testing.T) {
 	var asked [][]uint32
 	n := newNode(t, "gw-1", s, defaults(), func(c *Config) {
 		c.Drivers = []desired.Driver{evpn.New(evpnConfig(t, "99.99.1.1"))}
-		c.Look = func(_ context.Context, tables []uint32) bool {
+		c.InspectTables = func(_ context.Context, tables []uint32) bool {
 			asked = append(asked, tables)
 			if err := s.Tell("table 1001 foreign"); err != nil {
 				t.Error(err)
