@@ -105,7 +105,7 @@ func TestPlan(t *testing.T) {
 				- rule    inet to 172.24.4.70/32 priority 32000 lookup 77
 				- rule    inet to 172.24.4.99/32 priority 32000 lookup 77
 				! rule    inet to 172.24.4.96/32 priority 32000 lookup 56  left-alone: table 56 is not one of a provider bridge
-				1 to create, 3 to update, 6 to delete, 1 not as wanted`,
+				1 to create, 3 to update, 6 to delete, 1 blocked or held`,
 		},
 		{
 			name: "a table that is not named stays until ours is complete", want: wantOne, have: haveOne,
@@ -181,7 +181,7 @@ func TestPlan(t *testing.T) {
 				- link    bgp-nic
 				- link    bgp-vrf
 				! link    br-ex.50  left-alone: no address of ovn-bgp-agent on it; if the agent made it: ip link del br-ex.50
-				0 to create, 2 to update, 3 to delete, 1 not as wanted`,
+				0 to create, 2 to update, 3 to delete, 1 blocked or held`,
 		},
 		{
 			name: "a row cannot be read", want: wantOne, have: haveOne, held: true,
@@ -203,7 +203,7 @@ func TestPlan(t *testing.T) {
 				+ rule    inet priority 32000 lookup 77
 				- rule    inet to 172.24.4.99/32 priority 32000 lookup 77
 				! route   172.24.4.99/32 table 77 metric 0  held: may come from a row that cannot be read: Port_Binding vm: bad: odd
-				3 to create, 1 to update, 2 to delete, 1 not as wanted`,
+				3 to create, 1 to update, 2 to delete, 1 blocked or held`,
 		},
 	}
 	for _, tt := range tests {

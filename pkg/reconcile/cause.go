@@ -5,12 +5,12 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
-// facts are what the cause of a step is told by.
+// facts are what decides about the cause of a step.
 type facts struct {
 	// first is the first round of a process that has a snapshot.
 	first bool
 	// reconfigured says that the configuration was changed since the last round,
-	// and asked that somebody asked for this one.
+	// and asked that an operator asked for this one.
 	reconfigured, asked bool
 	// failed says that the last attempt at the key failed.
 	failed bool
@@ -42,7 +42,7 @@ func causeOf(f facts) plan.Cause {
 	}
 }
 
-// setCauses gives each step of the plan its cause. asked says that somebody asked
+// setCauses gives each step of the plan its cause. asked says that an operator asked
 // for the round.
 func (c *Controller) setCauses(r *Round, asked bool) {
 	var replaced plan.Cause

@@ -39,7 +39,7 @@ type Explanation struct {
 	Chassis  []string `json:"chassis"`
 	Probable []string `json:"probable_chassis,omitempty"`
 	Try      string   `json:"try,omitempty"`
-	// Hypothetical says that reality was not looked at, as for a snapshot file:
+	// Hypothetical says that the current state was not read, as for a snapshot file:
 	// what is derived and not blocked counts as being there.
 	Hypothetical bool `json:"hypothetical"`
 	// Stale says why the answer may be old.
@@ -123,7 +123,7 @@ func (c *Controller) objectSteps(r Round, it object.Item, a reason.Account) reas
 	return a
 }
 
-// keyStep says what stands in reality under a wanted key, and if that is not
+// keyStep says what exists under a wanted key, and if that is not
 // what is wanted, why.
 func keyStep(r Round, stage string, k object.Key) reason.Step {
 	want, wanted := r.Want.Get(k)

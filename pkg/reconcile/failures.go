@@ -16,7 +16,7 @@ type failure struct {
 }
 
 // failures remembers failed keys between rounds: each is tried again with a
-// delay that doubles, and what stands on it is withdrawn meanwhile.
+// delay that doubles, and what needs it is withdrawn meanwhile.
 type failures map[object.Key]*failure
 
 const (

@@ -9,7 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
-// FuseConfig says when a round is too destructive to be believed at once.
+// FuseConfig says when a round withdraws too much to be applied at once.
 type FuseConfig struct {
 	// Share is the share of our paths, 0 to 1, above which the fuse blows; 0
 	// turns it off.
@@ -22,7 +22,7 @@ type FuseConfig struct {
 
 // fuse holds rounds that would withdraw an implausible share of what we
 // announce because the rows are gone. An emptied database looks exactly like a
-// wish for nothing; a gateway that moves does not, because its rows are still
+// cloud without addresses; a gateway that moves does not, because its rows are still
 // there and name another chassis. So only vanished rows count.
 type fuse struct {
 	cfg FuseConfig
@@ -66,11 +66,11 @@ func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
 	if now.Sub(f.since) >= f.cfg.Hold {
 		return ""
 	}
-	return fmt.Sprintf("fuse: %d of %d paths would be withdrawn because their rows are gone from the Southbound database; believed if it lasts %s, or at once after fuse.share is raised",
+	return fmt.Sprintf("fuse: %d of %d paths would be withdrawn because their rows are gone from the Southbound database; applied if it persists for %s, or at once after fuse.share is raised",
 		vanished, total, f.cfg.Hold)
 }
 
-// due is when a held round may be believed; zero if none is held.
+// due is when a held round may be applied; zero if none is held.
 func (f *fuse) due() time.Time {
 	if f.since.IsZero() {
 		return time.Time{}

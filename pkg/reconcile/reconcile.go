@@ -153,7 +153,8 @@ type derivation struct {
 type pair struct{ want, have object.Set }
 
 // Intent is the part of the configuration that can be changed while the
-// controller runs: what is wanted, and when it is believed and checked.
+// controller runs: what is wanted, when a mass withdrawal is applied, and how often
+// everything is checked.
 type Intent struct {
 	Drivers       []desired.Driver
 	Fixed         []object.Item
@@ -196,7 +197,7 @@ type Stats struct {
 	Audits      uint64 `json:"audits"`
 	Steps       uint64 `json:"steps"`
 	FailedSteps uint64 `json:"failed_steps"`
-	// Drift are the steps that were taken because somebody undid what we wrote.
+	// Drift are the steps that were taken because another program undid what we wrote.
 	Drift   uint64    `json:"drift"`
 	Started time.Time `json:"started"`
 	// LastChange is when the last round that changed something began, and

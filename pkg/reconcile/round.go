@@ -16,7 +16,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
-// Round is what one look at the world led to.
+// Round is one pass: what was observed, derived and read, and the plan that came of it.
 type Round struct {
 	Plan    plan.Plan
 	Want    object.Set
@@ -361,7 +361,7 @@ func (c *Controller) forbidden(k object.Key) *object.Block {
 	return c.cfg.Forbidden(k)
 }
 
-// Desired is the first half of a round: what is wanted, without a look at what
+// Desired is the first half of a round: what is wanted, without reading what
 // is.
 func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []observe.Skip, chassis string, err error) {
 	c.round.Lock()
@@ -377,7 +377,7 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 
 // unreadableStructure names a row that cannot be read and on which objects stand
 // that name other rows as their source: a localnet, a router's port, or a row of
-// which not even the type is known. What it carried cannot be told, so that
+// which not even the type is known. What depends on it is not known, so that
 // everything is held that is not known to be elsewhere.
 func unreadableStructure(r Round) string {
 	if r.Snapshot.SB == nil {

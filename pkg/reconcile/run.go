@@ -191,7 +191,7 @@ func (c *Controller) report(r Round) {
 		c.cfg.Log.Error("state file cannot be written; what carries our mark is applied all the same", "err", r.JournalErr)
 	}
 	if r.ReadErr != nil {
-		c.cfg.Log.Error("part of reality cannot be read; its kinds are left alone", "err", r.ReadErr)
+		c.cfg.Log.Error("cannot read current state; what could not be read is left alone", "err", r.ReadErr)
 	}
 	for _, err := range r.Failed() {
 		c.cfg.Log.Warn("step failed", "err", err)

@@ -42,7 +42,7 @@ func New() *Metrics {
 		Help: "Steps executed, by why they were taken: change, drift, retry, start, config or repair.",
 	}, []string{"cause"})
 	m.objects = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_objects", Help: "Objects by kind: wanted, and present as far as they are ours or under our keys."}, []string{"kind", "state"})
-	m.notes = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_not_as_wanted", Help: "Objects that are not as wanted and that no step will mend now, by code."}, []string{"code"})
+	m.notes = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_not_as_wanted", Help: "Objects that differ from the desired state and that no step will mend now, by code."}, []string{"code"})
 	m.skipped = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_skipped_rows", Help: "Rows that could not be used, by code."}, []string{"code"})
 	m.frozen = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bgp_ovn_frozen", Help: "1 while nothing may be removed: a database is unreachable, empty, or the fuse has blown."})
 	m.last = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bgp_ovn_last_round_timestamp_seconds", Help: "When the last round began, in seconds since 1970."})

@@ -25,7 +25,7 @@ func (d *differ) findBlocked() {
 	}
 }
 
-// blockDependents adds what stands on something blocked, until nothing is
+// blockDependents adds what needs something blocked, until nothing is
 // added. In the usual case nothing is blocked and this costs nothing.
 func (d *differ) blockDependents() {
 	for grew := len(d.blocked) > 0; grew; {
@@ -112,7 +112,7 @@ func (d *differ) badNeed(it object.Item) (object.Key, object.Block, bool) {
 	return object.Key{}, object.Block{}, false
 }
 
-// asWanted reports whether what stands under k is what is wanted there; of what
+// asWanted reports whether what exists under k is what is wanted there; of what
 // nobody wants, that it is there at all.
 func (d *differ) asWanted(k object.Key) bool {
 	want, ok := d.Want.Get(k)

@@ -7,9 +7,9 @@ type Cause string
 // The causes.
 const (
 	CauseChange Cause = "change" // what is wanted has changed: rows of a database moved
-	CauseDrift  Cause = "drift"  // reality moved: somebody undid what we wrote
+	CauseDrift  Cause = "drift"  // reality moved: another program undid what we wrote
 	CauseRetry  Cause = "retry"  // an earlier attempt failed
 	CauseStart  Cause = "start"  // the first round of a process
 	CauseConfig Cause = "config" // the configuration was changed while running
-	CauseRepair Cause = "repair" // somebody asked for it
+	CauseRepair Cause = "repair" // an operator asked for it
 )

@@ -12,7 +12,7 @@ type Input struct {
 	Want, Have object.Set
 	Ledger     Ownership
 	// Waiting are keys whose last attempt failed and that must not be tried
-	// again yet, with the reason. What stands on them is withdrawn; once they
+	// again yet, with the reason. What needs them is withdrawn; once they
 	// may be tried again, it follows them in the same plan.
 	Waiting map[object.Key]string
 	// Stuck are those of Waiting whose delete or restore failed.
@@ -26,7 +26,7 @@ type Input struct {
 	// Unmanaged kinds are left alone altogether: another tool sees to them.
 	Unmanaged []object.Kind
 	// Unread kinds could not be read. They are left alone as well, and nothing
-	// new is announced that stands on one of them.
+	// new is announced that needs one of them.
 	Unread []object.Kind
 	// Tidy looks for ledger keys that can be forgotten, which takes a pass over
 	// the whole ledger.
@@ -174,7 +174,7 @@ func (d *differ) suspects() iter.Seq2[object.Key, object.Item] {
 }
 
 // keep returns why something unwanted stays for now. The path of a blocked
-// item is withdrawn even while the world is frozen: what it stood on is known
+// item is withdrawn even while the world is frozen: what it needs is known
 // to be missing.
 func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.Block {
 	if !k.Kind.GoesFirst() && d.announcedStill() {

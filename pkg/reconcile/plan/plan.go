@@ -6,7 +6,7 @@
 //
 //  1. withdraw   paths and peers that go: traffic leaves first
 //  2. clear      what must make room for something that is built
-//  3. build      upwards in kind order; a path only after what it stands on
+//  3. build      upwards in kind order; a path only after what it needs
 //  4. dismantle  downwards, the reverse of kind order
 //
 // Read next: diff.go, then blocked.go, order.go and print.go.
@@ -100,7 +100,8 @@ func (o Op) Key() object.Key { return o.Change().Key() }
 // Change is the step as backends see it.
 func (o Op) Change() object.Change { return object.Change{Before: o.Before, After: o.After} }
 
-// Note is something that is not as wanted and that no step will mend now.
+// Note is something that differs from the desired state and that no step will mend
+// now.
 type Note struct {
 	Key   object.Key
 	Value object.Value // the wanted value, or the one that is held

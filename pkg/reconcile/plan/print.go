@@ -40,7 +40,7 @@ func (p Plan) Summary() string {
 		}
 	}
 	if wrong > 0 {
-		s += fmt.Sprintf(", %d not as wanted", wrong)
+		s += fmt.Sprintf(", %d blocked or held", wrong)
 	}
 	if filtered > 0 {
 		s += fmt.Sprintf(", %d filtered by policy", filtered)
