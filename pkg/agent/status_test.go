@@ -19,7 +19,8 @@ func TestStatusPanics(t *testing.T) {
 	}
 	var s statusReport
 	s.panics([]observe.Skip{
-		panicAt("bgp", "vm-a"), {Table: "Port_Binding", Row: "vm-b", Code: observe.SkipConflict, Text: "twice"},
+		panicAt("bgp", "vm-a"),
+		{Table: "Port_Binding", Row: "vm-b", Code: observe.SkipConflict, Text: "twice"},
 		panicAt("evpn", ""), panicAt("bgp", "vm-c"), panicAt("bgp", "vm-d"),
 	})
 	const try = "report it with the output of: bgp-ovn snapshot"

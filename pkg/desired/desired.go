@@ -31,7 +31,7 @@ type Driver interface {
 // Importer is implemented by drivers that take in routes of others by their route
 // targets.
 type Importer interface {
-	// Imports lists the route targets of each VNI; a star stands for any
+	// Imports lists the route targets of each VNI; a star matches any
 	// administrator.
 	Imports(snap observe.Snapshot) map[uint32][]string
 }

@@ -54,8 +54,10 @@ func (m madeUp) Explain(_ observe.Snapshot, addr netip.Addr) []reason.Account {
 	if m.asked {
 		panic("made up")
 	}
-	return []reason.Account{{What: "address of " + m.name,
-		Steps: []reason.Step{{Stage: "policy", Text: addr.String(), OK: true}}}}
+	return []reason.Account{{
+		What:  "address of " + m.name,
+		Steps: []reason.Step{{Stage: "policy", Text: addr.String(), OK: true}},
+	}}
 }
 
 func (m madeUp) Tables(observe.Snapshot) []uint32 {
@@ -112,8 +114,10 @@ func TestPanicAtRow(t *testing.T) {
 // TestPanicOfDriver: outside of its rows a panic costs all that the driver adds,
 // even what it shares with others, and nothing of theirs.
 func TestPanicOfDriver(t *testing.T) {
-	first, second, third := madeUp{name: "first", rows: 2}, madeUp{name: "second", rows: 4,
-		panics: []int{1, 4}}, madeUp{name: "third", rows: 3}
+	first, second, third := madeUp{name: "first", rows: 2}, madeUp{
+		name: "second", rows: 4,
+		panics: []int{1, 4},
+	}, madeUp{name: "third", rows: 3}
 	got := desired.Compute(observe.Snapshot{}, nil, object.Set{}, first, second, third)
 	want := desired.Compute(observe.Snapshot{}, nil, object.Set{}, first, third)
 	if !reflect.DeepEqual(got.Want.Sorted(), want.Want.Sorted()) {
@@ -134,8 +138,10 @@ func TestPanicOfDriver(t *testing.T) {
 func TestPanicsAreTheSame(t *testing.T) {
 	compute := func() desired.Result {
 		return desired.Compute(observe.Snapshot{}, nil, object.Set{},
-			madeUp{name: "first", rows: 5, panics: []int{4, 0}}, madeUp{name: "second", rows: 1,
-				panics: []int{1}}, madeUp{name: "third", rows: 3, panics: []int{2}})
+			madeUp{name: "first", rows: 5, panics: []int{4, 0}}, madeUp{
+				name: "second", rows: 1,
+				panics: []int{1},
+			}, madeUp{name: "third", rows: 3, panics: []int{2}})
 	}
 	want := compute()
 	for range 3 {

@@ -179,7 +179,8 @@ func verdictOf(accounts []reason.Account, addr netip.Addr) verdict {
 // chassis whether it derives a path for the address, and is nil for drivers that do
 // not speak of others.
 func disagreement(view observe.Snapshot, accounts []reason.Account, want object.Set, has func(chassis string) bool,
-	addr netip.Addr) string {
+	addr netip.Addr,
+) string {
 	v := verdictOf(accounts, addr)
 	derived := paths(want, addr)
 	advertised, free := false, false

@@ -236,8 +236,10 @@ func (w world) changePort(t *rapid.T) {
 		p.Addresses = append(p.Addresses, observe.PortAddress{MAC: object.MAC{2}})
 		for _, a := range addressesOf(other) {
 			bits := rapid.IntRange(8, a.BitLen()).Draw(t, "bits")
-			p.Addresses = append(p.Addresses, observe.PortAddress{MAC: object.MAC{2, 1},
-				Addrs: []netip.Prefix{netip.PrefixFrom(a, bits)}})
+			p.Addresses = append(p.Addresses, observe.PortAddress{
+				MAC:   object.MAC{2, 1},
+				Addrs: []netip.Prefix{netip.PrefixFrom(a, bits)},
+			})
 		}
 	}
 	w.sb.Ports[i] = &p

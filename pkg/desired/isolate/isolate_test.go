@@ -20,10 +20,14 @@ func TestRun(t *testing.T) {
 		want string
 	}{
 		"none": {func() {}, ""},
-		"index": {func() { _ = list[3] },
-			`^runtime error: index out of range \[3\] with length 0 at isolate/isolate_test\.go:\d+$`},
-		"nil": {func() { nowhere.At = "x" },
-			`^runtime error: invalid memory address or nil pointer dereference at isolate/isolate_test\.go:\d+$`},
+		"index": {
+			func() { _ = list[3] },
+			`^runtime error: index out of range \[3\] with length 0 at isolate/isolate_test\.go:\d+$`,
+		},
+		"nil": {
+			func() { nowhere.At = "x" },
+			`^runtime error: invalid memory address or nil pointer dereference at isolate/isolate_test\.go:\d+$`,
+		},
 		"error":   {func() { panic(errors.New("two\nlines")) }, `^two lines at isolate/isolate_test\.go:\d+$`},
 		"called":  {func() { list = slices.Repeat(list, -1) }, `^cannot be negative at slices/slices\.go:\d+$`},
 		"nothing": {func() { panic(nil) }, `^panic called with nil argument at isolate/isolate_test\.go:\d+$`},

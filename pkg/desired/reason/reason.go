@@ -1,6 +1,6 @@
-// Package reason is the vocabulary of explanations: what stands between a
-// database row and an announcement, in order, with the first thing that is in
-// the way. Drivers account for their decisions in it; `explain` prints it.
+// Package reason is the vocabulary of explanations: the steps from a
+// database row to an announcement, in order, with the first that is blocked.
+// Drivers account for their decisions in it; `explain` prints it.
 package reason
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// The stable codes of what can be in the way, beyond those of object.Block.
+// The stable codes of what can block an announcement, beyond those of object.Block.
 const (
 	NoRow           = "no-row"             // no row mentions the address
 	NotOwner        = "not-owner"          // another chassis has it
@@ -50,7 +50,7 @@ type Step struct {
 	Stage string `json:"stage"`
 	Text  string `json:"text"`
 	OK    bool   `json:"ok"`
-	// Code says what is in the way; empty if OK.
+	// Code says what blocks it; empty if OK.
 	Code string `json:"code,omitempty"`
 }
 

@@ -104,6 +104,8 @@ func (p *pass) portForwardings() {
 	}
 }
 
+// portForwarding exposes the VIPs of one balancer. An address that a port on the external
+// network has is left to the rule of that port, which may be bound to another chassis.
 func (p *pass) portForwarding(lb *observe.LoadBalancer) {
 	_, routers := p.sb.BalancerDatapaths(lb)
 	for _, gw := range p.gateways {
@@ -125,6 +127,8 @@ func (p *pass) hasPort(network observe.UUID, addr netip.Addr) bool {
 	})
 }
 
+// inGatewaySubnet tells a floating IP from a VIP inside of a tenant network, which may be
+// on the same router.
 func inGatewaySubnet(gw *observe.PortBinding, addr netip.Addr) bool {
 	return slices.ContainsFunc(gw.Addresses, func(el observe.PortAddress) bool {
 		return slices.ContainsFunc(el.Addrs, func(c netip.Prefix) bool { return c.Masked().Contains(addr) })

@@ -119,9 +119,13 @@ type pass struct {
 	exposed map[observe.UUID][]subnet
 }
 
+// newPass prepares what all rules share: this node's Chassis row, its provider networks
+// and the gateways on it. Nothing is derived yet.
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
-	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, nb: snap.NB,
-		nbDoubt: snap.NorthboundDoubt(), host: snap.Host}
+	p := &pass{
+		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, nb: snap.NB,
+		nbDoubt: snap.NorthboundDoubt(), host: snap.Host,
+	}
 	p.fip, p.vip = p.As(expose.ClassFIP), p.As(expose.ClassVIP)
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID
@@ -149,12 +153,15 @@ func (p *pass) bound(port *observe.PortBinding) bool {
 // stays true on a row whose chassis went away.
 func (p *pass) live(port *observe.PortBinding) bool { return p.bound(port) && !port.Down }
 
+// reportProblems reports the values of a row that cannot be parsed. It is called only for
+// rows that this node uses: otherwise every node of a cloud would report the same rows.
 func (p *pass) reportProblems(port *observe.PortBinding) {
 	for _, s := range expose.PortSkip(port) {
 		p.Skip(s)
 	}
 }
 
+// why is the source by which status and explain name the rule and the Port_Binding row.
 func (p *pass) why(rule string, port *observe.PortBinding) object.Source {
 	return p.Why(rule, "Port_Binding", port.LogicalPort)
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // Explain accounts for one address: which rows mention it, who would announce
-// it and what stands in the way here. It follows the same rules as Desired, row
-// by row, and is meant for one address, not for speed. Tenant networks, balancers and
+// it and what blocks it here. It follows the same rules as Desired, row
+// by row, and is made for one address, not for speed. Tenant networks, balancers and
 // gateway routers have files of their own.
 func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
 	ask := func(view observe.Snapshot) []reason.Account { return d.explain(view, addr) }

@@ -99,6 +99,8 @@ func (p *pass) explainForwardings(addr netip.Addr, have []reason.Account) []reas
 	return append(have, best)
 }
 
+// explainForwarding follows R12 through one gateway. The option is checked after the subnet:
+// turning it on would not help an address that is outside of it.
 func (p *pass) explainForwarding(lb *observe.LoadBalancer, gw gateway, addr netip.Addr) reason.Account {
 	a := &account{}
 	a.What = "port forwarding by balancer " + lb.Name

@@ -74,7 +74,8 @@ func prefixesHolding(lrp *observe.PortBinding, addr netip.Addr) []netip.Prefix {
 // by the node that has the gateway of its router. port is nil if no port has
 // the address.
 func (p *pass) explainTenant(what string, port *observe.PortBinding, network observe.UUID,
-	addr netip.Addr) reason.Account {
+	addr netip.Addr,
+) reason.Account {
 	ways := p.waysTo(network, addr)
 	if len(ways) == 0 {
 		a := &account{}

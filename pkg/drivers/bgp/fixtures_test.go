@@ -22,7 +22,7 @@ import (
 const fixtures = "../../observe/file/testdata"
 
 // deviation is an address that we announce and the reference agent does not
-// ("+"), or the other way round ("-"), and why that is meant.
+// ("+"), or the other way round ("-"), and why that is intended.
 type deviation struct{ snapshot, node, mode, address, why string }
 
 // deviations are all differences to what the reference agent announces.

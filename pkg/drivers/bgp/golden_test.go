@@ -114,8 +114,10 @@ func attributes(t *testing.T, text string) (expose.Class, expose.Attributes) {
 		t.Fatal(err)
 	}
 	p := v.(object.Path)
-	return expose.Class(class), expose.Attributes{Communities: p.Communities, LargeCommunities: p.LargeCommunities,
-		MED: p.MED, LocalPref: p.LocalPref}
+	return expose.Class(class), expose.Attributes{
+		Communities: p.Communities, LargeCommunities: p.LargeCommunities,
+		MED: p.MED, LocalPref: p.LocalPref,
+	}
 }
 
 func prefixRange(t *testing.T, text string) observe.PrefixRange {
@@ -133,7 +135,7 @@ func isBase(it object.Item) bool {
 }
 
 // soundNeeds checks what every desired set must satisfy: all needs are wanted
-// too, and a path that may be announced stands on a route that covers it, in a
+// too, and a path that may be announced needs a route that covers it, in a
 // table that a rule leads to, and on a flow.
 func soundNeeds(t *testing.T, s object.Set) {
 	t.Helper()
@@ -164,7 +166,7 @@ func soundPath(t *testing.T, it object.Item) {
 	}
 	rule := slices.ContainsFunc(it.Needs(), func(k object.Key) bool { return k.Kind == object.KindRule && tables[k.Num] })
 	if len(tables) == 0 || !rule || !flow {
-		t.Errorf("%s stands on %v: want a route that covers it, the rule of its table, and a flow", it.Value.Key().Text(),
+		t.Errorf("%s needs %v: want a route that covers it, the rule of its table, and a flow", it.Value.Key().Text(),
 			it.Needs())
 	}
 }

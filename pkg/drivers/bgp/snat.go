@@ -25,6 +25,8 @@ func (p *pass) sourceNAT(router observe.UUID, addr netip.Addr) (*observe.NAT, er
 	return p.nb.SourceNAT(row, addr)
 }
 
+// northboundRouter finds the Logical_Router row of a router's Datapath_Binding; see
+// [observe.Northbound.Router].
 func (p *pass) northboundRouter(router observe.UUID) (*observe.LogicalRouter, bool) {
 	d, ok := p.datapath(router)
 	if !ok {
@@ -63,6 +65,7 @@ func (p *pass) untranslated(lrp *observe.PortBinding, prefix netip.Prefix) bool 
 	return nat == nil
 }
 
+// unknownSNAT is the text of the skip and of the step, so that both can be searched for.
 func (p *pass) unknownSNAT(router observe.UUID, prefix netip.Prefix, err error) string {
 	return fmt.Sprintf("cannot tell whether router %s translates source addresses of %s: %v", p.datapathName(router),
 		prefix.Masked(), err)
@@ -81,6 +84,8 @@ func (p *pass) whySNAT(router observe.UUID) []object.Source {
 	return []object.Source{p.Why("R7", observe.TableLogicalRouter, rowName(row))}
 }
 
+// rowName is the router's name, or its UUID where the column is empty: OVN does not
+// require a name.
 func rowName(row *observe.LogicalRouter) string {
 	if row.Name == "" {
 		return row.UUID.String()
@@ -90,8 +95,8 @@ func rowName(row *observe.LogicalRouter) string {
 
 // holdWhileDisconnected keeps what was derived with the row of a router whose
 // gateway is here while the Northbound database is disconnected. Where the
-// gateway is no longer here nothing is kept: that is the Southbound database's
-// word, and what the subnets stood on goes with it.
+// gateway is no longer here nothing is kept: the Southbound database
+// decides that, and the routes that the subnets need are removed with it.
 func (p *pass) holdWhileDisconnected(router observe.UUID) {
 	if !p.cfg.RequireSNATDisabled || p.nbDoubt == "" {
 		return

@@ -51,9 +51,9 @@ func (p *pass) exposeSubnets() map[observe.UUID][]subnet {
 		routers[gw.port.Datapath] = append(routers[gw.port.Datapath], gw)
 		p.holdWhileDisconnected(gw.port.Datapath)
 	}
-	for _, lrp := range p.sb.Ports { // by name: of two equal subnets the one behind the lowest LRP stands
+	for _, lrp := range p.sb.Ports { // by name: of two equal subnets the lowest LRP's is used
 		for _, gw := range routers[lrp.Datapath] {
-			// What a panic leaves in subnets stands on a route that is not wanted any more:
+			// What a panic leaves in subnets needs a route that is no longer desired:
 			// if that is held, so is what is behind it, and otherwise it is blocked.
 			p.row(lrp, func() { p.tenantSubnets(gw, lrp, subnets) })
 		}

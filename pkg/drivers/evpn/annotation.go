@@ -81,7 +81,7 @@ func (p *pass) annotationOf(port *observe.PortBinding) (annotation, bool) {
 	take := func(key string) (list []string, lost string) {
 		list = goodTargets(listOf(ids[key], func(err error) { lose(key, err) }), key == keyImport,
 			func(err error) { lose(key, err) })
-		if len(list) == 0 && saysSomething(ids[key]) {
+		if len(list) == 0 && hasElements(ids[key]) {
 			lost = key
 		}
 		return list, lost
@@ -94,8 +94,8 @@ func (p *pass) annotationOf(port *observe.PortBinding) (annotation, bool) {
 	return a, true
 }
 
-// saysSomething reports whether a list is meant to have elements.
-func saysSomething(list string) bool { return strings.Trim(list, "[] \t\n") != "" }
+// hasElements reports whether a list has elements, valid or not.
+func hasElements(list string) bool { return strings.Trim(list, "[] \t\n") != "" }
 
 // unreadable reports a row whose effects are held until it can be read.
 func (p *pass) unreadable(port *observe.PortBinding, format string, args ...any) {

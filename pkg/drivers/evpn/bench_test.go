@@ -22,8 +22,10 @@ func BenchmarkImports(b *testing.B) {
 		learned.EVPN = append(learned.EVPN, observe.EVPNRoute{
 			Type: object.EVPNPrefix, RD: fmt.Sprintf("%s:%d", vtep,
 				vni), Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32),
-			VNI: uint32(vni), NextHop: vtep, Targets: object.WordsOf(fmt.Sprintf("65000:%d", vni)), RouterMAC: object.MAC{0x52,
-				0x54, 0, 0, 0, byte(i / 2 % 100)},
+			VNI: uint32(vni), NextHop: vtep, Targets: object.WordsOf(fmt.Sprintf("65000:%d", vni)), RouterMAC: object.MAC{
+				0x52,
+				0x54, 0, 0, 0, byte(i / 2 % 100),
+			},
 			Rank: observe.Rank{Preference: 100, Length: 2, External: true}, Peer: "192.0.2.1",
 		})
 	}

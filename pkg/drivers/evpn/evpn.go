@@ -184,6 +184,8 @@ type pass struct {
 	subnets map[observe.UUID][]*subnet
 }
 
+// newPass prepares what all rules share: this node's Chassis row, its provider networks
+// and its VTEP. Nothing is derived yet.
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 	p := &pass{
 		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, out: out, sb: snap.SB, host: snap.Host,
@@ -246,6 +248,7 @@ func (p *pass) live(port *observe.PortBinding) bool {
 	return !p.me.IsZero() && port.Chassis == p.me && !port.Down
 }
 
+// why is the source by which status and explain name the rule and the Port_Binding row.
 func (p *pass) why(rule string, port *observe.PortBinding) object.Source {
 	return p.Why(rule, "Port_Binding", port.LogicalPort)
 }
@@ -257,6 +260,8 @@ func (p *pass) whyHere(rule string, port *observe.PortBinding) object.Source {
 	return src
 }
 
+// reportProblems reports the values of a row that cannot be parsed. It is called only for
+// rows that this node uses: otherwise every node of a cloud would report the same rows.
 func (p *pass) reportProblems(port *observe.PortBinding) {
 	for _, s := range expose.PortSkip(port) {
 		p.Skip(s)
@@ -279,6 +284,8 @@ func (p *pass) put(v object.Value, why []object.Source, block *object.Block) boo
 	return p.putItem(object.Item{Value: v, Why: why, Block: block})
 }
 
+// putItem is put for an item with dependencies. A conflict is no reason to stop: the
+// rows are visited in a fixed order, so the same one keeps the key in every round.
 func (p *pass) putItem(it object.Item) bool {
 	err := p.out.Add(it)
 	if err == nil {
@@ -288,10 +295,14 @@ func (p *pass) putItem(it object.Item) bool {
 	return false
 }
 
+// notWired blocks what would receive no traffic yet. The block ends by itself once
+// ovn-controller or ovs-vswitchd has made what is missing.
 func notWired(format string, args ...any) *object.Block {
 	return &object.Block{Code: object.BlockNotWired, Text: fmt.Sprintf(format, args...)}
 }
 
+// hostPrefix is the /32 or /128 of an address, the form of an IP Prefix route for a host
+// (RFC 9136 section 3.1).
 func hostPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
 // portAddrs are the addresses of all elements of column mac.

@@ -12,8 +12,8 @@ import (
 )
 
 // Explain accounts for one address: in which VNIs it is, who would announce it,
-// and what stands in the way here. Tenants may have the same address, so there is
-// one account for each of them. It is meant for one address, not for speed.
+// and what blocks it here. Tenants may have the same address, so there is
+// one account for each of them. It is made for one address, not for speed.
 func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
 	return expose.Announcers(snap, d.explain(snap, addr), func(view observe.Snapshot) []reason.Account {
 		other := *d // a VTEP that nobody knows from here, but there will be one
@@ -65,6 +65,7 @@ type account struct {
 	stop bool
 }
 
+// newAccount begins the account of one address with the row that mentions it.
 func (p *pass) newAccount(what, format string, args ...any) *account {
 	a := &account{p: p}
 	a.What = what
@@ -72,6 +73,7 @@ func (p *pass) newAccount(what, format string, args ...any) *account {
 	return a
 }
 
+// step adds a link of the chain. The first that is not ok ends it: later calls add nothing.
 func (a *account) step(stage string, ok bool, code, format string, args ...any) {
 	if a.stop {
 		return
@@ -409,6 +411,7 @@ func (p *pass) configsOf(datapath observe.UUID) []NetworkConfig {
 	return append(here, elsewhere...)
 }
 
+// switchName is the name in Datapath_Binding external_ids, or the UUID without one.
 func (p *pass) switchName(u observe.UUID) string {
 	for _, d := range p.sb.Datapaths {
 		if d.UUID == u {

@@ -51,7 +51,7 @@ type reference struct {
 }
 
 // lines are what the reference wants, in words that ours can be put into too.
-// What differs, and why that is meant:
+// What differs, and why that is intended:
 //
 //   - its dummy device and the addresses on it are there so that FRR announces
 //     them; they are compared with our IP Prefix routes,

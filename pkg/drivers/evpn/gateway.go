@@ -32,6 +32,8 @@ func (p *pass) findGateways() {
 	}
 }
 
+// findGateway takes the chassisredirect port of a gateway that is up here. Its annotations
+// are on the switch port opposite, where Neutron's BGPVPN service writes external_ids.
 func (p *pass) findGateway(port *observe.PortBinding) {
 	lsp, ok := p.sb.ProviderSide(port)
 	if !ok {

@@ -195,7 +195,7 @@ func isBase(it object.Item) bool {
 }
 
 // sound checks what every desired set must satisfy: all needs are wanted too,
-// and what is announced stands on devices of its VNI and, for prefixes, on a
+// and what is announced needs devices of its VNI and, for prefixes, on a
 // route that covers it.
 func sound(t *testing.T, s object.Set) {
 	t.Helper()
@@ -230,6 +230,6 @@ func soundPath(t *testing.T, s object.Set, it object.Item, path object.EVPNPath)
 		}
 	}
 	if !vxlan || !route || !port {
-		t.Errorf("%s stands on %v: want its VXLAN device, a port and a route that covers it", object.Text(path), it.Needs())
+		t.Errorf("%s needs %v: want its VXLAN device, a port and a route that covers it", object.Text(path), it.Needs())
 	}
 }

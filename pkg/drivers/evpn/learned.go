@@ -60,6 +60,8 @@ func (p *pass) hold(l *observe.Learned) {
 	}
 }
 
+// learnedSource is the source that all EVPN routes share: if they cannot be read, whatever has it as a
+// source is held.
 func learnedSource(p *pass, rule string) object.Source { return p.Why(rule, tableLearned, rowEVPN) }
 
 // imports sorts routes by the VNIs that take them in; our own, which a route
@@ -94,6 +96,7 @@ func (p *pass) imports(routes []observe.EVPNRoute) (map[*vrf][]*observe.EVPNRout
 	return byVRF, bySegment
 }
 
+// appendOnce relies on the order of calls: a route that comes again is the last of the list.
 func appendOnce(list []*observe.EVPNRoute, r *observe.EVPNRoute) []*observe.EVPNRoute {
 	if n := len(list); n > 0 && list[n-1] == r {
 		return list
@@ -126,6 +129,8 @@ func compareRoutes(a, b *observe.EVPNRoute) int {
 	)
 }
 
+// keyOf is the route key of RFC 7432 section 7 and RFC 9136 section 3.1, by which a skip
+// names the route.
 func keyOf(r *observe.EVPNRoute) object.Key {
 	return object.EVPNPath{Type: r.Type, RD: r.RD, MAC: r.MAC, Prefix: r.Prefix}.Key()
 }
@@ -176,19 +181,19 @@ func (p *pass) unused(vni uint32, r *observe.EVPNRoute, code, text string) {
 	p.reportOf(vni, tableLearned, keyOf(r).String(), code, "VNI %d, peer %s: %s", vni, r.Peer, text)
 }
 
-// importPrefixes adds the routes of a VRF (K1) and what they stand on: a
+// importPrefixes adds the routes of a VRF (K1) and what they need: a
 // neighbour for each VTEP (K2) and where its router MAC is (K3).
 func (p *pass) importPrefixes(v *vrf, routes []*observe.EVPNRoute) {
 	why := append([]object.Source{learnedSource(p, "K1")}, v.why...)
 	macs := map[netip.Addr]object.MAC{} // by VTEP
 	vteps := map[object.MAC]netip.Addr{}
 	byPrefix := map[netip.Prefix][]*observe.EVPNRoute{}
-	for _, r := range routes { // the best first: its MAC stands (K5)
+	for _, r := range routes { // the best first: its MAC is used (K5)
 		if text := p.unusable(v.vni, r); text != "" {
 			p.unused(v.vni, r, observe.SkipDegraded, text)
 			continue
 		}
-		if addr, ok := v.ledAway(r.Prefix.Masked()); ok {
+		if addr, ok := v.moreSpecific(r.Prefix.Masked()); ok {
 			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("%s, which is behind a router here, would be routed to VTEP %s",
 				addr, r.NextHop))
 			continue
@@ -214,7 +219,8 @@ func (p *pass) importPrefixes(v *vrf, routes []*observe.EVPNRoute) {
 
 // importPrefix adds the route of one prefix over the best of its paths.
 func (p *pass) importPrefix(v *vrf, prefix netip.Prefix, group []*observe.EVPNRoute, macs map[netip.Addr]object.MAC,
-	why []object.Source) {
+	why []object.Source,
+) {
 	route := object.Route{Table: v.table, Dst: prefix, Metric: importMetric4}
 	if prefix.Addr().Is6() {
 		route.Metric = importMetric6

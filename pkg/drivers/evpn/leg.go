@@ -25,6 +25,8 @@ type leg struct {
 	master    object.Master // of a VLAN's port
 }
 
+// newLeg only names the parts, which legDevices adds: the names must be known before
+// other rules can refer to the leg.
 func (p *pass) newLeg(v *vrf, n *expose.Network) *leg {
 	if n.VLAN != 0 {
 		l := &leg{network: n, mac: macOf(p.vtep, v.vni, "vlan")}

@@ -43,6 +43,8 @@ func claims(s *segment, routes []*observe.EVPNRoute) map[object.MAC]claim {
 	return out
 }
 
+// beats follows RFC 7432 section 15: the higher sequence number is the later move, and a
+// sticky MAC address (section 15.2) does not move at all.
 func (c claim) beats(o claim) bool {
 	if c.sticky != o.sticky {
 		return c.sticky
@@ -76,8 +78,10 @@ func (c claim) duplicate() string {
 // before moved, the latest move, then as with other routes, which come in that
 // order.
 func better(r, have *observe.EVPNRoute) bool {
-	return claim{sequence: r.Mobility.Value, sticky: r.Sticky}.beats(claim{sequence: have.Mobility.Value,
-		sticky: have.Sticky})
+	return claim{sequence: r.Mobility.Value, sticky: r.Sticky}.beats(claim{
+		sequence: have.Mobility.Value,
+		sticky:   have.Sticky,
+	})
 }
 
 // importSegment announces what is on this node of a segment, and adds what others

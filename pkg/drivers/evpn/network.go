@@ -32,6 +32,7 @@ type NetworkConfig struct {
 	Gateways []netip.Addr
 }
 
+// imports are the route targets that are configured, or any AS with the VNI.
 func (c NetworkConfig) imports() []string {
 	if len(c.Import) > 0 {
 		return c.Import
@@ -39,6 +40,7 @@ func (c NetworkConfig) imports() []string {
 	return []string{autoImport(c.VNI)}
 }
 
+// exports are the route targets that are configured, or our AS with the VNI.
 func (c NetworkConfig) exports(as uint32) object.Words {
 	list := c.Export
 	if len(list) == 0 {
@@ -64,6 +66,8 @@ func (p *pass) findNetworks() {
 	}
 }
 
+// findNetwork looks for the localnet port of one entry of evpn.networks. taken are the
+// localnets of earlier entries: the first entry that names a network has it.
 func (p *pass) findNetwork(c NetworkConfig, taken map[string]bool) {
 	for _, n := range p.networks.All() {
 		if !c.Is(p.sb, localnetOf(p.sb, n)) || taken[n.Localnet] {

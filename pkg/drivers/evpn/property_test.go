@@ -19,7 +19,7 @@ import (
 
 // tenants is a random cloud: each tenant has a VNI of its own and one router; all
 // use addresses from the same few subnets. Every subnet and address of tenant T
-// is known by where it stands: its ports are named after it.
+// is known by its place: its ports are named after it.
 type tenants struct {
 	text string
 	// owns are the prefixes of each VNI: local, and announced by its other nodes.
@@ -125,7 +125,7 @@ func TestTenantsAreApart(t *testing.T) {
 }
 
 // TestOrderDoesNotMatter: the same rows and routes in any order are the same
-// wishes and the same reports, and no two wishes claim the same thing.
+// desired objects and the same reports, and no two objects claim the same thing.
 func TestOrderDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		snap := randomTenants(t).snapshot(t)

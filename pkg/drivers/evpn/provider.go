@@ -155,7 +155,7 @@ func (p *pass) providerAddress(v *vrf, pn *provider, at *station, addr netip.Add
 	block := pn.network.Bridge.Block()
 	neigh := object.Neigh{Dev: pn.leg.dev, Addr: addr, MAC: at.mac}
 	if !p.put(neigh, at.why, block) {
-		return // another port has the address, and its MAC stands
+		return // another port has the address already
 	}
 	route := object.NewRoute(v.table, hostPrefix(addr), pn.leg.dev, netip.Addr{})
 	if p.put(route, at.why, block) {
@@ -164,8 +164,11 @@ func (p *pass) providerAddress(v *vrf, pn *provider, at *station, addr netip.Add
 	}
 }
 
+// providerPath announces a prefix of the network. The flow is needed first: without it
+// what the fabric sends would be delivered, and the replies would not come back.
 func (p *pass) providerPath(v *vrf, pn *provider, prefix netip.Prefix, why []object.Source, flows [2]object.Flow,
-	after ...object.Key) {
+	after ...object.Key,
+) {
 	in, _, block := pn.leg.wired()
 	if in != 0 {
 		flow := flows[0]
@@ -241,8 +244,11 @@ func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, fl
 	}
 }
 
+// providerTenantPorts calls wired for each tenant address in the subnet. Ports that are
+// bound elsewhere count too, because their traffic goes through the gateway here.
 func (p *pass) providerTenantPorts(network observe.UUID, subnet netip.Prefix, why []object.Source,
-	wired func(netip.Prefix, []object.Source)) {
+	wired func(netip.Prefix, []object.Source),
+) {
 	for _, port := range p.portsOn(network) {
 		for _, addr := range tenantAddrs(port) {
 			if subnet.Contains(addr) && p.allowed(addr, port) {
@@ -252,6 +258,7 @@ func (p *pass) providerTenantPorts(network observe.UUID, subnet netip.Prefix, wh
 	}
 }
 
+// lrpPrefixes are the networks of a router port, from Port_Binding column mac, unmasked.
 func lrpPrefixes(lrp *observe.PortBinding) []netip.Prefix {
 	var out []netip.Prefix
 	for _, el := range lrp.Addresses {

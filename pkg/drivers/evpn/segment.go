@@ -200,4 +200,5 @@ func (p *pass) announceStation(s *segment, at *station, claim claim) {
 	}
 }
 
+// row names the entry of the configuration as the source of what it leads to.
 func (c NetworkConfig) row() string { return fmt.Sprintf("evpn.networks vni %d", c.VNI) }

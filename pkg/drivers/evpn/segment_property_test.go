@@ -55,8 +55,10 @@ func TestStationsAreInOnePlace(t *testing.T) {
 		text, here, sequence := randomStations(t)
 		snap := snapshot(t, text, "cmp-1")
 		cfg := defaultConfig()
-		cfg.Networks = []evpn.NetworkConfig{{NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100},
-			Method: evpn.MethodL2VNI, VNI: 2001}}
+		cfg.Networks = []evpn.NetworkConfig{{
+			NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100},
+			Method:     evpn.MethodL2VNI, VNI: 2001,
+		}}
 		res := desired.Compute(snap, nil, object.Set{}, evpn.New(cfg))
 		entries, selves := map[string]string{}, map[string]int{}
 		for _, f := range object.Of[object.FDB](res.Want) {

@@ -57,6 +57,7 @@ func autoImport(vni uint32) string { return anyAS + strconv.FormatUint(uint64(vn
 // importers finds the VNIs that take a route in, without asking each.
 type importers[T any] struct{ exact, number map[string][]T }
 
+// add notes the import targets of one VNI. Wildcards are found by their number alone.
 func (m *importers[T]) add(targets []string, to T) {
 	if m.exact == nil {
 		m.exact, m.number = map[string][]T{}, map[string][]T{}
@@ -132,6 +133,7 @@ func (p *pass) allocateRDs(all []*overlay) {
 	}
 }
 
+// rd is a route distinguisher of type 1 (RFC 4364 section 4.2): n must fit into 16 bits.
 func (p *pass) rd(n uint32) string { return fmt.Sprintf("%s:%d", p.vtep, n) }
 
 // macOf is a locally administered MAC address that depends on nothing but the

@@ -26,7 +26,7 @@ type subnet struct {
 // tenantSubnets routes the subnets of the gateway's router that are in the same
 // VPN (E2).
 func (p *pass) tenantSubnets(v *vrf, gw *gateway) {
-	for _, lrp := range p.portsOn(gw.port.Datapath) { // by name: of two equal subnets the one behind the lowest LRP stands
+	for _, lrp := range p.portsOn(gw.port.Datapath) { // by name: of two equal subnets the lowest LRP's is used
 		lsp, ok := p.interfacePort(lrp)
 		if !ok {
 			continue
@@ -130,9 +130,9 @@ func (v *vrf) nearest(addr netip.Addr) *subnet {
 	return best
 }
 
-// ledAway returns an address of ours whose traffic a route to the prefix would
-// take away from the subnet that it is in, because it is more specific.
-func (v *vrf) ledAway(prefix netip.Prefix) (netip.Addr, bool) {
+// moreSpecific returns an address of ours whose traffic a route to the prefix would
+// take away from the subnet that it is in: longest-prefix match prefers the learned one.
+func (v *vrf) moreSpecific(prefix netip.Prefix) (netip.Addr, bool) {
 	if prefix.IsSingleIP() {
 		return prefix.Addr(), v.hosts[prefix.Addr()]
 	}
@@ -208,6 +208,7 @@ func (p *pass) tenants() {
 	}
 }
 
+// tenantPort adds the addresses of one port in each VPN that its network is in.
 func (p *pass) tenantPort(port *observe.PortBinding, on []*subnet) {
 	addrs := tenantAddrs(port)
 	if port.Type == observe.PortVIF || port.Type == observe.PortVirtual {
@@ -222,6 +223,8 @@ func (p *pass) tenantPort(port *observe.PortBinding, on []*subnet) {
 	}
 }
 
+// tenantAddress announces an address with its most specific subnet only: the VRF routes
+// to that one, so a path by another would attract traffic that it does not deliver.
 func (p *pass) tenantAddress(s *subnet, port *observe.PortBinding, addr netip.Addr) {
 	if nearest := s.vrf.nearest(addr); nearest != s {
 		p.reportOf(s.vrf.vni, "Port_Binding", port.LogicalPort, observe.SkipConflict,

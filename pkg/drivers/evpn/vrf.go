@@ -15,6 +15,7 @@ import (
 // any real route is better.
 const unreachableMetric = 4278198272
 
+// defaults are the prefixes of the unreachable routes of a VRF (V7).
 var defaults = [2]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
 // overlay is what every VNI has, whether it is routed or bridged:
@@ -55,15 +56,19 @@ type vrf struct {
 	subnets []*subnet
 	nets    []netip.Prefix
 	hosts   map[netip.Addr]bool
-	// shared are what all paths through a leg stand on, by family.
+	// shared are what all paths through a leg need, by family.
 	shared map[sharedBy][]object.Key
 }
 
+// sharedBy is the key of vrf.shared: paths through one leg differ in their family only.
 type sharedBy struct {
 	leg  string
 	ipv6 bool
 }
 
+// newOverlay makes the devices of a VNI. The VXLAN device does not learn, because BGP
+// says where MAC addresses are (RFC 7432 section 9), and it suppresses ARP and ND
+// requests that the bridge can answer from its neighbours (section 10).
 func (p *pass) newOverlay(vni uint32, master string) overlay {
 	o := overlay{vni: vni}
 	br := fmt.Sprintf("br-%d", vni)
@@ -75,10 +80,11 @@ func (p *pass) newOverlay(vni uint32, master string) overlay {
 	return o
 }
 
+// vrfName fits into the kernel's 15 bytes with the largest VNI, 16777215.
 func vrfName(vni uint32) string { return fmt.Sprintf("vrf-%d", vni) }
 
 // newVRF returns the VRF of a VNI, or says why there can be none: its table is
-// somebody else's.
+// another owner's.
 func (p *pass) newVRF(vni uint32) (*vrf, string) {
 	v := &vrf{overlay: p.newOverlay(vni, vrfName(vni)), shared: map[sharedBy][]object.Key{}, hosts: map[netip.Addr]bool{}}
 	v.table = vni + p.cfg.TableOffset
@@ -102,7 +108,7 @@ func (p *pass) addVRF(v *vrf) {
 	}
 }
 
-// tableReserved says what a routing table is meant for. It is not replaced by
+// tableReserved says what a routing table is reserved for. It is not replaced by
 // another number, because people look for a VNI's routes under the number they know.
 func (p *pass) tableReserved(table uint32) string {
 	switch {
@@ -118,7 +124,7 @@ func (p *pass) tableReserved(table uint32) string {
 }
 
 // tableTaken says who has the table of a VRF that is not there yet. Who takes that
-// of one that is there is reported only: he must not be able to take a tenant down.
+// of one that is there is reported only: a stranger must not be able to interrupt a tenant.
 func (p *pass) tableTaken(v *vrf) string {
 	if p.host == nil {
 		return ""
@@ -196,7 +202,7 @@ func routingSysctls(dev string) []object.Sysctl {
 	}
 }
 
-// pathNeeds are what every path of the VNI through that leg stands on.
+// pathNeeds are what every path of the VNI through that leg needs.
 func (p *pass) pathNeeds(v *vrf, l *leg, ipv6 bool) []object.Key {
 	by := sharedBy{l.dev, ipv6}
 	if needs, ok := v.shared[by]; ok {
@@ -256,6 +262,7 @@ func (o *overlay) addWhy(why ...object.Source) {
 	}
 }
 
+// refuse reports a VNI that this node cannot serve, on the row that asks for it.
 func (p *pass) refuse(vni uint32, port *observe.PortBinding, text string) {
 	p.reportOf(vni, "Port_Binding", port.LogicalPort, observe.SkipDegraded, "%s", text)
 }

@@ -31,8 +31,10 @@ const (
 // IPs as well, and what the configuration asks for comes last because a cloud's
 // address says more than the range that it lies in.
 func Classes() []Class {
-	return []Class{ClassGateway, ClassFIP, ClassVIP, ClassProvider, ClassTenant, ClassSubnet, ClassLoopback,
-		ClassOriginate}
+	return []Class{
+		ClassGateway, ClassFIP, ClassVIP, ClassProvider, ClassTenant, ClassSubnet, ClassLoopback,
+		ClassOriginate,
+	}
 }
 
 // Meaning says in one phrase what is announced as the class, and in brackets by

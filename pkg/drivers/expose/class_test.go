@@ -45,22 +45,42 @@ func TestFilter(t *testing.T) {
 		"subnet, method subnet": {Filter{Subnets: true}, "10.0.0.0/26", false, ""},
 		"subnet asked for":      {Filter{}, "10.0.0.0/26", true, ""},
 		"allowed":               {Filter{Allow: ranges("10.0.0.0/8 le 26")}, "10.0.0.0/26", false, ""},
-		"longer than allowed": {Filter{Allow: ranges("10.0.0.0/8 le 26")}, "10.0.0.0/27", false,
-			"no range of bgp.export.allow"},
+		"longer than allowed": {
+			Filter{Allow: ranges("10.0.0.0/8 le 26")},
+			"10.0.0.0/27", false,
+			"no range of bgp.export.allow",
+		},
 		"allowed exactly": {Filter{Allow: ranges("10.0.0.0/8")}, "10.0.0.0/8", false, ""},
-		"host that is not allowed": {Filter{Allow: ranges("10.0.0.0/8 le 32")}, "192.0.2.1/32", false,
-			"no range of bgp.export.allow"},
-		"other family": {Filter{Allow: ranges("0.0.0.0/0 le 32")}, "2001:db8::1/128", false,
-			"no range of bgp.export.allow"},
+		"host that is not allowed": {
+			Filter{Allow: ranges("10.0.0.0/8 le 32")},
+			"192.0.2.1/32", false,
+			"no range of bgp.export.allow",
+		},
+		"other family": {
+			Filter{Allow: ranges("0.0.0.0/0 le 32")},
+			"2001:db8::1/128", false,
+			"no range of bgp.export.allow",
+		},
 		"asked for, not allowed": {Filter{Allow: ranges("10.0.0.0/8 le 32")}, "192.0.2.1/32", true, ""},
-		"denied": {Filter{Deny: ranges("192.0.2.0/24 le 32")}, "192.0.2.1/32", false,
-			"bgp.export.deny has 192.0.2.0/24 le 32"},
-		"denied and allowed": {Filter{Allow: ranges("0.0.0.0/0 le 32"), Deny: ranges("192.0.2.1/32")},
-			"192.0.2.1/32", false, "bgp.export.deny has 192.0.2.1/32"},
-		"denied and asked for": {Filter{Deny: ranges("10.0.0.0/26")}, "10.0.0.0/26", true,
-			"bgp.export.deny has 10.0.0.0/26"},
-		"subnet, method subnet denied": {Filter{Subnets: true, Deny: ranges("10.0.0.0/8 le 32")}, "10.0.0.0/26", false,
-			"bgp.export.deny"},
+		"denied": {
+			Filter{Deny: ranges("192.0.2.0/24 le 32")},
+			"192.0.2.1/32", false,
+			"bgp.export.deny has 192.0.2.0/24 le 32",
+		},
+		"denied and allowed": {
+			Filter{Allow: ranges("0.0.0.0/0 le 32"), Deny: ranges("192.0.2.1/32")},
+			"192.0.2.1/32", false, "bgp.export.deny has 192.0.2.1/32",
+		},
+		"denied and asked for": {
+			Filter{Deny: ranges("10.0.0.0/26")},
+			"10.0.0.0/26", true,
+			"bgp.export.deny has 10.0.0.0/26",
+		},
+		"subnet, method subnet denied": {
+			Filter{Subnets: true, Deny: ranges("10.0.0.0/8 le 32")},
+			"10.0.0.0/26", false,
+			"bgp.export.deny",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := tt.filter.block(netip.MustParsePrefix(tt.prefix), tt.asked)

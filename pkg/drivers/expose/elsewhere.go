@@ -18,7 +18,8 @@ const mostAsked = 16
 // are taken to be configured as this node is and to have what their bridges need,
 // because nothing tells otherwise. Names become those that people know.
 func Announcers(snap observe.Snapshot, accounts []reason.Account,
-	explain func(observe.Snapshot) []reason.Account) []reason.Account {
+	explain func(observe.Snapshot) []reason.Account,
+) []reason.Account {
 	asked := map[string]bool{} // whether the chassis gets through
 	passes := func(chassis string, view observe.Snapshot) bool {
 		if _, ok := asked[chassis]; !ok {

@@ -62,7 +62,8 @@ func (d LabelDriver) port(e *expose.Exposer, networks *expose.Networks, port *ob
 }
 
 func (d LabelDriver) gateway(e *expose.Exposer, snap observe.Snapshot, networks *expose.Networks,
-	cr *observe.PortBinding, why object.Source) {
+	cr *observe.PortBinding, why object.Source,
+) {
 	outside, ok := snap.SB.ProviderSide(cr)
 	if !ok {
 		return

@@ -117,9 +117,9 @@ func (e *Exposer) Why(rule, table, row string) object.Source {
 }
 
 // add puts an item in the set; losing to an earlier, different value is
-// reported against the row that lost, and returned as false.
-func (e *Exposer) add(v object.Value, why []object.Source, block *object.Block) bool {
-	return e.addItem(object.Item{Value: v, Why: why, Block: block})
+// reported against the row that lost.
+func (e *Exposer) add(v object.Value, why []object.Source, block *object.Block) {
+	e.addItem(object.Item{Value: v, Why: why, Block: block})
 }
 
 // announce adds a path on top of everything that the network needs, and of
@@ -200,7 +200,8 @@ func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...obje
 // returns false if the same subnet is wired through another gateway already:
 // then nothing inside may be announced on behalf of this one.
 func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool,
-	why ...object.Source) bool {
+	why ...object.Source,
+) bool {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
 	keeps := append(slices.Clip(n.keepsOf[familyIndex(via.Is6())]), object.Neigh{Dev: n.Dev, Addr: via}.Key())
 	if !e.addItem(object.Item{Value: route, Why: why, Block: n.block, Keeps: keeps}) {
@@ -217,13 +218,14 @@ func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, 
 // entered through this one: family A1 on top of ExposeSubnet's wiring of the
 // same subnet, as ClassTenant.
 func (e *Exposer) ExposeRemoteIP(n *Network, addr netip.Addr, subnet netip.Prefix, via netip.Addr,
-	why ...object.Source) {
+	why ...object.Source,
+) {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
 	host := netip.PrefixFrom(addr, addr.BitLen())
 	e.announce(e.classOr(ClassTenant), n, host, why, subnetNeeds(n, route, via)...)
 }
 
-// subnetNeeds are what a path through a tenant gateway stands on beside the
+// subnetNeeds are what a path through a tenant gateway needs beside the
 // network: the subnet's route and the gateway's neighbour entry.
 func subnetNeeds(n *Network, route object.Route, via netip.Addr) []object.Key {
 	return []object.Key{route.Key(), object.Neigh{Dev: n.Dev, Addr: via}.Key()}

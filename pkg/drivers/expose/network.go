@@ -66,8 +66,10 @@ type Networks struct {
 
 // FindNetworks works out which provider networks this node reaches, and how.
 func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Skip) {
-	ns := &Networks{byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{},
-		reserved: map[observe.UUID]bool{}, devices: map[string]*Bridge{}}
+	ns := &Networks{
+		byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{},
+		reserved: map[observe.UUID]bool{}, devices: map[string]*Bridge{},
+	}
 	skips := ns.findBridges(snap, opts)
 	byPhysnet := map[string]*Bridge{}
 	for _, b := range ns.bridges {
@@ -133,8 +135,10 @@ func (ns *Networks) Tables() []uint32 {
 func (ns *Networks) findBridges(snap observe.Snapshot, opts Options) []observe.Skip {
 	var skips []observe.Skip
 	for _, text := range snap.OVS.Problems {
-		skips = append(skips, observe.Skip{Table: "Open_vSwitch", Row: "external_ids", Code: observe.SkipUnreadable,
-			Text: text})
+		skips = append(skips, observe.Skip{
+			Table: "Open_vSwitch", Row: "external_ids", Code: observe.SkipUnreadable,
+			Text: text,
+		})
 	}
 	byName := map[string]*Bridge{}
 	for _, m := range snap.OVS.Mappings {

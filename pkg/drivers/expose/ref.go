@@ -6,7 +6,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// NetworkRef says in a configuration which provider network is meant: a physical
+// NetworkRef says in a configuration which provider network to use: a physical
 // network (options:network_name of the localnet) with its VLAN, 0 for none, or,
 // if Switch is set, a logical switch by the name that OVN or Neutron gives it.
 type NetworkRef struct {
@@ -15,7 +15,7 @@ type NetworkRef struct {
 	Switch  string
 }
 
-// Is reports whether the network of a localnet row is the one meant.
+// Is reports whether the network of a localnet row is that one.
 func (r NetworkRef) Is(sb *observe.Southbound, localnet *observe.PortBinding) bool {
 	if r.Switch == "" {
 		return localnet.Options["network_name"] == r.Network && localnet.Tag == r.VLAN

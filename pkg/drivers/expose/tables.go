@@ -7,7 +7,7 @@ import (
 
 // allocateTables gives each bridge its routing table (family T): the one that
 // rt_tables names after the bridge; else the low end of the range plus the
-// bridge's position, like its addresses; else, where somebody uses that, the
+// bridge's position, like its addresses; else, where another owner uses that, the
 // lowest free number. It is a function of the snapshot, so that a restart with
 // an empty memory arrives at the same numbers.
 func allocateTables(bridges []*Bridge, host *observe.Host, opts Options) {

@@ -42,14 +42,18 @@ func (p *pass) explainLoopback(addr netip.Addr) (reason.Account, bool) {
 	if i < 0 {
 		return reason.Account{}, false
 	}
-	a := reason.Account{What: "address of lo", Steps: []reason.Step{{Stage: "host",
-		Text: "lo of this node has " + addr.String(), OK: true}}}
+	a := reason.Account{What: "address of lo", Steps: []reason.Step{{
+		Stage: "host",
+		Text:  "lo of this node has " + addr.String(), OK: true,
+	}}}
 	if p.cfg.Loopback {
 		a.Steps = append(a.Steps, reason.Step{Stage: "policy", Text: "advertise_loopback is on", OK: true})
 		return a, true
 	}
-	a.Steps = append(a.Steps, reason.Step{Stage: "policy",
-		Text: "addresses of lo are announced on request, and advertise_loopback is off", Code: reason.OptionOff})
+	a.Steps = append(a.Steps, reason.Step{
+		Stage: "policy",
+		Text:  "addresses of lo are announced on request, and advertise_loopback is off", Code: reason.OptionOff,
+	})
 	a.Try = "advertise_loopback: true"
 	return a, true
 }
@@ -105,8 +109,10 @@ func (p *pass) explainLearned(l *observe.Learned, addr netip.Addr) (reason.Accou
 // hopSteps say where each next hop leads. One is enough.
 func (p *pass) hopSteps(paths []observe.LearnedPath) []reason.Step {
 	if p.host == nil {
-		return []reason.Step{{Stage: "steering", Text: "the network devices of this node have not been read",
-			Code: reason.NoNextHop}}
+		return []reason.Step{{
+			Stage: "steering", Text: "the network devices of this node have not been read",
+			Code: reason.NoNextHop,
+		}}
 	}
 	var good, bad []string
 	for _, path := range paths {

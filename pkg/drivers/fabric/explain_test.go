@@ -51,8 +51,10 @@ func TestExplainAgrees(t *testing.T) {
 // TestExplainBlocked names what is in the way by its stable code.
 func TestExplainBlocked(t *testing.T) {
 	cfg, snap := given(t, scenarios.File(t, "L1-maximum"))
-	for addr, want := range map[string]string{"10.0.0.1": reason.OverMaximum, "10.1.1.1": reason.OverMaximum,
-		"10.2.0.1": ""} {
+	for addr, want := range map[string]string{
+		"10.0.0.1": reason.OverMaximum, "10.1.1.1": reason.OverMaximum,
+		"10.2.0.1": "",
+	} {
 		if got := codes(fabric.New(cfg).Explain(snap, netip.MustParseAddr(addr))); got != want {
 			t.Errorf("%s: got %q, want %q", addr, got, want)
 		}

@@ -8,7 +8,7 @@
 //   - L3: configured prefixes are announced.
 //
 // It refuses to touch routes of others: one of the same prefix and metric stays
-// and is reported, one of another metric stands beside ours and the kernel
+// and is reported, one of another metric exists beside ours and the kernel
 // prefers the lower number.
 //
 // Read next: Desired, then hops.go for the way to a next hop and explain.go for
@@ -129,7 +129,8 @@ func (p *pass) routes(paths []observe.LearnedPath) {
 // accepted groups the accepted paths and lists their prefixes, the shortest
 // first.
 func (p *pass) accepted(paths []observe.LearnedPath) (byPrefix map[netip.Prefix][]observe.LearnedPath,
-	prefixes []netip.Prefix) {
+	prefixes []netip.Prefix,
+) {
 	byPrefix = map[netip.Prefix][]observe.LearnedPath{}
 	for _, path := range paths {
 		if !p.accepts(path.Prefix) {

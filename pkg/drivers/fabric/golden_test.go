@@ -85,8 +85,10 @@ func host(t *testing.T, text string) *observe.Host {
 	h := &observe.Host{}
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
-		h.Links = append(h.Links, observe.Link{Name: words[0], Index: len(h.Links) + 1, Up: words[1] != "down",
-			NoCarrier: words[1] == "no-carrier"})
+		h.Links = append(h.Links, observe.Link{
+			Name: words[0], Index: len(h.Links) + 1, Up: words[1] != "down",
+			NoCarrier: words[1] == "no-carrier",
+		})
 		for _, w := range words[2:] {
 			p, err := netip.ParsePrefix(w)
 			if err != nil {
