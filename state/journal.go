@@ -117,7 +117,8 @@ func putEntries(tx *bbolt.Tx, entries []Entry) error {
 // sameEntry reports whether the ledger says the same of the step already.
 func (db *DB) sameEntry(op plan.Op) bool {
 	e, ok := db.entry(op.Key())
-	return ok && e.Value == op.After && e.Cause == op.Cause && slices.Equal(e.Why, op.Why) && e.Relations.Equal(op.Relations)
+	return ok && e.Value == op.After && e.Cause == op.Cause && slices.Equal(e.Why, op.Why) &&
+		e.Relations.Equal(op.Relations)
 }
 
 // newEntry keeps the date and the prior value of an older entry: the value to

@@ -74,7 +74,8 @@ func Open(path string, now func() time.Time) (*DB, error) {
 		return err
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("state file %s is locked: another bgp-ovn is running on it; stop that one or give this one its own state file (--state)", path)
+		return nil, fmt.Errorf("state file %s is locked: another bgp-ovn is running on it; stop that one or give this one "+
+			"its own state file (--state)", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open state file %s: %w; if it is damaged, %s", path, err, moveAway)
@@ -160,7 +161,8 @@ func (db *DB) load() error {
 }
 
 // moveAway is what to do about a file that cannot be read.
-const moveAway = "move the file away (keep it for analysis): it is rebuilt, at the price of not knowing unmarked objects of ours"
+const moveAway = "move the file away (keep it for analysis): it is rebuilt, at the price of not knowing unmarked " +
+	"objects of ours"
 
 var keyVersion = []byte("version")
 

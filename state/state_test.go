@@ -103,7 +103,10 @@ func TestRelationsSurvive(t *testing.T) {
 	ops := []plan.Op{build(path, nil), build(other, nil), build(neigh, nil)}
 	for i := range ops[:2] {
 		ops[i].Cause = plan.CauseDrift
-		ops[i].Relations = object.Relations{After: []object.Key{route.Key()}, Shared: shared, Keeps: []object.Key{neigh.Key()}}
+		ops[i].Relations = object.Relations{
+			After: []object.Key{route.Key()}, Shared: shared,
+			Keeps: []object.Key{neigh.Key()},
+		}
 	}
 	do(t, db, ops...)
 	db = reopen(t, db, at)
@@ -122,7 +125,8 @@ func TestRelationsSurvive(t *testing.T) {
 		t.Errorf("got %d objects, want 3", known.Len())
 	}
 	history, err := db.History(1)
-	if err != nil || len(history) != 1 || cmp.Diff(history[0].Causes, []plan.Cause{plan.CauseDrift, plan.CauseDrift, ""}) != "" {
+	if err != nil || len(history) != 1 || cmp.Diff(history[0].Causes,
+		[]plan.Cause{plan.CauseDrift, plan.CauseDrift, ""}) != "" {
 		t.Errorf("history: %+v, %v", history, err)
 	}
 }
@@ -272,7 +276,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 	newest := all[0]
 	if len(newest.Steps) != historySteps+1 || len(newest.Failed) != 1 || newest.Took != "1s" || !newest.At.Equal(clock()) {
-		t.Errorf("newest record: %d steps, failed %v, took %s at %v", len(newest.Steps), newest.Failed, newest.Took, newest.At)
+		t.Errorf("newest record: %d steps, failed %v, took %s at %v", len(newest.Steps), newest.Failed, newest.Took,
+			newest.At)
 	}
 	if some, err := db.History(3); err != nil || len(some) != 3 {
 		t.Errorf("got %d records, %v, want 3", len(some), err)

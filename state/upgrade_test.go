@@ -82,11 +82,13 @@ func TestOldPathsNeedTheirRoutes(t *testing.T) {
 		"path ipv4-unicast 10.0.0.0/24 next-hop self origin igp",
 	)
 	check(t, needs, map[string]string{
-		"evpn type-5 10.0.0.5/32 rd 192.0.2.1:7":                "link br-7, link vrf-7, link vxlan-7, route 10.0.0.0/26 table 7 metric 0",
+		"evpn type-5 10.0.0.5/32 rd 192.0.2.1:7": "link br-7, link vrf-7, link vxlan-7, route 10.0.0.0/26 " +
+			"table 7 metric 0",
 		"evpn type-5 10.0.0.5/32 rd 192.0.2.1:9":                "link vxlan-9",
 		"evpn type-2 02:00:00:00:00:05 10.0.0.5 rd 192.0.2.1:7": "link br-7, link vrf-7, link vxlan-7",
-		"path ipv4-unicast 10.0.0.5/32":                         "route 10.0.0.0/26 table 201 metric 0, route 10.0.0.5/32 table 202 metric 0",
-		"path ipv4-unicast 10.0.0.0/24":                         "",
+		"path ipv4-unicast 10.0.0.5/32": "route 10.0.0.0/26 table 201 metric 0, route 10.0.0.5/32 " +
+			"table 202 metric 0",
+		"path ipv4-unicast 10.0.0.0/24": "",
 	})
 }
 
@@ -119,21 +121,25 @@ func TestOldObjectsKeepWhatBelongsToThem(t *testing.T) {
 		"route 0.0.0.0/0 table 7 metric 4278198272 unreachable",
 		"route 10.7.0.0/26 table 7 metric 0 dev leg7 via 192.0.2.7",
 		"neigh 192.0.2.7 dev leg7 lladdr 02:00:00:00:00:47",
-		"flow br-ex table 0 priority 1000 ip,in_port=1,nw_src=10.7.0.0/26 cookie 0x3e6 actions mod_dl_dst:02:00:00:00:07:01,output:7",
-		"flow br-ex table 0 priority 1000 ip,in_port=1,nw_src=10.8.0.0/26 cookie 0x3e6 actions mod_dl_dst:02:00:00:00:07:01,output:7",
+		"flow br-ex table 0 priority 1000 ip,in_port=1,nw_src=10.7.0.0/26 cookie 0x3e6 actions "+
+			"mod_dl_dst:02:00:00:00:07:01,output:7",
+		"flow br-ex table 0 priority 1000 ip,in_port=1,nw_src=10.8.0.0/26 cookie 0x3e6 actions "+
+			"mod_dl_dst:02:00:00:00:07:01,output:7",
 		"route 10.9.0.0/24 table 7 metric 20 dev br-7 via 192.0.2.2",
 		"neigh 192.0.2.2 dev br-7 lladdr 02:00:00:00:00:22 extern_learn",
 		"fdb self 02:00:00:00:00:22 dev vxlan-7 dst 192.0.2.2",
 	)
 	check(t, keeps, map[string]string{
 		"device br-ex": "address 169.254.1.1/32 dev br-ex, sysctl net/ipv4/conf/br-ex/proxy_arp",
-		"route 172.24.4.146/32 table 201 metric 0":  "neigh 172.24.4.146 dev br-ex, rule inet priority 32000 lookup 201",
-		"route 10.0.0.0/26 table 201 metric 0":      "neigh 172.24.4.146 dev br-ex, rule inet priority 32000 lookup 201",
-		"link vrf-7":                                "route 0.0.0.0/0 table 7 metric 4278198272",
-		"link br-7":                                 "link vxlan-7",
-		"link leg7":                                 "ovsport plug7",
-		"ovsport vlan-7":                            "address 169.254.5.5/32 dev vlan-7, master vlan-7, proxy 2001:db8:5:: dev vlan-7",
-		"route 10.7.0.0/26 table 7 metric 0":        "flow br-ex table 0 priority 1000 ip,in_port=1,nw_src=10.7.0.0/26, neigh 192.0.2.7 dev leg7",
+		"route 172.24.4.146/32 table 201 metric 0": "neigh 172.24.4.146 dev br-ex, rule inet priority 32000 lookup 201",
+		"route 10.0.0.0/26 table 201 metric 0":     "neigh 172.24.4.146 dev br-ex, rule inet priority 32000 lookup 201",
+		"link vrf-7":                               "route 0.0.0.0/0 table 7 metric 4278198272",
+		"link br-7":                                "link vxlan-7",
+		"link leg7":                                "ovsport plug7",
+		"ovsport vlan-7": "address 169.254.5.5/32 dev vlan-7, master vlan-7, proxy " +
+			"2001:db8:5:: dev vlan-7",
+		"route 10.7.0.0/26 table 7 metric 0": "flow br-ex table 0 priority 1000 ip,in_port=1,nw_src=10.7.0.0/26, " +
+			"neigh 192.0.2.7 dev leg7",
 		"route 10.9.0.0/24 table 7 metric 20":       "fdb self 02:00:00:00:00:22 dev vxlan-7, neigh 192.0.2.2 dev br-7",
 		"route 0.0.0.0/0 table 7 metric 4278198272": "",
 		"neigh 172.24.4.146 dev br-ex":              "",

@@ -80,7 +80,8 @@ func goRounds(b testing.TB, size int) (r rounds) {
 	r.still = n.round(full, false)
 	r.audit = n.round(full, true)
 	r.remove = n.round(n.snapshot(0), false)
-	if !r.idle.Plan.Empty() || !r.still.Plan.Empty() || !r.audit.Plan.Empty() || r.create.Plan.Empty() || r.remove.Plan.Empty() {
+	if !r.idle.Plan.Empty() || !r.still.Plan.Empty() || !r.audit.Plan.Empty() || r.create.Plan.Empty() ||
+		r.remove.Plan.Empty() {
 		b.Fatalf("plans: %s / %s / %s / %s / %s", r.create.Plan.Summary(), r.idle.Plan.Summary(), r.still.Plan.Summary(),
 			r.audit.Plan.Summary(), r.remove.Plan.Summary())
 	}
@@ -139,7 +140,8 @@ func newNode(b testing.TB, size int) *node {
 	if n.kernel, err = kernel.New(kernel.Config{Marks: actual.DefaultMarks()}); err != nil {
 		b.Fatal(err)
 	}
-	if n.db, err = state.Open(filepath.Join(b.TempDir(), fmt.Sprintf("state-%d.db", time.Now().UnixNano())), time.Now); err != nil {
+	if n.db, err = state.Open(filepath.Join(b.TempDir(), fmt.Sprintf("state-%d.db", time.Now().UnixNano())),
+		time.Now); err != nil {
 		b.Fatal(err)
 	}
 	reader, err := actual.NewReader(n.kernel, model.New(object.KindPath, object.KindPeer, object.KindFlow))
@@ -203,7 +205,10 @@ func (n *node) snapshot(bound int) observe.Snapshot {
 		Chassis: "hv1", SB: sb,
 		OVS: &observe.OpenVSwitch{
 			Mappings: []observe.BridgeMapping{{Position: 1, Network: "physnet1", Bridge: "br-ex"}},
-			Bridges:  []observe.Bridge{{Name: "br-ex", MAC: n.mac, Patches: []observe.PatchPort{{Localnet: "provnet-1", Name: "patch", OFPort: 1}}}},
+			Bridges: []observe.Bridge{{Name: "br-ex", MAC: n.mac, Patches: []observe.PatchPort{{
+				Localnet: "provnet-1",
+				Name:     "patch", OFPort: 1,
+			}}}},
 		},
 		Host: &observe.Host{Links: []observe.Link{{Name: "br-ex", MAC: n.mac, Up: true}}},
 	}
@@ -220,7 +225,11 @@ func isolate(b testing.TB) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		b.Fatalf("a network namespace needs root: %v", err)
 	}
-	for _, args := range [][]string{{"link", "add", "br-ex", "type", "bridge"}, {"link", "set", "br-ex", "up"}, {"link", "set", "lo", "up"}} {
+	for _, args := range [][]string{
+		{"link", "add", "br-ex", "type", "bridge"},
+		{"link", "set", "br-ex", "up"},
+		{"link", "set", "lo", "up"},
+	} {
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 			b.Fatalf("ip %v: %v: %s", args, err, out)
 		}

@@ -192,7 +192,8 @@ func TestDemo(t *testing.T) {
 			}
 			for _, line := range []string{
 				"No OVS here", "kind-unmanaged", "healthy", "172.24.4.10 via 192.0.2.1", "answered by web", "ADVERTISED",
-				"answered by blue-a", "answered by blue-b", "it is back after", "0 of 2 routes withdrawn", "as they were before", "done in",
+				"answered by blue-a", "answered by blue-b", "it is back after", "0 of 2 routes withdrawn", "as they were before",
+				"done in",
 			} {
 				if !strings.Contains(s.output.String(), line) {
 					t.Errorf("no %q in\n%s", line, s.output)
@@ -233,14 +234,18 @@ func TestImpostor(t *testing.T) {
 	b := build(t)
 	s := b.start(t, os.Geteuid(), "/bin/true")
 	s.until("")
-	if code := s.ProcessState.ExitCode(); code != 1 || !strings.Contains(s.output.String(), "demo: 1. Two nodes and a router: bgp-ovn plan ended with 0") {
+	if code := s.ProcessState.ExitCode(); code != 1 || !strings.Contains(s.output.String(),
+		"demo: 1. Two nodes and a router: bgp-ovn plan ended with 0") {
 		t.Errorf("exit status %d\n%s", code, s.output)
 	}
 	s.leavesNothing()
 }
 
 func TestSchemaOf(t *testing.T) {
-	tables := map[string]model.Model{"Chassis": &chassisRow{}, "Datapath_Binding": &datapathRow{}, "Port_Binding": &portRow{}}
+	tables := map[string]model.Model{
+		"Chassis": &chassisRow{}, "Datapath_Binding": &datapathRow{},
+		"Port_Binding": &portRow{},
+	}
 	s, err := schemaOf("OVN_Southbound", "20.33.0", tables)
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +257,10 @@ func TestSchemaOf(t *testing.T) {
 	if _, errs := model.NewDatabaseModel(s, m); len(errs) > 0 {
 		t.Error(errs)
 	}
-	for column, want := range map[string]string{"datapath": "uuid", "chassis": "set", "mac": "set", "options": "map", "up": "set", "tunnel_key": "integer", "type": "string"} {
+	for column, want := range map[string]string{
+		"datapath": "uuid", "chassis": "set", "mac": "set", "options": "map",
+		"up": "set", "tunnel_key": "integer", "type": "string",
+	} {
 		if got := s.Tables["Port_Binding"].Columns[column]; got == nil || got.Type != want {
 			t.Errorf("%s: %v, want %s", column, got, want)
 		}

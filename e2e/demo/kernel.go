@@ -19,7 +19,10 @@ import (
 func (n *node) picture() (text string, err error) {
 	var lines []string
 	err = n.ns.Do(func() error {
-		for _, part := range []func() ([]string, error){pictureRoutes, pictureRules, pictureAddresses, pictureLinks, pictureSettings} {
+		for _, part := range []func() ([]string, error){
+			pictureRoutes, pictureRules, pictureAddresses, pictureLinks,
+			pictureSettings,
+		} {
 			more, err := part()
 			if err != nil {
 				return err
@@ -79,7 +82,10 @@ func pictureLinks() ([]string, error) {
 // pictureSettings reads all settings of forwarding and neighbours.
 func pictureSettings() ([]string, error) {
 	var out []string
-	for _, pattern := range []string{"/proc/sys/net/ipv[46]/ip_forward", "/proc/sys/net/ipv[46]/conf/*/*", "/proc/sys/net/ipv[46]/neigh/*/*"} {
+	for _, pattern := range []string{
+		"/proc/sys/net/ipv[46]/ip_forward", "/proc/sys/net/ipv[46]/conf/*/*",
+		"/proc/sys/net/ipv[46]/neigh/*/*",
+	} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			return nil, err
@@ -122,7 +128,8 @@ func routeOn(dev string, addr netip.Addr) (netlink.Route, error) {
 		return netlink.Route{}, err
 	}
 	filter := &netlink.Route{LinkIndex: l.Attrs().Index, Dst: ipNet(netip.PrefixFrom(addr, 32))}
-	routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4, filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_OIF|netlink.RT_FILTER_DST)
+	routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4, filter,
+		netlink.RT_FILTER_TABLE|netlink.RT_FILTER_OIF|netlink.RT_FILTER_DST)
 	if err != nil {
 		return netlink.Route{}, err
 	}

@@ -115,7 +115,10 @@ func (e end) configure() error {
 func cable(near end, far string, fd int) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = near.name
-	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: far, PeerNamespace: netlink.NsFd(fd)}); err != nil {
+	if err := netlink.LinkAdd(&netlink.Veth{
+		LinkAttrs: attrs, PeerName: far,
+		PeerNamespace: netlink.NsFd(fd),
+	}); err != nil {
 		return fmt.Errorf("make link %s: %w", near.name, err)
 	}
 	return near.configure()

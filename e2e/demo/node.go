@@ -102,12 +102,16 @@ func (n *node) switchRows(sbRemote string) []model.Model {
 	one, mac, patch := 1, fmt.Sprintf("02:00:00:00:%02x:01", n.index+1), "patch-"+localnetPort+"-to-br-int"
 	return []model.Model{
 		&vswitch.Root{UUID: "root", ExternalIDs: map[string]string{
-			"system-id": n.name, "ovn-remote": sbRemote, "ovn-bridge-mappings": physnet + ":" + bridge, "ovn-encap-ip": n.addr.String(),
+			"system-id": n.name, "ovn-remote": sbRemote, "ovn-bridge-mappings": physnet + ":" + bridge,
+			"ovn-encap-ip": n.addr.String(),
 		}},
 		&vswitch.Interface{UUID: "i1", Name: bridge, Type: "internal", MACInUse: &mac},
 		&vswitch.Interface{UUID: "i2", Name: patch, Type: "patch", OFPort: &one},
 		&vswitch.Port{UUID: "p1", Name: bridge, Interfaces: []string{"i1"}},
-		&vswitch.Port{UUID: "p2", Name: patch, Interfaces: []string{"i2"}, ExternalIDs: map[string]string{"ovn-localnet-port": localnetPort}},
+		&vswitch.Port{
+			UUID: "p2", Name: patch, Interfaces: []string{"i2"},
+			ExternalIDs: map[string]string{"ovn-localnet-port": localnetPort},
+		},
 		&vswitch.Bridge{UUID: "b", Name: bridge, Ports: []string{"p1", "p2"}},
 	}
 }

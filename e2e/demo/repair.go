@@ -92,7 +92,10 @@ func intrude(table int) error {
 	if err != nil {
 		return err
 	}
-	r := netlink.Route{LinkIndex: l.Attrs().Index, Table: table, Dst: ipNet(foreignPrefix), Scope: netlink.SCOPE_LINK, Protocol: unix.RTPROT_STATIC}
+	r := netlink.Route{
+		LinkIndex: l.Attrs().Index, Table: table, Dst: ipNet(foreignPrefix), Scope: netlink.SCOPE_LINK,
+		Protocol: unix.RTPROT_STATIC,
+	}
 	if err := netlink.RouteAdd(&r); err != nil {
 		return fmt.Errorf("add a foreign route: %w", err)
 	}

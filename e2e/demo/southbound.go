@@ -81,9 +81,18 @@ func (s *southbound) fill(ctx context.Context, chassis []string) error {
 		&datapathRow{UUID: "public", TunnelKey: 1, ExternalIDs: name("public")},
 		&datapathRow{UUID: "tenant", TunnelKey: 2, ExternalIDs: name("blue")},
 		&datapathRow{UUID: "router", TunnelKey: 3, ExternalIDs: name("blue-router")},
-		&portRow{UUID: "net", LogicalPort: localnetPort, Type: "localnet", Datapath: "public", TunnelKey: 1, Options: map[string]string{"network_name": physnet}},
-		&portRow{UUID: "gw", LogicalPort: routerPort, Type: "patch", Datapath: "public", TunnelKey: 2, MAC: []string{"router"}, Options: map[string]string{"peer": "lrp-" + routerPort}},
-		&portRow{UUID: "lrp", LogicalPort: "lrp-" + routerPort, Type: "patch", Datapath: "router", TunnelKey: 1, Options: map[string]string{"peer": routerPort}},
+		&portRow{
+			UUID: "net", LogicalPort: localnetPort, Type: "localnet", Datapath: "public", TunnelKey: 1,
+			Options: map[string]string{"network_name": physnet},
+		},
+		&portRow{
+			UUID: "gw", LogicalPort: routerPort, Type: "patch", Datapath: "public", TunnelKey: 2,
+			MAC: []string{"router"}, Options: map[string]string{"peer": "lrp-" + routerPort},
+		},
+		&portRow{
+			UUID: "lrp", LogicalPort: "lrp-" + routerPort, Type: "patch", Datapath: "router", TunnelKey: 1,
+			Options: map[string]string{"peer": routerPort},
+		},
 	)
 	ids, err := s.insert(ctx, rows...)
 	if err != nil {
@@ -109,7 +118,10 @@ func (s *southbound) bind(ctx context.Context, g *guest, datapath, fixed string)
 // unbind deletes the port of a guest that is gone.
 func (s *southbound) unbind(ctx context.Context, g *guest) error {
 	row := &portRow{}
-	ops, err := s.client.WhereAny(row, model.Condition{Field: &row.LogicalPort, Function: ovsdb.ConditionEqual, Value: g.port}).Delete()
+	ops, err := s.client.WhereAny(row, model.Condition{
+		Field: &row.LogicalPort, Function: ovsdb.ConditionEqual,
+		Value: g.port,
+	}).Delete()
 	if err != nil {
 		return err
 	}
@@ -124,7 +136,10 @@ func (s *southbound) float(ctx context.Context, to *guest) error {
 	if to != nil {
 		row.NATAddresses = []string{fmt.Sprintf("%s %s is_chassis_resident(%q)", to.mac, to.addr, to.port)}
 	}
-	where := s.client.WhereAny(row, model.Condition{Field: &row.LogicalPort, Function: ovsdb.ConditionEqual, Value: routerPort})
+	where := s.client.WhereAny(row, model.Condition{
+		Field: &row.LogicalPort, Function: ovsdb.ConditionEqual,
+		Value: routerPort,
+	})
 	ops, err := where.Update(row, &row.NATAddresses)
 	if err != nil {
 		return err

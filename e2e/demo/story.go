@@ -129,7 +129,8 @@ func (w *world) reaches(ctx context.Context, g *guest) error {
 func (w *world) moves(ctx context.Context) error {
 	ctx, cancel := patient(ctx)
 	defer cancel()
-	if err := errors.Join(w.sb.bind(ctx, w.blueA, w.sb.tenant, "10.0.0.5"), w.sb.bind(ctx, w.blueB, w.sb.tenant, "10.0.0.6")); err != nil {
+	if err := errors.Join(w.sb.bind(ctx, w.blueA, w.sb.tenant, "10.0.0.5"),
+		w.sb.bind(ctx, w.blueB, w.sb.tenant, "10.0.0.6")); err != nil {
 		return err
 	}
 	w.say("VMs blue-a (cmp-1) and blue-b (cmp-2) on a tenant network; nothing translates here, so the")
@@ -146,7 +147,8 @@ func (w *world) moves(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		w.say("%s %s %s -> the router sends it to %s after %s", step.to.addr, step.what, step.to.name, step.to.node.name, short(got.forwarded.Sub(began)))
+		w.say("%s %s %s -> the router sends it to %s after %s", step.to.addr, step.what, step.to.name, step.to.node.name,
+			short(got.forwarded.Sub(began)))
 		if err := w.reaches(ctx, step.to); err != nil {
 			return err
 		}
@@ -199,7 +201,8 @@ func (w *world) survives(ctx context.Context) error {
 	sent, missing := traffic.stop(ctx)
 	haveNow, lostNow := w.router.counts()
 	if haveNow != have || lostNow != lost || missing != 0 {
-		return fmt.Errorf("routes %d -> %d, withdrawn meanwhile %d, lost datagrams %d of %d", have, haveNow, lostNow-lost, missing, sent)
+		return fmt.Errorf("routes %d -> %d, withdrawn meanwhile %d, lost datagrams %d of %d", have, haveNow, lostNow-lost,
+			missing, sent)
 	}
 	w.say("meanwhile: 0 of %d routes withdrawn, 0 of %d datagrams to web lost", have, sent)
 	return w.idle(ctx, n)
@@ -261,7 +264,8 @@ func (w *world) untouched() error {
 			return fmt.Errorf("%s is not as it was before:\n%s", n.name, differences(w.bare[i], after))
 		}
 	}
-	w.say("both nodes' routes, rules, addresses, links and %d settings are as they were before,", strings.Count(w.bare[0], "setting "))
+	w.say("both nodes' routes, rules, addresses, links and %d settings are as they were before,",
+		strings.Count(w.bare[0], "setting "))
 	w.say("and the foreign route was still there")
 	return nil
 }

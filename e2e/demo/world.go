@@ -67,7 +67,11 @@ func (w *world) buildGuests() (err error) {
 		on   *node
 		name string
 		addr string
-	}{{&w.web, one, "web", "172.24.4.10"}, {&w.blueA, one, "blue-a", "172.24.4.100"}, {&w.blueB, two, "blue-b", "172.24.4.100"}} {
+	}{
+		{&w.web, one, "web", "172.24.4.10"},
+		{&w.blueA, one, "blue-a", "172.24.4.100"},
+		{&w.blueB, two, "blue-b", "172.24.4.100"},
+	} {
 		if *g.into, err = newGuest(g.on, g.name, byte(len(w.guests)+1), g.addr); err != nil {
 			return fmt.Errorf("make guest %s: %w", g.name, err)
 		}

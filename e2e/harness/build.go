@@ -38,7 +38,8 @@ func Binary(ctx context.Context) (string, error) {
 		return Build(ctx, product)
 	}
 	if !filepath.IsAbs(bin) {
-		return "", fmt.Errorf("%s=%s: tests run in the directories of their packages: give an absolute path", BinaryVariable, bin)
+		return "", fmt.Errorf("%s=%s: tests run in the directories of their packages: give an absolute path", BinaryVariable,
+			bin)
 	}
 	// A file that a test looks at is an input of its result: go does not take the
 	// result from its cache when the file has changed. It sees os.Stat, not access(2).

@@ -21,13 +21,15 @@ func TestAwait(t *testing.T) {
 		t.Errorf("%d looks, %v", looks, err)
 	}
 	broken := errors.New("it broke")
-	if err := Await(t.Context(), "nothing", func(context.Context) (bool, error) { return true, broken }); !errors.Is(err, broken) {
+	if err := Await(t.Context(), "nothing", func(context.Context) (bool, error) { return true, broken }); !errors.Is(err,
+		broken) {
 		t.Errorf("got %v, want what came with true", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	err = Await(ctx, "the moon", func(context.Context) (bool, error) { return false, broken })
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, broken) || !strings.Contains(err.Error(), "wait for the moon") {
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, broken) ||
+		!strings.Contains(err.Error(), "wait for the moon") {
 		t.Errorf("in vain: got %v, want what was waited for, the deadline and the reason", err)
 	}
 }

@@ -17,7 +17,8 @@ type bird struct{ *wire }
 func newBIRD(w *wire, sessions ...session) router {
 	w.t.Helper()
 	b := bird{w}
-	child(w.t, w.dir+"/bird.out", w.inside("bird", "-f", "-c", w.file("bird.conf", b.config(sessions)), "-s", w.dir+"/ctl", "-P", w.dir+"/pid")...)
+	child(w.t, w.dir+"/bird.out", w.inside("bird", "-f", "-c", w.file("bird.conf", b.config(sessions)), "-s", w.dir+
+		"/ctl", "-P", w.dir+"/pid")...)
 	harness.Eventually(w.t, 10*time.Second, func() string {
 		out, err := exec.Command("birdc", "-s", w.dir+"/ctl", "show", "status").CombinedOutput()
 		return unless(err == nil, string(out))
@@ -36,12 +37,14 @@ func (b bird) config(sessions []session) string {
 			}
 			fmt.Fprintf(&c, "protocol static { %s; route %s blackhole; }\n", family, p)
 		}
-		fmt.Fprintf(&c, "protocol bgp node%d {\n local %s as %d;\n neighbor %s as %d;\n", i, s.theirs, routerAS, s.ours, nodeAS)
+		fmt.Fprintf(&c, "protocol bgp node%d {\n local %s as %d;\n neighbor %s as %d;\n", i, s.theirs, routerAS, s.ours,
+			nodeAS)
 		c.WriteString(" connect delay time 1; connect retry time 1; error wait time 1, 2;\n")
 		if s.password != "" {
 			fmt.Fprintf(&c, " password %q;\n", s.password)
 		}
-		fmt.Fprintf(&c, " ttl security %s;\n graceful restart %s;\n long lived graceful restart %s;\n", onOff(s.gtsm), onOff(s.graceful), onOff(s.longLived))
+		fmt.Fprintf(&c, " ttl security %s;\n graceful restart %s;\n long lived graceful restart %s;\n", onOff(s.gtsm),
+			onOff(s.graceful), onOff(s.longLived))
 		for _, family := range s.families {
 			c.WriteString(b.channel(s, family))
 		}
@@ -82,7 +85,8 @@ func (b bird) routes(family object.Family) map[string]route {
 	}
 	out := map[string]route{}
 	var prefix string
-	for line := range strings.Lines(harness.Run(b.t, "birdc", "-r", "-s", b.dir+"/ctl", "show", "route", "all", "table", table)) {
+	for line := range strings.Lines(harness.Run(b.t, "birdc", "-r", "-s", b.dir+"/ctl", "show", "route", "all", "table",
+		table)) {
 		fields := strings.Fields(line)
 		switch {
 		case len(fields) == 0 || strings.HasPrefix(line, "BIRD") || strings.HasPrefix(line, "Table"):
@@ -102,7 +106,8 @@ func (b bird) routes(family object.Family) map[string]route {
 // attribute reads one line, such as BGP.community: (65000,100) (65535,65281).
 func attribute(t testing.TB, r route, line string) route {
 	name, value, _ := strings.Cut(line, ": ")
-	list := strings.FieldsFunc(strings.ReplaceAll(value, ", ", ":"), func(c rune) bool { return c == ' ' || c == '(' || c == ')' })
+	list := strings.FieldsFunc(strings.ReplaceAll(value, ", ", ":"),
+		func(c rune) bool { return c == ' ' || c == '(' || c == ')' })
 	switch name {
 	case "BGP.next_hop":
 		r.Hop = strings.Fields(value)[0]
@@ -123,7 +128,8 @@ func attribute(t testing.TB, r route, line string) route {
 func words(t testing.TB, of func(...string) (object.Words, error), list []string) object.Words {
 	t.Helper()
 	for i := range list { // FRR's names
-		list[i] = strings.NewReplacer("no-export", "65535:65281", "llgr-stale", "65535:6", "local-AS", "65535:65283").Replace(list[i])
+		list[i] = strings.NewReplacer("no-export", "65535:65281", "llgr-stale", "65535:6", "local-AS",
+			"65535:65283").Replace(list[i])
 	}
 	w, err := of(list...)
 	if err != nil {

@@ -17,8 +17,14 @@ func TestTwoTopOfRackRouters(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	wa, wb := newWire(t), newWire(t)
-	a := newFRR(wa, session{ours: wa.ours6, theirs: wa.theirs6, families: []object.Family{v4, v6}, announce: []string{"198.51.100.0/25", "2001:db8:a::/48"}})
-	b := newBIRD(wb, session{ours: wb.ours6, theirs: wb.theirs6, families: []object.Family{v4, v6}, announce: []string{"198.51.100.128/25", "2001:db8:b::/48"}})
+	a := newFRR(wa, session{
+		ours: wa.ours6, theirs: wa.theirs6, families: []object.Family{v4, v6},
+		announce: []string{"198.51.100.0/25", "2001:db8:a::/48"},
+	})
+	b := newBIRD(wb, session{
+		ours: wb.ours6, theirs: wb.theirs6, families: []object.Family{v4, v6},
+		announce: []string{"198.51.100.128/25", "2001:db8:b::/48"},
+	})
 	n.want(path("203.0.113.7/32"), path("2001:db8:1::7/128"), toRouter(wa.theirs6, v4, v6), toRouter(wb.theirs6, v4, v6))
 	for _, tor := range []struct {
 		*wire
@@ -67,7 +73,10 @@ func TestOwnAS(t *testing.T) {
 		t.Run(fmt.Sprint(times), func(t *testing.T) {
 			t.Parallel()
 			w, n := newWire(t), newNode(t)
-			newBIRD(w, session{ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}, announce: []string{"198.51.100.0/24"}, loop: true})
+			newBIRD(w, session{
+				ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4},
+				announce: []string{"198.51.100.0/24"}, loop: true,
+			})
 			p := toRouter(w.theirs4, v4)
 			p.AllowOwnAS = times
 			n.want(p)
@@ -84,7 +93,10 @@ func TestOwnAS(t *testing.T) {
 func TestPrefixLimit(t *testing.T) {
 	t.Parallel()
 	w, n := newWire(t), newNode(t)
-	newBIRD(w, session{ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}, announce: []string{"198.51.100.0/26", "198.51.100.64/26", "198.51.100.128/26"}})
+	newBIRD(w, session{
+		ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4},
+		announce: []string{"198.51.100.0/26", "198.51.100.64/26", "198.51.100.128/26"},
+	})
 	p := toRouter(w.theirs4, v4)
 	p.PrefixLimit = 2
 	n.want(path("203.0.113.7/32"), p)
@@ -105,7 +117,10 @@ func TestPrefixLimit(t *testing.T) {
 func TestAddPathReceive(t *testing.T) {
 	each(t, func(t *testing.T, start func(*wire, ...session) router) {
 		w, n := newWire(t), newNode(t)
-		r := start(w, session{ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}, announce: []string{"198.51.100.0/24"}})
+		r := start(w, session{
+			ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4},
+			announce: []string{"198.51.100.0/24"},
+		})
 		p := toRouter(w.theirs4, v4)
 		p.AddPathReceive = true
 		n.want(path("203.0.113.7/32"), p)

@@ -23,7 +23,8 @@ func newFRR(w *wire, sessions ...session) router {
 
 func (f frr) config(sessions []session) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "hostname b\nrouter bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n no bgp network import-check\n", routerAS, f.theirs4)
+	fmt.Fprintf(&b, "hostname b\nrouter bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n no bgp default "+
+		"ipv4-unicast\n no bgp network import-check\n", routerAS, f.theirs4)
 	for _, s := range sessions {
 		n := " neighbor " + s.ours + " "
 		fmt.Fprintf(&b, "%sremote-as %d\n%stimers connect 1\n", n, nodeAS, n)

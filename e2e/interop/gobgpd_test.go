@@ -25,7 +25,8 @@ type gobgpd struct {
 func newGoBGP(w *wire, sessions ...session) router {
 	w.t.Helper()
 	socket := w.dir + "/api"
-	child(w.t, w.dir+"/gobgpd.out", w.inside("gobgpd", "-f", w.file("gobgpd.toml", goBGPConfig(w, sessions)), "--api-hosts", "unix://"+socket, "--pprof-disable", "-p")...)
+	child(w.t, w.dir+"/gobgpd.out", w.inside("gobgpd", "-f", w.file("gobgpd.toml", goBGPConfig(w, sessions)),
+		"--api-hosts", "unix://"+socket, "--pprof-disable", "-p")...)
 	awaitListener(w.t, socket)
 	conn, err := grpc.Dial("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -45,14 +46,18 @@ func goBGPConfig(w *wire, sessions []session) string {
 	var c strings.Builder
 	fmt.Fprintf(&c, "[global.config]\nas = %d\nrouter-id = %q\n", routerAS, w.theirs4)
 	for _, s := range sessions {
-		fmt.Fprintf(&c, "[[neighbors]]\n[neighbors.config]\nneighbor-address = %q\npeer-as = %d\nauth-password = %q\n", s.ours, nodeAS, s.password)
-		fmt.Fprintf(&c, "[neighbors.timers.config]\nconnect-retry = 1\nidle-hold-time-after-reset = 1\n[neighbors.transport.config]\npassive-mode = true\n")
+		fmt.Fprintf(&c, "[[neighbors]]\n[neighbors.config]\nneighbor-address = %q\npeer-as = %d\nauth-password = %q\n",
+			s.ours, nodeAS, s.password)
+		fmt.Fprintf(&c, "[neighbors.timers.config]\nconnect-retry = 1\nidle-hold-time-after-reset = "+
+			"1\n[neighbors.transport.config]\npassive-mode = true\n")
 		fmt.Fprintf(&c, "[neighbors.ttl-security.config]\nenabled = %t\n", s.gtsm)
-		fmt.Fprintf(&c, "[neighbors.graceful-restart.config]\nenabled = %t\nrestart-time = 60\nlong-lived-enabled = %t\n", s.graceful, s.longLived)
+		fmt.Fprintf(&c, "[neighbors.graceful-restart.config]\nenabled = %t\nrestart-time = 60\nlong-lived-enabled = %t\n",
+			s.graceful, s.longLived)
 		for _, f := range s.families {
 			fmt.Fprintf(&c, "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = %q\n", f)
 			fmt.Fprintf(&c, "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = %t\n", s.graceful)
-			fmt.Fprintf(&c, "[neighbors.afi-safis.long-lived-graceful-restart.config]\nenabled = %t\nrestart-time = 60\n", s.longLived)
+			fmt.Fprintf(&c, "[neighbors.afi-safis.long-lived-graceful-restart.config]\nenabled = %t\nrestart-time = 60\n",
+				s.longLived)
 		}
 	}
 	return c.String()

@@ -87,7 +87,10 @@ func watch(t *testing.T, r router, want4, want6 map[string]string) func() []stri
 func TestLongLivedGracefulRestart(t *testing.T) {
 	each(t, func(t *testing.T, start func(*wire, ...session) router) {
 		w, n := newWire(t), newNode(t)
-		r := start(w, session{ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}, graceful: true, longLived: true})
+		r := start(w, session{
+			ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}, graceful: true,
+			longLived: true,
+		})
 		p := toRouter(w.theirs4, v4)
 		p.RestartTime, p.LLGRTime = 2, 60
 		n.want(path("203.0.113.7/32"), p)

@@ -113,20 +113,22 @@ func (c *Central) Sync(ctx context.Context) error {
 
 // awaitChassis waits until n chassis are registered.
 func (c *Central) awaitChassis(ctx context.Context, n int) error {
-	return harness.Await(ctx, fmt.Sprintf("%d chassis in the Southbound database", n), func(ctx context.Context) (bool, error) {
-		out, err := c.Sbctl(ctx, "--bare", "--columns=hostname", "list", "Chassis")
-		have := len(strings.Fields(out))
-		if err == nil && have < n {
-			err = fmt.Errorf("have %d", have)
-		}
-		return have >= n, err
-	})
+	return harness.Await(ctx, fmt.Sprintf("%d chassis in the Southbound database", n),
+		func(ctx context.Context) (bool, error) {
+			out, err := c.Sbctl(ctx, "--bare", "--columns=hostname", "list", "Chassis")
+			have := len(strings.Fields(out))
+			if err == nil && have < n {
+				err = fmt.Errorf("have %d", have)
+			}
+			return have >= n, err
+		})
 }
 
 // BoundTo is the system-id of the chassis that holds a logical port in the
 // Southbound database, empty if none does.
 func (c *Central) BoundTo(ctx context.Context, logicalPort string) (string, error) {
-	out, err := c.Sbctl(ctx, "--bare", "--columns=chassis", "find", "Port_Binding", "logical_port="+strconv.Quote(logicalPort))
+	out, err := c.Sbctl(ctx, "--bare", "--columns=chassis", "find", "Port_Binding", "logical_port="+
+		strconv.Quote(logicalPort))
 	row := strings.TrimSpace(out)
 	if err != nil || row == "" {
 		return "", err
@@ -137,11 +139,12 @@ func (c *Central) BoundTo(ctx context.Context, logicalPort string) (string, erro
 
 // awaitBound waits until a chassis holds a logical port.
 func (c *Central) awaitBound(ctx context.Context, logicalPort string, by *Chassis) error {
-	return harness.Await(ctx, fmt.Sprintf("%s to be bound to %s", logicalPort, by.Name), func(ctx context.Context) (bool, error) {
-		have, err := c.BoundTo(ctx, logicalPort)
-		if err == nil && have != by.SystemID {
-			err = fmt.Errorf("it is bound to %q", have)
-		}
-		return err == nil, err
-	})
+	return harness.Await(ctx, fmt.Sprintf("%s to be bound to %s", logicalPort, by.Name),
+		func(ctx context.Context) (bool, error) {
+			have, err := c.BoundTo(ctx, logicalPort)
+			if err == nil && have != by.SystemID {
+				err = fmt.Errorf("it is bound to %q", have)
+			}
+			return err == nil, err
+		})
 }

@@ -48,7 +48,8 @@ func exposeFlows(t *testing.T, c *lab.Chassis, n *lab.Network) {
 	mac, err := c.LinkMAC("br-ex")
 	harness.Check(t, err)
 	for _, proto := range []string{"ip", "ipv6"} {
-		sh(t, c, fmt.Sprintf("ovs-ofctl add-flow br-ex cookie=999,priority=900,%s,in_port=%d,actions=mod_dl_dst:%s,NORMAL", proto, port, mac), "")
+		sh(t, c, fmt.Sprintf("ovs-ofctl add-flow br-ex cookie=999,priority=900,%s,in_port=%d,actions=mod_dl_dst:%s,NORMAL",
+			proto, port, mac), "")
 	}
 	t.Cleanup(func() { sh(t, c, "ovs-ofctl del-flows br-ex cookie=999/-1", "") })
 }

@@ -23,7 +23,9 @@ type FloatingIP struct {
 // FloatingIP gives a port an address on the router's external network.
 // Distributed means translated on the port's own chassis, which Neutron does
 // only for a port that is up; otherwise the gateway's chassis does it.
-func (n *Neutron) FloatingIP(ctx context.Context, r *Router, p *Port, addr netip.Addr, distributed bool) (*FloatingIP, error) {
+func (n *Neutron) FloatingIP(ctx context.Context, r *Router, p *Port, addr netip.Addr, distributed bool) (*FloatingIP,
+	error,
+) {
 	inside, err := p.address(addr.Is4())
 	if err != nil {
 		return nil, err

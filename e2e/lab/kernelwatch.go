@@ -42,7 +42,11 @@ func (n *Node) WatchKernel(ctx context.Context) (*KernelWatch, error) {
 		cancel()
 		return nil, fmt.Errorf("watch the kernel of %s: %w", n.Name, err)
 	}
-	err := harness.Await(ctx, "ip monitor to listen", func(context.Context) (bool, error) { return listens(w.cmd.Process.Pid) })
+	err := harness.Await(ctx, "ip monitor to listen", func(context.Context) (bool,
+		error,
+	) {
+		return listens(w.cmd.Process.Pid)
+	})
 	if err == nil {
 		err = harness.Until(ctx, "the kernel of "+n.Name+" to be quiet", w.out.quiet)
 	}

@@ -141,7 +141,8 @@ func TestSweepAfterKill(t *testing.T) {
 }
 
 func TestSecondLab(t *testing.T) {
-	l, err := lab.Start(testContext(t), lab.Options{Chassis: []lab.ChassisSpec{{Bridges: "physnet1:br-ex,physnet2:br-ex2"}}})
+	l, err := lab.Start(testContext(t),
+		lab.Options{Chassis: []lab.ChassisSpec{{Bridges: "physnet1:br-ex,physnet2:br-ex2"}}})
 	harness.Check(t, err)
 	path := l.Tor.NetnsPath()
 	harness.Check(t, l.Close())

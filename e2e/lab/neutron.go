@@ -74,7 +74,9 @@ func (n *Neutron) initialise(ctx context.Context) error {
 }
 
 // ProviderNetwork makes a network on a physical one; vlan 0 makes it flat.
-func (n *Neutron) ProviderNetwork(ctx context.Context, name, physnet string, vlan int, cidrs ...netip.Prefix) (*Network, error) {
+func (n *Neutron) ProviderNetwork(ctx context.Context, name, physnet string, vlan int,
+	cidrs ...netip.Prefix,
+) (*Network, error) {
 	net := n.network(name, cidrs)
 	net.Physnet, net.VLAN, net.MTU = physnet, vlan, 1500
 	t := net.create()

@@ -31,7 +31,10 @@ func (c *Chassis) Uplinks() []Uplink { return c.uplinks }
 func (c *Chassis) connectTor(u Uplink) error {
 	err := connect(
 		end{node: c.Node, name: u.Link, addrs: []netip.Prefix{netip.PrefixFrom(u.Addr4, 31), netip.PrefixFrom(u.Addr6, 127)}},
-		end{node: u.Tor.Node, name: c.Name, addrs: []netip.Prefix{netip.PrefixFrom(u.TorAddr4, 31), netip.PrefixFrom(u.TorAddr6, 127)}}, 1500)
+		end{node: u.Tor.Node, name: c.Name, addrs: []netip.Prefix{
+			netip.PrefixFrom(u.TorAddr4, 31),
+			netip.PrefixFrom(u.TorAddr6, 127),
+		}}, 1500)
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,8 @@ func (l *Lab) newSpine() (err error) {
 		low := 2 * i
 		here := []netip.Prefix{prefixf("192.0.2.%d/31", 240+low), prefixf("2001:db8:fd::%x/127", low)}
 		there := []netip.Prefix{prefixf("192.0.2.%d/31", 241+low), prefixf("2001:db8:fd::%x/127", low+1)}
-		if err := connect(end{node: node, name: t.Name, addrs: here}, end{node: t.Node, name: node.Name, addrs: there}, 1500); err != nil {
+		if err := connect(end{node: node, name: t.Name, addrs: here}, end{node: t.Node, name: node.Name, addrs: there},
+			1500); err != nil {
 			return err
 		}
 		t.spine = addrsOf(here)

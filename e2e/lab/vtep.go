@@ -121,7 +121,10 @@ func (v *VRF) connectSubnets(ctx context.Context, gateways []netip.Prefix) error
 		if err != nil && !strings.Contains(known+err.Error(), "not found") {
 			return false, err
 		}
-		missing := slices.DeleteFunc(slices.Clone(gateways), func(g netip.Prefix) bool { return strings.Contains(known, g.Masked().String()) })
+		missing := slices.DeleteFunc(slices.Clone(gateways), func(g netip.Prefix) bool {
+			return strings.Contains(known,
+				g.Masked().String())
+		})
 		if looks++; looks%patientLooks != 0 {
 			return len(missing) == 0, nil
 		}
@@ -182,14 +185,15 @@ func (v *VRF) Delete(ctx context.Context) error {
 		return err
 	}
 	// bgpd keeps an instance that it believes to have an L3VNI.
-	err := harness.Await(ctx, fmt.Sprintf("bgpd to hear that L3VNI %d is gone", v.VNI), func(ctx context.Context) (bool, error) {
-		out, err := v.tor.Vtysh(ctx, "show bgp l2vpn evpn vni")
-		known := slices.ContainsFunc(strings.Split(out, "\n"), func(line string) bool {
-			words := strings.Fields(line) // without the VRF the VNI is of type L2
-			return slices.Contains(words, strconv.Itoa(v.VNI)) && slices.Contains(words, "L3")
+	err := harness.Await(ctx, fmt.Sprintf("bgpd to hear that L3VNI %d is gone", v.VNI),
+		func(ctx context.Context) (bool, error) {
+			out, err := v.tor.Vtysh(ctx, "show bgp l2vpn evpn vni")
+			known := slices.ContainsFunc(strings.Split(out, "\n"), func(line string) bool {
+				words := strings.Fields(line) // without the VRF the VNI is of type L2
+				return slices.Contains(words, strconv.Itoa(v.VNI)) && slices.Contains(words, "L3")
+			})
+			return !known, err
 		})
-		return !known, err
-	})
 	if err != nil {
 		return err
 	}
@@ -320,7 +324,8 @@ func (t *Tor) remote(name string, subnets []netip.Prefix) (*Remote, error) {
 		}
 		r.Addrs = append(r.Addrs, netip.PrefixFrom(a, s.Bits()))
 	}
-	if err := connect(end{node: node, name: "eth0", mac: mac, addrs: r.Addrs}, end{node: t.Node, name: node.Name}, 1450); err != nil {
+	if err := connect(end{node: node, name: "eth0", mac: mac, addrs: r.Addrs}, end{node: t.Node, name: node.Name},
+		1450); err != nil {
 		return nil, err
 	}
 	return r, node.Do(func() error { return disableChecksumOffload("eth0") })

@@ -136,7 +136,8 @@ func TestPortMoves(t *testing.T) {
 
 func TestVLANNetwork(t *testing.T) {
 	ctx := testContext(t)
-	net := harness.Must(shared.Neutron.ProviderNetwork(ctx, "public101", "physnet1", 101, netip.MustParsePrefix("172.24.8.0/24")))(t)
+	net := harness.Must(shared.Neutron.ProviderNetwork(ctx, "public101", "physnet1", 101,
+		netip.MustParsePrefix("172.24.8.0/24")))(t)
 	harness.AtEnd(t, net.Delete)
 	guest(t, "vlan-a", net, shared.Chassis[0], "172.24.8.11")
 	harness.Must(shared.Chassis[0].Ofport(ctx, net.PatchPort()))(t)

@@ -114,7 +114,9 @@ func (c *cloud) tenant(ctx context.Context, public *lab.Network) error {
 }
 
 // vm makes a port and plugs a VM into it.
-func (c *cloud) vm(ctx context.Context, name string, n *lab.Network, on *lab.Chassis, addrs ...string) (*lab.VM, error) {
+func (c *cloud) vm(ctx context.Context, name string, n *lab.Network, on *lab.Chassis, addrs ...string) (*lab.VM,
+	error,
+) {
 	spec := lab.PortSpec{Name: name, Network: n, Chassis: on}
 	for _, a := range addrs {
 		spec.Addrs = append(spec.Addrs, netip.MustParseAddr(a))

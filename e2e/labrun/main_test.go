@@ -112,7 +112,10 @@ func TestOnce(t *testing.T) {
 	s := start(t, labrun, "-bin", bin, "-once")
 	s.ends()
 	t.Log("\n" + strings.Join(s.said, "\n"))
-	for _, addr := range []string{"172.24.4.31", "2001:db8:4::31", "172.24.4.40", "2001:db8:4::40", "172.24.4.41", "172.24.4.42"} {
+	for _, addr := range []string{
+		"172.24.4.31", "2001:db8:4::31", "172.24.4.40", "2001:db8:4::40", "172.24.4.41",
+		"172.24.4.42",
+	} {
 		proven := false
 		for _, line := range s.said {
 			proven = proven || strings.HasPrefix(line, addr+" ") && strings.HasSuffix(line, "5 of 5 answered")

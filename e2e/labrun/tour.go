@@ -23,12 +23,16 @@ func (c *cloud) tour() {
 	c.show("what FRR and the kernel of the top of rack know",
 		vtysh("show bgp ipv4 unicast"), vtysh("show bgp summary"), c.Tor.Command(ctx, "ip", "route"))
 	c.show("from the host behind it to a floating IP, and from VM web to the host",
-		c.Host.Command(ctx, "ping", "-c", "3", "172.24.4.41"), c.vms[0].Command(ctx, "ping", "-c", "3", c.Host.Addrs[0].Addr().String()))
+		c.Host.Command(ctx, "ping", "-c", "3", "172.24.4.41"), c.vms[0].Command(ctx, "ping", "-c", "3",
+			c.Host.Addrs[0].Addr().String()))
 	c.show("what bgp-ovn put into kernel and Open vSwitch of hv3",
-		hv3.Command(ctx, "ip", "route", "show", "table", "all", "proto", "98"), exec.Command("ovs-ofctl", "dump-flows", switchOf, "cookie=0x3e7/-1"))
+		hv3.Command(ctx, "ip", "route", "show", "table", "all", "proto", "98"),
+		exec.Command("ovs-ofctl", "dump-flows", switchOf, "cookie=0x3e7/-1"))
 	c.show("break something; status tells that it was put back",
-		hv3.Command(ctx, "ip", "route", "flush", "table", "all", "proto", "98"), exec.Command("ovs-ofctl", "del-flows", switchOf, "cookie=0x3e7/-1"))
-	c.show("OVN", exec.Command("ovn-nbctl", "--db="+c.Central.NBSocket(), "show"), exec.Command("ovn-sbctl", "--db="+c.Central.SBSocket(), "show"))
+		hv3.Command(ctx, "ip", "route", "flush", "table", "all", "proto", "98"),
+		exec.Command("ovs-ofctl", "del-flows", switchOf, "cookie=0x3e7/-1"))
+	c.show("OVN", exec.Command("ovn-nbctl", "--db="+c.Central.NBSocket(), "show"),
+		exec.Command("ovn-sbctl", "--db="+c.Central.SBSocket(), "show"))
 	fmt.Fprintf(c.out, "  # logs and databases\n  ls %s\n", c.Dir)
 }
 

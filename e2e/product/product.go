@@ -51,7 +51,8 @@ func (a *Agent) Configure(peerKeys []string, extra ...string) error {
 		"  peers:",
 	)
 	for _, u := range c.Uplinks() {
-		lines = append(lines, peer(u.TorAddr4.String(), "ipv4-unicast", peerKeys), peer(u.TorAddr6.String(), "ipv6-unicast", peerKeys))
+		lines = append(lines, peer(u.TorAddr4.String(), "ipv4-unicast", peerKeys),
+			peer(u.TorAddr6.String(), "ipv6-unicast", peerKeys))
 	}
 	return a.write(append(lines, extra...))
 }

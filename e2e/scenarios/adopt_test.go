@@ -41,11 +41,15 @@ func TestAdopt(t *testing.T) {
 		harness.Check(t, shared.Host.AwaitPing(ctx, netip.MustParseAddr(addr)))
 	}
 	before := wiring(t, hv)
-	stays := slices.DeleteFunc([]string{"br-ex.50", "bgp-nic"}, func(name string) bool { return !strings.Contains(before, name) })
+	stays := slices.DeleteFunc([]string{"br-ex.50", "bgp-nic"}, func(name string) bool {
+		return !strings.Contains(before,
+			name)
+	})
 
 	pinged := pingAll(t, addrs)
 	if res := adopt(t, a, "--dry-run"); res.Exit != 2 || wiring(t, hv) != before {
-		t.Fatalf("the dry run ended with %d and left:\n%s\nwhich was:\n%s\n%s%s", res.Exit, wiring(t, hv), before, res.Out, res.Err)
+		t.Fatalf("the dry run ended with %d and left:\n%s\nwhich was:\n%s\n%s%s", res.Exit, wiring(t, hv), before, res.Out,
+			res.Err)
 	}
 	if res := adopt(t, a, "--dry-run", "-o", "json"); res.Exit != 2 || !json.Valid([]byte(res.Out)) {
 		t.Errorf("the dry run as JSON ended with %d: %s", res.Exit, res.Out)
@@ -69,7 +73,8 @@ func TestAdopt(t *testing.T) {
 	t.Run("it is ours", func(t *testing.T) {
 		harness.Check(t, a.Stop(ctx))
 		harness.Must(a.CLI(ctx, "cleanup"))(t)
-		if out := wiring(t, hv); strings.Contains(out, "169.254.1.1") || strings.Contains(out, "172.24.4.70") || strings.Contains(out, "2001:db8:4:: dev br-ex proxy") {
+		if out := wiring(t, hv); strings.Contains(out, "169.254.1.1") || strings.Contains(out, "172.24.4.70") ||
+			strings.Contains(out, "2001:db8:4:: dev br-ex proxy") {
 			t.Errorf("cleanup leaves what was taken over:\n%s", out)
 		}
 	})
@@ -133,7 +138,8 @@ func predecessor(t *testing.T, hv *lab.Chassis, addrs []string) {
 	port := harness.Must(hv.Ofport(testContext(t), shared.public.PatchPort()))(t)
 	mac, err := hv.LinkMAC("br-ex")
 	harness.Check(t, err)
-	harness.Check(t, hv.Sysctl("ipv4.conf.br-ex.proxy_arp=1", "ipv6.conf.br-ex.proxy_ndp=1", "ipv4.ip_forward=1", "ipv6.conf.all.forwarding=1"))
+	harness.Check(t, hv.Sysctl("ipv4.conf.br-ex.proxy_arp=1", "ipv6.conf.br-ex.proxy_ndp=1", "ipv4.ip_forward=1",
+		"ipv6.conf.all.forwarding=1"))
 	commands := []string{
 		"ip link set br-ex up",
 		"ip addr add 169.254.1.1/32 dev br-ex",
@@ -143,7 +149,8 @@ func predecessor(t *testing.T, hv *lab.Chassis, addrs []string) {
 		"ip -6 neigh add proxy 2001:db8:4:: dev br-ex",
 		"ip -6 neigh add proxy 2001:db8:4::1 dev br-ex", // the operator's: the guests' gateway
 		fmt.Sprintf("ovs-ofctl add-flow br-ex cookie=999,priority=900,ip,in_port=%d,actions=mod_dl_dst:%s,NORMAL", port, mac),
-		fmt.Sprintf("ovs-ofctl add-flow br-ex cookie=999,priority=900,ipv6,in_port=%d,actions=mod_dl_dst:%s,NORMAL", port, mac),
+		fmt.Sprintf("ovs-ofctl add-flow br-ex cookie=999,priority=900,ipv6,in_port=%d,actions=mod_dl_dst:%s,NORMAL", port,
+			mac),
 		fmt.Sprintf("ovs-ofctl add-flow br-ex cookie=999,priority=900,ip,in_port=999,actions=mod_dl_dst:%s,NORMAL", mac),
 		"ip route add 172.24.4.98 dev br-ex table " + adoptTable,
 		"ip rule add pref 32000 to 172.24.4.99 lookup " + adoptTable,
@@ -171,7 +178,8 @@ func predecessor(t *testing.T, hv *lab.Chassis, addrs []string) {
 // has makes a device, if the kernel has devices of that type.
 func has(t *testing.T, hv *lab.Chassis, device string) bool {
 	t.Helper()
-	out, err := hv.Command(testContext(t), "ip", append([]string{"link", "add"}, strings.Fields(device)...)...).CombinedOutput()
+	out, err := hv.Command(testContext(t), "ip", append([]string{"link", "add"},
+		strings.Fields(device)...)...).CombinedOutput()
 	if strings.Contains(string(out), "Unknown device type") {
 		t.Logf("left out, the kernel has none: %s", device)
 		return false
@@ -228,7 +236,8 @@ func wiring(t *testing.T, hv *lab.Chassis) string {
 	var b strings.Builder
 	for _, c := range []string{
 		"ip -4 rule show", "ip -6 rule show", "ip -4 route show table " + adoptTable, "ip -6 route show table " + adoptTable,
-		"ip -o addr show dev br-ex scope global", "ip neigh show nud permanent dev br-ex", "ip -6 neigh show proxy", "ip -br link show type vlan",
+		"ip -o addr show dev br-ex scope global", "ip neigh show nud permanent dev br-ex", "ip -6 neigh show proxy",
+		"ip -br link show type vlan",
 		"ip -br link show type dummy", "ovs-ofctl --no-stats dump-flows br-ex",
 	} {
 		words := strings.Fields(c)
@@ -278,7 +287,8 @@ func pingAll(t *testing.T, addrs []string) (end func()) {
 func adopted(t *testing.T, hv *lab.Chassis, got string, stays []string) {
 	t.Helper()
 	for _, gone := range []string{
-		"to 172.24.4.70", "to 172.24.4.71", "to 172.24.4.99", "to 2001:db8:4::70", "default dev br-ex", "172.24.4.98", "172.24.4.99", "br-ex.99", "in_port=999",
+		"to 172.24.4.70", "to 172.24.4.71", "to 172.24.4.99", "to 2001:db8:4::70", "default dev br-ex", "172.24.4.98",
+		"172.24.4.99", "br-ex.99", "in_port=999",
 	} {
 		if strings.Contains(got, gone) {
 			t.Errorf("%s on %s is left", gone, hv.Name)

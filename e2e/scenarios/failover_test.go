@@ -18,7 +18,8 @@ import (
 func TestGatewayFailover(t *testing.T) {
 	gw1, gw2, hv := shared.Chassis[0], shared.Chassis[1], shared.Chassis[2]
 	expose(t, shared.agents[:2], "expose_tenant_networks: true")
-	s := newSite(t, "teal", []string{"10.22.0.0/26", "2600:db8:22::/64"}, []string{"172.24.4.217", "2001:db8:4::217"}, gw1, gw2)
+	s := newSite(t, "teal", []string{"10.22.0.0/26", "2600:db8:22::/64"}, []string{"172.24.4.217", "2001:db8:4::217"},
+		gw1, gw2)
 	vm := guest(t, "teal-vm", s.network, hv, "10.22.0.5", "2600:db8:22::5")
 	central := guest(t, "teal-central", s.network, hv, "10.22.0.6")
 	distributed := guest(t, "teal-distributed", s.network, hv, "10.22.0.7")

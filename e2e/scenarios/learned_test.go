@@ -86,9 +86,11 @@ func TestLearnedDefault(t *testing.T) {
 	}
 
 	t.Run("session down", func(t *testing.T) {
-		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "neighbor "+hv.Addr4.String()+" shutdown"))
+		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "neighbor "+hv.Addr4.String()+
+			" shutdown"))
 		awaitLearned(t, a, default6(hv))
-		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "no neighbor "+hv.Addr4.String()+" shutdown"))
+		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "no neighbor "+hv.Addr4.String()+
+			" shutdown"))
 		awaitLearned(t, a, default4(hv), default6(hv))
 	})
 	t.Run("killed", func(t *testing.T) {
@@ -107,10 +109,12 @@ func TestLearnedDefault(t *testing.T) {
 	})
 	t.Run("no longer announced during a restart", func(t *testing.T) {
 		harness.Check(t, a.Kill())
-		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "address-family ipv4 unicast", "no neighbor "+hv.Addr4.String()+" default-originate"))
+		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "address-family ipv4 unicast",
+			"no neighbor "+hv.Addr4.String()+" default-originate"))
 		harness.Check(t, a.Start(ctx))
 		awaitLearned(t, a, default6(hv))
-		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "address-family ipv4 unicast", "neighbor "+hv.Addr4.String()+" default-originate"))
+		harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "address-family ipv4 unicast",
+			"neighbor "+hv.Addr4.String()+" default-originate"))
 		awaitLearned(t, a, default4(hv), default6(hv))
 	})
 }
@@ -125,18 +129,24 @@ func TestLearnedOverBothFamilies(t *testing.T) {
 		harness.Must(a.CLI(context.WithoutCancel(ctx), "reload"))(t)
 	})
 	path := filepath.Join(hv.Dir, "bgp-ovn.yaml")
-	text := strings.ReplaceAll(string(harness.Must(os.ReadFile(path))(t)), "[ipv6-unicast]", "[ipv4-unicast, ipv6-unicast]")
+	text := strings.ReplaceAll(string(harness.Must(os.ReadFile(path))(t)), "[ipv6-unicast]",
+		"[ipv4-unicast, ipv6-unicast]")
 	harness.Check(t, os.WriteFile(path, []byte(text), 0o600))
 	if res := harness.Must(a.CLI(ctx, "reload"))(t); res.Exit != 0 {
 		t.Fatal(res.Err)
 	}
-	torSays(t, "ipv4", "neighbor "+hv.Addr4.String()+" default-originate", "neighbor "+hv.Addr6.String()+" default-originate")
-	awaitLearned(t, a, fmt.Sprintf("default metric 4098 nexthop via %s dev %s nexthop via %s dev %s", hv.TorAddr4, lab.FabricLink, hv.TorAddr6, lab.FabricLink))
+	torSays(t, "ipv4", "neighbor "+hv.Addr4.String()+" default-originate", "neighbor "+hv.Addr6.String()+
+		" default-originate")
+	awaitLearned(t, a, fmt.Sprintf("default metric 4098 nexthop via %s dev %s nexthop via %s dev %s", hv.TorAddr4,
+		lab.FabricLink, hv.TorAddr6, lab.FabricLink))
 	settled(t)
-	harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "neighbor "+hv.Addr6.String()+" shutdown"))
+	harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "neighbor "+hv.Addr6.String()+
+		" shutdown"))
 	awaitLearned(t, a, default4(hv))
-	harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "no neighbor "+hv.Addr6.String()+" shutdown"))
-	awaitLearned(t, a, fmt.Sprintf("default metric 4098 nexthop via %s dev %s nexthop via %s dev %s", hv.TorAddr4, lab.FabricLink, hv.TorAddr6, lab.FabricLink))
+	harness.Check(t, shared.Tor.Configure(ctx, fmt.Sprintf("router bgp %d", lab.TorAS), "no neighbor "+hv.Addr6.String()+
+		" shutdown"))
+	awaitLearned(t, a, fmt.Sprintf("default metric 4098 nexthop via %s dev %s nexthop via %s dev %s", hv.TorAddr4,
+		lab.FabricLink, hv.TorAddr6, lab.FabricLink))
 }
 
 // The policy, the maximum and the preferred source count; what others have under
@@ -160,7 +170,8 @@ func TestLearnedPolicy(t *testing.T) {
 	restart(ctx, `learn: {accept: ["203.0.113.0/24 le 32"], max: 3, metric: 77, source4: `+hv.Loopback.String()+"}",
 		"advertise_loopback: true", "originate: [198.18.7.0/24]")
 	torSays(t, "ipv4", "neighbor "+hv.Addr4.String()+" default-originate",
-		"network 203.0.113.1/32", "network 203.0.113.2/32", "network 203.0.113.3/32", "network 203.0.113.4/32", "network 198.18.8.0/24")
+		"network 203.0.113.1/32", "network 203.0.113.2/32", "network 203.0.113.3/32", "network 203.0.113.4/32",
+		"network 198.18.8.0/24")
 
 	rest := fmt.Sprintf(" via %s dev %s src %s metric 77", hv.TorAddr4, lab.FabricLink, hv.Loopback)
 	awaitLearned(t, a, "203.0.113.2"+rest, "203.0.113.3"+rest)

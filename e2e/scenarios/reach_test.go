@@ -23,7 +23,10 @@ func TestProviderVM(t *testing.T) {
 func TestPortDown(t *testing.T) {
 	ctx := testContext(t)
 	hv := shared.Chassis[2]
-	spec := lab.PortSpec{Name: "vm-down", Network: shared.public, Chassis: hv, Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.32")}}
+	spec := lab.PortSpec{
+		Name: "vm-down", Network: shared.public, Chassis: hv,
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.32")},
+	}
 	p := harness.Must(shared.Neutron.Port(ctx, spec))(t)
 	vm := harness.Must(hv.PlugVM(ctx, p))(t)
 	at(t, "172.24.4.32", hv)
@@ -40,7 +43,10 @@ func TestPortDown(t *testing.T) {
 func TestMove(t *testing.T) {
 	ctx := testContext(t)
 	from, to := shared.Chassis[1], shared.Chassis[2]
-	spec := lab.PortSpec{Name: "vm-move", Network: shared.public, Chassis: from, Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.33")}}
+	spec := lab.PortSpec{
+		Name: "vm-move", Network: shared.public, Chassis: from,
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.4.33")},
+	}
 	p := harness.Must(shared.Neutron.Port(ctx, spec))(t)
 	vm := harness.Must(from.PlugVM(ctx, p))(t)
 	at(t, "172.24.4.33", from)
@@ -61,7 +67,9 @@ type tenant struct {
 	vm     *lab.VM
 }
 
-func newTenant(t *testing.T, name, cidr, gateway, gateway6, vm string, on *lab.Chassis, gateways ...*lab.Chassis) tenant {
+func newTenant(t *testing.T, name, cidr, gateway, gateway6, vm string, on *lab.Chassis,
+	gateways ...*lab.Chassis,
+) tenant {
 	t.Helper()
 	ctx := testContext(t)
 	n := harness.Must(shared.Neutron.TenantNetwork(ctx, name, netip.MustParsePrefix(cidr)))(t)
@@ -84,7 +92,8 @@ func TestGatewayAndFloatingIPs(t *testing.T) {
 		at(t, addr, gw1)
 		pings(t, addr)
 	}
-	fip := harness.Must(shared.Neutron.FloatingIP(ctx, ten.router, ten.vm.Port, netip.MustParseAddr("172.24.4.41"), true))(t)
+	fip := harness.Must(shared.Neutron.FloatingIP(ctx, ten.router, ten.vm.Port, netip.MustParseAddr("172.24.4.41"),
+		true))(t)
 	at(t, "172.24.4.41", hv3)
 	pings(t, "172.24.4.41")
 

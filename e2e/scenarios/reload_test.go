@@ -38,7 +38,8 @@ func newReloading(t *testing.T) *reloading {
 	r := plainReloading(t)
 	guest(t, "vm-reload", shared.public, r.hv, "172.24.4.60")
 	ten := newTenant(t, "reload", "10.30.0.0/26", "172.24.4.61", "2001:db8:4::61", "10.30.0.5", r.hv, r.hv)
-	fip := harness.Must(shared.Neutron.FloatingIP(ctx, ten.router, ten.vm.Port, netip.MustParseAddr("172.24.4.62"), true))(t)
+	fip := harness.Must(shared.Neutron.FloatingIP(ctx, ten.router, ten.vm.Port, netip.MustParseAddr("172.24.4.62"),
+		true))(t)
 	lb := harness.Must(shared.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
 		Name: "reload", Network: shared.public, VIP: netip.MustParseAddr("172.24.4.63"), Port: 80,
 		Members:  []netip.AddrPort{netip.MustParseAddrPort("10.30.0.5:80")},
@@ -218,7 +219,8 @@ func (r *reloading) announcement(prefix string) (a announcement, ok bool) {
 	}
 	for _, p := range route.Paths {
 		if p.Peer.PeerID == r.hv.Addr4.String() {
-			return announcement{p.Community.String, p.LargeCommunity.String, p.Metric.String(), p.LocPrf.String(), p.Origin}, true
+			return announcement{p.Community.String, p.LargeCommunity.String, p.Metric.String(), p.LocPrf.String(), p.Origin},
+				true
 		}
 	}
 	return a, false

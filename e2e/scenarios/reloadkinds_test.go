@@ -95,7 +95,8 @@ func (r *reloading) previews(k kind) {
 		}
 	}
 	if res.Exit == 1 || !strings.Contains(res.Out, k.changed) || promised != k.resets {
-		r.t.Errorf("the dry run promises resets %v, want %v and %q; exit %d\n%s%s", promised, k.resets, k.changed, res.Exit, res.Out, res.Err)
+		r.t.Errorf("the dry run promises resets %v, want %v and %q; exit %d\n%s%s", promised, k.resets, k.changed, res.Exit,
+			res.Out, res.Err)
 	}
 	if now := harness.Must(r.a.Status(r.t.Context()))(r.t).Steps; now != steps {
 		r.t.Errorf("the dry run made %d steps", now-steps)
@@ -107,7 +108,8 @@ func (r *reloading) previews(k kind) {
 func (r *reloading) kindsOfPolicy() []kind {
 	plain := announcement{MED: "", Origin: "incomplete"}
 	class := func(name, prefix string, more ...string) kind {
-		extra := append([]string{"  attributes: {" + name + `: {communities: ["65000:7", graceful-shutdown], large_communities: ["4200000000:1:2"], med: 20}}`}, more...)
+		extra := append([]string{"  attributes: {" + name +
+			`: {communities: ["65000:7", graceful-shutdown], large_communities: ["4200000000:1:2"], med: 20}}`}, more...)
 		return kind{
 			name: "attributes of " + name, edit: edit{lines: extra}, changed: "bgp.attributes",
 			shows: r.has(prefix, announcement{"65000:7 graceful-shutdown", "4200000000:1:2", "20", "", "incomplete"}),
@@ -121,40 +123,80 @@ func (r *reloading) kindsOfPolicy() []kind {
 	log := func(word string) bool { return strings.Contains(r.a.Tail(1<<20), word) }
 	return []kind{
 		{name: "nothing", changed: "nothing changed"},
-		{name: "tenants", edit: edit{lines: []string{tenants}}, changed: "expose_tenant_networks", shows: r.announced(reloadTenant), gone: r.withdrawn(reloadTenant)},
 		{
-			name: "method", edit: edit{lines: []string{tenants, "advertisement_method_tenant_networks: subnet"}}, changed: "advertisement_method_tenant_networks",
-			shows: all(r.announced(reloadSubnet), r.withdrawn(reloadTenant)), gone: r.withdrawn(reloadSubnet),
+			name: "tenants", edit: edit{lines: []string{tenants}}, changed: "expose_tenant_networks",
+			shows: r.announced(reloadTenant), gone: r.withdrawn(reloadTenant),
 		},
 		{
-			name: "scopes", edit: edit{lines: []string{tenants, "address_scopes: [2237917c-7b12-489a-84de-4ef384a2bcae]"}}, changed: "address_scopes",
-			shows: r.withdrawn(reloadTenant), gone: r.withdrawn(reloadTenant),
+			name: "method", edit: edit{lines: []string{tenants, "advertisement_method_tenant_networks: subnet"}},
+			changed: "advertisement_method_tenant_networks",
+			shows:   all(r.announced(reloadSubnet), r.withdrawn(reloadTenant)), gone: r.withdrawn(reloadSubnet),
 		},
-		{name: "GUA", edit: edit{lines: []string{"expose_ipv6_gua_tenant_networks: true"}}, changed: "expose_ipv6_gua_tenant_networks", shows: r.withdrawn(reloadTenant)},
+		{
+			name: "scopes", edit: edit{lines: []string{tenants, "address_scopes: [2237917c-7b12-489a-84de-4ef384a2bcae]"}},
+			changed: "address_scopes",
+			shows:   r.withdrawn(reloadTenant), gone: r.withdrawn(reloadTenant),
+		},
+		{
+			name: "GUA", edit: edit{lines: []string{"expose_ipv6_gua_tenant_networks: true"}},
+			changed: "expose_ipv6_gua_tenant_networks", shows: r.withdrawn(reloadTenant),
+		},
 		class("provider", reloadVM), class("gateway", reloadGateway), class("fip", reloadFIP), class("vip", reloadVIP),
-		class("tenant", reloadTenant, tenants), class("subnet", reloadSubnet, tenants, "advertisement_method_tenant_networks: subnet"),
-		class("loopback", r.hv.Loopback.String()+"/32", "advertise_loopback: true"), class("originate", reloadOriginate, "originate: ["+reloadOriginate+"]"),
+		class("tenant", reloadTenant, tenants), class("subnet", reloadSubnet, tenants,
+			"advertisement_method_tenant_networks: subnet"),
+		class("loopback", r.hv.Loopback.String()+"/32", "advertise_loopback: true"),
+		class("originate", reloadOriginate, "originate: ["+reloadOriginate+"]"),
 		{
-			name: "export deny", edit: edit{lines: []string{"  export: {deny: [172.24.4.56/29 le 32]}"}}, changed: "bgp.export.deny",
-			shows: all(r.withdrawn(reloadVM), r.withdrawn(reloadFIP), r.explained("filtered-by-policy"), r.wired), gone: r.announced(reloadVM),
+			name: "export deny", edit: edit{lines: []string{"  export: {deny: [172.24.4.56/29 le 32]}"}},
+			changed: "bgp.export.deny",
+			shows:   all(r.withdrawn(reloadVM), r.withdrawn(reloadFIP), r.explained("filtered-by-policy"), r.wired),
+			gone:    r.announced(reloadVM),
 		},
 		{
-			name: "export allow", edit: edit{lines: []string{"  export: {allow: [172.24.4.60/31 le 32, 2001:db8::/32 le 128]}"}}, changed: "bgp.export.allow",
-			shows: all(r.announced(reloadVM), r.announced(reloadGateway), r.withdrawn(reloadFIP)), gone: r.announced(reloadFIP),
+			name:    "export allow",
+			edit:    edit{lines: []string{"  export: {allow: [172.24.4.60/31 le 32, 2001:db8::/32 le 128]}"}},
+			changed: "bgp.export.allow",
+			shows:   all(r.announced(reloadVM), r.announced(reloadGateway), r.withdrawn(reloadFIP)),
+			gone:    r.announced(reloadFIP),
 		},
-		{name: "origin", edit: edit{lines: []string{"  origin: igp"}}, changed: "bgp.origin", shows: r.has(reloadVM, announcement{Origin: "IGP"}), gone: r.has(reloadVM, plain)},
-		{name: "originate", edit: edit{lines: []string{"originate: [" + reloadOriginate + "]"}}, changed: "originate", shows: r.announced(reloadOriginate), gone: r.withdrawn(reloadOriginate)},
-		{name: "loopback", edit: edit{lines: []string{"advertise_loopback: true"}}, changed: "advertise_loopback", shows: r.announced(r.hv.Loopback.String() + "/32"), gone: r.withdrawn(r.hv.Loopback.String() + "/32")},
-		{name: "learn.accept", edit: edit{lines: []string{`learn: {accept: ["203.0.113.0/24 le 32"]}`}}, changed: "learn.accept", shows: r.learned("203.0.113.1 "), gone: r.learned("")},
-		{name: "learn.metric", edit: edit{lines: []string{`learn: {accept: [203.0.113.1/32], metric: 5000, max: 7}`}}, changed: "learn.metric", shows: r.learned("metric 5000"), gone: r.learned("")},
 		{
-			name: "proxy_ndp_addresses", edit: edit{was: `"physnet1=2001:db8:4::1"`, is: `"physnet1=2001:db8:4::2"`}, changed: "proxy_ndp_addresses",
-			shows: r.proxied("2001:db8:4::2"), gone: r.proxied("2001:db8:4::1"),
+			name: "origin", edit: edit{lines: []string{"  origin: igp"}}, changed: "bgp.origin",
+			shows: r.has(reloadVM, announcement{Origin: "IGP"}), gone: r.has(reloadVM, plain),
 		},
-		{name: "flow priority", edit: edit{lines: []string{"flows: {priority: 901}"}}, changed: "flows.priority", shows: r.flows("priority=901"), gone: r.flows("priority=900")},
+		{
+			name: "originate", edit: edit{lines: []string{"originate: [" + reloadOriginate + "]"}}, changed: "originate",
+			shows: r.announced(reloadOriginate), gone: r.withdrawn(reloadOriginate),
+		},
+		{
+			name: "loopback", edit: edit{lines: []string{"advertise_loopback: true"}}, changed: "advertise_loopback",
+			shows: r.announced(r.hv.Loopback.String() + "/32"), gone: r.withdrawn(r.hv.Loopback.String() + "/32"),
+		},
+		{
+			name: "learn.accept", edit: edit{lines: []string{`learn: {accept: ["203.0.113.0/24 le 32"]}`}},
+			changed: "learn.accept", shows: r.learned("203.0.113.1 "), gone: r.learned(""),
+		},
+		{
+			name: "learn.metric", edit: edit{lines: []string{`learn: {accept: [203.0.113.1/32], metric: 5000, max: 7}`}},
+			changed: "learn.metric", shows: r.learned("metric 5000"), gone: r.learned(""),
+		},
+		{
+			name: "proxy_ndp_addresses", edit: edit{was: `"physnet1=2001:db8:4::1"`, is: `"physnet1=2001:db8:4::2"`},
+			changed: "proxy_ndp_addresses",
+			shows:   r.proxied("2001:db8:4::2"), gone: r.proxied("2001:db8:4::1"),
+		},
+		{
+			name: "flow priority", edit: edit{lines: []string{"flows: {priority: 901}"}}, changed: "flows.priority",
+			shows: r.flows("priority=901"), gone: r.flows("priority=900"),
+		},
 		{name: "fuse", edit: edit{lines: []string{"fuse: {share: 0.9}"}}, changed: "fuse.share"},
-		{name: "audits", edit: edit{lines: []string{"reconcile_interval: 1"}}, changed: "reconcile_interval", shows: r.audits(3)},
-		{name: "log.level", edit: edit{lines: []string{"log: {level: debug}"}}, changed: "log.level", shows: func() string { return unless(log("level=DEBUG"), "nothing is logged at level debug") }},
+		{
+			name: "audits", edit: edit{lines: []string{"reconcile_interval: 1"}}, changed: "reconcile_interval",
+			shows: r.audits(3),
+		},
+		{
+			name: "log.level", edit: edit{lines: []string{"log: {level: debug}"}}, changed: "log.level",
+			shows: func() string { return unless(log("level=DEBUG"), "nothing is logged at level debug") },
+		},
 		{
 			name: "metrics.listen", edit: edit{lines: []string{"metrics: {listen: 127.0.0.1:19100}"}}, changed: "metrics.listen",
 			shows: func() string {
@@ -182,13 +224,31 @@ func (r *reloading) kindsOfPeers() []kind {
 		{name: "connect retry", edit: edit{peer4: "hold_time: 9, connect_retry: 7"}, changed: "bgp.peers"},
 		{name: "prefix limit", edit: edit{peer4: "hold_time: 9, prefix_limit: 500"}, changed: "bgp.peers"},
 		{name: "multihop", edit: edit{peer4: "hold_time: 9, multihop: 4"}, changed: "bgp.peers"},
-		{name: "a peer more", edit: edit{lines: []string{"  - {address: 198.18.0.77, as: 65077, hold_time: 9}"}}, changed: "bgp.peers", shows: r.peer("198.18.0.77", true), gone: r.peer("198.18.0.77", false)},
+		{
+			name: "a peer more", edit: edit{lines: []string{"  - {address: 198.18.0.77, as: 65077, hold_time: 9}"}},
+			changed: "bgp.peers", shows: r.peer("198.18.0.77", true), gone: r.peer("198.18.0.77", false),
+		},
 		{name: "a peer less", edit: edit{peer6: "-"}, changed: "bgp.peers", resets: [2]int{0, 1}},
-		{name: "families", edit: edit{peer6: "hold_time: 9, allow_own_as: 0", was: "[ipv6-unicast]", is: "[ipv4-unicast, ipv6-unicast]"}, changed: "bgp.peers", resets: [2]int{0, 1}},
-		{name: "local address", edit: edit{peer4: "hold_time: 9, local_address: " + r.hv.Addr4.String()}, changed: "bgp.peers", resets: [2]int{1, 0}},
-		{name: "own AS allowed", edit: edit{peer4: "hold_time: 9, allow_own_as: 1"}, changed: "bgp.peers", resets: [2]int{1, 0}},
-		{name: "add-path", edit: edit{peer6: "hold_time: 9, add_path_receive: true"}, changed: "bgp.peers", resets: [2]int{0, 1}},
-		{name: "restart time", edit: edit{lines: []string{"  graceful_restart: {restart_time: 60}"}}, changed: "bgp.graceful_restart.restart_time", resets: [2]int{1, 1}},
+		{name: "families", edit: edit{
+			peer6: "hold_time: 9, allow_own_as: 0", was: "[ipv6-unicast]",
+			is: "[ipv4-unicast, ipv6-unicast]",
+		}, changed: "bgp.peers", resets: [2]int{0, 1}},
+		{
+			name: "local address", edit: edit{peer4: "hold_time: 9, local_address: " + r.hv.Addr4.String()},
+			changed: "bgp.peers", resets: [2]int{1, 0},
+		},
+		{
+			name: "own AS allowed", edit: edit{peer4: "hold_time: 9, allow_own_as: 1"}, changed: "bgp.peers",
+			resets: [2]int{1, 0},
+		},
+		{
+			name: "add-path", edit: edit{peer6: "hold_time: 9, add_path_receive: true"}, changed: "bgp.peers",
+			resets: [2]int{0, 1},
+		},
+		{
+			name: "restart time", edit: edit{lines: []string{"  graceful_restart: {restart_time: 60}"}},
+			changed: "bgp.graceful_restart.restart_time", resets: [2]int{1, 1},
+		},
 		{
 			name: "password", edit: edit{peer4: "hold_time: 9, password: secret"}, changed: "bgp.peers", resets: [2]int{1, 0},
 			meanwhile: tor(neighbour + " password secret"), back: tor("no " + neighbour + " password"),
@@ -210,21 +270,38 @@ func TestReloadRefuses(t *testing.T) {
 		says  string
 	}{
 		{"unknown key", []string{good, "expose_everything: true"}, ":15: expose_everything: unknown key"},
-		{"wrong type", []string{good, "reconcile_interval: often"}, `:15: reconcile_interval: "often" is not a whole number of seconds`},
-		{"bad value", []string{good, "advertisement_method_tenant_networks: all"}, `advertisement_method_tenant_networks: unknown value "all": use host or subnet`},
+		{
+			"wrong type",
+			[]string{good, "reconcile_interval: often"},
+			`:15: reconcile_interval: "often" is not a whole number of seconds`,
+		},
+		{
+			"bad value",
+			[]string{good, "advertisement_method_tenant_networks: all"},
+			`advertisement_method_tenant_networks: unknown value "all": use host or subnet`,
+		},
 		{"bad peer", []string{"  - {address: tor-a, as: 65000}", good}, `bgp.peers[2].address: "tor-a" is not an IP address`},
-		{"unknown class", []string{"  attributes: {fips: {med: 1}}", good}, `bgp.attributes: unknown class "fips": use gateway`},
+		{
+			"unknown class",
+			[]string{"  attributes: {fips: {med: 1}}", good},
+			`bgp.attributes: unknown class "fips": use gateway`,
+		},
 		{"bad community", []string{"  attributes: {fip: {communities: [65000]}}", good}, "bgp.attributes.fip.communities"},
 		{"bad range", []string{"  export: {deny: [10.0.0.0/8 le 4]}", good}, "bgp.export.deny"},
 		{"needs a restart", []string{good, "flows: {cookie: 7}"}, "only a restart can change flows.cookie"},
-		{"address that is not ours", []string{good, "metrics: {listen: 198.18.9.9:9100}"}, "metrics.listen: listen tcp 198.18.9.9:9100"},
+		{
+			"address that is not ours",
+			[]string{good, "metrics: {listen: 198.18.9.9:9100}"},
+			"metrics.listen: listen tcp 198.18.9.9:9100",
+		},
 	} {
 		r.write(edit{lines: tt.lines})
 		if res := r.byCommand(); res.Exit != 1 || !strings.Contains(res.Err, tt.says) {
 			t.Errorf("%s: exit %d, want 1 and %q in %q%q", tt.name, res.Exit, tt.says, res.Out, res.Err)
 		}
 		line := r.byHangup()
-		if said := strings.ReplaceAll(line, `\"`, `"`); !strings.Contains(said, "the running configuration stays") || !strings.Contains(said, tt.says) {
+		if said := strings.ReplaceAll(line, `\"`, `"`); !strings.Contains(said, "the running configuration stays") ||
+			!strings.Contains(said, tt.says) {
 			t.Errorf("%s: SIGHUP: want %q in %s", tt.name, tt.says, line)
 		}
 	}
@@ -274,7 +351,8 @@ func TestLocalPrefAtIBGPNeighbour(t *testing.T) {
 func (r *reloading) explained(word string) func() string {
 	return func() string {
 		res, err := r.a.CLI(r.t.Context(), "explain", "172.24.4.60")
-		return unless(err == nil && strings.Contains(res.Out, word), fmt.Sprintf("explain lacks %s: %s%s", word, res.Out, res.Err))
+		return unless(err == nil && strings.Contains(res.Out, word),
+			fmt.Sprintf("explain lacks %s: %s%s", word, res.Out, res.Err))
 	}
 }
 
@@ -286,13 +364,15 @@ func (r *reloading) wired() string {
 		return fmt.Sprintf("the route is not there: %v %s", err, out)
 	}
 	res, err := r.a.CLI(r.t.Context(), "status")
-	return unless(err == nil && res.Exit == 0 && strings.Contains(res.Out, "filtered by policy: "), "status: "+res.Out+res.Err)
+	return unless(err == nil && res.Exit == 0 && strings.Contains(res.Out, "filtered by policy: "), "status: "+res.Out+
+		res.Err)
 }
 
 func (r *reloading) learned(word string) func() string {
 	return func() string {
 		have := learnedOn(r.t, r.hv)
-		return unless(strings.Contains(have, word) && (word != "" || have == ""), fmt.Sprintf("learned routes %q, want %q", have, word))
+		return unless(strings.Contains(have, word) && (word != "" || have == ""),
+			fmt.Sprintf("learned routes %q, want %q", have, word))
 	}
 }
 
@@ -326,6 +406,7 @@ func (r *reloading) audits(n uint64) func() string {
 func (r *reloading) peer(addr string, there bool) func() string {
 	return func() string {
 		res, err := r.a.CLI(r.t.Context(), "status")
-		return unless(err == nil && strings.Contains(res.Out, addr) == there, fmt.Sprintf("peer %s: want %t in %s", addr, there, res.Out))
+		return unless(err == nil && strings.Contains(res.Out, addr) == there,
+			fmt.Sprintf("peer %s: want %t in %s", addr, there, res.Out))
 	}
 }

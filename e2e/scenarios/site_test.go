@@ -121,7 +121,8 @@ func outcome(t *testing.T, running ...*lab.Traffic) (all []lab.PingResult) {
 	}
 	for _, tr := range running {
 		r := harness.Must(tr.Stop())(t)
-		t.Logf("%s: %d of %d lost, no answer for at most %s", tr.To, r.Sent-r.Received, r.Sent, time.Duration(r.LongestGap)*trafficInterval)
+		t.Logf("%s: %d of %d lost, no answer for at most %s", tr.To, r.Sent-r.Received, r.Sent,
+			time.Duration(r.LongestGap)*trafficInterval)
 		all = append(all, r)
 	}
 	return all

@@ -58,7 +58,8 @@ func TestSNATDisabledRequired(t *testing.T) {
 	at(t, "172.24.4.166", gw)
 	at(t, six, gw)
 	at(t, four)
-	explains(t, a, four, "BLOCKED snat-enabled", "router hidden translates source addresses of 10.66.0.0/26 to 172.24.4.166")
+	explains(t, a, four, "BLOCKED snat-enabled",
+		"router hidden translates source addresses of 10.66.0.0/26 to 172.24.4.166")
 
 	t.Run("removed", func(t *testing.T) {
 		harness.Check(t, router.SetSNAT(ctx, false))
@@ -107,7 +108,8 @@ func northboundAway(t *testing.T, a *product.Agent, gw *lab.Chassis, addrs ...st
 		at(t, addr, gw)
 	}
 	harness.Check(t, shared.Central.Northbound.Start(ctx))
-	harness.Check(t, harness.Until(ctx, "the end of problem northbound-down", func() bool { return !problem("northbound-down") }))
+	harness.Check(t, harness.Until(ctx, "the end of problem northbound-down",
+		func() bool { return !problem("northbound-down") }))
 	if after := harness.Must(a.Status(ctx))(t); after.Steps != before.Steps {
 		t.Errorf("%d steps, want still %d", after.Steps, before.Steps)
 	}
@@ -147,7 +149,8 @@ func TestSNATDisabledRequiredWithoutNorthbound(t *testing.T) {
 	}
 	a := shared.agents[1]
 	res := harness.Must(a.CLI(ctx, dry...))(t)
-	if res.Exit != 1 || !strings.Contains(res.Err, "require_snat_disabled_for_tenant_networks needs the Northbound database: set ovn_nb_connection") {
+	if res.Exit != 1 || !strings.Contains(res.Err,
+		"require_snat_disabled_for_tenant_networks needs the Northbound database: set ovn_nb_connection") {
 		t.Errorf("exit %d: %s%s", res.Exit, res.Out, res.Err)
 	}
 	res = harness.Must(a.CLI(ctx, append(dry, "--ovn-nb-connection", remote)...))(t)

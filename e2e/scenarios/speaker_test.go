@@ -89,7 +89,8 @@ func predecessorSpeaks(t *testing.T, a *product.Agent, addrs []string, bgpd stri
 func frrOfPredecessor(hv *lab.Chassis, addrs []string) string {
 	return strings.NewReplacer(
 		"TORAS", fmt.Sprint(lab.TorAS), "OURAS", fmt.Sprint(lab.ChassisAS), "LOOPBACK", hv.Loopback.String(),
-		"TOR4", hv.TorAddr4.String(), "TOR6", hv.TorAddr6.String(), "VM4", host(addrs[0]).String(), "VM6", host(addrs[1]).String(),
+		"TOR4", hv.TorAddr4.String(), "TOR6", hv.TorAddr6.String(), "VM4", host(addrs[0]).String(), "VM6",
+		host(addrs[1]).String(),
 	).Replace(`ip prefix-list cloud4 permit VM4
 ipv6 prefix-list cloud6 permit VM6
 route-map cloud permit 10

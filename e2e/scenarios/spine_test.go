@@ -89,7 +89,8 @@ func (w spineWorld) guest(t *testing.T) []netip.Addr {
 		netip.MustParsePrefix("172.24.4.0/24"), netip.MustParsePrefix("2001:db8:4::/64")))(t)
 	spec := lab.PortSpec{Name: "vm-spine", Network: public, Chassis: w.hv}
 	for i := range 8 {
-		spec.Addrs = append(spec.Addrs, netip.MustParseAddr(fmt.Sprintf("172.24.4.%d", 31+i)), netip.MustParseAddr(fmt.Sprintf("2001:db8:4::%x", 31+i)))
+		spec.Addrs = append(spec.Addrs, netip.MustParseAddr(fmt.Sprintf("172.24.4.%d", 31+i)),
+			netip.MustParseAddr(fmt.Sprintf("2001:db8:4::%x", 31+i)))
 	}
 	p := harness.Must(w.Neutron.Port(ctx, spec))(t)
 	harness.Must(w.hv.PlugVM(ctx, p))(t)

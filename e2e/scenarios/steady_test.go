@@ -38,7 +38,8 @@ func TestSecondRoundChangesNothing(t *testing.T) {
 		t.Errorf("%d audits, want 3 more than %d", after.Audits, before.Audits)
 	}
 	if after.Steps != before.Steps || after.Writes != before.Writes {
-		t.Errorf("steps %d -> %d, state writes %d -> %d, want no change", before.Steps, after.Steps, before.Writes, after.Writes)
+		t.Errorf("steps %d -> %d, state writes %d -> %d, want no change", before.Steps, after.Steps, before.Writes,
+			after.Writes)
 	}
 	if got := updatesReceived(t, hv); got != updates {
 		t.Errorf("the peer got updates: %s -> %s", updates, got)
@@ -92,7 +93,10 @@ func TestRepairAndForeignState(t *testing.T) {
 	at(t, "172.24.4.51", hv)
 	pings(t, "172.24.4.51")
 
-	foreign := []string{"rule add pref 100 to 172.24.4.51 lookup 55", "route add 198.18.0.1/32 dev br-ex table 201 proto 186"}
+	foreign := []string{
+		"rule add pref 100 to 172.24.4.51 lookup 55",
+		"route add 198.18.0.1/32 dev br-ex table 201 proto 186",
+	}
 	for _, cmd := range foreign {
 		harness.Must(hv.Run(ctx, "ip", strings.Fields(cmd)...))(t)
 		undo := strings.Fields(strings.Replace(cmd, " add ", " del ", 1))
@@ -134,7 +138,8 @@ func TestSwitchRestart(t *testing.T) {
 	at(t, "172.24.4.52", hv)
 	pings(t, "172.24.4.52")
 	harness.Check(t, hv.RestartSwitch(ctx))
-	harness.Check(t, harness.Until(ctx, "flows after the switch came back", func() bool { return strings.Contains(flowsOf(t, hv), "0x3e7") }))
+	harness.Check(t, harness.Until(ctx, "flows after the switch came back",
+		func() bool { return strings.Contains(flowsOf(t, hv), "0x3e7") }))
 	at(t, "172.24.4.52", hv)
 	pings(t, "172.24.4.52")
 }
@@ -156,7 +161,8 @@ func TestDryRunWritesNothing(t *testing.T) {
 	trace := filepath.Join(hv.Dir, "strace")
 	dry := a.Command(ctx, "run", "--dry-run", "--once")
 	cmd := hv.Command(ctx, "strace", append([]string{
-		"-f", "-qq", "-o", trace, "-e", "trace=openat,open,creat,unlink,unlinkat,rename,renameat2,mkdir,mkdirat,sendto,sendmsg,bind,connect", "-s", "64",
+		"-f", "-qq", "-o", trace, "-e",
+		"trace=openat,open,creat,unlink,unlinkat,rename,renameat2,mkdir,mkdirat,sendto,sendmsg,bind,connect", "-s", "64",
 	}, dry.Args[4:]...)...)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState.ExitCode() != 2 {
@@ -343,7 +349,8 @@ func TestCommands(t *testing.T) {
 	} {
 		res := harness.Must(shared.agents[tt.agent].CLI(ctx, tt.args...))(t)
 		if res.Exit != tt.exit || !strings.Contains(res.Out, tt.want) {
-			t.Errorf("%v on %s: exit %d, want %d, and %q in\n%s%s", tt.args, shared.agents[tt.agent].Chassis.Name, res.Exit, tt.exit, tt.want, res.Out, res.Err)
+			t.Errorf("%v on %s: exit %d, want %d, and %q in\n%s%s", tt.args, shared.agents[tt.agent].Chassis.Name, res.Exit,
+				tt.exit, tt.want, res.Out, res.Err)
 		}
 	}
 	// What a snapshot says is what the controller says.

@@ -41,7 +41,8 @@ func findKernel() (kernel, error) {
 		return kernel{}, err
 	}
 	if len(found) != 1 {
-		return kernel{}, fmt.Errorf(remedy, fmt.Errorf("want one version of its modules in %s, found %d", modulesDir, len(found)))
+		return kernel{}, fmt.Errorf(remedy, fmt.Errorf("want one version of its modules in %s, found %d", modulesDir,
+			len(found)))
 	}
 	return kernel{path, filepath.Dir(found[0])}, nil
 }

@@ -19,8 +19,12 @@ func TestRun(t *testing.T) {
 	left := filepath.Join(t.TempDir(), "left")
 	var out, errs bytes.Buffer
 	res, err := vm.Run(t.Context(), vm.Options{
-		Args: []string{"sh", "-c", `printf '%s\n' "$1" "$WORD" "$PWD"; printf 'a\r\n\t\004b' >&2; echo >"$2"; (sleep 100 &); exit 7`, "sh", "two  words\n", left},
-		Env:  append(os.Environ(), "WORD=a b"), Dir: "/usr/lib", Stdout: &out, Stderr: &errs,
+		Args: []string{
+			"sh", "-c",
+			`printf '%s\n' "$1" "$WORD" "$PWD"; printf 'a\r\n\t\004b' >&2; echo >"$2"; (sleep 100 &); exit 7`, "sh",
+			"two  words\n", left,
+		},
+		Env: append(os.Environ(), "WORD=a b"), Dir: "/usr/lib", Stdout: &out, Stderr: &errs,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,10 @@ func crowd(b testing.TB, kind string, ports int) observe.Snapshot {
 		a := netip.AddrFrom4([4]byte{10, byte(1 + i>>16), byte(i >> 8), byte(i)})
 		p := &observe.PortBinding{
 			UUID: story.UUID(fmt.Sprint("crowd ", i)), LogicalPort: fmt.Sprintf("vm-%08d", i), Datapath: dp, Chassis: chassis,
-			Addresses:   []observe.PortAddress{{MAC: object.MAC{2, 0, 0, byte(i >> 16), byte(i >> 8), byte(i)}, Addrs: []netip.Prefix{netip.PrefixFrom(a, 32)}}},
+			Addresses: []observe.PortAddress{{
+				MAC:   object.MAC{2, 0, 0, byte(i >> 16), byte(i >> 8), byte(i)},
+				Addrs: []netip.Prefix{netip.PrefixFrom(a, 32)},
+			}},
 			ExternalIDs: map[string]string{"neutron:cidrs": a.String() + "/8"},
 		}
 		if i%10 == 0 {

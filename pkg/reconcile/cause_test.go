@@ -18,19 +18,31 @@ func TestCauseOf(t *testing.T) {
 		f    facts
 		want plan.Cause
 	}{
-		"first round":                     {facts{first: true, reconfigured: true, asked: true, failed: true, wanted: one}, plan.CauseStart},
-		"new":                             {facts{wanted: one}, plan.CauseChange},
-		"wanted otherwise":                {facts{wanted: two, before: one, recorded: one}, plan.CauseChange},
-		"not wanted any more":             {facts{before: one, recorded: one}, plan.CauseChange},
-		"written and not there":           {facts{wanted: one, before: one, recorded: one}, plan.CauseDrift},
-		"ours, and never written":         {facts{}, plan.CauseDrift},
-		"failed":                          {facts{wanted: one, before: one, recorded: one, failed: true}, plan.CauseRetry},
-		"removal failed":                  {facts{recorded: one, failed: true}, plan.CauseRetry},
-		"configured":                      {facts{reconfigured: true, wanted: two, before: one, recorded: one}, plan.CauseConfig},
-		"configured away":                 {facts{reconfigured: true, before: one, recorded: one}, plan.CauseConfig},
-		"drift while configured":          {facts{reconfigured: true, wanted: one, before: one, recorded: one}, plan.CauseDrift},
-		"repair":                          {facts{asked: true, wanted: one, before: one, recorded: one}, plan.CauseRepair},
-		"repair of what failed":           {facts{asked: true, failed: true, wanted: two, before: two, recorded: one}, plan.CauseRepair},
+		"first round": {
+			facts{first: true, reconfigured: true, asked: true, failed: true, wanted: one},
+			plan.CauseStart,
+		},
+		"new":                     {facts{wanted: one}, plan.CauseChange},
+		"wanted otherwise":        {facts{wanted: two, before: one, recorded: one}, plan.CauseChange},
+		"not wanted any more":     {facts{before: one, recorded: one}, plan.CauseChange},
+		"written and not there":   {facts{wanted: one, before: one, recorded: one}, plan.CauseDrift},
+		"ours, and never written": {facts{}, plan.CauseDrift},
+		"failed":                  {facts{wanted: one, before: one, recorded: one, failed: true}, plan.CauseRetry},
+		"removal failed":          {facts{recorded: one, failed: true}, plan.CauseRetry},
+		"configured": {
+			facts{reconfigured: true, wanted: two, before: one, recorded: one},
+			plan.CauseConfig,
+		},
+		"configured away": {facts{reconfigured: true, before: one, recorded: one}, plan.CauseConfig},
+		"drift while configured": {
+			facts{reconfigured: true, wanted: one, before: one, recorded: one},
+			plan.CauseDrift,
+		},
+		"repair": {facts{asked: true, wanted: one, before: one, recorded: one}, plan.CauseRepair},
+		"repair of what failed": {
+			facts{asked: true, failed: true, wanted: two, before: two, recorded: one},
+			plan.CauseRepair,
+		},
 		"change while repairing":          {facts{asked: true, wanted: two, before: one, recorded: one}, plan.CauseChange},
 		"wanted before and never written": {facts{wanted: two, before: two, recorded: one}, plan.CauseChange},
 	} {

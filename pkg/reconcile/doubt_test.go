@@ -133,8 +133,14 @@ func TestUnreadableStructure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for row, want := range map[string]bool{"vm1": false, "provnet-c1": true, "lrp-gw1": true, "cr-lrp-gw1": true, "a row of unknown type": true} {
-		r := Round{Snapshot: snap, Skipped: []observe.Skip{{Table: "Port_Binding", Row: row, Code: observe.SkipUnreadable, Hold: true}}}
+	for row, want := range map[string]bool{
+		"vm1": false, "provnet-c1": true, "lrp-gw1": true, "cr-lrp-gw1": true,
+		"a row of unknown type": true,
+	} {
+		r := Round{Snapshot: snap, Skipped: []observe.Skip{{
+			Table: "Port_Binding", Row: row, Code: observe.SkipUnreadable,
+			Hold: true,
+		}}}
 		if got := unreadableStructure(r) != ""; got != want {
 			t.Errorf("%s: got %t, want %t", row, got, want)
 		}

@@ -68,7 +68,8 @@ func TestForbiddenIsNotAnnouncedAgain(t *testing.T) {
 // Nor is it by one that has no snapshot at all.
 func TestForbiddenIsNotLastKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := parse(t, "route 10.0.0.1/32 table 201 metric 0 dev br-ex", "path ipv4-unicast 10.0.0.1/32 next-hop self origin igp",
+		v := parse(t, "route 10.0.0.1/32 table 201 metric 0 dev br-ex",
+			"path ipv4-unicast 10.0.0.1/32 next-hop self origin igp",
 			"route 10.0.0.2/32 table 201 metric 0 dev br-ex", "path ipv4-unicast 10.0.0.2/32 next-hop self origin igp")
 		l := run(t, fmt.Errorf("%w: Southbound database: dialling", observe.ErrNotSynced), func(c *Config) {
 			c.StartupGrace = 30 * time.Second
@@ -82,7 +83,8 @@ func TestForbiddenIsNotLastKnown(t *testing.T) {
 		})
 		later(31 * time.Second)
 		have := l.world.String()
-		if contains(have, "path ipv4-unicast 10.0.0.1/32") || !contains(have, "path ipv4-unicast 10.0.0.2/32") || !contains(have, "route 10.0.0.1/32") {
+		if contains(have, "path ipv4-unicast 10.0.0.1/32") || !contains(have, "path ipv4-unicast 10.0.0.2/32") ||
+			!contains(have, "route 10.0.0.1/32") {
 			t.Errorf("want the route of both and the path of 10.0.0.2 only, got\n%s", have)
 		}
 		if err := l.stop(); err != nil {

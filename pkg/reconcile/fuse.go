@@ -66,7 +66,8 @@ func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
 	if now.Sub(f.since) >= f.cfg.Hold {
 		return ""
 	}
-	return fmt.Sprintf("fuse: %d of %d paths would be withdrawn because their rows are gone from the Southbound database; applied if it persists for %s, or at once after fuse.share is raised",
+	return fmt.Sprintf("fuse: %d of %d paths would be withdrawn because their rows are gone from the Southbound "+
+		"database; applied if it persists for %s, or at once after fuse.share is raised",
 		vanished, total, f.cfg.Hold)
 }
 

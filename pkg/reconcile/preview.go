@@ -10,9 +10,11 @@ import (
 func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	c.round.Lock()
 	defer c.round.Unlock()
-	cfg, derived, settled, confident, fuse, fails, changed := c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails, c.reconfigured
+	cfg, derived, settled, confident, fuse, fails, changed := c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails,
+		c.reconfigured
 	defer func() {
-		c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, confident, fuse, fails, changed
+		c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, confident, fuse,
+			fails, changed
 	}()
 	c.adopt(w)
 	c.fails = maps.Clone(c.fails)

@@ -35,10 +35,16 @@ func TestPreviewChangesNothing(t *testing.T) {
 		peer object.Peer
 		want []string
 	}{
-		{quick, []string{"- path    ipv4-unicast 172.24.4.92/32  (filtered-by-policy)", "hold 3 restart 0  (in place; the hold time counts from the next session on)", "1 filtered by policy"}},
+		{quick, []string{
+			"- path    ipv4-unicast 172.24.4.92/32  (filtered-by-policy)",
+			"hold 3 restart 0  (in place; the hold time counts from the next session on)", "1 filtered by policy",
+		}},
 		{keyed, []string{"(session reset: the password is the connection's)"}},
 	} {
-		r, err := n.c.Preview(t.Context(), Intent{Drivers: []desired.Driver{bgp.New(other)}, Fixed: []object.Item{{Value: tt.peer}}})
+		r, err := n.c.Preview(t.Context(), Intent{
+			Drivers: []desired.Driver{bgp.New(other)},
+			Fixed:   []object.Item{{Value: tt.peer}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +83,8 @@ func TestFilterKeepsWiring(t *testing.T) {
 		{defaults(), "+ path    ipv4-unicast 172.24.4.92/32", 0},
 	} {
 		n.c.Reconfigure(Intent{Drivers: []desired.Driver{bgp.New(tt.cfg)}})
-		if r := n.round(); len(r.Plan.Ops) != 1 || !strings.HasPrefix(r.Plan.String(), tt.want) || len(r.Plan.Notes) != tt.note {
+		if r := n.round(); len(r.Plan.Ops) != 1 || !strings.HasPrefix(r.Plan.String(), tt.want) ||
+			len(r.Plan.Notes) != tt.note {
 			t.Errorf("got\n%swant one step, %q, and %d notes", r.Plan, tt.want, tt.note)
 		}
 		if r := n.round(); !r.Plan.Empty() {

@@ -138,7 +138,8 @@ func New(cfg Config) *Controller {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Controller{
-		cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse, why: cfg.Journal.Why}, audit: cfg.AuditInterval, wake: make(chan struct{}, 1),
+		cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse, why: cfg.Journal.Why}, audit: cfg.AuditInterval,
+		wake: make(chan struct{}, 1),
 	}
 }
 

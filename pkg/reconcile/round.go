@@ -138,7 +138,10 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 // compare reads reality and computes the difference.
 func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	began := c.cfg.Clock.Now()
-	focus := actual.Focus{Want: r.Want, Owned: append(slices.Clip(c.owned()), c.settingsNeeded(r)...), Complete: r.Complete}
+	focus := actual.Focus{
+		Want: r.Want, Owned: append(slices.Clip(c.owned()), c.settingsNeeded(r)...),
+		Complete: r.Complete,
+	}
 	var unread []object.Kind
 	r.Have, unread, r.ReadErr = c.cfg.Backends.Read(ctx, focus)
 	if errors.Is(r.ReadErr, context.Canceled) {
@@ -179,7 +182,9 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 // ledger remembers and that would be kept if they were there. A fresh process
 // has an empty speaker: what it does not announce again, its peers drop once
 // they have heard the rest. It returns them alone, too.
-func (c *Controller) withHeld(r Round, keep func(object.Key, []object.Source) *object.Block) (want object.Set, again []object.Item) {
+func (c *Controller) withHeld(r Round, keep func(object.Key, []object.Source) *object.Block) (want object.Set,
+	again []object.Item,
+) {
 	if c.confident || keep == nil || r.LastKnown {
 		return r.Want, nil
 	}
@@ -308,7 +313,10 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 			return &object.Block{Code: object.BlockHeld, Text: structure}
 		}
 		if len(why) == 0 {
-			return &object.Block{Code: object.BlockHeld, Text: "where it came from is not recorded, and some rows cannot be read"}
+			return &object.Block{
+				Code: object.BlockHeld,
+				Text: "where it came from is not recorded, and some rows cannot be read",
+			}
 		}
 		return nil
 	}

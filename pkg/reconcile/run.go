@@ -197,7 +197,8 @@ func (c *Controller) report(r Round) {
 		c.cfg.Log.Warn("step failed", "err", err)
 	}
 	if !r.Plan.Empty() && !c.cfg.DryRun {
-		c.cfg.Log.Info("applied", "plan", r.Plan.Summary(), "failed", len(r.Failed()), "took", r.Took().Round(10*time.Microsecond))
+		c.cfg.Log.Info("applied", "plan", r.Plan.Summary(), "failed", len(r.Failed()), "took",
+			r.Took().Round(10*time.Microsecond))
 	}
 }
 

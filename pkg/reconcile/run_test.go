@@ -201,7 +201,8 @@ func TestStuckRemovalsDoNotSpin(t *testing.T) {
 		if rounds := l.count() - before; tries < 5 || tries > 12 || rounds > 40 {
 			t.Errorf("%d attempts in %d rounds in two minutes", tries, rounds)
 		}
-		if have := l.world.String(); !contains(have, "path ipv4-unicast 172.24.4.92/32") || !contains(have, "route 172.24.4.92/32") {
+		if have := l.world.String(); !contains(have, "path ipv4-unicast 172.24.4.92/32") ||
+			!contains(have, "route 172.24.4.92/32") {
 			t.Errorf("what is still announced must still be forwarded:\n%s", have)
 		}
 		l.stop()
@@ -248,7 +249,8 @@ func (b *flakyBackend) Read(ctx context.Context, f actual.Focus) (object.Set, er
 // what was last known is announced again, once.
 func TestStartWithoutSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := parse(t, "route 10.0.0.1/32 table 201 metric 0 dev br-ex", "path ipv4-unicast 10.0.0.1/32 next-hop self origin igp")
+		v := parse(t, "route 10.0.0.1/32 table 201 metric 0 dev br-ex",
+			"path ipv4-unicast 10.0.0.1/32 next-hop self origin igp")
 		l := run(t, fmt.Errorf("%w: Southbound database: dialling", observe.ErrNotSynced), func(c *Config) {
 			c.StartupGrace = 30 * time.Second
 			c.Journal = rememberingJournal{last: mustSet(t, v...)}

@@ -99,7 +99,8 @@ func (e *Explanation) unknown() {
 	e.First = "no row of the Southbound database mentions " + e.Address.String()
 	e.Code = reason.NoRow
 	if !e.Learned {
-		e.Try = "openstack port list --fixed-ip ip-address=" + e.Address.String() + " ; openstack floating ip list --floating-ip-address " + e.Address.String()
+		e.Try = "openstack port list --fixed-ip ip-address=" + e.Address.String() +
+			" ; openstack floating ip list --floating-ip-address " + e.Address.String()
 	}
 }
 
@@ -149,7 +150,8 @@ func (e Explanation) String() string {
 		fmt.Fprintf(&b, "  announced by: %s\n", strings.Join(e.Chassis, ", "))
 	}
 	if len(e.Probable) > 0 {
-		fmt.Fprintf(&b, "  probably by:  %s (their bridge mappings are not in the database)\n", strings.Join(e.Probable, ", "))
+		fmt.Fprintf(&b, "  probably by:  %s (their bridge mappings are not in the database)\n",
+			strings.Join(e.Probable, ", "))
 	}
 	if e.Try != "" {
 		fmt.Fprintf(&b, "  try:          %s\n", e.Try)

@@ -68,9 +68,15 @@ func vniRound(t *testing.T) Round {
 	r.Have = parsed(t, vniWant, "ovsport")
 	r.Plan = plan.Diff(plan.Input{Want: r.Want, Have: r.Have, Ledger: plan.NoLedger{}})
 	r.Snapshot.SB = &observe.Southbound{}
-	r.Snapshot.OVS = &observe.OpenVSwitch{Bridges: []observe.Bridge{{Name: "br-ex", Made: []observe.MadePort{{Name: "veth-ovs-1001", OFPort: 11}}}}}
+	r.Snapshot.OVS = &observe.OpenVSwitch{Bridges: []observe.Bridge{{
+		Name: "br-ex",
+		Made: []observe.MadePort{{Name: "veth-ovs-1001", OFPort: 11}},
+	}}}
 	r.Skipped = []observe.Skip{
-		{Table: "Learned", Row: "type-5 10.8.0.0/24 rd 99.99.2.2:7", Code: observe.SkipDegraded, Text: "VNI 1001, peer 192.0.2.1: it has no Router's MAC", VNI: 1001},
+		{
+			Table: "Learned", Row: "type-5 10.8.0.0/24 rd 99.99.2.2:7", Code: observe.SkipDegraded,
+			Text: "VNI 1001, peer 192.0.2.1: it has no Router's MAC", VNI: 1001,
+		},
 		{Table: "Port_Binding", Row: "p9", Code: observe.SkipConflict, Text: "of another VNI", VNI: 4711},
 	}
 	return r
@@ -80,7 +86,8 @@ func TestVNIs(t *testing.T) {
 	r := vniRound(t)
 	// What policy keeps back is not missing.
 	r.Plan.Notes = append(r.Plan.Notes, plan.Note{
-		Key: object.EVPNPath{Type: object.EVPNPrefix}.Key(), Value: object.EVPNPath{VNI: 1001}, Block: object.Block{Code: object.BlockFiltered},
+		Key: object.EVPNPath{Type: object.EVPNPrefix}.Key(), Value: object.EVPNPath{VNI: 1001},
+		Block: object.Block{Code: object.BlockFiltered},
 	})
 	c := &Controller{cfg: Config{Drivers: []desired.Driver{importer{1001: {"*:1001", "65000:5"}}}}}
 	var got strings.Builder
@@ -214,7 +221,8 @@ route 10.2.0.0/24 table 1 metric 20 nexthop 99.99.2.2 dev br-10 nexthop 99.99.3.
 		t.Fatalf("got %d VNIs", len(vnis))
 	}
 	v := vnis[0]
-	if len(v.Remote) != 1 || !strings.HasPrefix(v.Remote[0], "10.1.0.0/24 ") || len(v.Local) != 1 || !strings.HasPrefix(v.Local[0], "10.2.0.0/24 ") {
+	if len(v.Remote) != 1 || !strings.HasPrefix(v.Remote[0], "10.1.0.0/24 ") || len(v.Local) != 1 ||
+		!strings.HasPrefix(v.Local[0], "10.2.0.0/24 ") {
 		t.Errorf("remote %q, local %q; want 10.1.0.0/24 alone as remote", v.Remote, v.Local)
 	}
 	if len(v.VTEPs) != 1 || v.VTEPs[0].Routes != 1 {

@@ -59,10 +59,12 @@ func (w *world) start(ctx context.Context) error {
 	if err := w.Tor.EnableEVPN(ctx); err != nil {
 		return err
 	}
-	if w.flat, err = w.Neutron.ProviderNetwork(ctx, "flat", "physnet1", 0, netip.MustParsePrefix("172.24.4.0/24"), netip.MustParsePrefix("2001:db8:4::/64")); err != nil {
+	if w.flat, err = w.Neutron.ProviderNetwork(ctx, "flat", "physnet1", 0, netip.MustParsePrefix("172.24.4.0/24"),
+		netip.MustParsePrefix("2001:db8:4::/64")); err != nil {
 		return err
 	}
-	if w.v100, err = w.Neutron.ProviderNetwork(ctx, "v100", "physnet1", 100, netip.MustParsePrefix("172.24.100.0/24"), netip.MustParsePrefix("2001:db8:100::/64")); err != nil {
+	if w.v100, err = w.Neutron.ProviderNetwork(ctx, "v100", "physnet1", 100, netip.MustParsePrefix("172.24.100.0/24"),
+		netip.MustParsePrefix("2001:db8:100::/64")); err != nil {
 		return err
 	}
 	bin, err := harness.Binary(ctx)

@@ -33,17 +33,27 @@ var (
 	outside = []string{"10.9.0.10", "2600:db8:9::a"}
 )
 
-func newTenant(t *testing.T, name string, vni int, external *lab.Network, gateway []string, on *lab.Chassis, gws ...*lab.Chassis) *tenant {
+func newTenant(t *testing.T, name string, vni int, external *lab.Network, gateway []string, on *lab.Chassis,
+	gws ...*lab.Chassis,
+) *tenant {
 	t.Helper()
 	ctx := storyContext(t)
 	tn := &tenant{vni: vni}
-	tn.network = harness.Must(shared.Neutron.TenantNetwork(ctx, name, netip.MustParsePrefix("10.0.0.0/26"), netip.MustParsePrefix("2600:db8:1::/64")))(t)
-	tn.router = harness.Must(shared.Neutron.Router(ctx, lab.RouterSpec{Name: name, External: external, Gateways: gws, Addrs: addrs(gateway)}))(t)
+	tn.network = harness.Must(shared.Neutron.TenantNetwork(ctx, name, netip.MustParsePrefix("10.0.0.0/26"),
+		netip.MustParsePrefix("2600:db8:1::/64")))(t)
+	tn.router = harness.Must(shared.Neutron.Router(ctx, lab.RouterSpec{
+		Name: name, External: external, Gateways: gws,
+		Addrs: addrs(gateway),
+	}))(t)
 	harness.Check(t, tn.router.Attach(ctx, tn.network))
 	harness.Check(t, tn.router.AssociateVPN(ctx, lab.VPN{VNI: vni, AS: lab.ChassisAS}))
-	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{Name: name, Network: tn.network, Chassis: on, Addrs: addrs(inside)}))(t)
+	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{
+		Name: name, Network: tn.network, Chassis: on,
+		Addrs: addrs(inside),
+	}))(t)
 	tn.vm = harness.Must(on.PlugVM(ctx, p))(t)
-	tn.vrf = harness.Must(shared.Tor.VRF(ctx, name, vni, netip.MustParsePrefix("10.9.0.0/24"), netip.MustParsePrefix("2600:db8:9::/64")))(t)
+	tn.vrf = harness.Must(shared.Tor.VRF(ctx, name, vni, netip.MustParsePrefix("10.9.0.0/24"),
+		netip.MustParsePrefix("2600:db8:9::/64")))(t)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(ctx)
 		harness.Check(t, tn.vm.Unplug(ctx))
@@ -96,13 +106,18 @@ func (tn *tenant) state(t *testing.T) string {
 			res, _ := shared.agents[i].CLI(ctx, args...)
 			b.WriteString("# " + gw.Name + " " + strings.Join(args, " ") + "\n" + res.Out + res.Err)
 		}
-		out, _ := gw.Run(ctx, "sh", "-c", "ip -br link; ip -d link show type vxlan; ip neigh; bridge fdb; ip route show table 1001; ip -6 route show table 1001; ip route show table 1002")
+		out, _ := gw.Run(ctx, "sh", "-c",
+			"ip -br link; ip -d link show type vxlan; ip neigh; bridge fdb; ip route show table 1001; ip -6 route show table "+
+				"1001; ip route show table 1002")
 		flows, _ := gw.Ofctl(ctx, "dump-flows", "br-ex")
 		b.WriteString(out + flows + shared.agents[i].Tail(10) + "\n")
 	}
-	kernel, _ := shared.Tor.Run(ctx, "sh", "-c", "ip -s link; ip neigh; bridge fdb | grep -v '33:33\\|01:00:5e'; ip route show table all; nstat -az | grep -i 'disc\\|err\\|noroute\\|forw'")
+	kernel, _ := shared.Tor.Run(ctx, "sh", "-c",
+		"ip -s link; ip neigh; bridge fdb | grep -v '33:33\\|01:00:5e'; ip route show table all; nstat -az | grep -i "+
+			"'disc\\|err\\|noroute\\|forw'")
 	b.WriteString("# top of rack\n" + kernel)
-	out, _ := shared.Tor.Vtysh(ctx, "show bgp l2vpn evpn route", "show evpn next-hops vni all", "show evpn rmac vni all", "show evpn vni", "show ip route vrf all")
+	out, _ := shared.Tor.Vtysh(ctx, "show bgp l2vpn evpn route", "show evpn next-hops vni all", "show evpn rmac vni all",
+		"show evpn vni", "show ip route vrf all")
 	return b.String() + out
 }
 
@@ -147,7 +162,10 @@ func TestTenant(t *testing.T) {
 			tn.connected(t)
 			settled(t)
 			res := harness.Must(shared.agents[0].CLI(t.Context(), "evpn", "1001"))(t)
-			for _, part := range []string{"announced    type-5 10.0.0.5/32", "remote       10.9.0.0/24", "rt import    *:1001", " on br-ex ", " ofport "} {
+			for _, part := range []string{
+				"announced    type-5 10.0.0.5/32", "remote       10.9.0.0/24", "rt import    *:1001",
+				" on br-ex ", " ofport ",
+			} {
 				if res.Exit != 0 || !strings.Contains(res.Out, part) {
 					t.Errorf("evpn 1001 ended with %d and should have %q\n%s%s", res.Exit, part, res.Out, res.Err)
 				}
@@ -161,7 +179,8 @@ func TestTenant(t *testing.T) {
 func TestTenantsAreApart(t *testing.T) {
 	ctx := storyContext(t)
 	red := newTenant(t, "t-red", 1001, shared.flat, []string{"172.24.4.41", "2001:db8:4::41"}, shared.gw[0], shared.gw...)
-	blue := newTenant(t, "t-blue", 1002, shared.flat, []string{"172.24.4.42", "2001:db8:4::42"}, shared.gw[1], shared.gw...)
+	blue := newTenant(t, "t-blue", 1002, shared.flat, []string{"172.24.4.42", "2001:db8:4::42"}, shared.gw[1],
+		shared.gw...)
 	red.connected(t)
 	blue.connected(t)
 	settled(t)
@@ -214,7 +233,8 @@ func TestGatewayMoves(t *testing.T) {
 	if left := show(t, shared.gw[0], "route show table 1001"); left != "" {
 		t.Errorf("the first node keeps routes:\n%s", left)
 	}
-	if flows := harness.Must(shared.gw[0].Ofctl(ctx, "dump-flows", "br-ex", "cookie=0x3e6/-1"))(t); strings.Contains(flows, "priority=1000") {
+	if flows := harness.Must(shared.gw[0].Ofctl(ctx, "dump-flows", "br-ex",
+		"cookie=0x3e6/-1"))(t); strings.Contains(flows, "priority=1000") {
 		t.Errorf("the first node keeps flows:\n%s", flows)
 	}
 }
@@ -308,7 +328,8 @@ func TestRemoteChanges(t *testing.T) {
 	}); err != nil {
 		t.Fatalf("the neighbour keeps the old MAC: %v\n%s", err, tn.state(t))
 	}
-	if have := harness.Must(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-1001"))(t); !strings.Contains(have, "02:00:00:00:77:01 dst "+lab.VTEP.String()) {
+	if have := harness.Must(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-1001"))(t); !strings.Contains(have,
+		"02:00:00:00:77:01 dst "+lab.VTEP.String()) {
 		t.Errorf("no forwarding entry for the new MAC:\n%s", have)
 	}
 	settled(t)
@@ -318,7 +339,8 @@ func TestRemoteChanges(t *testing.T) {
 	harness.Check(t, tn.vrf.SetVTEP(ctx, moved))
 	awaitRoutes(t, gw, func(routes string) bool { return strings.Contains(routes, "10.9.0.0/24 via "+moved.String()) })
 	settled(t)
-	left := show(t, gw, "neigh show dev br-1001") + show(t, gw, "route show table 1001") + show(t, gw, "-6 route show table 1001") +
+	left := show(t, gw, "neigh show dev br-1001") + show(t, gw, "route show table 1001") +
+		show(t, gw, "-6 route show table 1001") +
 		harness.Must(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-1001"))(t)
 	if strings.Contains(left+"\n", lab.VTEP.String()+" ") {
 		t.Errorf("something of the old VTEP is left:\n%s", left)
@@ -351,7 +373,11 @@ func awaitRoutes(t *testing.T, c *lab.Chassis, ok func(string) bool) {
 	t.Helper()
 	ctx := storyContext(t)
 	last := ""
-	if err := harness.Until(ctx, "the routes of table 1001", func() bool { last = show(t, c, "route show table 1001"); return ok(last) }); err != nil {
+	if err := harness.Until(ctx, "the routes of table 1001", func() bool {
+		last = show(t, c,
+			"route show table 1001")
+		return ok(last)
+	}); err != nil {
 		t.Fatalf("%v: the routes are\n%s", err, last)
 	}
 }
@@ -378,10 +404,14 @@ func configure(t *testing.T, lines ...string) {
 func TestProviderNetworkInVRF(t *testing.T) {
 	ctx := storyContext(t)
 	configure(t, `evpn: {networks: [{network: physnet1, vlan: 100, method: vrf, vni: 1003, gateways: [172.24.100.1, "2001:db8:100::1"]}]}`)
-	vrf := harness.Must(shared.Tor.VRF(ctx, "t-prov", 1003, netip.MustParsePrefix("10.9.0.0/24"), netip.MustParsePrefix("2600:db8:9::/64")))(t)
+	vrf := harness.Must(shared.Tor.VRF(ctx, "t-prov", 1003, netip.MustParsePrefix("10.9.0.0/24"),
+		netip.MustParsePrefix("2600:db8:9::/64")))(t)
 	t.Cleanup(func() { harness.Check(t, vrf.Delete(context.WithoutCancel(ctx))) })
 	inside := addrs([]string{"172.24.100.62", "2001:db8:100::62"})
-	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{Name: "prov", Network: shared.v100, Chassis: shared.gw[0], Addrs: inside}))(t)
+	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{
+		Name: "prov", Network: shared.v100, Chassis: shared.gw[0],
+		Addrs: inside,
+	}))(t)
 	vm := harness.Must(shared.gw[0].PlugVM(ctx, p))(t)
 	t.Cleanup(func() {
 		harness.Check(t, vm.Unplug(context.WithoutCancel(ctx)))
@@ -407,7 +437,10 @@ func TestStretchedNetwork(t *testing.T) {
 	configure(t, `evpn: {networks: [{network: physnet1, vlan: 100, method: l2vni, vni: 3001, import: ["65000:3001", "64999:3001"]}]}`)
 	segment := harness.Must(shared.Tor.Segment(ctx, "seg", vni, far))(t)
 	t.Cleanup(func() { harness.Check(t, segment.Delete(context.WithoutCancel(ctx))) })
-	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{Name: "near", Network: shared.v100, Chassis: shared.gw[0], Addrs: addrs([]string{"172.24.100.60"})}))(t)
+	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{
+		Name: "near", Network: shared.v100, Chassis: shared.gw[0],
+		Addrs: addrs([]string{"172.24.100.60"}),
+	}))(t)
 	vm := harness.Must(shared.gw[0].PlugVM(ctx, p))(t)
 	t.Cleanup(func() {
 		harness.Check(t, vm.Unplug(context.WithoutCancel(ctx)))
@@ -415,9 +448,11 @@ func TestStretchedNetwork(t *testing.T) {
 	})
 	if err := vm.AwaitPing(ctx, far.Addr()); err != nil {
 		gw := shared.gw[0]
-		routes, _ := shared.Tor.Vtysh(ctx, "show bgp l2vpn evpn route", "show evpn mac vni all", "show evpn arp-cache vni all")
+		routes, _ := shared.Tor.Vtysh(ctx, "show bgp l2vpn evpn route", "show evpn mac vni all",
+			"show evpn arp-cache vni all")
 		plan, _ := shared.agents[0].CLI(ctx, "plan")
-		t.Fatalf("%v\n%s\n%s\n%s\n%s\n%s", err, routes, plan.Out, show(t, gw, "-d link show type vxlan"), show(t, gw, "neigh"),
+		t.Fatalf("%v\n%s\n%s\n%s\n%s\n%s", err, routes, plan.Out, show(t, gw, "-d link show type vxlan"),
+			show(t, gw, "neigh"),
 			harness.Must(gw.Run(ctx, "bridge", "fdb", "show", "dev", "vxlan-3001"))(t))
 	}
 	if err := segment.Host.AwaitPing(ctx, netip.MustParseAddr("172.24.100.60")); err != nil {

@@ -98,8 +98,12 @@ func newWorld(t testing.TB) *world {
 	w.gw = w.Chassis[0]
 	w.bin = harness.Must(harness.Binary(w.ctx))(t)
 	harness.Check(t, w.Tor.EnableEVPN(w.ctx))
-	flat := harness.Must(w.Neutron.ProviderNetwork(w.ctx, "flat", "physnet1", 0, netip.MustParsePrefix("172.24.0.0/16")))(t)
-	port := harness.Must(w.Neutron.Port(w.ctx, lab.PortSpec{Name: "vm", Network: flat, Chassis: w.gw, Addrs: []netip.Addr{netip.MustParseAddr("172.24.0.9")}}))(t)
+	flat := harness.Must(w.Neutron.ProviderNetwork(w.ctx, "flat", "physnet1", 0,
+		netip.MustParsePrefix("172.24.0.0/16")))(t)
+	port := harness.Must(w.Neutron.Port(w.ctx, lab.PortSpec{
+		Name: "vm", Network: flat, Chassis: w.gw,
+		Addrs: []netip.Addr{netip.MustParseAddr("172.24.0.9")},
+	}))(t)
 	harness.Must(w.gw.PlugVM(w.ctx, port))(t)
 	harness.Check(t, port.AwaitUp(w.ctx))
 	w.external = w.row(t, "Datapath_Binding", "external_ids:name="+flat.Switch())

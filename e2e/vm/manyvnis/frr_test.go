@@ -34,8 +34,10 @@ func devices(c *lab.Chassis, n int, verb string) string {
 		fmt.Fprintf(&b, "link add vrf-%[1]d type vrf table %[1]d\nlink set vrf-%[1]d up\n", v)
 		fmt.Fprintf(&b, "link add br-%[1]d type bridge\nlink set br-%[1]d master vrf-%[1]d addrgenmode none\n", v)
 		fmt.Fprintf(&b, "link add vxlan-%[1]d type vxlan local %[2]s dstport 4789 id %[1]d nolearning\n", v, c.Loopback)
-		fmt.Fprintf(&b, "link set vxlan-%[1]d master br-%[1]d addrgenmode none\nlink set vxlan-%[1]d up\nlink set br-%[1]d up\n", v)
-		fmt.Fprintf(&b, "link add lo-%[1]d type dummy\nlink set lo-%[1]d master vrf-%[1]d\nlink set lo-%[1]d up\naddr add 10.0.0.5/32 dev lo-%[1]d\n", v)
+		fmt.Fprintf(&b, "link set vxlan-%[1]d master br-%[1]d addrgenmode none\nlink set vxlan-%[1]d up\nlink set "+
+			"br-%[1]d up\n", v)
+		fmt.Fprintf(&b, "link add lo-%[1]d type dummy\nlink set lo-%[1]d master vrf-%[1]d\nlink set lo-%[1]d up\naddr add "+
+			"10.0.0.5/32 dev lo-%[1]d\n", v)
 	}
 	return b.String()
 }

@@ -29,22 +29,38 @@ func tenants(n int, chassis, external string) []any {
 	}
 	here, provider := []string{"uuid", chassis}, []string{"uuid", external}
 	for i := range n {
-		vpn := mapOf("neutron_bgpvpn:vni", fmt.Sprint(vni(i)), "neutron_bgpvpn:as", fmt.Sprint(vpnAS), "neutron:device_owner", "network:router_gateway")
+		vpn := mapOf("neutron_bgpvpn:vni", fmt.Sprint(vni(i)), "neutron_bgpvpn:as", fmt.Sprint(vpnAS),
+			"neutron:device_owner", "network:router_gateway")
 		for _, kind := range []string{"logical-switch", "logical-router"} {
 			keys++
 			name := strings.TrimPrefix(kind, "logical-")
 			insert("Datapath_Binding", fmt.Sprintf("%s%d", name, i), object{
-				"tunnel_key": keys, "external_ids": mapOf(kind, fmt.Sprintf("%s-%d", name, i), "name", fmt.Sprintf("neutron-%s-%d", name, i)),
+				"tunnel_key": keys, "external_ids": mapOf(kind, fmt.Sprintf("%s-%d", name, i), "name",
+					fmt.Sprintf("neutron-%s-%d", name, i)),
 			})
 		}
-		tenant, router := []string{"named-uuid", fmt.Sprintf("switch%d", i)}, []string{"named-uuid", fmt.Sprintf("router%d", i)}
+		tenant, router := []string{"named-uuid", fmt.Sprintf("switch%d", i)},
+			[]string{"named-uuid", fmt.Sprintf("router%d", i)}
 		port := func(what string) string { return fmt.Sprintf("%s-%d", what, i) }
 		gateway := fmt.Sprintf("fa:16:3e:00:%02x:%02x 172.24.%d.%d/16", i>>8, i&0xff, 64+i>>8, i&0xff)
-		bind("lrp-"+port("gw"), "patch", router, object{"mac": gateway, "options": mapOf("chassis-redirect-port", "cr-lrp-"+port("gw"), "peer", port("gw"))})
-		bind("cr-lrp-"+port("gw"), "chassisredirect", router, object{"mac": gateway, "chassis": here, "options": mapOf("distributed-port", "lrp-"+port("gw"))})
-		bind(port("gw"), "patch", provider, object{"mac": "router", "options": mapOf("peer", "lrp-"+port("gw")), "external_ids": vpn})
-		bind("lrp-"+port("in"), "patch", router, object{"mac": fmt.Sprintf("fa:16:3e:01:%02x:%02x 10.0.0.1/26", i>>8, i&0xff), "options": mapOf("peer", port("in"))})
-		bind(port("in"), "patch", tenant, object{"mac": "router", "options": mapOf("peer", "lrp-"+port("in")), "external_ids": vpn})
+		bind("lrp-"+port("gw"), "patch", router, object{
+			"mac":     gateway,
+			"options": mapOf("chassis-redirect-port", "cr-lrp-"+port("gw"), "peer", port("gw")),
+		})
+		bind("cr-lrp-"+port("gw"), "chassisredirect", router, object{
+			"mac": gateway, "chassis": here,
+			"options": mapOf("distributed-port", "lrp-"+port("gw")),
+		})
+		bind(port("gw"), "patch", provider, object{
+			"mac": "router", "options": mapOf("peer", "lrp-"+port("gw")),
+			"external_ids": vpn,
+		})
+		bind("lrp-"+port("in"), "patch", router, object{"mac": fmt.Sprintf("fa:16:3e:01:%02x:%02x 10.0.0.1/26", i>>8,
+			i&0xff), "options": mapOf("peer", port("in"))})
+		bind(port("in"), "patch", tenant, object{
+			"mac": "router", "options": mapOf("peer", "lrp-"+port("in")),
+			"external_ids": vpn,
+		})
 		bind(port("vm"), "", tenant, object{
 			"mac": fmt.Sprintf("fa:16:3e:02:%02x:%02x 10.0.0.5", i>>8, i&0xff), "chassis": here, "up": true,
 			"external_ids": mapOf("neutron:device_owner", "compute:nova", "neutron:cidrs", "10.0.0.5/26"),

@@ -94,7 +94,8 @@ func (w *world) networks(ctx context.Context) (err error) {
 		{&w.v100, "v100", 100, "172.24.100.0/24", "2001:db8:100::/64"},
 		{&w.v200, "v200", 200, "172.24.200.0/24", "2001:db8:200::/64"},
 	} {
-		*n.to, err = w.Neutron.ProviderNetwork(ctx, n.name, "physnet1", n.vlan, netip.MustParsePrefix(n.v4), netip.MustParsePrefix(n.v6))
+		*n.to, err = w.Neutron.ProviderNetwork(ctx, n.name, "physnet1", n.vlan, netip.MustParsePrefix(n.v4),
+			netip.MustParsePrefix(n.v6))
 		if err != nil {
 			return err
 		}

@@ -68,8 +68,10 @@ func TestGatewayOnVLAN(t *testing.T) {
 // addresses are reached through the VLAN's device.
 func TestTenantBehindVLAN(t *testing.T) {
 	ctx := storyContext(t)
-	gateway, fip, tenants := []string{"172.24.100.42", "2001:db8:100::42"}, "172.24.100.43", []string{"10.30.0.5", "2600:db8:30::5"}
-	n := harness.Must(shared.Neutron.TenantNetwork(ctx, "green", netip.MustParsePrefix("10.30.0.0/26"), netip.MustParsePrefix("2600:db8:30::/64")))(t)
+	gateway, fip, tenants := []string{"172.24.100.42", "2001:db8:100::42"}, "172.24.100.43",
+		[]string{"10.30.0.5", "2600:db8:30::5"}
+	n := harness.Must(shared.Neutron.TenantNetwork(ctx, "green", netip.MustParsePrefix("10.30.0.0/26"),
+		netip.MustParsePrefix("2600:db8:30::/64")))(t)
 	r := harness.Must(shared.Neutron.Router(ctx, lab.RouterSpec{
 		Name: "green", External: shared.v100, Gateways: []*lab.Chassis{shared.hv},
 		Addrs: []netip.Addr{netip.MustParseAddr(gateway[0]), netip.MustParseAddr(gateway[1])},
@@ -88,7 +90,8 @@ func TestTenantBehindVLAN(t *testing.T) {
 	pings(t, append(tenants, fip)...)
 	have := tables(t)
 	for _, want := range []string{
-		fip + " dev br-ex.100 ", "10.30.0.0/26 via 172.24.100.42 dev br-ex.100 ", "2600:db8:30::/64 via 2001:db8:100::42 dev br-ex.100 ",
+		fip + " dev br-ex.100 ", "10.30.0.0/26 via 172.24.100.42 dev br-ex.100 ",
+		"2600:db8:30::/64 via 2001:db8:100::42 dev br-ex.100 ",
 	} {
 		if !strings.Contains(have, want) {
 			t.Errorf("no route %s:\n%s", want, have)
@@ -139,7 +142,8 @@ func TestLocalnetDeleted(t *testing.T) {
 	harness.Must(shared.Central.Nbctl(ctx, "lsp-del", shared.v200.Localnet()))(t)
 	withdrawn(t, gone...)
 	settled(t)
-	if have := show(t, "-br link show type vlan"); strings.Contains(have, "br-ex.200") || !strings.Contains(have, "br-ex.100") {
+	if have := show(t, "-br link show type vlan"); strings.Contains(have, "br-ex.200") ||
+		!strings.Contains(have, "br-ex.100") {
 		t.Errorf("want br-ex.100 and not br-ex.200 among\n%s", have)
 	}
 	if have := tables(t); strings.Contains(have, "172.24.200.") || strings.Contains(have, "2001:db8:200:") {
@@ -222,7 +226,8 @@ func TestCleanup(t *testing.T) {
 	if left := show(t, "-br link show type vlan"); left != "" {
 		t.Errorf("devices are left:\n%s", left)
 	}
-	left := tables(t) + show(t, "rule show pref 32000") + show(t, "-6 rule show pref 32000") + show(t, "-6 neigh show proxy")
+	left := tables(t) + show(t, "rule show pref 32000") + show(t, "-6 rule show pref 32000") +
+		show(t, "-6 neigh show proxy")
 	if left != "" || strings.Contains(flows(t), "0x3e7") {
 		t.Errorf("left behind:\n%s%s", left, flows(t))
 	}

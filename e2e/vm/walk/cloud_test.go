@@ -35,7 +35,8 @@ var vnis = []int{1001, 1002, 65536, 16777215}
 func empty() cloud {
 	return cloud{
 		text: "include node\nlearned nothing\npatch br-ex provnet-c1 ofport 1\npatch br-ex provnet-v1 ofport 2\n" +
-			"made ovsee72aa80d49 on br-ex ofport 60\nmade veth-ovs-2001 on br-ex ofport 61\nlocalnet provnet-c1 on dp-pub network public\nlocalnet provnet-v1 on dp-vlan network public tag 100\n",
+			"made ovsee72aa80d49 on br-ex ofport 60\nmade veth-ovs-2001 on br-ex ofport 61\nlocalnet provnet-c1 on dp-pub " +
+			"network public\nlocalnet provnet-v1 on dp-vlan network public tag 100\n",
 		cfg: evpn.Config{Expose: expose.DefaultOptions(), LocalIP: netip.MustParseAddr("99.99.1.1"), Port: 4789, AS: 64999},
 	}
 }
@@ -55,16 +56,24 @@ func random(r *rand.Rand) cloud {
 	}
 	switch r.IntN(3) {
 	case 0:
-		c.cfg.Networks = []evpn.NetworkConfig{{NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100}, Method: evpn.MethodVRF, VNI: 2001, Gateways: []netip.Addr{netip.MustParseAddr("172.24.8.1")}}}
+		c.cfg.Networks = []evpn.NetworkConfig{{
+			NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100},
+			Method:     evpn.MethodVRF, VNI: 2001, Gateways: []netip.Addr{netip.MustParseAddr("172.24.8.1")},
+		}}
 		provider(&b, r)
 	case 1:
-		c.cfg.Networks = []evpn.NetworkConfig{{NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100}, Method: evpn.MethodL2VNI, VNI: 2001}}
+		c.cfg.Networks = []evpn.NetworkConfig{{
+			NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100},
+			Method:     evpn.MethodL2VNI, VNI: 2001,
+		}}
 		provider(&b, r)
 		for k := range r.IntN(4) {
 			station := fmt.Sprintf("fa:16:3e:00:09:%02x", k)
 			vtep := 1 + r.IntN(3)
-			fmt.Fprintf(&b, "learned type-3 99.99.2.%[1]d rd 99.99.2.%[1]d:2001 next-hop 99.99.2.%[1]d vni 2001 rt 65000:2001\n", vtep)
-			fmt.Fprintf(&b, "learned type-2 %s 172.24.8.%d rd 99.99.2.%[3]d:2001 next-hop 99.99.2.%[3]d vni 2001 rt 65000:2001\n", station, 100+k, vtep)
+			fmt.Fprintf(&b, "learned type-3 99.99.2.%[1]d rd 99.99.2.%[1]d:2001 next-hop 99.99.2.%[1]d vni 2001 rt "+
+				"65000:2001\n", vtep)
+			fmt.Fprintf(&b, "learned type-2 %s 172.24.8.%d rd 99.99.2.%[3]d:2001 next-hop 99.99.2.%[3]d vni 2001 rt "+
+				"65000:2001\n", station, 100+k, vtep)
 		}
 	}
 	c.text += b.String()
@@ -77,7 +86,10 @@ func tenant(b *strings.Builder, r *rand.Rand, i, vni int) {
 	if r.IntN(2) == 0 {
 		network = "dp-vlan"
 	}
-	for _, name := range []string{fmt.Sprintf("veth-ovs-%d", vni), fmt.Sprintf("vo-%d", vni), fmt.Sprintf("vlan-%d", vni)} {
+	for _, name := range []string{
+		fmt.Sprintf("veth-ovs-%d", vni), fmt.Sprintf("vo-%d", vni),
+		fmt.Sprintf("vlan-%d", vni),
+	} {
 		if len(name) < 16 {
 			fmt.Fprintf(b, "made %s on br-ex ofport %d\n", name, 50+i)
 		}
@@ -88,9 +100,11 @@ func tenant(b *strings.Builder, r *rand.Rand, i, vni int) {
 	fmt.Fprintf(b, "switchport g%[1]d on %[2]s peer lrp-g%[1]d %[3]s\n", i, network, note)
 	fmt.Fprintf(b, "gateway cr-lrp-g%[1]d on r%[1]d mac %[2]q of lrp-g%[1]d chassis gw-1 up\n", i, mac)
 	for j := range r.IntN(3) {
-		fmt.Fprintf(b, "routerport lrp-p%[1]d-%[2]d on r%[1]d mac \"fa:16:3e:02:%02[1]x:%02[2]x 10.0.%[2]d.1/24\" peer p%[1]d-%[2]d\n", i, j)
+		fmt.Fprintf(b, "routerport lrp-p%[1]d-%[2]d on r%[1]d mac \"fa:16:3e:02:%02[1]x:%02[2]x 10.0.%[2]d.1/24\" peer "+
+			"p%[1]d-%[2]d\n", i, j)
 		fmt.Fprintf(b, "switchport p%[1]d-%[2]d on s%[1]d-%[2]d peer lrp-p%[1]d-%[2]d %[3]s\n", i, j, note)
-		fmt.Fprintf(b, "port vm%[1]d-%[2]d on s%[1]d-%[2]d mac \"fa:16:3e:03:%02[1]x:%02[2]x 10.0.%[2]d.5\" chassis cmp-1 up\n", i, j)
+		fmt.Fprintf(b, "port vm%[1]d-%[2]d on s%[1]d-%[2]d mac \"fa:16:3e:03:%02[1]x:%02[2]x 10.0.%[2]d.5\" chassis cmp-1 "+
+			"up\n", i, j)
 	}
 	for k := range r.IntN(5) {
 		prefix := fmt.Sprintf("10.%d.0.0/24", 50+k%3)
@@ -98,7 +112,8 @@ func tenant(b *strings.Builder, r *rand.Rand, i, vni int) {
 			prefix = "2001:db8:50::/64"
 		}
 		vtep := 1 + r.IntN(3)
-		fmt.Fprintf(b, "learned type-5 %s rd 99.99.2.%[2]d:%d next-hop 99.99.2.%[2]d vni %[4]d rt 65000:%[4]d router-mac 52:54:00:aa:%02[5]x:%02[2]x\n",
+		fmt.Fprintf(b, "learned type-5 %s rd 99.99.2.%[2]d:%d next-hop 99.99.2.%[2]d vni %[4]d rt 65000:%[4]d router-mac "+
+			"52:54:00:aa:%02[5]x:%02[2]x\n",
 			prefix, vtep, 7+i, vni, r.IntN(2))
 	}
 }
@@ -106,6 +121,7 @@ func tenant(b *strings.Builder, r *rand.Rand, i, vni int) {
 // provider puts a VM of this node on the network that has a VNI itself.
 func provider(b *strings.Builder, r *rand.Rand) {
 	for k := range r.IntN(3) {
-		fmt.Fprintf(b, "port vmv%[1]d on dp-vlan mac \"fa:16:3e:aa:00:%02[1]x 172.24.8.%[2]d 2001:db8:8::%[2]d\" chassis gw-1 up\n", k, 20+k)
+		fmt.Fprintf(b, "port vmv%[1]d on dp-vlan mac \"fa:16:3e:aa:00:%02[1]x 172.24.8.%[2]d 2001:db8:8::%[2]d\" chassis "+
+			"gw-1 up\n", k, 20+k)
 	}
 }

@@ -273,10 +273,14 @@ func TestRefused(t *testing.T) {
 		"over 16777215 s":    with(func(p *object.Peer) { p.RestartTime, p.LLGRTime = 60, 1<<24 }),
 		"cannot reach 192":   with(func(p *object.Peer) { p.LocalAddress = netip.MustParseAddr("2001:db8::1") }),
 		"cannot be used":     with(func(p *object.Peer) { p.LocalAddress = netip.IPv4Unspecified() }),
-		"write them as 1:2": object.Path{Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"),
-			Communities: object.WordsOf("01:2")},
-		"large community": object.Path{Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"),
-			LargeCommunities: object.WordsOf("1:2")},
+		"write them as 1:2": object.Path{
+			Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"),
+			Communities: object.WordsOf("01:2"),
+		},
+		"large community": object.Path{
+			Family: object.IPv4Unicast, Prefix: netip.MustParsePrefix("10.0.0.0/8"),
+			LargeCommunities: object.WordsOf("1:2"),
+		},
 		"write it as":           with(func(p *object.Peer) { p.Address = "2001:DB8::1" }),
 		"needs its interface":   with(func(p *object.Peer) { p.Address = "fe80::1" }),
 		"no longer exists":      with(func(p *object.Peer) { p.Address = "fe80::1%gone0" }),

@@ -136,8 +136,10 @@ func TestEVPNOctetsDamaged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		part := rapid.SampledFrom([]*[]byte{&raw.NlriBinary, &raw.PattrsBinary[1],
-			&raw.PattrsBinary[len(raw.PattrsBinary)-1]}).Draw(t, "part")
+		part := rapid.SampledFrom([]*[]byte{
+			&raw.NlriBinary, &raw.PattrsBinary[1],
+			&raw.PattrsBinary[len(raw.PattrsBinary)-1],
+		}).Draw(t, "part")
 		if rapid.Bool().Draw(t, "cut") {
 			*part = (*part)[:rapid.IntRange(0, len(*part)-1).Draw(t, "length")]
 		} else {
@@ -209,8 +211,10 @@ func manyTargets(n int) object.Words {
 func TestEVPNComesBackAsWritten(t *testing.T) {
 	inEachForm(t, func(t *testing.T, start func(testing.TB, func(*bgp.Config)) *bgp.Backend) {
 		b := start(t, noListener)
-		paths := []object.EVPNPath{type5("10.0.0.5/32"), type5("2001:db8::/64"), type2(1, ""), type2(1, "10.0.0.5"),
-			type2(1, "2001:db8::5"), type3()}
+		paths := []object.EVPNPath{
+			type5("10.0.0.5/32"), type5("2001:db8::/64"), type2(1, ""), type2(1, "10.0.0.5"),
+			type2(1, "2001:db8::5"), type3(),
+		}
 		apply(t, b, create(path("203.0.113.7/32")))
 		apply(t, b, create(paths...))
 		mirrored := text(read(t, b, false))

@@ -81,8 +81,10 @@ func overFRR(p object.EVPNPath) object.EVPNPath {
 func TestFRRWithEVPN(t *testing.T) {
 	f := newVTEP(t)
 	b := start(t, noListener)
-	ours := []object.EVPNPath{overFRR(type5("10.0.0.5/32")), overFRR(type5("2001:db8:a::/64")), overFRR(type2(1, "")),
-		overFRR(type2(2, "10.0.0.5")), overFRR(type3())}
+	ours := []object.EVPNPath{
+		overFRR(type5("10.0.0.5/32")), overFRR(type5("2001:db8:a::/64")), overFRR(type2(1, "")),
+		overFRR(type2(2, "10.0.0.5")), overFRR(type3()),
+	}
 	apply(t, b, create(path("203.0.113.7/32")))
 	apply(t, b, create(ours...))
 	apply(t, b, create(toFRR(frr4, object.IPv4Unicast, object.L2VPNEVPN)))
@@ -101,8 +103,10 @@ func TestFRRWithEVPN(t *testing.T) {
 			attributes("IGP", "RT:65001:70000 ET:8"),
 		`Route \[3\]:\[0\]:\[32\]:\[10\.99\.0\.1\]`+attributes("IGP", "RT:65001:70000 ET:8")+
 			`.*\s+PMSI Tunnel Type: Ingress Replication, label: 70000`)
-	f.expect(object.IPv4Unicast, map[string]string{"203.0.113.7/32": ours4, "10.77.0.0/16": "0.0.0.0",
-		"10.0.0.5/32": ours4})
+	f.expect(object.IPv4Unicast, map[string]string{
+		"203.0.113.7/32": ours4, "10.77.0.0/16": "0.0.0.0",
+		"10.0.0.5/32": ours4,
+	})
 	f.awaitText(func() string { return f.run("bridge", "fdb", "show", "dev", "vx70") },
 		`fa:16:3e:00:00:01 dst 10\.99\.0\.1 self extern_learn`, `fa:16:3e:00:00:02 dst 10\.99\.0\.1 self extern_learn`,
 		`00:00:00:00:00:00 dst 10\.99\.0\.1 self`)

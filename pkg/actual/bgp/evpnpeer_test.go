@@ -201,20 +201,31 @@ func TestLearnedEVPNInFull(t *testing.T) {
 	}{
 		{
 			gobgp.NewEVPNMacIPAdvertisementRoute(rd, esi, 5, "fa:16:3e:00:00:07", "2001:db8::7", []uint32{70000, 1001}),
-			[]gobgp.ExtendedCommunityInterface{target, vxlan, gobgp.NewMacMobilityExtended(4, true),
-				gobgp.NewRoutersMacExtended("02:00:00:00:00:07")},
+			[]gobgp.ExtendedCommunityInterface{
+				target, vxlan, gobgp.NewMacMobilityExtended(4, true),
+				gobgp.NewRoutersMacExtended("02:00:00:00:00:07"),
+			},
 			[]gobgp.PathAttributeInterface{gobgp.NewPathAttributeMultiExitDisc(12)},
 		},
-		{gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.7.0.0", "10.0.0.9", 1001),
-			[]gobgp.ExtendedCommunityInterface{target}, nil},
+		{
+			gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.7.0.0", "10.0.0.9", 1001),
+			[]gobgp.ExtendedCommunityInterface{target},
+			nil,
+		},
 		// Another encapsulation, another tunnel, another type.
-		{gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.8.0.0", "0.0.0.0", 17),
-			[]gobgp.ExtendedCommunityInterface{target, gobgp.NewEncapExtended(gobgp.TUNNEL_TYPE_MPLS)}, nil},
-		{gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, "192.0.2.8"), []gobgp.ExtendedCommunityInterface{target, vxlan},
+		{
+			gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.8.0.0", "0.0.0.0", 17),
+			[]gobgp.ExtendedCommunityInterface{target, gobgp.NewEncapExtended(gobgp.TUNNEL_TYPE_MPLS)},
+			nil,
+		},
+		{
+			gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, "192.0.2.8"),
+			[]gobgp.ExtendedCommunityInterface{target, vxlan},
 			[]gobgp.PathAttributeInterface{
 				gobgp.NewPathAttributePmsiTunnel(gobgp.PMSI_TUNNEL_TYPE_PIM_SM_TREE, false, 7,
 					gobgp.NewDefaultPmsiTunnelID([]byte{192, 0, 2, 8, 239, 0, 0, 1})),
-			}},
+			},
+		},
 		// no tunnel
 		{gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, "192.0.2.9"), []gobgp.ExtendedCommunityInterface{target, vxlan}, nil},
 		{gobgp.NewEVPNEthernetAutoDiscoveryRoute(rd, esi, 0, 7), []gobgp.ExtendedCommunityInterface{target, vxlan}, nil},

@@ -28,7 +28,9 @@ func (b *Backend) AddPath(p *api.Path) error {
 }
 
 func (b *Backend) ListPaths() error {
-	req := &api.ListPathRequest{Family: &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST},
-		EnableOnlyBinary: true}
+	req := &api.ListPathRequest{
+		Family:           &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST},
+		EnableOnlyBinary: true,
+	}
 	return b.speaker.ListPath(context.Background(), req, func(*api.Destination) {})
 }

@@ -164,8 +164,10 @@ func (p *process) everything(t testing.TB) string {
 	t.Helper()
 	var out strings.Builder
 	c, ctx := p.api(t), context.Background()
-	paths, err := c.ListPath(ctx, &api.ListPathRequest{Family: &api.Family{Afi: api.Family_AFI_IP,
-		Safi: api.Family_SAFI_UNICAST}})
+	paths, err := c.ListPath(ctx, &api.ListPathRequest{Family: &api.Family{
+		Afi:  api.Family_AFI_IP,
+		Safi: api.Family_SAFI_UNICAST,
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,8 +53,10 @@ func speak() (*bgp.Backend, error) {
 	if err := json.Unmarshal([]byte(os.Getenv(scriptEnv)), &s); err != nil {
 		return nil, err
 	}
-	b, err := bgp.New(bgp.Config{Config: speaker.Config{AS: localAS, RouterID: netip.MustParseAddr(ours4), ListenPort: -1,
-		Logger: logger()}})
+	b, err := bgp.New(bgp.Config{Config: speaker.Config{
+		AS: localAS, RouterID: netip.MustParseAddr(ours4), ListenPort: -1,
+		Logger: logger(),
+	}})
 	if err != nil {
 		return nil, err
 	}

@@ -76,8 +76,10 @@ func TestSessionChangesAreSignalled(t *testing.T) {
 	if got := stateOf(t, b, "192.0.2.2").Families[0]; got.Sent != 1 {
 		t.Errorf("%+v, want one sent: the End-of-RIB is not a prefix", got)
 	}
-	if err := n.s.ShutdownPeer(context.Background(), &api.ShutdownPeerRequest{Address: "192.0.2.1",
-		Communication: "maintenance"}); err != nil {
+	if err := n.s.ShutdownPeer(context.Background(), &api.ShutdownPeerRequest{
+		Address:       "192.0.2.1",
+		Communication: "maintenance",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	awaitSignal(t, b)

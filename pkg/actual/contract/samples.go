@@ -22,8 +22,10 @@ func (s Subject) samples(t *testing.T, kind object.Kind) []sample {
 	case object.KindEVPN:
 		return evpnPaths()
 	case object.KindNeigh:
-		n := object.Neigh{Dev: s.Device, Addr: netip.MustParseAddr("192.0.2.9"), MAC: object.MAC{2, 0, 0, 0, 0, 1},
-			Learned: true}
+		n := object.Neigh{
+			Dev: s.Device, Addr: netip.MustParseAddr("192.0.2.9"), MAC: object.MAC{2, 0, 0, 0, 0, 1},
+			Learned: true,
+		}
 		moved := n
 		moved.MAC[5] = 2
 		return []sample{s.sample(t, kind), {value: n, other: moved, name: "learned"}}
@@ -32,8 +34,11 @@ func (s Subject) samples(t *testing.T, kind object.Kind) []sample {
 		refuse6 := object.UnreachableRoute(1001, netip.MustParsePrefix("::/0"), 4278198272)
 		leads := refuse
 		leads.Unreachable, leads.Dev = false, s.Device
-		return []sample{s.sample(t, kind), {value: refuse, other: leads, name: "unreachable"},
-			{value: refuse6, name: "unreachable6"}}
+		return []sample{
+			s.sample(t, kind),
+			{value: refuse, other: leads, name: "unreachable"},
+			{value: refuse6, name: "unreachable6"},
+		}
 	default:
 		return []sample{s.sample(t, kind)}
 	}

@@ -16,14 +16,18 @@ var (
 		Name: "vxlan-1001", Type: object.LinkVXLAN, VNI: 1001, Local: netip.MustParseAddr("192.0.2.1"), Port: 4789,
 		MAC: object.MAC{2, 0, 0, 0, 0x10, 2}, Master: "br-1001", NoLearning: true, Suppress: true, Up: true,
 	}
-	sampleVeth = object.Link{Name: "veth-vrf-1001", Type: object.LinkVeth, Peer: "veth-ovs-1001",
-		MAC: object.MAC{2, 0, 0, 0, 0x10, 3}, Up: true}
+	sampleVeth = object.Link{
+		Name: "veth-vrf-1001", Type: object.LinkVeth, Peer: "veth-ovs-1001",
+		MAC: object.MAC{2, 0, 0, 0, 0x10, 3}, Up: true,
+	}
 )
 
 // links are one of each type, with all that can be changed in place changed.
 func (s Subject) links() []sample {
-	vlan := object.Link{Name: s.Device[:min(len(s.Device), 10)] + ".100", Type: object.LinkVLAN, Parent: s.Device,
-		VLAN: 100, Up: true}
+	vlan := object.Link{
+		Name: s.Device[:min(len(s.Device), 10)] + ".100", Type: object.LinkVLAN, Parent: s.Device,
+		VLAN: 100, Up: true,
+	}
 	down := vlan
 	down.Up = false
 	vrfDown := sampleVRF
@@ -55,8 +59,10 @@ func (s Subject) links() []sample {
 }
 
 func (s Subject) ovsPorts() []sample {
-	internal := object.OVSPort{Name: "vlan-1001", Bridge: s.Bridge, Type: object.OVSInternal, Tag: 100,
-		MAC: object.MAC{2, 0, 0, 0, 0x10, 5}}
+	internal := object.OVSPort{
+		Name: "vlan-1001", Bridge: s.Bridge, Type: object.OVSInternal, Tag: 100,
+		MAC: object.MAC{2, 0, 0, 0, 0x10, 5},
+	}
 	other := internal
 	other.Tag, other.MAC = 0, object.MAC{2, 0, 0, 0, 0x10, 6}
 	device := object.OVSPort{Name: s.Device, Bridge: s.Bridge}

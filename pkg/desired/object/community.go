@@ -53,7 +53,8 @@ func CommunitiesOf(list ...string) (Words, error) {
 		}
 		canon, err := numbers(text, 2, 16)
 		if err != nil {
-			return Words{}, fmt.Errorf("community %q: use AS:VALUE, 0 to 65535 each, or a well-known name such as no-export (RFC 1997)", text)
+			return Words{}, fmt.Errorf("community %q: use AS:VALUE, 0 to 65535 each, or a well-known name such as no-export "+
+				"(RFC 1997)", text)
 		}
 		out[i] = canon
 	}

@@ -22,7 +22,8 @@ func TestCommunities(t *testing.T) {
 		{LargeCommunitiesOf, "no-export", "", "use AS:VALUE:VALUE"},
 	} {
 		got, err := tt.of(strings.Fields(tt.in)...)
-		if got.String() != tt.want || (err == nil) != (tt.complain == "") || err != nil && !strings.Contains(err.Error(), tt.complain) {
+		if got.String() != tt.want || (err == nil) != (tt.complain == "") || err != nil &&
+			!strings.Contains(err.Error(), tt.complain) {
 			t.Errorf("%s: got %s, %v, want %s, %q", tt.in, got, err, tt.want, tt.complain)
 		}
 	}
@@ -36,15 +37,20 @@ func TestPathAndPeerText(t *testing.T) {
 	rich.Communities, _ = CommunitiesOf("no-export", "65000:1")
 	rich.LargeCommunities, _ = LargeCommunitiesOf("1:2:3")
 	rich.MED, rich.LocalPref = MetricOf(0), MetricOf(300)
-	peer := Peer{Address: "192.0.2.1", Port: 179, AS: 65000, Families: WordsOf("ipv4-unicast"), HoldTime: 90, RestartTime: 120}
+	peer := Peer{
+		Address: "192.0.2.1", Port: 179, AS: 65000, Families: WordsOf("ipv4-unicast"), HoldTime: 90,
+		RestartTime: 120,
+	}
 	full := peer
 	full.Multihop, full.LLGRTime, full.AllowOwnAS, full.PrefixLimit, full.ConnectRetry = 2, 3600, 1, 1000, 10
 	full.LocalAddress, full.AddPathReceive = netip.MustParseAddr("192.0.2.9"), true
 	for want, v := range map[string]Value{
-		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete":                                                                                                                           plain,
-		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete communities 65000:1,65535:65281 large-communities 1:2:3 med 0 local-pref 300":                                              rich,
-		"peer 192.0.2.1  as 65000 port 179 families ipv4-unicast hold 90 restart 120":                                                                                                                 peer,
-		"peer 192.0.2.1  as 65000 port 179 families ipv4-unicast hold 90 restart 120 multihop 2 llgr 3600 allow-own-as 1 prefix-limit 1000 connect-retry 10 local-address 192.0.2.9 add-path-receive": full,
+		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete": plain,
+		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete communities 65000:1,65535:65281 " +
+			"large-communities 1:2:3 med 0 local-pref 300": rich,
+		"peer 192.0.2.1  as 65000 port 179 families ipv4-unicast hold 90 restart 120": peer,
+		"peer 192.0.2.1  as 65000 port 179 families ipv4-unicast hold 90 restart 120 multihop 2 llgr 3600 allow-own-as 1 " +
+			"prefix-limit 1000 connect-retry 10 local-address 192.0.2.9 add-path-receive": full,
 	} {
 		if got := Text(v); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

@@ -44,7 +44,8 @@ func TestUnmarshal(t *testing.T) {
 	for text, want := range map[string]record{
 		`{"Words":"","Metric":null,"Hop":"self"}`: {},
 		`{"Words":"b,a","MAC":"FA:16:3e:00:00:01","Origin":"incomplete","Family":"l2vpn-evpn","Metric":0}`: {
-			Words: WordsOf("a", "b"), MAC: MAC{0xfa, 0x16, 0x3e, 0, 0, 1}, Origin: OriginIncomplete, Family: L2VPNEVPN, Metric: MetricOf(0),
+			Words: WordsOf("a", "b"), MAC: MAC{0xfa, 0x16, 0x3e, 0, 0, 1}, Origin: OriginIncomplete, Family: L2VPNEVPN,
+			Metric: MetricOf(0),
 		},
 	} {
 		var got record

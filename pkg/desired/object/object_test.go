@@ -80,7 +80,8 @@ func drawValue(t *rapid.T) Value {
 	case KindFlow:
 		return Flow{
 			Bridge: dev, Table: rapid.Uint8().Draw(t, "table"), Priority: rapid.Uint16().Draw(t, "priority"),
-			Match: "ip,in_port=" + fmt.Sprint(num32.Draw(t, "port")), Actions: "mod_dl_dst:" + mac.String() + ",NORMAL", Cookie: rapid.Uint64().Draw(t, "cookie"),
+			Match: "ip,in_port=" + fmt.Sprint(num32.Draw(t, "port")), Actions: "mod_dl_dst:" + mac.String() + ",NORMAL",
+			Cookie: rapid.Uint64().Draw(t, "cookie"),
 		}
 	case KindPath:
 		p := NewPath(drawPrefix(t), Origin(rapid.IntRange(0, 2).Draw(t, "origin")))
@@ -93,8 +94,10 @@ func drawValue(t *rapid.T) Value {
 	case KindPeer:
 		return Peer{
 			Address: draw4or6(t, "peer").String(), Port: rapid.Uint16().Draw(t, "port"), AS: num32.Draw(t, "as"),
-			Families: WordsOf("ipv6-unicast", "ipv4-unicast"), TTLSecurity: yes.Draw(t, "ttl"), Multihop: rapid.Uint8().Draw(t, "hops"),
-			HoldTime: rapid.Uint16().Draw(t, "hold"), Passive: yes.Draw(t, "passive"), RestartTime: rapid.Uint16().Draw(t, "restart"),
+			Families: WordsOf("ipv6-unicast", "ipv4-unicast"), TTLSecurity: yes.Draw(t, "ttl"),
+			Multihop: rapid.Uint8().Draw(t, "hops"),
+			HoldTime: rapid.Uint16().Draw(t, "hold"), Passive: yes.Draw(t, "passive"),
+			RestartTime: rapid.Uint16().Draw(t, "restart"),
 		}
 	default:
 		t.Fatalf("no values of kind %s: add them here", kind)
@@ -113,8 +116,9 @@ func drawLink(t *rapid.T, name, other string, mac MAC) Link {
 		return Link{Name: name, Type: LinkBridge, MAC: mac, Master: other, Up: up}
 	case 3:
 		return Link{
-			Name: name, Type: LinkVXLAN, VNI: rapid.Uint32().Draw(t, "vni"), Local: draw4or6(t, "local"), Port: rapid.Uint16().Draw(t, "port"),
-			MAC: mac, Master: other, NoLearning: true, Suppress: rapid.Bool().Draw(t, "suppress"), Up: up,
+			Name: name, Type: LinkVXLAN, VNI: rapid.Uint32().Draw(t, "vni"), Local: draw4or6(t, "local"),
+			Port: rapid.Uint16().Draw(t, "port"),
+			MAC:  mac, Master: other, NoLearning: true, Suppress: rapid.Bool().Draw(t, "suppress"), Up: up,
 		}
 	default:
 		return Link{Name: name, Type: LinkVeth, Peer: other, MAC: mac, Up: up}
@@ -127,7 +131,8 @@ func drawEVPN(t *rapid.T, mac MAC) EVPNPath {
 		t.Fatal(err)
 	}
 	p := EVPNPath{
-		RD: fmt.Sprint("192.0.2.1:", rapid.Uint16().Draw(t, "rd")), VNI: rapid.Uint32().Draw(t, "vni"), NextHop: draw4or6(t, "vtep"),
+		RD: fmt.Sprint("192.0.2.1:", rapid.Uint16().Draw(t, "rd")), VNI: rapid.Uint32().Draw(t, "vni"),
+		NextHop: draw4or6(t, "vtep"),
 		Targets: targets, Origin: Origin(rapid.IntRange(0, 2).Draw(t, "origin")),
 	}
 	host := draw4or6(t, "host")
@@ -193,7 +198,8 @@ func TestParseRefuses(t *testing.T) {
 		"link br-ex.7 type vlan parent br-ex id 70000 up", "rule ipx priority 1 lookup 2",
 		"path ipv4-unicast 10.0.0.1/32 next-hop self origin unknown", "path ipv4-unicast 10.0.0.1/32 next-hop self",
 		"path ipv5-unicast 10.0.0.1/32 next-hop self origin igp", "neigh 10.0.0.1 dev br-ex lladdr 02:00",
-		"link vrf-1 type vrf up", "link vx type vxlan id 1 local 192.0.2.1 port 4789", "ovsport p type internal", "master v of vrf-1",
+		"link vrf-1 type vrf up", "link vx type vxlan id 1 local 192.0.2.1 port 4789", "ovsport p type internal",
+		"master v of vrf-1",
 		"fdb self 02:00:00:00:00:01 dev vx", "fdb other dev vx", "neigh 10.0.0.1 dev br-ex lladdr 02:00:00:00:00:01 learnt",
 		"evpn type-4 10.0.0.0/8 rd 1:1", "evpn type-5 10.0.0.0/8 rd 1:1 next-hop 192.0.2.1 vni 1 rt 1:2:3 origin igp",
 		"sysctl net/ipv4/ip_forward 1", "flow br-ex table 300 priority 1 ip cookie 1 actions drop",
@@ -313,8 +319,14 @@ func TestSetAdd(t *testing.T) {
 // TestFlowEnds: where a flow hands packets to, and where they come from.
 func TestFlowEnds(t *testing.T) {
 	for _, tt := range []struct{ match, actions, into, from string }{
-		{"ip,in_port=1,dl_src=02:00:00:00:00:01,nw_src=10.0.0.0/26", "mod_dl_dst:02:00:00:00:00:02,strip_vlan,output:7", "02:00:00:00:00:02", "10.0.0.0/26"},
-		{"ipv6,in_port=1,ipv6_src=2001:db8::1", "mod_dl_dst:02:00:00:00:00:02,NORMAL", "02:00:00:00:00:02", "2001:db8::1/128"},
+		{
+			"ip,in_port=1,dl_src=02:00:00:00:00:01,nw_src=10.0.0.0/26", "mod_dl_dst:02:00:00:00:00:02,strip_vlan,output:7",
+			"02:00:00:00:00:02", "10.0.0.0/26",
+		},
+		{
+			"ipv6,in_port=1,ipv6_src=2001:db8::1", "mod_dl_dst:02:00:00:00:00:02,NORMAL", "02:00:00:00:00:02",
+			"2001:db8::1/128",
+		},
 		{"ip,in_port=1", "NORMAL", "00:00:00:00:00:00", "invalid Prefix"},
 	} {
 		f := Flow{Match: tt.match, Actions: tt.actions}

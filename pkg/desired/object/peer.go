@@ -87,7 +87,12 @@ func (p Peer) Attrs() string {
 	for _, flag := range []struct {
 		set  bool
 		word string
-	}{{p.TTLSecurity, "ttl-security"}, {p.Passive, "passive"}, {p.AddPathReceive, "add-path-receive"}, {p.Password != "", "password"}} {
+	}{
+		{p.TTLSecurity, "ttl-security"},
+		{p.Passive, "passive"},
+		{p.AddPathReceive, "add-path-receive"},
+		{p.Password != "", "password"},
+	} {
 		if flag.set {
 			b.WriteString(" " + flag.word)
 		}

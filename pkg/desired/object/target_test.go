@@ -14,7 +14,10 @@ func TestRouteDistinguishersAndTargets(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want %q", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "1001", "192.0.2.1:65536", "64999:4294967296", "4200000000:65536", "2001:db8::1:7", "None:1001", "4294967296:1"} {
+	for _, text := range []string{
+		"", "1001", "192.0.2.1:65536", "64999:4294967296", "4200000000:65536", "2001:db8::1:7",
+		"None:1001", "4294967296:1",
+	} {
 		if got, err := ParseRD(text); err == nil {
 			t.Errorf("%s: got %q, want an error", text, got)
 		}

@@ -30,7 +30,10 @@ func TestAtomically(t *testing.T) {
 			for range rapid.IntRange(0, 6).Draw(t, "changes") {
 				addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(1, 4).Draw(t, "host"))})
 				dev := rapid.SampledFrom([]string{"br-a", "br-b"}).Draw(t, "dev")
-				it := object.Item{Value: object.NewRoute(200, netip.PrefixFrom(addr, 32), dev, netip.Addr{}), Why: []object.Source{{Row: dev}}}
+				it := object.Item{
+					Value: object.NewRoute(200, netip.PrefixFrom(addr, 32), dev, netip.Addr{}),
+					Why:   []object.Source{{Row: dev}},
+				}
 				verb := rapid.IntRange(0, 2).Draw(t, "verb")
 				for _, set := range []*object.Set{&s, &copied} {
 					switch verb {

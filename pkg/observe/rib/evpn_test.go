@@ -72,8 +72,10 @@ func TestFollowsEVPN(t *testing.T) {
 	src := openEVPN(t, s, w)
 	await(t, src, "settled", func(l *observe.Learned) bool { return l.Unsettled == "" })
 	s.change(speaker.Heard{EVPN: true}, func() {
-		s.evpn = []observe.EVPNRoute{type5("10.0.0.0/8", "192.0.2.9"), type5("10.1.0.0/16", "192.0.2.9"),
-			type5("10.0.0.0/8", "2001:db8::9")}
+		s.evpn = []observe.EVPNRoute{
+			type5("10.0.0.0/8", "192.0.2.9"), type5("10.1.0.0/16", "192.0.2.9"),
+			type5("10.0.0.0/8", "2001:db8::9"),
+		}
 	})
 	first := await(t, src, "three", func(l *observe.Learned) bool { return len(l.EVPN) == 3 })
 	want := observe.EVPNRoute{

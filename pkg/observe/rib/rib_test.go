@@ -74,8 +74,10 @@ func (s *table) change(h speaker.Heard, change func()) {
 }
 
 func path(prefix, hop string, stale bool) observe.LearnedPath {
-	return observe.LearnedPath{Prefix: netip.MustParsePrefix(prefix), NextHop: netip.MustParseAddr(hop), Peer: hop,
-		Stale: stale}
+	return observe.LearnedPath{
+		Prefix: netip.MustParsePrefix(prefix), NextHop: netip.MustParseAddr(hop), Peer: hop,
+		Stale: stale,
+	}
 }
 
 func open(t *testing.T, s *table, settle time.Duration, accept ...string) *Source {

@@ -208,8 +208,10 @@ func TestOptionalColumns(t *testing.T) {
 	}}
 	for name, change := range map[string]func(map[string]table){
 		"older": func(tables map[string]table) {
-			for _, c := range []string{"up", "requested_chassis", "requested_additional_chassis", "additional_chassis",
-				"additional_encap"} {
+			for _, c := range []string{
+				"up", "requested_chassis", "requested_additional_chassis", "additional_chassis",
+				"additional_encap",
+			} {
 				delete(tables["Port_Binding"].Columns, c)
 			}
 			delete(tables["Load_Balancer"].Columns, "datapath_group")
@@ -228,8 +230,10 @@ func TestOptionalColumns(t *testing.T) {
 			operations := []any{
 				insert("SB_Global", row{}),
 				named("dp", "Datapath_Binding", row{"tunnel_key": 1}),
-				insert("Port_Binding", row{"logical_port": "vm", "datapath": ref("dp"), "tunnel_key": 2,
-					"mac": "fa:16:3e:00:00:01 10.0.0.1"}),
+				insert("Port_Binding", row{
+					"logical_port": "vm", "datapath": ref("dp"), "tunnel_key": 2,
+					"mac": "fa:16:3e:00:00:01 10.0.0.1",
+				}),
 				insert("Load_Balancer", row{"name": "lb", "datapaths": ref("dp")}),
 			}
 			if name == "newer" {

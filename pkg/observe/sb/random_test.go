@@ -46,8 +46,10 @@ func TestRandomTransactions(t *testing.T) {
 			server.transact(w.operations()...)
 		}
 		mark := strconv.Itoa(round)
-		server.transact(row{"op": "update", "table": "SB_Global", "where": []any{},
-			"row": row{"options": pairs("round", mark)}})
+		server.transact(row{
+			"op": "update", "table": "SB_Global", "where": []any{},
+			"row": row{"options": pairs("round", mark)},
+		})
 		arrived := func(sb *observe.Southbound) bool { return sb.Global["round"] == mark && sb.Stale == "" }
 		fresh := open(t, ovsdb.Config{Remotes: []string{server.remote()}})
 		want := await(t, fresh, "a fresh copy", arrived)
@@ -134,8 +136,10 @@ func (w *walker) newPort() any {
 }
 
 func (w *walker) datapath() any {
-	rows := w.server.transact(row{"op": "select", "table": "Datapath_Binding", "where": []any{},
-		"columns": []any{"_uuid"}})[0].Rows
+	rows := w.server.transact(row{
+		"op": "select", "table": "Datapath_Binding", "where": []any{},
+		"columns": []any{"_uuid"},
+	})[0].Rows
 	return rows[w.rand.IntN(len(rows))]["_uuid"]
 }
 

@@ -63,14 +63,22 @@ func TestDifferences(t *testing.T) {
 				return len(p.Addresses) == 0 && reflect.DeepEqual(p.RawMAC, []string{"router"})
 			},
 		},
-		"reference gone": {`{"gateway_chassis": ["uuid", "` + second + `"]}`,
-			func(p *observe.PortBinding) bool { return p.GWChassis == nil }},
-		"pair gone": {`{"options": ["map", [["k", "v"]]]}`,
-			func(p *observe.PortBinding) bool { return len(p.Options) == 1 }},
-		"pair changed": {`{"options": ["map", [["k", "x"]]]}`,
-			func(p *observe.PortBinding) bool { return p.Options["k"] == "x" && p.Options["l"] == "w" }},
-		"all pairs gone": {`{"options": ["map", [["k", "v"], ["l", "w"]]]}`,
-			func(p *observe.PortBinding) bool { return p.Options == nil }},
+		"reference gone": {
+			`{"gateway_chassis": ["uuid", "` + second + `"]}`,
+			func(p *observe.PortBinding) bool { return p.GWChassis == nil },
+		},
+		"pair gone": {
+			`{"options": ["map", [["k", "v"]]]}`,
+			func(p *observe.PortBinding) bool { return len(p.Options) == 1 },
+		},
+		"pair changed": {
+			`{"options": ["map", [["k", "x"]]]}`,
+			func(p *observe.PortBinding) bool { return p.Options["k"] == "x" && p.Options["l"] == "w" },
+		},
+		"all pairs gone": {
+			`{"options": ["map", [["k", "v"], ["l", "w"]]]}`,
+			func(p *observe.PortBinding) bool { return p.Options == nil },
+		},
 		"optional gone": {`{"tag": ["set", []]}`, func(p *observe.PortBinding) bool { return p.Tag == 0 }},
 		"optional new":  {`{"tag": 6, "up": false}`, func(p *observe.PortBinding) bool { return p.Tag == 6 && p.Down }},
 	} {

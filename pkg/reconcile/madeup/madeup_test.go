@@ -27,7 +27,8 @@ func TestMadeUpKindAndDriver(t *testing.T) {
 		t.Fatalf("the table of kinds has no line %q", before)
 	}
 	changed := filepath.Join(t.TempDir(), "kind.go")
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(table), before, "\tbeaconKind,\n"+before, 1)), 0o600); err != nil {
+	if err := os.WriteFile(changed, []byte(strings.Replace(string(table), before, "\tbeaconKind,\n"+before, 1)),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	replace := map[string]string{}
@@ -53,7 +54,8 @@ func TestMadeUpKindAndDriver(t *testing.T) {
 	if err := os.WriteFile(overlay, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-overlay", overlay, "-run", "^TestInside$", "./pkg/reconcile/madeup")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-overlay", overlay, "-run",
+		"^TestInside$", "./pkg/reconcile/madeup")
 	cmd.Dir = root // vet is off because it enters directories that only the overlay has
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "ok ") {
 		t.Errorf("%v\n%s", err, out)

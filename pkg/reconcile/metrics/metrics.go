@@ -31,24 +31,52 @@ type Metrics struct {
 // New returns an empty registry.
 func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
-	m.rounds = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bgp_ovn_rounds_total", Help: "Rounds, by whether they changed anything."}, []string{"result"})
+	m.rounds = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bgp_ovn_rounds_total",
+		Help: "Rounds, by whether they changed anything.",
+	}, []string{"result"})
 	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "bgp_ovn_round_seconds", Help: "Duration of the parts of a round in seconds.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
 	}, []string{"part"})
-	m.steps = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bgp_ovn_steps_total", Help: "Steps executed, by kind, verb and outcome."}, []string{"kind", "verb", "outcome"})
+	m.steps = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bgp_ovn_steps_total",
+		Help: "Steps executed, by kind, verb and outcome.",
+	}, []string{"kind", "verb", "outcome"})
 	m.causes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bgp_ovn_steps_by_cause_total",
 		Help: "Steps executed, by why they were taken: change, drift, retry, start, config or repair.",
 	}, []string{"cause"})
-	m.objects = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_objects", Help: "Objects by kind: wanted, and present as far as they are ours or under our keys."}, []string{"kind", "state"})
-	m.notes = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_not_as_wanted", Help: "Objects that differ from the desired state and that no step will mend now, by code."}, []string{"code"})
-	m.skipped = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_skipped_rows", Help: "Rows that could not be used, by code."}, []string{"code"})
-	m.frozen = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bgp_ovn_frozen", Help: "1 while nothing may be removed: a database is unreachable, empty, or the fuse has blown."})
-	m.last = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bgp_ovn_last_round_timestamp_seconds", Help: "When the last round began, in seconds since 1970."})
-	m.peers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_peer_up", Help: "1 while the session with the peer is established."}, []string{"peer"})
-	m.sources = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bgp_ovn_source_up", Help: "1 while the database is connected and in step."}, []string{"source"})
-	m.registry.MustRegister(m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped, m.frozen, m.last, m.peers, m.sources)
+	m.objects = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "bgp_ovn_objects",
+		Help: "Objects by kind: wanted, and present as far as they are ours or under our keys.",
+	}, []string{"kind", "state"})
+	m.notes = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "bgp_ovn_not_as_wanted",
+		Help: "Objects that differ from the desired state and that no step will mend now, by code.",
+	}, []string{"code"})
+	m.skipped = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "bgp_ovn_skipped_rows",
+		Help: "Rows that could not be used, by code.",
+	}, []string{"code"})
+	m.frozen = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "bgp_ovn_frozen",
+		Help: "1 while nothing may be removed: a database is unreachable, empty, or the fuse has blown.",
+	})
+	m.last = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "bgp_ovn_last_round_timestamp_seconds",
+		Help: "When the last round began, in seconds since 1970.",
+	})
+	m.peers = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "bgp_ovn_peer_up",
+		Help: "1 while the session with the peer is established.",
+	}, []string{"peer"})
+	m.sources = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "bgp_ovn_source_up",
+		Help: "1 while the database is connected and in step.",
+	}, []string{"source"})
+	m.registry.MustRegister(m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped, m.frozen, m.last,
+		m.peers, m.sources)
 	return m
 }
 

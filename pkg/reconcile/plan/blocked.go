@@ -68,9 +68,11 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	case ok && have.Value == it.Value:
 		return object.Block{}, false
 	case ok && !k.Kind.IsSetting() && !d.mine(k, have):
-		return object.Block{Code: object.BlockForeign, Text: "another owner's object already exists: " + object.Text(have.Value)}, true
+		return object.Block{Code: object.BlockForeign, Text: "another owner's object already exists: " +
+			object.Text(have.Value)}, true
 	case !ok && k.Kind.MadeBy() != "":
-		return object.Block{Code: object.BlockNotWired, Text: k.Text() + " does not exist; it is made by " + k.Kind.MadeBy()}, true
+		return object.Block{Code: object.BlockNotWired, Text: k.Text() + " does not exist; it is made by " +
+			k.Kind.MadeBy()}, true
 	}
 	if why, waits := d.Waiting[k]; waits {
 		return object.Block{Code: object.BlockBackoff, Text: why}, true
@@ -78,7 +80,8 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	if !ok {
 		for _, need := range it.Needs() {
 			if !d.known(need) {
-				return object.Block{Code: object.BlockNeedMissing, Text: "needs " + need.Text() + ", which is neither wanted nor present"}, true
+				return object.Block{Code: object.BlockNeedMissing, Text: "needs " + need.Text() +
+					", which is neither wanted nor present"}, true
 			}
 		}
 	}

@@ -95,7 +95,10 @@ func (d *differ) wanted() {
 		case !ok:
 			d.build(Op{Verb: Create, After: it.Value, Why: it.Why})
 		case have.Value != it.Value:
-			d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why, Note: object.ChangeNote(have.Value, it.Value)})
+			d.build(Op{
+				Verb: Update, Before: have.Value, After: it.Value, Why: it.Why,
+				Note: object.ChangeNote(have.Value, it.Value),
+			})
 		}
 	}
 }

@@ -47,7 +47,10 @@ func parseWant(t *testing.T, text string) object.Set {
 			continue
 		}
 		line, blocked := strings.CutPrefix(line, "! ")
-		it := object.Item{Value: parse(t, line), Why: []object.Source{{Driver: "test", Rule: "R1", Table: "Port_Binding", Row: "vm"}}}
+		it := object.Item{Value: parse(t, line), Why: []object.Source{{
+			Driver: "test", Rule: "R1", Table: "Port_Binding",
+			Row: "vm",
+		}}}
 		if blocked {
 			it.Block = &object.Block{Code: object.BlockNotWired, Text: "no patch port yet"}
 		}
@@ -101,7 +104,12 @@ type ledger struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{map[object.Key]bool{}, map[object.Key]object.Value{}, map[object.Key][]object.Source{}, map[object.Key]object.Item{}}
+	return &ledger{
+		map[object.Key]bool{},
+		map[object.Key]object.Value{},
+		map[object.Key][]object.Source{},
+		map[object.Key]object.Item{},
+	}
 }
 
 func (l *ledger) own(k object.Key)                 { l.owned[k] = true }

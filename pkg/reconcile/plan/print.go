@@ -27,7 +27,8 @@ func (p Plan) String() string {
 
 // Summary is the last line of a printed plan.
 func (p Plan) Summary() string {
-	s := fmt.Sprintf("%d to create, %d to update, %d to delete", p.Count(Create), p.Count(Update, Restore), p.Count(Delete))
+	s := fmt.Sprintf("%d to create, %d to update, %d to delete", p.Count(Create), p.Count(Update, Restore),
+		p.Count(Delete))
 	wrong, unmanaged, filtered := 0, 0, 0
 	for _, n := range p.Notes {
 		switch n.Block.Code {

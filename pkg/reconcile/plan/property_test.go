@@ -62,12 +62,16 @@ func tenant() [][]object.Value {
 	add := func(vs ...object.Value) { out = append(out, vs) }
 	mac := func(n byte) object.MAC { return object.MAC{2, 0, 0, 1, 0, n} }
 	vtep := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, n}) }
-	add(object.Link{Name: "vrf-1", Type: object.LinkVRF, Table: 1, Up: true}, object.Link{Name: "vrf-1", Type: object.LinkVRF, Table: 1})
+	add(object.Link{Name: "vrf-1", Type: object.LinkVRF, Table: 1, Up: true},
+		object.Link{Name: "vrf-1", Type: object.LinkVRF, Table: 1})
 	bridge := object.Link{Name: "br-1", Type: object.LinkBridge, MAC: mac(1), Master: "vrf-1", Up: true}
 	alone := bridge
 	alone.Master, alone.MAC = "", mac(2)
 	add(bridge, alone)
-	vxlan := object.Link{Name: "vx-1", Type: object.LinkVXLAN, VNI: 1, Local: vtep(1), Port: 4789, MAC: mac(3), Master: "br-1", NoLearning: true, Up: true}
+	vxlan := object.Link{
+		Name: "vx-1", Type: object.LinkVXLAN, VNI: 1, Local: vtep(1), Port: 4789, MAC: mac(3),
+		Master: "br-1", NoLearning: true, Up: true,
+	}
 	moved, quiet := vxlan, vxlan
 	moved.Local, quiet.Suppress = vtep(2), true
 	add(vxlan, moved, quiet)
@@ -76,17 +80,24 @@ func tenant() [][]object.Value {
 	other.Master, other.MAC = "", mac(7)
 	add(leg, other)
 	add(object.Link{Name: "plug", Type: object.LinkVeth, Peer: "leg", MAC: mac(5), Up: true})
-	add(object.OVSPort{Name: "plug", Bridge: "br0"}, object.OVSPort{Name: "plug", Bridge: "br1"}, object.OVSPort{Name: "plug", Bridge: "br0", Tag: 7})
+	add(object.OVSPort{Name: "plug", Bridge: "br0"}, object.OVSPort{Name: "plug", Bridge: "br1"},
+		object.OVSPort{Name: "plug", Bridge: "br0", Tag: 7})
 	add(object.OVSPort{Name: "vlan-1", Bridge: "br0", Type: object.OVSInternal, Tag: 7, MAC: mac(6)},
 		object.OVSPort{Name: "vlan-1", Bridge: "br1", Type: object.OVSInternal, Tag: 7, MAC: mac(6)})
 	add(object.Master{Dev: "vlan-1", Master: "vrf-1", Up: true}, object.Master{Dev: "vlan-1", Master: "vrf-1"})
 	add(object.FDB{Dev: "vx-1", MAC: mac(9), Dst: vtep(9)}, object.FDB{Dev: "vx-1", MAC: mac(9), Dst: vtep(8)})
 	add(object.FDB{Dev: "vx-1", Dst: vtep(9)})
-	add(object.Neigh{Dev: "br-1", Addr: vtep(9), MAC: mac(9), Learned: true}, object.Neigh{Dev: "br-1", Addr: vtep(9), MAC: mac(8), Learned: true})
-	add(object.NewRoute(1, netip.MustParsePrefix("10.9.0.0/24"), "br-1", vtep(9)), object.NewRoute(1, netip.MustParsePrefix("10.9.0.0/24"), "br-1", vtep(8)))
-	add(object.NewRoute(1, netip.MustParsePrefix("10.0.0.0/26"), "leg", vtep(3)), object.NewRoute(1, netip.MustParsePrefix("10.0.0.0/26"), "vlan-1", vtep(3)))
+	add(object.Neigh{Dev: "br-1", Addr: vtep(9), MAC: mac(9), Learned: true},
+		object.Neigh{Dev: "br-1", Addr: vtep(9), MAC: mac(8), Learned: true})
+	add(object.NewRoute(1, netip.MustParsePrefix("10.9.0.0/24"), "br-1", vtep(9)),
+		object.NewRoute(1, netip.MustParsePrefix("10.9.0.0/24"), "br-1", vtep(8)))
+	add(object.NewRoute(1, netip.MustParsePrefix("10.0.0.0/26"), "leg", vtep(3)),
+		object.NewRoute(1, netip.MustParsePrefix("10.0.0.0/26"), "vlan-1", vtep(3)))
 	add(object.UnreachableRoute(1, netip.MustParsePrefix("0.0.0.0/0"), 4278198272))
-	path := object.EVPNPath{Type: object.EVPNPrefix, RD: "192.0.2.1:1", Prefix: netip.MustParsePrefix("10.0.0.0/26"), VNI: 1, NextHop: vtep(1), RouterMAC: mac(1)}
+	path := object.EVPNPath{
+		Type: object.EVPNPrefix, RD: "192.0.2.1:1", Prefix: netip.MustParsePrefix("10.0.0.0/26"),
+		VNI: 1, NextHop: vtep(1), RouterMAC: mac(1),
+	}
 	again := path
 	again.NextHop = vtep(2)
 	add(path, again)
@@ -133,7 +144,8 @@ func drawWant(t *rapid.T, block bool) []object.Item {
 		}
 	}
 	hangs := func(v object.Value) bool {
-		if l, ok := v.(object.Link); ok && l.Peer != "" && (links[l.Peer].Peer != l.Name || !has[object.Key{Kind: object.KindLink, Name: l.Peer}]) {
+		if l, ok := v.(object.Link); ok && l.Peer != "" && (links[l.Peer].Peer != l.Name ||
+			!has[object.Key{Kind: object.KindLink, Name: l.Peer}]) {
 			return true
 		}
 		return slices.ContainsFunc(v.DependsOn(), func(need object.Key) bool {
@@ -172,7 +184,8 @@ func pathNeeds(p object.Path, values []object.Value) []object.Key {
 	var out []object.Key
 	for _, v := range values {
 		switch k := v.Key(); {
-		case k.Kind == object.KindRoute && k.Prefix == p.Prefix, k.Kind == object.KindRule && k.Num == 201, k.Kind == object.KindFlow:
+		case k.Kind == object.KindRoute && k.Prefix == p.Prefix, k.Kind == object.KindRule && k.Num == 201,
+			k.Kind == object.KindFlow:
 			out = append(out, k)
 		}
 	}
@@ -183,7 +196,8 @@ func tenantNeeds(values []object.Value) []object.Key {
 	var out []object.Key
 	for _, v := range values {
 		switch k := v.Key(); {
-		case k.Kind == object.KindRoute && k.Num == 1, k.Kind == object.KindLink && k.Name == "vx-1", k.Kind == object.KindOVSPort:
+		case k.Kind == object.KindRoute && k.Num == 1, k.Kind == object.KindLink && k.Name == "vx-1",
+			k.Kind == object.KindOVSPort:
 			out = append(out, k)
 		}
 	}
@@ -241,7 +255,8 @@ func ends(w *model.World, l object.Link, ours bool) bool {
 func standing(w *model.World, v object.Value) bool {
 	have := read(w)
 	for _, need := range v.DependsOn() {
-		if !have.Has(need) && !have.Has(object.Key{Kind: object.KindLink, Name: need.Name}) && !have.Has(object.Key{Kind: object.KindOVSPort, Name: need.Name}) {
+		if !have.Has(need) && !have.Has(object.Key{Kind: object.KindLink, Name: need.Name}) &&
+			!have.Has(object.Key{Kind: object.KindOVSPort, Name: need.Name}) {
 			return false
 		}
 	}
@@ -373,7 +388,8 @@ func inOrder(t *rapid.T, want object.Set, p plan.Plan) {
 		}
 		if op.Verb == plan.Delete && op.Key().Kind == object.KindLink {
 			for _, later := range p.Ops[i+1:] {
-				if later.Verb == plan.Delete && later.Note != plan.NoteReplaced && op.Note != plan.NoteReplaced && sitsOn(later.Before, op.Key().Name) {
+				if later.Verb == plan.Delete && later.Note != plan.NoteReplaced && op.Note != plan.NoteReplaced &&
+					sitsOn(later.Before, op.Key().Name) {
 					t.Fatalf("%s precedes %s, which sits on it:\n%s", op, later, p)
 				}
 			}
@@ -418,9 +434,12 @@ func TestFrozenDeletesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := mustSet(t, drawWant(t, true))
 		w, l, _ := drawWorld(t)
-		p := plan.Diff(plan.Input{Want: want, Have: read(w), Ledger: l, Keep: func(object.Key, []object.Source) *object.Block {
-			return &object.Block{Code: object.BlockFrozen, Text: "drawn"}
-		}})
+		p := plan.Diff(plan.Input{
+			Want: want, Have: read(w), Ledger: l,
+			Keep: func(object.Key, []object.Source) *object.Block {
+				return &object.Block{Code: object.BlockFrozen, Text: "drawn"}
+			},
+		})
 		for _, op := range p.Ops {
 			removes := op.Verb == plan.Delete || op.Verb == plan.Restore
 			if removes && op.Note != plan.NoteReplaced && !(want.Has(op.Key()) && op.Key().Kind.IsPath()) {

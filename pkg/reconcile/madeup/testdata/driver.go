@@ -42,5 +42,6 @@ func (d Driver) Explain(_ observe.Snapshot, addr netip.Addr) []reason.Account {
 	if addr != prefix.Addr() {
 		return nil
 	}
-	return []reason.Account{{What: "the address of a beacon", Steps: []reason.Step{{Stage: "bridge", Text: "it is mapped", OK: true}}}}
+	return []reason.Account{{What: "the address of a beacon", Steps: []reason.Step{{Stage: "bridge", Text: "it is mapped",
+		OK: true}}}}
 }

@@ -76,9 +76,11 @@ func TestInside(t *testing.T) {
 		}
 		return r
 	}
-	r := round("+ beacon  b-br-ex  dev br-ex color red  # Bridge br-ex (beacon_driver X1)", "+ path    ipv4-unicast 192.0.2.9/32")
+	r := round("+ beacon  b-br-ex  dev br-ex color red  # Bridge br-ex (beacon_driver X1)",
+		"+ path    ipv4-unicast 192.0.2.9/32")
 	raw, err := json.Marshal(r.Plan)
-	if err != nil || !strings.Contains(string(raw), `"kind":"beacon","key":"b-br-ex"`) || !strings.Contains(string(raw), `"color":"red"`) {
+	if err != nil || !strings.Contains(string(raw), `"kind":"beacon","key":"b-br-ex"`) ||
+		!strings.Contains(string(raw), `"color":"red"`) {
 		t.Errorf("JSON of the plan: %s, %v", raw, err)
 	}
 	if !strings.Contains(w.String(), "beacon b-br-ex  dev br-ex color red\n") {
@@ -133,7 +135,8 @@ func held(t *testing.T, have object.Set, ledger plan.Ownership) {
 		}
 		return nil
 	}})
-	if !p.Empty() || !strings.Contains(p.String(), "! beacon  b-br-ex  held: path ipv4-unicast 192.0.2.9/32, which stays for now, needs it") {
+	if !p.Empty() || !strings.Contains(p.String(),
+		"! beacon  b-br-ex  held: path ipv4-unicast 192.0.2.9/32, which stays for now, needs it") {
 		t.Errorf("got\n%swant path and beacon held", p)
 	}
 }
