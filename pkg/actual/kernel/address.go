@@ -13,6 +13,11 @@ import (
 // addressToRequest writes a with our protocol. IPv6 addresses skip duplicate
 // address detection: every node has the same ones on its provider bridges, and
 // where the bridges share a segment all but the first would stay unusable.
+// Both attributes carry the address: IPv4 takes IFA_LOCAL (rtm_to_ifaddr in
+// net/ipv4/devinet.c), IPv6 takes IFA_ADDRESS and would read a different IFA_LOCAL
+// as the near end of a point-to-point link (extract_addr in net/ipv6/addrconf.c).
+// IFA_PROTO is there since Linux 5.18; older kernels ignore it, and the ledger alone
+// has which addresses are ours.
 func addressToRequest(q *rtnl.Batch, kind uint16, flags int, a object.Address, device uint32, protocol uint8) {
 	q.Begin(kind, flags, rtnl.IfAddrMsg{
 		Family:    rtnl.FamilyOf(a.Prefix.Addr()),
@@ -22,6 +27,8 @@ func addressToRequest(q *rtnl.Batch, kind uint16, flags int, a object.Address, d
 	})
 	q.Addr(unix.IFA_LOCAL, a.Prefix.Addr())
 	q.Addr(unix.IFA_ADDRESS, a.Prefix.Addr())
+	// A delete selects by address and prefix length alone (inet_rtm_deladdr): the
+	// kernel does not compare protocols, so that ownership is decided before.
 	if kind == unix.RTM_DELADDR {
 		return
 	}
@@ -114,6 +121,8 @@ func (b *Backend) addressChanged(m rtnl.Message) error {
 // addressGone handles what the kernel does without a notification: with the last IPv4
 // address of a device it drops all IPv4 routes and neighbours there, and with
 // any address the routes that prefer it as their source.
+// The first is fib_disable_ip in net/ipv4/fib_frontend.c, the second
+// fib_sync_down_addr in net/ipv4/fib_semantics.c: both flush without RTM_DELROUTE.
 func (b *Backend) addressGone(dev string, addr netip.Addr, report bool) {
 	if addr.Is4() && (has(b.mirror.devs, dev) || has(b.scope.devices, dev)) {
 		b.invalidate(partRoutes|partNeighs, report)

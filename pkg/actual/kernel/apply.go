@@ -119,6 +119,8 @@ type clash struct {
 // send encodes the changes and sends them in batches. Every change becomes
 // one request or more, or an outcome at once.
 // Creates that met something are left for settle.
+// An error of one request does not end the batch: the kernel works off all messages of
+// a datagram and acknowledges each (netlink_rcv_skb in net/netlink/af_netlink.c).
 func (b *Backend) send(ctx context.Context, kind object.Kind, changes []object.Change, errs []error) (clashes []clash) {
 	encode := b.encoder(kind)
 	var owners []int // of each request in the batch, the change

@@ -12,6 +12,8 @@ import (
 
 // linkRequest begins a request about a device; change is the mask of the flags
 // that are to be set.
+// The kernel leaves flags outside of the mask as they are; a mask of 0 with
+// any flag set means all of them (rtnl_dev_combine_flags in net/core/rtnetlink.c).
 func linkRequest(q *rtnl.Batch, kind uint16, flags int, index, set, change uint32) {
 	q.Begin(kind, flags, rtnl.IfInfoMsg{Index: index, Flags: set, Change: change})
 }

@@ -25,6 +25,8 @@ func outcome(c object.Change, refused *rtnl.Error) error {
 		// A device that is down holds no routes. Setting it up is a change of
 		// its own, which the next round plans.
 		return fmt.Errorf("its device is down: %w: %w", actual.ErrGone, refused)
+	// The kernel has already tried to load module rtnl-link-TYPE, and has no
+	// such type of device (rtnl_newlink in net/core/rtnetlink.c).
 	case unix.EOPNOTSUPP:
 		if c.Key().Kind == object.KindLink {
 			return fmt.Errorf("%s: %w", missingModule(c), refused)

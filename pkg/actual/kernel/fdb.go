@@ -13,6 +13,10 @@ import (
 // fdbToRequest writes an entry in one of the three forms of [object.FDB]. Those
 // of a VXLAN device are permanent, those of a bridge are what a control plane has
 // learnt, which the bridge does not age.
+// NTF_SELF addresses the database of the device itself, NTF_MASTER that of the bridge
+// above it (rtnl_fdb_add in net/core/rtnetlink.c). VXLAN refuses other states than
+// permanent and reachable, and an entry without NDA_DST (vxlan_fdb_add,
+// vxlan_fdb_parse); a bridge does not age NTF_EXT_LEARNED (br_fdb_cleanup).
 func fdbToRequest(q *rtnl.Batch, kind uint16, flags int, d object.FDB, device uint32) {
 	entry, state := uint8(unix.NTF_SELF), uint16(unix.NUD_PERMANENT)
 	if !d.Dst.IsValid() {
@@ -59,6 +63,8 @@ func fdbFromMessage(m rtnl.Message, names *links) (d object.FDB, ok bool, err er
 
 // encodeFDB writes one change. A flooding entry is one of many under the same MAC
 // and so appended.
+// VXLAN takes NLM_F_APPEND for the all-zero and for multicast addresses only, and
+// refuses to replace those (vxlan_fdb_update_existing in drivers/net/vxlan).
 func (b *Backend) encodeFDB(q *rtnl.Batch, c object.Change) error {
 	have, there := b.mirror.set.Get(c.Key())
 	device, err := b.links.index(c.Key().Name)

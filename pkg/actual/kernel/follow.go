@@ -64,6 +64,8 @@ func (b *Backend) signal() {
 // the mirror is sure. Whoever takes the lock begins with it.
 func (b *Backend) drain() {
 	b.record()
+	// ENOBUFS is how the kernel reports a queue that was full (netlink(7)). It
+	// does not report which messages it dropped.
 	lost, err := b.watch.Drain(b.notified)
 	if lost || err != nil {
 		b.stale = everything
@@ -134,6 +136,9 @@ func (b *Backend) invalidate(p parts, report bool) {
 // linkChanged keeps the table of links and finds out what a change of a device
 // has done to what is on it. The kernel drops the IPv4 routes of a device
 // that goes down without a notification, and proxy neighbours always.
+// The first is fib_sync_down_dev in net/ipv4/fib_semantics.c, the second
+// pneigh_ifdown in net/core/neighbour.c. IPv6 notifies of the routes it drops, unless
+// net.ipv6.route.skip_notify_on_dev_down is set; it is not relied on.
 func (b *Backend) linkChanged(m rtnl.Message) error {
 	now, ok, err := linkFromMessage(m)
 	if !ok || err != nil {
@@ -150,6 +155,8 @@ func (b *Backend) linkChanged(m rtnl.Message) error {
 		b.links.put(now)
 	}
 	b.invalidate(partDevices, b.concerns(now) || known && b.concerns(before))
+	// Everything in the mirror refers to devices by name, and a device that
+	// is renamed keeps all that is on it.
 	if known && !gone && before.name != now.name {
 		b.invalidate(everything, b.unreported)
 		return nil
@@ -157,6 +164,7 @@ func (b *Backend) linkChanged(m rtnl.Message) error {
 	if gone || known && before.up && !now.up {
 		b.deviceDown(now.name)
 	}
+	// See cycle_netdev in drivers/net/vrf.c and del_nbp in net/bridge/br_if.c.
 	if known && before.master != now.master {
 		// It loses its routes and IPv6 addresses to a VRF, and its forwarding
 		// entries with the bridge.

@@ -50,6 +50,8 @@ func (b *Backend) applyLinks(ctx context.Context, changes []object.Change, errs 
 	w.flush()
 	// What happened to devices happened to what is on them: a device that
 	// changes its VRF loses its routes and IPv6 addresses, without a notification.
+	// The VRF driver sets it down and up for that (cycle_netdev in
+	// drivers/net/vrf.c).
 	b.stale |= partLinks | partDevices | partRoutes | onDevices
 }
 
@@ -118,6 +120,8 @@ func (w *linkWriter) remove(i int, l link) error {
 
 // create makes a device without a mark, because the kernel takes an alias only
 // for one that exists: dying before it is set leaves a link that the ledger knows.
+// An IFLA_IFALIAS in the request that creates a device is ignored: rtnl_create_link
+// in net/core/rtnetlink.c does not read it.
 func (w *linkWriter) create(i int, l object.Link) error {
 	master, err := w.master(l)
 	if err != nil {
@@ -201,6 +205,8 @@ func (w *linkWriter) set(i int, l object.Link) error {
 		w.own(i)
 	}
 	linkNamed(q, l.Name, adminState(l.Up), unix.IFF_UP)
+	// Settings of a port exist only while it is one, so these come after the
+	// master: the kernel hands them to the master there is (rtnl_changelink).
 	if master.kind == object.LinkBridge {
 		end := q.Nest(unix.IFLA_LINKINFO)
 		q.Text(unix.IFLA_INFO_SLAVE_KIND, object.LinkBridge)
@@ -230,6 +236,8 @@ func linkNamed(q *rtnl.Batch, name string, set, change uint32) {
 // noAutomaticAddress keeps the kernel from giving the device an IPv6 link-local
 // address: on a bridge over a VXLAN it would be announced
 // to hosts that are not there.
+// The mode is to be set while the device is down: the address is made when it comes
+// up (addrconf_dev_config in net/ipv6/addrconf.c).
 func noAutomaticAddress(q *rtnl.Batch) {
 	end := q.Nest(unix.IFLA_AF_SPEC)
 	inner := q.Nest(unix.AF_INET6)
@@ -285,9 +293,13 @@ func linkData(q *rtnl.Batch, l object.Link) {
 			kind = unix.IFLA_VXLAN_LOCAL6
 		}
 		q.Addr(kind, l.Local)
+		// One of the few numbers of rtnetlink in network byte order. Without
+		// it the kernel takes 8472, its own choice from before RFC 7348.
 		q.Uint16BE(unix.IFLA_VXLAN_PORT, l.Port)
 		q.Uint8(unix.IFLA_VXLAN_LEARNING, 0)
 	case object.LinkVeth:
+		// The nest has a struct ifinfomsg before its attributes, as a
+		// message has (veth_newlink in drivers/net/veth.c).
 		peer := q.Nest(rtnl.VETH_INFO_PEER)
 		q.Header(rtnl.IfInfoMsg{})
 		q.Text(unix.IFLA_IFNAME, l.Peer)

@@ -8,6 +8,8 @@ import (
 
 // linkFromMessage is false for what is not about the device itself: the kernel
 // reports ports of a bridge with the same type of message.
+// A port that leaves its bridge causes RTM_DELLINK of family AF_BRIDGE (del_nbp in
+// net/bridge/br_if.c): read as one about the device, it would look deleted.
 func linkFromMessage(m rtnl.Message) (v link, ok bool, err error) {
 	h, attrs, err := m.Link()
 	if err != nil || h.Family == unix.AF_BRIDGE {
@@ -25,10 +27,13 @@ func linkFromMessage(m rtnl.Message) (v link, ok bool, err error) {
 			if len(attrs.Data) == len(v.mac) {
 				v.mac = object.MAC(attrs.Data)
 			}
+		// The lower device of a VLAN, the other end of a veth (ndo_get_iflink).
 		case unix.IFLA_LINK:
 			v.parent = attrs.Uint32()
 		case unix.IFLA_MASTER:
 			v.master = attrs.Uint32()
+		// IFLA_LINK is then an index of that namespace, where it may
+		// belong to another device than here.
 		case unix.IFLA_LINK_NETNSID:
 			elsewhere = true
 		case unix.IFLA_LINKINFO:
@@ -42,6 +47,8 @@ func linkFromMessage(m rtnl.Message) (v link, ok bool, err error) {
 }
 
 // info reads IFLA_LINKINFO, in which the type comes before what it explains.
+// The kernel writes them in that order (rtnl_link_info_fill in
+// net/core/rtnetlink.c), as each type of device interprets its data itself.
 func (v *link) info(info *rtnl.Attrs) {
 	slave := ""
 	info.Each(func(a *rtnl.Attrs) {

@@ -43,6 +43,8 @@ func newLinks() links {
 	return links{byIndex: make(map[uint32]link), byName: make(map[string]uint32)}
 }
 
+// Both keys may be taken: an index is reused when its creator asks for it (ip link add
+// index N), and a device may get the name of one whose RTM_DELLINK is still queued.
 func (l *links) put(v link) {
 	l.remove(v.index)
 	if old, ok := l.byName[v.name]; ok {

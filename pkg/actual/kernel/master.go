@@ -28,6 +28,8 @@ func (b *Backend) encodeMaster(q *rtnl.Batch, c object.Change) error {
 			return nil
 		}
 		linkRequest(q, unix.RTM_NEWLINK, 0, device, 0, 0)
+		// Index 0 takes it out of whatever master it has (do_set_master), which
+		// is why the comparison above comes first.
 		q.Uint32(unix.IFLA_MASTER, 0)
 		return nil
 	}

@@ -55,7 +55,9 @@ type mirror struct {
 	// that exist beside ours under the same key.
 	others map[object.Key]uint8
 	// multiple are the keys under which the FIB had several entries when it was
-	// last read.
+	// last read. IPv4 allows that by NLM_F_APPEND, IPv6 for next hops that it
+	// does not join to one multipath route, such as those without a gateway
+	// (rt6_qualify_for_ecmp in include/net/ip6_route.h).
 	multiple map[object.Key]struct{}
 	// devs are the devices that routes have ever been seen on.
 	devs map[string]struct{}

@@ -35,6 +35,9 @@ func (b *Backend) nexthops(r object.Route) (device uint32, hops []nexthop, err e
 }
 
 // multipathToRequest adds RTA_MULTIPATH. Every gateway is taken as reachable.
+// The device of each next hop has to be up: one that is down has the whole route
+// refused with ENETDOWN (fib_check_nh in net/ipv4/fib_semantics.c, fib6_nh_init in
+// net/ipv6/route.c).
 func multipathToRequest(q *rtnl.Batch, family uint8, hops []nexthop) {
 	end := q.Group(unix.RTA_MULTIPATH)
 	for _, h := range hops {
@@ -47,6 +50,8 @@ func multipathToRequest(q *rtnl.Batch, family uint8, hops []nexthop) {
 
 // multipath is the inverse of multipathToRequest. What [object.Route] cannot
 // express, weights and hops without a gateway, is marked as such.
+// The flags of a next hop are not compared: the kernel reports state in them, such as
+// RTNH_F_DEAD and RTNH_F_LINKDOWN, that is no part of the configuration.
 func (r *route) multipath(a *rtnl.Attrs, names *links) {
 	var hops []object.Hop
 	plain := true

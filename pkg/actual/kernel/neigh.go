@@ -27,6 +27,9 @@ func neighHeader(q *rtnl.Batch, kind uint16, flags int, addr netip.Addr, device 
 }
 
 // neighToRequest writes n with our protocol.
+// Garbage collection spares NUD_PERMANENT and NTF_EXT_LEARNED (neigh_update_gc_list
+// in net/core/neighbour.c), so neither form ages; both are NUD_VALID, so a bridge
+// with neigh_suppress answers for them. NDA_PROTOCOL is there since Linux 5.0.
 func neighToRequest(q *rtnl.Batch, kind uint16, flags int, n object.Neigh, device uint32, protocol uint8) {
 	state, entry := uint16(unix.NUD_PERMANENT), uint8(0)
 	if n.Learned {
@@ -63,6 +66,7 @@ func neighbourFromMessage(m rtnl.Message, names *links) (n neighbour, ok bool, e
 
 // value is the inverse of neighToRequest; false for an entry that the kernel
 // has learnt or is looking for.
+// An entry whose resolution has not ended has no NDA_LLADDR (neigh_fill_info).
 func (n neighbour) value() (object.Neigh, bool) {
 	v := object.Neigh{Dev: n.dev, Addr: n.addr}
 	v.Learned = n.state&unix.NUD_NOARP != 0 && n.flags&unix.NTF_EXT_LEARNED != 0
@@ -76,6 +80,7 @@ func (n neighbour) value() (object.Neigh, bool) {
 // encodeNeigh replaces whatever the kernel has learnt itself (an entry in
 // state FAILED would refuse a plain create), but no permanent entry that
 // another owner has set.
+// NLM_F_EXCL refuses with EEXIST in any state (neigh_add in net/core/neighbour.c).
 func (b *Backend) encodeNeigh(q *rtnl.Batch, c object.Change) error {
 	have, there := b.mirror.set.Get(c.Key())
 	if c.After == nil {
@@ -86,6 +91,8 @@ func (b *Backend) encodeNeigh(q *rtnl.Batch, c object.Change) error {
 		if gone(err) {
 			return nil
 		}
+		// The kernel selects by device and address alone (neigh_delete): the
+		// comparison above is all that protects the entry of another owner.
 		neighToRequest(q, unix.RTM_DELNEIGH, 0, c.Before.(object.Neigh), device, 0)
 		return nil
 	}

@@ -73,6 +73,7 @@ func (b *Backend) settingsFromMessage(m rtnl.Message, to map[string]string) erro
 	prefix := ""
 	for attrs.Next() {
 		if attrs.Type == rtnl.NETCONFA_IFINDEX {
+			// It comes before the settings (inet_netconf_fill_devconf).
 			prefix = b.confDirectory(h.Family, attrs.Uint32())
 			continue
 		}

@@ -24,6 +24,8 @@ func (n neighbour) proxy() (object.ProxyNeigh, bool) {
 
 // encodeProxyNeigh leaves an entry alone that exists already: creating it
 // again would put our mark on what may be another owner's.
+// The kernel ignores NLM_F_EXCL here and overwrites flags and protocol of the
+// entry that it finds (neigh_add in net/core/neighbour.c).
 func (b *Backend) encodeProxyNeigh(q *rtnl.Batch, c object.Change) error {
 	there := b.mirror.set.Has(c.Key())
 	device, err := b.links.index(c.Key().Name)

@@ -139,6 +139,8 @@ func (b *Backend) dump(ctx context.Context, family uint8, build func(*rtnl.Batch
 ) error {
 	err := b.conn.Dump(ctx, build, reset, row)
 	switch {
+	// Under strict checking a table without its first route is an error and not an
+	// empty dump (inet_dump_fib in net/ipv4/fib_frontend.c).
 	case errors.Is(err, unix.ENOENT): // a table without routes so far
 		return nil
 	case family == unix.AF_INET6 && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP)):

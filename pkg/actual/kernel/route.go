@@ -24,6 +24,9 @@ type route struct {
 
 // routeHeader is the header of a request about a route of this protocol. IPv6
 // knows no scopes.
+// A direct IPv4 route has link scope, as ip(8) gives it: the gateway of a route is
+// resolved by routes of a narrower scope alone (fib_check_nh in
+// net/ipv4/fib_semantics.c).
 func routeHeader(r object.Route, protocol uint8) rtnl.RtMsg {
 	h := rtnl.RtMsg{
 		Family: rtnl.FamilyOf(r.Dst.Addr()), DstLen: uint8(r.Dst.Bits()),
@@ -50,6 +53,8 @@ func routeToRequest(q *rtnl.Batch, kind uint16, flags int, h rtnl.RtMsg,
 		q.Addr(unix.RTA_DST, r.Dst.Addr())
 	}
 	q.Uint32(unix.RTA_TABLE, r.Table)
+	// IPv6 turns metric 0 into 1024 (IP6_RT_PRIO_USER): a route written with 0
+	// would not come back as it was written.
 	q.Uint32(unix.RTA_PRIORITY, r.Metric)
 	if device != 0 {
 		q.Uint32(unix.RTA_OIF, device)
@@ -79,6 +84,8 @@ func gatewayToRequest(q *rtnl.Batch, family uint8, via netip.Addr) {
 // is not a forwarding entry: local, broadcast and multicast ones, cached
 // clones, those for one type of service, and the kernel's link-local ones, of
 // which every device has the same.
+// Clones (RTM_F_CLONED) are exceptions of IPv6 with a learned path MTU or a redirect;
+// they end with their entry.
 func routeFromMessage(m rtnl.Message, names *links) (r route, ok bool, err error) {
 	h, attrs, err := m.Route()
 	if err != nil || h.TOS != 0 || h.Flags&unix.RTM_F_CLONED != 0 {
@@ -135,6 +142,8 @@ func (r *route) attribute(a *rtnl.Attrs, names *links) {
 		r.multipath(a, names)
 	case unix.RTA_ENCAP_TYPE:
 		r.mark("encap/" + strconv.Itoa(int(a.Uint16())))
+	// The kernel expands the object into RTA_GATEWAY or RTA_MULTIPATH as well,
+	// unless net.ipv4.nexthop_compat_mode is 0. The id has precedence.
 	case rtnl.RTA_NH_ID:
 		r.mark("nhid/" + strconv.Itoa(int(a.Uint32())))
 	case unix.RTA_SRC, unix.RTA_NEWDST:
@@ -172,6 +181,9 @@ func typeName(t uint8) string {
 // encodeRoute writes one change. A create is exclusive. A replace hits the
 // first entry under the key, whoever's it is, so it is used only where the
 // mirror knows that there is ours and nothing else.
+// Both families refuse an exclusive create when destination, table and metric are
+// taken, whatever the next hop (EEXIST from fib_table_insert in net/ipv4/fib_trie.c
+// and fib6_add_rt2node in net/ipv6/ip6_fib.c).
 func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 	if c.After == nil {
 		return b.deleteRoute(q, c.Before.(object.Route))
@@ -201,6 +213,9 @@ func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 
 // deleteRoute selects by everything we know of the route and by our protocol,
 // so that it can hit no other.
+// An attribute that is absent, RT_SCOPE_NOWHERE and RTN_UNSPEC match anything
+// (fib_table_delete in net/ipv4/fib_trie.c, ip6_route_del in net/ipv6/route.c). The
+// protocol is compared by both. What has gone meanwhile is answered with ESRCH.
 func (b *Backend) deleteRoute(q *rtnl.Batch, r object.Route) error {
 	device, hops, err := b.nexthops(r)
 	if err != nil {

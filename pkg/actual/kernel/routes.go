@@ -155,6 +155,8 @@ func (r *routeReader) add(row route) {
 // one of our keys (appended ones, IPv6 entries that differ in the next hop);
 // where a notification does not say which of them is in force now, the routes
 // are read again.
+// RTM_DELROUTE of an IPv4 entry is not followed by RTM_NEWROUTE for the next one under
+// the key, which is in force from then on.
 func (b *Backend) routeChanged(m rtnl.Message) error {
 	row, ok, err := routeFromMessage(m, &b.links)
 	ours := ok && b.ourRoute(row)

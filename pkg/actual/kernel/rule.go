@@ -27,6 +27,7 @@ func ruleToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Rule, protoco
 	})
 	q.Uint32(unix.FRA_TABLE, r.Table)
 	q.Uint32(unix.FRA_PRIORITY, r.Priority)
+	// In a delete it is a selector, too (rule_find).
 	q.Uint8(unix.FRA_PROTOCOL, protocol)
 }
 
@@ -66,6 +67,8 @@ func ruleFromMessage(m rtnl.Message) (r rule, ok bool, err error) {
 // encodeRule creates exclusively: the kernel would let the same rule exist
 // twice, and takes the protocol for a part of it. Deleting selects by our
 // protocol too.
+// Without NLM_F_EXCL it does not compare at all (rule_exists in
+// net/core/fib_rules.c). FRA_PROTOCOL is there since Linux 4.17.
 func (b *Backend) encodeRule(q *rtnl.Batch, c object.Change) error {
 	switch {
 	case c.After == nil:
@@ -120,6 +123,8 @@ func (b *Backend) ruleChanged(m rtnl.Message) error {
 // Shadows lists the rules of others that come before priority, those of the
 // kernel (local, l3mdev, main, default) excepted. A packet that one of them
 // matches never reaches our tables.
+// The l3mdev rule, which the VRF driver adds with the first VRF, has the protocol of
+// the kernel as well (vrf_fib_rule in drivers/net/vrf.c).
 func (b *Backend) Shadows(ctx context.Context, priority uint32) ([]string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

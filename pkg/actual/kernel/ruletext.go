@@ -78,6 +78,8 @@ func (w *ruleText) attribute(a *rtnl.Attrs) {
 		w.add("dport", ports(a))
 	case unix.FRA_UID_RANGE:
 		w.add("uidrange", uids(a))
+	// The kernel writes the prefix length in every rule, with all bits set where it
+	// is not in use (fib_nl_fill_rule): its presence means nothing.
 	case unix.FRA_SUPPRESS_PREFIXLEN, unix.FRA_SUPPRESS_IFGROUP:
 		w.suppress(a)
 	case unix.FRA_FLOW, unix.FRA_PAD, unix.FRA_UNUSED2, unix.FRA_UNUSED3, unix.FRA_UNUSED4, unix.FRA_UNUSED5:

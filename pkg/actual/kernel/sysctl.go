@@ -28,6 +28,7 @@ func (b *Backend) writeSysctl(s object.Sysctl) error {
 	if err != nil {
 		return fmt.Errorf("open sysctl %s: %w", s.Path, err)
 	}
+	// One write: the kernel parses each as a value of its own (proc_dointvec).
 	_, err = unix.Write(fd, []byte(s.Val+"\n"))
 	if err := errors.Join(err, unix.Close(fd)); err != nil {
 		return fmt.Errorf("write %q to sysctl %s: %w", s.Val, s.Path, err)
@@ -37,6 +38,7 @@ func (b *Backend) writeSysctl(s object.Sysctl) error {
 
 // readSysctl is the inverse of writeSysctl; false when there is none. Values
 // of several words are separated by one blank.
+// The kernel separates them by tabs (proc_dointvec), sysctl(8) prints blanks.
 func (b *Backend) readSysctl(path string) (object.Sysctl, bool, error) {
 	name, err := b.sysctlFile(path)
 	if err != nil {

@@ -26,6 +26,8 @@ var ErrNotTried = errors.New("it needs another device, and none of those could b
 // of its own, which ends with the call. The kernel loads missing modules as it
 // would for the real thing. An error means that nothing could be tried: most
 // often that the caller may not make namespaces.
+// Unshare changes the namespace of the calling thread alone, so the work is done by a
+// goroutine that is locked to its thread.
 func TryLinks(ctx context.Context) ([]Trial, error) {
 	type result struct {
 		trials []Trial

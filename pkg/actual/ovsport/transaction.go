@@ -146,6 +146,9 @@ func (tx *transaction) remove(have portState) {
 		Op: ovsdb.OperationDelete, Table: vswitch.TablePort,
 		Where: uuidIs(have.port),
 	})
+	// Both tables are garbage collected by the server once nothing refers to a
+	// row (isRoot false, ovs-vswitchd.conf.db(5)). Deleting them here as well keeps
+	// the transaction from depending on that.
 	for _, iface := range tx.tables.Ports[have.port].Interfaces {
 		tx.rows = append(tx.rows, ovsdb.Operation{
 			Op: ovsdb.OperationDelete, Table: vswitch.TableInterface,
@@ -156,7 +159,12 @@ func (tx *transaction) remove(have portState) {
 
 // guard has the whole transaction refused if the port no longer carries what it
 // did when it was found to be ours.
+// Operation wait with timeout 0 (RFC 7047 section 5.2.6) compares once and fails the
+// transaction with "timed out". It is how another client that takes the mark away
+// between our read and our write is noticed.
 func (tx *transaction) guard(have portState) {
+	// The whole column is compared: wait knows == and != for columns, and no
+	// "includes" (RFC 7047 section 5.2.6).
 	ids := ovsdb.OvsMap{GoMap: map[any]any{}}
 	for k, v := range tx.tables.Ports[have.port].ExternalIDs {
 		ids.GoMap[k] = v

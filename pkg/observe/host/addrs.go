@@ -58,6 +58,8 @@ func (s *Source) addressChanged(m rtnl.Message) error {
 	case !ok || err != nil:
 		return err
 	case m.Type == unix.RTM_NEWADDR:
+		// RTM_NEWADDR comes again for an address that has changed its lifetime or
+		// flags, which is no reason to move it to the end.
 		if _, there := s.addrs[a]; !there { // the kernel, too, puts a new one behind the others
 			s.addrs[a] = s.nextPosition
 			s.nextPosition++
@@ -88,6 +90,10 @@ func (s *Source) addresses() []observe.DeviceAddress {
 
 // addressFromMessage returns false for link-local addresses, which every device
 // has.
+// IFA_ADDRESS is the address itself on most devices and the far end of a
+// point-to-point link, whose near end is then IFA_LOCAL; IPv6 has IFA_LOCAL only
+// there (inet_fill_ifaddr in net/ipv4/devinet.c, inet6_fill_ifaddr in
+// net/ipv6/addrconf.c). The prefix length belongs to IFA_ADDRESS.
 func addressFromMessage(m rtnl.Message) (a address, ok bool, err error) {
 	h, attrs, err := m.Addr()
 	if err != nil {

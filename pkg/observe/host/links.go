@@ -11,6 +11,7 @@ import (
 )
 
 // linksRequest asks for all devices without their counters.
+// IFLA_STATS and IFLA_STATS64 are about 300 bytes of each answer, for every device.
 func linksRequest(q *rtnl.Batch) {
 	q.Begin(unix.RTM_GETLINK, 0, rtnl.IfInfoMsg{})
 	q.Uint32(unix.IFLA_EXT_MASK, rtnl.RTEXT_FILTER_SKIP_STATS)
@@ -38,6 +39,7 @@ func (s *Source) readLinks(ctx context.Context) error {
 func (s *Source) drain() {
 	lost, err := s.watch.Drain(s.notified)
 	s.lost = s.lost || lost || err != nil
+	// ENOBUFS does not say what was dropped (netlink(7)): everything is read.
 	if s.lost {
 		if err := s.readLinks(context.Background()); err != nil {
 			s.log.Warn("devices cannot be read, the last known state stays in force", "error", err)
@@ -69,12 +71,16 @@ func (s *Source) notified(m rtnl.Message) error {
 
 // linkFromMessage returns false for what is not about the device itself: the
 // kernel reports ports of a bridge with the same type of message.
+// A port that leaves its bridge causes RTM_DELLINK of family AF_BRIDGE (del_nbp in
+// net/bridge/br_if.c), although the device stays.
 func (s *Source) linkFromMessage(m rtnl.Message) (l observe.Link, ok bool, err error) {
 	h, attrs, err := m.Link()
 	if err != nil || h.Family == unix.AF_BRIDGE {
 		return l, false, err
 	}
 	l.Index, l.Up = int(h.Index), h.Flags&unix.IFF_UP != 0
+	// IFF_LOWER_UP follows the carrier; IFF_RUNNING waits for the operational
+	// state too (RFC 2863), which a device may keep at "dormant".
 	l.NoCarrier = l.Up && h.Flags&unix.IFF_LOWER_UP == 0
 	for attrs.Next() {
 		switch attrs.Type {
@@ -97,6 +103,8 @@ func (s *Source) linkFromMessage(m rtnl.Message) (l observe.Link, ok bool, err e
 
 // vrfTable is the routing table of a VRF device, from IFLA_LINKINFO; 0 for other
 // types, of which the same attribute means something else.
+// The kernel writes the type before the data (rtnl_link_info_fill in
+// net/core/rtnetlink.c), so one pass is enough.
 func vrfTable(info *rtnl.Attrs) (table uint32) {
 	vrf := false
 	info.Each(func(a *rtnl.Attrs) {

@@ -118,18 +118,23 @@ func (r *Routes) NoRoute(ctx context.Context, addrs []netip.Addr) ([]netip.Addr,
 	return out, nil
 }
 
+// Without RTM_F_FIB_MATCH the kernel answers with the route for a packet, not with
+// the entry of the table that matched (inet_rtm_getroute in net/ipv4/route.c).
 func lookup(b *rtnl.Batch, addr netip.Addr) {
 	b.Begin(unix.RTM_GETROUTE, unix.NLM_F_ACK, rtnl.RtMsg{Family: rtnl.FamilyOf(addr), DstLen: uint8(addr.BitLen())})
 	b.Addr(unix.RTA_DST, addr)
 }
 
 // reachesHost separates routes to a host from others: a broadcast is no route to a VTEP.
+// A local route is one to this node itself, whose VTEP may be among the addresses.
 func reachesHost(m rtnl.Message) bool {
 	h, _, err := m.Route()
 	return err == nil && m.Type == unix.RTM_NEWROUTE && (h.Type == unix.RTN_UNICAST || h.Type == unix.RTN_LOCAL)
 }
 
 // isNoRoute separates the answer that there is no route from a failure to answer.
+// The errno of a refusing route is that of its type (fib_props in
+// net/ipv4/fib_semantics.c; IPv6 has the same in ip6_rt_type_to_error).
 func isNoRoute(err error) bool {
 	for _, no := range []unix.Errno{
 		unix.ENETUNREACH, unix.EHOSTUNREACH, // none, unreachable

@@ -137,6 +137,7 @@ func (d *Device) vxlan(a *rtnl.Attrs) {
 		d.VNI = a.Uint32()
 	case unix.IFLA_VXLAN_PORT:
 		d.Port = a.Uint16BE()
+	// An address of either kind decides the family of the socket.
 	case unix.IFLA_VXLAN_LOCAL6, unix.IFLA_VXLAN_GROUP6:
 		d.IPv6 = true
 	case unix.IFLA_VXLAN_COLLECT_METADATA:
@@ -145,6 +146,8 @@ func (d *Device) vxlan(a *rtnl.Attrs) {
 		mode("udp6zerocsumrx", a.Uint8() != 0)
 	case unix.IFLA_VXLAN_REMCSUM_RX:
 		mode("remcsumrx", a.Uint8() != 0)
+	// Flags that must be equal on all devices of one UDP port: the kernel
+	// shares the socket only then (VXLAN_F_RCV_FLAGS in include/net/vxlan.h).
 	case unix.IFLA_VXLAN_GBP: // these two are there or not
 		mode("gbp", true)
 	case unix.IFLA_VXLAN_GPE:
@@ -163,6 +166,8 @@ func l3mdevRules(ctx context.Context, conn *rtnl.Conn, family uint8) (found []ui
 			switch attrs.Type {
 			case unix.FRA_PRIORITY:
 				priority = attrs.Uint32()
+			// The rule has no table: the kernel takes that of the VRF which
+			// the packet is in (l3mdev_fib_rule_match in net/l3mdev/l3mdev.c).
 			case unix.FRA_L3MDEV:
 				l3mdev = attrs.Uint8() != 0
 			}
@@ -221,6 +226,8 @@ func (r *RouteTo) read(m rtnl.Message, names map[uint32]string) error {
 		switch attrs.Type {
 		case unix.RTA_OIF:
 			r.Dev = names[attrs.Uint32()]
+		// The MTU of the path as the kernel has learned it by ICMP, or that
+		// of the route if it has one.
 		case unix.RTA_METRICS:
 			attrs.Each(func(a *rtnl.Attrs) {
 				if a.Type == unix.RTAX_MTU {

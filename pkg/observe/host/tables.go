@@ -167,6 +167,8 @@ func (s *Source) probe(ctx context.Context, family uint8, table uint32, protocol
 		found, err = true, s.prober.Close()
 		s.prober = nil
 		return found, err
+	// IPv4 makes a table with its first route and answers ENOENT before; IPv6
+	// answers the same under strict checking (inet6_dump_fib).
 	case errors.Is(err, unix.ENOENT), // the table never had a route
 		family == unix.AF_INET6 && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP)):
 		return false, nil
