@@ -75,6 +75,7 @@ func (b *Backend) readable() error {
 	return nil
 }
 
+// valueOf is the value that a change is about: the new one, or the deleted one.
 func valueOf(c object.Change) object.Value {
 	if c.After != nil {
 		return c.After
@@ -124,6 +125,7 @@ func (b *Backend) flush(ctx context.Context, m *moves, out []error) {
 	m.paths, m.of = nil, nil
 }
 
+// verbOf names in an error what failed; the stream of paths carries both.
 func verbOf(p *api.Path) string {
 	if p.IsWithdraw {
 		return "withdraw"

@@ -54,6 +54,7 @@ func readOptional(path *object.Path, attr bgp.PathAttributeInterface) bool {
 	return true
 }
 
+// communitiesToAPI packs AS:value pairs into 32 bits each (RFC 1997).
 func communitiesToAPI(w object.Words) ([]uint32, error) {
 	var out []uint32
 	for _, text := range w.List() {
@@ -66,6 +67,7 @@ func communitiesToAPI(w object.Words) ([]uint32, error) {
 	return out, nil
 }
 
+// communitiesFromAPI is the inverse of communitiesToAPI.
 func communitiesFromAPI(values []uint32) object.Words {
 	out := make([]string, len(values))
 	for i, v := range values {
@@ -74,6 +76,7 @@ func communitiesFromAPI(values []uint32) object.Words {
 	return object.WordsOf(out...)
 }
 
+// largeToAPI reads communities of three 32-bit numbers (RFC 8092).
 func largeToAPI(w object.Words) ([]*bgp.LargeCommunity, error) {
 	var out []*bgp.LargeCommunity
 	for _, text := range w.List() {
@@ -86,6 +89,7 @@ func largeToAPI(w object.Words) ([]*bgp.LargeCommunity, error) {
 	return out, nil
 }
 
+// largeFromAPI is the inverse of largeToAPI.
 func largeFromAPI(values []*bgp.LargeCommunity) object.Words {
 	out := make([]string, len(values))
 	for i, c := range values {
@@ -103,7 +107,8 @@ func validateAttributes(p object.Path) error {
 	}{{p.Communities, object.CommunitiesOf}, {p.LargeCommunities, object.LargeCommunitiesOf}} {
 		canon, err := list.of(list.have.List()...)
 		if err == nil && canon != list.have {
-			err = fmt.Errorf("communities %s: write them as %s", list.have, strings.ReplaceAll(canon.String(), ",", " "))
+			err = fmt.Errorf("communities %s: write them as %s", list.have,
+				strings.ReplaceAll(canon.String(), ",", " "))
 		}
 		if err != nil {
 			return err

@@ -38,6 +38,9 @@ func evpnToAPI(p object.EVPNPath) (*api.Path, error) {
 	}, nil
 }
 
+// encodeEVPN is the NLRI and the attributes on the wire. Every route offers VXLAN, which
+// is what the label then means (RFC 8365 section 5.1.3). For a multicast route the VNI is
+// not in the NLRI but in the tunnel attribute (RFC 7432 section 11.2).
 func encodeEVPN(p object.EVPNPath) (nlri []byte, attributes [][]byte, err error) {
 	r := speaker.EVPNRoute{Type: p.Type, RD: p.RD, MAC: p.MAC, Prefix: p.Prefix, Label: p.VNI}
 	a := speaker.EVPNAttributes{
@@ -156,6 +159,7 @@ func validateEVPNRoute(p object.EVPNPath) error {
 	return nil
 }
 
+// isGroup reports the group bit (IEEE 802 section 8.2): no station has such a MAC.
 func isGroup(m object.MAC) bool { return m[0]&1 != 0 }
 
 // sameButMobility reports whether the speaker holds what is wanted and has put in

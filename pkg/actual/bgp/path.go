@@ -102,6 +102,7 @@ func (e *encoder) attributes(p object.Path) ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		// The prefix is part of MP_REACH_NLRI: these octets serve no other path.
 		return serialize(append(list, mpReach(p.Prefix, set.hop))...)
 	}
 	if encoded, ok := e.encoded[set]; ok {
@@ -151,6 +152,7 @@ func readAttribute(path *object.Path, raw []byte) bool {
 	default:
 		return readOptional(path, attr)
 	}
+	// Unspecified means ourselves, which is no next hop in a desired path.
 	addr, ok := netip.AddrFromSlice(hop)
 	if ok && !addr.IsUnspecified() {
 		path.NextHop.Addr = addr
@@ -158,6 +160,7 @@ func readAttribute(path *object.Path, raw []byte) bool {
 	return ok
 }
 
+// serialize is each attribute by itself, which is how GoBGP takes and lists them.
 func serialize(list ...bgp.PathAttributeInterface) ([][]byte, error) {
 	out := make([][]byte, len(list))
 	for i, attr := range list {

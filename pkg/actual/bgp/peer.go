@@ -180,7 +180,7 @@ func validateLocal(local, neighbour netip.Addr) error {
 }
 
 // localAddress leaves the choice to the kernel unless it is made. For a
-// link-local neighbour it has to be said: GoBGP would fill in our address with
+// link-local neighbour it has to be set: GoBGP would fill in our address with
 // its zone, fail to parse that as the next hop and announce "::".
 func localAddress(neighbour, local netip.Addr) string {
 	switch {
@@ -192,6 +192,8 @@ func localAddress(neighbour, local netip.Addr) string {
 	return netip.IPv6Unspecified().String()
 }
 
+// connectRetry is in seconds. In an object.Peer 0 means the default, so that a peer
+// without a setting and one with the default compare equal.
 func connectRetry(p object.Peer) uint16 {
 	if p.ConnectRetry == 0 {
 		return object.DefaultConnectRetry
@@ -199,6 +201,8 @@ func connectRetry(p object.Peer) uint16 {
 	return p.ConnectRetry
 }
 
+// ttlSecurity is GTSM for a neighbour on the same link: nothing that a router has
+// forwarded arrives with a TTL of 255 (RFC 5082 section 3).
 func ttlSecurity(on bool) *api.TtlSecurity {
 	if !on {
 		return &api.TtlSecurity{}
@@ -206,6 +210,8 @@ func ttlSecurity(on bool) *api.TtlSecurity {
 	return &api.TtlSecurity{Enabled: true, TtlMin: 255}
 }
 
+// gracefulRestart is off where the peer has no restart time. GoBGP takes the deferral in
+// whole seconds.
 func gracefulRestart(p object.Peer, deferral time.Duration, restarting bool) *api.GracefulRestart {
 	if p.RestartTime == 0 {
 		return &api.GracefulRestart{}
@@ -219,8 +225,8 @@ func gracefulRestart(p object.Peer, deferral time.Duration, restarting bool) *ap
 	}
 }
 
-// afiSafis lists the families in a fixed order. Graceful restart is said again
-// for each: only those are kept by the neighbour.
+// afiSafis lists the families in a fixed order. Graceful restart is set
+// again for each: the neighbour keeps the routes of those alone.
 func afiSafis(p object.Peer) []*api.AfiSafi {
 	var out []*api.AfiSafi
 	for _, f := range familiesOf(p) {
@@ -238,6 +244,7 @@ func afiSafis(p object.Peer) []*api.AfiSafi {
 	return out
 }
 
+// familiesOf leaves out names that do not parse: validatePeer has refused them.
 func familiesOf(p object.Peer) []object.Family {
 	var out []object.Family
 	for _, name := range p.Families.List() {

@@ -1,6 +1,12 @@
 // Package contract is the one suite of tests that every backend must pass: the
 // kernel in a fresh network namespace, GoBGP, Open vSwitch, and the model that
-// replaces them in tests. A model that is not held to this drifts.
+// replaces them in tests. Without a common suite the model would drift from them.
+//
+// Each case is a sentence about [actual.Backend]: the comment of its function is the
+// sentence. A kind or type of link that a world cannot hold, such as a VRF in a kernel
+// without them, is named in the Subject with the reason, and the suite logs that.
+//
+// Read next: contract.go for the cases, samples.go and samplesevpn.go for the values.
 package contract
 
 import (
@@ -76,6 +82,8 @@ func (s Subject) omitted(smp sample) (kind, why string) {
 	return "", ""
 }
 
+// run is the list of cases for one sample. Settings such as sysctls always exist and are
+// never created or deleted, so they have a case of their own.
 func (s Subject) run(t *testing.T, smp sample) {
 	kind := smp.value.Key().Kind
 	t.Run("absent", func(t *testing.T) { s.absent(t, smp) })
@@ -126,6 +134,7 @@ func (s Subject) roundTrip(t *testing.T, smp sample) {
 			t.Fatalf("complete=%t: got %v, %t, want %s", complete, it.Value, ok, object.Text(smp.value))
 		}
 	}
+	// The notification of a delete must remove it from what an incremental read answers.
 	apply(t, b, object.Change{Before: smp.value})
 	for _, complete := range []bool{false, true} {
 		if it, ok := readAs(t, b, complete, smp.value).Get(smp.value.Key()); ok {
@@ -137,6 +146,7 @@ func (s Subject) roundTrip(t *testing.T, smp sample) {
 // idempotent: creating what is there, and deleting what is gone, succeed.
 func (s Subject) idempotent(t *testing.T, smp sample) {
 	b := s.ground(t, smp)
+	// A plan may be repeated after a crash between the change and its record.
 	for range 2 {
 		apply(t, b, object.Change{After: smp.value})
 	}
@@ -165,6 +175,7 @@ func (s Subject) set(t *testing.T, smp sample) {
 	if !ok {
 		t.Fatalf("%s cannot be read", smp.value.Key().Text())
 	}
+	// The last step restores what the world had before.
 	for _, v := range []object.Value{smp.other, smp.value, before.Value} {
 		now, _ := read(t, b, v).Get(v.Key())
 		apply(t, b, object.Change{Before: now.Value, After: v})
@@ -196,6 +207,7 @@ func (s Subject) batch(t *testing.T, kind object.Kind) {
 			t.Fatalf("got %v, want %s", it.Value, object.Text(v))
 		}
 	}
+	// The impossible change is in the middle: those before and after it must be made.
 	if bad := s.impossible(kind); bad != nil {
 		errs := b.Apply(t.Context(), []object.Change{deletes[0], {After: bad}, creates[0]})
 		if errs[0] != nil || errs[1] == nil || errs[2] != nil {
@@ -203,6 +215,7 @@ func (s Subject) batch(t *testing.T, kind object.Kind) {
 		}
 	}
 	apply(t, b, deletes...)
+	// The world may hold values of others, which are not in the batch.
 	for k := range readFocus(t, b, focus).AllOf(kind) {
 		if focus.Want.Has(k) {
 			t.Errorf("%s is left", k.Text())
@@ -231,20 +244,26 @@ func (s Subject) foreign(t *testing.T, smp sample) {
 	}
 }
 
+// markedKind reports whether a backend itself recognises values of other owners: by
+// rtm_protocol, FRA_PROTOCOL, cookie or external_ids. object.Kind.HasMark is wider:
+// links, paths and peers of other owners are in the tests of their backends.
 func markedKind(k object.Kind) bool {
 	return k == object.KindRoute || k == object.KindFlow || k == object.KindRule || k == object.KindOVSPort
 }
 
+// read is an incremental read with one value in focus.
 func read(t *testing.T, b actual.Backend, v object.Value) object.Set {
 	t.Helper()
 	return readAs(t, b, false, v)
 }
 
+// readAs reads in full if complete is set, else from what the backend was notified of.
 func readAs(t *testing.T, b actual.Backend, complete bool, v object.Value) object.Set {
 	t.Helper()
 	return readFocus(t, b, actual.Focus{Want: setOf(t, v), Complete: complete})
 }
 
+// readFocus reads and ends the test if that fails: no case expects an error.
 func readFocus(t *testing.T, b actual.Backend, f actual.Focus) object.Set {
 	t.Helper()
 	s, err := b.Read(t.Context(), f)
@@ -254,6 +273,7 @@ func readFocus(t *testing.T, b actual.Backend, f actual.Focus) object.Set {
 	return s
 }
 
+// apply makes changes, all of one kind, that must succeed.
 func apply(t *testing.T, b actual.Backend, changes ...object.Change) {
 	t.Helper()
 	for i, err := range b.Apply(t.Context(), changes) {
@@ -263,6 +283,7 @@ func apply(t *testing.T, b actual.Backend, changes ...object.Change) {
 	}
 }
 
+// setOf is the desired set of the values.
 func setOf(t *testing.T, values ...object.Value) object.Set {
 	t.Helper()
 	s, err := object.SetOf(values...)
@@ -278,6 +299,7 @@ func (s Subject) many(kind object.Kind, n int) []object.Value {
 	var out []object.Value
 	for i := range n {
 		a := netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})
+		// Both families are in one batch.
 		if i%2 == 1 {
 			a = netip.MustParseAddr(fmt.Sprintf("2001:db8:1::%x", i+1))
 		}
@@ -310,7 +332,8 @@ func (s Subject) many(kind object.Kind, n int) []object.Value {
 	return out
 }
 
-// impossible returns a value of the kind that cannot be created.
+// impossible returns a value of the kind that cannot be created because its device or
+// bridge does not exist; nil for kinds that depend on none.
 func (s Subject) impossible(kind object.Kind) object.Value {
 	nowhere := "no-such-dev"
 	addr := netip.MustParseAddr("192.0.2.77")

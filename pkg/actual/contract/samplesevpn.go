@@ -24,6 +24,7 @@ var (
 
 // links are one of each type, with all that can be changed in place changed.
 func (s Subject) links() []sample {
+	// Names of devices have 15 characters at most (IFNAMSIZ), hence the cut.
 	vlan := object.Link{
 		Name: s.Device[:min(len(s.Device), 10)] + ".100", Type: object.LinkVLAN, Parent: s.Device,
 		VLAN: 100, Up: true,
@@ -32,11 +33,13 @@ func (s Subject) links() []sample {
 	down.Up = false
 	vrfDown := sampleVRF
 	vrfDown.Up = false
+	// The master and the MAC change in one update.
 	inVRF := sampleBridge
 	inVRF.Master, inVRF.MAC = "vrf-1001", object.MAC{2, 0, 0, 0, 0x10, 0x11}
 	renamed, relaid := sampleBridge, sampleVeth
 	renamed.MAC, renamed.Up = object.MAC{2, 0, 0, 0, 0x10, 0x11}, false
 	relaid.MAC, relaid.Up = object.MAC{2, 0, 0, 0, 0x10, 0x13}, false
+	// Out of the bridge a VXLAN device has no port settings left: no suppression.
 	alone := sampleVXLAN
 	alone.Master, alone.Suppress, alone.MAC = "", false, object.MAC{2, 0, 0, 0, 0x10, 0x12}
 	six := sampleVXLAN
@@ -58,6 +61,8 @@ func (s Subject) links() []sample {
 	}
 }
 
+// ovsPorts are the two types: an internal port, whose MAC is ours to set, and a device of
+// the kernel as port, which keeps its own. 4094 is the highest VLAN.
 func (s Subject) ovsPorts() []sample {
 	internal := object.OVSPort{
 		Name: "vlan-1001", Bridge: s.Bridge, Type: object.OVSInternal, Tag: 100,
@@ -79,6 +84,8 @@ func (s Subject) masters() []sample {
 	return []sample{{value: in, other: down, name: "in a bridge", before: []object.Value{sampleBridge}}}
 }
 
+// fdbs are the three forms: a MAC behind a VTEP (self), a MAC that stays in the bridge
+// (master), and the VTEP list for flooded frames, which has the zero MAC.
 func (s Subject) fdbs() []sample {
 	mac := object.MAC{0x52, 0x54, 0, 0xaa, 0xbb, 2}
 	vtep, other := netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
@@ -107,21 +114,23 @@ func evpnPaths() []sample {
 	prefix6.Prefix = netip.MustParsePrefix("2001:db8:a::/64")
 	mac := object.EVPNPath{
 		Type: object.EVPNMacIP, RD: "64999:1001", MAC: object.MAC{0xfa, 0x16, 0x3e, 0, 0, 1},
-		Prefix: netip.MustParsePrefix("10.0.0.5/32"),
-		VNI:    70000, NextHop: vtep, Targets: targets, Origin: object.OriginIGP,
+		Prefix: netip.MustParsePrefix("10.0.0.5/32"), VNI: 70000, NextHop: vtep, Targets: targets, Origin: object.OriginIGP,
 	}
 	bare := mac
 	bare.Prefix, bare.Mobility = netip.Prefix{}, object.MetricOf(3)
 	flood := object.EVPNPath{
 		Type: object.EVPNMulticast, RD: "192.0.2.1:1001", Prefix: netip.MustParsePrefix("192.0.2.1/32"), VNI: 1001,
-		NextHop: vtep,
-		Targets: targets, Origin: object.OriginIGP,
+		NextHop: vtep, Targets: targets, Origin: object.OriginIGP,
 	}
+	// The default route, an AS of four octets and an underlay of IPv6, in one.
 	inIPv6 := prefix6
 	inIPv6.NextHop, inIPv6.RD, inIPv6.Prefix = netip.MustParseAddr("2001:db8:ffff::1"), "4200000000:7",
 		netip.MustParsePrefix("::/0")
+	// The highest VNI of 24 bits.
 	relabelled := mac
 	relabelled.VNI, relabelled.Mobility = 16777215, object.MetricOf(7)
+	// GoBGP refuses a lower sequence number than the one that it holds; the backend has to
+	// withdraw first.
 	backwards := bare
 	backwards.Mobility = object.MetricOf(0)
 	mac6 := mac
@@ -130,6 +139,8 @@ func evpnPaths() []sample {
 	mac6.Targets, mac6.Origin = object.WordsOf("192.0.2.1:65535", "64999:4294967295", "4200000000:65535"), object.OriginEGP
 	flood6 := flood
 	flood6.Prefix, flood6.NextHop = netip.MustParsePrefix("2001:db8:ffff::1/128"), netip.MustParseAddr("2001:db8:ffff::1")
+	// 50 targets take 400 octets: the attribute needs the extended length (RFC 4271 section
+	// 4.3).
 	wide := prefix
 	var targets50 []string
 	for i := range 50 {
@@ -149,7 +160,8 @@ func evpnPaths() []sample {
 	}
 }
 
-// manyEVPN is one of many prefixes.
+// manyEVPN is a type-5 route for one of many hosts, as a node with many networks
+// announces them.
 func manyEVPN(host netip.Prefix) object.EVPNPath {
 	return object.EVPNPath{
 		Type: object.EVPNPrefix, RD: "192.0.2.1:1001", Prefix: host, VNI: 1001, NextHop: netip.MustParseAddr("192.0.2.1"),

@@ -35,6 +35,7 @@ func (t *columnType) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &is); err != nil {
 		return err
 	}
+	// max is an integer or "unlimited"; absent is 1 (RFC 7047 section 3.2).
 	switch max := is.Max.(type) {
 	case string:
 		t.Many = max == "unlimited"

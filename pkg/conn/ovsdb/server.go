@@ -94,7 +94,7 @@ func (s *server) judge(database string, seen *cluster) error {
 			continue
 		}
 		if !row.Connected {
-			return fmt.Errorf("the server has lost its cluster or source (_Server.Database.connected is false)")
+			return errors.New("the server has lost its cluster or source (_Server.Database.connected is false)")
 		}
 		return row.follow(seen)
 	}

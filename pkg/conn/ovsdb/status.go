@@ -76,6 +76,7 @@ func (s *status) connecting(remote string) {
 	s.update(func(*Status) { s.trial = remote })
 }
 
+// connected is the first of two steps: there is a connection, and not yet a copy.
 func (s *status) connected(remote string, at time.Time) {
 	s.update(func(now *Status) {
 		now.Remote, now.Since = remote, at
@@ -83,6 +84,8 @@ func (s *status) connected(remote string, at time.Time) {
 	})
 }
 
+// synced is the second: the rows are those of the server, and what went wrong with it
+// before is of no interest any more.
 func (s *status) synced(method, schema string, at time.Time) {
 	s.update(func(now *Status) {
 		now.Synced, now.SyncedAt, now.Method, now.Schema = true, at, method, schema
@@ -113,6 +116,7 @@ func (s *status) lost(remote string, err error) (news bool) {
 	return news
 }
 
+// forget removes the error of a remote: there is at most one of each.
 func (now *Status) forget(remote string) {
 	now.Errors = slices.DeleteFunc(now.Errors, func(e RemoteError) bool { return e.Remote == remote })
 }

@@ -144,6 +144,8 @@ func readRank(r *observe.Rank, list [][]byte) error {
 	return nil
 }
 
+// compareEVPN orders routes so that equal tables compare equal, in the order that
+// LearnedEVPN documents.
 func compareEVPN(a, b observe.EVPNRoute) int {
 	return cmp.Or(
 		cmp.Compare(a.Type, b.Type),

@@ -161,6 +161,8 @@ func (s *Source) heard(h speaker.Heard) {
 	signal(s.wake)
 }
 
+// run lists, waits and lists again until the context ends. It is the only goroutine that
+// calls the speaker, so that a slow answer never holds up Read.
 func (s *Source) run(ctx context.Context) {
 	defer close(s.done)
 	var routes <-chan struct{} // nil: never
@@ -174,6 +176,7 @@ func (s *Source) run(ctx context.Context) {
 		if !ok {
 			return
 		}
+		// Events that come during this pause need no listing of their own.
 		if _, ok = wait(ctx, gather, nil, nil); !ok {
 			return
 		}
@@ -234,6 +237,7 @@ func (s *Source) relist(ctx context.Context, all bool) time.Duration {
 	return slowPoll
 }
 
+// errText makes errors comparable: each call of the speaker returns a new value.
 func errText(err error) string {
 	if err == nil {
 		return ""
@@ -291,6 +295,8 @@ func (s *Source) listUnicast(ctx context.Context) ([]observe.LearnedPath, error)
 	return slices.Compact(out), nil
 }
 
+// compare orders paths by prefix, next hop and neighbour. Equal tables then compare equal,
+// whatever order GoBGP lists them in, and publish finds no change.
 func compare(a, b observe.LearnedPath) int {
 	if c := a.Prefix.Addr().Compare(b.Prefix.Addr()); c != 0 {
 		return c
@@ -344,6 +350,7 @@ func (s *Source) publish(t listing, unsettled string) {
 	signal(s.changed)
 }
 
+// signal does not wait: one signal that is pending covers those that follow.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -101,7 +101,7 @@ func bestOf(d *api.Destination, sources sources) []observe.LearnedPath {
 		switch {
 		case !ok:
 		case len(out) == 0:
-			best = r
+			best = r // GoBGP lists its best path first
 			fallthrough
 		case r == best:
 			path.Peer = from.name
@@ -125,6 +125,9 @@ type rank struct {
 	origin          uint8
 }
 
+// learnedFromAPI reads a path from its octets, which GoBGP lists much faster than
+// messages. An attribute that does not parse is skipped, as the errors of an UPDATE
+// are GoBGP's to handle (RFC 7606). It is not ok without a next hop.
 func learnedFromAPI(p *api.Path) (path observe.LearnedPath, r rank, ok bool) {
 	family, ok := speaker.FamilyFromAPI(p.Family)
 	if !ok {
@@ -179,6 +182,7 @@ type source struct {
 // sources are the neighbours by the address that paths have, without the zone.
 type sources map[string]source
 
+// sourcesOf indexes the neighbours of a listing, once for all of its paths.
 func sourcesOf(peers []*api.Peer) sources {
 	out := make(sources, len(peers))
 	for _, p := range peers {
@@ -191,6 +195,8 @@ func sourcesOf(peers []*api.Peer) sources {
 	return out
 }
 
+// of is the neighbour of a path; one that was deleted during the listing has only the
+// address of the path.
 func (s sources) of(p *api.Path) source {
 	if from, ok := s[p.NeighborIp]; ok {
 		return from

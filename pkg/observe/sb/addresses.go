@@ -126,7 +126,8 @@ func parseNAT(p *observe.PortBinding, element string) {
 	p.NAT = append(p.NAT, n)
 }
 
-// cutResident takes the guard off the end of an element.
+// cutResident takes the guard off the end of an element: is_chassis_resident("PORT"), by
+// which the entry holds only on the chassis where that port is.
 func cutResident(element string) (plain, resident string, err error) {
 	const guard = "is_chassis_resident"
 	plain, tail, ok := strings.Cut(element, guard)
@@ -184,6 +185,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
 
+// problem records an element that was left out, for status and the log: column, text
+// and cause.
 func problem(p *observe.PortBinding, column, element string, err error) {
 	p.Problems = append(p.Problems, fmt.Sprintf("%s %q: %v", column, element, err))
 }

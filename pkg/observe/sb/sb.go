@@ -32,7 +32,8 @@ var _ observe.Source[*observe.Southbound] = (*Source)(nil)
 var Database = &wire.Database[observe.Southbound]{
 	Name:  "OVN_Southbound",
 	Title: "Southbound",
-	// Every release from OVN 22.03 on has these.
+	// Every release from OVN 22.03 on has these. Other columns are read where the schema
+	// of the server has them.
 	Required: map[string][]string{
 		"Chassis":          {"name"},
 		"Datapath_Binding": {"external_ids"},
@@ -46,6 +47,8 @@ var Database = &wire.Database[observe.Southbound]{
 	NotSynced: observe.ErrNotSynced,
 }
 
+// head is where the wire package puts what concerns no single row. A row that cannot be
+// read goes to BadRows and is missing from its table; the others stay.
 func head(sb *observe.Southbound) wire.Head {
 	return wire.Head{
 		Revision: &sb.Revision, Stale: &sb.Stale, Tables: &sb.Tables,

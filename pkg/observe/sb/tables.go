@@ -7,7 +7,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// Chassis.nb_cfg is not here on purpose: every hypervisor writes it, and N
+// chassisTable has the nodes. Column nb_cfg is left out on purpose: every hypervisor writes it, and N
 // agents that hear of N writes are N*N notifications.
 var chassisTable = &wire.Table[observe.Southbound, observe.Chassis]{
 	Name: "Chassis",
@@ -65,9 +65,11 @@ var portTable = &wire.Table[observe.Southbound, observe.PortBinding]{
 		wire.Reference("chassis", func(p *observe.PortBinding) *observe.UUID { return &p.Chassis }),
 		wire.References("additional_chassis", func(p *observe.PortBinding) *[]observe.UUID { return &p.AdditionalChassis }),
 		wire.Reference("requested_chassis", func(p *observe.PortBinding) *observe.UUID { return &p.RequestedChassis }),
+		// The text of both is kept and parsed in Finish, once for a row that changed.
 		macColumn(),
 		natColumn(),
 		wire.IsFalse("up", func(p *observe.PortBinding) *bool { return &p.Down }),
+		// The tag of a localnet or container port, 1 to 4094; absent is 0.
 		wire.VLAN("tag", func(p *observe.PortBinding) *uint16 { return &p.Tag }),
 		wire.Text("parent_port", func(p *observe.PortBinding) *string { return &p.ParentPort }),
 		wire.Text("virtual_parent", func(p *observe.PortBinding) *string { return &p.VirtualParent }),
@@ -78,8 +80,8 @@ var portTable = &wire.Table[observe.Southbound, observe.PortBinding]{
 	},
 }
 
-// balancerTable has load balancers. Which datapaths they are attached to is said in up
-// to four columns, depending on the release.
+// balancerTable has load balancers. Which datapaths they are attached to is in up
+// to four columns, depending on the release; those that a schema lacks stay empty.
 var balancerTable = &wire.Table[observe.Southbound, observe.LoadBalancer]{
 	Name: "Load_Balancer",
 	ID:   func(l *observe.LoadBalancer) *wire.UUID { return (*wire.UUID)(&l.UUID) },
@@ -98,7 +100,8 @@ var balancerTable = &wire.Table[observe.Southbound, observe.LoadBalancer]{
 	},
 }
 
-// dpGroupTable has sets of datapaths that balancers share; they are rewritten in place.
+// dpGroupTable has sets of datapaths that balancers share. OVN rewrites them in place: the
+// row of a balancer does not change when its datapaths do.
 var dpGroupTable = &wire.Table[observe.Southbound, observe.DatapathGroup]{
 	Name: "Logical_DP_Group",
 	ID:   func(g *observe.DatapathGroup) *wire.UUID { return (*wire.UUID)(&g.UUID) },
