@@ -62,8 +62,8 @@ func Tables(snap observe.Snapshot, drivers ...Driver) []uint32 {
 	return out
 }
 
-// Imports asks the drivers for the route targets that each VNI takes in, see
-// [Importer]. A driver that panics takes in none.
+// Imports asks the drivers for the route targets that each VNI imports, see
+// [Importer]. A driver that panics imports none.
 func Imports(snap observe.Snapshot, drivers ...Driver) map[uint32][]string {
 	out := map[uint32][]string{}
 	for _, d := range drivers {
@@ -81,7 +81,7 @@ func Imports(snap observe.Snapshot, drivers ...Driver) map[uint32][]string {
 }
 
 // Explain asks one driver for its accounts of an address. A driver that panics
-// costs its own accounts: there is one that says so instead.
+// loses its own accounts: one that says so takes their place.
 func Explain(d Driver, snap observe.Snapshot, addr netip.Addr) (accounts []reason.Account, panicked *Panic) {
 	x, ok := d.(reason.Explainer)
 	if !ok {

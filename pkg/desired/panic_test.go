@@ -78,7 +78,7 @@ func prefixOf(n int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), 32)
 }
 
-// hosts lists the last octets of what is wanted.
+// hosts lists the last octets of what is desired.
 func hosts(res desired.Result) string {
 	var out []string
 	for _, p := range object.Of[object.Path](res.Want) {

@@ -57,7 +57,7 @@ func (o *evpnOptions) Keys() []key.Key {
 	}
 }
 
-// Needs are the device of the VTEP, the driver's flows, somebody to announce VNIs
+// Needs are the device of the VTEP, the driver's flows, a neighbour to announce VNIs
 // to, and its networks.
 func (o *evpnOptions) Needs() Needs {
 	n := Needs{

@@ -30,10 +30,10 @@ const (
 	OverMaximum     = "over-maximum"       // more prefixes are learned than may be installed
 	NoNextHop       = "no-next-hop"        // no next hop of a learned prefix leads anywhere
 	ScopeDenied     = "address-scope"      // filtered by address_scopes
-	SNATEnabled     = "snat-enabled"       // its router hides it, and that rules it out
-	SNATUnknown     = "snat-unknown"       // whether its router hides it is not known
+	SNATEnabled     = "snat-enabled"       // its router translates it, which the option rules out
+	SNATUnknown     = "snat-unknown"       // cannot tell whether its router translates it
 	Unreadable      = "unreadable"         // the row cannot be parsed
-	NotApplied      = "not-applied"        // wanted, but not there yet
+	NotApplied      = "not-applied"        // desired, but not there yet
 	PeerDown        = "peer-down"          // no session is established
 	UnknownProvider = "unknown-mac"        // the port has no known address
 	NoVPN           = "not-in-vpn"         // the router or the network has no VNI

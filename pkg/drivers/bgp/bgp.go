@@ -48,7 +48,7 @@ type Config struct {
 	// means no filter.
 	AddressScopes []string
 	// RequireSNATDisabled is require_snat_disabled_for_tenant_networks: subnets
-	// that their router hides behind its gateway are not exposed. It needs the
+	// whose source addresses their router translates are not exposed. It needs the
 	// Northbound rows of a snapshot.
 	RequireSNATDisabled bool
 	// UnknownMACFromCIDRs takes the addresses of provider ports whose mac

@@ -79,7 +79,7 @@ func agrees(t *testing.T, name string, view observe.Snapshot, cfg bgp.Config) in
 			}
 		}
 		if derived != explained || !objects {
-			t.Errorf("%s: %s: derived %t, explained %t, by objects that are wanted %t: %+v", name, addr, derived, explained,
+			t.Errorf("%s: %s: derived %t, explained %t, by objects that are desired %t: %+v", name, addr, derived, explained,
 				objects, accounts)
 		}
 	}

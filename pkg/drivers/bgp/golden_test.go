@@ -134,7 +134,7 @@ func isBase(it object.Item) bool {
 	return !slices.ContainsFunc(it.Why, func(s object.Source) bool { return s.Rule != "R0" })
 }
 
-// soundNeeds checks what every desired set must satisfy: all needs are wanted
+// soundNeeds checks what every desired set must satisfy: all needs are desired
 // too, and a path that may be announced needs a route that covers it, in a
 // table that a rule leads to, and on a flow.
 func soundNeeds(t *testing.T, s object.Set) {
@@ -142,7 +142,7 @@ func soundNeeds(t *testing.T, s object.Set) {
 	for k, it := range s.All() {
 		for _, need := range it.Needs() {
 			if !s.Has(need) && !s.Has(object.Key{Kind: object.KindLink, Name: need.Name}) {
-				t.Errorf("%s needs %s, which is not wanted", k.Text(), need.Text())
+				t.Errorf("%s needs %s, which is not desired", k.Text(), need.Text())
 			}
 		}
 		if k.Kind == object.KindPath && it.Block == nil {

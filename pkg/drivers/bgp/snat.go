@@ -48,7 +48,7 @@ func (p *pass) datapath(u observe.UUID) (*observe.Datapath, bool) {
 }
 
 // untranslated applies require_snat_disabled_for_tenant_networks to a subnet of a
-// router's port: the router must be known not to hide it. While that is not known
+// router's port: the router must be known not to translate it. While that is not known
 // nothing new is exposed, and what the port led to before is held.
 func (p *pass) untranslated(lrp *observe.PortBinding, prefix netip.Prefix) bool {
 	if !p.cfg.RequireSNATDisabled {

@@ -102,7 +102,7 @@ func TestExplain(t *testing.T) {
 				} else {
 					line += a.Object.String()
 					if !res.Want.Has(a.Object) {
-						t.Errorf("%s: the path is not wanted", line)
+						t.Errorf("%s: the path is not desired", line)
 					}
 				}
 				got = append(got, line)

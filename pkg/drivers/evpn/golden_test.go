@@ -194,7 +194,7 @@ func isBase(it object.Item) bool {
 	return !slices.ContainsFunc(it.Why, func(s object.Source) bool { return s.Rule != "E0" && s.Rule != "R0" })
 }
 
-// sound checks what every desired set must satisfy: all needs are wanted too,
+// sound checks what every desired set must satisfy: all needs are desired too,
 // and what is announced needs devices of its VNI and, for prefixes, on a
 // route that covers it.
 func sound(t *testing.T, s object.Set) {
@@ -202,7 +202,7 @@ func sound(t *testing.T, s object.Set) {
 	for k, it := range s.All() {
 		for _, need := range it.Needs() {
 			if !s.Has(need) && (need.Kind != object.KindDevice || !hasDevice(s, need.Name)) {
-				t.Errorf("%s needs %s, which is not wanted", k.Text(), need.Text())
+				t.Errorf("%s needs %s, which is not desired", k.Text(), need.Text())
 			}
 		}
 		if path, ok := it.Value.(object.EVPNPath); ok && it.Block == nil {

@@ -49,7 +49,7 @@ func (p *pass) learnedPaths(l *observe.Learned) {
 }
 
 // hold keeps what was learned while it is not known whether it is still
-// announced: a restart of ours must not cost tenants their routes.
+// announced: a restart of ours must not remove tenants' routes.
 func (p *pass) hold(l *observe.Learned) {
 	text := "the speaker has not reported what neighbours announce"
 	if l != nil {

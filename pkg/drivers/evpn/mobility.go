@@ -13,8 +13,8 @@ import (
 // VTEP goes on announcing the same MAC address.
 const BlockDuplicateMAC = "duplicate-mac"
 
-// duplicateMoves is how often a MAC address may move before it counts as being in
-// two places (RFC 7432 section 15.1). The RFC counts the moves within 180 s; here
+// duplicateMoves is how often a MAC address may move before it counts as a
+// duplicate (RFC 7432 section 15.1). The RFC counts the moves within 180 s; here
 // there is no clock, and the other's sequence number, which grows with every
 // move, is the count. It begins anew when the other withdraws.
 const duplicateMoves = 5
@@ -52,7 +52,7 @@ func (c claim) beats(o claim) bool {
 	return c.sequence > o.sequence
 }
 
-// mobility is the sequence number by which we outbid the others (RFC 7432 section
+// mobility is the sequence number by which our path wins over the others (RFC 7432 section
 // 15); nothing while nobody else announces the MAC.
 func (c claim) mobility() object.Metric {
 	if c.by == "" || c.sequence == math.MaxUint32 {

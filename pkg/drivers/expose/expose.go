@@ -123,7 +123,7 @@ func (e *Exposer) add(v object.Value, why []object.Source, block *object.Block) 
 }
 
 // announce adds a path on top of everything that the network needs, and of
-// after. What the filter keeps back is wanted all the same, and blocked, so that
+// after. What the filter keeps back is desired all the same, and blocked, so that
 // it can be seen everywhere where something is missing.
 func (e *Exposer) announce(class Class, n *Network, prefix netip.Prefix, why []object.Source, after ...object.Key) {
 	ipv6 := prefix.Addr().Is6()

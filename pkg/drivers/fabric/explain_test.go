@@ -38,7 +38,7 @@ func TestExplainAgrees(t *testing.T) {
 					key = object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), cfg.Expose.Origin).Key()
 				}
 				if _, blocked := a.Blocked(); blocked == want.Has(key) {
-					t.Errorf("%s: %s: %s is wanted: %t, explained: %+v", f.Name, addr, key.Text(), want.Has(key), a)
+					t.Errorf("%s: %s: %s is desired: %t, explained: %+v", f.Name, addr, key.Text(), want.Has(key), a)
 				}
 			}
 		}

@@ -94,7 +94,7 @@ func (p *pass) skip(table, row, code, format string, args ...any) {
 }
 
 // hold keeps learned routes that are there while it is not known whether they
-// are still announced: a restart of ours must not cost the node its way out.
+// are still announced: a restart of ours must not remove the node's way out.
 func (p *pass) hold(l *observe.Learned) {
 	text := "the speaker has not reported what neighbours announce"
 	if l != nil {

@@ -45,7 +45,7 @@ func (p *pass) ways(prefix netip.Prefix, paths []observe.LearnedPath) []way {
 // hop finds the way to a path's next hop, or says why there is none. Of the two
 // next hops of an IPv6 session the global one is taken if it is connected.
 func (p *pass) hop(path observe.LearnedPath) (object.Hop, string) {
-	problem := "it announces no next hop"
+	problem := "the path has no next hop"
 	for _, addr := range []netip.Addr{path.NextHop, path.LinkLocal} {
 		if !addr.IsValid() {
 			continue
