@@ -73,7 +73,7 @@ func (b *Backend) prepare(ctx context.Context, kind object.Kind, changes []objec
 		}
 		k := c.Key()
 		if k.Kind != kind {
-			return fmt.Errorf("%s among changes of kind %s", k.Text(), kind)
+			return fmt.Errorf("%s is not of kind %s like the changes with it", k.Text(), kind)
 		}
 		b.stale |= b.scope.add(k)
 		table = k.Num
@@ -92,7 +92,7 @@ func (b *Backend) prepare(ctx context.Context, kind object.Kind, changes []objec
 	return b.refreshOnly(ctx, needed)
 }
 
-// refreshOnly reads what is both needed and doubtful.
+// refreshOnly reads what is both needed and stale.
 func (b *Backend) refreshOnly(ctx context.Context, needed parts) error {
 	stale := b.stale & needed
 	if stale&partLinks != 0 {

@@ -44,7 +44,7 @@ func cpuTime() time.Duration {
 }
 
 // floor is the least that can be done: requests encoded beforehand, sent 200
-// at a time, one answer each time. It runs in a namespace in which nobody
+// at a time, one answer each time. It runs in a namespace in which no process
 // listens.
 type floor struct {
 	b      *testing.B
@@ -187,7 +187,7 @@ func BenchmarkApply(b *testing.B) {
 			raw := newFloor(b, routes)
 			l := newLab(b)
 			add, del := ipBatch(b, "add", routes), ipBatch(b, "del", routes)
-			l2 := newLab(b) // where ip works; nobody listens
+			l2 := newLab(b) // where ip works, without listeners
 			if err := l2.b.Close(); err != nil {
 				b.Fatal(err)
 			}
@@ -232,7 +232,7 @@ func values(routes []object.Route) []object.Value {
 	return out
 }
 
-// BenchmarkRead reads n routes that nobody has touched: from the mirror and
+// BenchmarkRead reads n routes that have not changed: from the mirror and
 // completely, beside a raw strict dump with one pass over its rows.
 func BenchmarkRead(b *testing.B) {
 	for _, size := range sizes {

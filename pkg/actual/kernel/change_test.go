@@ -62,7 +62,7 @@ func TestQuietRound(t *testing.T) {
 	want := everyKind(t)
 	focus := wanting(t, want...)
 	l.read(focus)
-	l.calm()
+	l.clearSignals()
 	l.build(want)
 	l.agrees(want)
 	l.quiet()
@@ -115,7 +115,7 @@ func TestOthersAreNoticed(t *testing.T) {
 			l.read(focus)
 			l.build(want)
 			before := text(l.read(focus))
-			l.calm()
+			l.clearSignals()
 			for _, command := range strings.Split(tt.do, "; ") {
 				l.ip(command)
 			}
@@ -142,7 +142,7 @@ func TestForeignGone(t *testing.T) {
 		t.Fatal("created over a foreign route")
 	}
 	l.read(wanting(t, r))
-	l.calm()
+	l.clearSignals()
 	l.ip("route del 10.0.0.5 table 201")
 	l.woken()
 	l.must(create(r))
@@ -157,7 +157,7 @@ func TestNoise(t *testing.T) {
 	l.read(focus)
 	l.build(want)
 	l.read(focus)
-	l.calm()
+	l.clearSignals()
 	for _, args := range []string{
 		"route add 198.51.100.0/24 dev d1",
 		"route add 198.51.100.0/24 dev d1 table 77",
@@ -187,7 +187,7 @@ func TestDeviceAppears(t *testing.T) {
 	if err := l.apply(create(r))[0]; !errors.Is(err, actual.ErrGone) {
 		t.Fatalf("got %v, want ErrGone", err)
 	}
-	l.calm()
+	l.clearSignals()
 	l.ip("link add late0 type ifb")
 	l.woken()
 	if !l.read(focus).Has(s.Key()) {
@@ -196,7 +196,7 @@ func TestDeviceAppears(t *testing.T) {
 	if err := l.apply(create(r))[0]; !errors.Is(err, actual.ErrGone) || !strings.Contains(err.Error(), "down") {
 		t.Errorf("got %v, want that the device is down", err)
 	}
-	l.calm()
+	l.clearSignals()
 	l.ip("link set late0 up")
 	l.woken()
 	l.must(create(r))
@@ -219,7 +219,7 @@ func TestDownUp(t *testing.T) {
 	if n := set.LenOf(object.KindRoute); n != 0 {
 		t.Errorf("%d routes are left on a device that is down:\n%s", n, text(set))
 	}
-	l.calm()
+	l.clearSignals()
 	l.ip("link set d0 up")
 	l.woken()
 	l.build(want)
@@ -234,7 +234,7 @@ func TestSetDownOurselves(t *testing.T) {
 	l.read(wanting(t, want...))
 	l.build(want)
 	l.read(wanting(t, want...))
-	l.calm()
+	l.clearSignals()
 	l.must(update(object.Device{Name: "d0", Up: true}, object.Device{Name: "d0"}))
 	set := l.read(wanting(t, want...))
 	if n := set.LenOf(object.KindRoute); n != 0 {

@@ -28,7 +28,7 @@ func TestLoss(t *testing.T) {
 		l.must(create(v))
 	}
 	l.read(focus)
-	l.calm()
+	l.clearSignals()
 	l.b.mu.Lock() // no draining meanwhile
 	l.ip("route flush table 201")
 	l.b.mu.Unlock()

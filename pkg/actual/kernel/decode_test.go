@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deaf is a backend without a kernel, for what it makes of notifications.
-func deaf() *Backend {
+// unconnected is a backend without a kernel, for what it makes of notifications.
+func unconnected() *Backend {
 	b := &Backend{marks: actual.DefaultMarks(), links: newLinks(), scope: newScope(), mirror: newMirror()}
 	for i, name := range []string{"d0", "d1"} {
 		b.links.put(link{index: uint32(i + 1), name: name, up: true})
@@ -52,16 +52,16 @@ func written(t testing.TB, b *Backend) (values []object.Value, datagrams [][]byt
 	return values, datagrams
 }
 
-// TestNotesAreWhatWasWritten: every value comes back as it was written, and a
+// TestNotificationsAreWhatWasWritten: every value comes back as it was written, and a
 // message that is cut off within a field is an error and no other value.
-func TestNotesAreWhatWasWritten(t *testing.T) {
-	values, datagrams := written(t, deaf())
+func TestNotificationsAreWhatWasWritten(t *testing.T) {
+	values, datagrams := written(t, unconnected())
 	for i, datagram := range datagrams {
-		b := deaf()
+		b := unconnected()
 		err := rtnl.EachMessage(datagram, func(m rtnl.Message) error {
 			whole := m.Body
 			for size := range whole {
-				cut, padded := deaf(), deaf()
+				cut, padded := unconnected(), unconnected()
 				m.Body = whole[:size]
 				err := cut.notified(m)
 				// Without the zeros behind its last attribute it is the same message.
@@ -90,7 +90,7 @@ func TestMalformedNotification(t *testing.T) {
 		Type: unix.RTN_UNICAST,
 	})
 	q.Uint32(unix.RTA_OIF, 1)
-	if err := rtnl.EachMessage(q.Encode(1), deaf().notified); !errors.Is(err, rtnl.ErrMalformed) {
+	if err := rtnl.EachMessage(q.Encode(1), unconnected().notified); !errors.Is(err, rtnl.ErrMalformed) {
 		t.Errorf("an IPv4 prefix of 33 bits: %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestMalformedNotification(t *testing.T) {
 // Whatever the kernel sends, nothing panics, what is wrong is called so, and
 // what is taken in can be printed.
 func FuzzNotifications(f *testing.F) {
-	_, datagrams := written(f, deaf())
+	_, datagrams := written(f, unconnected())
 	for _, d := range datagrams {
 		f.Add(d)
 	}
@@ -114,13 +114,13 @@ func FuzzNotifications(f *testing.F) {
 	for _, line := range []string{"link vx-7 type vxlan id 7 local 192.0.2.2 port 4789 master d1 nolearning " +
 		"neigh_suppress up", "link br-7 type bridge up"} {
 		var q rtnl.Batch
-		if err := deaf().linkToRequest(&q, parse(f, line).(object.Link), 2); err != nil {
+		if err := unconnected().linkToRequest(&q, parse(f, line).(object.Link), 2); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(q.Encode(1))
 	}
 	f.Fuzz(func(t *testing.T, datagram []byte) {
-		b := deaf()
+		b := unconnected()
 		err := rtnl.EachMessage(datagram, func(m rtnl.Message) error {
 			return errors.Join(b.notified(m), b.settingsFromMessage(m, map[string]string{}))
 		})

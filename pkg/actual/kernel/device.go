@@ -36,7 +36,7 @@ func (b *Backend) encodeDevice(q *rtnl.Batch, c object.Change) error {
 	d := c.After.(object.Device)
 	index, ok := b.links.byName[d.Name]
 	if !ok {
-		return fmt.Errorf("device %s does not exist; Open vSwitch makes it with its bridge, and it is not made here: %w",
+		return fmt.Errorf("device %s does not exist; create it, or the Open vSwitch bridge that it comes with: %w",
 			d.Name, actual.ErrGone)
 	}
 	linkRequest(q, unix.RTM_NEWLINK, 0, index, adminState(d.Up), unix.IFF_UP)

@@ -20,7 +20,7 @@ func outcome(c object.Change, refused *rtnl.Error) error {
 	switch refused.Errno {
 	case unix.ENODEV, unix.ENXIO:
 		// The index was resolved a moment ago: the device has just vanished.
-		return fmt.Errorf("its device has vanished: %w: %w", actual.ErrGone, refused)
+		return fmt.Errorf("its device was deleted meanwhile: %w: %w", actual.ErrGone, refused)
 	case unix.ENETDOWN:
 		// A device that is down holds no routes. Setting it up is a change of
 		// its own, which the next round plans.
@@ -32,7 +32,7 @@ func outcome(c object.Change, refused *rtnl.Error) error {
 			return fmt.Errorf("%s: %w", missingModule(c), refused)
 		}
 	case unix.EPERM, unix.EACCES:
-		return fmt.Errorf("CAP_NET_ADMIN is missing: %w", refused)
+		return fmt.Errorf("the agent lacks CAP_NET_ADMIN: %w", refused)
 	}
 	return refused
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// follow takes in notifications between rounds, until the watch is closed.
+// follow applies notifications between rounds, until the watch is closed.
 func (b *Backend) follow() {
 	defer close(b.done)
 	for {
@@ -73,7 +73,7 @@ func (b *Backend) drain() {
 	}
 }
 
-// notified takes in one notification. One that cannot be read is as good as lost.
+// notified applies one notification. One that cannot be read is as good as lost.
 func (b *Backend) notified(m rtnl.Message) error {
 	switch m.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
@@ -93,7 +93,7 @@ func (b *Backend) notified(m rtnl.Message) error {
 	return nil
 }
 
-// itemChanged takes in that an object is there (or not) whose key is enough.
+// itemChanged applies that an object exists (or not) whose key is enough.
 func (b *Backend) itemChanged(it object.Item, there bool) {
 	k := it.Value.Key()
 	if b.flight.has(k) {
@@ -109,7 +109,7 @@ func (b *Backend) itemChanged(it object.Item, there bool) {
 	} else {
 		report = b.mirror.remove(k)
 	}
-	// What goes with a device that we are replacing goes because of us.
+	// What is deleted with a device that we are replacing is our own change.
 	if report && (it.Marked || have.Marked || b.scope.wants(k)) && !b.flight.concernsLink(deviceOf(it.Value)) {
 		b.unreported = true
 	}
@@ -144,7 +144,7 @@ func (b *Backend) linkChanged(m rtnl.Message) error {
 	if !ok || err != nil {
 		return err
 	}
-	before, known := b.links.byIndex[now.index]
+	before, existed := b.links.byIndex[now.index]
 	gone := m.Type == unix.RTM_DELLINK
 	if !gone && before == now {
 		return nil
@@ -154,24 +154,24 @@ func (b *Backend) linkChanged(m rtnl.Message) error {
 	} else {
 		b.links.put(now)
 	}
-	b.invalidate(partDevices, b.concerns(now) || known && b.concerns(before))
+	b.invalidate(partDevices, b.concerns(now) || existed && b.concerns(before))
 	// Everything in the mirror refers to devices by name, and a device that
 	// is renamed keeps all that is on it.
-	if known && !gone && before.name != now.name {
+	if existed && !gone && before.name != now.name {
 		b.invalidate(everything, b.unreported)
 		return nil
 	}
-	if gone || known && before.up && !now.up {
+	if gone || existed && before.up && !now.up {
 		b.deviceDown(now.name)
 	}
 	// See cycle_netdev in drivers/net/vrf.c and del_nbp in net/bridge/br_if.c.
-	if known && before.master != now.master {
+	if existed && before.master != now.master {
 		// It loses its routes and IPv6 addresses to a VRF, and its forwarding
 		// entries with the bridge.
 		b.deviceDown(now.name)
 		b.invalidate(partFDB, false)
 	}
-	if !gone && (!known || before.up != now.up) && has(b.scope.devices, now.name) {
+	if !gone && (!existed || before.up != now.up) && has(b.scope.devices, now.name) {
 		b.invalidate(onDevices, false)
 	}
 	return nil

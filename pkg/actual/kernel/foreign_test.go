@@ -81,9 +81,9 @@ func TestForeignStays(t *testing.T) {
 	}
 }
 
-// TestUpdateSparesForeign: a replace would hit the first entry under
+// TestUpdateLeavesForeign: a replace would hit the first entry under
 // the key, so it is refused unless that is ours alone.
-func TestUpdateSparesForeign(t *testing.T) {
+func TestUpdateLeavesForeign(t *testing.T) {
 	for _, tt := range []struct{ name, ours, update, theirs, show string }{
 		{
 			"beside IPv4", "route 10.0.0.5/32 table 201 metric 0  dev d0", "route 10.0.0.5/32 table 201 metric 0  dev d1",

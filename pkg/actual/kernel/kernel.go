@@ -8,8 +8,8 @@
 // exclusive, deletes carry our mark in their selector.
 //
 // It keeps a mirror of what it has read. Notifications of the kernel and our
-// own successful writes keep the mirror true, so that a round with nothing to
-// do costs nothing; whatever makes it doubtful (a lost notification, a device
+// own successful writes keep the mirror current, so that a round with nothing to
+// do costs nothing; whatever makes it stale (a lost notification, a device
 // going down, a write that met another owner's) is read again.
 //
 // Read next: read.go, apply.go, then route.go as the example of a kind.

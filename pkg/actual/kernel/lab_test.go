@@ -138,8 +138,8 @@ func (l *lab) woken() {
 	}
 }
 
-// calm forgets the signals so far.
-func (l *lab) calm() {
+// clearSignals drops the signals so far.
+func (l *lab) clearSignals() {
 	l.b.mu.Lock()
 	defer l.b.mu.Unlock()
 	l.b.drain()

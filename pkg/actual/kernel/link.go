@@ -81,12 +81,12 @@ func (w *linkWriter) begin(i int, c object.Change) error {
 		return w.remove(i, have)
 	}
 	after := c.After.(object.Link)
-	known := ours
+	expected := ours
 	if before, ok := c.Before.(object.Link); ok && exists {
-		known = known || value.SameDevice(before)
+		expected = expected || value.SameDevice(before)
 	}
 	switch {
-	case exists && !known:
+	case exists && !expected:
 		return w.b.foreign(object.Item{Value: value})
 	case exists && value.SameDevice(after), w.byPeer(after):
 		return nil // set does the rest
@@ -257,7 +257,7 @@ func (b *Backend) linkToRequest(q *rtnl.Batch, l object.Link, master uint32) err
 		}
 	case object.LinkVRF, object.LinkBridge, object.LinkVXLAN, object.LinkVeth:
 	default:
-		return fmt.Errorf("links of type %q are not made here", l.Type)
+		return fmt.Errorf("links of type %q are not supported", l.Type)
 	}
 	linkRequest(q, unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 0, 0, 0)
 	q.Text(unix.IFLA_IFNAME, l.Name)

@@ -35,7 +35,7 @@ func TestDeviceMoved(t *testing.T) {
 	l.read(wanting(t, want...))
 	l.build(want)
 	l.read(wanting(t, want...))
-	l.calm()
+	l.clearSignals()
 	l.ip(fmt.Sprintf("link set d0 netns /proc/%d/fd/%d", os.Getpid(), elsewhere{t, ns}.fd(t)))
 	l.woken()
 	kept := text(l.read(wanting(t, want...)))
@@ -60,7 +60,7 @@ func TestLink(t *testing.T) {
 		}
 		return
 	}
-	l.calm()
+	l.clearSignals()
 	l.must(create(v))
 	l.must(create(v))
 	l.agrees([]object.Value{v})
@@ -82,7 +82,7 @@ func TestLink(t *testing.T) {
 	down.Up = false
 	l.must(update(other, down))
 	l.agrees([]object.Value{down})
-	l.calm() // notifications of what was on a replaced link come later: one more read
+	l.clearSignals() // notifications of what was on a replaced link come later: one more read
 	l.must(remove(down))
 	l.must(remove(down))
 	l.agrees(nil)

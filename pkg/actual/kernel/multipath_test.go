@@ -21,7 +21,7 @@ func TestMultipathLosesDevice(t *testing.T) {
 			focus := wanting(t, v4, v6)
 			l.read(focus)
 			l.must(create(v4), create(v6))
-			l.calm()
+			l.clearSignals()
 			l.ip(do)
 			l.woken()
 			kept := text(l.read(focus))

@@ -135,7 +135,7 @@ func (b *Backend) neighItem(n neighbour) (object.Item, bool) {
 	return object.Item{Value: v, Marked: ours}, ok && (ours || has(b.scope.devices, n.dev))
 }
 
-// neighChanged takes in a notification. An entry that is no longer permanent is
+// neighChanged applies a notification. An entry that is no longer permanent is
 // as good as gone.
 func (b *Backend) neighChanged(m rtnl.Message) error {
 	h, _, err := m.Neigh()

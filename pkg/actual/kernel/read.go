@@ -13,7 +13,7 @@ import (
 
 // Read returns what is ours and what others have under the keys in
 // focus. Between complete reads it answers from the mirror after taking in the
-// notifications that are queued, and reads only what has become doubtful.
+// notifications that are queued, and reads only what has become stale.
 //
 // Neither focus.Want nor focus.Owned may be changed afterwards: passing the
 // same ones again is how the backend knows that the focus is the same.
@@ -44,12 +44,12 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 }
 
 // refreshes bounds how often in a row one Read follows changes that come while
-// it reads. What is doubtful after that is left to the next Read.
+// it reads. What is stale after that is left to the next Read.
 const refreshes = 4
 
-// refresh reads again what is doubtful. Notifications that came in the meantime is
-// taken in afterwards: it is complete and in order, so whatever a dump has seen
-// of it already ends up right.
+// refresh reads again what is stale. Notifications that came in the meantime
+// are applied afterwards: they are complete and in order, so what a dump has already
+// seen of them does no harm.
 func (b *Backend) refresh(ctx context.Context) error {
 	for range refreshes {
 		if b.stale == 0 {

@@ -129,7 +129,7 @@ func (r *routeReader) unchanged(row route) bool {
 	return true
 }
 
-// add takes in a row that the mirror does not have. Of several under one key
+// add adds a row that the mirror does not have. Of several under one key
 // ours is the one to show, and of those the first, which is in force.
 func (r *routeReader) add(row route) {
 	if row.unresolved {
@@ -151,7 +151,7 @@ func (r *routeReader) add(row route) {
 	r.b.mirror.onDevices(row.Route)
 }
 
-// routeChanged takes in a notification. The FIB may hold several entries under
+// routeChanged applies a notification. The FIB may hold several entries under
 // one of our keys (appended ones, IPv6 entries that differ in the next hop);
 // where a notification does not say which of them is in force now, the routes
 // are read again.

@@ -13,13 +13,13 @@ import (
 
 // ruleText collects what a rule selects and does, in the syntax of ip(8).
 type ruleText struct {
-	header   rtnl.FibRuleHdr
-	from, to string
-	not      bool
-	words    []string // further selectors
-	action   string   // what is done instead of a table lookup
-	tail     []string // what follows the action
-	err      error    // of a prefix that cannot be
+	header    rtnl.FibRuleHdr
+	from, to  string
+	not       bool
+	selectors []string // further selectors
+	action    string   // what is done instead of a table lookup
+	tail      []string // what follows the action
+	err       error    // of a prefix that cannot be
 }
 
 // none is how the kernel writes that a number is not set.
@@ -46,9 +46,9 @@ func newRuleText(h rtnl.FibRuleHdr) *ruleText {
 	return w
 }
 
-func (w *ruleText) add(words ...string) { w.words = append(w.words, words...) }
+func (w *ruleText) add(words ...string) { w.selectors = append(w.selectors, words...) }
 
-// attribute takes in everything but table, priority and protocol. What is
+// attribute handles everything but table, priority and protocol. What is
 // unknown counts as a selector, so that no rule passes for simpler than it is.
 func (w *ruleText) attribute(a *rtnl.Attrs) {
 	switch a.Type {
@@ -63,8 +63,8 @@ func (w *ruleText) attribute(a *rtnl.Attrs) {
 	case unix.FRA_FWMARK:
 		w.add("fwmark", fmt.Sprintf("%#x", a.Uint32()))
 	case unix.FRA_FWMASK:
-		if len(w.words) > 0 && a.Uint32() != none {
-			w.words[len(w.words)-1] += fmt.Sprintf("/%#x", a.Uint32())
+		if len(w.selectors) > 0 && a.Uint32() != none {
+			w.selectors[len(w.selectors)-1] += fmt.Sprintf("/%#x", a.Uint32())
 		}
 	case unix.FRA_GOTO:
 		w.action = "goto " + strconv.Itoa(int(a.Uint32()))
@@ -102,7 +102,7 @@ func (w *ruleText) suppress(a *rtnl.Attrs) {
 // plain reports whether the rule only looks up a table, for every
 // packet.
 func (w *ruleText) plain() bool {
-	return w.from == "all" && w.to == "" && !w.not && len(w.words)+len(w.tail) == 0 && w.action == ""
+	return w.from == "all" && w.to == "" && !w.not && len(w.selectors)+len(w.tail) == 0 && w.action == ""
 }
 
 // line is the rule as ip(8) prints it.
@@ -115,7 +115,7 @@ func (w *ruleText) line(r object.Rule) string {
 	if w.to != "" {
 		words = append(words, "to", w.to)
 	}
-	words = append(words, w.words...)
+	words = append(words, w.selectors...)
 	if w.action != "" {
 		words = append(words, w.action)
 	} else {

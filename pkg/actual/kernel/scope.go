@@ -39,7 +39,7 @@ func newScope() scope {
 	}
 }
 
-// widen takes in a focus and returns the parts for which more must be read
+// widen adds a focus and returns the parts for which more must be read
 // than before. It only ever grows, apart from a complete read, which begins
 // again: what is read too much is merely not ours.
 func (s *scope) widen(f actual.Focus) parts {
@@ -62,7 +62,7 @@ func (s *scope) widen(f actual.Focus) parts {
 	return grown
 }
 
-// addRoute takes in the devices of a route. In the main table they are those of
+// addRoute adds the devices of a route. In the main table they are those of
 // others, which only the route asks for.
 func (s *scope) addRoute(r object.Route) (grown parts) {
 	const perDevice = partAddresses | partNeighs | partProxies
@@ -81,7 +81,7 @@ func (s *scope) addRoute(r object.Route) (grown parts) {
 	return grown
 }
 
-// add takes in one key and returns the parts that it makes wider.
+// add adds one key and returns the parts that it makes wider.
 func (s *scope) add(k object.Key) parts {
 	const perDevice = partAddresses | partNeighs | partProxies
 	switch k.Kind {

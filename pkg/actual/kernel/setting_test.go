@@ -28,8 +28,8 @@ func TestSysctlPaths(t *testing.T) {
 	}
 }
 
-// TestSysctlWords: a value of several words reads as it is written in a plan.
-func TestSysctlWords(t *testing.T) {
+// TestSysctlBlanks: a value of several words reads as it is written in a plan.
+func TestSysctlBlanks(t *testing.T) {
 	l := newLab(t)
 	s := object.Sysctl{Path: "net/ipv4/ip_local_port_range", Val: "20000 30000"}
 	l.must(create(s))
@@ -65,7 +65,7 @@ func TestSysctlOfOthers(t *testing.T) {
 	l.agrees(want)
 	l.quiet()
 	for _, v := range want {
-		l.calm()
+		l.clearSignals()
 		file := filepath.Join("/proc/sys", v.(object.Sysctl).Path)
 		if err := os.WriteFile(file, []byte("0\n"), 0); err != nil {
 			t.Fatal(err)
@@ -126,7 +126,7 @@ func TestSettingsInBulk(t *testing.T) {
 	}
 	l.build(want)
 	l.agrees(want)
-	l.calm() // "all" has changed settings of devices
+	l.clearSignals() // "all" has changed settings of devices
 	watch, err := rtnl.Listen(l.b.ns, 1<<20, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF)
 	if err != nil {
 		t.Fatal(err)

@@ -101,7 +101,7 @@ func (b *Backend) applySysctls(ctx context.Context, changes []object.Change, err
 				errs[i] = errNeverDeleted
 				continue
 			}
-			if val, known := have[want.Path]; !known || val != want.Val {
+			if val, ok := have[want.Path]; !ok || val != want.Val {
 				errs[i] = b.writeSysctl(want)
 			}
 		}

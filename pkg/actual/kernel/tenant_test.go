@@ -134,7 +134,7 @@ func TestTenantDisturbed(t *testing.T) {
 			want := tenant(t)
 			runs(want, func(values []object.Value) { l.must(changes(values, create)...) })
 			l.agrees(want)
-			l.calm()
+			l.clearSignals()
 			l.ip(disturb)
 			l.woken()
 			kept := text(l.read(wanting(t, want...)))
@@ -146,12 +146,12 @@ func TestTenantDisturbed(t *testing.T) {
 }
 
 // Forwarding entries that others take away are noticed, too.
-func TestForwardingEntryTaken(t *testing.T) {
+func TestForwardingEntryDeleted(t *testing.T) {
 	l := newLab(t)
 	want := tenant(t)
 	runs(want, func(values []object.Value) { l.must(changes(values, create)...) })
 	l.agrees(want)
-	l.calm()
+	l.clearSignals()
 	l.run("bridge", strings.Fields("fdb del 52:54:00:aa:bb:02 dev vxlan-1001 self dst 192.0.2.2")...)
 	l.woken()
 	if l.read(wanting(t, want...)).Has(parse(t, "fdb self 52:54:00:aa:bb:02 dev vxlan-1001 dst 192.0.2.2").Key()) {

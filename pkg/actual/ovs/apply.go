@@ -119,12 +119,13 @@ func (br *bridge) line(have map[object.Key]object.Flow, c object.Change) (string
 	case !ok:
 		return "", fmt.Errorf("%T is not a flow", c.After)
 	case foreign:
-		return "", fmt.Errorf("a flow with cookie %#x, which is not ours, already exists: %s",
+		return "", fmt.Errorf("another owner's flow (cookie %#x) already exists: %s",
 			existing.Cookie, existing.Actions)
 	case found && existing == want:
 		return "", nil
 	case !br.ours(want.Cookie):
-		return "", fmt.Errorf("cookie %#x is not one of ours, the flow could never be removed again", want.Cookie)
+		return "", fmt.Errorf("cookie %#x is not a configured one, the flow could not be recognised and removed later",
+			want.Cookie)
 	case strings.ContainsAny(want.Match+want.Actions, " \t\r\n#") || want.Match == "" || want.Actions == "":
 		return "", fmt.Errorf("match %q or actions %q are not in canonical form", want.Match, want.Actions)
 	}
@@ -216,13 +217,13 @@ func (br *bridge) verify(ctx context.Context, steps []step) {
 // misread is the error that shows what the switch has in place of a flow that it accepted.
 func (br *bridge) misread(all map[object.Key]object.Flow, want object.Flow) error {
 	if f, ok := all[want.Key()]; ok {
-		return fmt.Errorf("the switch accepted it, but has %s", f.Attrs())
+		return fmt.Errorf("the switch accepted the flow, but shows %s", f.Attrs())
 	}
 	for k, f := range all {
 		f.Match = want.Match
 		if f == want && !br.asked[k] {
-			return fmt.Errorf("match %q is not in canonical form, the switch has %q", want.Match, k.Sub)
+			return fmt.Errorf("match %q is not in canonical form, the switch shows %q", want.Match, k.Sub)
 		}
 	}
-	return fmt.Errorf("the switch accepted it, but has no such flow")
+	return fmt.Errorf("the switch accepted the flow, but does not show it")
 }

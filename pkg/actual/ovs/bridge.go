@@ -64,7 +64,7 @@ func (br *bridge) refresh(ctx context.Context, keys []object.Key, complete bool)
 	br.awaitMonitor(ctx)
 	all, err := br.dump(ctx)
 	if errors.Is(err, actual.ErrGone) && !br.deleted {
-		err = fmt.Errorf("%w: the bridge is missing, which it is after a restart, too", errAway)
+		err = fmt.Errorf("%w for this bridge: it is missing, which may be a restart of ovs-vswitchd", errAway)
 	}
 	if err != nil && !errors.Is(err, actual.ErrGone) {
 		br.clean = false
@@ -231,8 +231,8 @@ func (br *bridge) invalidate() {
 }
 
 func (br *bridge) agrees(e event) bool {
-	keys, known := br.places[e.place]
-	if !known && !br.ours(e.cookie) {
+	keys, inFocus := br.places[e.place]
+	if !inFocus && !br.ours(e.cookie) {
 		return true
 	}
 	found := false

@@ -27,9 +27,10 @@ var (
 	// errFormat says that the newer versions have no form for a flow: they
 	// refuse actions that contradict the match, such as strip_vlan without a
 	// VLAN in it.
-	errFormat = errors.New("bundles cannot hold such a flow")
+	errFormat = errors.New("this flow cannot be part of a bundle")
 	// errVersion says that the bridge speaks none of the versions offered.
-	errVersion = errors.New("the bridge speaks none of these OpenFlow versions")
+	errVersion = errors.New("the bridge allows none of the offered OpenFlow versions; " +
+		"check column protocols of table Bridge")
 	// errAway says that ovs-vswitchd is not there to be asked.
 	errAway = errors.New("ovs-vswitchd does not answer")
 )

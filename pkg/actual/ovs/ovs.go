@@ -85,7 +85,7 @@ func New(cfg Config) (*Backend, error) {
 		return nil, fmt.Errorf("no cookie is configured; flows of this agent cannot be recognised without one")
 	}
 	if slices.Contains(cfg.Cookies, 0) {
-		return nil, fmt.Errorf("cookie 0 cannot mark our flows: flows have it by default")
+		return nil, fmt.Errorf("cookie 0 cannot mark flows of this agent: every flow has it by default")
 	}
 	runDir := cmp.Or(cfg.RunDir, os.Getenv("OVS_RUNDIR"), DefaultRunDir)
 	if !filepath.IsAbs(runDir) {

@@ -18,8 +18,8 @@ import (
 //
 //   - Match is the match without priority, separated by commas, in the order
 //     of the switch: protocol (ip, ipv6, tcp), in_port, VLAN, dl_src, dl_dst,
-//     nw_src or ipv6_src, and so on. Ports are numbers; LOCAL stays a word. An
-//     empty match is the word any.
+//     nw_src or ipv6_src, and so on. Ports are numbers; LOCAL stays as it is. An
+//     empty match is written any.
 //   - Actions are separated by commas in the order of execution. Setting an
 //     Ethernet address is mod_dl_dst:MAC or mod_dl_src:MAC, as OpenFlow 1.0 has
 //     it, and not set_field:MAC->eth_dst as from 1.2 on; removing a VLAN tag is
@@ -74,7 +74,7 @@ func parseFlow(bridge, line string) (object.Flow, error) {
 	f := object.Flow{Bridge: bridge, Priority: defaultPriority}
 	head, actions, ok := strings.Cut(" "+line, " actions=")
 	if !ok {
-		return f, fmt.Errorf("it has no actions")
+		return f, fmt.Errorf("the flow has no actions")
 	}
 	var extra []string
 	for _, word := range strings.Fields(head) {
@@ -105,7 +105,7 @@ func parseFlow(bridge, line string) (object.Flow, error) {
 	return f, err
 }
 
-// parseAttribute stores a word such as table=3. The ones that only differ between
+// parseAttribute stores an attribute such as table=3. The ones that only differ between
 // two readings are dropped, unknown ones returned.
 func parseAttribute(f *object.Flow, word string) (unknown []string, err error) {
 	name, value, _ := strings.Cut(word, "=")
@@ -119,7 +119,7 @@ func parseAttribute(f *object.Flow, word string) (unknown []string, err error) {
 	case "duration", "n_packets", "n_bytes", "idle_age", "hard_age":
 	default:
 		if name == word || strings.ContainsAny(word, "()") {
-			err = fmt.Errorf("it is not an attribute")
+			err = fmt.Errorf("not an attribute")
 		}
 		unknown = []string{word}
 	}

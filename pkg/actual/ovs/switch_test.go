@@ -20,12 +20,12 @@ const (
 
 func open(t *testing.T, s *vswitchtest.Switch) *Backend {
 	t.Helper()
-	return patient(t, s, 300*time.Millisecond)
+	return openWithGrace(t, s, 300*time.Millisecond)
 }
 
-// patient is open for tests that read a bridge before its grace is over: that
+// openWithGrace is open for tests that read a bridge before its grace is over: that
 // takes a few processes, and the machine may be busy.
-func patient(t *testing.T, s *vswitchtest.Switch, grace time.Duration) *Backend {
+func openWithGrace(t *testing.T, s *vswitchtest.Switch, grace time.Duration) *Backend {
 	t.Helper()
 	b, err := New(Config{RunDir: s.Dir, Cookies: []uint64{ourCookie, otherCookie}, Grace: grace})
 	if err != nil {

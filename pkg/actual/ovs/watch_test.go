@@ -177,7 +177,7 @@ func TestVswitchdRestart(t *testing.T) {
 func TestBridgeDeleted(t *testing.T) {
 	s := vswitchtest.Start(t)
 	s.AddBridge("br-ex")
-	b := patient(t, s, 3*time.Second)
+	b := openWithGrace(t, s, 3*time.Second)
 	f := focus(t, pair(1)...)
 	read(t, b, f)
 	mustApply(t, b, creates(pair(1)...)...)

@@ -121,7 +121,7 @@ func perform(ctx context.Context, db database, steps []step) {
 		perform(ctx, db, todo[:len(todo)/2])
 		perform(ctx, db, todo[len(todo)/2:])
 	case errors.As(err, &refusal):
-		fail(todo, fmt.Errorf("Open vSwitch refuses it: %w", err))
+		fail(todo, fmt.Errorf("the Open_vSwitch database refused the transaction: %w", err))
 	default:
 		fail(todo, err)
 	}
@@ -136,9 +136,9 @@ func verify(t vswitch.Tables, steps []step) {
 		want, ok := s.change.After.(object.OVSPort)
 		switch {
 		case !ok && found && h.ours:
-			*s.err = fmt.Errorf("the port is still there: %s", h.value.Attrs())
+			*s.err = fmt.Errorf("the port still exists: %s", h.value.Attrs())
 		case ok && found && h.value != want:
-			*s.err = fmt.Errorf("the port was changed at the same time, it is %s", h.value.Attrs())
+			*s.err = fmt.Errorf("another client changed the port at the same time, it is now %s", h.value.Attrs())
 		case ok && !found:
 			*s.err = fmt.Errorf("the port or bridge %s was deleted at the same time: %w", want.Bridge, actual.ErrGone)
 		}

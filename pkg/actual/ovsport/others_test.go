@@ -37,7 +37,7 @@ func TestForeignPort(t *testing.T) {
 	before := sw.Vsctl("list", "port") + sw.Vsctl("list", "interface")
 	errs := b.Apply(t.Context(), creates(port, slave))
 	for _, err := range errs {
-		if err == nil || !strings.Contains(err.Error(), "not ours") {
+		if err == nil || !strings.Contains(err.Error(), "another owner's") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -227,7 +227,7 @@ func TestCulprits(t *testing.T) {
 	}
 	perform(t.Context(), db, steps)
 	for i, err := range errs {
-		if bad := db.hidden[steps[i].name()]; bad != (err != nil) || bad && !strings.Contains(err.Error(), "refuses") {
+		if bad := db.hidden[steps[i].name()]; bad != (err != nil) || bad && !strings.Contains(err.Error(), "refused") {
 			t.Errorf("%s: got %v", steps[i].name(), err)
 		}
 	}

@@ -103,7 +103,7 @@ func (b follower) Connected(s *vswitch.Session) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.session, b.tables = s, vswitch.Tables{}
-	b.unavailable = errors.New("connected, the first rows are not complete")
+	b.unavailable = errors.New("connected, the initial rows are not complete yet")
 }
 
 // Disconnected forgets the session and its rows: what has become of the ports
@@ -118,7 +118,7 @@ func (b follower) Disconnected(err error) {
 	b.finishFirst()
 }
 
-// Rows takes in a new state, unless Apply has already seen a newer one.
+// Rows stores a new state, unless Apply has already seen a newer one.
 func (b follower) Rows(t vswitch.Tables) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

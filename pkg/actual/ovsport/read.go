@@ -64,7 +64,7 @@ func confirm(ctx context.Context, s *vswitch.Session, names map[string]bool) (vs
 			return cached, nil
 		}
 	}
-	err := errors.New("the rows that the Open_vSwitch database notified of are not those that it has")
+	err := errors.New("the cached rows differ from those of the Open_vSwitch database; reconnecting")
 	s.Drop(err)
 	return vswitch.Tables{}, err
 }

@@ -71,7 +71,7 @@ func fromRows(t vswitch.Tables, p *vswitch.Port) portState {
 func check(p object.OVSPort) error {
 	switch {
 	case p.Type != "" && p.Type != object.OVSInternal:
-		return fmt.Errorf("interfaces of type %q are not made here", p.Type)
+		return fmt.Errorf("interfaces of type %q are not supported", p.Type)
 	case p.Tag > 4094:
 		return fmt.Errorf("tag %d is not a VLAN from 1 to 4094", p.Tag)
 	case p.Type == "" && !p.MAC.IsZero():

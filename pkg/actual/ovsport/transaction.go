@@ -58,7 +58,7 @@ func (tx *transaction) plan(c object.Change) error {
 	bridge, ok := tx.bridges[want.Bridge]
 	switch {
 	case found && !have.ours:
-		return fmt.Errorf("a port or interface without external_ids:%s, which is not ours, has the name: %s",
+		return fmt.Errorf("another owner's port or interface (no external_ids:%s) already exists: %s",
 			object.OVSPortMark, have.value.Attrs())
 	case found && have.value == want:
 	case !ok:

@@ -29,7 +29,7 @@ type Filter struct {
 // tables every route is reported.
 const maxTables = 100
 
-// Where in a message the filter looks: in struct nlmsghdr, and in the header of
+// Where in a message the filter reads: in struct nlmsghdr, and in the header of
 // the type, which begins with the family whatever the type.
 const (
 	offType     = uint32(unsafe.Offsetof(unix.NlMsghdr{}.Type))

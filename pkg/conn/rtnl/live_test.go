@@ -96,8 +96,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestKernelWords: a refusal carries what the kernel has to say.
-func TestKernelWords(t *testing.T) {
+// TestKernelErrorText: a refusal carries what the kernel has to say.
+func TestKernelErrorText(t *testing.T) {
 	c, err := Dial(isolate(t))
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func parseMessage(b []byte) (m Message, rest []byte, err error) {
 		return Message{}, nil, err
 	}
 	if size < unix.SizeofNlMsghdr || uint64(size) > uint64(len(b)) {
-		return Message{}, nil, fmt.Errorf("%w: it claims %d of %d bytes", ErrMalformed, size, len(b))
+		return Message{}, nil, fmt.Errorf("%w: length %d in a buffer of %d bytes", ErrMalformed, size, len(b))
 	}
 	m.Body = b[unix.SizeofNlMsghdr:size]
 	return m, b[min(align(int(size)), len(b)):], nil

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scripted is a connection to a kernel that answers as told: a pair of
+// scripted is a connection to a kernel that answers as scripted: a pair of
 // sockets instead of netlink.
 func scripted(t *testing.T) (c *Conn, kernel int) {
 	t.Helper()

@@ -28,7 +28,7 @@ func checkEndpoint(endpoint string, haveTLS bool) error {
 	case "tcp":
 		err = checkHostPort(rest)
 	default:
-		err = fmt.Errorf("it does not start with unix:, tcp: or ssl: as it should")
+		err = fmt.Errorf("it must start with unix:, tcp: or ssl:")
 	}
 	if err != nil {
 		return fmt.Errorf("endpoint %q: %w", endpoint, err)
@@ -43,7 +43,7 @@ func checkSocketPath(path string) error {
 	case strings.HasPrefix(path, "//"):
 		return fmt.Errorf("the path starts with two slashes")
 	case len(path) > maxSocketPath:
-		return fmt.Errorf("the path is longer than %d bytes, which no socket can have", maxSocketPath)
+		return fmt.Errorf("the path is longer than %d bytes, the limit of a socket path", maxSocketPath)
 	case strings.ContainsAny(path, "?#%"):
 		return fmt.Errorf("the path has one of the characters ? # %%")
 	}

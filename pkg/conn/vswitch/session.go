@@ -83,7 +83,7 @@ func (s *Session) subscribe(ctx context.Context) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	if s.rows = s.client.Cache(); s.rows == nil {
-		return fmt.Errorf("connect: the connection was lost at once")
+		return fmt.Errorf("connect: the server closed the connection immediately")
 	}
 	s.rows.AddEventHandler(&cache.EventHandlerFuncs{
 		AddFunc:    func(string, model.Model) { s.wake() },
@@ -185,7 +185,7 @@ func (s *Session) read() Tables {
 
 // Tables returns the newest rows. What a transaction of this session did is
 // among them once Transact has returned: the server sends updates first, and
-// the client takes in one message after the other.
+// the client processes one message after the other.
 func (s *Session) Tables(ctx context.Context) Tables {
 	began := time.Now()
 	for {

@@ -9,8 +9,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
-// Addresses that something is connected through are followed, others are no
-// news.
+// Addresses that something is connected through are followed, others cause no
+// signal.
 func TestAddresses(t *testing.T) {
 	l := newLab(t, "d0", "d1")
 	l.ip("link set lo up")

@@ -166,7 +166,7 @@ func (s *Source) publish() {
 	}
 }
 
-// follow takes in notifications until the source is closed.
+// follow applies notifications until the source is closed.
 func (s *Source) follow() {
 	defer close(s.done)
 	for {

@@ -35,7 +35,7 @@ func (s *Source) readLinks(ctx context.Context) error {
 	return s.readAddrs(ctx)
 }
 
-// drain takes in what is queued. The caller holds mu.
+// drain applies the queued notifications. The caller holds mu.
 func (s *Source) drain() {
 	lost, err := s.watch.Drain(s.notified)
 	s.lost = s.lost || lost || err != nil
@@ -52,7 +52,7 @@ func (s *Source) drain() {
 	s.publish()
 }
 
-// notified takes in one notification. One that cannot be read is as good as lost.
+// notified applies one notification. One that cannot be read is as good as lost.
 func (s *Source) notified(m rtnl.Message) error {
 	if m.Type == unix.RTM_NEWADDR || m.Type == unix.RTM_DELADDR {
 		return s.addressChanged(m)

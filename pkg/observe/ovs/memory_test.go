@@ -100,7 +100,7 @@ func TestInProcessServer(t *testing.T) {
 	await(t, s, "the number has changed", hasPatch("provnet-1", 7))
 }
 
-// Nobody has run "ovs-vsctl init" yet.
+// Before "ovs-vsctl init" there is no row.
 func TestNoRoot(t *testing.T) {
 	s := open(t, Config{Endpoint: serve(t)})
 	vswitchtest.Eventually(t, "the reason is given", func() bool {

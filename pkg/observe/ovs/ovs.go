@@ -131,7 +131,7 @@ type follower struct{ *Source }
 func (s follower) Connected(*vswitch.Session) {
 	s.mu.Lock()
 	s.status.Connected, s.status.Since = true, time.Now()
-	s.missing = "connected, the first rows are not complete"
+	s.missing = "connected, the initial rows are not complete yet"
 	s.mu.Unlock()
 	s.cfg.Logger.Info("connected to the Open_vSwitch database", "endpoint", s.cfg.Endpoint)
 }
@@ -170,7 +170,7 @@ func (s follower) Disconnected(err error) {
 	if !was {
 		return
 	}
-	s.cfg.Logger.Warn("lost the Open_vSwitch database", "endpoint", s.cfg.Endpoint, "err", err)
+	s.cfg.Logger.Warn("connection to the Open_vSwitch database lost", "endpoint", s.cfg.Endpoint, "err", err)
 	s.stale(newest, fmt.Sprintf("disconnected since %s: %v", time.Now().UTC().Format(time.RFC3339), err))
 }
 
