@@ -47,8 +47,8 @@ type bridge struct {
 	// flows are ours and, of others', those under keys in asked.
 	flows map[object.Key]object.Flow
 	asked map[object.Key]bool
-	// places finds the keys in flows and asked by what an event contains.
-	places map[place][]object.Key
+	// byEvent finds the keys in flows and asked by what an event contains.
+	byEvent map[eventKey][]object.Key
 }
 
 func (br *bridge) ours(cookie uint64) bool { return slices.Contains(br.cookies, cookie) }
@@ -134,7 +134,7 @@ func (br *bridge) store(all map[object.Key]object.Flow, keys []object.Key) {
 	}
 	br.changed = br.changed || !maps.Equal(flows, br.flows)
 	br.flows, br.asked = flows, asked
-	br.places = make(map[place][]object.Key, len(flows))
+	br.byEvent = make(map[eventKey][]object.Key, len(flows))
 	for k := range flows {
 		br.index(k)
 	}
@@ -146,8 +146,8 @@ func (br *bridge) store(all map[object.Key]object.Flow, keys []object.Key) {
 }
 
 func (br *bridge) index(k object.Key) {
-	p := place{uint8(k.Aux), k.Sub}
-	br.places[p] = append(br.places[p], k)
+	p := eventKey{uint8(k.Aux), k.Sub}
+	br.byEvent[p] = append(br.byEvent[p], k)
 }
 
 func (br *bridge) resetChanged() bool {
@@ -231,7 +231,7 @@ func (br *bridge) invalidate() {
 }
 
 func (br *bridge) agrees(e event) bool {
-	keys, inFocus := br.places[e.place]
+	keys, inFocus := br.byEvent[e.key]
 	if !inFocus && !br.ours(e.cookie) {
 		return true
 	}

@@ -216,12 +216,12 @@ func splitActions(s string) ([]string, error) {
 type event struct {
 	deleted bool
 	cookie  uint64
-	place   place
+	key     eventKey
 	actions string
 }
 
-// place is what an event contains of the key of its flow.
-type place struct {
+// eventKey is what an event contains of the key of its flow: no priority.
+type eventKey struct {
 	table uint8
 	match string
 }
@@ -232,7 +232,7 @@ type place struct {
 //
 // In it, actions are missing for drop.
 func parseEvent(line string) (event, error) {
-	e := event{place: place{match: anyMatch}, actions: noActions}
+	e := event{key: eventKey{match: anyMatch}, actions: noActions}
 	kind := ""
 	for _, word := range strings.Fields(line) {
 		name, value, _ := strings.Cut(word, "=")
@@ -244,7 +244,7 @@ func parseEvent(line string) (event, error) {
 		case "table":
 			var n uint64
 			n, err = strconv.ParseUint(value, 10, 8)
-			e.place.table = uint8(n)
+			e.key.table = uint8(n)
 		case "cookie":
 			e.cookie, err = strconv.ParseUint(value, 0, 64)
 		case "actions":
@@ -252,7 +252,7 @@ func parseEvent(line string) (event, error) {
 		default:
 			var f object.Flow
 			err = parseMatch(&f, word)
-			e.place.match = f.Match
+			e.key.match = f.Match
 		}
 		if err != nil {
 			return e, fmt.Errorf("parse %q of ovs-ofctl: %w", line, err)

@@ -79,12 +79,12 @@ func TestParseFlowMalformed(t *testing.T) {
 func TestParseEvent(t *testing.T) {
 	for line, want := range map[string]event{
 		"event=ADDED table=1 cookie=0x3e7 ip,in_port=5 actions=set_field:" + mac + "->eth_dst,NORMAL": {
-			cookie: 0x3e7, place: place{1, "ip,in_port=5"}, actions: "mod_dl_dst:" + mac + ",NORMAL",
+			cookie: 0x3e7, key: eventKey{1, "ip,in_port=5"}, actions: "mod_dl_dst:" + mac + ",NORMAL",
 		},
 		"event=DELETED reason=delete table=0 cookie=0 actions=NORMAL": {
-			deleted: true, place: place{0, "any"}, actions: "NORMAL",
+			deleted: true, key: eventKey{0, "any"}, actions: "NORMAL",
 		},
-		"event=MODIFIED table=1 cookie=0x5 priority=7,ip": {cookie: 5, place: place{1, "ip"}, actions: "drop"},
+		"event=MODIFIED table=1 cookie=0x5 priority=7,ip": {cookie: 5, key: eventKey{1, "ip"}, actions: "drop"},
 	} {
 		if got, err := parseEvent(line); err != nil || got != want {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", line, got, err, want)
