@@ -85,7 +85,7 @@ type ConflictError struct {
 
 // Error names both values and where they come from.
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s: %q wanted by %v stands, %q wanted by %v is left out",
+	return fmt.Sprintf("%s: %q from %v is used, %q from %v is left out",
 		e.Key.Text(), e.Have.Value.Attrs(), e.Have.Why, e.Add.Value.Attrs(), e.Add.Why)
 }
 
