@@ -1,5 +1,5 @@
 // Package actual reads what is, over all backends, and knows how each object
-// that is ours can be told from those of other owners.
+// that is ours is distinguished from those of other owners.
 //
 // It refuses to know what is wanted: a backend creates, updates and deletes
 // values one batch at a time and reports each outcome. The order of the

@@ -120,7 +120,7 @@ func (b *Backend) updatePeer(ctx context.Context, want object.Peer, peer *api.Pe
 }
 
 // deletePeer removes a neighbour. GoBGP leaves its password on the listening
-// sockets, where it would shut out the same neighbour without one; only an
+// sockets, where it would refuse the same neighbour without one; only an
 // update takes it off. The update sets the peer administratively down, so that
 // it does not come up in between.
 func (b *Backend) deletePeer(ctx context.Context, p object.Peer) error {

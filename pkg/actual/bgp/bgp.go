@@ -85,7 +85,7 @@ func New(cfg Config) (*Backend, error) {
 }
 
 // Dial returns a backend over a speaker in another process. It starts BGP there
-// if nobody has, and otherwise finds everything of ours in place. One that is
+// if it does not run, and otherwise finds everything of ours in place. One that is
 // not there yet is no error: Read returns why, and Changed is signalled once it is.
 func Dial(cfg Config) (*Backend, error) {
 	if err := cfg.validateDeferral(); err != nil {

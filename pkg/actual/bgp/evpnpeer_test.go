@@ -184,8 +184,8 @@ func TestEVPNWithGoBGP(t *testing.T) {
 
 // The less common parts of a route, and what is left out.
 func TestLearnedEVPNInFull(t *testing.T) {
-	var said bytes.Buffer // written to by LearnedEVPN, in this goroutine
-	log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var logged bytes.Buffer // written to by LearnedEVPN, in this goroutine
+	log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	b := start(t, func(c *bgp.Config) { c.Logger = logger() })
 	table := rib.TableOf(b.Conn(), log)
 	apply(t, b, create(passive("192.0.2.2", object.L2VPNEVPN)))
@@ -266,9 +266,9 @@ func TestLearnedEVPNInFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := strings.Count(said.String(), "cannot be read and is not used"); got != 1 ||
-		!strings.Contains(said.String(), "without a tunnel") {
-		t.Errorf("said %d times, want once:\n%s", got, said.String())
+	if got := strings.Count(logged.String(), "cannot be read and is not used"); got != 1 ||
+		!strings.Contains(logged.String(), "without a tunnel") {
+		t.Errorf("logged %d times, want once:\n%s", got, logged.String())
 	}
 	if p := list[0]; p.Rank.Preference != 100 || p.Rank.Length != 1 || p.Rank.Origin != object.OriginIGP ||
 		p.Rank.MED != 12 || !p.Rank.External {

@@ -150,7 +150,7 @@ func child(t testing.TB, cmd *exec.Cmd, output string) *exec.Cmd {
 		cmd.Wait()
 		if t.Failed() {
 			if b, err := os.ReadFile(output); err == nil && len(b) > 1 {
-				t.Logf("%s said: %.2000s", cmd, b)
+				t.Logf("%s printed: %.2000s", cmd, b)
 			}
 		}
 	})

@@ -61,7 +61,7 @@ func inNamespace() int {
 	return 1
 }
 
-// eventually waits until cond is empty and fails with what it last said.
+// eventually waits until cond is empty and fails with what it returned last.
 func eventually(t testing.TB, limit time.Duration, cond func() string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)

@@ -176,7 +176,7 @@ func TestEveryFieldOfAPeerHasACase(t *testing.T) {
 	}
 }
 
-// sees waits until the neighbour has lost its session so many times; up says
+// sees waits until the neighbour has lost its session so many times; up is
 // whether it must have it now.
 func (n *neighbour) sees(lost uint32, up bool) {
 	n.t.Helper()

@@ -237,13 +237,13 @@ func (m *message) readError(d *wire.Decoder) {
 		return
 	}
 	text := d.Raw()
-	var said struct{ Error, Details string }
+	var refusal struct{ Error, Details string }
 	switch {
 	case json.Unmarshal(text, &m.failed) == nil:
-	case json.Unmarshal(text, &said) == nil && said.Error != "":
-		m.failed = said.Error
-		if said.Details != "" {
-			m.failed += ": " + said.Details
+	case json.Unmarshal(text, &refusal) == nil && refusal.Error != "":
+		m.failed = refusal.Error
+		if refusal.Details != "" {
+			m.failed += ": " + refusal.Details
 		}
 	default:
 		m.failed = string(text)

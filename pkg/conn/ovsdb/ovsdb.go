@@ -1,7 +1,7 @@
 // Package ovsdb follows a database of an OVSDB server (RFC 7047): it keeps a session
 // with any member or relay of its cluster, applies every update as one step and
 // publishes the rows as an immutable value. It knows no table: which tables and
-// columns are read, and what rows become, is said by a [wire.Database].
+// columns are read, and what rows become, is in a [wire.Database].
 //
 // libovsdb's client is not used, only its types of requests, for three reasons that
 // were measured: it applies rows one by one, so that half a transaction can be
@@ -173,5 +173,5 @@ func (s *Follower[DB]) signal() {
 	}
 }
 
-// errClosed is why a session ended when nobody is to be blamed.
+// errClosed ends a session because Close was called, which is no fault.
 var errClosed = errors.New("closed")

@@ -43,7 +43,7 @@ func TestGarbage(t *testing.T) {
 				t.Errorf("revision %d after %d", after.Revision, before.Revision)
 			}
 			if got := s.Status().LastError; got == "" {
-				t.Error("nothing was said")
+				t.Error("the status has no fault")
 			}
 			for _, request := range f.asked("monitor_cond_since") {
 				if strings.Contains(request, txn1) {
@@ -204,7 +204,9 @@ func TestSilenceEndsTheSession(t *testing.T) {
 	})
 	s = open(t, ovsdb.Config{Remotes: []string{f.remote}, Probe: 50 * time.Millisecond})
 	await(t, s, "the first copy", synced)
-	await(t, s, "the loss", func(n *network) bool { return strings.Contains(n.Stale, "no answer from the server for 100ms") })
+	await(t, s, "the loss", func(n *network) bool {
+		return strings.Contains(n.Stale, "no answer from the server for 100ms")
+	})
 }
 
 func TestEchoKeepsTheSession(t *testing.T) {

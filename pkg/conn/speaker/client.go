@@ -70,7 +70,7 @@ func (r remote) MovePaths(ctx context.Context, paths []*api.Path) []error {
 		if refused && len(paths) > 1 {
 			var again bool
 			if again, errs[i] = r.move(ctx, paths[i:i+1]); errs[i] != nil && !again {
-				err, refused = errs[i], false // there is nobody to ask any more
+				err, refused = errs[i], false // the connection is lost: no more attempts
 			}
 		}
 	}

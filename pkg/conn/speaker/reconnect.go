@@ -22,7 +22,7 @@ const (
 // speaker has another AS or router id.
 var errMismatch = errors.New("the running speaker is not the configured one")
 
-// Connect makes the first connection. It starts BGP in the speaker if nobody has,
+// Connect makes the first connection. It starts BGP in the speaker if it does not run,
 // and otherwise finds everything of ours in place. One that is not there yet is no
 // error: Ready returns why, and Follow goes on trying.
 func (c *Conn) Connect(owner Owner) error {

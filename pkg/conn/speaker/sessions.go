@@ -59,7 +59,7 @@ type PeerEvent struct {
 // session came up, and why it is not up. The reasons come from speakerLog.
 type Sessions struct {
 	log *slog.Logger
-	// brief is set where nobody asks why a connection failed.
+	// brief is set where why a connection failed is not needed.
 	brief bool
 
 	mu    sync.Mutex
@@ -185,5 +185,5 @@ func (j *Sessions) Of(address string) Session {
 	return Session{}
 }
 
-// Session records a step of a session that nobody else waits for.
+// Session records a step of a session in a process without a backend.
 func (j *Sessions) Session(address string, state State) { j.Record(address, state) }

@@ -1,6 +1,6 @@
 // Package speaker is the connection to a GoBGP speaker in its two forms: in this
 // process (Start), or in another one (Dial) that keeps the sessions up while this
-// one restarts, one of ours (Serve) or anybody's gobgpd. What is put into the
+// one restarts, one of ours (Serve) or any other gobgpd. What is put into the
 // speaker is the business of package bgp under actual, what is learned from it that
 // of package rib under observe; both share the calls, the event stream and the
 // forms on the wire that are here.
@@ -77,7 +77,7 @@ type Calls interface {
 type Owner interface {
 	// Renew is called where a connection to another process begins: what was
 	// recorded of the speaker before it is void. begin sets the speaker up
-	// and reports whether it is idle, that is without BGP; nobody may use the
+	// and reports whether it is idle, that is without BGP; the owner must not use the
 	// connection meanwhile.
 	Renew(begin func() (idle bool, err error)) error
 	// Wake signals that there is something to be read, or nothing any more.

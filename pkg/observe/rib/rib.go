@@ -52,7 +52,7 @@ type Config struct {
 	// be reachable.
 	Resolver Resolver
 	// Settle is how long sessions may take to come up, and neighbours to
-	// announce everything, once there is one; 0 waits for nobody.
+	// announce everything, once there is one; 0 does not wait.
 	Settle time.Duration
 	Logger *slog.Logger
 }

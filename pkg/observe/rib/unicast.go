@@ -90,7 +90,7 @@ func bestOf(d *api.Destination, sources sources) []observe.LearnedPath {
 	var best rank
 	for _, p := range d.Paths {
 		if p.NeighborIp == speaker.LocalSource {
-			return nil // ours is better than anybody's, and comes first
+			return nil // ours is preferred to all others, and comes first
 		}
 		if p.IsNexthopInvalid || p.IsWithdraw {
 			continue

@@ -79,8 +79,8 @@ func (d *Decoder) eachRow(read func(UUID)) {
 // is recognised by its members and not by the method, because libovsdb's server calls
 // every notification update2.
 func (t *rows[DB, T]) readUpdate(d *Decoder, id UUID) (c change[T]) {
-	said := false
-	for d.Open('{'); d.More(); said = true {
+	hasContent := false
+	for d.Open('{'); d.More(); hasContent = true {
 		switch key := d.Key(); string(key) {
 		case "initial", "insert", "new":
 			c = t.readRow(d, t.blank(id), false)
@@ -90,7 +90,7 @@ func (t *rows[DB, T]) readUpdate(d *Decoder, id UUID) (c change[T]) {
 			d.Skip()
 		}
 	}
-	if !said {
+	if !hasContent {
 		d.Fail("%s: update of row %s has none of initial, insert, modify, delete", t.spec.Name, id)
 	}
 	d.Must(t.spec.Name + " " + id.String())
