@@ -127,7 +127,7 @@ func deviceOf(v object.Value) string {
 	}
 }
 
-// doubt has parts of the mirror read again before they are used.
+// invalidate has parts of the mirror read again before they are used.
 func (b *Backend) invalidate(p parts, report bool) {
 	b.stale |= p
 	b.unreported = b.unreported || report

@@ -69,7 +69,7 @@ func confirm(ctx context.Context, s *vswitch.Session, names map[string]bool) (vs
 	return vswitch.Tables{}, err
 }
 
-// take stores newer rows of the session if that is still the current one.
+// adopt stores newer rows of the session if that is still the current one.
 func (b *Backend) adopt(s *vswitch.Session, t vswitch.Tables) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +78,7 @@ func (b *Backend) adopt(s *vswitch.Session, t vswitch.Tables) {
 	}
 }
 
-// remember makes what the rows say what was seen.
+// rememberSeen makes the current rows what was seen.
 func (b *Backend) rememberSeen() {
 	now := inspectTables(b.tables, b.asked)
 	if maps.Equal(now, b.seen) {

@@ -26,7 +26,7 @@ type Survey struct {
 	L3mdev [2][]uint32
 }
 
-// Device is a device.
+// Device is a network device as an examination needs it.
 type Device struct {
 	Name string
 	// Type is IFLA_INFO_KIND; empty for hardware.
@@ -46,18 +46,20 @@ type Device struct {
 	Modes []string
 }
 
-// RouteTo is how an address is reached.
+// RouteTo is the route to an address, as the kernel resolves it for a packet of our
+// own.
 type RouteTo struct {
 	Addr netip.Addr
-	// Dev is the device, with one of the ways if there are several; empty if no
+	// Dev is the device, of one of the next hops if there are several; empty if no
 	// route leads there.
 	Dev string
 	// MTU is that of the route in bytes; 0 if it is the device's.
 	MTU int
 }
 
-// Take reads the state of the network namespace once of the calling thread. Alias is that of our
-// devices, to are the addresses whose ways are wanted.
+// SurveyNetwork reads the devices, rules and routes of the network namespace of the
+// calling thread once. Alias is that of our devices, to are the addresses whose
+// routes are asked for.
 func SurveyNetwork(ctx context.Context, alias string, to []netip.Addr) (s Survey, err error) {
 	ns, err := rtnl.OpenNamespace("")
 	if err != nil {
