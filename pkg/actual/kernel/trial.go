@@ -20,7 +20,7 @@ type Trial struct {
 }
 
 // ErrNotTried says that there was nothing to make the device on.
-var ErrNotTried = errors.New("not tried: the device it needs below it could not be created")
+var ErrNotTried = errors.New("the device it needs below it could not be created")
 
 // TryLinks makes a device of each type that drivers use in a network namespace
 // of its own, which ends with the call. The kernel loads missing modules as it
