@@ -15,7 +15,7 @@ import (
 var foreignPrefix = netip.MustParsePrefix("198.18.0.1/32")
 
 func (w *world) repairs(ctx context.Context) error {
-	ctx, cancel := patient(ctx)
+	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	n := w.web.node
 	traffic, err := newStream(w.web.addr, time.Millisecond)

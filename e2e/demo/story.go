@@ -40,7 +40,7 @@ func tell(ctx context.Context, n *narrator, dir, bin string) (err error) {
 }
 
 func (w *world) beginning(ctx context.Context) error {
-	ctx, cancel := patient(ctx)
+	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	began := time.Now()
 	if err := w.build(ctx); err != nil {
@@ -89,7 +89,7 @@ func (w *world) foresees(ctx context.Context) error {
 }
 
 func (w *world) appears(ctx context.Context) error {
-	ctx, cancel := patient(ctx)
+	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	began := time.Now()
 	if err := w.sb.bind(ctx, w.web, w.sb.public, w.web.addr.String()); err != nil {
@@ -127,7 +127,7 @@ func (w *world) reaches(ctx context.Context, g *guest) error {
 }
 
 func (w *world) moves(ctx context.Context) error {
-	ctx, cancel := patient(ctx)
+	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	if err := errors.Join(w.sb.bind(ctx, w.blueA, w.sb.tenant, "10.0.0.5"),
 		w.sb.bind(ctx, w.blueB, w.sb.tenant, "10.0.0.6")); err != nil {
@@ -160,7 +160,7 @@ func (w *world) moves(ctx context.Context) error {
 }
 
 func (w *world) survives(ctx context.Context) error {
-	ctx, cancel := patient(ctx)
+	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	n := w.nodes[0]
 	have, lost := w.router.counts()
@@ -216,7 +216,7 @@ func (w *world) idle(ctx context.Context, n *node) error {
 }
 
 func (w *world) ends(ctx context.Context) error {
-	ctx, cancel := patient(ctx)
+	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	began := time.Now()
 	if err := w.sb.float(ctx, nil); err != nil {
@@ -270,6 +270,6 @@ func (w *world) untouched() error {
 	return nil
 }
 
-func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, patience, fmt.Errorf("nothing for %s", patience))
 }

@@ -40,7 +40,7 @@ const (
 	BlockNotWired    = "not-wired"      // a patch port, MAC or device is missing
 	BlockNeedFailed  = "need-failed"    // something it stands on could not be applied
 	BlockNeedMissing = "need-missing"   // something it stands on is neither wanted nor present
-	BlockForeign     = "foreign"        // somebody else's object stands under the same key
+	BlockForeign     = "foreign"        // another owner's object exists under the same key
 	BlockBackoff     = "backoff"        // it failed and will be tried again later
 	BlockFrozen      = "frozen"         // nothing may be removed for now
 	BlockHeld        = "held"           // the row it came from cannot be read
