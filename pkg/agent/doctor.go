@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
@@ -15,7 +14,7 @@ import (
 // DoctorConfig is what doctor examines of a node with these settings.
 func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
 	running, err := control.NewClient(s.Socket).Running(ctx)
-	conf := gather.Config{
+	return gather.Config{
 		Node: doctor.Node{
 			PlainBGP: slices.ContainsFunc(s.Drivers, func(name string) bool { return name != evpn.Name }),
 			EVPN:     s.RunsEVPN(), OVSDB: s.OpenVSwitch.Endpoint, ManageSysctls: s.ManageSysctls,
@@ -23,12 +22,6 @@ func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
 			VXLANPort: int(s.VXLANPort), RulePriority: s.Routing.RulePriority,
 		},
 		Running: running && err == nil, Chassis: s.Chassis, RunDir: s.OpenVSwitch.RunDir, ManageFlows: s.Flows.Manage,
-		Cookies: s.Cookies(), Alias: marks(s).Alias,
+		Cookies: s.Cookies(), Alias: marks(s).Alias, Peers: s.BGP.PeerAddrs(),
 	}
-	for _, p := range s.BGP.Peers {
-		if a, err := netip.ParseAddr(p.Address); err == nil { // object.Peer has it as text; it was parsed once
-			conf.Peers = append(conf.Peers, a)
-		}
-	}
-	return conf
 }

@@ -75,6 +75,18 @@ func (s Settings) PeerItems() []object.Item {
 	return out
 }
 
+// PeerAddrs are the addresses of the neighbours, in the order of the file; those of
+// link-local neighbours have a zone.
+func (b BGP) PeerAddrs() []netip.Addr {
+	var out []netip.Addr
+	for _, p := range b.Peers {
+		if a, err := netip.ParseAddr(p.Address); err == nil { // not so only where there are problems
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 // Forbidden is what of the export filter holds even for paths that are kept
 // although nothing is known of their rows: bgp.export.deny. It is nil if nothing is
 // denied.

@@ -59,6 +59,15 @@ func TestPeerItems(t *testing.T) {
 	}
 }
 
+// The addresses of neighbours keep their order and zone.
+func TestPeerAddrs(t *testing.T) {
+	b := BGP{Peers: []object.Peer{{Address: "192.0.2.1"}, {Address: "fe80::1%eth0"}, {}}}
+	want := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1%eth0")}
+	if got := b.PeerAddrs(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // What only a restart can change is named, with the two changes that a reload could
 // make were it not for what is opened at the start.
 func TestChanges(t *testing.T) {
