@@ -7,12 +7,14 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
 	packet "github.com/osrg/gobgp/v3/pkg/packet/bgp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -34,6 +36,17 @@ func newGoBGP(w *wire, sessions ...session) router {
 	}
 	w.t.Cleanup(func() { conn.Close() })
 	g := gobgpd{w, api.NewGobgpApiClient(conn)}
+	// Its API answers before it has taken up its configuration.
+	harness.Eventually(w.t, 20*time.Second, func() string {
+		resp, err := g.api.GetBgp(context.Background(), &api.GetBgpRequest{})
+		switch {
+		case err != nil:
+			return err.Error()
+		case resp.GetGlobal().GetAsn() != routerAS:
+			return fmt.Sprintf("gobgpd has AS %d", resp.GetGlobal().GetAsn())
+		}
+		return ""
+	})
 	for _, s := range sessions {
 		for _, p := range s.announce {
 			g.announce(p)
