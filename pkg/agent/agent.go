@@ -170,16 +170,17 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	if err != nil {
 		return err
 	}
+	// Before the socket is served: a reload that somebody asks for there uses it.
+	n.listener = newMetricsListener(ctx, n.metrics.Handler(), log)
+	l, err := n.listener.open(n.settings.MetricsListen)
+	if err != nil {
+		return errors.Join(err, socket.Close())
+	}
+	n.listener.serve(l)
 	var serving sync.WaitGroup
 	serving.Go(func() { control.Serve(ctx, socket, n, n.metrics.Handler(), log) })
 	defer serving.Wait()
 	defer stop() // before the wait above
-	n.listener = newMetricsListener(ctx, n.metrics.Handler(), log)
-	l, err := n.listener.open(n.settings.MetricsListen)
-	if err != nil {
-		return err
-	}
-	n.listener.serve(l)
 	go n.reloadOnHangup(ctx)
 	go watchdog(ctx, log, func() { n.ctl.Last() })
 	n.reportUnfinished()
