@@ -13,7 +13,7 @@ import (
 
 const root = ".."
 
-// defect is a row of predecessor-defects.md.
+// defect is a row of predecessor-defects.md or inspected-defects.md.
 type defect struct{ number, have, instead, tests string }
 
 // TestDefects checks that the table of the predecessor's defects is complete
@@ -21,7 +21,7 @@ type defect struct{ number, have, instead, tests string }
 // and for EVPN mode the document that has them, or says why there is nothing
 // to test.
 func TestDefects(t *testing.T) {
-	rows := defects(t)
+	rows := defects(t, "predecessor-defects.md")
 	want := 1
 	for _, d := range rows {
 		if !strings.HasPrefix(d.number, "M") {
@@ -122,17 +122,17 @@ func TestScenariosAreComplete(t *testing.T) {
 	}
 }
 
-// defects reads the rows of all tables.
-func defects(t *testing.T) []defect {
+// defects reads the rows of all tables of a document.
+func defects(t *testing.T, file string) []defect {
 	t.Helper()
-	text, err := os.ReadFile("predecessor-defects.md")
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out []defect
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
-		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| # |") {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| # |") || strings.HasPrefix(line, "| ID |") {
 			continue
 		}
 		cells := strings.Split(strings.Trim(line, "|"), "|")
