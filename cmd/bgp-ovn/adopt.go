@@ -56,9 +56,6 @@ func (c *cli) adopt(ctx context.Context, s config.Settings, opts agent.AdoptOpti
 func (c *cli) takeOver(ctx context.Context, a *agent.Adoption, dryRun bool) error {
 	p, err := a.Plan(ctx)
 	if err != nil {
-		if len(p.Ops) > 0 { // what would have been done helps to find the cause
-			err = errors.Join(view.Plan(c.stderr, view.Text, p), err)
-		}
 		return err
 	}
 	c.differs(dryRun && len(p.Ops) > 0)

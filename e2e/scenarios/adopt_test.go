@@ -130,7 +130,7 @@ func retire(t *testing.T, a *product.Agent) {
 	})
 }
 
-// predecessor makes what ovn-bgp-agent makes for the addresses, and leftovers as
+// predecessor makes what ovn-bgp-agent 4.0.0 makes for the addresses, and leftovers as
 // it leaves them: a route whose rule is gone, a rule and a neighbour of an
 // address that is no longer here, a VLAN device of a network that is gone.
 func predecessor(t *testing.T, hv *lab.Chassis, addrs []string) {
@@ -142,8 +142,8 @@ func predecessor(t *testing.T, hv *lab.Chassis, addrs []string) {
 		"ipv6.conf.all.forwarding=1"))
 	commands := []string{
 		"ip link set br-ex up",
-		"ip addr add 169.254.1.1/32 dev br-ex",
-		"ip addr add fd53:d91e:400:7f17::1:1/128 dev br-ex",
+		"ip addr add 169.254.0.1/32 dev br-ex",
+		"ip addr add fd53:d91e:400:7f17::1/128 dev br-ex",
 		"ip route add default dev br-ex table " + adoptTable,
 		"ip -6 route add default dev br-ex table " + adoptTable,
 		"ip -6 neigh add proxy 2001:db8:4:: dev br-ex",
@@ -158,7 +158,8 @@ func predecessor(t *testing.T, hv *lab.Chassis, addrs []string) {
 		"ip neigh add 172.24.4.99 lladdr fa:16:3e:00:00:99 dev br-ex nud permanent",
 	}
 	if has(t, hv, "link br-ex name br-ex.99 type vlan id 99") {
-		commands = append(commands, "ip addr add 169.254.1.99/32 dev br-ex.99", "ip link set br-ex.99 up")
+		commands = append(commands, "ip link set br-ex.99 up", "sysctl -qw net.ipv4.conf.br-ex/99.proxy_arp=1",
+			"sysctl -qw net.ipv6.conf.br-ex/99.proxy_ndp=1")
 	}
 	nic := has(t, hv, "bgp-vrf type vrf table 10") && has(t, hv, "bgp-nic master bgp-vrf type dummy")
 	for _, addr := range addrs {
@@ -288,7 +289,7 @@ func adopted(t *testing.T, hv *lab.Chassis, got string, stays []string) {
 	t.Helper()
 	for _, gone := range []string{
 		"to 172.24.4.70", "to 172.24.4.71", "to 172.24.4.99", "to 2001:db8:4::70", "default dev br-ex", "172.24.4.98",
-		"172.24.4.99", "br-ex.99", "in_port=999",
+		"172.24.4.99", "br-ex.99", "in_port=999", "169.254.0.1", "7f17::1/128",
 	} {
 		if strings.Contains(got, gone) {
 			t.Errorf("%s on %s is left", gone, hv.Name)

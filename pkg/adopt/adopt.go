@@ -65,9 +65,8 @@ type Request struct {
 	RemoveFRR bool
 }
 
-// Plan reads everything and computes the steps. It writes nothing. A default route
-// that makes the take-over dangerous is an error that comes with the plan; every
-// other error comes with an empty one.
+// Plan reads everything and computes the steps. It writes nothing. An error comes
+// with an empty plan.
 func (n Node) Plan(ctx context.Context, r Request) (plan.Plan, error) {
 	if doubt := r.Snapshot.Doubt(); doubt != "" {
 		return plan.Plan{}, fmt.Errorf("desired state is in doubt, nothing is taken over: %s", doubt)
@@ -77,9 +76,11 @@ func (n Node) Plan(ctx context.Context, r Request) (plan.Plan, error) {
 		host: r.Snapshot.Host, want: res.Want, ledger: n.Ledger, removeFRR: r.RemoveFRR,
 		// The speaker is the controller's: it announces once it has been started.
 		unmanaged: actual.Scope{OpenVSwitch: n.OpenVSwitch}.Unmanaged(), keep: keepHeld(res.Skipped),
+		positions: map[string][]int{},
 	}
 	for _, m := range r.Snapshot.OVS.Mappings {
 		a.mapped = append(a.mapped, m.Bridge)
+		a.positions[m.Bridge] = append(a.positions[m.Bridge], m.Position)
 	}
 	var err error
 	if a.have, _, err = n.Backends.Read(ctx, actual.Focus{Want: res.Want, Complete: true}); err != nil {
@@ -92,7 +93,7 @@ func (n Node) Plan(ctx context.Context, r Request) (plan.Plan, error) {
 	if a.old, err = n.Predecessor.Read(scope); err != nil {
 		return plan.Plan{}, fmt.Errorf("cannot read what ovn-bgp-agent left, nothing is taken over: %w", err)
 	}
-	return a.plan()
+	return a.plan(), nil
 }
 
 // Execute applies the plan. The first failure ends it, because each step makes the

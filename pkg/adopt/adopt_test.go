@@ -33,8 +33,8 @@ const wantNode = `
 	route 172.24.4.70/32 table 77 metric 0  dev br-ex
 	route 10.0.0.0/26 table 77 metric 0  dev br-ex via 172.24.4.70
 	route 2001:db8:4::70/128 table 77 metric 1024  dev br-ex
-	rule inet priority 32000 lookup 77
-	rule inet6 priority 32000 lookup 77`
+	rule inet priority 32000 lookup 77 suppress_prefixlength 0
+	rule inet6 priority 32000 lookup 77 suppress_prefixlength 0`
 
 // haveNode is what it has; of others are the lines of foreignNode.
 const haveNode = `

@@ -152,11 +152,11 @@ func guarded(t *testing.T, m *machine, at string) {
 	t.Helper()
 	got := m.world.String()
 	for family, route := range map[string]string{"inet ": "route 0.0.0.0/0 table 77", "inet6 ": "route ::/0 table 77"} {
-		if strings.Contains(got, "rule "+family+"priority 32000 lookup 77\n") && strings.Contains(got, route) {
+		if strings.Contains(got, "rule "+family+"priority 32000 lookup 77 suppress_prefixlength 0\n") && strings.Contains(got, route) {
 			t.Errorf("crash %s: all packets go to the bridge:\n%s", at, got)
 		}
 	}
-	led := strings.Contains(got, "rule inet priority 32000 lookup 77\n")
+	led := strings.Contains(got, "rule inet priority 32000 lookup 77 suppress_prefixlength 0\n")
 	led = led || strings.Contains(got, "rule inet to 172.24.4.70/32")
 	if !led || !strings.Contains(got, "route 172.24.4.70/32 table 77") {
 		t.Errorf("crash %s: nothing leads to the guest:\n%s", at, got)

@@ -17,8 +17,10 @@ type adoption struct {
 	want, have object.Set
 	old        legacy.State
 	ledger     plan.Ownership
-	// mapped are the provider bridges, unmanaged the kinds that are not ours.
+	// mapped are the provider bridges, positions those of their mappings, unmanaged the
+	// kinds that are not ours.
 	mapped    []string
+	positions map[string][]int
 	unmanaged []object.Kind
 	keep      func(object.Key, []object.Source) *object.Block
 	// removeFRR takes FRR's devices away too.
@@ -36,7 +38,7 @@ type adoption struct {
 const noteTakenOver = "taken over as it is"
 
 // noteBeforeRule marks the routes that must be gone before our rule comes.
-const noteBeforeRule = "before the rule that sends every packet here"
+const noteBeforeRule = "before the rule that has every packet looked up here"
 
 // codeLeftAlone is the code of a note about what stays because it was not asked
 // for, or is not provably the predecessor's.
@@ -50,10 +52,7 @@ type unmarked struct{ object.Value }
 // plan is the difference between what is wanted and what is, in which all that is
 // the predecessor's counts as ours. It is pure. The planner's order is kept but
 // for what clearTablesFirst and proofsLast say.
-//
-// The error is a default route that makes the take-over dangerous; the plan is
-// returned with it, to be shown.
-func (a adoption) plan() (plan.Plan, error) {
+func (a adoption) plan() plan.Plan {
 	a.have = a.have.Clone()
 	a.findTables()
 	a.findLeaving()
@@ -76,15 +75,16 @@ func (a adoption) plan() (plan.Plan, error) {
 			p.Ops[i].Before, p.Ops[i].Note = nil, noteTakenOver
 		}
 	}
-	return p, a.guard(p)
+	return p
 }
 
 // clearTablesFirst moves the deletes of the predecessor's routes in our tables
 // before the first rule or later kind that is built. A rule of the predecessor
-// sends one address to the bridge's table, ours sends every packet there: whatever
-// nobody wants in that table, above all the predecessor's default route, goes after
-// the wanted routes have come and before our rule does. In a table that only its
-// rules lead to, its routes are needed until ours have come.
+// sends one address to the bridge's table, ours has every packet looked up there:
+// whatever nobody wants in that table goes after the wanted routes have come and
+// before our rule does. A default route would do no harm, the rule suppresses it, but
+// a route to an address that has moved away would. In a table that only its rules lead
+// to, its routes are needed until ours have come.
 func (a *adoption) clearTablesFirst(ops []plan.Op) []plan.Op {
 	var before, rest []plan.Op
 	for _, op := range ops {
@@ -131,20 +131,6 @@ func proofsLast(ops []plan.Op) []plan.Op {
 	return slices.Concat(out, rules, routes)
 }
 
-// guard finds a default route that nobody may delete in a table to which our rule
-// would send every packet of the node.
-func (a *adoption) guard(p plan.Plan) error {
-	for _, r := range a.old.Routes {
-		going := slices.ContainsFunc(p.Ops, func(op plan.Op) bool { return op.Key() == r.Key() })
-		if r.Dst.Bits() == 0 && a.ours[r.Table] && !going {
-			return fmt.Errorf("table %d is a provider bridge's and has a default route that ovn-bgp-agent did not make (%s):"+
-				" our rule would send every packet of this node along it; nothing is taken over before it is removed:\n%s",
-				r.Table, r.Attrs(), r.DeleteCommand())
-		}
-	}
-	return nil
-}
-
 // leftAlone says what looks like the predecessor's and stays.
 func (a *adoption) leftAlone() []plan.Note {
 	var out []plan.Note
@@ -164,7 +150,7 @@ func (a *adoption) leftAlone() []plan.Note {
 	}
 	for _, v := range a.old.VLANs {
 		if !a.want.Has(v.Key()) && !a.have.Has(v.Key()) && v.Alias == "" {
-			note(v.Link, "no address of ovn-bgp-agent on it; if the agent made it: ip link del %s", v.Name)
+			note(v.Link, "nothing shows that ovn-bgp-agent made it; if it did: ip link del %s", v.Name)
 		}
 	}
 	return out

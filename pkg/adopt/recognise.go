@@ -11,8 +11,15 @@ import (
 
 // The predecessor marks nothing of its own but flows. What is its own is told by
 // values that only it makes: rules at its priority that select one destination,
-// addresses of its two ranges, the tables that its rules lead to. This file has
-// all such judgements; each errs on the side of another owner.
+// addresses of its two ranges, the tables that its rules lead to, VLAN devices that
+// bear its address or its settings and nothing else. This file has all such
+// judgements; each errs on the side of another owner.
+//
+// Its addresses are of two forms. Up to release 4 a bridge has 169.254.I.J/32, in
+// which I and J are the position of its mapping divided by 256 and the rest, and
+// fd53:d91e:400:7f17::POSITION, and VLAN devices have none. From release 5 on a bridge
+// has 169.254.POSITION.POSITION and ::POSITION:POSITION, a VLAN device has its tag in
+// the last place. Ours are those of the second form.
 
 // reservedTables are those of the kernel: unspecified, default, main, local. No
 // file can make them a bridge's.
@@ -99,7 +106,7 @@ func (a *adoption) madeByPredecessor(v object.Value) bool {
 	switch v := v.(type) {
 	case object.Address:
 		tag, ok := a.deviceTag(v.Dev)
-		return ok && !a.leaving[v.Dev] && madeAddress(v.Prefix, tag)
+		return ok && !a.leaving[v.Dev] && (madeAddress(v.Prefix, tag) || tag == 0 && a.madeBefore5(v))
 	case object.Neigh:
 		return a.staying(v.Dev) && slices.ContainsFunc(a.old.Rules, func(r legacy.Rule) bool {
 			return r.To.IsSingleIP() && r.To.Addr() == v.Addr
@@ -112,6 +119,21 @@ func (a *adoption) madeByPredecessor(v object.Value) bool {
 	default:
 		return false
 	}
+}
+
+// madeBefore5 recognises the IPv4 address that release 4 or an earlier one gives to a
+// bridge: its number is the position of a mapping of the bridge, or that of the IPv6
+// address beside it, which nobody else has.
+func (a *adoption) madeBefore5(v object.Address) bool {
+	if !v.Prefix.IsSingleIP() || v.Prefix.Addr().Is6() {
+		return false
+	}
+	b := v.Prefix.Addr().As4()
+	six := netip.MustParseAddr("fd53:d91e:400:7f17::").As16()
+	six[14], six[15] = b[2], b[3]
+	beside := object.Address{Dev: v.Dev, Prefix: netip.PrefixFrom(netip.AddrFrom16(six), 128)}
+	return b[0] == 169 && b[1] == 254 && b[2]|b[3] != 0 &&
+		(a.have.Has(beside.Key()) || slices.Contains(a.positions[v.Dev], int(b[2])<<8|int(b[3])))
 }
 
 // madeAddress recognises 169.254.i.i/32 on a bridge, 169.254.i.tag/32 on a VLAN
@@ -186,9 +208,15 @@ func (a *adoption) claimLinks() {
 // bridgePart is how much of a bridge's name is in the names of its VLAN devices.
 const bridgePart = 10
 
-// madeVLAN recognises a VLAN device by its name and the address on it.
+// madeVLAN recognises a VLAN device by its name and the address on it or, where there
+// is none at all, as up to release 4, by the settings that the predecessor makes and
+// that nobody else uses it: a VLAN device of an operator has an address, is a port, or
+// is routed to.
 func madeVLAN(v legacy.VLAN) bool {
 	name := fmt.Sprintf("%s.%d", v.Parent[:min(bridgePart, len(v.Parent))], v.VLAN)
-	return v.Name == name && v.Alias == "" &&
+	if v.Name != name || v.Alias != "" {
+		return false
+	}
+	return len(v.Addrs) == 0 && v.Proxies && !v.Used ||
 		slices.ContainsFunc(v.Addrs, func(p netip.Prefix) bool { return madeAddress(p, v.VLAN) })
 }

@@ -189,7 +189,7 @@ func forwards(n *node) bool {
 	routes := object.Of[object.Route](have)
 	for _, p := range object.Of[object.Path](have) {
 		if !slices.ContainsFunc(routes, func(r object.Route) bool {
-			rule := object.Rule{Priority: 32000, Table: r.Table, IPv6: r.Dst.Addr().Is6()}
+			rule := object.NewRule(32000, r.Table, r.Dst.Addr().Is6())
 			return r.Dst.Contains(p.Prefix.Addr()) && have.Has(rule.Key())
 		}) {
 			return false

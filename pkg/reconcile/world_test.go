@@ -123,7 +123,7 @@ func (n *node) settle() {
 //	                      somebody else puts this there, replacing what is there
 //	world ours + ...      the same, with our mark
 //	world - route ...     somebody else takes this away
-//	world fail rule inet priority 32000 lookup 201
+//	world fail rule inet priority 32000 lookup 201 suppress_prefixlength 0
 //	                      the next change of this fails
 //	restart               a new process on the same state file
 //	amnesia               a new process on an empty state file

@@ -93,7 +93,7 @@ func (s Subject) sample(t *testing.T, kind object.Kind) sample {
 			object.NewRoute(201, host, s.Device, netip.MustParseAddr("172.24.4.1")),
 		)
 	case object.KindRule:
-		return of(object.Rule{Priority: 32000, Table: 201}, nil)
+		return of(object.NewRule(32000, 201, false), nil)
 	case object.KindFlow:
 		return of(flow, otherFlow)
 	case object.KindPath:

@@ -22,8 +22,8 @@ func everyKind(t testing.TB) []object.Value {
 		"route 10.0.0.5/32 table 201 metric 0  dev d0",
 		"route 10.0.1.0/24 table 201 metric 0  dev d0 via 10.0.0.5",
 		"route 2001:db8::5/128 table 201 metric 1024  dev d0",
-		"rule inet priority 32000 lookup 201",
-		"rule inet6 priority 32000 lookup 201",
+		"rule inet priority 32000 lookup 201 suppress_prefixlength 0",
+		"rule inet6 priority 32000 lookup 201 suppress_prefixlength 0",
 	} {
 		all = append(all, parse(t, line))
 	}

@@ -150,6 +150,7 @@ func TestChurnEverything(t *testing.T) {
 		"neigh replace 172.24.4.146 dev d0 lladdr 02:00:00:00:00:02 nud stale", "neigh del 172.24.4.146 dev d0",
 		"rule add priority 32000 lookup 201", "rule del priority 32000 lookup 201",
 		"rule add priority 32000 lookup 201 protocol 98", "rule del priority 32000 lookup 201 protocol 98",
+		"rule add priority 32000 lookup 201 suppress_prefixlength 0 protocol 98",
 		"route replace 2001:db8::5 dev d0 table 201 proto 98", "route del 2001:db8::5 table 201",
 		"route append 2001:db8::5 via fe80::1 dev d0 table 201 proto 99",
 		"route append 2001:db8::5 via fe80::2 dev d1 table 201 proto 99",

@@ -103,7 +103,7 @@ func FuzzNotifications(f *testing.F) {
 		f.Add(d)
 	}
 	var q rtnl.Batch
-	ruleToRequest(&q, unix.RTM_NEWRULE, 0, object.Rule{Table: 201, Priority: 32000}, 98)
+	ruleToRequest(&q, unix.RTM_NEWRULE, 0, object.NewRule(32000, 201, false), 98)
 	q.Begin(unix.RTM_NEWRULE, 0, rtnl.FibRuleHdr{
 		Family: unix.AF_INET, SrcLen: 8, Flags: unix.FIB_RULE_INVERT,
 		Action: unix.FR_ACT_GOTO,

@@ -50,6 +50,11 @@ func TestForeignStays(t *testing.T) {
 			"rule show", "32000:\tfrom all lookup 201",
 		},
 		{
+			"suppressing rule", "rule add priority 32000 lookup 201 suppress_prefixlength 0",
+			"rule inet priority 32000 lookup 201 suppress_prefixlength 0", "another owner's rule", "rule show",
+			"32000:\tfrom all lookup 201 suppress_prefixlength 0",
+		},
+		{
 			"neigh", "neigh add 172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 nud permanent",
 			"neigh 172.24.4.5 dev d0  lladdr 02:00:00:00:00:02", "another owner's neigh", "neigh show",
 			"172.24.4.5 dev d0 lladdr 02:00:00:00:00:01 PERMANENT",

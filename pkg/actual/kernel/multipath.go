@@ -34,14 +34,26 @@ func (b *Backend) nexthops(r object.Route) (device uint32, hops []nexthop, err e
 	return 0, hops, nil
 }
 
-// multipathToRequest adds RTA_MULTIPATH. Every gateway is taken as reachable.
+// hopFlags are those with which a next hop through a gateway is written.
+func hopFlags(via netip.Addr) uint8 {
+	if object.OnLink(via) {
+		return unix.RTNH_F_ONLINK
+	}
+	return 0
+}
+
+// excessive reports whether a next hop has a flag that it is not written with now and
+// was by earlier versions: such a route is replaced in place.
+func excessive(flags uint8, via netip.Addr) bool { return flags&unix.RTNH_F_ONLINK&^hopFlags(via) != 0 }
+
+// multipathToRequest adds RTA_MULTIPATH.
 // The device of each next hop has to be up: one that is down has the whole route
 // refused with ENETDOWN (fib_check_nh in net/ipv4/fib_semantics.c, fib6_nh_init in
 // net/ipv6/route.c).
 func multipathToRequest(q *rtnl.Batch, family uint8, hops []nexthop) {
 	end := q.Group(unix.RTA_MULTIPATH)
 	for _, h := range hops {
-		hop := q.Nexthop(rtnl.RtNexthop{Flags: unix.RTNH_F_ONLINK, Index: h.device})
+		hop := q.Nexthop(rtnl.RtNexthop{Flags: hopFlags(h.via), Index: h.device})
 		gatewayToRequest(q, family, h.via)
 		hop()
 	}
@@ -50,8 +62,8 @@ func multipathToRequest(q *rtnl.Batch, family uint8, hops []nexthop) {
 
 // multipath is the inverse of multipathToRequest. What [object.Route] cannot
 // express, weights and hops without a gateway, is marked as such.
-// The flags of a next hop are not compared: the kernel reports state in them, such as
-// RTNH_F_DEAD and RTNH_F_LINKDOWN, that is no part of the configuration.
+// Of the flags of a next hop onlink alone is compared: the kernel reports state in the
+// others, such as RTNH_F_DEAD and RTNH_F_LINKDOWN, that is no part of the configuration.
 func (r *route) multipath(a *rtnl.Attrs, names *links) {
 	var hops []object.Hop
 	plain := true
@@ -59,7 +71,7 @@ func (r *route) multipath(a *rtnl.Attrs, names *links) {
 		via, ok := gatewayOf(attrs)
 		name, resolved := names.name(h.Index)
 		r.unresolved = r.unresolved || !resolved
-		plain = plain && ok && resolved && h.Weight == 0
+		plain = plain && ok && resolved && h.Weight == 0 && !excessive(h.Flags, via)
 		hops = append(hops, object.Hop{Via: via, Dev: name})
 	})
 	if !plain || len(hops) == 0 {

@@ -36,7 +36,7 @@ func routeHeader(r object.Route, protocol uint8) rtnl.RtMsg {
 	case r.Unreachable:
 		h.Type = unix.RTN_UNREACHABLE
 	case r.Via.IsValid():
-		h.Flags = unix.RTNH_F_ONLINK // the gateway need not be reachable first
+		h.Flags = uint32(hopFlags(r.Via))
 	case h.Family == unix.AF_INET && r.Hops.Empty():
 		h.Scope = unix.RT_SCOPE_LINK
 	}
@@ -112,6 +112,9 @@ func routeFromMessage(m rtnl.Message, names *links) (r route, ok bool, err error
 	}
 	if err := attrs.Err(); err != nil {
 		return route{}, false, err
+	}
+	if r.Via.IsValid() && excessive(uint8(h.Flags), r.Via) {
+		r.mark("onlink/" + r.Dev)
 	}
 	if r.Dst, err = rtnl.Prefix(dst, h.DstLen); err != nil {
 		return route{}, false, err

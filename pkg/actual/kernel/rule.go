@@ -27,6 +27,9 @@ func ruleToRequest(q *rtnl.Batch, kind uint16, flags int, r object.Rule, protoco
 	})
 	q.Uint32(unix.FRA_TABLE, r.Table)
 	q.Uint32(unix.FRA_PRIORITY, r.Priority)
+	if r.SuppressDefault {
+		q.Uint32(unix.FRA_SUPPRESS_PREFIXLEN, 0)
+	}
 	// In a delete it is a selector, too (rule_find).
 	q.Uint8(unix.FRA_PROTOCOL, protocol)
 }
@@ -59,7 +62,7 @@ func ruleFromMessage(m rtnl.Message) (r rule, ok bool, err error) {
 			w.attribute(&attrs)
 		}
 	}
-	r.plain = w.plain()
+	r.plain, r.SuppressDefault = w.plain(), w.suppressesDefault()
 	r.text = w.line(r.Rule)
 	return r, true, errors.Join(attrs.Err(), w.err)
 }
@@ -69,6 +72,11 @@ func ruleFromMessage(m rtnl.Message) (r rule, ok bool, err error) {
 // protocol too.
 // Without NLM_F_EXCL it does not compare at all (rule_exists in
 // net/core/fib_rules.c). FRA_PROTOCOL is there since Linux 4.17.
+// A rule that suppresses nothing, as earlier versions wrote it, cannot be selected
+// alone: rule_find takes the absence for any, and deletes the one that was added
+// first. That is the old one, as its successor is added before it goes. Where an
+// earlier version has run in between it is the other way round, and the next round
+// adds what is missing: at no moment is there none.
 func (b *Backend) encodeRule(q *rtnl.Batch, c object.Change) error {
 	switch {
 	case c.After == nil:

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -102,7 +103,14 @@ func (w *ruleText) suppress(a *rtnl.Attrs) {
 // plain reports whether the rule only looks up a table, for every
 // packet.
 func (w *ruleText) plain() bool {
-	return w.from == "all" && w.to == "" && !w.not && len(w.selectors)+len(w.tail) == 0 && w.action == ""
+	return w.from == "all" && w.to == "" && !w.not && len(w.selectors) == 0 && w.action == "" &&
+		(len(w.tail) == 0 || w.suppressesDefault())
+}
+
+// suppressesDefault reports whether default routes, and nothing else, are taken for no
+// result of the lookup.
+func (w *ruleText) suppressesDefault() bool {
+	return slices.Equal(w.tail, []string{"suppress_prefixlength", "0"})
 }
 
 // line is the rule as ip(8) prints it.

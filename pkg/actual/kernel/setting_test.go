@@ -185,7 +185,7 @@ func (e elsewhere) fd(t testing.TB) int {
 // TestClose: twice, and nothing applied goes away.
 func TestClose(t *testing.T) {
 	l := newLab(t)
-	l.must(create(parse(t, "rule inet priority 32000 lookup 201")))
+	l.must(create(parse(t, "rule inet priority 32000 lookup 201 suppress_prefixlength 0")))
 	for range 2 {
 		if err := l.b.Close(); err != nil {
 			t.Error(err)
@@ -194,10 +194,10 @@ func TestClose(t *testing.T) {
 	if _, err := l.b.Read(t.Context(), actual.Focus{}); !errors.Is(err, errClosed) {
 		t.Errorf("read: got %v", err)
 	}
-	if err := l.apply(create(parse(t, "rule inet priority 32000 lookup 202")))[0]; !errors.Is(err, errClosed) {
+	if err := l.apply(create(parse(t, "rule inet priority 32000 lookup 202 suppress_prefixlength 0")))[0]; !errors.Is(err, errClosed) {
 		t.Errorf("apply: got %v", err)
 	}
-	if got := l.ip("rule"); !strings.Contains(got, "lookup 201 proto 98") {
+	if got := l.ip("rule"); !strings.Contains(got, "lookup 201 suppress_prefixlength 0 proto 98") {
 		t.Errorf("got:\n%s", got)
 	}
 }

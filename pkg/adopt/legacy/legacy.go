@@ -72,19 +72,6 @@ func (r Route) Unmarked() bool {
 	return r.Protocol == unix.RTPROT_BOOT || r.Protocol == unix.RTPROT_STATIC || r.Protocol == unix.RTPROT_UNSPEC
 }
 
-// DeleteCommand is what an operator types to delete exactly this route.
-func (r Route) DeleteCommand() string {
-	ip := "ip"
-	if r.Dst.Addr().Is6() {
-		ip = "ip -6"
-	}
-	s := fmt.Sprintf("%s route del %s dev %s table %d proto %s", ip, r.Dst, r.Dev, r.Table, protocolName(r.Protocol))
-	if r.Metric > 0 {
-		s += fmt.Sprintf(" metric %d", r.Metric)
-	}
-	return s
-}
-
 // protocolName is the word for a protocol that ip(8) knows without a file, or else
 // its number.
 func protocolName(p uint8) string {
@@ -98,11 +85,18 @@ func protocolName(p uint8) string {
 	}
 }
 
-// VLAN is a VLAN device on one of our bridges, with the addresses on it.
+// VLAN is a VLAN device on one of our bridges, with what shows who made it.
 type VLAN struct {
 	object.Link
 	Alias string
+	// Addrs are the addresses on it that the kernel did not make by itself.
 	Addrs []netip.Prefix
+	// Proxies is set if it answers for the addresses of others, by ARP and by neighbour
+	// discovery. New devices do neither.
+	Proxies bool
+	// Used is set if it is the port of another device, or has devices on it, or if a
+	// route outside of the tables that were read leads to it.
+	Used bool
 }
 
 // Device is a device that existed for FRR: the dummy that bore the announced

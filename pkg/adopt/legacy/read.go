@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/vishvananda/netlink"
@@ -65,6 +68,9 @@ func (k *Kernel) Read(s Scope) (State, error) {
 		if err := k.device(s, l, names, &out); err != nil {
 			return out, err
 		}
+	}
+	if err := k.inspect(out.VLANs, links, tables); err != nil {
+		return out, err
 	}
 	slices.SortFunc(out.VLANs, func(a, b VLAN) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(out.Devices, func(a, b Device) int { return cmp.Compare(a.Name, b.Name) })
@@ -199,4 +205,76 @@ func (k *Kernel) device(s Scope, l netlink.Link, names map[int]string, out *Stat
 	}
 	out.VLANs = append(out.VLANs, VLAN{Link: link, Alias: a.Alias, Addrs: addrs})
 	return nil
+}
+
+// inspect finds out what VLAN devices are used for.
+func (k *Kernel) inspect(vlans []VLAN, links []netlink.Link, tables []uint32) error {
+	if len(vlans) == 0 {
+		return nil
+	}
+	used, err := k.usedDevices(links, tables)
+	if err != nil {
+		return err
+	}
+	for i := range vlans {
+		v := &vlans[i]
+		if v.Proxies, err = proxies(v.Name); err != nil {
+			return err
+		}
+		v.Used = used[v.Name]
+	}
+	return nil
+}
+
+// usedDevices names those that are ports of another device, that have others on them,
+// or to which a route outside of the tables leads.
+func (k *Kernel) usedDevices(links []netlink.Link, tables []uint32) (map[string]bool, error) {
+	indexes := map[int]bool{}
+	for _, l := range links {
+		if a := l.Attrs(); l.Type() != "veth" { // whose parent is its other end
+			indexes[a.ParentIndex] = true
+		}
+	}
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		rows, err := again(func() ([]netlink.Route, error) {
+			return k.nl.RouteListFiltered(family, &netlink.Route{}, netlink.RT_FILTER_TABLE) // of all tables
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read routes: %w", err)
+		}
+		for i := range rows {
+			if rows[i].Protocol == unix.RTPROT_KERNEL || slices.Contains(tables, uint32(rows[i].Table)) {
+				continue
+			}
+			indexes[rows[i].LinkIndex] = true
+			for _, hop := range rows[i].MultiPath {
+				indexes[hop.LinkIndex] = true
+			}
+		}
+	}
+	used := map[string]bool{}
+	for _, l := range links {
+		used[l.Attrs().Name] = indexes[l.Attrs().Index] || l.Attrs().MasterIndex != 0
+	}
+	return used, nil
+}
+
+// proxies reports whether a device answers for the addresses of others in both
+// families, while new devices do in neither: somebody has told it to.
+func proxies(device string) (bool, error) {
+	for _, setting := range []string{"ipv4/conf/%s/proxy_arp", "ipv6/conf/%s/proxy_ndp"} {
+		for name, want := range map[string]string{device: "1", "default": "0"} {
+			val, err := os.ReadFile("/proc/sys/net/" + fmt.Sprintf(setting, name))
+			if errors.Is(err, fs.ErrNotExist) {
+				return false, nil
+			}
+			if err != nil {
+				return false, fmt.Errorf("read sysctl: %w", err)
+			}
+			if strings.TrimSpace(string(val)) != want {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }

@@ -85,7 +85,9 @@ func (k *Kernel) route(r object.Route, protocol uint8) (*netlink.Route, error) {
 	switch {
 	case r.Via.IsValid():
 		n.Gw = r.Via.AsSlice()
-		n.Flags = int(netlink.FLAG_ONLINK)
+		if object.OnLink(r.Via) {
+			n.Flags = int(netlink.FLAG_ONLINK)
+		}
 	case r.Dst.Addr().Is4():
 		n.Scope = netlink.SCOPE_LINK
 	}

@@ -21,18 +21,6 @@ type Claimer interface {
 	Claims() []string
 }
 
-// Guarded is implemented by values that must not exist beside some values of
-// others, even where they are there already: a rule while somebody else has a
-// default route in the table that it looks up.
-type Guarded interface {
-	Value
-	// GuardsAgainst is the kind of the values that matter.
-	GuardsAgainst() Kind
-	// ClashesWith says what another's value would do and how to get rid of it;
-	// empty if it does no harm.
-	ClashesWith(other Value) string
-}
-
 // Changeable is implemented by values that cannot always be turned into another
 // one under the same key: a VXLAN device cannot change its VNI. Such a step is a
 // replacement, a delete and a create.

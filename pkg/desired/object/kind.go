@@ -55,8 +55,8 @@ type traits struct {
 	// lasting: a setting that keeps its value when it is not wanted any more.
 	lasting bool
 
-	// setting and guarded are whether its values are a Setting and Guarded.
-	setting, guarded bool
+	// setting is whether its values are a Setting.
+	setting bool
 }
 
 // kindOf completes the traits of the kind whose values are of type T. It makes it
@@ -67,7 +67,6 @@ func kindOf[T interface {
 }](t traits) traits {
 	var zero T
 	_, t.setting = any(zero).(Setting)
-	_, t.guarded = any(zero).(Guarded)
 	return t
 }
 
@@ -176,9 +175,6 @@ func (k Kind) IsListed() bool { return k.traits().listed }
 // MadeBy says by whom values of this kind are made if we can only find them, never
 // create them; empty if we can.
 func (k Kind) MadeBy() string { return k.traits().foundOnly }
-
-// IsGuarded reports whether values of this kind are [Guarded].
-func (k Kind) IsGuarded() bool { return k.traits().guarded }
 
 // nameOnly and readName are for kinds whose key is a name.
 func nameOnly(k Key) string { return k.Name }

@@ -76,7 +76,10 @@ func drawValue(t *rapid.T) Value {
 		}
 		return r
 	case KindRule:
-		return Rule{Priority: num32.Draw(t, "priority"), Table: num32.Draw(t, "table"), IPv6: yes.Draw(t, "v6")}
+		return Rule{
+			Priority: num32.Draw(t, "priority"), Table: num32.Draw(t, "table"), IPv6: yes.Draw(t, "v6"),
+			SuppressDefault: yes.Draw(t, "suppress"),
+		}
 	case KindFlow:
 		return Flow{
 			Bridge: dev, Table: rapid.Uint8().Draw(t, "table"), Priority: rapid.Uint16().Draw(t, "priority"),

@@ -31,8 +31,8 @@ type Route struct {
 	// Dev is the name of the outgoing link; the index is resolved when applying.
 	// It is empty if there are Hops.
 	Dev string `json:"dev"`
-	// Via is the gateway, invalid for a directly connected destination. It is
-	// written with the onlink flag, so that it need not be reachable first.
+	// Via is the gateway, invalid for a directly connected destination. Whether it
+	// has to be reachable first is up to OnLink.
 	Via netip.Addr `json:"via"`
 	// Src is the preferred source address, usually invalid.
 	Src netip.Addr `json:"src,omitzero"`
@@ -49,6 +49,16 @@ type Hop struct {
 
 // String prints the hop as it stands in a route.
 func (h Hop) String() string { return "nexthop " + h.Via.String() + " dev " + h.Dev }
+
+// OnLink reports whether a gateway is written with the onlink flag (RTNH_F_ONLINK),
+// so that it need not be reachable first. An IPv6 gateway is not: with the flag the
+// kernel looks it up in main, whatever the table of the route, and refuses the route
+// with EINVAL where main leads to it through another device
+// (ip6_route_check_nh_onlink in net/ipv6/route.c). Without the flag it is looked up in
+// the route's own table first, which leads to it because the route to a gateway comes
+// before those through it. An IPv4-mapped address is that of a VTEP, to which no table
+// has a route.
+func OnLink(via netip.Addr) bool { return via.Is4() || via.Is4In6() }
 
 // Hops is a set of at least two next hops held in one string, because a slice
 // would make the route incomparable.
@@ -170,12 +180,17 @@ func (r Route) DependsOn() []Key {
 
 // Place puts a route that refuses traffic among the devices that others made. It
 // needs none, and keeps what is in a VRF from looking into the main table, so it
-// comes before the first device in the VRF and goes after the last.
+// comes before the first device in the VRF and goes after the last. Routes through a
+// gateway come after those that lead to one: see OnLink.
 func (r Route) Place() (Kind, int) {
-	if r.Unreachable {
+	switch {
+	case r.Unreachable:
 		return KindDevice, 0
+	case r.Via.IsValid() || !r.Hops.Empty():
+		return KindRoute, 1
+	default:
+		return KindRoute, 0
 	}
-	return KindRoute, 0
 }
 
 func parseRoute(f *fields) (Value, error) {

@@ -20,7 +20,21 @@ type Rule struct {
 	Table uint32 `json:"table"`
 	// IPv6 selects the family of the rule list.
 	IPv6 bool `json:"ipv6"`
+	// SuppressDefault is FRA_SUPPRESS_PREFIXLEN 0: a default route in the table does
+	// not count, and the packet falls through to the next rule. Rules of earlier
+	// versions do not have it.
+	SuppressDefault bool `json:"suppress_default"`
 }
+
+// NewRule returns a rule as every one is wanted. A default route that somebody puts
+// into the table, as ovn-bgp-agent does, must not take along what the node itself
+// sends.
+func NewRule(priority, table uint32, ipv6 bool) Rule {
+	return Rule{Priority: priority, Table: table, IPv6: ipv6, SuppressDefault: true}
+}
+
+// suppressDefault is how ip(8) prints SuppressDefault.
+const suppressDefault = "suppress_prefixlength 0"
 
 // Key is the whole rule: rules differing in any field coexist.
 func (r Rule) Key() Key {
@@ -28,15 +42,28 @@ func (r Rule) Key() Key {
 	if r.IPv6 {
 		k.Name = "inet6"
 	}
+	if r.SuppressDefault {
+		k.Sub = suppressDefault
+	}
 	return k
 }
 
 func ruleKey(k Key) string {
-	return fmt.Sprintf("%s priority %d lookup %d", k.Name, k.Aux, k.Num)
+	text := fmt.Sprintf("%s priority %d lookup %d", k.Name, k.Aux, k.Num)
+	if k.Sub != "" {
+		text += " " + k.Sub
+	}
+	return text
 }
 
 func readRuleKey(f *fields) Key {
-	return Key{Name: f.oneOf("inet", "inet6"), Aux: f.uint32After("priority"), Num: f.uint32After("lookup")}
+	k := Key{Name: f.oneOf("inet", "inet6"), Aux: f.uint32After("priority"), Num: f.uint32After("lookup")}
+	if f.more() {
+		f.literal("suppress_prefixlength")
+		f.literal("0")
+		k.Sub = suppressDefault
+	}
+	return k
 }
 
 // Attrs is empty: a rule is nothing but its key.
@@ -45,31 +72,8 @@ func (r Rule) Attrs() string { return "" }
 // DependsOn is empty: a rule may point at an empty table.
 func (r Rule) DependsOn() []Key { return nil }
 
-// GuardsAgainst is the kind of routes.
-func (r Rule) GuardsAgainst() Kind { return KindRoute }
-
-// ClashesWith says what another's default route in the table does: a packet for
-// which the table has no route must fall through to the next rule, and a default
-// route lets none fall through. The predecessor leaves such tables behind.
-func (r Rule) ClashesWith(other Value) string {
-	o, ok := other.(Route)
-	if !ok || o.Table != r.Table || o.Dst.Bits() != 0 || o.Dst.Addr().Is6() != r.IPv6 {
-		return ""
-	}
-	return "table has a default route that is not ours, and all traffic would follow it: " + Text(other) +
-		"; delete it, or run bgp-ovn adopt if ovn-bgp-agent made it"
-}
-
 func parseRule(f *fields) (Value, error) {
-	var r Rule
-	switch family := f.word(); family {
-	case "inet":
-	case "inet6":
-		r.IPv6 = true
-	default:
-		return nil, f.unknown(family)
-	}
-	r.Priority = f.uint32After("priority")
-	r.Table = f.uint32After("lookup")
+	k := readRuleKey(f)
+	r := Rule{Priority: k.Aux, Table: k.Num, IPv6: k.Name == "inet6", SuppressDefault: k.Sub != ""}
 	return r, f.end()
 }

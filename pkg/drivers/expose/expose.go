@@ -248,5 +248,5 @@ func (e *Exposer) rule(n *Network, ipv6 bool, why []object.Source) {
 		return // once a network, not once for each of 100,000 addresses
 	}
 	n.ruled[familyIndex(ipv6)] = e.attempts
-	e.add(object.Rule{Priority: e.opts.RulePriority, Table: n.Table, IPv6: ipv6}, n.ruleWhy(why), n.block)
+	e.add(object.NewRule(e.opts.RulePriority, n.Table, ipv6), n.ruleWhy(why), n.block)
 }

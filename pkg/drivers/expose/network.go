@@ -229,7 +229,7 @@ func (n *Network) wire(opts Options) {
 			Match:   fmt.Sprintf("%s,in_port=%d", proto, patch.OFPort),
 			Actions: "mod_dl_dst:" + n.Bridge.MAC.String() + ",NORMAL",
 		}
-		rule := object.Rule{Priority: opts.RulePriority, Table: n.Table, IPv6: i == 1}
+		rule := object.NewRule(opts.RulePriority, n.Table, i == 1)
 		n.needsOf[i] = []object.Key{object.DeviceNeed(n.Dev), rule.Key()}
 		n.keepsOf[i] = []object.Key{rule.Key()}
 		if wired {

@@ -157,7 +157,7 @@ func TestFailedHalfOfReplacement(t *testing.T) {
 // each step that was not says what failed.
 func TestStopAtFailure(t *testing.T) {
 	v := parse(t, "address 169.254.1.1/32 dev br-ex", "route 10.0.0.1/32 table 201 metric 0 dev br-ex",
-		"route 10.0.0.2/32 table 201 metric 0 dev br-ex", "rule inet priority 32000 lookup 201")
+		"route 10.0.0.2/32 table 201 metric 0 dev br-ex", "rule inet priority 32000 lookup 201 suppress_prefixlength 0")
 	w := world()
 	w.FailNext(v[1].Key(), errBusy)
 	var items []object.Item
@@ -220,7 +220,7 @@ func TestOutcomeIsRecorded(t *testing.T) {
 
 func TestKindThatNobodyHolds(t *testing.T) {
 	w := model.New(object.KindPath)
-	rule := parse(t, "rule inet priority 32000 lookup 201")[0]
+	rule := parse(t, "rule inet priority 32000 lookup 201 suppress_prefixlength 0")[0]
 	p := plan.Plan{Ops: []plan.Op{{Verb: plan.Create, Phase: plan.Build, After: rule}}}
 	res := executor(t, &journal{}, w).Run(t.Context(), p)
 	if err := res.Outcomes[0]; err == nil || !strings.Contains(err.Error(), "no backend holds kind rule") {

@@ -15,7 +15,7 @@ func (d *differ) findBlocked() {
 		if there {
 			d.present[k.Kind]++
 		}
-		if there && it.Block == nil && have.Value == it.Value && d.managed(k.Kind) && !k.Kind.IsGuarded() {
+		if there && it.Block == nil && have.Value == it.Value && d.managed(k.Kind) {
 			continue
 		}
 		d.dirty[k] = true
@@ -61,9 +61,6 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	if it.Block != nil {
 		return *it.Block, true
 	}
-	if text := d.clash(it.Value); text != "" {
-		return object.Block{Code: object.BlockForeign, Text: text}, true
-	}
 	switch {
 	case ok && have.Value == it.Value:
 		return object.Block{}, false
@@ -86,21 +83,6 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 		}
 	}
 	return object.Block{}, false
-}
-
-// clash says which value of others makes it dangerous to have v; empty if none does.
-func (d *differ) clash(v object.Value) string {
-	g, ok := v.(object.Guarded)
-	if !ok {
-		return ""
-	}
-	first, text := object.Key{}, ""
-	for k, it := range d.Have.AllOf(g.GuardsAgainst()) {
-		if harm := g.ClashesWith(it.Value); harm != "" && !d.mine(k, it) && (text == "" || k.Compare(first) < 0) {
-			first, text = k, harm
-		}
-	}
-	return text
 }
 
 // badNeed finds a need that is blocked and not there.

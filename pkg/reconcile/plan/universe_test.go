@@ -42,8 +42,9 @@ func universe() [][]object.Value {
 		add(object.NewRoute(201, host, "br0", netip.Addr{}), object.NewRoute(201, host, "br0.1", netip.Addr{}))
 		add(object.NewPath(host, object.OriginIncomplete), object.NewPath(host, object.OriginIGP))
 	}
+	add(object.NewRule(32000, 201, false))
 	add(object.Rule{Priority: 32000, Table: 201})
-	add(object.Rule{Priority: 32000, Table: 202})
+	add(object.NewRule(32000, 202, false))
 	flow := object.Flow{Bridge: "br0", Priority: 900, Match: "ip,in_port=1", Actions: "NORMAL", Cookie: 0x3e7}
 	other := flow
 	other.Actions = "drop"
