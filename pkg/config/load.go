@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -148,7 +149,29 @@ func readText(s *Settings, r *key.Reading, path string, text []byte) {
 		return
 	}
 	if root, ok := parseYAML(r, path, text); ok {
+		refuseUntranslated(&root, r)
 		r.Object(root, table(s), "")
+	}
+}
+
+// NotTranslated is the key under which config import puts what it cannot translate. No
+// configuration that has it is valid, so that none is used in which an option of the
+// predecessor is missing unnoticed.
+const NotTranslated = "not_translated"
+
+// refuseUntranslated reports each text under NotTranslated, and takes the key away.
+func refuseUntranslated(root *key.Node, r *key.Reading) {
+	i := slices.IndexFunc(root.Fields, func(f key.Field) bool { return f.Name == NotTranslated })
+	if i < 0 {
+		return
+	}
+	left := root.Fields[i]
+	root.Fields = slices.Delete(root.Fields, i, i+1)
+	for n, item := range left.Value.Items {
+		r.At(item.Place, NotTranslated+"["+strconv.Itoa(n)+"]", item.Text, "settle it by hand, then remove this element")
+	}
+	if left.Value.Kind == key.Scalar {
+		r.At(left.Place, NotTranslated, left.Value.Text, "settle it by hand, then remove this key")
 	}
 }
 

@@ -285,3 +285,25 @@ func TestNothingAtAll(t *testing.T) {
 		t.Errorf("changed %v, restart %v", changed, restart)
 	}
 }
+
+// TestNotTranslated: a configuration in which config import has left something to be
+// settled is refused, each element with its line and text.
+func TestNotTranslated(t *testing.T) {
+	for text, want := range map[string]string{
+		"not_translated:\n  - 'line 3: x: no'\n  - 'line 4: y: no'\nbgp: {as: 65001}\n": "f.yaml:2: not_translated[0]: " +
+			"line 3: x: no: settle it by hand, then remove this element; f.yaml:3: not_translated[1]: line 4: y: no: " +
+			"settle it by hand, then remove this element",
+		"not_translated: all of it\n": "f.yaml:1: not_translated: all of it: settle it by hand, then remove this key",
+		"not_translated:\n":           "",
+		"not_translated: []\n":        "",
+	} {
+		_, problems := Read("f.yaml", []byte(text))
+		got := ""
+		if err := problems.Err(); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}

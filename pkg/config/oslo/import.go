@@ -2,7 +2,9 @@
 // oslo.config, into one of ours: each option by name, with what it comes from, and
 // a remark wherever something is dropped or means something else now.
 //
-// It reads the one text that it is given, and what it makes is always valid.
+// It reads the one text that it is given. What it makes is valid but for the key
+// [config.NotTranslated], which names what cannot be translated and would be missing:
+// the operator has to settle that first.
 //
 // Read next: [Import], then options.go for what becomes of each option.
 package oslo
@@ -34,7 +36,9 @@ type Imported struct {
 }
 
 // Option is what became of one option. Without a key it was dropped; with a remark
-// somebody should look at it.
+// somebody should look at it. What is refused has a meaning that cannot be translated:
+// the remark says why, and the configuration is not valid before somebody has settled
+// it.
 type Option struct {
 	Line   int    `json:"line"`
 	Group  string `json:"group"`
@@ -42,27 +46,31 @@ type Option struct {
 	Key    string `json:"key"`
 	Value  any    `json:"value"`
 	Remark string `json:"remark"`
+	// Refused is set on what is under config.NotTranslated.
+	Refused bool `json:"refused"`
 	// from names line, group, option and value, for comments and remarks.
 	from string
 }
 
 // Import translates the text of a whole file; source is what the result calls it.
-// What the checks of our configuration refuse is left out, so that the result is
-// always valid.
+// What the checks of our configuration refuse is refused here, too.
 func Import(source, text string) Imported {
 	assignments, problems := parse(text)
 	res := Imported{Version: 1, Source: source, Options: []Option{}, Problems: append([]string{}, problems...)}
 	for _, a := range assignments {
-		o := translate(a)
+		o := translate(a, assignments)
 		if o.key != "" {
 			if err := try(o.key, o.value); err != nil {
-				o = outcome{remark: "left out: " + err.Error()}
+				o = refused(err.Error())
 			}
 		}
-		res.Options = append(res.Options, Option{a.line, a.group, a.name, o.key, o.value, o.remark, a.where()})
+		res.Options = append(res.Options, Option{
+			Line: a.line, Group: a.group, Name: a.name, Key: o.key, Value: o.value, Remark: o.remark, Refused: o.refused,
+			from: a.where(),
+		})
 	}
 	res.YAML = res.render()
-	settings, _ := config.Read("", []byte(res.YAML)) // each key was tried
+	settings, _ := config.Read("", []byte(res.YAML)) // each key was tried; the rest is refused
 	res.ToSet = toSet(settings)
 	return res
 }
@@ -77,7 +85,10 @@ func (r Imported) Remarks() []string {
 			continue
 		}
 		what := "dropped"
-		if o.Key != "" {
+		switch {
+		case o.Refused:
+			what = "cannot be translated"
+		case o.Key != "":
 			what = "translated to " + o.Key + ", but"
 		}
 		out = append(out, fmt.Sprintf("%s: %s: %s", o.from, what, o.Remark))
@@ -120,11 +131,12 @@ func writeKey(b *strings.Builder, name string, value any) error {
 	return err
 }
 
-// render prints the configuration: keys without a group in the order of the source,
-// then each group.
+// render prints the configuration: what makes it invalid, keys without a group in the
+// order of the source, then each group.
 func (r Imported) render() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Made by bgp-ovn config import from %s.\n", oneLine(r.Source))
+	r.renderRefused(&b)
 	for _, o := range r.Options {
 		if o.Key != "" && !strings.Contains(o.Key, ".") {
 			fmt.Fprintf(&b, "# %s\n", o.from)
@@ -134,6 +146,24 @@ func (r Imported) render() string {
 	r.renderGroup(&b, "log")
 	r.renderGroup(&b, "bgp")
 	return b.String()
+}
+
+// renderRefused prints what cannot be translated, if there is anything.
+func (r Imported) renderRefused(b *strings.Builder) {
+	var left []string
+	for _, o := range r.Options {
+		if o.Refused {
+			left = append(left, oneLine(o.from+": "+o.Remark))
+		}
+	}
+	for _, p := range r.Problems {
+		left = append(left, oneLine(p))
+	}
+	if len(left) == 0 {
+		return
+	}
+	b.WriteString("# What could not be translated and is missing below. bgp-ovn does not start with this key.\n")
+	_ = writeKey(b, config.NotTranslated, left) // a list of texts can be written
 }
 
 // renderGroup prints the keys of one group, and where the neighbours go.

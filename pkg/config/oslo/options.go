@@ -2,7 +2,6 @@ package oslo
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -19,18 +18,35 @@ type outcome struct {
 	value any
 	// remark says what is different with us; with it the option needs a look.
 	remark string
+	// refused is set on what has a meaning that cannot be translated.
+	refused bool
 }
+
+// refused is the outcome of an option without which the rest would mean something
+// else.
+func refused(why string) outcome { return outcome{remark: why, refused: true} }
 
 // translator turns the value of one option into its outcome.
 type translator func(a assignment) outcome
 
 // predecessorOptions are all options of ovn-bgp-agent and of networking-bgp-ovn,
-// by group and name, and what becomes of each.
+// by group and name, and what becomes of each. Those of libraries that every such
+// service has are in libraryOptions.
 func predecessorOptions() map[string]translator {
+	all := ownOptions()
+	for name, f := range all {
+		if option, ok := strings.CutPrefix(name, "ovn/"); ok {
+			all[groupDefault+"/"+option] = f // where it was once: deprecated_group
+		}
+	}
+	return all
+}
+
+func ownOptions() map[string]translator {
 	frr := dropped("it is about FRR's configuration, and the speaker is part of bgp-ovn")
 	helper := dropped("bgp-ovn runs with CAP_NET_ADMIN and starts no helper as root")
 	vrf := onlyWhen("true", "there is no VRF to clear: every round compares all routes with what is wanted")
-	inNode := dropped("an OVN cluster inside of the node (exposing_method ovn) is not supported")
+	inNode := dropped("it has a meaning with exposing_method = ovn only, which is not supported")
 	return map[string]translator{
 		"DEFAULT/reconcile_interval":                        integer("reconcile_interval"),
 		"DEFAULT/frr_reconcile_interval":                    frr,
@@ -56,6 +72,7 @@ func predecessorOptions() map[string]translator {
 		"DEFAULT/debug":                                     importDebug,
 		"agent/root_helper":                                 helper,
 		"agent/root_helper_daemon":                          helper,
+		"agent/use_helper_for_ns_read":                      helper,
 		"ovn/ovn_sb_connection":                             commaText("ovn_sb_connection"),
 		"ovn/ovn_sb_private_key":                            text("ovn_sb_private_key"),
 		"ovn/ovn_sb_certificate":                            text("ovn_sb_certificate"),
@@ -72,32 +89,98 @@ func predecessorOptions() map[string]translator {
 	}
 }
 
-// loggingOptions are those of oslo.log, which every OpenStack service has.
-var loggingOptions = []string{
-	"log_config_append", "log_date_format", "log_file", "log_dir", "watch_log_file", "use_syslog", "use_journal",
-	"syslog_log_facility", "use_json", "use_stderr", "log_color", "default_log_levels", "verbose",
-	"logging_context_format_string", "logging_default_format_string", "logging_exception_prefix",
+// libraryOptions are those that oslo.log, oslo.service, oslo.concurrency, oslo.privsep
+// and oslo.config give to every OpenStack service, by group and name, and why each has
+// no meaning here. They say nothing about what is announced.
+func libraryOptions() map[string]string {
+	all := map[string]string{}
+	for why, names := range map[string]string{
+		"bgp-ovn logs to standard error, for the journal; see log.level and log.format": `log_config_append
+			log_date_format log_file logfile log_dir logdir log_format watch_log_file use_syslog use_syslog_rfc_format
+			use_journal use_eventlog syslog_log_facility use_json use_stderr log_color default_log_levels verbose
+			log_rotate_interval log_rotate_interval_type log_rotation_type max_logfile_count max_logfile_size_mb
+			logging_context_format_string logging_default_format_string logging_debug_format_suffix
+			logging_exception_prefix logging_user_identity_format instance_format instance_uuid_format publish_errors
+			rate_limit_interval rate_limit_burst rate_limit_except_level fatal_deprecations log_options`,
+		"bgp-ovn is one process without locks in files": "lock_path disable_process_locking " +
+			"oslo_concurrency/lock_path oslo_concurrency/disable_process_locking",
+		"bgp-ovn is asked over its control socket": "backdoor_port backdoor_socket",
+		"bgp-ovn ends at once, and the neighbours keep its routes meanwhile (bgp.graceful_restart)": "" +
+			"graceful_shutdown_timeout",
+		"every round compares everything, there are no periodic tasks": "run_external_periodic_tasks",
+		"bgp-ovn reads one file, see --config":                         "config_file config_dir config_source",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			if !strings.Contains(name, "/") {
+				name = groupDefault + "/" + name
+			}
+			all[name] = why
+		}
+	}
+	return all
 }
 
 // translate looks the option up. An unknown one is dropped by name.
-func translate(a assignment) outcome {
-	if !utf8.ValidString(a.value) {
-		return outcome{remark: "its value is not UTF-8"}
+func translate(a assignment, all []assignment) outcome {
+	if why, ok := libraryOptions()[a.key()]; ok {
+		return outcome{remark: why}
 	}
-	if strings.Contains(a.value, "$") {
-		return outcome{remark: "it refers to another option ($): write out what it stands for and import again"}
-	}
-	if f, ok := predecessorOptions()[a.group+"/"+a.name]; ok {
-		return f(a)
-	}
-	if a.group == "DEFAULT" && slices.Contains(loggingOptions, a.name) {
-		return outcome{remark: "bgp-ovn logs to standard error, for the journal; see log.level and log.format"}
-	}
-	if strings.HasPrefix(a.group, "privsep") {
+	if strings.HasPrefix(groupOf(a.group), "privsep") {
 		return outcome{remark: "bgp-ovn runs with CAP_NET_ADMIN and starts no helper as root"}
 	}
-	return outcome{remark: "unknown option"}
+	f, ok := predecessorOptions()[a.key()]
+	if !ok {
+		return unknown(a)
+	}
+	if newer, ok := find(all, "ovn", a.name); ok && a.group == groupDefault && groupOf(newer.group) == "ovn" {
+		return outcome{remark: fmt.Sprintf("it has no effect, line %d has it in [%s]", newer.line, newer.group)}
+	}
+	if !utf8.ValidString(a.value) {
+		return refused("its value is not UTF-8")
+	}
+	r := resolver{all: all, left: mostReferences}
+	value := r.resolve(a)
+	if r.missing != "" {
+		return refused("it refers to $" + r.missing + ", which this file does not have: write out what that stands for " +
+			"and import again")
+	}
+	a.value = value
+	o := f(a)
+	if o.remark == "" && o.key != "" {
+		o.remark = southboundIgnores(o, all)
+	}
+	return o
 }
+
+// unknown drops an option that is none of the predecessor's.
+func unknown(a assignment) outcome {
+	if strings.EqualFold(a.group, groupDefault) && a.group != groupDefault {
+		return outcome{remark: "ovn-bgp-agent ignores it: the group is spelled [DEFAULT]"}
+	}
+	return outcome{remark: "unknown option, which ovn-bgp-agent ignores"}
+}
+
+// southboundIgnores says what an option means here that the predecessor's Southbound
+// driver does not look at.
+func southboundIgnores(o outcome, all []assignment) string {
+	driver, ok := find(all, groupDefault, "driver")
+	if ok && driver.value == driverNorthbound {
+		return ""
+	}
+	switch {
+	case o.key == "advertisement_method_tenant_networks" && o.value == "subnet":
+		return "the Southbound driver of ovn-bgp-agent ignores it and announces each address; bgp-ovn announces subnets " +
+			"then: write host if nothing is to change"
+	case o.key == "require_snat_disabled_for_tenant_networks" && o.value == true:
+		return "the Southbound driver of ovn-bgp-agent ignores it; bgp-ovn withdraws subnets that a router translates, and " +
+			"needs the Northbound database for that: write false if nothing is to change"
+	default:
+		return ""
+	}
+}
+
+// driverNorthbound is the predecessor's driver that reads the Northbound database.
+const driverNorthbound = "nb_ovn_bgp_driver"
 
 // dropped drops an option by name.
 func dropped(why string) translator { return func(assignment) outcome { return outcome{remark: why} } }
@@ -120,9 +203,10 @@ func commaText(key string) translator {
 // integer is for a key that holds a number.
 func integer(key string) translator {
 	return func(a assignment) outcome {
-		n, err := strconv.Atoi(a.value)
+		// Python reads 1_000 as a thousand.
+		n, err := strconv.Atoi(strings.ReplaceAll(a.value, "_", ""))
 		if err != nil {
-			return outcome{remark: "it is not a number"}
+			return refused("it is not a number")
 		}
 		return outcome{key: key, value: n}
 	}
@@ -134,7 +218,7 @@ func boolean(key string) translator {
 	return func(a assignment) outcome {
 		v, ok := a.boolean()
 		if !ok {
-			return outcome{remark: "it is neither true nor false"}
+			return refused("it is neither true nor false")
 		}
 		return outcome{key: key, value: v}
 	}
@@ -155,14 +239,14 @@ func onlyWhen(value, why string) translator {
 // Southbound database.
 func importDriver(a assignment) outcome {
 	name, remark := a.value, ""
-	if name == "nb_ovn_bgp_driver" {
+	if name == driverNorthbound {
 		name = bgp.Name
 		remark = "the same addresses are derived from the Southbound database: " +
 			"every node needs to reach it (ovn_sb_connection)"
 	}
 	spec, err := drivers.All().Find(name)
 	if err != nil {
-		return outcome{remark: "there is no such driver here; without it " + bgp.Name + " runs"}
+		return refused("there is no such driver here")
 	}
 	if spec.Name == evpn.Name {
 		remark = "FRR's part is the speaker's now: a neighbour in bgp.peers needs l2vpn-evpn among its families"
@@ -170,26 +254,28 @@ func importDriver(a assignment) outcome {
 	return outcome{key: "drivers", value: []string{spec.Name}, remark: remark}
 }
 
-// importMethod takes the one method that both have. The others are chosen for each
-// network here, because the annotations that the predecessor reads are in the
-// Northbound database only.
+// importMethod takes the one method that both have. With the others addresses are not
+// announced to the fabric as they are here. Two of them are chosen for each network
+// here, because the annotations that the predecessor reads are in the Northbound
+// database only.
 func importMethod(a assignment) outcome {
-	if a.value == "underlay" {
+	switch a.value {
+	case "underlay":
 		return outcome{} // it is what is done
-	}
-	if a.value == "vrf" || a.value == "l2vni" {
-		return outcome{remark: fmt.Sprintf("name each network in evpn.networks, with method: %s "+
+	case "vrf", "l2vni":
+		return refused(fmt.Sprintf("name each network in evpn.networks, with method: %s "+
 			"and its VNI, and add osp_ovn_evpn_driver to drivers: "+
-			"the annotations of networks are in the Northbound database only", a.value)}
+			"the annotations of networks are in the Northbound database only", a.value))
+	default:
+		return refused("only underlay is supported: addresses are announced from the node's own routing tables")
 	}
-	return outcome{remark: "only underlay is supported: addresses are announced from the node's own routing tables"}
 }
 
 // importAS accepts the dotted form of RFC 5396 too, as the predecessor does.
 func importAS(a assignment) outcome {
 	as, err := config.ParseAS(a.value)
 	if err != nil {
-		return outcome{remark: "left out: bgp.as: " + err.Error()}
+		return refused("bgp.as: " + err.Error())
 	}
 	return outcome{key: "bgp.as", value: as}
 }
