@@ -51,7 +51,7 @@ func (c *cli) compute(ctx context.Context, k computing, f func(control.Service) 
 		return c.replay(ctx, s, k, f)
 	}
 	if k.driver == "" {
-		err := f(control.NewClient(s.Socket))
+		err := f(client(s))
 		if !errors.Is(err, control.ErrNoController) {
 			c.warn(problems)
 			return err
@@ -247,7 +247,7 @@ func (c *cli) repair(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := control.NewClient(s.Socket).Audit(ctx, true)
+	a, err := client(s).Audit(ctx, true)
 	if errors.Is(err, control.ErrNoController) {
 		return fmt.Errorf("%w; start one with bgp-ovn run, or run it once with bgp-ovn run --once", err)
 	}

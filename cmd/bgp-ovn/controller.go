@@ -20,7 +20,7 @@ func (c *cli) statusCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, problems := c.load()
 			c.warn(problems)
-			status, err := control.NewClient(s.Socket).Status(cmd.Context())
+			status, err := client(s).Status(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -47,7 +47,7 @@ not known then. Exit status: 0 nothing to do, 2 differences, 1 error.`,
 			if err != nil {
 				return err
 			}
-			r, err := control.NewClient(s.Socket).Reload(cmd.Context(), dryRun)
+			r, err := client(s).Reload(cmd.Context(), dryRun)
 			if err != nil {
 				return err
 			}
@@ -102,6 +102,12 @@ func (c *cli) cleanup(ctx context.Context, s config.Settings, dryRun bool) error
 // running reports whether a controller answers, or may do so: one whose answer
 // cannot be read counts.
 func running(ctx context.Context, s config.Settings) bool {
-	_, err := control.NewClient(s.Socket).Status(ctx)
+	_, err := client(s).Status(ctx)
 	return !errors.Is(err, control.ErrNoController)
+}
+
+// client asks the running controller, on the socket for reading where this user has
+// no right to the other one.
+func client(s config.Settings) *control.Client {
+	return control.NewClient(s.Socket).OrRead(s.ReadSocket)
 }

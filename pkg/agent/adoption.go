@@ -54,6 +54,9 @@ func (a *Adoption) open(ctx context.Context, log *slog.Logger) error {
 	if a.opts.DryRun {
 		a.journal = readJournal(&a.closing, a.settings.StateFile, log)
 	} else {
+		if err := claim(&a.closing, "adopt", a.settings, log); err != nil {
+			return err
+		}
 		db, err := state.Open(a.settings.StateFile, time.Now)
 		if err != nil {
 			return err

@@ -94,6 +94,9 @@ func Open(ctx context.Context, s config.Settings, opts Options) (*Node, error) {
 
 func (n *Node) open(ctx context.Context) error {
 	s, log := n.settings, n.opts.Log
+	if err := claim(&n.closing, "run", s, log); err != nil {
+		return err
+	}
 	var err error
 	if n.db, err = state.Open(s.StateFile, time.Now); err != nil {
 		return err
@@ -166,7 +169,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	defer stop()
 	log := n.opts.Log
 	n.ready = sync.OnceFunc(func() { notify(log, stateReady) })
-	socket, err := control.Listen(n.settings.Socket)
+	sockets, err := openSockets(n.settings)
 	if err != nil {
 		return err
 	}
@@ -174,11 +177,11 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	n.listener = newMetricsListener(ctx, n.metrics.Handler(), log)
 	l, err := n.listener.open(n.settings.MetricsListen)
 	if err != nil {
-		return errors.Join(err, socket.Close())
+		return errors.Join(err, sockets.close())
 	}
 	n.listener.serve(l)
 	var serving sync.WaitGroup
-	serving.Go(func() { control.Serve(ctx, socket, n, n.metrics.Handler(), log) })
+	sockets.serve(ctx, &serving, n, n.metrics.Handler(), log)
 	defer serving.Wait()
 	defer stop() // before the wait above
 	go n.reloadOnHangup(ctx)

@@ -37,6 +37,9 @@ func (c *Cleanup) open(ctx context.Context, s config.Settings, log *slog.Logger,
 	if dryRun {
 		recorded = readJournal(&c.closing, s.StateFile, log)
 	} else {
+		if err := claim(&c.closing, "cleanup", s, log); err != nil {
+			return err
+		}
 		db, err := state.Open(s.StateFile, time.Now)
 		if err != nil {
 			return err

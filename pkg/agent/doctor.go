@@ -13,7 +13,7 @@ import (
 
 // DoctorConfig is what doctor examines of a node with these settings.
 func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
-	running, err := control.NewClient(s.Socket).Running(ctx)
+	running, err := control.NewClient(s.Socket).OrRead(s.ReadSocket).Running(ctx)
 	return gather.Config{
 		Node: doctor.Node{
 			PlainBGP: slices.ContainsFunc(s.Drivers, func(name string) bool { return name != evpn.Name }),

@@ -8,8 +8,13 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/listen"
 )
+
+// maxMetricsClients is how many clients of metrics.listen are served at once. All
+// others wait to be accepted.
+const maxMetricsClients = 64
 
 // metricsListener serves Prometheus on metrics.listen, which a reload can change.
 type metricsListener struct {
@@ -38,7 +43,7 @@ func (m *metricsListener) open(address string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
-	l, err := net.Listen("tcp", address)
+	l, err := listen.TCP(address, maxMetricsClients)
 	if err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w", err)
 	}
@@ -56,7 +61,7 @@ func (m *metricsListener) serve(l net.Listener) {
 	if l == nil {
 		return
 	}
-	srv := &http.Server{Handler: m.handler, ReadHeaderTimeout: 5 * time.Second}
+	srv := listen.Server(m.handler)
 	m.serving = srv
 	go func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -135,29 +136,70 @@ func TestDatabaseAway(t *testing.T) {
 	})
 }
 
-// A second controller on the same state file or socket is refused by name.
+// Whatever else would write in the network namespace is refused while a controller
+// runs, and told who that is: with other files and without a port of BGP, too. What
+// writes nothing is not refused, and when the first one has ended nothing is.
 func TestSecondController(t *testing.T) {
 	w := newWorld(t, quietSpeaker)
-	w.start()
-	if n, err := Open(t.Context(), w.settings(), w.options()); err == nil ||
-		!strings.Contains(err.Error(), "another bgp-ovn is running on it") {
-		t.Errorf("the same state file: %v", err)
-		if err == nil {
-			_ = n.Close()
-		}
-	}
-	w.configure(quietSpeaker, "state: "+w.path("other.db"))
-	text, err := os.ReadFile(w.config)
+	first, err := Open(t.Context(), w.settings(), w.options())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "\n") // without the first state
-	if err := os.WriteFile(w.config, []byte(rest), 0o600); err != nil {
+	defer first.Close()
+	other := w.settings()
+	other.StateFile, other.Socket = w.path("other.db"), w.path("other.sock")
+	opts := AdoptOptions{Wait: deadline}
+	try := map[string]func() error{
+		"run": func() error {
+			n, err := Open(t.Context(), other, w.options())
+			if err != nil {
+				return err
+			}
+			return n.Close()
+		},
+		"adopt": func() error {
+			a, err := OpenAdoption(t.Context(), other, opts, w.log())
+			if err != nil {
+				return err
+			}
+			return a.Close()
+		},
+		"cleanup": func() error {
+			c, err := OpenCleanup(t.Context(), other, w.log(), false)
+			if err != nil {
+				return err
+			}
+			return c.Close()
+		},
+	}
+	want := fmt.Sprintf("another bgp-ovn writes in this network namespace, and two would undo each other's changes: "+
+		"process %d (run, state file %q, control socket %q) holds it; stop it",
+		os.Getpid(), w.path("state.db"), w.path("control.sock"))
+	for name, open := range try {
+		if err := open(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want\n%s", name, err, want)
+		}
+	}
+	opts.DryRun = true
+	try["adopt --dry-run"], try["cleanup --dry-run"] = try["adopt"], func() error {
+		c, err := OpenCleanup(t.Context(), other, w.log(), true)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	for _, name := range []string{"adopt --dry-run", "cleanup --dry-run"} {
+		if err := try[name](); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	n := w.open()
-	if err := n.Run(t.Context(), "test"); err == nil || !strings.Contains(err.Error(), "another bgp-ovn answers there") {
-		t.Errorf("the same socket: %v", err)
+	for name, open := range try {
+		if err := open(); err != nil {
+			t.Errorf("%s after the first one has ended: %v", name, err)
+		}
 	}
 }
 

@@ -142,8 +142,9 @@ func session(s config.Settings, d config.Database, remotes []string, log *slog.L
 		probe = -1
 	}
 	return ovsdb.Config{
-		Remotes: remotes, TLS: ovsdb.TLS{Key: d.Key, Cert: d.Certificate, CA: d.CA}, Probe: probe,
-		Logger: log,
+		Remotes: remotes, Probe: probe, Logger: log,
+		TLS:     ovsdb.TLS{Key: d.Key, Cert: d.Certificate, CA: d.CA, Names: d.ServerNames},
+		MaxSize: s.SizeLimit << 20, MaxSizeKey: "ovn_sb_size_limit",
 	}
 }
 

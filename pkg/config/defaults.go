@@ -31,12 +31,13 @@ func database() Database {
 func defaults(list drivers.List) Settings {
 	s := Settings{
 		Drivers:   []string{bgp.Name},
-		StateFile: "/var/lib/bgp-ovn/state.db", Socket: "/run/bgp-ovn/control.sock",
+		StateFile: "/var/lib/bgp-ovn/state.db", Socket: "/run/bgp-ovn/control.sock", ReadSocket: "/run/bgp-ovn/read.sock",
 		Log:           Log{Level: slog.LevelInfo},
 		AuditInterval: 300 * time.Second, StartupGrace: 20 * time.Second,
 		OpenVSwitch: OpenVSwitch{Endpoint: "unix:/var/run/openvswitch/db.sock", Timeout: 180 * time.Second},
 		Southbound:  database(), Northbound: database(), ProbeInterval: 60 * time.Second,
-		BGP: BGP{AS: 64999, ListenPort: 179, RestartTime: 120 * time.Second, DeferralTime: 10 * time.Second},
+		SizeLimit: 256,
+		BGP:       BGP{AS: 64999, ListenPort: 179, RestartTime: 120 * time.Second, DeferralTime: 10 * time.Second},
 		Learn: Learn{Accept: []observe.PrefixRange{
 			{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0)},
 			{Prefix: netip.PrefixFrom(netip.IPv6Unspecified(), 0)},

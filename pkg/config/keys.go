@@ -46,6 +46,11 @@ func nodeKeys(s *Settings) []key.Key {
 			Offering(s.list.Names()...).Reloads().Show(),
 		key.Text(&s.StateFile, "state", "state file", nil).Show(),
 		key.Text(&s.Socket, "socket", "control socket", nil).Show(),
+		key.Text(&s.SocketGroup, "socket_group",
+			"group that may use the control socket, by name or number (default: that of the process)", nil),
+		key.Text(&s.ReadSocket, "read_socket",
+			"socket that answers questions and changes nothing; opened only with read_socket_group", nil),
+		key.Text(&s.ReadSocketGroup, "read_socket_group", "group that may use read_socket, by name or number", nil),
 		key.Parsed(&s.Log.Level, "log.level", "string", "debug, info, warn or error", parseLevel, printLevel).
 			Offering("debug", "info", "warn", "error").Reloads().Show(),
 		key.Choice(&s.Log.JSON, "log.format", "text or json",
@@ -81,8 +86,12 @@ func sourceKeys(s *Settings) []key.Key {
 		key.Text(&sb.Key, "ovn_sb_private_key", "TLS key for ssl: remotes", nil),
 		key.Text(&sb.Certificate, "ovn_sb_certificate", "TLS certificate for ssl: remotes", nil),
 		key.Text(&sb.CA, "ovn_sb_ca_cert", "TLS CA certificate for ssl: remotes", nil),
+		key.CommaText(&sb.ServerNames, "ovn_sb_server_name", serverNameHelp, checkServerName),
 		key.Seconds(&s.ProbeInterval, "ovn_sb_probe_interval",
 			"seconds of silence after which the connection is probed; 0 turns it off", seconds),
+		key.Number(&s.SizeLimit, "ovn_sb_size_limit",
+			"MiB that a database of OVN may send as rows; 100,000 ports have about 80; one that sends more is left",
+			key.Range[int64]{Low: 1, High: 1 << 20, Use: "use 1 to 1048576"}),
 		key.CommaText(&nb.Remotes, "ovn_nb_connection",
 			"Northbound database, comma separated (default: external_ids:ovn-nb-remote); read only with "+
 				"require_snat_disabled_for_tenant_networks", checkRemote),
@@ -90,8 +99,12 @@ func sourceKeys(s *Settings) []key.Key {
 		key.Text(&nb.Certificate, "ovn_nb_certificate",
 			"TLS certificate for ssl: remotes of the Northbound database", nil),
 		key.Text(&nb.CA, "ovn_nb_ca_cert", "TLS CA certificate for ssl: remotes of the Northbound database", nil),
+		key.CommaText(&nb.ServerNames, "ovn_nb_server_name", "the same for the Northbound database", checkServerName),
 	}
 }
+
+const serverNameHelp = "names or addresses, comma separated: the certificate of an ssl: server must have " +
+	"one of them (default: every certificate of the CA is accepted)"
 
 // learnKeys are those of the node's own routes and prefixes.
 func learnKeys(s *Settings) []key.Key {

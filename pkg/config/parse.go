@@ -156,6 +156,16 @@ func checkRemote(text string) error {
 	return nil
 }
 
+// checkServerName accepts what a certificate can have: no blanks, no port, no scheme.
+func checkServerName(text string) error {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) ||
+		strings.ContainsAny(text, "/[]@") {
+		return key.Wrong("write the name or address that the certificate has", "%s is not the name of a server",
+			key.Quote(text))
+	}
+	return nil
+}
+
 // checkListen accepts names of services too, as the library does that listens.
 func checkListen(text string) error {
 	_, port, err := net.SplitHostPort(text)

@@ -32,6 +32,13 @@ type Settings struct {
 	// StateFile is the path of the bbolt file (state), Socket that of the control
 	// socket (socket).
 	StateFile, Socket string
+	// SocketGroup is the group, by name or number, that may use the control socket;
+	// empty is that of the process (socket_group).
+	SocketGroup string
+	// ReadSocket is a second socket that changes nothing (read_socket). It is opened
+	// only if ReadSocketGroup, the group that may use it, is not empty
+	// (read_socket_group).
+	ReadSocket, ReadSocketGroup string
 	// Log says what is logged, and how (log).
 	Log Log
 	// AuditInterval is the period of complete reads; 0 turns them off
@@ -50,6 +57,8 @@ type Settings struct {
 	// ProbeInterval is the silence after which a connection to a database of OVN is
 	// probed; 0 turns probes off (ovn_sb_probe_interval).
 	ProbeInterval time.Duration
+	// SizeLimit bounds what a database of OVN may send, in MiB (ovn_sb_size_limit).
+	SizeLimit int64
 	// BGP is our speaker and its neighbours (bgp).
 	BGP BGP
 	// Learn says which announcements of neighbours become routes (learn).
@@ -112,6 +121,9 @@ type Database struct {
 	Remotes []string
 	// Key, Certificate and CA are paths of PEM files for ssl: remotes.
 	Key, Certificate, CA string
+	// ServerNames are those of which the server's certificate must have one; none
+	// accepts every certificate of the CA (ovn_sb_server_name, ovn_nb_server_name).
+	ServerNames []string
 }
 
 // BGP is the key bgp.

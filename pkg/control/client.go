@@ -19,10 +19,18 @@ import (
 // error of a [Client] is the controller's answer or trouble with the socket.
 var ErrNoController = errors.New("no controller is running")
 
+// errDenied says that this user has no right to a socket.
+var errDenied = errors.New("permission denied")
+
+// maxAnswer bounds an answer: a snapshot of 100,000 ports has 80 MB.
+const maxAnswer = 1 << 30
+
 // Client asks the controller that listens on a socket. It is a [Controller].
 type Client struct {
 	socket string
-	http   http.Client
+	// read is the client of the socket for those who may only read; nil without one.
+	read *Client
+	http http.Client
 }
 
 // NewClient returns a client for the control socket at path. Nothing is opened
@@ -36,6 +44,13 @@ func NewClient(path string) *Client {
 			return d.DialContext(ctx, "unix", path)
 		},
 	}
+	return c
+}
+
+// OrRead makes the client use the socket at path for questions that change nothing,
+// if it has no right to the first one.
+func (c *Client) OrRead(path string) *Client {
+	c.read = NewClient(path)
 	return c
 }
 
@@ -124,7 +139,7 @@ func (c *Client) get(ctx context.Context, method, name string, query url.Values)
 	case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("%w (control socket %s)", ErrNoController, c.socket)
 	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("control socket %s: permission denied; run as root or join the socket's group", c.socket)
+		return c.getReading(ctx, method, name, query)
 	case err != nil:
 		return nil, fmt.Errorf("ask the controller on %s: %w", c.socket, err)
 	}
@@ -133,12 +148,26 @@ func (c *Client) get(ctx context.Context, method, name string, query url.Values)
 		return nil, fmt.Errorf("control socket %s is not answered by a bgp-ovn of this version: "+
 			"use the command of the version that runs, or restart the controller", c.socket)
 	}
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("read the answer of the controller on %s: %w", c.socket, err)
+	case len(raw) > maxAnswer:
+		return nil, fmt.Errorf("the answer of the controller on %s has more than %d MiB", c.socket, maxAnswer>>20)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the controller says: %s", strings.TrimRight(string(raw), "\n"))
 	}
 	return raw, nil
+}
+
+// getReading asks on the socket for reading what was denied on the other one.
+func (c *Client) getReading(ctx context.Context, method, name string, query url.Values) ([]byte, error) {
+	if c.read != nil && method == http.MethodGet {
+		raw, err := c.read.get(ctx, method, name, query)
+		if !errors.Is(err, ErrNoController) && !errors.Is(err, errDenied) {
+			return raw, err
+		}
+	}
+	return nil, fmt.Errorf("control socket %s: %w; run as root or join the socket's group", c.socket, errDenied)
 }

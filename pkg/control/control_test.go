@@ -122,7 +122,7 @@ func serve(t *testing.T, c control.Controller) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "run", "control.sock")
-	l, err := control.Listen(path)
+	l, err := control.Listen(path, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestDeadSocket(t *testing.T) {
 	if _, err := control.NewClient(path).Status(t.Context()); !errors.Is(err, control.ErrNoController) {
 		t.Errorf("a socket without a listener: %v", err)
 	}
-	again, err := control.Listen(path)
+	again, err := control.Listen(path, -1)
 	if err != nil {
 		t.Fatalf("the socket of a killed controller is in the way: %v", err)
 	}
@@ -280,7 +280,7 @@ func TestDeadSocket(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("mode %v, %v, want 0660", info.Mode(), err)
 	}
-	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), "another bgp-ovn answers there") {
+	if _, err := control.Listen(path, -1); err == nil || !strings.Contains(err.Error(), "another process answers there") {
 		t.Errorf("a second controller: %v", err)
 	}
 }
@@ -293,7 +293,7 @@ func TestListenLeavesFilesAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{file, dir} {
-		if l, err := control.Listen(path); err == nil {
+		if l, err := control.Listen(path, -1); err == nil {
 			l.Close()
 			t.Errorf("%s: listened", path)
 		}
@@ -301,7 +301,7 @@ func TestListenLeavesFilesAlone(t *testing.T) {
 	if raw, err := os.ReadFile(file); err != nil || string(raw) != "data" {
 		t.Errorf("the file: %q, %v", raw, err)
 	}
-	if _, err := control.Listen(filepath.Join(file, "below", "s")); err == nil {
+	if _, err := control.Listen(filepath.Join(file, "below", "s"), -1); err == nil {
 		t.Error("listened below a file")
 	}
 }

@@ -8,11 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
-	"syscall"
-	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/listen"
 )
 
 // headerAPI carries the version of the protocol on the socket. It is not that of
@@ -23,62 +21,57 @@ const (
 	protocolAPI = "2"
 )
 
-// The limits of one connection: a client that goes away or says nothing must not
-// keep a descriptor.
-const (
-	headerTimeout = 5 * time.Second
-	idleTimeout   = 60 * time.Second
-)
+// MaxClients is how many clients a control socket serves at once.
+const MaxClients = 64
 
 // Listen opens the control socket at path with mode 0660, in a directory that is
-// made if it is missing. The socket of a controller that was killed is removed;
-// one that answers is an error.
-func Listen(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("create directory of control socket: %w", err)
-	}
-	if err := removeStale(path); err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("unix", path)
+// made if it is missing, for the group (-1: that of the process). The socket of a
+// controller that was killed is replaced; one that answers is an error, and so is
+// whatever else exists there.
+func Listen(path string, group int) (net.Listener, error) {
+	l, err := listen.Unix(listen.Socket{Path: path, Mode: 0o660, Group: group, Limit: MaxClients})
 	if err != nil {
-		return nil, fmt.Errorf("listen on control socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		return nil, errors.Join(fmt.Errorf("control socket %s: %w", path, err), l.Close())
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return l, nil
-}
-
-// removeStale removes a socket on which nobody listens.
-func removeStale(path string) error {
-	conn, err := net.DialTimeout("unix", path, time.Second)
-	switch {
-	case err == nil:
-		_ = conn.Close()
-		return fmt.Errorf("control socket %s: another bgp-ovn answers there; stop it or set socket", path)
-	case errors.Is(err, syscall.ECONNREFUSED):
-		if info, err := os.Lstat(path); err == nil && info.Mode().Type() != os.ModeSocket {
-			return fmt.Errorf("control socket %s: a file that is not a socket exists there; set socket to another path", path)
-		}
-		return os.Remove(path)
-	default:
-		return nil // not there; or Listen will say what is wrong
-	}
 }
 
 // Serve answers on l until ctx ends, and returns then. metrics is served as
 // /metrics. Closing the listener removes the socket.
 func Serve(ctx context.Context, l net.Listener, c Controller, metrics http.Handler, log *slog.Logger) {
+	serve(ctx, l, Handler(c), metrics, log)
+}
+
+// ServeReading is [Serve] for those who may read and change nothing: it refuses to
+// repair, to reload, and whatever else changes something.
+func ServeReading(ctx context.Context, l net.Listener, c Controller, metrics http.Handler, log *slog.Logger) {
+	serve(ctx, l, readingOnly(Handler(c)), metrics, log)
+}
+
+func serve(ctx context.Context, l net.Listener, questions, metrics http.Handler, log *slog.Logger) {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", Handler(c))
+	mux.Handle("/v1/", questions)
 	mux.Handle("GET /metrics", metrics)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
+	srv := listen.Server(mux)
 	stopped := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stopped()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		log.Error("control socket cannot be served", "err", err)
+		log.Error("control socket cannot be served", "socket", l.Addr(), "err", err)
 	}
+}
+
+// readingOnly lets only questions pass that change nothing. A reload is none even as a
+// dry run: it reads the configuration, which has passwords.
+func readingOnly(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.Path == "/v1/reload" {
+			w.Header().Set(headerAPI, protocolAPI)
+			http.Error(w, "this socket answers questions and changes nothing: it needs the right to write to the control "+
+				"socket (key socket)", http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // Handler is the table of what can be asked.

@@ -18,42 +18,52 @@ import (
 // writeTimeout bounds sending a request; all of ours are small.
 const writeTimeout = 30 * time.Second
 
+// progress is how much of a message must come within a probe interval for the server
+// to count as alive although the message is not complete: a whole copy takes longer
+// than an interval on a slow line, and a server that lets single octets drip is hung
+// or hostile.
+const progress = 64 << 10
+
 // conn speaks JSON-RPC 1.0 as OVSDB uses it (RFC 7047 section 4). One goroutine
 // reads and writes: requests are made one after the other, and notifications
 // that come in between are handled as they come.
 type conn struct {
 	net    net.Conn
 	dec    *wire.Decoder
-	probe  time.Duration
 	bytes  *atomic.Uint64
-	asked  bool // an echo is on its way
+	limit  int64 // of one message, in octets
 	lastID int
 	// notify reads the parameters of a notification; false for methods that
 	// it does not know, whose parameters it leaves.
 	notify func(method string, d *wire.Decoder) bool
+
+	probe  time.Duration
+	since  time.Time // of the last sign of life, or of the question for one
+	asked  bool      // an echo is on its way
+	inside bool      // a message has begun
+	came   int       // octets of it since the last sign of life
 }
 
 // newConn begins to read; bytes that arrive are counted where status can see them.
-func newConn(n net.Conn, probe time.Duration, count *atomic.Uint64) *conn {
-	c := &conn{net: n, probe: probe, bytes: count}
+func newConn(n net.Conn, cfg *Config, count *atomic.Uint64) *conn {
+	c := &conn{net: n, probe: cfg.Probe, limit: cfg.MaxSize, bytes: count, since: time.Now()}
 	c.dec = wire.NewDecoder(c)
 	return c
 }
 
-// Read is where the decoder's bytes come from. Silence for as long as probe
-// makes us ask for a sign of life, and again as long ends the session. Bytes of
-// any message count as one.
+// Read is where the decoder's bytes come from. No sign of life for as long as probe
+// makes us ask for one, and again as long ends the session.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		if c.probe > 0 {
-			if err := c.net.SetReadDeadline(time.Now().Add(c.probe)); err != nil {
+			if err := c.net.SetReadDeadline(c.since.Add(c.probe)); err != nil {
 				return 0, err
 			}
 		}
 		n, err := c.net.Read(p)
 		c.bytes.Add(uint64(n))
 		if n > 0 {
-			c.asked = false
+			c.received(n)
 			return n, nil
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -62,12 +72,27 @@ func (c *conn) Read(p []byte) (int, error) {
 		if c.asked {
 			return 0, fmt.Errorf("no answer from the server for %v, echo requests included", 2*c.probe)
 		}
-		c.asked = true
+		c.asked, c.since, c.came = true, time.Now(), 0
 		if err := c.send(request{Method: "echo", Params: []any{}, ID: "probe"}); err != nil {
 			return 0, err
 		}
 	}
 }
+
+// received counts octets inside of a message. Those between two messages, which can
+// only be white space, are no sign of life.
+func (c *conn) received(n int) {
+	if !c.inside {
+		return
+	}
+	if c.came += n; c.came >= progress {
+		c.alive()
+	}
+}
+
+// alive notes a sign of life: a message that was complete and well-formed, such as
+// the answer to an echo request, or enough of a long one.
+func (c *conn) alive() { c.asked, c.since, c.came = false, time.Now(), 0 }
 
 // send writes one message. Servers that do not read ours within writeTimeout are hung.
 func (c *conn) send(message any) error {
@@ -154,9 +179,13 @@ type message struct {
 // what it belongs to; of OVSDB servers only foreign ones send any.
 func (m *message) receive() error {
 	d := m.conn.dec
+	d.Bound(0)
+	m.conn.inside = false
 	if !d.Wait() {
 		return ended(d.Err())
 	}
+	m.conn.inside = true
+	d.Bound(m.conn.limit)
 	for d.Open('{'); d.More(); {
 		m.member(d)
 	}
@@ -164,6 +193,7 @@ func (m *message) receive() error {
 	if d.Err() != nil {
 		return ended(d.Err())
 	}
+	m.conn.alive()
 	if m.early != nil {
 		late := wire.NewDecoder(bytes.NewReader(m.early))
 		if err := m.readEarly(late); err != nil {

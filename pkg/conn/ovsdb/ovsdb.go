@@ -47,6 +47,12 @@ type Config struct {
 	// BackoffMin and BackoffMax bound the pause after all remotes have been
 	// tried in vain: 1 s and 8 s if zero, with a jitter of 20 %.
 	BackoffMin, BackoffMax time.Duration
+	// MaxSize bounds one message of a server, and the text of all rows together, in
+	// octets: DefaultMaxSize if zero. A server that sends more is left.
+	MaxSize int64
+	// MaxSizeKey names the setting that is MaxSize, for the error; "the limit" if
+	// empty.
+	MaxSizeKey string
 	// Logger is slog.Default() if nil.
 	Logger *slog.Logger
 }
@@ -56,6 +62,8 @@ const (
 	DefaultProbe      = 60 * time.Second
 	DefaultBackoffMin = time.Second
 	DefaultBackoffMax = 8 * time.Second
+	// DefaultMaxSize is enough for 300,000 ports: 100,000 have some 80 MB of text.
+	DefaultMaxSize = 256 << 20
 )
 
 // Follower keeps the rows of one database current; DB holds those of one
@@ -120,6 +128,10 @@ func (c *Config) fill() {
 		c.BackoffMax = DefaultBackoffMax
 	}
 	c.BackoffMax = max(c.BackoffMin, c.BackoffMax)
+	if c.MaxSize <= 0 {
+		c.MaxSize = DefaultMaxSize
+	}
+	c.MaxSizeKey = cmp.Or(c.MaxSizeKey, "the limit")
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

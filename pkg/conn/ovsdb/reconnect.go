@@ -58,7 +58,12 @@ type rounds struct {
 	next     int
 	failures int
 	stale    bool // a remote of this round was refused for being out of date
+	large    bool // the last session ended because the database is too large
 }
+
+// pauseTooLarge is how long nothing is asked for after a database was too large: each
+// attempt may transfer all of it.
+const pauseTooLarge = time.Minute
 
 // failed counts a session that ended. It reports whether a whole round failed
 // in which a server was refused as out of date (S-22).
@@ -66,6 +71,7 @@ func (r *rounds) failed(err error) bool {
 	r.failures++
 	r.next = (r.next + 1) % r.of
 	r.stale = r.stale || errors.Is(err, errOutdated)
+	r.large = errors.Is(err, errTooLarge)
 	if r.failures%r.of != 0 {
 		return false
 	}
@@ -78,6 +84,9 @@ func (r *rounds) failed(err error) bool {
 // lives. The jitter keeps the nodes of a fleet from coming back all at once.
 func (r *rounds) delay(cfg Config) time.Duration {
 	round := r.failures / r.of
+	if r.large {
+		return jitter(pauseTooLarge)
+	}
 	if r.failures%r.of != 0 || round == 0 {
 		return 0
 	}
@@ -85,7 +94,10 @@ func (r *rounds) delay(cfg Config) time.Duration {
 	for ; round > 1 && d < cfg.BackoffMax; round-- {
 		d *= 2
 	}
-	d = min(d, cfg.BackoffMax)
+	return jitter(min(d, cfg.BackoffMax))
+}
+
+func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
 }
 

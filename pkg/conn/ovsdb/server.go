@@ -14,6 +14,9 @@ import (
 // serverID names our monitor of database _Server.
 const serverID = "server"
 
+// maxServerRows bounds what is kept of _Server: a server has some few databases.
+const maxServerRows = 1000
+
 // serverRow is a row of table Database in database _Server
 // (ovsdb-server(5)): what a server reports of its copy of a database.
 type serverRow struct {
@@ -78,6 +81,9 @@ func (s *server) read(d *wire.Decoder) {
 			continue
 		}
 		s.rows[id] = *row.New
+	}
+	if len(s.rows) > maxServerRows {
+		d.Fail("_Server has more than %d databases", maxServerRows)
 	}
 	s.fresh = true
 }

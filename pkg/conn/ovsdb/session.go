@@ -22,6 +22,15 @@ const (
 // applyError is an update that does not fit what we hold, or cannot be read.
 type applyError struct{ err error }
 
+// errTooLarge ends a session with a server that sends more than is taken.
+var errTooLarge = errors.New("the database is too large")
+
+// tooLarge says what is too large and what to do.
+func (s *Follower[DB]) tooLarge() error {
+	return fmt.Errorf("%w: more than %d MiB in one message or in all rows; is it the right database? If it is, raise %s",
+		errTooLarge, s.cfg.MaxSize>>20, s.cfg.MaxSizeKey)
+}
+
 func (e *applyError) Error() string { return e.err.Error() }
 func (e *applyError) Unwrap() error { return e.err }
 
@@ -52,12 +61,16 @@ func (s *Follower[DB]) session(ctx context.Context, r remote) error {
 	stop := context.AfterFunc(ctx, func() { n.Close() })
 	defer stop()
 
-	x := &session[DB]{Follower: s, remote: r, conn: newConn(n, s.cfg.Probe, &s.status.bytes)}
+	x := &session[DB]{Follower: s, remote: r, conn: newConn(n, &s.cfg, &s.status.bytes)}
 	x.conn.notify = x.notify
 	s.status.connected(r.String(), time.Now())
 	err = x.follow()
 	var syntax *wire.SyntaxError
-	if errors.As(err, &syntax) {
+	var large *wire.SizeError
+	switch {
+	case errors.As(err, &large):
+		err = &applyError{s.tooLarge()}
+	case errors.As(err, &syntax):
 		err = &applyError{errors.New(syntax.Msg)} // lines of a socket mean nothing
 	}
 	return err

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 )
 
 // TLS names the PEM files for ssl remotes, as ovn-controller's --private-key,
@@ -15,6 +17,10 @@ type TLS struct {
 	Key, Cert string
 	// CA is who must have signed the server's certificate.
 	CA string
+	// Names are those of which the server's certificate must have one: DNS names or
+	// addresses among its subjectAltName, or its CN if it has none. Without any,
+	// every certificate of the CA is taken.
+	Names []string
 }
 
 func (t TLS) validate(remotes []remote) error {
@@ -37,7 +43,8 @@ func (t TLS) validate(remotes []remote) error {
 
 // load reads the files. The name in the server's certificate is not compared
 // with the address: OVN's own clients do not, and the certificates of its
-// tools (ovs-pki) do not hold one. The chain is what counts.
+// tools (ovs-pki) need not hold one. The chain is what counts, and Names if there
+// are any.
 func (t TLS) load() (*tls.Config, error) {
 	pem, err := os.ReadFile(t.CA)
 	if err != nil {
@@ -50,7 +57,7 @@ func (t TLS) load() (*tls.Config, error) {
 	cfg := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, // replaced by VerifyConnection
-		VerifyConnection:   func(c tls.ConnectionState) error { return verifyChain(c, roots) },
+		VerifyConnection:   func(c tls.ConnectionState) error { return errors.Join(verifyChain(c, roots), t.verifyName(c)) },
 	}
 	if t.Cert == "" {
 		return cfg, nil
@@ -78,4 +85,36 @@ func verifyChain(c tls.ConnectionState, roots *x509.CertPool) error {
 		return fmt.Errorf("the server's certificate is not signed by our CA: %w", err)
 	}
 	return nil
+}
+
+// verifyName checks that the certificate has one of the names.
+func (t TLS) verifyName(c tls.ConnectionState) error {
+	if len(t.Names) == 0 {
+		return nil
+	}
+	cert := c.PeerCertificates[0]
+	for _, name := range t.Names {
+		if cert.VerifyHostname(name) == nil || withoutNames(cert) && cert.Subject.CommonName == name {
+			return nil
+		}
+	}
+	return fmt.Errorf("the server's certificate is that of %s and not of %s", namesOf(cert), strings.Join(t.Names, " or "))
+}
+
+// withoutNames reports whether a certificate says nothing but its CN.
+func withoutNames(cert *x509.Certificate) bool { return len(cert.DNSNames)+len(cert.IPAddresses) == 0 }
+
+// namesOf are the names that a certificate has, for errors.
+func namesOf(cert *x509.Certificate) string {
+	if withoutNames(cert) {
+		return strconv.Quote(cert.Subject.CommonName)
+	}
+	names := make([]string, 0, len(cert.DNSNames)+len(cert.IPAddresses))
+	for _, name := range cert.DNSNames {
+		names = append(names, strconv.Quote(name))
+	}
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return strings.Join(names, ", ")
 }

@@ -2,7 +2,6 @@ package speaker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,7 +12,8 @@ import (
 
 	api "github.com/osrg/gobgp/v3/api"
 	"github.com/osrg/gobgp/v3/pkg/server"
-	"google.golang.org/grpc"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/listen"
 )
 
 // serveLimit is how long the socket may take to appear.
@@ -34,7 +34,7 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("create directory of the speaker's socket: %w", err)
 	}
-	if err := removeStale(path); err != nil {
+	if err := listen.Remove(path); err != nil {
 		return err
 	}
 	// GoBGP makes the socket itself; anybody who may write to it owns the
@@ -43,36 +43,20 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 	sessions := newSessions(log)
 	sessions.brief = true
 	s := server.NewBgpServer(server.LoggerOption(speakerLog{sessions}), server.GrpcListenAddress("unix://"+path),
-		server.GrpcOption([]grpc.ServerOption{grpc.MaxRecvMsgSize(64 << 20)}))
+		server.GrpcOption(serverOptions()))
 	go s.Serve()
 	if err := logSessions(ctx, s, sessions); err != nil {
 		return err
 	}
 	if err := awaitSocket(ctx, path); err == nil {
+		own := listen.Identify(path)
 		ready()
 		<-ctx.Done()
+		own.Remove(path)
 	} else if ctx.Err() == nil {
 		return err
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove the speaker's socket: %w", err)
-	}
 	return nil
-}
-
-// removeStale removes the socket of a speaker that was killed. One that answers
-// is an error.
-func removeStale(path string) error {
-	conn, err := net.DialTimeout("unix", path, time.Second)
-	switch {
-	case err == nil:
-		_ = conn.Close()
-		return fmt.Errorf("socket %s: another speaker answers there", path)
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return os.Remove(path)
-	default:
-		return nil // not there; or listening fails with the cause
-	}
 }
 
 // awaitSocket waits until GoBGP answers, of which it gives no notice.

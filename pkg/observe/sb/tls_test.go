@@ -35,8 +35,9 @@ func newAuthority(t *testing.T, name string) *authority {
 	return a
 }
 
-// issue makes a key and a certificate without any host name, as ovs-pki does.
-func (a *authority) issue(name string, ca bool) (keyFile, certFile string) {
+// issue makes a key and a certificate without any host name but its CN, as ovs-pki
+// does, or with names.
+func (a *authority) issue(name string, ca bool, names ...string) (keyFile, certFile string) {
 	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -45,7 +46,7 @@ func (a *authority) issue(name string, ca bool) (keyFile, certFile string) {
 	cert := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: ca, BasicConstraintsValid: true,
+		IsCA: ca, BasicConstraintsValid: true, DNSNames: names,
 	}
 	if ca {
 		a.key, a.cert, cert.KeyUsage = key, cert, x509.KeyUsageCertSign
@@ -108,6 +109,52 @@ func TestTLS(t *testing.T) {
 	} {
 		if _, err := sb.Open(t.Context(), ovsdb.Config{Remotes: []string{remote}, TLS: bad}); err == nil {
 			t.Errorf("%+v was accepted", bad)
+		}
+	}
+}
+
+// With names, only a server whose certificate has one of them is taken.
+func TestTLSServerName(t *testing.T) {
+	ours := newAuthority(t, "ours")
+	ourKey, ourCert := ours.issue("us", false)
+	dir := shortDir(t)
+	serve := func(name string, names ...string) (remote string) {
+		key, cert := ours.issue(name, false, names...)
+		port := freePort(t, "127.0.0.1")
+		db := filepath.Join(dir, name+".db")
+		command(t, "ovsdb-tool", "create", db, schemaFile)
+		own := filepath.Join(dir, name)
+		if err := os.Mkdir(own, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		startServer(t, own, "--remote=pssl:"+port+":127.0.0.1", "--private-key="+key, "--certificate="+cert,
+			"--ca-cert="+ours.file, db)
+		return "ssl:127.0.0.1:" + port
+	}
+	named, plain := serve("named", "sb-1.example.org", "sb.example.org"), serve("plain")
+	for _, tt := range []struct {
+		remote string
+		names  []string
+		want   string // empty: it is taken
+	}{
+		{named, nil, ""},
+		{named, []string{"sb.example.org"}, ""},
+		{named, []string{"other.example.org", "SB-1.example.org"}, ""},
+		{named, []string{"named"}, `that of "sb-1.example.org", "sb.example.org" and not of named`},
+		{named, []string{"example.org"}, "and not of example.org"},
+		{plain, []string{"plain"}, ""},
+		{plain, []string{"sb.example.org", "x"}, `that of "plain" and not of sb.example.org or x`},
+	} {
+		s := open(t, ovsdb.Config{Remotes: []string{tt.remote}, TLS: ovsdb.TLS{
+			Key: ourKey, Cert: ourCert, CA: ours.file, Names: tt.names,
+		}})
+		if tt.want == "" {
+			await(t, s, "the first copy", synced)
+			continue
+		}
+		eventually(t, "the refusal", func() bool { return strings.Contains(s.Status().LastError, tt.want) })
+		if _, err := s.Read(t.Context()); err == nil {
+			t.Errorf("%v: rows of a server with another name", tt.names)
 		}
 	}
 }

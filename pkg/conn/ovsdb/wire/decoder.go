@@ -22,9 +22,11 @@ import (
 // The limits are far above what OVN has, and bound what a broken server can cost.
 const (
 	bufferSize = 128 << 10
-	// maxToken bounds one string, so that a peer that sends garbage cannot
-	// make us read it into memory for ever.
-	maxToken = 64 << 20
+	// MaxString bounds one string, in octets: the longest of OVN, which lists the
+	// addresses of a port, have some kilobytes.
+	MaxString = 16 << 20
+	// MaxRaw bounds a value that is kept as text: a schema has less than 100 kB.
+	MaxRaw   = 64 << 20
 	maxDepth = 64
 )
 
@@ -54,6 +56,8 @@ type Decoder struct {
 	line  int   // line breaks before buf[0]
 	stack []byte
 	first bool  // the container was just opened
+	end   int64 // offset behind which the value may not reach; 0 for none
+	limit int64 // what Bound was given, for the error
 	err   error // fatal
 	bad   error // wrong type
 
@@ -66,6 +70,25 @@ type Decoder struct {
 func NewDecoder(src io.Reader) *Decoder {
 	return &Decoder{src: src, buf: make([]byte, bufferSize), line: 1}
 }
+
+// Bound fails with a [SizeError] what reaches more than limit octets behind the
+// current position, until it is called again; 0 is no bound. At most one string is
+// read beyond it.
+func (d *Decoder) Bound(limit int64) {
+	d.limit, d.end = limit, 0
+	if limit > 0 {
+		d.end = d.Offset() + limit
+	}
+}
+
+// SizeError says that a value is larger than it may be.
+type SizeError struct {
+	// Limit is how many octets it may have.
+	Limit int64
+}
+
+// Error reads "more than 1048576 octets".
+func (e *SizeError) Error() string { return fmt.Sprintf("more than %d octets", e.Limit) }
 
 // Err is the error that ended decoding; io.EOF between two values.
 func (d *Decoder) Err() error { return d.err }
@@ -87,6 +110,10 @@ func (d *Decoder) Fail(format string, args ...any) {
 // fill reads more behind buf[r:w]; buf[r] becomes buf[0].
 func (d *Decoder) fill() bool {
 	if d.err != nil {
+		return false
+	}
+	if d.end > 0 && d.Offset() > d.end {
+		d.err = &SizeError{d.limit}
 		return false
 	}
 	d.slide()
@@ -251,8 +278,12 @@ func (d *Decoder) text() []byte {
 
 // room reads more of a string of which n bytes are there.
 func (d *Decoder) room(n int) bool {
-	if n > maxToken {
-		d.Fail("a string of more than %d bytes", maxToken)
+	if d.end > 0 && d.Offset()+int64(n) > d.end && d.err == nil {
+		d.err = &SizeError{d.limit}
+		return false
+	}
+	if n > MaxString {
+		d.Fail("a string of more than %d bytes", MaxString)
 		return false
 	}
 	return d.fill()

@@ -20,8 +20,8 @@ func (d *Decoder) escaped(i int) []byte {
 			d.unescape()
 		case c < ' ':
 			d.Fail("control character in a string")
-		case len(d.long) > maxToken:
-			d.Fail("a string of more than %d bytes", maxToken)
+		case len(d.long) > MaxString:
+			d.Fail("a string of more than %d bytes", MaxString)
 		default:
 			d.long = append(d.long, c)
 		}

@@ -6,6 +6,10 @@ func (d *Decoder) Raw() []byte { return d.appendRaw(nil) }
 
 // appendRaw writes the value without white space, which is all that is lost.
 func (d *Decoder) appendRaw(out []byte) []byte {
+	if len(out) > MaxRaw {
+		d.Fail("a value of more than %d bytes that has to be kept as text", MaxRaw)
+		return nil
+	}
 	switch d.peek() {
 	case '{':
 		out = append(out, '{')

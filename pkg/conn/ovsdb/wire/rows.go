@@ -101,6 +101,33 @@ func (t *rows[DB, T]) sort() {
 	slices.SortFunc(t.sorted, t.spec.compare)
 }
 
+// grown is by how many octets of text the rows grow with what is pending.
+func (t *rows[DB, T]) grown() (n int64) {
+	var text []byte
+	size := func(row *T) int64 {
+		if row == nil {
+			return 0
+		}
+		text = text[:0]
+		for i := range t.spec.Columns {
+			text = t.spec.Columns[i].write(text, row)
+		}
+		return int64(len(text))
+	}
+	for id, c := range t.pending {
+		if bad := t.bad[id]; bad != nil {
+			n -= size(bad.row)
+		}
+		if c.bad != nil {
+			n += size(c.bad.row)
+		}
+		if have := t.byID[id]; have != c.row {
+			n += size(c.row) - size(have)
+		}
+	}
+	return n
+}
+
 // commit applies what is pending; it reports whether anything changed.
 func (t *rows[DB, T]) commit() bool {
 	changed := false

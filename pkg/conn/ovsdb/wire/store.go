@@ -26,6 +26,9 @@ type Schema map[string]map[string]ColumnType
 type Store[DB any] struct {
 	db     *Database[DB]
 	tables []Part[DB]
+	// size is about how much text the rows are, in octets: that of the copy, and since
+	// then the difference that each update has made.
+	size int64
 }
 
 // tableRows is a rows[DB, T], whatever T is.
@@ -40,6 +43,7 @@ type tableRows interface {
 	sort()
 	commit() bool
 	rollback()
+	grown() int64
 	equal(other tableRows) bool
 }
 
@@ -106,6 +110,8 @@ func (s *Store[DB]) table(name []byte) tableRows {
 func (s *Store[DB]) ReadCopy(d *Decoder, prev *Store[DB]) error {
 	d.names.begin()
 	defer d.names.end()
+	began := d.Offset()
+	defer func() { s.size = d.Offset() - began }()
 	s.eachTable(d, func(t tableRows) {
 		var before tableRows
 		if prev != nil {
@@ -130,6 +136,13 @@ func (s *Store[DB]) sort() {
 // whole or not at all. It reports whether any row changed as we see it.
 func (s *Store[DB]) ReadUpdate(d *Decoder) (bool, error) {
 	s.eachTable(d, func(t tableRows) { t.readUpdates(d) })
+	size := s.size
+	for _, t := range s.tables {
+		size += t.grown()
+	}
+	if d.err == nil && d.limit > 0 && size > d.limit {
+		d.err = &SizeError{d.limit}
+	}
 	changed := false
 	for _, t := range s.tables {
 		if d.err != nil {
@@ -137,6 +150,9 @@ func (s *Store[DB]) ReadUpdate(d *Decoder) (bool, error) {
 			continue
 		}
 		changed = t.commit() || changed
+	}
+	if d.err == nil {
+		s.size = max(0, size)
 	}
 	return changed, d.err
 }
