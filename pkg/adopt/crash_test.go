@@ -152,7 +152,8 @@ func guarded(t *testing.T, m *machine, at string) {
 	t.Helper()
 	got := m.world.String()
 	for family, route := range map[string]string{"inet ": "route 0.0.0.0/0 table 77", "inet6 ": "route ::/0 table 77"} {
-		if strings.Contains(got, "rule "+family+"priority 32000 lookup 77 suppress_prefixlength 0\n") && strings.Contains(got, route) {
+		ours := "rule " + family + "priority 32000 lookup 77 suppress_prefixlength 0\n"
+		if strings.Contains(got, ours) && strings.Contains(got, route) {
 			t.Errorf("crash %s: all packets go to the bridge:\n%s", at, got)
 		}
 	}

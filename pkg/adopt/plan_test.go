@@ -266,6 +266,7 @@ func TestVLANsOfRelease4(t *testing.T) {
 	made := legacy.VLAN{
 		Link: object.Link{Name: "br-ex.200", Type: "vlan", Parent: "br-ex", VLAN: 200, Up: true}, Proxies: true,
 	}
+	address := []netip.Prefix{netip.MustParsePrefix("198.18.0.1/24")}
 	for name, tt := range map[string]struct {
 		change func(*legacy.VLAN)
 		goes   bool
@@ -273,7 +274,7 @@ func TestVLANsOfRelease4(t *testing.T) {
 		"as it is made":            {func(*legacy.VLAN) {}, true},
 		"another name":             {func(v *legacy.VLAN) { v.Name = "vlan200" }, false},
 		"an alias":                 {func(v *legacy.VLAN) { v.Alias = "storage" }, false},
-		"an address":               {func(v *legacy.VLAN) { v.Addrs = []netip.Prefix{netip.MustParsePrefix("198.18.0.1/24")} }, false},
+		"an address":               {func(v *legacy.VLAN) { v.Addrs = address }, false},
 		"the settings are not its": {func(v *legacy.VLAN) { v.Proxies = false }, false},
 		"used by others":           {func(v *legacy.VLAN) { v.Used = true }, false},
 	} {

@@ -91,8 +91,10 @@ func TestKinds(t *testing.T) {
 			"rule beside that of an earlier version", "rule inet priority 32000 lookup 201 suppress_prefixlength 0", "",
 			"rule inet priority 32000 lookup 202",
 		},
-		{"high rule", "rule inet priority 32000 lookup 100000 suppress_prefixlength 0", "",
-			"rule inet priority 31999 lookup 100000 suppress_prefixlength 0"},
+		{
+			"high rule", "rule inet priority 32000 lookup 100000 suppress_prefixlength 0", "",
+			"rule inet priority 31999 lookup 100000 suppress_prefixlength 0",
+		},
 		{"rule6", "rule inet6 priority 32000 lookup 201", "", "rule inet6 priority 32000 lookup 100000"},
 		{"address", "address 169.254.1.1/32 dev d0", "", "address 169.254.1.1/32 dev d1"},
 		{"address6", "address fd53:d91e:400:7f17::1:1/128 dev d0", "", "address fd53:d91e:400:7f17::1:2/128 dev d0"},

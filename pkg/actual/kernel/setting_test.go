@@ -194,7 +194,8 @@ func TestClose(t *testing.T) {
 	if _, err := l.b.Read(t.Context(), actual.Focus{}); !errors.Is(err, errClosed) {
 		t.Errorf("read: got %v", err)
 	}
-	if err := l.apply(create(parse(t, "rule inet priority 32000 lookup 202 suppress_prefixlength 0")))[0]; !errors.Is(err, errClosed) {
+	other := parse(t, "rule inet priority 32000 lookup 202 suppress_prefixlength 0")
+	if err := l.apply(create(other))[0]; !errors.Is(err, errClosed) {
 		t.Errorf("apply: got %v", err)
 	}
 	if got := l.ip("rule"); !strings.Contains(got, "lookup 201 suppress_prefixlength 0 proto 98") {

@@ -92,7 +92,7 @@ func TestRemarks(t *testing.T) {
 	tests := []struct{ name, conf, remark, yaml string }{
 		{"empty", "", "", "as: 64999"},
 		{"clean", "[DEFAULT]\nbgp_AS=65001\nexposing_method=underlay\n", "", "as: 65001"},
-		{"unknown", "[DEFAULT]\nfoo=1\n", "line 2: [DEFAULT] foo = 1: dropped: unknown option, which ovn-bgp-agent ignores", "as: 64999"},
+		{"unknown", "[DEFAULT]\nfoo=1\n", "[DEFAULT] foo = 1: dropped: unknown option, which ovn-bgp-agent ignores", "as: 64999"},
 		{
 			"not valid here", "[DEFAULT]\nadvertisement_method_tenant_networks=both\n",
 			`cannot be translated: advertisement_method_tenant_networks: unknown value "both": use host or subnet`, "as: 64999",

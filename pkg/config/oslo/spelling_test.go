@@ -21,27 +21,36 @@ var spellings = []struct {
 	{"single quotes", "[DEFAULT]\nbgp_AS = '65001'\n", "bgp.as", uint32(65001), ""},
 	{"double quotes", "[DEFAULT]\nbgp_AS = \"65001\"\n", "bgp.as", uint32(65001), ""},
 	{"a comment behind a value is part of it", "[DEFAULT]\nbgp_AS = 65001 # ours\n", "", nil, "65001 # ours"},
-	{"a colon in a value", "[ovn]\novn_sb_connection = tcp:192.0.2.1:6642\n", "ovn_sb_connection", "tcp:192.0.2.1:6642", ""},
-	{"the sign that comes first", "[ovn]\novn_sb_connection:tcp:192.0.2.1:6642\n", "ovn_sb_connection",
-		"tcp:192.0.2.1:6642", ""},
+	{"a colon in a value", "[ovn]\novn_sb_connection = tcp:192.0.2.1:1\n", "ovn_sb_connection", "tcp:192.0.2.1:1", ""},
+	{
+		"the sign that comes first", "[ovn]\novn_sb_connection:tcp:192.0.2.1:6642\n", "ovn_sb_connection",
+		"tcp:192.0.2.1:6642", "",
+	},
 	{"a group in capitals", "[OVN]\novn_sb_connection = unix:/s\n", "ovn_sb_connection", "unix:/s", ""},
 	{"a group in mixed case", "[Ovn]\novn_sb_connection = unix:/s\n", "ovn_sb_connection", "unix:/s", ""},
 	{"the group of old", "[DEFAULT]\novn_sb_connection = unix:/s\n", "ovn_sb_connection", "unix:/s", ""},
 	{"DEFAULT in lower case is another group", "[default]\nbgp_AS = 65001\n", "", nil, "is spelled [DEFAULT]"},
 	{"blanks in a group are part of it", "[ ovn ]\novn_sb_connection = unix:/s\n", "", nil, "unknown option"},
 	{"an option in another case", "[DEFAULT]\nBGP_AS = 65001\n", "", nil, "unknown option"},
-	{"a continued list", "[DEFAULT]\naddress_scopes =\n  2237917c-7b12-489a-84de-4ef384a2bcae,\n" +
-		"\t11111111-7b12-489a-84de-4ef384a2bcae,\n", "address_scopes",
-		[]string{"2237917c-7b12-489a-84de-4ef384a2bcae", "11111111-7b12-489a-84de-4ef384a2bcae"}, ""},
+	{
+		"a continued list", "[DEFAULT]\naddress_scopes =\n  2237917c-7b12-489a-84de-4ef384a2bcae,\n" +
+			"\t11111111-7b12-489a-84de-4ef384a2bcae,\n", "address_scopes",
+		[]string{"2237917c-7b12-489a-84de-4ef384a2bcae", "11111111-7b12-489a-84de-4ef384a2bcae"},
+		"",
+	},
 	{"a list with blanks", "[ovn]\novn_sb_connection = unix:/a , unix:/b,\n", "ovn_sb_connection", "unix:/a,unix:/b", ""},
 	{"a number with a sign", "[DEFAULT]\nreconcile_interval = +300\n", "reconcile_interval", 300, ""},
 	{"a number of Python", "[DEFAULT]\nreconcile_interval = 1_000\n", "reconcile_interval", 1000, ""},
-	{"a reference", "[DEFAULT]\nevpn_local_ip = $bgp_router_id\nbgp_router_id = 192.0.2.7\n", "evpn_local_ip",
-		"192.0.2.7", ""},
+	{
+		"a reference", "[DEFAULT]\nevpn_local_ip = $bgp_router_id\nbgp_router_id = 192.0.2.7\n", "evpn_local_ip",
+		"192.0.2.7", "",
+	},
 	{"a reference in braces", "[DEFAULT]\nevpn_nic = ${bgp_vrf}0\nbgp_vrf = lo\n", "evpn_nic", "lo0", ""},
 	{"a reference to another group", "[DEFAULT]\nevpn_nic = ${Mine.x}\n[mine]\nx = lo\n", "evpn_nic", "lo", ""},
-	{"a reference from a group to DEFAULT", "[ovn]\novn_sb_connection = tcp:$ip:6642\n[DEFAULT]\nip = 192.0.2.1\n",
-		"ovn_sb_connection", "tcp:192.0.2.1:6642", ""},
+	{
+		"a reference from a group to DEFAULT", "[ovn]\novn_sb_connection = tcp:$ip:6642\n[DEFAULT]\nip = 192.0.2.1\n",
+		"ovn_sb_connection", "tcp:192.0.2.1:6642", "",
+	},
 	{"a reference to a reference", "[DEFAULT]\nevpn_nic = $a\na = $b\nb = lo\n", "evpn_nic", "lo", ""},
 	{"a circle", "[DEFAULT]\nevpn_nic = $a\na = $evpn_nic\n", "", nil, "it refers to $"},
 	{"a dollar", "[DEFAULT]\nevpn_nic = a$$b\n", "evpn_nic", "a$b", ""},
@@ -120,23 +129,24 @@ func TestHarmless(t *testing.T) {
 // and the problem names line and reason.
 func TestRefused(t *testing.T) {
 	for conf, reason := range map[string]string{
-		"[DEFAULT]\ndriver = ovn_stretched_l2_bgp_driver\n":  "there is no such driver here",
-		"[DEFAULT]\nexposing_method = dynamic\n":             "only underlay is supported",
-		"[DEFAULT]\nexposing_method = ovn\n":                 "only underlay is supported",
-		"[DEFAULT]\nexposing_method = vrf\n":                 "evpn.networks, with method: vrf",
-		"[DEFAULT]\nexposing_method = l2vni\n":               "evpn.networks, with method: l2vni",
-		"[DEFAULT]\nbgp_AS = many\n":                         "not an autonomous system number",
-		"[DEFAULT]\nreconcile_interval = often\n":            "it is not a number",
-		"[DEFAULT]\nexpose_tenant_networks = perhaps\n":      "it is neither true nor false",
-		"[DEFAULT]\nbgp_AS = $other\n":                       "which this file does not have",
-		"[DEFAULT]\novsdb_connection = db.sock\n":            "not the address of a database",
-		"[DEFAULT]\nwhat is this\n":                          "neither an option nor a group",
-		"[DEFAULT]\nbgp_AS = 65001\n# c\n  65002\n":          "it continues nothing",
-		"[DEFAULT]\nbgp_router_id = 2001:db8::1\n":           "bgp.router_id",
+		"[DEFAULT]\ndriver = ovn_stretched_l2_bgp_driver\n":   "there is no such driver here",
+		"[DEFAULT]\nexposing_method = dynamic\n":              "only underlay is supported",
+		"[DEFAULT]\nexposing_method = ovn\n":                  "only underlay is supported",
+		"[DEFAULT]\nexposing_method = vrf\n":                  "evpn.networks, with method: vrf",
+		"[DEFAULT]\nexposing_method = l2vni\n":                "evpn.networks, with method: l2vni",
+		"[DEFAULT]\nbgp_AS = many\n":                          "not an autonomous system number",
+		"[DEFAULT]\nreconcile_interval = often\n":             "it is not a number",
+		"[DEFAULT]\nexpose_tenant_networks = perhaps\n":       "it is neither true nor false",
+		"[DEFAULT]\nbgp_AS = $other\n":                        "which this file does not have",
+		"[DEFAULT]\novsdb_connection = db.sock\n":             "not the address of a database",
+		"[DEFAULT]\nwhat is this\n":                           "neither an option nor a group",
+		"[DEFAULT]\nbgp_AS = 65001\n# c\n  65002\n":           "it continues nothing",
+		"[DEFAULT]\nbgp_router_id = 2001:db8::1\n":            "bgp.router_id",
 		"[DEFAULT]\nadvertisement_method_tenant_networks=x\n": "use host or subnet",
 	} {
 		res := Import("x.conf", conf)
-		if remarks := strings.Join(res.Remarks(), "\n"); !strings.Contains(remarks, reason) || !strings.Contains(remarks, "line ") {
+		remarks := strings.Join(res.Remarks(), "\n")
+		if !strings.Contains(remarks, reason) || !strings.Contains(remarks, "line ") {
 			t.Errorf("%q: remarks %s", conf, remarks)
 		}
 		if !strings.Contains(res.YAML, "not_translated:\n") {
