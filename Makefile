@@ -10,11 +10,8 @@ TEST := $(GO) test -p $(JOBS) -timeout 90m
 # Packages whose tests need neither root nor what scripts/install-deps installs.
 PURE := ./cmd/... ./docs ./internal/... ./pkg/adopt ./pkg/config/... ./pkg/control/... ./pkg/desired/... ./pkg/doctor \
 	./pkg/drivers/... ./pkg/reconcile/... ./state/...
-# Guests trace each of their processes: beside anything else they take several times as
-# long, so that they run by themselves, one a core. Of the rest, what takes longest comes
-# first, so that it does not run alone at the end.
-GUESTS := ./e2e/vm
-REST := ./e2e/scenarios ./pkg/reconcile ./pkg/actual/bgp $$($(GO) list ./... | grep -v '/e2e/vm$$')
+# What takes longest comes first, so that it does not run alone at the end.
+ALL := ./e2e/vm ./e2e/scenarios ./pkg/actual/bgp ./pkg/reconcile $$($(GO) list ./...)
 
 .DEFAULT_GOAL := default
 .PHONY: default help build test unit real race lint demo lab bench cover fuzz clean deps
@@ -32,8 +29,7 @@ build: ## build bin/bgp-ovn
 	$(GO) build -o $(BIN) ./cmd/bgp-ovn
 
 test: deps lint build ## install what is needed and run everything: lint, unit, contract, netns, e2e
-	$(TEST) $(GUESTS)
-	$(TEST) $(REST)
+	$(TEST) $(ALL)
 
 unit: ## tests of the pure core
 	$(TEST) $(PURE)

@@ -110,14 +110,14 @@ func runWhereAllIs(t testing.TB, env []string, script string, limit time.Duratio
 }
 
 // The limits end what hangs. They are far from what a suite takes, which depends on
-// what else the machine does: each process of a guest is traced.
+// what else the machine does.
 const (
 	suiteLimit = 30 * time.Minute
 	guestLimit = 40 * time.Minute
 )
 
 // guestSlowness is by how much a guest is slower than the machine below it, at
-// least: every system call of its processes is a stop of the tracer.
+// least: every system call of its processes is several of the machine's.
 const guestSlowness = 4
 
 // environment is that of the suites: with the program under test, which is built

@@ -1,10 +1,11 @@
 // Package vm runs a command on a kernel of its own: Debian's User-Mode Linux,
 // an ordinary program that needs neither privileges nor hardware, with the
-// modules that this machine's kernel may lack (8021q, VRF, dummy).
+// modules that this machine's kernel may lack (8021q, VRF, dummy). It is that of
+// a newer Debian where scripts/install-deps could get it.
 //
 // Inside is the machine's own tree, in which everything can be read and run and
 // nothing that is written reaches the outside; no network; one processor; the
-// user is root. An exec costs 20 to 50 ms there, so a test should start few
+// user is root. An exec costs 5 to 50 ms there, so a test should start few
 // programs. Race-enabled binaries do not run: the kernel has 39 bits of
 // addresses. Open vSwitch must use its userspace datapath, for the kernel has
 // no conntrack zones.

@@ -17,7 +17,7 @@ import (
 
 // world is the one lab of all stories here: a chassis, bgp-ovn on it, and three
 // provider networks on one bridge. In a guest each program that is started
-// costs 20 to 50 ms, so there is no second chassis.
+// costs 5 to 50 ms, so there is no second chassis.
 type world struct {
 	*lab.Lab
 	hv    *lab.Chassis
