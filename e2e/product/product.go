@@ -4,16 +4,17 @@ package product
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control/view"
 )
 
 // Agent is bgp-ovn on one chassis.
@@ -136,37 +137,30 @@ func (a *Agent) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return a.Chassis.Command(ctx, a.bin, append(args, "--config", a.config)...)
 }
 
-// Status is the part of `bgp-ovn status -o json` that tests look at.
-type Status struct {
-	Healthy  bool   `json:"healthy"`
-	Chassis  string `json:"chassis"`
-	Rounds   uint64 `json:"rounds"`
-	Audits   uint64 `json:"audits"`
-	Steps    uint64 `json:"steps"`
-	Failed   uint64 `json:"failed_steps"`
-	Writes   uint64 `json:"state_writes"`
-	Frozen   string `json:"frozen"`
-	Problems []struct {
-		Code string `json:"code"`
-		Text string `json:"text"`
-	} `json:"problems"`
-	NotAsWanted []string `json:"not_as_wanted"`
-	// LastChange is the last round that changed something.
-	LastChange struct {
-		At   time.Time `json:"at"`
-		Took string    `json:"took"`
-	} `json:"last_change"`
-}
+// Client asks the running controller on its control socket, without a process
+// for each question as [Agent.CLI] has it.
+func (a *Agent) Client() *control.Client { return control.NewClient(a.socket()) }
 
 // Status asks the running controller.
-func (a *Agent) Status(ctx context.Context) (Status, error) {
-	res, err := a.CLI(ctx, "status", "-o", "json")
-	if err != nil {
-		return Status{}, err
+func (a *Agent) Status(ctx context.Context) (control.Status, error) { return a.Client().Status(ctx) }
+
+// Settle waits until the running controller has nothing left to do. The error has
+// its last plan and the end of its log.
+func (a *Agent) Settle(ctx context.Context) error {
+	var last control.Plan
+	err := harness.Await(ctx, a.Chassis.Name+" to settle", func(ctx context.Context) (bool, error) {
+		p, err := a.Client().Plan(ctx)
+		if err == nil {
+			last = p
+		}
+		return err == nil && !p.Differs(), err
+	})
+	if err == nil {
+		return nil
 	}
-	var s Status
-	if err := json.Unmarshal([]byte(res.Out), &s); err != nil {
-		return Status{}, fmt.Errorf("status ended with %d: %s%w", res.Exit, res.Err, err)
+	text := new(strings.Builder)
+	if printed := view.Plan(text, view.Text, last); printed != nil {
+		return errors.Join(err, printed)
 	}
-	return s, nil
+	return fmt.Errorf("%w\n%s\n%s", err, text, a.Tail(20))
 }

@@ -124,18 +124,7 @@ func TestGatewayAndFloatingIPs(t *testing.T) {
 // settled waits until no agent has anything to do.
 func settled(t *testing.T) {
 	t.Helper()
-	ctx := testContext(t)
 	for _, a := range shared.agents {
-		last := ""
-		err := harness.Until(ctx, a.Chassis.Name+" to settle", func() bool {
-			res, err := a.CLI(ctx, "plan")
-			if err == nil && res.Out+res.Err != "" {
-				last = res.Out + res.Err
-			}
-			return err == nil && res.Exit == 0
-		})
-		if err != nil {
-			t.Fatalf("%s does not settle: %v\n%s\n%s", a.Chassis.Name, err, last, a.Tail(20))
-		}
+		harness.Check(t, a.Settle(testContext(t)))
 	}
 }

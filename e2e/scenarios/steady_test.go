@@ -37,9 +37,9 @@ func TestSecondRoundChangesNothing(t *testing.T) {
 	if after.Audits < before.Audits+3 {
 		t.Errorf("%d audits, want 3 more than %d", after.Audits, before.Audits)
 	}
-	if after.Steps != before.Steps || after.Writes != before.Writes {
-		t.Errorf("steps %d -> %d, state writes %d -> %d, want no change", before.Steps, after.Steps, before.Writes,
-			after.Writes)
+	if after.Steps != before.Steps || after.StateWrites != before.StateWrites {
+		t.Errorf("steps %d -> %d, state writes %d -> %d, want no change", before.Steps, after.Steps, before.StateWrites,
+			after.StateWrites)
 	}
 	if got := updatesReceived(t, hv); got != updates {
 		t.Errorf("the peer got updates: %s -> %s", updates, got)

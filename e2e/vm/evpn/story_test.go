@@ -130,17 +130,7 @@ func settled(t *testing.T) {
 // idle waits until a controller has nothing left to do.
 func idle(t *testing.T, a *product.Agent) {
 	t.Helper()
-	ctx := storyContext(t)
-	var last string
-	if err := harness.Until(ctx, "the plan to be empty", func() bool {
-		res, err := a.CLI(ctx, "plan")
-		if err == nil {
-			last = res.Out + res.Err
-		}
-		return err == nil && res.Exit == 0
-	}); err != nil {
-		t.Fatalf("it does not settle: %v\n%s\n%s", err, last, a.Tail(15))
-	}
+	harness.Check(t, a.Settle(storyContext(t)))
 }
 
 // A VM on a tenant network and a host in FRR's VRF of the same VNI reach each

@@ -239,17 +239,10 @@ func (w *world) awaitRoutes(t testing.TB, n int, speaker *lab.Daemon) time.Time 
 // awaitIdle waits until the controller has nothing left to do.
 func (w *world) awaitIdle(t testing.TB, agent *product.Agent) time.Time {
 	t.Helper()
-	var last product.Result
-	return w.await(t, func() string {
-		return fmt.Sprintf("nothing to do; plan says\n%s%s%s", last.Out, last.Err, agent.Tail(10))
-	}, func(ctx context.Context) bool {
-		res, err := agent.CLI(ctx, "plan")
-		if err != nil {
-			return false
-		}
-		last = res
-		return last.Exit == 0
-	})
+	ctx, cancel := harness.WithTimeout(w.ctx, patience)
+	defer cancel()
+	harness.Check(t, agent.Settle(ctx))
+	return time.Now()
 }
 
 func (w *world) await(t testing.TB, what func() string, ok func(context.Context) bool) time.Time {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
-	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 )
 
 // guest makes a port on the chassis and plugs a VM into it.
@@ -112,14 +111,7 @@ func flows(t *testing.T) string {
 // settled waits until there is nothing left to do.
 func settled(t *testing.T) {
 	t.Helper()
-	ctx := storyContext(t)
-	var last product.Result
-	if err := harness.Until(ctx, "the plan to be empty", func() bool {
-		last = harness.Must(shared.agent.CLI(ctx, "plan"))(t)
-		return last.Exit == 0
-	}); err != nil {
-		t.Fatalf("it does not settle: %v\n%s%s\n%s", err, last.Out, last.Err, shared.agent.Tail(15))
-	}
+	harness.Check(t, shared.agent.Settle(storyContext(t)))
 }
 
 // reload has the controller take a configuration with these further lines.

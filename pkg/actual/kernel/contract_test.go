@@ -3,6 +3,7 @@ package kernel
 import (
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
@@ -54,12 +55,18 @@ func canVLAN(t *testing.T) bool { return canLink(t, object.LinkVLAN) }
 func canLink(t *testing.T, kind string) bool {
 	t.Helper()
 	needRoot(t)
-	args := map[string]string{object.LinkVLAN: "link lo type vlan id 7", object.LinkVRF: "type vrf table 7"}[kind]
-	out, err := exec.Command("unshare", append(strings.Fields("-n ip link add name v"),
-		strings.Fields(args)...)...).CombinedOutput()
-	if err != nil && !strings.Contains(string(out), "Unknown device type") {
-		// A VLAN on lo may be refused for other reasons, which shows that the module is there.
-		t.Logf("%s: %s", kind, out)
-	}
-	return !strings.Contains(string(out), "Unknown device type")
+	return map[string]func() bool{object.LinkVLAN: tryVLAN, object.LinkVRF: tryVRF}[kind]()
+}
+
+// The kernel is asked once: each question is two processes.
+var (
+	tryVLAN = sync.OnceValue(func() bool { return tryLink("link", "lo", "type", "vlan", "id", "7") })
+	tryVRF  = sync.OnceValue(func() bool { return tryLink("type", "vrf", "table", "7") })
+)
+
+// tryLink makes a link in a namespace of its own. That it is refused for another
+// reason than its type, as a VLAN on lo may be, shows that the module is there.
+func tryLink(args ...string) bool {
+	out, err := exec.Command("unshare", append(strings.Fields("-n ip link add name v"), args...)...).CombinedOutput()
+	return err == nil || !strings.Contains(string(out), "Unknown device type")
 }
