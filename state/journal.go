@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -237,12 +238,12 @@ func (db *DB) Renew(items []object.Item) error {
 // History returns the last n rounds, newest first.
 func (db *DB) History(n int) ([]Record, error) {
 	var out []Record
-	err := db.bolt.View(func(tx *bbolt.Tx) error {
+	err := db.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(bucketHistory).Cursor()
 		for k, v := c.Last(); k != nil && len(out) < n; k, v = c.Prev() {
 			var r Record
 			if err := json.Unmarshal(v, &r); err != nil {
-				return fmt.Errorf("history record %x: %w", k, err)
+				return fmt.Errorf("state file %s: history record %x: %w; %s", db.path, k, err, moveAway)
 			}
 			out = append(out, r)
 		}
@@ -267,13 +268,35 @@ func appendHistory(b *bbolt.Bucket, rec Record) error {
 
 // update commits one transaction and counts it.
 func (db *DB) update(fn func(*bbolt.Tx) error) error {
-	if err := db.bolt.Update(fn); err != nil {
+	if err := db.transact(db.bolt.Update, fn); err != nil {
 		return err
 	}
 	db.mu.Lock()
 	db.writes++
 	db.mu.Unlock()
 	return nil
+}
+
+// view reads in one transaction.
+func (db *DB) view(fn func(*bbolt.Tx) error) error { return db.transact(db.bolt.View, fn) }
+
+// transact runs one transaction. A damaged page is an error, and ends all that would come
+// after it: bbolt may hold its own lock for ever then.
+func (db *DB) transact(run func(func(*bbolt.Tx) error) error, fn func(*bbolt.Tx) error) error {
+	db.mu.Lock()
+	broken := db.broken
+	db.mu.Unlock()
+	if broken != nil {
+		return broken
+	}
+	err := survive(func() error { return run(fn) })
+	if errors.Is(err, errDamaged) {
+		err = damaged(db.path, err)
+		db.mu.Lock()
+		db.broken = err
+		db.mu.Unlock()
+	}
+	return err
 }
 
 // lines prints the steps, the first historySteps of them.

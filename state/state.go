@@ -47,15 +47,24 @@ var (
 // lockTimeout is how long Open waits for another process to let go.
 const lockTimeout = 2 * time.Second
 
+// readLockTimeout is how long OpenReadOnly waits for that.
+const readLockTimeout = 100 * time.Millisecond
+
+// closeTimeout is how long Close waits for a transaction that a damaged page ended.
+const closeTimeout = time.Second
+
 // DB is an open state file. It is safe for use by several goroutines.
 type DB struct {
 	bolt   *bbolt.DB
+	path   string
 	now    func() time.Time
 	mu     sync.Mutex
 	ledger map[object.Kind]map[object.Key]Entry
 	writes uint64
 	// unfinished is the plan that a crash interrupted; empty if none was.
 	unfinished Intent
+	// broken is why no more transactions are begun; nil if they are.
+	broken error
 }
 
 // Open opens or creates the file, takes its lock and reads the ledger. A lock
@@ -64,7 +73,10 @@ func Open(path string, now func() time.Time) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("create directory of state file: %w", err)
 	}
-	db := &DB{now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
+	if err := verify(path, lockTimeout); err != nil {
+		return nil, damaged(path, err)
+	}
+	db := &DB{path: path, now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
 	err := survive(func() error {
 		var err error
 		// The freelist is kept in the file: rebuilding it reads every page in a
@@ -81,10 +93,27 @@ func Open(path string, now func() time.Time) (*DB, error) {
 		return nil, fmt.Errorf("open state file %s: %w; if it is damaged, %s", path, err, moveAway)
 	}
 	if err := survive(db.load); err != nil {
-		return nil, errors.Join(fmt.Errorf("read state file %s: %w", path, err), db.bolt.Close())
+		db.broken = err
+		return nil, errors.Join(readError(path, err), db.Close())
 	}
 	return db, nil
 }
+
+// damaged says what to do about a file that is not whole.
+func damaged(path string, err error) error {
+	return fmt.Errorf("state file %s is damaged: %w; %s", path, err, moveAway)
+}
+
+// readError is why a file cannot be read. What panicked does not know the remedy.
+func readError(path string, err error) error {
+	if errors.Is(err, errDamaged) {
+		return damaged(path, err)
+	}
+	return fmt.Errorf("read state file %s: %w", path, err)
+}
+
+// errDamaged is what was a panic.
+var errDamaged = errors.New("a page of it is damaged")
 
 // survive turns the panic with which bbolt meets a damaged page, or the fault of
 // one that is missing from the file, into an error.
@@ -92,7 +121,7 @@ func survive(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("damaged: %v", r)
+			err = fmt.Errorf("%w (%v)", errDamaged, r)
 		}
 	}()
 	return f()
@@ -104,9 +133,12 @@ func OpenReadOnly(path string, now func() time.Time) (*DB, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	db := &DB{now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
+	if err := verify(path, readLockTimeout); err != nil {
+		return nil, damaged(path, err)
+	}
+	db := &DB{path: path, now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
 	err := survive(func() (err error) {
-		db.bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{Timeout: 100 * time.Millisecond, ReadOnly: true})
+		db.bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{Timeout: readLockTimeout, ReadOnly: true})
 		if err != nil {
 			return err
 		}
@@ -114,15 +146,32 @@ func OpenReadOnly(path string, now func() time.Time) (*DB, error) {
 	})
 	if err != nil {
 		if db.bolt != nil {
-			err = errors.Join(err, db.bolt.Close())
+			db.broken = err
+			return nil, errors.Join(readError(path, err), db.Close())
 		}
-		return nil, fmt.Errorf("read state file %s: %w", path, err)
+		return nil, readError(path, err)
 	}
 	return db, nil
 }
 
-// Close releases the lock.
-func (db *DB) Close() error { return db.bolt.Close() }
+// Close releases the lock. Where a damaged page has ended a transaction, bbolt may wait
+// for that for ever; the lock then ends with the process.
+func (db *DB) Close() error {
+	done := make(chan error, 1)
+	go func() { done <- survive(db.bolt.Close) }()
+	db.mu.Lock()
+	broken := db.broken
+	db.mu.Unlock()
+	if broken == nil {
+		return <-done
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(closeTimeout):
+		return nil
+	}
+}
 
 // Writes is the number of transactions committed since Open.
 func (db *DB) Writes() uint64 {

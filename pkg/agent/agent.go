@@ -187,10 +187,18 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	go n.reloadOnHangup(ctx)
 	go watchdog(ctx, log, func() { n.ctl.Last() })
 	n.reportUnfinished()
+	n.reportExposed(n.settings)
 	log.Info("controller runs", "version", version, "state", n.settings.StateFile, "socket", n.settings.Socket)
 	err = n.ctl.Run(ctx)
 	notify(log, stateStopping)
 	return err
+}
+
+// reportExposed warns of passwords that others on the node can read.
+func (n *Node) reportExposed(s config.Settings) {
+	for _, p := range s.Exposed() {
+		n.opts.Log.Warn("a password can be read by others", "where", p.Place.String(), "what", p.Text, "remedy", p.Remedy)
+	}
 }
 
 // reportUnfinished says that the process before this one died between two steps.

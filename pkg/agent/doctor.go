@@ -14,12 +14,16 @@ import (
 // DoctorConfig is what doctor examines of a node with these settings.
 func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
 	running, err := control.NewClient(s.Socket).OrRead(s.ReadSocket).Running(ctx)
+	var exposed []doctor.Exposure
+	for _, p := range s.Exposed() {
+		exposed = append(exposed, doctor.Exposure{Text: p.Place.String() + ": " + p.Text, Remedy: p.Remedy})
+	}
 	return gather.Config{
 		Node: doctor.Node{
 			PlainBGP: slices.ContainsFunc(s.Drivers, func(name string) bool { return name != evpn.Name }),
 			EVPN:     s.RunsEVPN(), OVSDB: s.OpenVSwitch.Endpoint, ManageSysctls: s.ManageSysctls,
 			ListenPort: int(s.BGP.ListenPort), Speaker: s.BGP.Speaker,
-			VXLANPort: int(s.VXLANPort), RulePriority: s.Routing.RulePriority,
+			VXLANPort: int(s.VXLANPort), RulePriority: s.Routing.RulePriority, Exposed: exposed,
 		},
 		Running: running && err == nil, Chassis: s.Chassis, RunDir: s.OpenVSwitch.RunDir, ManageFlows: s.Flows.Manage,
 		Cookies: s.Cookies(), Alias: marks(s).Alias, Peers: s.BGP.PeerAddrs(),

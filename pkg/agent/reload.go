@@ -75,6 +75,7 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 	n.current = s
 	n.ctl.Reconfigure(intent(s))
 	n.opts.Log.Info("configuration reloaded", "changed", changed)
+	n.reportExposed(s)
 	return nil
 }
 

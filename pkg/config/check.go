@@ -18,6 +18,11 @@ func check(s *Settings, r *key.Reading) {
 		r.Report("drivers", "there is none", "name at least one of "+strings.Join(s.list.Names(), ", "))
 	}
 	checkPeers(s, r)
+	checkDatabase("ovn_sb", s.Southbound, r)
+	checkDatabase("ovn_nb", s.Northbound, r)
+	if s.ReadSocketGroup != "" && s.ReadSocket == s.Socket {
+		r.Report("read_socket", "it is the control socket (socket)", "choose another path")
+	}
 	for i, o := range s.options {
 		name := s.list[i].Name
 		running := slices.Contains(s.Drivers, name)
@@ -28,9 +33,24 @@ func check(s *Settings, r *key.Reading) {
 	}
 }
 
+// checkDatabase wants the certificates that an ssl: remote needs.
+func checkDatabase(keys string, d Database, r *key.Reading) {
+	if !slices.ContainsFunc(d.Remotes, func(remote string) bool { return strings.HasPrefix(remote, "ssl:") }) {
+		return
+	}
+	if d.CA == "" {
+		r.Report(keys+"_ca_cert", "an ssl: remote needs the certificate of the CA that signed the server's",
+			"name its file")
+	}
+	if (d.Key == "") != (d.Certificate == "") {
+		r.Report(keys+"_private_key", "key and certificate belong together, and one of them is missing",
+			"name the files of both, or none")
+	}
+}
+
 // checkPeers compares the neighbours with each other and with the rest.
 func checkPeers(s *Settings, r *key.Reading) {
-	seen := map[string]int{}
+	seen, places := map[string]int{}, r.Places()
 	for i, p := range s.BGP.Peers {
 		at := fmt.Sprintf("bgp.peers[%d]", i)
 		if first, twice := seen[p.Address]; twice && p.Address != "" {
@@ -40,6 +60,7 @@ func checkPeers(s *Settings, r *key.Reading) {
 		} else {
 			seen[p.Address] = i
 		}
+		checkPassphrase(p, at, places, r)
 		if p.TTLSecurity && p.Multihop != 0 {
 			r.Report(at+".multihop", "ttl_security and multihop exclude each other (RFC 5082)", "leave one of them out")
 		}
@@ -52,6 +73,19 @@ func checkPeers(s *Settings, r *key.Reading) {
 			r.Report(at+".local_address", fmt.Sprintf("no session from %s reaches %s", p.LocalAddress, p.Address),
 				"write an address of the same family, or leave it out")
 		}
+	}
+}
+
+// checkPassphrase compares the two keys that can hold the password of a neighbour.
+func checkPassphrase(p object.Peer, at string, places map[string]key.Place, r *key.Reading) {
+	_, inline := places[at+".password"]
+	_, file := places[at+".password_file"]
+	if inline && file {
+		r.Report(at+".password_file", "password is set, too", "leave one of them out")
+	}
+	if remote, err := netip.ParseAddr(p.Address); err == nil && remote.Zone() != "" && p.Password != "" {
+		r.Report(at+".password", "a session with a link-local address can have no password",
+			"leave it out, or use an address of the network")
 	}
 }
 

@@ -164,10 +164,17 @@ func (r Routing) Patterns() []string {
 	return out
 }
 
+// Exposed tells of passwords that others on this node can read, and what to do. The
+// settings are valid all the same.
+func (s Settings) Exposed() Problems { return slices.Clone(s.exposed) }
+
 // Notes say what valid settings leave to the Open_vSwitch database, and what in
-// them has no effect.
+// them has no effect or is dangerous.
 func (s Settings) Notes() []string {
 	out := slices.Clone(s.remarks)
+	for _, p := range s.exposed {
+		out = append(out, p.Error())
+	}
 	if s.UseNorthbound && len(s.Northbound.Remotes) == 0 {
 		out = append(out, "require_snat_disabled_for_tenant_networks needs the Northbound database "+
 			"and ovn_nb_connection is not set: "+

@@ -44,12 +44,12 @@ func nodeKeys(s *Settings) []key.Key {
 			"system-id of this node (default: external_ids:system-id of Open_vSwitch)", nil).Show(),
 		key.ListOf(&s.Drivers, "drivers", "drivers to run", driver, func(n string) string { return n }).
 			Offering(s.list.Names()...).Reloads().Show(),
-		key.Text(&s.StateFile, "state", "state file", nil).Show(),
-		key.Text(&s.Socket, "socket", "control socket", nil).Show(),
+		pathKey(&s.StateFile, "state", "state file", 0).Show(),
+		pathKey(&s.Socket, "socket", "control socket", maxSocketPath).Show(),
 		key.Text(&s.SocketGroup, "socket_group",
 			"group that may use the control socket, by name or number (default: that of the process)", nil),
-		key.Text(&s.ReadSocket, "read_socket",
-			"socket that answers questions and changes nothing; opened only with read_socket_group", nil),
+		pathKey(&s.ReadSocket, "read_socket",
+			"socket that answers questions and changes nothing; opened only with read_socket_group", maxSocketPath),
 		key.Text(&s.ReadSocketGroup, "read_socket_group", "group that may use read_socket, by name or number", nil),
 		key.Parsed(&s.Log.Level, "log.level", "string", "debug, info, warn or error", parseLevel, printLevel).
 			Offering("debug", "info", "warn", "error").Reloads().Show(),
@@ -76,7 +76,7 @@ func sourceKeys(s *Settings) []key.Key {
 	seconds := key.Range[int64]{High: key.MaxSeconds, Use: "use 0 or more seconds"}
 	sb, nb := &s.Southbound, &s.Northbound
 	return []key.Key{
-		key.Text(&s.OpenVSwitch.Endpoint, "ovsdb_connection", "local Open_vSwitch database", checkRemote),
+		key.Text(&s.OpenVSwitch.Endpoint, "ovsdb_connection", "local Open_vSwitch database", checkLocalDatabase),
 		key.Seconds(&s.OpenVSwitch.Timeout, "ovsdb_connection_timeout",
 			"seconds one attempt to read it may take", seconds),
 		key.Text(&s.OpenVSwitch.RunDir, "ovs_rundir",

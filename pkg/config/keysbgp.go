@@ -16,8 +16,8 @@ func bgpKeys(b *BGP) []key.Key {
 			"our BGP identifier (default: the first IPv4 ovn-encap-ip)", checkRouterID),
 		key.Text(&b.Speaker, "bgp.speaker",
 			"socket of the process that holds the sessions, unix:/run/bgp-ovn/speaker.sock for bgp-ovn speaker "+
-				"(default: this process does)", checkSpeaker),
-		addrKey(&b.Listen, "bgp.listen.address", "address to listen on (default: all)", nil),
+				"(default: this process does)", checkSocket),
+		addrKey(&b.Listen, "bgp.listen.address", "address to listen on (default: all)", checkListenAddress),
 		key.Number(&b.ListenPort, "bgp.listen.port", "port to listen on; -1 does not listen",
 			key.Range[int32]{Low: 1, High: 65535, Also: []int32{-1}, Use: "use 1 to 65535, or -1 not to listen"}),
 		key.Seconds(&b.RestartTime, "bgp.graceful_restart.restart_time",
@@ -80,7 +80,10 @@ func peerKeys(p *object.Peer) []key.Key {
 			Needed("set the neighbour's autonomous system number"),
 		key.Number(&p.Port, "port", "its TCP port", key.Range[uint16]{High: 65535, Use: "use 1 to 65535"}),
 		families.Or("the unicast ones").Offering(familyNames()...),
-		key.Text(&p.Password, "password", "TCP MD5 key (RFC 2385); never printed", checkPassword).Hide(),
+		key.Text(&p.Password, "password", "TCP MD5 key (RFC 2385), up to 80 bytes; never printed", checkPassword).Hide(),
+		key.Parsed(&p.Password, "password_file", "string",
+			"file that holds the password and nothing else, which not everybody may read; read at the start and by reload",
+			readPassword, func(string) string { return "" }).Hide(),
 		key.Bool(&p.TTLSecurity, "ttl_security", "GTSM (RFC 5082); excludes multihop"),
 		key.Number(&p.Multihop, "multihop", "TTL of a session over several hops",
 			key.Range[uint8]{High: 255, Use: "use 1 to 255"}),
@@ -133,12 +136,4 @@ func parseNeighbour(text string) (string, error) {
 	default:
 		return a.String(), nil
 	}
-}
-
-// checkPassword never repeats the password.
-func checkPassword(text string) error {
-	if len(text) > 80 {
-		return key.Wrong("shorten it on both ends", "longer than 80 bytes (RFC 2385)")
-	}
-	return nil
 }

@@ -3,10 +3,12 @@ package config
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -59,7 +61,7 @@ func Read(name string, text []byte) (Settings, Problems) {
 
 func load(list drivers.List, src Source) (Settings, Problems) {
 	s, r := defaults(list), &key.Reading{}
-	readFile(&s, r, src.Path)
+	mode := readFile(&s, r, src.Path)
 	for _, k := range table(&s) {
 		if src.Getenv == nil {
 			break
@@ -74,6 +76,7 @@ func load(list drivers.List, src Source) (Settings, Problems) {
 		}
 	}
 	s.remarks = append(s.remarks, unknownVariables(table(&s), src.Environ)...)
+	s.exposed = exposedPasswords(&s, r.Places(), mode)
 	return finish(s, r)
 }
 
@@ -111,27 +114,46 @@ func unique(list []string) []string {
 	return out
 }
 
-// readFile reads the configuration file. Only the default one may be missing.
-func readFile(s *Settings, r *key.Reading, path string) {
+// readFile reads the configuration file, and returns its mode. Only the default one may
+// be missing.
+func readFile(s *Settings, r *key.Reading, path string) (mode fs.FileMode) {
 	optional := path == ""
 	if optional {
 		path = DefaultPath
 	}
-	f, err := os.Open(path)
+	text, mode, err := readRegular(path)
 	if errors.Is(err, os.ErrNotExist) && optional {
-		return
-	}
-	var text []byte
-	if err == nil {
-		defer f.Close()
-		text, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+		return 0
 	}
 	if err != nil {
 		r.At(key.Place{File: path}, "", "the configuration cannot be read: "+reason(err),
 			"name another with --config, or mend the path")
-		return
+		return 0
 	}
 	readText(s, r, path, text)
+	return mode
+}
+
+// readRegular reads a file of at most maxFile octets and one more. A named pipe would
+// keep us waiting for a writer, and a device never end.
+func readRegular(path string) ([]byte, fs.FileMode, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	if mode := info.Mode(); !mode.IsRegular() && mode.Type() != fs.ModeNamedPipe {
+		return nil, 0, errors.New("it is not a regular file")
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) == 0 && info.Mode().Type() == fs.ModeNamedPipe {
+		err = errors.New("nobody writes into the named pipe")
+	}
+	return text, info.Mode(), err
 }
 
 // reason is the cause of an error of os, without the path, which stands before it.

@@ -53,12 +53,20 @@ func checkIPv4(a netip.Addr) error {
 	if !a.Is4() {
 		return key.Wrong("write an IPv4 address, or leave it out", "%s is not an IPv4 address", a)
 	}
-	return nil
+	return checkSource(a)
 }
 
 func checkIPv6(a netip.Addr) error {
 	if !a.Is6() || a.Is4In6() || a.Zone() != "" {
 		return key.Wrong("write an IPv6 address without a device, or leave it out", "%s is not an IPv6 address", a)
+	}
+	return checkSource(a)
+}
+
+// checkSource refuses what the kernel takes for no source of a packet.
+func checkSource(a netip.Addr) error {
+	if a.IsUnspecified() || a.IsMulticast() || isBroadcast(a) {
+		return key.Wrong("write an address of this node, or leave it out", "%s is no source of a packet", a)
 	}
 	return nil
 }
@@ -79,12 +87,17 @@ func checkLocal(a netip.Addr) error {
 	return nil
 }
 
-func checkSpeaker(text string) error {
-	if !strings.HasPrefix(text, "unix:/") {
-		return key.Wrong("use unix:/absolute/path, or leave it out", "%s is no socket", key.Quote(text))
+// checkListenAddress accepts what a socket can be bound to.
+func checkListenAddress(a netip.Addr) error {
+	if a.Is4In6() || a.IsMulticast() || isBroadcast(a) || a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "" {
+		return key.Wrong("write an address of this node, a link-local one with its device, or leave it out",
+			"nothing can listen on %s", a)
 	}
 	return nil
 }
+
+// isBroadcast reports whether it is 255.255.255.255 (RFC 919).
+func isBroadcast(a netip.Addr) bool { return a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) }
 
 // ParseAS reads an autonomous system number as one number or in the dotted form of
 // RFC 5396 (65000.1). Numbers that nobody may have are refused: 0 (RFC 7607), 23456
@@ -143,7 +156,7 @@ func checkRemote(text string) error {
 	ok := false
 	switch kind {
 	case "unix":
-		ok = strings.HasPrefix(rest, "/")
+		ok = strings.HasPrefix(rest, "/") && len(rest) <= maxSocketPath
 	case "tcp", "ssl":
 		host, port, err := net.SplitHostPort(rest)
 		n, errPort := strconv.ParseUint(port, 10, 16)
@@ -168,7 +181,10 @@ func checkServerName(text string) error {
 
 // checkListen accepts names of services too, as the library does that listens.
 func checkListen(text string) error {
-	_, port, err := net.SplitHostPort(text)
+	host, port, err := net.SplitHostPort(text)
+	if err == nil && host != "" && strings.Trim(host, "0123456789.") == "" {
+		_, err = netip.ParseAddr(host) // a name it cannot be
+	}
 	if err == nil && strings.Trim(port, "0123456789") == "" {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
@@ -177,6 +193,9 @@ func checkListen(text string) error {
 	}
 	return nil
 }
+
+// The tables default, main and local (rtnetlink(7)).
+const minReservedTable, maxReservedTable = 253, 255
 
 func printTables(r TableRange) string { return fmt.Sprintf("%d-%d", r.TableLow, r.TableHigh) }
 
@@ -187,6 +206,10 @@ func parseTables(text string) (TableRange, error) {
 	if !ok || errLow != nil || errHigh != nil || low == 0 || low > high {
 		return TableRange{}, key.Wrong("use LOW-HIGH, such as 200-252", "%s is not a range of tables", key.Quote(text))
 	}
+	if low <= maxReservedTable && high >= minReservedTable {
+		return TableRange{}, key.Wrong("use a range below 253 or above 255, such as 200-252",
+			"%s has tables of the kernel: 253 is default, 254 main and 255 local", key.Quote(text))
+	}
 	return TableRange{uint32(low), uint32(high)}, nil
 }
 
@@ -195,7 +218,7 @@ func parseTables(text string) (TableRange, error) {
 var protocols = map[uint64]string{
 	0: "unspec", 1: "redirect", 2: "kernel", 3: "boot", 4: "static", 8: "gated", 9: "ra", 10: "mrt", 11: "zebra",
 	12: "bird", 13: "dnrouted", 14: "xorp", 15: "ntk", 16: "dhcp", 17: "mrouted", 18: "keepalived", 42: "babel",
-	99: "openr", 186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 192: "eigrp",
+	84: "ovn", 99: "openr", 186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 192: "eigrp",
 }
 
 // parseProtocol reads the number that marks our routes or rules.

@@ -94,6 +94,8 @@ type Settings struct {
 	places map[string]key.Place
 	// remarks are notes about what was read, beside those of Notes.
 	remarks []string
+	// exposed are passwords that others on the node can read.
+	exposed Problems
 }
 
 // Log is the key log.

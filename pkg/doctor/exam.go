@@ -28,6 +28,9 @@ func Examine(f Facts) []Finding {
 		e.vxlanPort()
 		e.vrfs()
 	}
+	for _, x := range f.Node.Exposed {
+		e.warn("passwords", x.Remedy, "%s", x.Text)
+	}
 	return e.out
 }
 

@@ -37,6 +37,14 @@ type Node struct {
 	// RulePriority is that of the ip rules of provider bridges
 	// (routing.rule_priority).
 	RulePriority uint32
+	// Exposed are secrets that others on the node can read (bgp.peers).
+	Exposed []Exposure
+}
+
+// Exposure is a secret that others on the node can read.
+type Exposure struct {
+	// Text says where it is, Remedy what to do. Neither has the secret in it.
+	Text, Remedy string
 }
 
 // Facts are what the findings are derived from. Each part comes with the error

@@ -63,6 +63,13 @@ type Peer struct {
 // Key is the neighbour's address: a speaker has one session for each.
 func (p Peer) Key() Key { return Key{Kind: KindPeer, Name: p.Address} }
 
+// String prints the neighbour without its password, so that no error or log record can
+// print that by accident.
+func (p Peer) String() string { return p.Key().String() + "  " + p.Attrs() }
+
+// GoString is String, for %#v.
+func (p Peer) GoString() string { return p.String() }
+
 // Attrs prints everything but the password.
 func (p Peer) Attrs() string {
 	var b strings.Builder
