@@ -44,6 +44,7 @@ lint: ## import rules, vet, staticcheck and friends; dependencies are as the cod
 	$(LINT) run ./...
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
+	$(GO) -C tools/gobgpd mod tidy -diff
 
 demo: build ## the main job on an embedded default; ends by itself
 	$(GO) run ./e2e/demo -bin $(BIN)

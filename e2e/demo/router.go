@@ -7,9 +7,10 @@ import (
 	"sync"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
-	bgplog "github.com/osrg/gobgp/v3/pkg/log"
-	"github.com/osrg/gobgp/v3/pkg/server"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/server"
 	"github.com/vishvananda/netlink"
 )
 
@@ -41,7 +42,7 @@ type route struct {
 
 func newRouter(ctx context.Context) (*router, error) {
 	r := &router{
-		bgp: server.NewBgpServer(server.LoggerOption(silence{})), routes: map[netip.Prefix]route{},
+		bgp: server.NewBgpServer(), routes: map[netip.Prefix]route{},
 		up: map[netip.Addr]bool{}, changed: make(chan struct{}),
 	}
 	go r.bgp.Serve() // it never returns
@@ -51,18 +52,16 @@ func newRouter(ctx context.Context) (*router, error) {
 	}
 	// The nodes lead each other nowhere.
 	err := r.bgp.SetPolicyAssignment(ctx, &api.SetPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{
-		Name: "global", Direction: api.PolicyDirection_EXPORT, DefaultAction: api.RouteAction_REJECT,
+		Name: "global", Direction: api.PolicyDirection_POLICY_DIRECTION_EXPORT, DefaultAction: api.RouteAction_ROUTE_ACTION_REJECT,
 	}})
 	if err != nil {
 		return nil, fmt.Errorf("set the router's export policy: %w", err)
 	}
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
-	return r, r.bgp.WatchEvent(ctx, &api.WatchEventRequest{
-		Peer: &api.WatchEventRequest_Peer{},
-		Table: &api.WatchEventRequest_Table{Filters: []*api.WatchEventRequest_Table_Filter{
-			{Type: api.WatchEventRequest_Table_Filter_BEST},
-		}},
-	}, r.observe)
+	return r, r.bgp.WatchEvent(ctx, server.WatchEventMessageCallbacks{
+		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, _ time.Time) { r.session(e.Peer.State) },
+		OnBestPath:   func(paths []*apiutil.Path, _ time.Time) { r.selected(paths) },
+	}, server.WatchPeer(), server.WatchBestPath(false))
 }
 
 // expect adds a node as a neighbour that will connect. The router helps with
@@ -85,32 +84,36 @@ func (r *router) close(ctx context.Context) error {
 	return r.bgp.StopBgp(ctx, &api.StopBgpRequest{})
 }
 
-// observe is called by GoBGP for each event, one after the other.
-func (r *router) observe(e *api.WatchEventResponse) {
+// session and selected are called by GoBGP for each event, one after the other.
+func (r *router) session(state apiutil.PeerState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.up[state.NeighborAddress] = state.SessionState == bgp.BGP_FSM_ESTABLISHED
+	r.wake()
+}
+
+func (r *router) selected(paths []*apiutil.Path) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if state := e.GetPeer().GetPeer().GetState(); state != nil {
-		if addr, err := netip.ParseAddr(state.GetNeighborAddress()); err == nil {
-			r.up[addr] = state.GetSessionState() == api.PeerState_ESTABLISHED
-		}
-	}
-	for _, p := range e.GetTable().GetPaths() {
+	for _, p := range paths {
 		if err := r.enter(p, now); err != nil && r.failed == nil {
 			r.failed = fmt.Errorf("the router cannot use a path: %w", err)
 		}
 	}
+	r.wake()
+}
+
+// wake makes those that wait ask again.
+func (r *router) wake() {
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
 
 // enter puts a selected path into the kernel, or takes it out.
-func (r *router) enter(p *api.Path, now time.Time) error {
-	prefix, via, err := decode(p)
-	if err != nil {
-		return err
-	}
-	if p.GetIsWithdraw() {
+func (r *router) enter(p *apiutil.Path, now time.Time) error {
+	prefix, via := decode(p)
+	if p.Withdrawal {
 		r.lost++
 		delete(r.routes, prefix)
 		if err := netlink.RouteDel(&netlink.Route{Dst: ipNet(prefix)}); err != nil {
@@ -126,23 +129,16 @@ func (r *router) enter(p *api.Path, now time.Time) error {
 }
 
 // decode reads prefix and next hop of a path.
-func decode(p *api.Path) (prefix netip.Prefix, via netip.Addr, err error) {
-	var nlri api.IPAddressPrefix
-	if err := p.GetNlri().UnmarshalTo(&nlri); err != nil {
-		return prefix, via, err
+func decode(p *apiutil.Path) (prefix netip.Prefix, via netip.Addr) {
+	if nlri, ok := p.Nlri.(*bgp.IPAddrPrefix); ok {
+		prefix = nlri.Prefix
 	}
-	addr, err := netip.ParseAddr(nlri.GetPrefix())
-	if err != nil {
-		return prefix, via, err
-	}
-	prefix = netip.PrefixFrom(addr, int(nlri.GetPrefixLen()))
-	for _, a := range p.GetPattrs() {
-		var hop api.NextHopAttribute
-		if a.MessageIs(&hop) && a.UnmarshalTo(&hop) == nil {
-			via, err = netip.ParseAddr(hop.GetNextHop())
+	for _, a := range p.Attrs {
+		if hop, ok := a.(*bgp.PathAttributeNextHop); ok {
+			via = hop.Value
 		}
 	}
-	return prefix, via, err
+	return prefix, via
 }
 
 // wait returns once ok holds, which is asked at every change.
@@ -188,28 +184,14 @@ func (r *router) counts() (have, lost int) {
 }
 
 // stale counts the paths that are only kept for a node that went silent.
-func (r *router) stale(ctx context.Context) (n int, err error) {
-	err = r.bgp.ListPath(ctx, &api.ListPathRequest{
-		Family: &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST},
-	}, func(d *api.Destination) {
-		for _, p := range d.GetPaths() {
-			if p.GetStale() {
+func (r *router) stale() (n int, err error) {
+	req := apiutil.ListPathRequest{TableType: api.TableType_TABLE_TYPE_GLOBAL, Family: bgp.RF_IPv4_UC}
+	err = r.bgp.ListPath(req, func(_ bgp.NLRI, paths []*apiutil.Path) {
+		for _, p := range paths {
+			if p.Stale {
 				n++
 			}
 		}
 	})
 	return n, err
 }
-
-// silence is GoBGP's logger. What matters shows in the events; GoBGP's own
-// Fatal would end the process.
-type silence struct{}
-
-func (silence) Panic(string, bgplog.Fields) {}
-func (silence) Fatal(string, bgplog.Fields) {}
-func (silence) Error(string, bgplog.Fields) {}
-func (silence) Warn(string, bgplog.Fields)  {}
-func (silence) Info(string, bgplog.Fields)  {}
-func (silence) Debug(string, bgplog.Fields) {}
-func (silence) SetLevel(bgplog.LogLevel)    {}
-func (silence) GetLevel() bgplog.LogLevel   { return bgplog.ErrorLevel }

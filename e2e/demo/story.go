@@ -175,7 +175,7 @@ func (w *world) survives(ctx context.Context) error {
 	if err := w.router.waitSession(ctx, n.addr, false); err != nil {
 		return err
 	}
-	stale, err := w.router.stale(ctx)
+	stale, err := w.router.stale()
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (w *world) survives(ctx context.Context) error {
 	}
 	up := time.Since(began)
 	if err := await(ctx, func() (bool, error) {
-		stale, err := w.router.stale(ctx)
+		stale, err := w.router.stale()
 		return stale == 0, err
 	}); err != nil {
 		return fmt.Errorf("stale routes are not refreshed: %w", err)

@@ -1,28 +1,21 @@
 package interop_test
 
 import (
-	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"io"
-	"net/netip"
+	"os/exec"
 	"strings"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
-	packet "github.com/osrg/gobgp/v3/pkg/packet/bgp"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
+	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// gobgpd is Debian's, which is older than what we link.
-type gobgpd struct {
-	*wire
-	api api.GobgpApiClient
-}
+// gobgpd is Debian's, which is older than what we link, and has another API: its own
+// command speaks it.
+type gobgpd struct{ *wire }
 
 func newGoBGP(w *wire, sessions ...session) router {
 	w.t.Helper()
@@ -30,22 +23,12 @@ func newGoBGP(w *wire, sessions ...session) router {
 	child(w.t, w.dir+"/gobgpd.out", w.inside("gobgpd", "-f", w.file("gobgpd.toml", goBGPConfig(w, sessions)),
 		"--api-hosts", "unix://"+socket, "--pprof-disable", "-p")...)
 	awaitListener(w.t, socket)
-	conn, err := grpc.Dial("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { conn.Close() })
-	g := gobgpd{w, api.NewGobgpApiClient(conn)}
+	g := gobgpd{w}
 	// Its API answers before it has taken up its configuration.
 	harness.Eventually(w.t, 20*time.Second, func() string {
-		resp, err := g.api.GetBgp(context.Background(), &api.GetBgpRequest{})
-		switch {
-		case err != nil:
-			return err.Error()
-		case resp.GetGlobal().GetAsn() != routerAS:
-			return fmt.Sprintf("gobgpd has AS %d", resp.GetGlobal().GetAsn())
-		}
-		return ""
+		out, err := exec.Command("gobgp", "--target", "unix://"+socket, "global").CombinedOutput()
+		ready := err == nil && strings.Contains(string(out), fmt.Sprint(routerAS))
+		return unless(ready, fmt.Sprintf("gobgpd: %v: %s", err, out))
 	})
 	for _, s := range sessions {
 		for _, p := range s.announce {
@@ -76,68 +59,69 @@ func goBGPConfig(w *wire, sessions []session) string {
 	return c.String()
 }
 
+// command runs gobgp, which reaches the daemon by its socket from any namespace.
+func (g gobgpd) command(args ...string) string {
+	g.t.Helper()
+	return harness.Run(g.t, append([]string{"gobgp", "--target", "unix://" + g.dir + "/api"}, args...)...)
+}
+
 func (g gobgpd) announce(prefix string) {
 	g.t.Helper()
-	p := netip.MustParsePrefix(prefix)
-	nlri := append([]byte{byte(p.Bits())}, p.Addr().AsSlice()[:(p.Bits()+7)/8]...)
-	_, err := g.api.AddPath(context.Background(), &api.AddPathRequest{Path: &api.Path{
-		Family: &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}, NlriBinary: nlri,
-		PattrsBinary: [][]byte{{0x40, 1, 1, 0}, {0x40, 3, 4, 0, 0, 0, 0}},
-	}})
-	if err != nil {
-		g.t.Fatal(err)
-	}
+	g.command("global", "rib", "add", prefix)
+}
+
+// shown is a path as the command prints it.
+type shown struct {
+	Attrs []struct {
+		Type        int             `json:"type"`
+		NextHop     string          `json:"nexthop"`
+		Metric      uint32          `json:"metric"`
+		Communities []uint32        `json:"communities"`
+		Value       json.RawMessage `json:"value"`
+	} `json:"attrs"`
+	Neighbour string `json:"neighbor-ip"`
 }
 
 func (g gobgpd) routes(family object.Family) map[string]route {
 	g.t.Helper()
-	afi := api.Family_AFI_IP
+	name := "ipv4"
 	if family == object.IPv6Unicast {
-		afi = api.Family_AFI_IP6
+		name = "ipv6"
 	}
-	req := &api.ListPathRequest{Family: &api.Family{Afi: afi, Safi: api.Family_SAFI_UNICAST}, EnableOnlyBinary: true}
-	stream, err := g.api.ListPath(context.Background(), req)
-	if err != nil {
+	var table map[string][]shown
+	if err := json.Unmarshal([]byte(g.command("global", "rib", "-a", name, "-j")), &table); err != nil {
 		g.t.Fatal(err)
 	}
 	out := map[string]route{}
-	for {
-		rsp, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return out
-		}
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		for _, p := range rsp.Destination.Paths {
-			if p.NeighborIp != "<nil>" {
-				out[rsp.Destination.Prefix] = g.route(p)
+	for prefix, paths := range table {
+		for _, p := range paths {
+			if p.Neighbour != "" { // else it originates at the daemon
+				out[prefix] = g.route(p)
 			}
 		}
 	}
+	return out
 }
 
-func (g gobgpd) route(p *api.Path) (r route) {
+func (g gobgpd) route(p shown) (r route) {
 	g.t.Helper()
 	var communities, large []string
-	for _, raw := range p.PattrsBinary {
-		attr, err := packet.GetPathAttribute(raw)
-		if err != nil || attr.DecodeFromBytes(raw) != nil {
-			g.t.Fatalf("attribute %x: %v", raw, err)
-		}
-		switch a := attr.(type) {
-		case *packet.PathAttributeNextHop:
-			r.Hop = a.Value.String()
-		case *packet.PathAttributeMpReachNLRI:
-			r.Hop = a.Nexthop.String()
-		case *packet.PathAttributeMultiExitDisc:
-			r.MED = fmt.Sprint(a.Value)
-		case *packet.PathAttributeCommunities:
-			for _, v := range a.Value {
+	for _, a := range p.Attrs {
+		switch packet.BGPAttrType(a.Type) {
+		case packet.BGP_ATTR_TYPE_NEXT_HOP, packet.BGP_ATTR_TYPE_MP_REACH_NLRI:
+			r.Hop = a.NextHop
+		case packet.BGP_ATTR_TYPE_MULTI_EXIT_DISC:
+			r.MED = fmt.Sprint(a.Metric)
+		case packet.BGP_ATTR_TYPE_COMMUNITIES:
+			for _, v := range a.Communities {
 				communities = append(communities, fmt.Sprintf("%d:%d", v>>16, v&0xffff))
 			}
-		case *packet.PathAttributeLargeCommunities:
-			for _, v := range a.Values {
+		case packet.BGP_ATTR_TYPE_LARGE_COMMUNITY:
+			var values []packet.LargeCommunity
+			if err := json.Unmarshal(a.Value, &values); err != nil {
+				g.t.Fatal(err)
+			}
+			for _, v := range values {
 				large = append(large, fmt.Sprintf("%d:%d:%d", v.ASN, v.LocalData1, v.LocalData2))
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -90,7 +90,7 @@ const movesMost = 4096
 // the index of the change that it is for.
 type moves struct {
 	enc   encoder
-	paths []*api.Path
+	paths []*apiutil.Path
 	of    []int
 }
 
@@ -105,7 +105,7 @@ func (m *moves) add(v object.Value, withdraw bool, i int) error {
 	if err != nil {
 		return err
 	}
-	path.IsWithdraw = withdraw
+	path.Withdrawal = withdraw
 	m.paths, m.of = append(m.paths, path), append(m.of, i)
 	return nil
 }
@@ -126,8 +126,8 @@ func (b *Backend) flush(ctx context.Context, m *moves, out []error) {
 }
 
 // verbOf names in an error what failed; the stream of paths carries both.
-func verbOf(p *api.Path) string {
-	if p.IsWithdraw {
+func verbOf(p *apiutil.Path) string {
+	if p.Withdrawal {
 		return "withdraw"
 	}
 	return "add"

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -64,34 +64,24 @@ func (b *Backend) ourPeer(ctx context.Context, address string) (*api.Peer, error
 	return now[0], nil
 }
 
-// changePeer updates a peer, under its session if possible. While GoBGP tries
-// to connect it goes on with the TTL that it began with, for ever if the
-// neighbour drops that; and once a prefix limit was exceeded it never tries
-// again. Where there is no session to lose the peer is replaced.
+// changePeer updates a peer, under its session if possible. Once a prefix limit was
+// exceeded GoBGP never tries to connect again, whatever the limit is changed to: such a
+// peer is replaced.
 func (b *Backend) changePeer(ctx context.Context, have, want object.Peer, peer *api.Peer) error {
 	now, err := b.ourPeer(ctx, want.Address)
 	if err != nil {
 		return err
 	}
-	ttl := have.TTLSecurity != want.TTLSecurity || have.Multihop != want.Multihop
-	if (ttl || overLimit(now)) && speaker.StateOf(now) != Established {
+	if overLimit(now) && speaker.StateOf(now) != Established {
 		return b.replacePeer(ctx, now, have, peer)
 	}
-	if err := b.updatePeer(ctx, want, peer); err != nil {
-		return err
-	}
-	// Before release 3.29 GoBGP leaves out some of what it reports as done,
-	// such as the TTL.
-	if now, err = b.ourPeer(ctx, want.Address); err != nil || now != nil && peerFromAPI(now) == want {
-		return err
-	}
-	return b.replacePeer(ctx, now, have, peer)
+	return b.updatePeer(ctx, want, peer)
 }
 
 // overLimit reports whether the session was shut down because the neighbour exceeded
 // its prefix limit.
 func overLimit(p *api.Peer) bool {
-	return p.GetState().GetAdminState() == api.PeerState_PFX_CT
+	return p.GetState().GetAdminState() == api.PeerState_ADMIN_STATE_PFX_CT
 }
 
 func (b *Backend) replacePeer(ctx context.Context, now *api.Peer, have object.Peer, peer *api.Peer) error {

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
-
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -297,20 +295,6 @@ func TestRefused(t *testing.T) {
 	}
 	if got := read(t, b, true).Len(); got != 0 {
 		t.Errorf("%d values were taken", got)
-	}
-}
-
-// GoBGP takes a request that names nothing for one that names everything.
-func TestEmptyDeleteIsRefused(t *testing.T) {
-	b := start(t, noListener)
-	apply(t, b, create(path("203.0.113.7/32")))
-	for _, p := range []*api.Path{nil, {}, {Family: &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}}} {
-		if err := b.DeletePath(p); err == nil {
-			t.Errorf("%v was not refused", p)
-		}
-	}
-	if got := read(t, b, true).Len(); got != 1 {
-		t.Errorf("%d paths are left, want 1", got)
 	}
 }
 

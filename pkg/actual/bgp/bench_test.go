@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
-	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
@@ -22,24 +22,20 @@ func rate(b *testing.B, n int) {
 }
 
 // bare are the same paths as GoBGP takes them.
-func bare(paths []object.Path) []*api.Path {
-	out := make([]*api.Path, len(paths))
+func bare(paths []object.Path, withdraw bool) []*apiutil.Path {
+	out := make([]*apiutil.Path, len(paths))
 	for i, p := range paths {
-		out[i] = &api.Path{
-			Family:       &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST},
-			NlriBinary:   append([]byte{32}, p.Prefix.Addr().AsSlice()...),
-			PattrsBinary: [][]byte{{0x40, 1, 1, 2}, {0x40, 3, 4, 0, 0, 0, 0}},
-		}
+		out[i] = originated(p.Prefix.String())
+		out[i].Withdrawal = withdraw
 	}
 	return out
 }
 
-// Adding and deleting through the backend, against bare GoBGP with the same
-// bytes.
+// Adding and deleting through the backend, against bare GoBGP.
 func BenchmarkAddDelete(b *testing.B) {
 	for _, n := range sizes {
 		paths := manyPaths(n)
-		adds, deletes, raw := create(paths...), remove(paths...), bare(paths)
+		adds, deletes, rawAdds, rawDeletes := create(paths...), remove(paths...), bare(paths, false), bare(paths, true)
 		backend := start(b, noListener)
 		b.Run(fmt.Sprintf("backend/add/%d", n), func(b *testing.B) {
 			for b.Loop() {
@@ -52,9 +48,9 @@ func BenchmarkAddDelete(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("gobgp/add/%d", n), func(b *testing.B) {
 			for b.Loop() {
-				each(b, raw, backend.AddPath)
+				move(b, backend, rawAdds)
 				b.StopTimer()
-				each(b, raw, backend.DeletePath)
+				move(b, backend, rawDeletes)
 				b.StartTimer()
 			}
 			rate(b, n)
@@ -71,20 +67,18 @@ func BenchmarkAddDelete(b *testing.B) {
 		b.Run(fmt.Sprintf("gobgp/delete/%d", n), func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
-				each(b, raw, backend.AddPath)
+				move(b, backend, rawAdds)
 				b.StartTimer()
-				each(b, raw, backend.DeletePath)
+				move(b, backend, rawDeletes)
 			}
 			rate(b, n)
 		})
 	}
 }
 
-func each(b *testing.B, paths []*api.Path, call func(*api.Path) error) {
-	for _, p := range paths {
-		if err := call(p); err != nil {
-			b.Fatal(err)
-		}
+func move(b *testing.B, backend *bgp.Backend, paths []*apiutil.Path) {
+	if err := backend.Move(paths); err != nil {
+		b.Fatal(err)
 	}
 }
 

@@ -40,8 +40,8 @@ type Config struct {
 
 // Backend holds paths and peers in a speaker.
 //
-// GoBGP keeps some settings in package variables and its main loop has no end,
-// so a program makes one Backend and keeps it.
+// GoBGP keeps some settings in package variables, so a program makes one Backend and
+// keeps it.
 type Backend struct {
 	speaker  *speaker.Conn
 	stop     func(context.Context) error

@@ -4,13 +4,15 @@ import (
 	"context"
 	"testing"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/contract"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -39,12 +41,11 @@ func (p *process) foreign(t testing.TB, v object.Value) {
 	var err error
 	switch v := v.(type) {
 	case object.Path:
-		_, err = p.api(t).AddPath(context.Background(), &api.AddPathRequest{Path: bare([]object.Path{v})[0]})
+		err = p.add(t, originated(v.Prefix.String()))
 	case object.EVPNPath:
-		var raw *api.Path
-		if raw, err = bgp.EncodeEVPN(v); err == nil {
-			raw.Identifier = 0
-			_, err = p.api(t).AddPath(context.Background(), &api.AddPathRequest{Path: raw})
+		var path *apiutil.Path
+		if path, err = bgp.EncodeEVPN(v); err == nil {
+			err = p.add(t, path)
 		}
 	case object.Peer:
 		_, err = p.api(t).AddPeer(context.Background(), &api.AddPeerRequest{Peer: &api.Peer{
@@ -57,15 +58,28 @@ func (p *process) foreign(t testing.TB, v object.Value) {
 	}
 }
 
+// add puts a path without our mark into the speaker.
+func (p *process) add(t testing.TB, path *apiutil.Path) error {
+	octets, err := speaker.OctetsOf(path)
+	if err != nil {
+		return err
+	}
+	_, err = p.api(t).AddPath(context.Background(), &api.AddPathRequest{Path: &api.Path{
+		Family:     apiutil.ToApiFamily(path.Family.Afi(), path.Family.Safi()),
+		NlriBinary: octets.NLRI, PattrsBinary: octets.Attributes,
+	}})
+	return err
+}
+
 // api is the speaker's own.
-func (p *process) api(t testing.TB) api.GobgpApiClient {
+func (p *process) api(t testing.TB) api.GoBgpServiceClient {
 	t.Helper()
-	conn, err := grpc.Dial(p.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(p.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return api.NewGobgpApiClient(conn)
+	return api.NewGoBgpServiceClient(conn)
 }
 
 var _ actual.Backend = (*bgp.Backend)(nil)

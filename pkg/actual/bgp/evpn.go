@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"slices"
 
-	api "github.com/osrg/gobgp/v3/api"
-	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -22,26 +22,27 @@ const (
 	maxTargets = 400
 )
 
-// evpnToAPI is the path as GoBGP takes it: NLRI and attributes as on the wire,
-// the next hop last, where GoBGP puts it.
-func evpnToAPI(p object.EVPNPath) (*api.Path, error) {
+// encodeEVPN is the path as GoBGP takes it.
+func encodeEVPN(p object.EVPNPath) (*apiutil.Path, error) {
 	if err := validateEVPN(p); err != nil {
 		return nil, err
 	}
-	nlri, attributes, err := encodeEVPN(p)
+	octets, err := writeEVPN(p)
 	if err != nil {
 		return nil, fmt.Errorf("encode the path: %w", err)
 	}
-	return &api.Path{
-		Family: speaker.FamilyToAPI(object.L2VPNEVPN), NlriBinary: nlri, PattrsBinary: attributes,
-		Identifier: speaker.PathMark,
-	}, nil
+	path, err := octets.Path(bgp.RF_EVPN)
+	if err != nil {
+		return nil, err
+	}
+	path.RemoteID = speaker.PathMark
+	return path, nil
 }
 
-// encodeEVPN is the NLRI and the attributes on the wire. Every route offers VXLAN, which
+// writeEVPN is the NLRI and the attributes on the wire. Every route offers VXLAN, which
 // is what the label then means (RFC 8365 section 5.1.3). For a multicast route the VNI is
 // not in the NLRI but in the tunnel attribute (RFC 7432 section 11.2).
-func encodeEVPN(p object.EVPNPath) (nlri []byte, attributes [][]byte, err error) {
+func writeEVPN(p object.EVPNPath) (o speaker.Octets, err error) {
 	r := speaker.EVPNRoute{Type: p.Type, RD: p.RD, MAC: p.MAC, Prefix: p.Prefix, Label: p.VNI}
 	a := speaker.EVPNAttributes{
 		Origin: p.Origin, NextHop: p.NextHop, Targets: p.Targets, RouterMAC: p.RouterMAC, Mobility: p.Mobility,
@@ -50,21 +51,30 @@ func encodeEVPN(p object.EVPNPath) (nlri []byte, attributes [][]byte, err error)
 	if p.Type == object.EVPNMulticast {
 		a.HasFlood, a.Flood, a.FloodType = true, p.VNI, bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL
 	}
-	if nlri, err = r.NLRI(); err != nil {
-		return nil, nil, err
+	if o.NLRI, err = r.NLRI(); err != nil {
+		return o, err
 	}
-	attributes, err = a.Write(nlri)
-	return nlri, attributes, err
+	o.Attributes, err = a.Write(o.NLRI)
+	return o, err
 }
 
-// evpnFromAPI is the inverse of evpnToAPI: clean is whether that would make the
-// same octets. It is not ok for what cannot be one of ours.
-func evpnFromAPI(p *api.Path) (path object.EVPNPath, clean, ok bool) {
-	r, err := speaker.ParseEVPN(p.NlriBinary)
+// decodeEVPN is the inverse of encodeEVPN.
+func decodeEVPN(p *apiutil.Path) (path object.EVPNPath, clean, ok bool) {
+	octets, err := speaker.OctetsOf(p)
 	if err != nil {
 		return path, false, false
 	}
-	a, whole := speaker.ReadEVPNAttributes(p.PattrsBinary)
+	return readEVPN(octets)
+}
+
+// readEVPN is the inverse of writeEVPN: clean is whether that would make the same
+// octets. It is not ok for what cannot be one of ours.
+func readEVPN(o speaker.Octets) (path object.EVPNPath, clean, ok bool) {
+	r, err := speaker.ParseEVPN(o.NLRI)
+	if err != nil {
+		return path, false, false
+	}
+	a, whole := speaker.ReadEVPNAttributes(o.Attributes)
 	path = object.EVPNPath{
 		Type: r.Type, RD: r.RD, MAC: r.MAC, Prefix: r.Prefix, VNI: r.Label, NextHop: a.NextHop, Targets: a.Targets,
 		RouterMAC: a.RouterMAC, Mobility: a.Mobility, Origin: a.Origin,
@@ -72,8 +82,8 @@ func evpnFromAPI(p *api.Path) (path object.EVPNPath, clean, ok bool) {
 	if r.Type == object.EVPNMulticast {
 		path.VNI = a.Flood
 	}
-	nlri, attributes, err := encodeEVPN(path)
-	clean = whole && err == nil && bytes.Equal(nlri, p.NlriBinary) && sameAttributes(attributes, p.PattrsBinary)
+	again, err := writeEVPN(path)
+	clean = whole && err == nil && bytes.Equal(again.NLRI, o.NLRI) && sameAttributes(again.Attributes, o.Attributes)
 	return path, clean, true
 }
 

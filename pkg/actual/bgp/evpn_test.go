@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
-	gobgp "github.com/osrg/gobgp/v3/pkg/packet/bgp"
 	"pgregory.net/rapid"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -98,31 +99,22 @@ func drawEVPN(t *rapid.T) object.EVPNPath {
 func TestEVPNOctets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawEVPN(t)
-		raw, err := bgp.EncodeEVPN(want)
+		raw, err := bgp.WriteEVPN(want)
 		if err != nil {
 			t.Fatalf("%s: %v", object.Text(want), err)
 		}
-		if got, clean, ok := bgp.DecodeEVPN(raw); got != want || !clean || !ok {
+		if got, clean, ok := bgp.ReadEVPN(raw); got != want || !clean || !ok {
 			t.Fatalf("got %s, %t, %t, want %s", object.Text(got), clean, ok, object.Text(want))
 		}
-		nlri := &gobgp.EVPNNLRI{}
-		if err := nlri.DecodeFromBytes(raw.NlriBinary); err != nil {
-			t.Fatalf("%s: % x: %v", object.Text(want), raw.NlriBinary, err)
+		path, err := bgp.EncodeEVPN(want)
+		if err != nil {
+			t.Fatalf("%s: GoBGP does not read it: %v", object.Text(want), err)
 		}
-		if again, err := nlri.Serialize(); err != nil || string(again) != string(raw.NlriBinary) {
-			t.Fatalf("GoBGP writes % x, %v, want % x", again, err, raw.NlriBinary)
+		if again, err := speaker.OctetsOf(path); err != nil || !reflect.DeepEqual(again, raw) {
+			t.Fatalf("GoBGP writes %+v, %v, want %+v", again, err, raw)
 		}
-		for _, octets := range raw.PattrsBinary {
-			a, err := gobgp.GetPathAttribute(octets)
-			if err == nil {
-				err = a.DecodeFromBytes(octets)
-			}
-			if err != nil {
-				t.Fatalf("% x: %v", octets, err)
-			}
-			if again, err := a.Serialize(); err != nil || string(again) != string(octets) {
-				t.Fatalf("GoBGP writes % x, %v, want % x", again, err, octets)
-			}
+		if got, clean, ok := bgp.DecodeEVPN(path); got != want || !clean || !ok {
+			t.Fatalf("got %s, %t, %t back from GoBGP, want %s", object.Text(got), clean, ok, object.Text(want))
 		}
 	})
 }
@@ -132,13 +124,13 @@ func TestEVPNOctets(t *testing.T) {
 func TestEVPNOctetsDamaged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawEVPN(t)
-		raw, err := bgp.EncodeEVPN(want)
+		raw, err := bgp.WriteEVPN(want)
 		if err != nil {
 			t.Fatal(err)
 		}
 		part := rapid.SampledFrom([]*[]byte{
-			&raw.NlriBinary, &raw.PattrsBinary[1],
-			&raw.PattrsBinary[len(raw.PattrsBinary)-1],
+			&raw.NLRI, &raw.Attributes[1],
+			&raw.Attributes[len(raw.Attributes)-1],
 		}).Draw(t, "part")
 		if rapid.Bool().Draw(t, "cut") {
 			*part = (*part)[:rapid.IntRange(0, len(*part)-1).Draw(t, "length")]
@@ -147,7 +139,7 @@ func TestEVPNOctetsDamaged(t *testing.T) {
 			*part = append([]byte{}, *part...)
 			(*part)[i] ^= byte(rapid.IntRange(1, 255).Draw(t, "by"))
 		}
-		if got, clean, ok := bgp.DecodeEVPN(raw); ok && clean && got == want {
+		if got, clean, ok := bgp.ReadEVPN(raw); ok && clean && got == want {
 			t.Fatalf("%s was changed and reads the same", object.Text(want))
 		}
 	})

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	gobgp "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -196,15 +198,14 @@ func TestKilledSpeakerLosesNoEVPNRoute(t *testing.T) {
 	families := []object.Family{object.IPv4Unicast, object.L2VPNEVPN}
 	count := func() (all, stale int) {
 		for _, family := range families {
-			err := s.s.ListPath(context.Background(), &api.ListPathRequest{Family: wireFamily(family), EnableOnlyBinary: true},
-				func(d *api.Destination) {
-					for _, p := range d.Paths {
-						all++
-						if p.Stale {
-							stale++
-						}
+			err := s.s.ListPath(listing(family), func(_ gobgp.NLRI, paths []*apiutil.Path) {
+				for _, p := range paths {
+					all++
+					if p.Stale {
+						stale++
 					}
-				})
+				}
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
-	gobgp "github.com/osrg/gobgp/v3/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	gobgp "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
@@ -32,12 +33,10 @@ func (n *neighbour) originate(paths ...object.EVPNPath) {
 	}
 }
 
-func (n *neighbour) originateRaw(raw *api.Path) {
+func (n *neighbour) originateRaw(raw *apiutil.Path) {
 	n.t.Helper()
-	raw.Identifier = 0
-	if _, err := n.s.AddPath(context.Background(), &api.AddPathRequest{Path: raw}); err != nil {
-		n.t.Fatal(err)
-	}
+	raw.RemoteID = 0
+	n.add(raw)
 }
 
 // retract withdraws one of them.
@@ -47,8 +46,8 @@ func (n *neighbour) retract(p object.EVPNPath) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	raw.Identifier = 0
-	if err := n.s.DeletePath(context.Background(), &api.DeletePathRequest{Path: raw}); err != nil {
+	raw.RemoteID = 0
+	if err := n.s.DeletePath(apiutil.DeletePathRequest{Paths: []*apiutil.Path{raw}}); err != nil {
 		n.t.Fatal(err)
 	}
 }
@@ -57,10 +56,9 @@ func (n *neighbour) retract(p object.EVPNPath) {
 func (n *neighbour) evpn() []string {
 	n.t.Helper()
 	var out []string
-	req := &api.ListPathRequest{Family: wireFamily(object.L2VPNEVPN), EnableOnlyBinary: true}
-	err := n.s.ListPath(context.Background(), req, func(d *api.Destination) {
-		for _, p := range d.Paths {
-			if p.NeighborIp != "<nil>" {
+	err := n.s.ListPath(listing(object.L2VPNEVPN), func(_ gobgp.NLRI, paths []*apiutil.Path) {
+		for _, p := range paths {
+			if !speaker.IsLocal(p) {
 				path, _, _ := bgp.DecodeEVPN(p)
 				out = append(out, object.Text(path))
 			}
@@ -192,6 +190,13 @@ func TestLearnedEVPNInFull(t *testing.T) {
 	n := newNeighbour(t, neighbourAS, "192.0.2.2")
 	rd := gobgp.NewRouteDistinguisherFourOctetAS(4200000000, 7)
 	esi := gobgp.EthernetSegmentIdentifier{Type: gobgp.ESI_ARBITRARY, Value: []byte{1, 2, 3, 4, 5, 6, 7, 8, 9}}
+	addr := netip.MustParseAddr
+	route := func(r *gobgp.EVPNNLRI, err error) *gobgp.EVPNNLRI {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
 	vxlan := gobgp.NewEncapExtended(gobgp.TUNNEL_TYPE_VXLAN)
 	target := gobgp.NewFourOctetAsSpecificExtended(gobgp.EC_SUBTYPE_ROUTE_TARGET, 4200000000, 7, true)
 	for _, r := range []struct {
@@ -200,7 +205,8 @@ func TestLearnedEVPNInFull(t *testing.T) {
 		more        []gobgp.PathAttributeInterface
 	}{
 		{
-			gobgp.NewEVPNMacIPAdvertisementRoute(rd, esi, 5, "fa:16:3e:00:00:07", "2001:db8::7", []uint32{70000, 1001}),
+			route(gobgp.NewEVPNMacIPAdvertisementRoute(rd, esi, 5, "fa:16:3e:00:00:07", addr("2001:db8::7"),
+				[]uint32{70000, 1001})),
 			[]gobgp.ExtendedCommunityInterface{
 				target, vxlan, gobgp.NewMacMobilityExtended(4, true),
 				gobgp.NewRoutersMacExtended("02:00:00:00:00:07"),
@@ -208,18 +214,20 @@ func TestLearnedEVPNInFull(t *testing.T) {
 			[]gobgp.PathAttributeInterface{gobgp.NewPathAttributeMultiExitDisc(12)},
 		},
 		{
-			gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.7.0.0", "10.0.0.9", 1001),
+			route(gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, addr("10.7.0.0"), addr("10.0.0.9"),
+				1001)),
 			[]gobgp.ExtendedCommunityInterface{target},
 			nil,
 		},
 		// Another encapsulation, another tunnel, another type.
 		{
-			gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, "10.8.0.0", "0.0.0.0", 17),
+			route(gobgp.NewEVPNIPPrefixRoute(rd, gobgp.EthernetSegmentIdentifier{}, 0, 24, addr("10.8.0.0"), addr("0.0.0.0"),
+				17)),
 			[]gobgp.ExtendedCommunityInterface{target, gobgp.NewEncapExtended(gobgp.TUNNEL_TYPE_MPLS)},
 			nil,
 		},
 		{
-			gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, "192.0.2.8"),
+			route(gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, addr("192.0.2.8"))),
 			[]gobgp.ExtendedCommunityInterface{target, vxlan},
 			[]gobgp.PathAttributeInterface{
 				gobgp.NewPathAttributePmsiTunnel(gobgp.PMSI_TUNNEL_TYPE_PIM_SM_TREE, false, 7,
@@ -227,28 +235,24 @@ func TestLearnedEVPNInFull(t *testing.T) {
 			},
 		},
 		// no tunnel
-		{gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, "192.0.2.9"), []gobgp.ExtendedCommunityInterface{target, vxlan}, nil},
+		{
+			route(gobgp.NewEVPNMulticastEthernetTagRoute(rd, 0, addr("192.0.2.9"))),
+			[]gobgp.ExtendedCommunityInterface{target, vxlan},
+			nil,
+		},
 		{gobgp.NewEVPNEthernetAutoDiscoveryRoute(rd, esi, 0, 7), []gobgp.ExtendedCommunityInterface{target, vxlan}, nil},
-		{gobgp.NewEVPNEthernetSegmentRoute(rd, esi, "192.0.2.9"), nil, nil},
+		{route(gobgp.NewEVPNEthernetSegmentRoute(rd, esi, addr("192.0.2.9"))), nil, nil},
 	} {
 		attributes := append([]gobgp.PathAttributeInterface{gobgp.NewPathAttributeOrigin(0)}, r.more...)
 		if len(r.communities) > 0 {
 			attributes = append(attributes, gobgp.NewPathAttributeExtendedCommunities(r.communities))
 		}
-		attributes = append(attributes, gobgp.NewPathAttributeMpReachNLRI("192.0.2.2", []gobgp.AddrPrefixInterface{r.nlri}))
-		raw := &api.Path{Family: wireFamily(object.L2VPNEVPN)}
-		var err error
-		if raw.NlriBinary, err = r.nlri.Serialize(); err != nil {
+		reach, err := gobgp.NewPathAttributeMpReachNLRI(gobgp.RF_EVPN, []gobgp.PathNLRI{{NLRI: r.nlri}},
+			netip.MustParseAddr("192.0.2.2"))
+		if err != nil {
 			t.Fatal(err)
 		}
-		for _, a := range attributes {
-			octets, err := a.Serialize()
-			if err != nil {
-				t.Fatal(err)
-			}
-			raw.PattrsBinary = append(raw.PattrsBinary, octets)
-		}
-		n.originateRaw(raw)
+		n.originateRaw(&apiutil.Path{Family: gobgp.RF_EVPN, Nlri: r.nlri, Attrs: append(attributes, reach)})
 	}
 	n.dial("192.0.2.2", "192.0.2.1", nil, object.L2VPNEVPN)
 	eventually(t, 20*time.Second, func() string {

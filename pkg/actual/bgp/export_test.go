@@ -3,34 +3,35 @@ package bgp
 import (
 	"context"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// EncodeEVPN and DecodeEVPN are a path on its way to GoBGP and back.
-func EncodeEVPN(p object.EVPNPath) (*api.Path, error) { return evpnToAPI(p) }
+// EncodeEVPN and DecodeEVPN are a path on its way to GoBGP and back, WriteEVPN and
+// ReadEVPN the octets between.
+func EncodeEVPN(p object.EVPNPath) (*apiutil.Path, error) { return encodeEVPN(p) }
 
-func DecodeEVPN(p *api.Path) (path object.EVPNPath, clean, ok bool) { return evpnFromAPI(p) }
+func DecodeEVPN(p *apiutil.Path) (path object.EVPNPath, clean, ok bool) { return decodeEVPN(p) }
 
-// Bare GoBGP under the backend, for benchmarks and for the one call that must
-// be refused.
+func WriteEVPN(p object.EVPNPath) (speaker.Octets, error) { return writeEVPN(p) }
 
-func (b *Backend) DeletePath(p *api.Path) error {
-	if p != nil {
-		p.IsWithdraw = true
+func ReadEVPN(o speaker.Octets) (path object.EVPNPath, clean, ok bool) { return readEVPN(o) }
+
+// Move and ListPaths are bare GoBGP under the backend, for benchmarks.
+func (b *Backend) Move(paths []*apiutil.Path) error {
+	for _, err := range b.speaker.MovePaths(context.Background(), paths) {
+		if err != nil {
+			return err
+		}
 	}
-	return b.speaker.MovePaths(context.Background(), []*api.Path{p})[0]
-}
-
-func (b *Backend) AddPath(p *api.Path) error {
-	return b.speaker.MovePaths(context.Background(), []*api.Path{p})[0]
+	return nil
 }
 
 func (b *Backend) ListPaths() error {
-	req := &api.ListPathRequest{
-		Family:           &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST},
-		EnableOnlyBinary: true,
-	}
-	return b.speaker.ListPath(context.Background(), req, func(*api.Destination) {})
+	req := apiutil.ListPathRequest{TableType: api.TableType_TABLE_TYPE_GLOBAL, Family: bgp.RF_IPv4_UC}
+	return b.speaker.ListPaths(context.Background(), req, func([]*apiutil.Path) {})
 }

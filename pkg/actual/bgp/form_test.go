@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,9 +41,22 @@ var forms = map[string]func(t testing.TB, socket string) *exec.Cmd{
 		cmd.Env = append(os.Environ(), roleEnv+"="+roleServe, socketEnv+"="+socket)
 		return cmd
 	},
-	"gobgpd": func(_ testing.TB, socket string) *exec.Cmd {
-		return exec.Command("gobgpd", "--api-hosts", "unix://"+socket[len("unix:"):], "--pprof-disable", "-p", "-l", "warn")
+	"gobgpd": func(t testing.TB, socket string) *exec.Cmd {
+		return exec.Command(gobgpd(t), "--api-hosts", "unix://"+socket[len("unix:"):], "--pprof-disable", "-p", "-l", "warn")
 	},
+}
+
+// gobgpd is GoBGP's own daemon in the release that we link: those before 4.0 have
+// another gRPC API. It is built once for all tests.
+func gobgpd(t testing.TB) string {
+	t.Helper()
+	cmd := exec.Command("go", "tool", "-modfile=../../../tools/gobgpd/go.mod", "-n", "gobgpd")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("build gobgpd: %v", err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // spawn starts a speaker process and waits for its socket.

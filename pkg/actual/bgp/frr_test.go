@@ -242,7 +242,8 @@ func TestFRRWithTTLSecurity(t *testing.T) {
 	apply(t, b, create(p))
 	eventually(t, 20*time.Second, func() string {
 		s := stateOf(t, b, frr4)
-		return emptyIf(s.State != bgp.Established && s.LastError != "", fmt.Sprintf("%+v", s))
+		waits := s.LastError != "" || s.State == bgp.OpenConfirm // the neighbour drops our OPEN
+		return emptyIf(s.State != bgp.Established && waits, fmt.Sprintf("%+v", s))
 	})
 	after := p
 	after.TTLSecurity = true

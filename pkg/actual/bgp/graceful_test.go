@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -178,13 +178,9 @@ func (n *neighbour) sawRestart() bool {
 	const restartState = 0x08
 	saw := false
 	err := n.s.ListPeer(context.Background(), &api.ListPeerRequest{}, func(p *api.Peer) {
-		for _, raw := range p.State.RemoteCap {
-			capability, err := raw.UnmarshalNew()
-			if err != nil {
-				n.t.Fatal(err)
-			}
-			if c, ok := capability.(*api.GracefulRestartCapability); ok {
-				saw = c.Flags&restartState != 0
+		for _, c := range p.State.RemoteCap {
+			if g := c.GetGracefulRestart(); g != nil {
+				saw = g.Flags&restartState != 0
 			}
 		}
 	})

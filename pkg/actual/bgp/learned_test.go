@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
@@ -44,21 +44,6 @@ func awaitLearned(t *testing.T, b *bgp.Backend, within string, exact bool, want 
 	})
 }
 
-// prepended originates a path with one AS more than announce gives it.
-func (n *neighbour) prepended(prefix string) {
-	n.t.Helper()
-	p := netip.MustParsePrefix(prefix)
-	nlri := append([]byte{byte(p.Bits())}, p.Addr().AsSlice()[:(p.Bits()+7)/8]...)
-	req := &api.AddPathRequest{Path: &api.Path{
-		Family:       &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST},
-		NlriBinary:   nlri,
-		PattrsBinary: [][]byte{{0x40, 1, 1, 0}, {0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xf2}, {0x40, 3, 4, 0, 0, 0, 0}},
-	}}
-	if _, err := n.s.AddPath(context.Background(), req); err != nil {
-		n.t.Fatal(err)
-	}
-}
-
 // All paths that are as good as the best are learned, from whichever neighbour;
 // what originates here is not.
 func TestLearned(t *testing.T) {
@@ -75,7 +60,7 @@ func TestLearned(t *testing.T) {
 			first.announce(prefix)
 		}
 		second.announce("0.0.0.0/0")
-		second.prepended("10.1.0.0/16")
+		second.announce("10.1.0.0/16", 65010)
 		first.dial("192.0.2.2", "192.0.2.1", nil, object.IPv4Unicast)
 		second.dial("192.0.2.3", "192.0.2.1", nil, object.IPv4Unicast)
 		established(t, b, "192.0.2.2")

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
-	gobgplog "github.com/osrg/gobgp/v3/pkg/log"
-	gobgp "github.com/osrg/gobgp/v3/pkg/packet/bgp"
-	"github.com/osrg/gobgp/v3/pkg/server"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	gobgp "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/server"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
@@ -73,18 +73,6 @@ type neighbour struct {
 	s *server.BgpServer
 }
 
-// quiet keeps GoBGP's messages out of the test's output.
-type quiet struct{}
-
-func (quiet) Panic(string, gobgplog.Fields) {}
-func (quiet) Fatal(string, gobgplog.Fields) {}
-func (quiet) Error(string, gobgplog.Fields) {}
-func (quiet) Warn(string, gobgplog.Fields)  {}
-func (quiet) Info(string, gobgplog.Fields)  {}
-func (quiet) Debug(string, gobgplog.Fields) {}
-func (quiet) SetLevel(gobgplog.LogLevel)    {}
-func (quiet) GetLevel() gobgplog.LogLevel   { return gobgplog.ErrorLevel }
-
 // newNeighbour starts a speaker that dials; as is its AS number.
 func newNeighbour(t testing.TB, as uint32, routerID string) *neighbour {
 	t.Helper()
@@ -94,7 +82,7 @@ func newNeighbour(t testing.TB, as uint32, routerID string) *neighbour {
 // newNeighbourOn starts one that listens at its router ID, unless the port is -1.
 func newNeighbourOn(t testing.TB, as uint32, routerID string, listen int32) *neighbour {
 	t.Helper()
-	s := server.NewBgpServer(server.LoggerOption(quiet{}))
+	s := server.NewBgpServer()
 	go s.Serve()
 	global := &api.Global{Asn: as, RouterId: routerID, ListenPort: listen, ListenAddresses: []string{routerID}}
 	if err := s.StartBgp(context.Background(), &api.StartBgpRequest{Global: global}); err != nil {
@@ -126,24 +114,20 @@ func (n *neighbour) dial(from, to string, change func(*api.Peer), families ...ob
 	}
 }
 
-func wireFamily(f object.Family) *api.Family {
-	switch f {
-	case object.IPv6Unicast:
-		return &api.Family{Afi: api.Family_AFI_IP6, Safi: api.Family_SAFI_UNICAST}
-	case object.L2VPNEVPN:
-		return &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}
-	}
-	return &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST}
+func wireFamily(f object.Family) *api.Family { return speaker.FamilyToAPI(f) }
+
+// listing asks a neighbour for everything of one family.
+func listing(f object.Family) apiutil.ListPathRequest {
+	return apiutil.ListPathRequest{TableType: api.TableType_TABLE_TYPE_GLOBAL, Family: speaker.WireFamily(f)}
 }
 
 // routes lists what the neighbour has learned: prefix to next hop.
 func (n *neighbour) routes(f object.Family) map[string]string {
 	out := make(map[string]string)
-	req := &api.ListPathRequest{Family: wireFamily(f), EnableOnlyBinary: true}
-	err := n.s.ListPath(context.Background(), req, func(d *api.Destination) {
-		for _, p := range d.Paths {
-			if p.NeighborIp != "<nil>" {
-				out[d.Prefix] = hopOf(p.PattrsBinary)
+	err := n.s.ListPath(listing(f), func(prefix gobgp.NLRI, paths []*apiutil.Path) {
+		for _, p := range paths {
+			if !speaker.IsLocal(p) {
+				out[prefix.String()] = hopOf(p.Attrs)
 			}
 		}
 	})
@@ -153,12 +137,8 @@ func (n *neighbour) routes(f object.Family) map[string]string {
 	return out
 }
 
-func hopOf(attrs [][]byte) string {
-	for _, raw := range attrs {
-		a, err := gobgp.GetPathAttribute(raw)
-		if err != nil || a.DecodeFromBytes(raw) != nil {
-			continue
-		}
+func hopOf(attrs []gobgp.PathAttributeInterface) string {
+	for _, a := range attrs {
 		switch a := a.(type) {
 		case *gobgp.PathAttributeNextHop:
 			return a.Value.String()
@@ -192,17 +172,30 @@ func (n *neighbour) expect(f object.Family, want map[string]string) {
 	})
 }
 
-// announce originates a path at the neighbour.
-func (n *neighbour) announce(prefix string) {
+// announce originates a path at the neighbour, which puts further ASes before it.
+func (n *neighbour) announce(prefix string, ases ...uint32) {
 	n.t.Helper()
-	p := netip.MustParsePrefix(prefix)
-	nlri := append([]byte{byte(p.Bits())}, p.Addr().AsSlice()[:(p.Bits()+7)/8]...)
-	req := &api.AddPathRequest{Path: &api.Path{
-		Family:       &api.Family{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST},
-		NlriBinary:   nlri,
-		PattrsBinary: [][]byte{{0x40, 1, 1, 0}, {0x40, 3, 4, 0, 0, 0, 0}},
-	}}
-	if _, err := n.s.AddPath(context.Background(), req); err != nil {
+	n.add(originated(prefix, ases...))
+}
+
+// originated is a path that its speaker is the next hop of.
+func originated(prefix string, ases ...uint32) *apiutil.Path {
+	nlri, err := gobgp.NewIPAddrPrefix(netip.MustParsePrefix(prefix))
+	if err != nil {
+		panic(err)
+	}
+	hop, _ := gobgp.NewPathAttributeNextHop(netip.IPv4Unspecified())
+	list := []gobgp.PathAttributeInterface{gobgp.NewPathAttributeOrigin(0)}
+	if len(ases) > 0 {
+		segment := gobgp.NewAs4PathParam(gobgp.BGP_ASPATH_ATTR_TYPE_SEQ, ases)
+		list = append(list, gobgp.NewPathAttributeAsPath([]gobgp.AsPathParamInterface{segment}))
+	}
+	return &apiutil.Path{Family: gobgp.RF_IPv4_UC, Nlri: nlri, Attrs: append(list, hop)}
+}
+
+func (n *neighbour) add(p *apiutil.Path) {
+	n.t.Helper()
+	if _, err := n.s.AddPath(apiutil.AddPathRequest{Paths: []*apiutil.Path{p}}); err != nil {
 		n.t.Fatal(err)
 	}
 }

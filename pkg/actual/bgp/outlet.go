@@ -6,7 +6,8 @@ import (
 	"net/netip"
 	"slices"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -30,19 +31,13 @@ func outletOf(p *api.Peer) outlet {
 	}
 	local, _ := netip.ParseAddr(p.GetTransport().GetLocalAddress())
 	out := outlet{local: local.WithZone("").Unmap(), held: p.GetGracefulRestart().GetLocalRestarting()}
-	for _, raw := range p.GetState().GetRemoteCap() {
-		capability, err := raw.UnmarshalNew()
-		if err != nil {
-			continue
-		}
-		switch c := capability.(type) {
-		case *api.MultiProtocolCapability:
-			if f, ok := speaker.FamilyFromAPI(c.GetFamily()); ok {
+	for _, c := range p.GetState().GetRemoteCap() {
+		if m := c.GetMultiProtocol(); m != nil {
+			if f, ok := speaker.FamilyFromAPI(m.GetFamily()); ok {
 				out.families = append(out.families, f)
 			}
-		case *api.GracefulRestartCapability:
-			out.graceful = true
 		}
+		out.graceful = out.graceful || c.GetGracefulRestart() != nil
 	}
 	return out
 }
@@ -94,23 +89,22 @@ func (b *Backend) Advertised(
 		return hop, false, err
 	}
 	out := outletOf(list[0])
-	req := &api.ListPathRequest{
-		TableType:        api.TableType_GLOBAL,
-		Family:           speaker.FamilyToAPI(object.FamilyOf(prefix.Addr())),
-		Prefixes:         []*api.TableLookupPrefix{{Prefix: prefix.String()}},
-		EnableOnlyBinary: true,
+	req := apiutil.ListPathRequest{
+		TableType: api.TableType_TABLE_TYPE_GLOBAL,
+		Family:    speaker.WireFamily(object.FamilyOf(prefix.Addr())),
+		Prefixes:  []*apiutil.LookupPrefix{{Prefix: prefix.String()}},
 	}
-	err = b.speaker.ListPath(ctx, req, func(d *api.Destination) {
-		for _, p := range d.Paths {
-			if !speaker.IsOurPath(p) || p.NeighborIp != speaker.LocalSource || !p.Best {
+	err = b.speaker.ListPaths(ctx, req, func(paths []*apiutil.Path) {
+		for _, p := range paths {
+			if !speaker.IsOurPath(p) || !speaker.IsLocal(p) || !p.Best {
 				continue
 			}
-			if path, clean := pathFromAPI(p); clean && path.Prefix == prefix {
+			if path, clean := decode(p); clean && path.Prefix == prefix {
 				hop, sent = out.hop(path)
 			}
 		}
 	})
-	if err := speaker.Whole(ctx, err); err != nil {
+	if err != nil {
 		return hop, false, fmt.Errorf("look up %s: %w", prefix, err)
 	}
 	return hop, sent, nil

@@ -2,11 +2,10 @@ package bgp
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 
-	api "github.com/osrg/gobgp/v3/api"
-	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -20,48 +19,47 @@ type attrs struct {
 	med, localPref     object.Metric
 }
 
-// encoder turns paths into GoBGP's binary form. It remembers the attributes of
-// IPv4 paths: on a node with 100,000 addresses they are all the same.
-type encoder struct{ encoded map[attrs][][]byte }
+// encoder turns paths into GoBGP's values. It remembers the attributes of IPv4 paths:
+// on a node with 100,000 addresses they are all the same. GoBGP shares attributes
+// between paths too, and replaces them where it changes a path.
+type encoder struct {
+	encoded map[attrs][]bgp.PathAttributeInterface
+}
 
-// toAPI is the path as GoBGP takes it, with NLRI and attributes as on the wire
-// (RFC 4271 section 4.3): no protobuf Any, which costs more than the path.
-func (e *encoder) toAPI(p object.Path) (*api.Path, error) {
+// unicast is the path as GoBGP takes it.
+func (e *encoder) unicast(p object.Path) (*apiutil.Path, error) {
 	if err := validatePath(p); err != nil {
 		return nil, err
 	}
-	pattrs, err := e.attributes(p)
+	nlri, err := bgp.NewIPAddrPrefix(p.Prefix)
+	if err != nil {
+		return nil, fmt.Errorf("encode the prefix: %w", err)
+	}
+	list, err := e.attributes(p, nlri)
 	if err != nil {
 		return nil, fmt.Errorf("encode the attributes: %w", err)
 	}
-	return &api.Path{
-		Family: speaker.FamilyToAPI(p.Family), NlriBinary: speaker.NLRI(p.Prefix), PattrsBinary: pattrs,
-		Identifier: speaker.PathMark,
-	}, nil
+	return &apiutil.Path{Family: speaker.WireFamily(p.Family), Nlri: nlri, Attrs: list, RemoteID: speaker.PathMark}, nil
 }
 
 // encode is any path as GoBGP takes it.
-func (e *encoder) encode(v object.Value) (*api.Path, error) {
+func (e *encoder) encode(v object.Value) (*apiutil.Path, error) {
 	if p, ok := v.(object.EVPNPath); ok {
-		return evpnToAPI(p)
+		return encodeEVPN(p)
 	}
-	return e.toAPI(v.(object.Path))
+	return e.unicast(v.(object.Path))
 }
 
-// pathFromAPI is the inverse of toAPI for unicast. It is not clean if there is
-// more to the path than toAPI writes.
-func pathFromAPI(p *api.Path) (path object.Path, clean bool) {
-	family, ok := speaker.FamilyFromAPI(p.Family)
-	if !ok {
-		return path, false
-	}
-	prefix, ok := speaker.PrefixOf(family, p.NlriBinary)
+// decode is the inverse of unicast. It is not clean if there is more to the path than
+// that writes.
+func decode(p *apiutil.Path) (path object.Path, clean bool) {
+	family, prefix, ok := speaker.PrefixOf(p)
 	if !ok {
 		return path, false
 	}
 	path, clean = object.Path{Family: family, Prefix: prefix}, true
-	for _, raw := range p.PattrsBinary {
-		clean = readAttribute(&path, raw) && clean
+	for _, attr := range p.Attrs {
+		clean = readAttribute(&path, attr) && clean
 	}
 	return path, clean
 }
@@ -88,59 +86,43 @@ func validatePath(p object.Path) error {
 	return validateAttributes(p)
 }
 
-// attributes lists the path attributes. The next hop comes last because GoBGP
-// puts it there: what is listed later has the same order.
-func (e *encoder) attributes(p object.Path) ([][]byte, error) {
+// attributes lists the path attributes.
+func (e *encoder) attributes(p object.Path, nlri bgp.NLRI) ([]bgp.PathAttributeInterface, error) {
 	set := attrs{p.Origin, p.NextHop.Addr, p.Communities, p.LargeCommunities, p.MED, p.LocalPref}
 	if !set.hop.IsValid() {
 		// GoBGP replaces an unspecified next hop by the local address of each
 		// session, on IBGP sessions too.
 		set.hop = speaker.Unspecified(p.Family)
 	}
-	if set.hop.Is6() {
-		list, err := set.common()
-		if err != nil {
-			return nil, err
-		}
-		// The prefix is part of MP_REACH_NLRI: these octets serve no other path.
-		return serialize(append(list, mpReach(p.Prefix, set.hop))...)
-	}
-	if encoded, ok := e.encoded[set]; ok {
-		return encoded, nil
+	if list, ok := e.encoded[set]; ok {
+		return list, nil
 	}
 	list, err := set.common()
 	if err != nil {
 		return nil, err
 	}
-	wire, err := serialize(append(list, bgp.NewPathAttributeNextHop(set.hop.String()))...)
+	if set.hop.Is6() {
+		// MP_REACH_NLRI (RFC 4760 section 3), which IPv4 prefixes need too when their
+		// next hop is an IPv6 address (RFC 8950). The prefix is part of it: this list
+		// serves no other path.
+		reach, err := bgp.NewPathAttributeMpReachNLRI(speaker.WireFamily(p.Family), []bgp.PathNLRI{{NLRI: nlri}}, set.hop)
+		return append(list, reach), err
+	}
+	hop, err := bgp.NewPathAttributeNextHop(set.hop)
 	if err != nil {
 		return nil, err
 	}
 	if e.encoded == nil {
-		e.encoded = make(map[attrs][][]byte)
+		e.encoded = make(map[attrs][]bgp.PathAttributeInterface)
 	}
-	e.encoded[set] = wire
-	return wire, nil
-}
-
-// mpReach is MP_REACH_NLRI (RFC 4760 section 3), which IPv4 prefixes need too
-// when their next hop is an IPv6 address (RFC 8950).
-func mpReach(prefix netip.Prefix, hop netip.Addr) bgp.PathAttributeInterface {
-	var n bgp.AddrPrefixInterface = bgp.NewIPAddrPrefix(uint8(prefix.Bits()), prefix.Addr().String())
-	if prefix.Addr().Is6() {
-		n = bgp.NewIPv6AddrPrefix(uint8(prefix.Bits()), prefix.Addr().String())
-	}
-	return bgp.NewPathAttributeMpReachNLRI(hop.String(), []bgp.AddrPrefixInterface{n})
+	e.encoded[set] = append(list, hop)
+	return e.encoded[set], nil
 }
 
 // readAttribute puts one attribute into the path. It is false for one that
-// toAPI does not write.
-func readAttribute(path *object.Path, raw []byte) bool {
-	attr, err := bgp.GetPathAttribute(raw)
-	if err != nil || attr.DecodeFromBytes(raw) != nil {
-		return false
-	}
-	var hop net.IP
+// unicast does not write.
+func readAttribute(path *object.Path, attr bgp.PathAttributeInterface) bool {
+	var hop netip.Addr
 	switch a := attr.(type) {
 	case *bgp.PathAttributeOrigin:
 		path.Origin = object.Origin(a.Value)
@@ -153,21 +135,8 @@ func readAttribute(path *object.Path, raw []byte) bool {
 		return readOptional(path, attr)
 	}
 	// Unspecified means ourselves, which is no next hop in a desired path.
-	addr, ok := netip.AddrFromSlice(hop)
-	if ok && !addr.IsUnspecified() {
-		path.NextHop.Addr = addr
+	if !hop.IsUnspecified() {
+		path.NextHop.Addr = hop
 	}
-	return ok
-}
-
-// serialize is each attribute by itself, which is how GoBGP takes and lists them.
-func serialize(list ...bgp.PathAttributeInterface) ([][]byte, error) {
-	out := make([][]byte, len(list))
-	for i, attr := range list {
-		var err error
-		if out[i], err = attr.Serialize(); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return hop.IsValid()
 }

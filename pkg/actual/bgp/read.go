@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
@@ -140,32 +142,27 @@ func (m *mirror) replace(have []object.Value) {
 // listPaths calls fn for each path that originates here. What is ours and yet
 // not as we write it is left out, and so will be written again.
 func (b *Backend) listPaths(ctx context.Context, family object.Family, fn func(v object.Value, ours bool)) error {
-	req := &api.ListPathRequest{
-		TableType:        api.TableType_GLOBAL,
-		Family:           speaker.FamilyToAPI(family),
-		EnableOnlyBinary: true,
-	}
-	err := b.speaker.ListPath(ctx, req, func(d *api.Destination) {
-		for _, p := range d.Paths {
-			if p.NeighborIp != speaker.LocalSource {
+	req := apiutil.ListPathRequest{TableType: api.TableType_TABLE_TYPE_GLOBAL, Family: speaker.WireFamily(family)}
+	return b.speaker.ListPaths(ctx, req, func(paths []*apiutil.Path) {
+		for _, p := range paths {
+			if !speaker.IsLocal(p) {
 				continue
 			}
-			v, clean, ok := valueFromAPI(p)
+			v, clean, ok := valueOfPath(p)
 			if ours := speaker.IsOurPath(p); ok && (clean || !ours) {
 				fn(v, ours)
 			}
 		}
 	})
-	return speaker.Whole(ctx, err)
 }
 
-// valueFromAPI is a path of any family. Clean is whether it is just as we would
+// valueOfPath is a path of any family. Clean is whether it is just as we would
 // write it; it is not ok if it cannot be one of ours.
-func valueFromAPI(p *api.Path) (v object.Value, clean, ok bool) {
-	if family, _ := speaker.FamilyFromAPI(p.Family); family == object.L2VPNEVPN {
-		return evpnFromAPI(p)
+func valueOfPath(p *apiutil.Path) (v object.Value, clean, ok bool) {
+	if p.Family == bgp.RF_EVPN {
+		return decodeEVPN(p)
 	}
-	path, clean := pathFromAPI(p)
+	path, clean := decode(p)
 	return path, clean, path.Prefix.IsValid()
 }
 

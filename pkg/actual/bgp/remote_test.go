@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
@@ -164,10 +164,9 @@ func (p *process) everything(t testing.TB) string {
 	t.Helper()
 	var out strings.Builder
 	c, ctx := p.api(t), context.Background()
-	paths, err := c.ListPath(ctx, &api.ListPathRequest{Family: &api.Family{
-		Afi:  api.Family_AFI_IP,
-		Safi: api.Family_SAFI_UNICAST,
-	}})
+	paths, err := c.ListPath(ctx, &api.ListPathRequest{
+		TableType: api.TableType_TABLE_TYPE_GLOBAL, Family: wireFamily(object.IPv4Unicast),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +269,7 @@ func TestSpeakerSocket(t *testing.T) {
 		t.Errorf("mode %o", got)
 	}
 	if err := speaker.Serve(context.Background(), p.socket, logger(), nil); err == nil ||
-		!strings.Contains(err.Error(), "another speaker") {
+		!strings.Contains(err.Error(), "another process answers") {
 		t.Errorf("a second speaker got %v", err)
 	}
 	p.cmd.Process.Signal(syscall.SIGTERM)

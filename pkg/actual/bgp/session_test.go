@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -182,7 +182,7 @@ func (n *neighbour) sees(lost uint32, up bool) {
 	n.t.Helper()
 	eventually(n.t, 20*time.Second, func() (missing string) {
 		err := n.s.ListPeer(context.Background(), &api.ListPeerRequest{}, func(p *api.Peer) {
-			established := p.State.SessionState == api.PeerState_ESTABLISHED
+			established := p.State.SessionState == api.PeerState_SESSION_STATE_ESTABLISHED
 			if p.State.Flops != lost || up && !established {
 				missing = fmt.Sprintf("the neighbour lost its session %d times, want %d; it is %s now", p.State.Flops, lost,
 					p.State.SessionState)

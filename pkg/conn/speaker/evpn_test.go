@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 	"pgregory.net/rapid"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"

@@ -8,14 +8,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
 // EVPNRoute is an EVPN NLRI (RFC 7432 section 7, RFC 9136 section 3.1) of one of
-// the types that are understood. It is read here and not by GoBGP because that
-// keeps what it reads in slices and panics on what is too short.
+// the types that are understood. It is comparable, and read from its octets to the last
+// one: GoBGP's values leave out what they do not know, such as octets that follow.
 type EVPNRoute struct {
 	Type    object.EVPNType
 	RD      string

@@ -1,12 +1,13 @@
 package speaker
 
 import (
-	"context"
-	"errors"
 	"net/netip"
+	"reflect"
 	"testing"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 	"pgregory.net/rapid"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -33,43 +34,66 @@ func TestFamilyRoundTrip(t *testing.T) {
 	}
 }
 
-// Every prefix comes back from its octets, of which there are no more than RFC 4271
-// section 4.3 allows.
+// Every prefix comes back from GoBGP's octets, as it does from its values.
 func TestPrefixRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		addr := drawAddr(t, "addr")
 		want := netip.PrefixFrom(addr, rapid.IntRange(0, addr.BitLen()).Draw(t, "bits")).Masked()
-		wire := NLRI(want)
-		if len(wire) != 1+(want.Bits()+7)/8 {
-			t.Fatalf("%s has %d octets", want, len(wire))
+		nlri, err := bgp.NewIPAddrPrefix(want)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got, ok := PrefixOf(object.FamilyOf(addr), wire); got != want || !ok {
-			t.Fatalf("% x: got %s, %t, want %s", wire, got, ok, want)
+		family := object.FamilyOf(addr)
+		p := &apiutil.Path{Family: WireFamily(family), Nlri: nlri}
+		wire, err := OctetsOf(p)
+		if err != nil || len(wire.NLRI) != 1+(want.Bits()+7)/8 {
+			t.Fatalf("%s has %d octets, %v", want, len(wire.NLRI), err)
+		}
+		again, err := wire.Path(p.Family)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []*apiutil.Path{p, again} {
+			if f, got, ok := PrefixOf(p); got != want || f != family || !ok {
+				t.Fatalf("got %s, %s, %t, want %s", f, got, ok, want)
+			}
 		}
 	})
 }
 
-// A length that the family does not have is refused.
-func TestPrefixOfRefuses(t *testing.T) {
-	for _, wire := range [][]byte{nil, {}, {33, 10, 0, 0, 0, 0}, {255}} {
-		if got, ok := PrefixOf(object.IPv4Unicast, wire); ok {
-			t.Errorf("% x is taken for %s", wire, got)
+// Octets that GoBGP cannot read are an error, in the NLRI and in an attribute.
+func TestMalformedOctetsAreRefused(t *testing.T) {
+	for _, o := range []Octets{
+		{NLRI: nil},
+		{NLRI: []byte{33, 10, 0, 0, 0, 0}},
+		{NLRI: []byte{32, 10, 0, 0}},
+		{NLRI: []byte{8, 10}, Attributes: [][]byte{{0x40, 1, 2, 0}}},
+	} {
+		if p, err := o.Path(bgp.RF_IPv4_UC); err == nil {
+			t.Errorf("%+v is taken for %+v", o, p)
 		}
 	}
 }
 
-// GoBGP's listings report success when the context ends half-way.
-func TestWhole(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	failed := errors.New("refused")
-	if err := Whole(ctx, nil); err != nil {
-		t.Errorf("got %v of a listing that came to its end", err)
+// A path of a message comes back as it was, with where it comes from.
+func TestPathRoundTrip(t *testing.T) {
+	want := &apiutil.Path{
+		Family: bgp.RF_IPv4_UC, RemoteID: PathMark, Withdrawal: true,
+		Attrs: []bgp.PathAttributeInterface{bgp.NewPathAttributeOrigin(2)},
 	}
-	if err := Whole(ctx, failed); !errors.Is(err, failed) {
-		t.Errorf("got %v, want %v", err, failed)
+	want.Nlri, _ = bgp.NewIPAddrPrefix(netip.MustParsePrefix("203.0.113.7/32"))
+	m, err := pathToAPI(want)
+	if err != nil {
+		t.Fatal(err)
 	}
-	cancel()
-	if err := Whole(ctx, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
+	m.NeighborIp, m.Best, m.Stale, m.IsNexthopInvalid = "fe80::1%eth0", true, true, true
+	got, err := pathFromAPI(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.PeerAddress, want.Best, want.Stale = netip.MustParseAddr("fe80::1%eth0"), true, true
+	want.IsNexthopInvalid = true
+	if !reflect.DeepEqual(got, want) || IsLocal(got) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 
-	api "github.com/osrg/gobgp/v3/api"
-	"github.com/osrg/gobgp/v3/pkg/server"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/server"
 )
 
 // manager is what it takes besides to set GoBGP up.
@@ -28,35 +31,55 @@ type embedded struct{ *server.BgpServer }
 // Ready is always true: what is in this process answers.
 func (embedded) Ready() error { return nil }
 
-// MovePaths moves one after the other: there is no call to save.
-func (e embedded) MovePaths(ctx context.Context, paths []*api.Path) []error {
-	errs := make([]error, len(paths))
-	for i, p := range paths {
-		if errs[i] = ctx.Err(); errs[i] != nil {
-			continue
+// MovePaths hands batches over, for each of which GoBGP interrupts its one loop once.
+func (e embedded) MovePaths(ctx context.Context, paths []*apiutil.Path) []error {
+	return movePaths(paths, func(paths []*apiutil.Path) (refused bool, err error) {
+		for len(paths) > 0 {
+			if err := ctx.Err(); err != nil {
+				return false, err
+			}
+			n := sameVerb(paths, batch)
+			if err := e.move(paths[:n]); err != nil {
+				return true, err
+			}
+			paths = paths[n:]
 		}
-		if p == nil || p.GetIsWithdraw() {
-			errs[i] = e.deletePath(ctx, p)
-			continue
-		}
-		_, errs[i] = e.AddPath(ctx, &api.AddPathRequest{TableType: api.TableType_GLOBAL, Path: p})
-	}
-	return errs
+		return false, nil
+	})
 }
 
-// deletePath withdraws one path. GoBGP takes a request without a path and
-// without an identifier for an order to delete every local path, so this is
-// the only place that makes one.
-func (e embedded) deletePath(ctx context.Context, path *api.Path) error {
-	if path == nil || len(path.NlriBinary) == 0 || path.Family == nil {
-		return errors.New("refused to delete a path without a prefix: GoBGP would delete all")
+// move announces or withdraws. GoBGP would take a withdrawal among what is to be added,
+// too, but remember an identifier for it for ever.
+func (e embedded) move(paths []*apiutil.Path) error {
+	if paths[0].Withdrawal {
+		return e.DeletePath(apiutil.DeletePathRequest{Paths: paths})
 	}
-	return e.DeletePath(ctx, &api.DeletePathRequest{TableType: api.TableType_GLOBAL, Path: path})
+	_, err := e.AddPath(apiutil.AddPathRequest{Paths: paths})
+	return err
+}
+
+// sameVerb is how many of the paths, up to a limit, are all announced or all withdrawn.
+func sameVerb(paths []*apiutil.Path, limit int) int {
+	n := 1
+	for n < min(limit, len(paths)) && paths[n].Withdrawal == paths[0].Withdrawal {
+		n++
+	}
+	return n
+}
+
+// ListPaths stops where the context ends.
+func (e embedded) ListPaths(ctx context.Context, req apiutil.ListPathRequest, fn func([]*apiutil.Path)) error {
+	err := e.ListPath(req, func(_ bgp.NLRI, paths []*apiutil.Path) {
+		if ctx.Err() == nil {
+			fn(paths)
+		}
+	})
+	return errors.Join(err, ctx.Err())
 }
 
 // startServer runs GoBGP in this process.
 func startServer(cfg Config, sessions *Sessions) (embedded, error) {
-	s := embedded{server.NewBgpServer(server.LoggerOption(speakerLog{sessions: sessions}))}
+	s := embedded{server.NewBgpServer(server.LoggerOption(slog.New(speakerLog{sessions: sessions}), nil))}
 	// Every call is served by this loop, the first one too. It never returns.
 	go s.Serve()
 	ctx := context.Background()

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 )
@@ -20,7 +20,7 @@ import (
 type line struct {
 	client
 	conn   *grpc.ClientConn
-	events api.GobgpApi_WatchEventClient
+	events api.GoBgpService_WatchEventClient
 	cancel context.CancelFunc // ends events
 }
 
@@ -41,9 +41,9 @@ func dialLine(ctx, limited context.Context, socket string) (*line, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("speak gRPC with %s: %w", path, err), raw.Close())
 	}
-	l := &line{client: client{api.NewGobgpApiClient(conn)}, conn: conn}
+	l := &line{client: client{api.NewGoBgpServiceClient(conn)}, conn: conn}
 	ctx, l.cancel = context.WithCancel(ctx)
-	if l.events, err = l.api.WatchEvent(ctx, watchPeers()); err != nil {
+	if l.events, err = l.api.WatchEvent(ctx, peersOnly()); err != nil {
 		return nil, errors.Join(fmt.Errorf("watch the sessions: %w", plainError(err)), l.close())
 	}
 	return l, nil

@@ -2,75 +2,106 @@ package speaker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
-	"syscall"
 	"time"
 
-	gobgplog "github.com/osrg/gobgp/v3/pkg/log"
-	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
 
-// speakerLog is GoBGP's logger. Besides passing messages on it records the reason why a
-// session is not up, which GoBGP reports nowhere else.
-type speakerLog struct{ sessions *Sessions }
+// speakerLog handles GoBGP's messages. Besides passing them on it records the reason why
+// a session is not up, which GoBGP reports nowhere else.
+type speakerLog struct {
+	sessions *Sessions
+	// with are the attributes that all messages of one logger have: those of a peer
+	// name it.
+	with []slog.Attr
+}
 
-var _ gobgplog.Logger = speakerLog{}
+var _ slog.Handler = speakerLog{}
+
+// fields are the attributes of one message.
+type fields map[string]slog.Value
+
+// text is the value of a field; empty if there is none.
+func (f fields) text(name string) string {
+	v, ok := f[name]
+	if !ok {
+		return ""
+	}
+	return v.String()
+}
 
 // note records the reason in a message why a session is not up.
-func (j *Sessions) note(msg string, fields gobgplog.Fields) {
-	fault := faultOf(msg, fields)
-	key, _ := fields["Key"].(string)
+func (j *Sessions) note(msg string, f fields) {
+	fault, key := faultOf(msg, f), f.text("Key")
 	if fault == "" || key == "" {
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if s, ok := j.peers[key]; ok {
-		s.Fault, s.At = fault, time.Now()
+	s, ok := j.peers[key]
+	if !ok {
+		return
 	}
+	// What was wrong with a message is logged before the notification that reports it.
+	if s.malformed != "" && msg == "sent notification" {
+		fault += ": " + s.malformed
+	}
+	s.malformed = ""
+	if strings.HasPrefix(msg, malformed) {
+		s.malformed = f.text("Error")
+	}
+	s.Fault, s.At = fault, time.Now()
 }
 
+// malformed begins GoBGP's messages about a message that ends the session.
+const malformed = "Session will be reset due to malformed"
+
 // faultOf is the reason in a message, in words, or nothing.
-func faultOf(msg string, fields gobgplog.Fields) string {
+func faultOf(msg string, f fields) string {
 	switch msg {
 	case "failed to connect":
-		return "connect: " + cause(fields["Error"])
+		return "connect: " + cause(f.text("Error"))
 	case "failed to set md5":
-		return "set the password: " + cause(fields["Err"])
+		return "set the password: " + cause(f.text("Err"))
 	case "sent notification", "received notification":
-		return notification(strings.Fields(msg)[0], fields)
+		return notification(strings.Fields(msg)[0], f)
 	case "Peer Down":
-		return downReason(fmt.Sprint(fields["Reason"]))
+		return downReason(f.text("Reason"))
+	}
+	if strings.HasPrefix(msg, malformed) {
+		return "malformed message from the neighbour: " + f.text("Error")
 	}
 	return ""
 }
 
-// cause is the end of an error chain, without the addresses that the reader
-// knows already.
-func cause(v any) string {
-	var errno syscall.Errno
-	if err, ok := v.(error); ok && errors.As(err, &errno) {
-		return errno.Error()
+// cause is the end of an error's text, without the addresses that the reader knows
+// already.
+func cause(text string) string {
+	if i := strings.LastIndex(text, ": "); i >= 0 {
+		return text[i+2:]
 	}
-	return fmt.Sprint(v)
+	return text
 }
 
-func notification(verb string, fields gobgplog.Fields) string {
-	if e, ok := fields["Data"].(*bgp.MessageError); ok {
-		code := bgp.NewNotificationErrorCode(e.TypeCode, e.SubTypeCode)
-		return fmt.Sprintf("%s notification %s: %s", verb, code, e.Message)
-	}
-	code, _ := fields["Code"].(uint8)
-	sub, _ := fields["Subcode"].(uint8)
-	text := fmt.Sprintf("%s notification %s", verb, bgp.NewNotificationErrorCode(code, sub))
+func notification(verb string, f fields) string {
+	code := bgp.NewNotificationErrorCode(number(f["Code"]), number(f["Subcode"]))
+	text := fmt.Sprintf("%s notification %s", verb, code)
 	// RFC 9003: what the operator at the other end wrote when he shut the session down.
-	if reason, _ := fields["Communicated-Reason"].(string); reason != "" {
+	if reason := f.text("Communicated-Reason"); reason != "" {
 		text += fmt.Sprintf(": %q", reason)
 	}
 	return text
+}
+
+func number(v slog.Value) uint8 {
+	if v.Kind() != slog.KindInt64 {
+		return 0
+	}
+	return uint8(v.Int64())
 }
 
 // downReason puts GoBGP's reason into words. Notifications have been noted
@@ -89,49 +120,51 @@ func downReason(reason string) string {
 	return strings.ReplaceAll(reason, "-", " ")
 }
 
-// Panic and Fatal are errors like others: a speaker in trouble must not take
-// the node's forwarding state down with it.
-func (l speakerLog) Panic(msg string, f gobgplog.Fields) { l.emit(slog.LevelError, msg, f) }
-
-// Fatal logs an error and returns.
-func (l speakerLog) Fatal(msg string, f gobgplog.Fields) { l.emit(slog.LevelError, msg, f) }
-
-// Error logs at the same level.
-func (l speakerLog) Error(msg string, f gobgplog.Fields) { l.emit(slog.LevelError, msg, f) }
-
-// Warn logs at the same level.
-func (l speakerLog) Warn(msg string, f gobgplog.Fields) { l.emit(slog.LevelWarn, msg, f) }
-
-// Info logs one level lower: most of GoBGP's messages help no operator, and
-// session changes are logged by the backend itself.
-func (l speakerLog) Info(msg string, f gobgplog.Fields) { l.emit(slog.LevelDebug, msg, f) }
-
-// Debug logs at the same level.
-func (l speakerLog) Debug(msg string, f gobgplog.Fields) { l.emit(slog.LevelDebug, msg, f) }
-
-// SetLevel does nothing: the level is that of the handler.
-func (l speakerLog) SetLevel(gobgplog.LogLevel) {}
-
-// GetLevel is asked on GoBGP's hot paths.
-func (l speakerLog) GetLevel() gobgplog.LogLevel {
-	if l.sessions.down.Load() > 0 && !l.sessions.brief || l.sessions.log.Enabled(context.Background(), slog.LevelDebug) {
-		return gobgplog.DebugLevel
-	}
-	return gobgplog.InfoLevel
+// WithAttrs is what GoBGP makes a peer's logger by.
+func (l speakerLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	l.with = slices.Concat(l.with, attrs)
+	return l
 }
 
-func (l speakerLog) emit(level slog.Level, msg string, fields gobgplog.Fields) {
-	l.sessions.note(msg, fields)
-	if !l.sessions.log.Enabled(context.Background(), level) {
-		return
+// WithGroup does nothing: GoBGP makes no groups.
+func (l speakerLog) WithGroup(string) slog.Handler { return l }
+
+// Enabled is asked on GoBGP's hot paths.
+func (l speakerLog) Enabled(ctx context.Context, level slog.Level) bool {
+	switch {
+	case level >= slog.LevelInfo, l.sessions.down.Load() > 0 && !l.sessions.brief:
+		return true
 	}
-	attrs := make([]slog.Attr, 0, len(fields))
+	return l.sessions.log.Enabled(ctx, level)
+}
+
+// Handle passes a message on with this program's names. Information is one level lower
+// here: most of GoBGP's helps no operator, and session changes are logged by the backend.
+func (l speakerLog) Handle(ctx context.Context, r slog.Record) error {
+	f := make(fields, len(l.with)+r.NumAttrs())
+	for _, a := range l.with {
+		f[a.Key] = a.Value
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		f[a.Key] = a.Value
+		return true
+	})
+	l.sessions.note(r.Message, f)
+	level := r.Level
+	if level == slog.LevelInfo {
+		level = slog.LevelDebug
+	}
+	if !l.sessions.log.Enabled(ctx, level) {
+		return nil
+	}
+	attrs := make([]slog.Attr, 0, len(f))
 	for _, name := range loggedFields {
-		if v, ok := fields[name]; ok {
-			attrs = append(attrs, slog.Any(attrName(name), v))
+		if v, ok := f[name]; ok {
+			attrs = append(attrs, slog.Attr{Key: attrName(name), Value: v})
 		}
 	}
-	l.sessions.log.LogAttrs(context.Background(), level, "gobgp: "+msg, attrs...)
+	l.sessions.log.LogAttrs(ctx, level, "gobgp: "+r.Message, attrs...)
+	return nil
 }
 
 // loggedFields are GoBGP's fields that help an operator, in the order in

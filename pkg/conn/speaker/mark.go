@@ -4,7 +4,8 @@ import (
 	"net/netip"
 	"strings"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 )
 
 // A GoBGP outside this process may hold paths and peers of others. Ours carry
@@ -24,7 +25,7 @@ const (
 )
 
 // IsOurPath reports whether a path carries our mark.
-func IsOurPath(p *api.Path) bool { return p.GetIdentifier() == PathMark }
+func IsOurPath(p *apiutil.Path) bool { return p.RemoteID == PathMark }
 
 // IsOurPeer reports whether a peer carries our mark. A description that merely begins
 // with the same letters, such as bgp-ovn2, is another owner's.

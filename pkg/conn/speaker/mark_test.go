@@ -5,7 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 )
 
 // described is a peer with a description.
@@ -50,7 +51,7 @@ func TestDescriptionRoundTrip(t *testing.T) {
 // A path is ours by its identifier alone.
 func TestIsOurPath(t *testing.T) {
 	for id, want := range map[uint32]bool{PathMark: true, 0: false, PathMark + 1: false} {
-		if got := IsOurPath(&api.Path{Identifier: id}); got != want {
+		if got := IsOurPath(&apiutil.Path{RemoteID: id}); got != want {
 			t.Errorf("identifier %#x: ours %t, want %t", id, got, want)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -30,20 +30,20 @@ func exportPolicy(ctx context.Context, m manager) error {
 			AfiSafiIn:     []*api.Family{FamilyToAPI(object.IPv6Unicast)},
 			NextHopInList: []string{"0.0.0.0/0"},
 		},
-		Actions: &api.Actions{RouteAction: api.RouteAction_REJECT},
+		Actions: &api.Actions{RouteAction: api.RouteAction_ROUTE_ACTION_REJECT},
 	}, {
 		Name:       "local-only",
 		Conditions: &api.Conditions{RouteType: api.Conditions_ROUTE_TYPE_LOCAL},
-		Actions:    &api.Actions{RouteAction: api.RouteAction_ACCEPT},
+		Actions:    &api.Actions{RouteAction: api.RouteAction_ROUTE_ACTION_ACCEPT},
 	}}}
 	if err := m.AddPolicy(ctx, &api.AddPolicyRequest{Policy: policy}); err != nil {
 		return fmt.Errorf("add the export policy: %w", err)
 	}
 	err := m.AddPolicyAssignment(ctx, &api.AddPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{
 		Name:          globalTable,
-		Direction:     api.PolicyDirection_EXPORT,
+		Direction:     api.PolicyDirection_POLICY_DIRECTION_EXPORT,
 		Policies:      []*api.Policy{{Name: policy.Name}},
-		DefaultAction: api.RouteAction_REJECT,
+		DefaultAction: api.RouteAction_ROUTE_ACTION_REJECT,
 	}})
 	if err != nil {
 		return fmt.Errorf("set the export policy: %w", err)

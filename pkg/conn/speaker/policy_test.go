@@ -3,9 +3,10 @@ package speaker
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
 )
 
 // policies is a speaker that keeps what is set up in it, and may refuse a step.
@@ -43,15 +44,16 @@ func TestExportPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := p.assignment
-	if a.GetName() != globalTable || a.GetDirection() != api.PolicyDirection_EXPORT ||
-		a.GetDefaultAction() != api.RouteAction_REJECT || a.GetPolicies()[0].GetName() != p.policy.GetName() {
+	if a.GetName() != globalTable || a.GetDirection() != api.PolicyDirection_POLICY_DIRECTION_EXPORT ||
+		a.GetDefaultAction() != api.RouteAction_ROUTE_ACTION_REJECT || a.GetPolicies()[0].GetName() != p.policy.GetName() {
 		t.Errorf("got the assignment %v", a)
 	}
 	var actions []api.RouteAction
 	for _, s := range p.policy.GetStatements() {
 		actions = append(actions, s.GetActions().GetRouteAction())
 	}
-	if len(actions) != 2 || actions[0] != api.RouteAction_REJECT || actions[1] != api.RouteAction_ACCEPT {
+	want := []api.RouteAction{api.RouteAction_ROUTE_ACTION_REJECT, api.RouteAction_ROUTE_ACTION_ACCEPT}
+	if !slices.Equal(actions, want) {
 		t.Fatalf("got the actions %v", actions)
 	}
 	mapped, local := p.policy.GetStatements()[0].GetConditions(), p.policy.GetStatements()[1].GetConditions()

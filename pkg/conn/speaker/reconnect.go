@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	gobgpapi "github.com/osrg/gobgp/v3/api"
+	gobgpapi "github.com/osrg/gobgp/v4/api"
 )
 
 const (
@@ -158,7 +158,7 @@ func (c *Conn) ensurePolicy(ctx context.Context, api client) error {
 	if err != nil {
 		return fmt.Errorf("list peers: %w", err)
 	}
-	if len(names) > 0 || action == gobgpapi.RouteAction_REJECT || foreign > 0 {
+	if len(names) > 0 || action == gobgpapi.RouteAction_ROUTE_ACTION_REJECT || foreign > 0 {
 		c.log.Warn("the speaker is shared: its export policy is left to its owner, who has to keep learned paths " +
 			"from being passed on")
 		return nil

@@ -10,8 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
-	"github.com/osrg/gobgp/v3/pkg/server"
+	"github.com/osrg/gobgp/v4/pkg/server"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/listen"
 )
@@ -42,7 +41,9 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 	syscall.Umask(0o117)
 	sessions := newSessions(log)
 	sessions.brief = true
-	s := server.NewBgpServer(server.LoggerOption(speakerLog{sessions}), server.GrpcListenAddress("unix://"+path),
+	s := server.NewBgpServer(
+		server.LoggerOption(slog.New(speakerLog{sessions: sessions}), nil),
+		server.GrpcListenAddress("unix://"+path),
 		server.GrpcOption(serverOptions()))
 	go s.Serve()
 	if err := logSessions(ctx, s, sessions); err != nil {
@@ -80,11 +81,9 @@ func awaitSocket(ctx context.Context, path string) error {
 // logSessions logs sessions that come up and go down, with the reason, which only
 // this process gets to know.
 func logSessions(ctx context.Context, s *server.BgpServer, sessions *Sessions) error {
-	err := s.WatchEvent(ctx, watchPeers(), func(r *api.WatchEventResponse) {
-		if address := r.GetPeer().GetPeer().GetState().GetNeighborAddress(); address != "" {
-			sessions.Follow(address)
-			notify(sessions, r)
-		}
+	err := watchPeers(ctx, s, func(address string, state State) {
+		sessions.Follow(address)
+		sessions.Session(address, state)
 	})
 	if err != nil {
 		return fmt.Errorf("watch the sessions: %w", err)

@@ -9,7 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
 
 // State is a state of the session's machine, by its name in RFC 4271 section
@@ -26,25 +27,22 @@ const (
 	Established State = "Established"
 )
 
-func stateFromAPI(s api.PeerState_SessionState) State {
-	switch s {
-	case api.PeerState_CONNECT:
-		return Connect
-	case api.PeerState_ACTIVE:
-		return Active
-	case api.PeerState_OPENSENT:
-		return OpenSent
-	case api.PeerState_OPENCONFIRM:
-		return OpenConfirm
-	case api.PeerState_ESTABLISHED:
-		return Established
-	default:
-		return Idle
-	}
+// states are in the order of GoBGP's numbers.
+var states = [...]State{
+	bgp.BGP_FSM_IDLE: Idle, bgp.BGP_FSM_CONNECT: Connect, bgp.BGP_FSM_ACTIVE: Active,
+	bgp.BGP_FSM_OPENSENT: OpenSent, bgp.BGP_FSM_OPENCONFIRM: OpenConfirm, bgp.BGP_FSM_ESTABLISHED: Established,
 }
 
-// StateOf is the state of a neighbour's session.
-func StateOf(p *api.Peer) State { return stateFromAPI(p.GetState().GetSessionState()) }
+// stateOf takes a number that is none of GoBGP's for that of a session that is not up.
+func stateOf(s bgp.FSMState) State {
+	if s < 0 || int(s) >= len(states) {
+		return Idle
+	}
+	return states[s]
+}
+
+// StateOf is the state of a neighbour's session. Messages number the states from 1.
+func StateOf(p *api.Peer) State { return stateOf(bgp.FSMState(p.GetState().GetSessionState()) - 1) }
 
 // PeerEvent is one step of a session's state machine.
 type PeerEvent struct {
@@ -77,6 +75,8 @@ type Session struct {
 	Since time.Time
 	Fault string
 	At    time.Time
+	// malformed is what was wrong with a message that is about to end the session.
+	malformed string
 }
 
 func newSessions(log *slog.Logger) *Sessions {

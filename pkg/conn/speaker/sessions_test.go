@@ -2,8 +2,7 @@ package speaker
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
+	"context"
 	"log/slog"
 	"slices"
 	"strings"
@@ -11,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
-	gobgplog "github.com/osrg/gobgp/v3/pkg/log"
-	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
 
 // recorder returns sessions and the log that they write to.
@@ -26,9 +24,9 @@ func recorder(level slog.Level) (*Sessions, *bytes.Buffer) {
 // the session is not taken for it.
 func TestReasonOfALostSession(t *testing.T) {
 	s, out := recorder(slog.LevelInfo)
-	log := speakerLog{s}
+	log := peerLog(s, "192.0.2.2")
 	s.Follow("192.0.2.2")
-	log.Warn("failed to connect", gobgplog.Fields{"Key": "192.0.2.2", "Error": syscall.ECONNREFUSED})
+	log.Warn("failed to connect", "Error", syscall.ECONNREFUSED.Error())
 	if got := s.Of("192.0.2.2").Fault; got != "connect: connection refused" {
 		t.Errorf("got fault %q", got)
 	}
@@ -41,7 +39,7 @@ func TestReasonOfALostSession(t *testing.T) {
 	}
 	s.Record("192.0.2.2", Established)
 	s.UpSince("192.0.2.2", time.Now().Add(-time.Hour))
-	log.Info("Peer Down", gobgplog.Fields{"Key": "192.0.2.2", "Reason": "hold-timer-expired"})
+	log.Info("Peer Down", "Reason", "hold-timer-expired")
 	e, changed, _ := s.Record("192.0.2.2", Active)
 	if !changed || !strings.HasPrefix(e.Reason, "hold timer expired") {
 		t.Errorf("got %+v, %t, want the hold timer", e, changed)
@@ -86,63 +84,70 @@ func TestZoneIsFound(t *testing.T) {
 	}
 }
 
+// peerLog is the logger that GoBGP makes for a peer.
+func peerLog(s *Sessions, address string) *slog.Logger {
+	return slog.New(speakerLog{sessions: s}).With(slog.String("Topic", "Peer"), slog.String("Key", address))
+}
+
 // GoBGP is asked for debug messages only while they may hold a reason.
 func TestLogLevel(t *testing.T) {
 	s, _ := recorder(slog.LevelInfo)
-	level := func() gobgplog.LogLevel { return speakerLog{s}.GetLevel() }
-	if got := level(); got != gobgplog.InfoLevel {
-		t.Errorf("without peers the level is %d", got)
+	debug := func() bool { return peerLog(s, "192.0.2.2").Enabled(context.Background(), slog.LevelDebug) }
+	if debug() {
+		t.Error("asked for without peers")
 	}
 	s.Follow("192.0.2.2")
-	if got := level(); got != gobgplog.DebugLevel {
-		t.Errorf("with a peer that is down the level is %d", got)
+	if !debug() {
+		t.Error("not asked for with a peer that is down")
 	}
 	s.Record("192.0.2.2", Established)
-	if got := level(); got != gobgplog.InfoLevel {
-		t.Errorf("with all peers up the level is %d", got)
+	if debug() {
+		t.Error("asked for with all peers up")
 	}
 	s.Record("192.0.2.2", Idle)
-	if s.brief = true; level() != gobgplog.InfoLevel {
+	if s.brief = true; debug() {
 		t.Error("a speaker process asks for reasons that nobody reads")
 	}
 }
 
-// GoBGP's messages become reasons that an operator understands.
+// GoBGP's messages become reasons that an operator understands. Notifications are named by
+// their code, with what the other end wrote (RFC 9003) or what was wrong with its message.
 func TestFaultOf(t *testing.T) {
-	wrapped := fmt.Errorf("dial tcp 192.0.2.1:0->192.0.2.2:179: %w", syscall.EHOSTUNREACH)
+	notified := []any{"Code", bgp.BGP_ERROR_CEASE, "Subcode", bgp.BGP_ERROR_SUB_ADMINISTRATIVE_SHUTDOWN}
 	for _, tc := range []struct {
-		msg    string
-		fields gobgplog.Fields
-		want   string
+		msg         string
+		attrs       []any
+		begin, want string
 	}{
-		{"failed to connect", gobgplog.Fields{"Error": wrapped}, "connect: no route to host"},
-		{"failed to connect", gobgplog.Fields{"Error": errors.New("deadline")}, "connect: deadline"},
-		{"failed to set md5", gobgplog.Fields{"Err": syscall.EINVAL}, "set the password: invalid argument"},
-		{"Peer Down", gobgplog.Fields{"Reason": "read-failed"}, "connection lost"},
-		{"Peer Down", gobgplog.Fields{"Reason": "graceful-restart"}, "connection lost, routes kept for graceful restart"},
-		{"Peer Down", gobgplog.Fields{"Reason": "admin-down"}, "admin down"},
-		{"Peer Down", gobgplog.Fields{"Reason": "notification-received code 6"}, ""},
-		{"Peer Up", gobgplog.Fields{"State": "BGP_FSM_ESTABLISHED"}, ""},
+		{"failed to connect", []any{"Error", "dial tcp 192.0.2.2:179: connect: no route to host"}, "", "connect: no route to host"},
+		{"failed to connect", []any{"Error", "deadline"}, "", "connect: deadline"},
+		{"failed to set md5", []any{"Err", "setsockopt: invalid argument"}, "", "set the password: invalid argument"},
+		{"Peer Down", []any{"Reason", "read-failed"}, "", "connection lost"},
+		{"Peer Down", []any{"Reason", "graceful-restart"}, "", "connection lost, routes kept for graceful restart"},
+		{"Peer Down", []any{"Reason", "admin-down"}, "", "admin down"},
+		{"Peer Down", []any{"Reason", "notification-received code 6"}, "", ""},
+		{"Peer Up", []any{"State", "BGP_FSM_ESTABLISHED"}, "", ""},
+		{
+			"received notification", append(notified, "Communicated-Reason", "maintenance"),
+			"received notification code 6(cease)", `: "maintenance"`,
+		},
+		{"sent notification", notified, "sent notification code 6(cease)", "(administrative shutdown)"},
 	} {
-		if got := faultOf(tc.msg, tc.fields); got != tc.want {
-			t.Errorf("%s %v: got %q, want %q", tc.msg, tc.fields, got, tc.want)
+		s, _ := recorder(slog.LevelInfo)
+		s.Follow("192.0.2.2")
+		peerLog(s, "192.0.2.2").Info(tc.msg, tc.attrs...)
+		got := s.Of("192.0.2.2").Fault
+		if !strings.HasPrefix(got, tc.begin) || !strings.HasSuffix(got, tc.want) || tc.begin == "" && got != tc.want {
+			t.Errorf("%s %v: got %q, want %q ... %q", tc.msg, tc.attrs, got, tc.begin, tc.want)
 		}
 	}
-}
-
-// A notification is named by its code, with what the other end wrote (RFC 9003).
-func TestNotification(t *testing.T) {
-	got := faultOf("received notification", gobgplog.Fields{
-		"Code": uint8(bgp.BGP_ERROR_CEASE), "Subcode": uint8(bgp.BGP_ERROR_SUB_ADMINISTRATIVE_SHUTDOWN),
-		"Communicated-Reason": "maintenance",
-	})
-	if !strings.HasPrefix(got, "received notification ") || !strings.HasSuffix(got, `: "maintenance"`) {
-		t.Errorf("got %q", got)
-	}
-	got = faultOf("sent notification", gobgplog.Fields{
-		"Data": bgp.NewMessageError(bgp.BGP_ERROR_OPEN_MESSAGE_ERROR, bgp.BGP_ERROR_SUB_BAD_PEER_AS, nil, "as is 65003"),
-	})
-	if !strings.HasPrefix(got, "sent notification ") || !strings.HasSuffix(got, ": as is 65003") {
+	s, _ := recorder(slog.LevelInfo)
+	s.Follow("192.0.2.2")
+	log := peerLog(s, "192.0.2.2")
+	log.Warn("Session will be reset due to malformed BGP message", "Error", "prefix misses length field")
+	log.Info("sent notification", "Code", bgp.BGP_ERROR_UPDATE_MESSAGE_ERROR, "Subcode", 1, "Data", []byte{})
+	if got := s.Of("192.0.2.2").Fault; !strings.HasPrefix(got, "sent notification code 3(update)") ||
+		!strings.HasSuffix(got, ": prefix misses length field") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -151,12 +156,12 @@ func TestNotification(t *testing.T) {
 // information is one level lower here.
 func TestLogLine(t *testing.T) {
 	s, out := recorder(slog.LevelInfo)
-	log := speakerLog{s}
-	log.Info("nothing to see", gobgplog.Fields{"Key": "192.0.2.2"})
+	log := peerLog(s, "192.0.2.2")
+	log.Info("nothing to see")
 	if out.Len() != 0 {
 		t.Errorf("an information was logged:\n%s", out)
 	}
-	log.Fatal("cannot listen", gobgplog.Fields{"Err": "in use", "State": "idle", "Key": "192.0.2.2", "Topic": "Peer"})
+	log.Error("cannot listen", "Err", "in use", "State", "idle")
 	want := `level=ERROR msg="gobgp: cannot listen" peer=192.0.2.2 state=idle error="in use"`
 	if !strings.Contains(out.String(), want) || strings.Contains(strings.ToLower(out.String()), "topic") {
 		t.Errorf("got %s, want %s", out, want)
@@ -165,7 +170,7 @@ func TestLogLine(t *testing.T) {
 
 // The states have the names of RFC 4271.
 func TestStateOf(t *testing.T) {
-	for number, want := range []State{Idle, Idle, Connect, Active, OpenSent, OpenConfirm, Established} {
+	for number, want := range []State{Idle, Idle, Connect, Active, OpenSent, OpenConfirm, Established, Idle} {
 		p := &api.Peer{State: &api.PeerState{SessionState: api.PeerState_SessionState(number)}}
 		if got := StateOf(p); got != want {
 			t.Errorf("state %d is %s, want %s", number, got, want)

@@ -16,11 +16,14 @@ package speaker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 )
 
 // Config is the identity of the speaker and where to reach it.
@@ -57,15 +60,18 @@ func (c Config) validate() error {
 	return nil
 }
 
-// Calls is the part of GoBGP that is needed of either form, in the messages of its
-// gRPC API, so that it does not matter on which side of a socket GoBGP runs.
+// Calls is the part of GoBGP that is needed of either form, so that it does not matter
+// on which side of a socket GoBGP runs. Paths are its own values, which cost nothing
+// inside this process; peers, of which there are few, are messages of its gRPC API.
 type Calls interface {
 	// Ready returns why the speaker cannot be queried now, or nil.
 	Ready() error
-	// MovePaths announces paths, and withdraws those with IsWithdraw, in order.
+	// MovePaths announces paths, and withdraws those with Withdrawal, in order.
 	// It returns an error, or nil, for each.
-	MovePaths(context.Context, []*api.Path) []error
-	ListPath(context.Context, *api.ListPathRequest, func(*api.Destination)) error
+	MovePaths(context.Context, []*apiutil.Path) []error
+	// ListPaths calls fn with the paths for each NLRI, the best one first. What is
+	// listed belongs to the speaker and must not be changed.
+	ListPaths(ctx context.Context, req apiutil.ListPathRequest, fn func([]*apiutil.Path)) error
 
 	AddPeer(context.Context, *api.AddPeerRequest) error
 	UpdatePeer(context.Context, *api.UpdatePeerRequest) (*api.UpdatePeerResponse, error)
@@ -88,8 +94,8 @@ type Owner interface {
 
 // Conn is a connection to a speaker.
 //
-// GoBGP keeps some settings in package variables and its main loop has no end,
-// so a program starts one speaker and keeps it.
+// GoBGP keeps some settings in package variables, so a program starts one speaker and
+// keeps it.
 type Conn struct {
 	Calls
 	// Sessions is what is remembered of the neighbours' sessions.
@@ -105,6 +111,8 @@ type Conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
+	// stopped is done once the speaker in this process has been stopped.
+	stopped sync.Once
 }
 
 func newConn(cfg Config) (*Conn, error) {
@@ -163,7 +171,8 @@ func (c *Conn) NoPassword() error {
 func (c *Conn) Peers(ctx context.Context, address string) ([]*api.Peer, error) {
 	var out []*api.Peer
 	err := c.ListPeer(ctx, &api.ListPeerRequest{Address: address}, func(p *api.Peer) { out = append(out, p) })
-	if err := Whole(ctx, err); err != nil {
+	// GoBGP's listing stops in the middle when the context ends, and reports success.
+	if err = errors.Join(err, ctx.Err()); err != nil {
 		return nil, fmt.Errorf("list peers: %w", err)
 	}
 	return out, nil
@@ -180,8 +189,9 @@ func (c *Conn) Close() {
 }
 
 // Stop ends every session of a speaker in this process: each neighbour gets a
-// CEASE (RFC 4486) and drops our routes at once.
-func (c *Conn) Stop(ctx context.Context) error {
+// CEASE (RFC 4486) and drops our routes at once. Stopping it again does nothing.
+func (c *Conn) Stop(ctx context.Context) (err error) {
 	c.cancel() // a watcher may hold up the end
-	return stopServer(ctx, *c.server)
+	c.stopped.Do(func() { err = stopServer(ctx, *c.server) })
+	return err
 }

@@ -3,10 +3,12 @@ package speaker
 import (
 	"context"
 	"fmt"
+	"time"
 
-	api "github.com/osrg/gobgp/v3/api"
-
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/server"
 )
 
 // Follow begins to notify the owner of sessions, until Close. Of a speaker in another
@@ -16,10 +18,9 @@ func (c *Conn) Follow(owner Owner) error {
 		go c.stayConnected(owner)
 		return nil
 	}
-	// GoBGP queues events without a bound, so that nothing here may wait.
-	err := c.server.WatchEvent(c.ctx, watchPeers(), func(r *api.WatchEventResponse) {
+	err := watchPeers(c.ctx, c.server.BgpServer, func(address string, state State) {
 		if c.ctx.Err() == nil {
-			notify(owner, r)
+			owner.Session(address, state)
 		}
 	})
 	if err != nil {
@@ -29,32 +30,32 @@ func (c *Conn) Follow(owner Owner) error {
 	return nil
 }
 
-func watchPeers() *api.WatchEventRequest {
+// watchPeers calls fn with each step of a session. GoBGP queues events without a bound,
+// so that it may not wait.
+func watchPeers(ctx context.Context, s *server.BgpServer, fn func(address string, state State)) error {
+	return s.WatchEvent(ctx, server.WatchEventMessageCallbacks{
+		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, _ time.Time) {
+			if e.Type == apiutil.PEER_EVENT_STATE {
+				fn(e.Peer.State.NeighborAddress.String(), stateOf(e.Peer.State.SessionState))
+			}
+		},
+	}, server.WatchPeer())
+}
+
+// peersOnly asks a speaker in another process for what watchPeers asks one in this.
+func peersOnly() *api.WatchEventRequest {
 	return &api.WatchEventRequest{Peer: &api.WatchEventRequest_Peer{}}
 }
 
-// listener is notified of sessions.
-type listener interface {
-	Session(address string, state State)
-}
-
-// notify passes an event on if it is a step of a session.
-func notify(to listener, r *api.WatchEventResponse) {
-	e := r.GetPeer()
-	if e.GetType() != api.WatchEventResponse_PeerEvent_STATE {
-		return
+// notify passes an event of another process on if it is a step of a session.
+func notify(to Owner, r *api.WatchEventResponse) {
+	if e := r.GetPeer(); e.GetType() == api.WatchEventResponse_PeerEvent_TYPE_STATE {
+		to.Session(e.GetPeer().GetState().GetNeighborAddress(), StateOf(e.GetPeer()))
 	}
-	state := e.GetPeer().GetState()
-	to.Session(state.GetNeighborAddress(), StateOf(e.GetPeer()))
 }
 
 // Heard is which families an event of WatchLearned was about.
 type Heard struct{ Unicast, EVPN bool }
-
-// watcher is a form of speaker that notifies of changes to its tables.
-type watcher interface {
-	WatchEvent(context.Context, *api.WatchEventRequest, func(*api.WatchEventResponse)) error
-}
 
 // WatchLearned calls heard after each UPDATE from a neighbour and each change of
 // a session, until the context ends. It returns false where the speaker does not
@@ -64,17 +65,13 @@ type watcher interface {
 // GoBGP's events of best paths hold more, but they come for each of our own paths
 // too, of which there may be 100,000.
 func (c *Conn) WatchLearned(ctx context.Context, heard func(Heard)) (notifies bool, err error) {
-	w, ok := c.Calls.(watcher)
-	if !ok {
+	if c.server == nil {
 		return false, nil
 	}
-	req := &api.WatchEventRequest{
-		Peer: &api.WatchEventRequest_Peer{},
-		Table: &api.WatchEventRequest_Table{Filters: []*api.WatchEventRequest_Table_Filter{
-			{Type: api.WatchEventRequest_Table_Filter_ADJIN},
-		}},
-	}
-	err = w.WatchEvent(ctx, req, func(r *api.WatchEventResponse) { heard(heardIn(r.GetTable().GetPaths())) })
+	err = c.server.WatchEvent(ctx, server.WatchEventMessageCallbacks{
+		OnPathUpdate: func(paths []*apiutil.Path, _ time.Time) { heard(heardIn(paths)) },
+		OnPeerUpdate: func(*apiutil.WatchEventMessage_PeerEvent, time.Time) { heard(heardIn(nil)) },
+	}, server.WatchPeer(), server.WatchUpdate(false, "", ""))
 	if err != nil {
 		return false, fmt.Errorf("watch learned paths: %w", err)
 	}
@@ -82,11 +79,10 @@ func (c *Conn) WatchLearned(ctx context.Context, heard func(Heard)) (notifies bo
 }
 
 // heardIn is what paths are about; none are the event of a session.
-func heardIn(paths []*api.Path) (h Heard) {
+func heardIn(paths []*apiutil.Path) (h Heard) {
 	for _, p := range paths {
-		family, _ := FamilyFromAPI(p.GetFamily())
-		h.EVPN = h.EVPN || family == object.L2VPNEVPN
-		h.Unicast = h.Unicast || family != object.L2VPNEVPN
+		h.EVPN = h.EVPN || p.Family == bgp.RF_EVPN
+		h.Unicast = h.Unicast || p.Family != bgp.RF_EVPN
 	}
 	if len(paths) == 0 {
 		return Heard{Unicast: true, EVPN: true}

@@ -5,7 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	api "github.com/osrg/gobgp/v3/api"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -13,15 +14,15 @@ import (
 // An event is about the families of its paths; one without paths is a session's, which
 // concerns all.
 func TestHeardIn(t *testing.T) {
-	path := func(f object.Family) *api.Path { return &api.Path{Family: FamilyToAPI(f)} }
+	path := func(f object.Family) *apiutil.Path { return &apiutil.Path{Family: WireFamily(f)} }
 	for name, tc := range map[string]struct {
-		paths []*api.Path
+		paths []*apiutil.Path
 		want  Heard
 	}{
 		"a session": {nil, Heard{Unicast: true, EVPN: true}},
-		"IPv4":      {[]*api.Path{path(object.IPv4Unicast)}, Heard{Unicast: true}},
-		"EVPN":      {[]*api.Path{path(object.L2VPNEVPN)}, Heard{EVPN: true}},
-		"both":      {[]*api.Path{path(object.L2VPNEVPN), path(object.IPv6Unicast)}, Heard{Unicast: true, EVPN: true}},
+		"IPv4":      {[]*apiutil.Path{path(object.IPv4Unicast)}, Heard{Unicast: true}},
+		"EVPN":      {[]*apiutil.Path{path(object.L2VPNEVPN)}, Heard{EVPN: true}},
+		"both":      {[]*apiutil.Path{path(object.L2VPNEVPN), path(object.IPv6Unicast)}, Heard{Unicast: true, EVPN: true}},
 	} {
 		if got := heardIn(tc.paths); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, tc.want)
@@ -29,10 +30,12 @@ func TestHeardIn(t *testing.T) {
 	}
 }
 
-// steps collects what a listener is notified of.
+// steps collects what an owner is notified of.
 type steps []string
 
 func (s *steps) Session(address string, state State) { *s = append(*s, address+" "+string(state)) }
+func (*steps) Renew(func() (bool, error)) error      { return nil }
+func (*steps) Wake()                                 {}
 
 // Only a step of a session is passed on, not the initial listing's end nor a table's event.
 func TestNotify(t *testing.T) {
@@ -40,13 +43,13 @@ func TestNotify(t *testing.T) {
 		return &api.WatchEventResponse{Event: &api.WatchEventResponse_Peer{Peer: &api.WatchEventResponse_PeerEvent{
 			Type: kind,
 			Peer: &api.Peer{State: &api.PeerState{
-				NeighborAddress: "192.0.2.2", SessionState: api.PeerState_ESTABLISHED,
+				NeighborAddress: "192.0.2.2", SessionState: api.PeerState_SESSION_STATE_ESTABLISHED,
 			}},
 		}}}
 	}
 	var got steps
-	notify(&got, peer(api.WatchEventResponse_PeerEvent_STATE))
-	notify(&got, peer(api.WatchEventResponse_PeerEvent_END_OF_INIT))
+	notify(&got, peer(api.WatchEventResponse_PeerEvent_TYPE_STATE))
+	notify(&got, peer(api.WatchEventResponse_PeerEvent_TYPE_END_OF_INIT))
 	notify(&got, &api.WatchEventResponse{})
 	if !slices.Equal(got, steps{"192.0.2.2 Established"}) {
 		t.Errorf("got %v", got)

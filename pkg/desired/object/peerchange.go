@@ -6,8 +6,7 @@ import "strings"
 // it, for as long as the neighbour takes to come back, everything announced over
 // it; one phrase a reason. Without any, the change is made under the session.
 //
-// It is what GoBGP does (release 3.29 and later; before, it ends the session for
-// a change of the TTL too).
+// It is what GoBGP 4 does.
 func (p Peer) Resets(after Peer) []string {
 	var why []string
 	for _, part := range []struct {
@@ -24,6 +23,7 @@ func (p Peer) Resets(after Peer) []string {
 		{p.Port != after.Port, "the port is the connection's"},
 		{p.LocalAddress != after.LocalAddress, "the local address is the connection's"},
 		{p.Passive != after.Passive, "who connects is the connection's"},
+		{p.TTLSecurity != after.TTLSecurity || p.Multihop != after.Multihop, "the TTL is the connection's"},
 		{p.AllowOwnAS != after.AllowOwnAS, "the AS_PATH check is the session's"},
 	} {
 		if part.changes {

@@ -3,15 +3,15 @@ package rib
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 
-	api "github.com/osrg/gobgp/v3/api"
-	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -30,25 +30,23 @@ func (t *Table) LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := &api.ListPathRequest{
-		TableType: api.TableType_GLOBAL, Family: speaker.FamilyToAPI(object.L2VPNEVPN), EnableOnlyBinary: true,
-	}
+	req := apiutil.ListPathRequest{TableType: api.TableType_TABLE_TYPE_GLOBAL, Family: bgp.RF_EVPN}
 	var out []observe.EVPNRoute
 	bad := make(map[string]error)
 	sources := sourcesOf(peers)
-	err = t.conn.ListPath(ctx, req, func(d *api.Destination) {
-		if p := bestRemote(d); p != nil {
-			r, err := learnedEVPNFromAPI(p)
+	err = t.conn.ListPaths(ctx, req, func(paths []*apiutil.Path) {
+		if p := bestRemote(paths); p != nil {
+			r, err := learnedEVPNOf(p)
 			switch {
 			case err == nil:
 				r.Peer, r.Rank.External = sources.of(p).name, sources.of(p).external
 				out = append(out, r)
 			case !errors.Is(err, speaker.ErrOtherType):
-				bad[sources.of(p).name+" "+hex.EncodeToString(p.NlriBinary)] = err
+				bad[sources.of(p).name+" "+p.Nlri.String()] = err
 			}
 		}
 	})
-	if err := speaker.Whole(ctx, err); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("list learned EVPN paths: %w", err)
 	}
 	t.reportMalformed(bad)
@@ -57,13 +55,13 @@ func (t *Table) LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error) {
 }
 
 // bestRemote is the path that GoBGP prefers, unless the NLRI originates here.
-func bestRemote(d *api.Destination) *api.Path {
-	var best *api.Path
-	for _, p := range d.Paths {
-		if p.NeighborIp == speaker.LocalSource {
+func bestRemote(paths []*apiutil.Path) *apiutil.Path {
+	var best *apiutil.Path
+	for _, p := range paths {
+		if speaker.IsLocal(p) {
 			return nil
 		}
-		if best == nil && !p.IsNexthopInvalid && !p.IsWithdraw {
+		if best == nil && !p.IsNexthopInvalid && !p.Withdrawal {
 			best = p
 		}
 	}
@@ -85,13 +83,17 @@ func (t *Table) reportMalformed(bad map[string]error) {
 	}
 }
 
-// learnedEVPNFromAPI wraps speaker.ErrOtherType around what is none of our business.
-func learnedEVPNFromAPI(p *api.Path) (l observe.EVPNRoute, err error) {
-	r, err := speaker.ParseEVPN(p.NlriBinary)
+// learnedEVPNOf wraps speaker.ErrOtherType around what is none of our business.
+func learnedEVPNOf(p *apiutil.Path) (l observe.EVPNRoute, err error) {
+	octets, err := speaker.OctetsOf(p)
 	if err != nil {
 		return l, err
 	}
-	a, ok := speaker.ReadEVPNAttributes(p.PattrsBinary)
+	r, err := speaker.ParseEVPN(octets.NLRI)
+	if err != nil {
+		return l, err
+	}
+	a, ok := speaker.ReadEVPNAttributes(octets.Attributes)
 	switch {
 	case !ok:
 		return l, errors.New("malformed attributes, or no next hop")
@@ -111,25 +113,13 @@ func learnedEVPNFromAPI(p *api.Path) (l observe.EVPNRoute, err error) {
 	if r.Type == object.EVPNMulticast {
 		l.VNI = a.Flood
 	}
-	return l, readRank(&l.Rank, p.PattrsBinary)
+	readRank(&l.Rank, p.Attrs)
+	return l, nil
 }
 
 // readRank reads what paths of different NLRIs are compared by.
-func readRank(r *observe.Rank, list [][]byte) error {
-	for _, raw := range list {
-		kind, _, _ := speaker.Attribute(raw)
-		switch kind {
-		case bgp.BGP_ATTR_TYPE_AS_PATH, bgp.BGP_ATTR_TYPE_LOCAL_PREF, bgp.BGP_ATTR_TYPE_MULTI_EXIT_DISC:
-		default:
-			continue
-		}
-		attr, err := bgp.GetPathAttribute(raw)
-		if err == nil {
-			err = attr.DecodeFromBytes(raw)
-		}
-		if err != nil {
-			return fmt.Errorf("attribute %d: %w", kind, err)
-		}
+func readRank(r *observe.Rank, list []bgp.PathAttributeInterface) {
+	for _, attr := range list {
 		switch a := attr.(type) {
 		case *bgp.PathAttributeAsPath:
 			for _, segment := range a.Value {
@@ -141,7 +131,6 @@ func readRank(r *observe.Rank, list [][]byte) error {
 			r.MED = a.Value
 		}
 	}
-	return nil
 }
 
 // compareEVPN orders routes so that equal tables compare equal, in the order that

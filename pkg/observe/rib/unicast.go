@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 
-	api "github.com/osrg/gobgp/v3/api"
-	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+	api "github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -55,18 +55,18 @@ func (t *Table) Learned(ctx context.Context, within netip.Prefix, exact bool) ([
 	if err != nil {
 		return nil, err
 	}
-	lookup := &api.TableLookupPrefix{Prefix: within.String()}
+	lookup := &apiutil.LookupPrefix{Prefix: within.String()}
 	if !exact {
-		lookup.Type = api.TableLookupPrefix_LONGER
+		lookup.LookupOption = apiutil.LOOKUP_LONGER
 	}
-	req := &api.ListPathRequest{
-		TableType: api.TableType_GLOBAL, Family: speaker.FamilyToAPI(object.FamilyOf(within.Addr())),
-		Prefixes: []*api.TableLookupPrefix{lookup}, EnableOnlyBinary: true,
+	req := apiutil.ListPathRequest{
+		TableType: api.TableType_TABLE_TYPE_GLOBAL, Family: speaker.WireFamily(object.FamilyOf(within.Addr())),
+		Prefixes: []*apiutil.LookupPrefix{lookup},
 	}
 	var out []observe.LearnedPath
 	sources := sourcesOf(peers)
-	err = t.conn.ListPath(ctx, req, func(d *api.Destination) { out = append(out, bestOf(d, sources)...) })
-	if err := speaker.Whole(ctx, err); err != nil {
+	err = t.conn.ListPaths(ctx, req, func(paths []*apiutil.Path) { out = append(out, bestOf(paths, sources)...) })
+	if err != nil {
 		return nil, fmt.Errorf("list learned paths within %s: %w", within, err)
 	}
 	slices.SortFunc(out, compare)
@@ -85,17 +85,17 @@ func (t *Table) Sessions(ctx context.Context) (all, up int, err error) {
 }
 
 // bestOf picks the paths that are as good as the first, which is GoBGP's best.
-func bestOf(d *api.Destination, sources sources) []observe.LearnedPath {
+func bestOf(paths []*apiutil.Path, sources sources) []observe.LearnedPath {
 	var out []observe.LearnedPath
 	var best rank
-	for _, p := range d.Paths {
-		if p.NeighborIp == speaker.LocalSource {
+	for _, p := range paths {
+		if speaker.IsLocal(p) {
 			return nil // ours is preferred to all others, and comes first
 		}
-		if p.IsNexthopInvalid || p.IsWithdraw {
+		if p.IsNexthopInvalid || p.Withdrawal {
 			continue
 		}
-		path, r, ok := learnedFromAPI(p)
+		path, r, ok := learnedOf(p)
 		from := sources.of(p)
 		r.external = from.external
 		switch {
@@ -125,24 +125,14 @@ type rank struct {
 	origin          uint8
 }
 
-// learnedFromAPI reads a path from its octets, which GoBGP lists much faster than
-// messages. An attribute that does not parse is skipped, as the errors of an UPDATE
-// are GoBGP's to handle (RFC 7606). It is not ok without a next hop.
-func learnedFromAPI(p *api.Path) (path observe.LearnedPath, r rank, ok bool) {
-	family, ok := speaker.FamilyFromAPI(p.Family)
-	if !ok {
-		return path, r, false
-	}
-	if path.Prefix, ok = speaker.PrefixOf(family, p.NlriBinary); !ok {
+// learnedOf reads a path. It is not ok without a next hop.
+func learnedOf(p *apiutil.Path) (path observe.LearnedPath, r rank, ok bool) {
+	if _, path.Prefix, ok = speaker.PrefixOf(p); !ok {
 		return path, r, false
 	}
 	path.Stale = p.Stale
 	r = rank{preference: defaultPreference}
-	for _, raw := range p.PattrsBinary {
-		attr, err := bgp.GetPathAttribute(raw)
-		if err != nil || attr.DecodeFromBytes(raw) != nil {
-			continue
-		}
+	for _, attr := range p.Attrs {
 		switch a := attr.(type) {
 		case *bgp.PathAttributeOrigin:
 			r.origin = a.Value
@@ -165,9 +155,8 @@ func learnedFromAPI(p *api.Path) (path observe.LearnedPath, r rank, ok bool) {
 
 // addrOf leaves out what is no next hop: FRR sends :: where it has only a
 // link-local one.
-func addrOf(ip net.IP) netip.Addr {
-	addr, ok := netip.AddrFromSlice(ip)
-	if !ok || addr.IsUnspecified() {
+func addrOf(addr netip.Addr) netip.Addr {
+	if addr.IsUnspecified() {
 		return netip.Addr{}
 	}
 	return addr.Unmap()
@@ -197,9 +186,10 @@ func sourcesOf(peers []*api.Peer) sources {
 
 // of is the neighbour of a path; one that was deleted during the listing has only the
 // address of the path.
-func (s sources) of(p *api.Path) source {
-	if from, ok := s[p.NeighborIp]; ok {
+func (s sources) of(p *apiutil.Path) source {
+	bare := p.PeerAddress.WithZone("").String()
+	if from, ok := s[bare]; ok {
 		return from
 	}
-	return source{name: p.NeighborIp}
+	return source{name: bare}
 }
