@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +33,7 @@ type kind struct {
 func TestReload(t *testing.T) {
 	r := newReloading(t)
 	torSays(t, "ipv4", "network 203.0.113.1/32")
-	for _, k := range append(r.kindsOfPolicy(), r.kindsOfPeers()...) {
+	for _, k := range slices.Concat(r.kindsOfPolicy(), r.kindsOfFilters(), r.kindsOfPeers()) {
 		t.Run(k.name, func(t *testing.T) {
 			r := &reloading{t, r.hv, r.a}
 			before := r.sessions()
@@ -103,10 +104,12 @@ func (r *reloading) previews(k kind) {
 	}
 }
 
+// plain is how an address is announced that no setting is about.
+var plain = announcement{MED: "", Origin: "incomplete"}
+
 // kindsOfPolicy concern what is announced and learned, and the node: none ends a
 // session.
 func (r *reloading) kindsOfPolicy() []kind {
-	plain := announcement{MED: "", Origin: "incomplete"}
 	class := func(name, prefix string, more ...string) kind {
 		extra := append([]string{"  attributes: {" + name +
 			`: {communities: ["65000:7", graceful-shutdown], large_communities: ["4200000000:1:2"], med: 20}}`}, more...)
@@ -120,7 +123,6 @@ func (r *reloading) kindsOfPolicy() []kind {
 			},
 		}
 	}
-	log := func(word string) bool { return strings.Contains(r.a.Tail(1<<20), word) }
 	return []kind{
 		{name: "nothing", changed: "nothing changed"},
 		{
@@ -146,6 +148,14 @@ func (r *reloading) kindsOfPolicy() []kind {
 			"advertisement_method_tenant_networks: subnet"),
 		class("loopback", r.hv.Loopback.String()+"/32", "advertise_loopback: true"),
 		class("originate", reloadOriginate, "originate: ["+reloadOriginate+"]"),
+	}
+}
+
+// kindsOfFilters are changes of what is kept back, of what the node announces of
+// its own, and of how it does its work.
+func (r *reloading) kindsOfFilters() []kind {
+	log := func(word string) bool { return strings.Contains(r.a.Tail(1<<20), word) }
+	return []kind{
 		{
 			name: "export deny", edit: edit{lines: []string{"  export: {deny: [172.24.4.56/29 le 32]}"}},
 			changed: "bgp.export.deny",

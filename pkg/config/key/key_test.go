@@ -183,24 +183,27 @@ func TestProblems(t *testing.T) {
 
 // A flag that may be repeated has lists with commas; elements are KEY=VALUE, with
 // quotes around an item that has a comma in it.
+// setText reads one key of a thing that has something already.
+func setText(t *testing.T, name string, texts ...string) (thing, error) {
+	t.Helper()
+	x := thing{words: []string{"old"}, shades: map[string]part{"light": {name: "l"}}}
+	var r Reading
+	k, ok := find(x.keys(), name)
+	if !ok {
+		t.Fatalf("no key %s", name)
+	}
+	r.SetText(k, texts, Place{Source: "--" + k.Flag()})
+	return x, r.Problems().Err()
+}
+
 func TestSetText(t *testing.T) {
-	set := func(name string, texts ...string) (thing, error) {
-		x := thing{words: []string{"old"}, shades: map[string]part{"light": {name: "l"}}}
-		var r Reading
-		k, ok := find(x.keys(), name)
-		if !ok {
-			t.Fatalf("no key %s", name)
-		}
-		r.SetText(k, texts, Place{Source: "--" + k.Flag()})
-		return x, r.Problems().Err()
-	}
-	if x, err := set("words", `a,"b,c"`, "d", ""); err != nil || fmt.Sprint(x.words) != "[a b,c d]" {
+	if x, err := setText(t, "words", `a,"b,c"`, "d", ""); err != nil || fmt.Sprint(x.words) != "[a b,c d]" {
 		t.Errorf("%v, %v", x.words, err)
 	}
-	if x, err := set("words", ""); err != nil || len(x.words) != 0 {
+	if x, err := setText(t, "words", ""); err != nil || len(x.words) != 0 {
 		t.Errorf("%v, %v", x.words, err)
 	}
-	if x, err := set("group.number", "3", "4"); err != nil || x.number != 4 {
+	if x, err := setText(t, "group.number", "3", "4"); err != nil || x.number != 4 {
 		t.Errorf("%v, %v", x.number, err)
 	}
 	for text, want := range map[string]part{
@@ -212,19 +215,23 @@ func TestSetText(t *testing.T) {
 		`name=a=b,words=`:                 {name: "a=b"},
 		`"name=a","words=x"` + `,"heavy"`: {name: "a", words: []string{"x"}, heavy: true},
 	} {
-		if x, err := set("parts", text); err != nil || len(x.parts) != 1 || !reflect.DeepEqual(x.parts[0], want) {
+		if x, err := setText(t, "parts", text); err != nil || len(x.parts) != 1 || !reflect.DeepEqual(x.parts[0], want) {
 			t.Errorf("%s: %+v, %v", text, x.parts, err)
 		}
 	}
-	if x, err := set("parts", "name=a", " ", "name=b"); err != nil || len(x.parts) != 2 {
+	if x, err := setText(t, "parts", "name=a", " ", "name=b"); err != nil || len(x.parts) != 2 {
 		t.Errorf("%v, %v", x.parts, err)
 	}
-	if x, err := set("shades", "shade=dark,name=d"); err != nil || len(x.shades) != 2 {
+	if x, err := setText(t, "shades", "shade=dark,name=d"); err != nil || len(x.shades) != 2 {
 		t.Errorf("%v, %v", x.shades, err)
 	}
-	if x, err := set("shades", ""); err != nil || x.shades != nil {
+	if x, err := setText(t, "shades", ""); err != nil || x.shades != nil {
 		t.Errorf("%v, %v", x.shades, err)
 	}
+}
+
+// What is refused says where and what to write instead.
+func TestSetTextRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{
 			"words", `a,"b`,
@@ -265,7 +272,7 @@ func TestSetText(t *testing.T) {
 		{"shades", "name=a", "--shades: shades: there is no shade: begin with shade=NAME; use dark or light"},
 		{"shades", "shade=grey,name=a", `--shades: shades: unknown shade "grey": use dark or light`},
 	} {
-		if _, err := set(tt.name, tt.text); err == nil || err.Error() != tt.want {
+		if _, err := setText(t, tt.name, tt.text); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: got\n%v\nwant\n%s", tt.text, err, tt.want)
 		}
 	}

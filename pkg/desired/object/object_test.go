@@ -24,6 +24,34 @@ func drawPrefix(t *rapid.T) netip.Prefix {
 	return netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits"))
 }
 
+func drawFDB(t *rapid.T, dev string, mac MAC) Value {
+	d := FDB{Dev: dev, MAC: mac, Dst: draw4or6(t, "dst")}
+	switch rapid.IntRange(0, 2).Draw(t, "form") {
+	case 0:
+		d.MAC = MAC{}
+	case 1:
+		d.MAC[5], d.Dst = 1, netip.Addr{}
+	default:
+		d.MAC[5] = 1
+	}
+	return d
+}
+
+func drawRoute(t *rapid.T, dev string) Value {
+	table, yes := rapid.Uint32().Draw(t, "table"), rapid.Bool()
+	if yes.Draw(t, "unreachable") {
+		return UnreachableRoute(table, drawPrefix(t), rapid.Uint32().Draw(t, "metric"))
+	}
+	r := NewRoute(table, drawPrefix(t), dev, netip.Addr{})
+	if yes.Draw(t, "via") {
+		r.Via = draw4or6(t, "via")
+	}
+	if yes.Draw(t, "src") {
+		r.Src = draw4or6(t, "src")
+	}
+	return r
+}
+
 // drawValue draws a value of any kind.
 func drawValue(t *rapid.T) Value {
 	word := rapid.StringMatching(`[a-z][a-z0-9.-]{0,14}`)
@@ -45,16 +73,7 @@ func drawValue(t *rapid.T) Value {
 	case KindMaster:
 		return Master{Dev: dev, Master: word.Draw(t, "master"), Up: yes.Draw(t, "up")}
 	case KindFDB:
-		d := FDB{Dev: dev, MAC: mac, Dst: draw4or6(t, "dst")}
-		switch rapid.IntRange(0, 2).Draw(t, "form") {
-		case 0:
-			d.MAC = MAC{}
-		case 1:
-			d.MAC[5], d.Dst = 1, netip.Addr{}
-		default:
-			d.MAC[5] = 1
-		}
-		return d
+		return drawFDB(t, dev, mac)
 	case KindSysctl:
 		return Sysctl{Path: "net/ipv4/conf/" + dev + "/proxy_arp", Val: fmt.Sprint(num32.Draw(t, "val"))}
 	case KindAddress:
@@ -64,17 +83,7 @@ func drawValue(t *rapid.T) Value {
 	case KindProxyNeigh:
 		return ProxyNeigh{Dev: dev, Addr: draw4or6(t, "addr")}
 	case KindRoute:
-		if yes.Draw(t, "unreachable") {
-			return UnreachableRoute(num32.Draw(t, "table"), drawPrefix(t), num32.Draw(t, "metric"))
-		}
-		r := NewRoute(num32.Draw(t, "table"), drawPrefix(t), dev, netip.Addr{})
-		if yes.Draw(t, "via") {
-			r.Via = draw4or6(t, "via")
-		}
-		if yes.Draw(t, "src") {
-			r.Src = draw4or6(t, "src")
-		}
-		return r
+		return drawRoute(t, dev)
 	case KindRule:
 		return Rule{
 			Priority: num32.Draw(t, "priority"), Table: num32.Draw(t, "table"), IPv6: yes.Draw(t, "v6"),

@@ -123,39 +123,8 @@ func TestRealDatabase(t *testing.T) {
 		await(t, s, "the port is there without a number", hasPatch("provnet-2", 0))
 		sw.Vsctl("del-port", "odd")
 	})
-	t.Run("ports of ours", func(t *testing.T) {
-		sw.Host("ip", "link", "add", "veth-ovs-1001", "type", "veth", "peer", "name", "veth-vrf-1001")
-		sw.Vsctl("add-port", "br-ex", "vlan-1002", "tag=7", "--", "set", "interface", "vlan-1002", "type=internal",
-			"ofport_request=9",
-			"--", "set", "port", "vlan-1002", "external_ids:bgp-ovn=1", "--", "add-port", "br-ex", "foreign",
-			"--", "add-port", "br-ex", "veth-ovs-1001", "--", "set", "port", "veth-ovs-1001",
-			"external_ids:bgp-ovn=some-later-version",
-			"--", "set", "interface", "veth-ovs-1001", "ofport_request=12")
-		await(t, s, "both have their numbers", made(observe.MadePort{Name: "veth-ovs-1001", OFPort: 12},
-			observe.MadePort{Name: "vlan-1002", OFPort: 9}))
-		sw.Vsctl("--no-wait", "add-port", "br-ex", "away", "--", "set", "port", "away", "external_ids:bgp-ovn=1", "--",
-			"del-port", "vlan-1002")
-		await(t, s, "one is gone, and one has no device", made(observe.MadePort{Name: "away"},
-			observe.MadePort{Name: "veth-ovs-1001", OFPort: 12}))
-		sw.Vsctl("--no-wait", "del-port", "away", "--", "del-port", "veth-ovs-1001", "--", "del-port", "foreign")
-		await(t, s, "none is left", made())
-	})
-	t.Run("per system-id", func(t *testing.T) {
-		sw.Vsctl("set", "open_vswitch", ".", "external_ids:ovn-bridge-mappings-cmp-1=public:br-own",
-			"external_ids:ovn-bridge-cmp-1=br-mine",
-			"external_ids:ovn-bridge-mappings-cmp-2=public:br-other")
-		o := await(t, s, "the mapping is our own", func(o *observe.OpenVSwitch) bool {
-			return len(o.Mappings) == 1 && o.Mappings[0].Bridge == "br-own"
-		})
-		if o.IntegrationBridge != "br-mine" {
-			t.Errorf("got integration bridge %s", o.IntegrationBridge)
-		}
-		other := open(t, Config{Endpoint: sw.Endpoint(), SystemID: "cmp-2"})
-		await(t, other, "the override counts", func(o *observe.OpenVSwitch) bool {
-			return o.SystemID == "cmp-2" && len(o.Mappings) == 1 && o.Mappings[0].Bridge == "br-other" &&
-				o.IntegrationBridge == "br-int"
-		})
-	})
+	t.Run("ports of ours", func(t *testing.T) { portsOfOurs(t, sw, s) })
+	t.Run("per system-id", func(t *testing.T) { perSystemID(t, sw, s) })
 	t.Run("quiet", func(t *testing.T) {
 		before := await(t, s, "there is a state", fresh)
 		sw.Vsctl("set", "open_vswitch", ".", "external_ids:nobody-reads=this", "--", "set", "bridge", "br-ex",
@@ -172,6 +141,45 @@ func TestRealDatabase(t *testing.T) {
 			_, ok := o.Bridge("br-ex")
 			return !ok
 		})
+	})
+}
+
+// portsOfOurs: the ports that we made are known with their numbers, and no others.
+func portsOfOurs(t *testing.T, sw *vswitchtest.Switch, s *Source) {
+	t.Helper()
+	sw.Host("ip", "link", "add", "veth-ovs-1001", "type", "veth", "peer", "name", "veth-vrf-1001")
+	sw.Vsctl("add-port", "br-ex", "vlan-1002", "tag=7", "--", "set", "interface", "vlan-1002", "type=internal",
+		"ofport_request=9",
+		"--", "set", "port", "vlan-1002", "external_ids:bgp-ovn=1", "--", "add-port", "br-ex", "foreign",
+		"--", "add-port", "br-ex", "veth-ovs-1001", "--", "set", "port", "veth-ovs-1001",
+		"external_ids:bgp-ovn=some-later-version",
+		"--", "set", "interface", "veth-ovs-1001", "ofport_request=12")
+	await(t, s, "both have their numbers", made(observe.MadePort{Name: "veth-ovs-1001", OFPort: 12},
+		observe.MadePort{Name: "vlan-1002", OFPort: 9}))
+	sw.Vsctl("--no-wait", "add-port", "br-ex", "away", "--", "set", "port", "away", "external_ids:bgp-ovn=1", "--",
+		"del-port", "vlan-1002")
+	await(t, s, "one is gone, and one has no device", made(observe.MadePort{Name: "away"},
+		observe.MadePort{Name: "veth-ovs-1001", OFPort: 12}))
+	sw.Vsctl("--no-wait", "del-port", "away", "--", "del-port", "veth-ovs-1001", "--", "del-port", "foreign")
+	await(t, s, "none is left", made())
+}
+
+// perSystemID: what is written for our own system-id counts, and for no other.
+func perSystemID(t *testing.T, sw *vswitchtest.Switch, s *Source) {
+	t.Helper()
+	sw.Vsctl("set", "open_vswitch", ".", "external_ids:ovn-bridge-mappings-cmp-1=public:br-own",
+		"external_ids:ovn-bridge-cmp-1=br-mine",
+		"external_ids:ovn-bridge-mappings-cmp-2=public:br-other")
+	o := await(t, s, "the mapping is our own", func(o *observe.OpenVSwitch) bool {
+		return len(o.Mappings) == 1 && o.Mappings[0].Bridge == "br-own"
+	})
+	if o.IntegrationBridge != "br-mine" {
+		t.Errorf("got integration bridge %s", o.IntegrationBridge)
+	}
+	other := open(t, Config{Endpoint: sw.Endpoint(), SystemID: "cmp-2"})
+	await(t, other, "the override counts", func(o *observe.OpenVSwitch) bool {
+		return o.SystemID == "cmp-2" && len(o.Mappings) == 1 && o.Mappings[0].Bridge == "br-other" &&
+			o.IntegrationBridge == "br-int"
 	})
 }
 
