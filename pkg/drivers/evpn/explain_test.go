@@ -23,73 +23,75 @@ switchport p2 on dp-priv2 peer lrp-p2 id neutron_bgpvpn:vni=1002 id neutron_bgpv
 port vm2 on dp-priv2 mac "fa:16:3e:0d:51:23 10.0.0.5" chassis cmp-2 up
 `
 
+// explanations are what is said of an address on a node of a story.
+var explanations = []struct {
+	name, story, config, node, addr string
+	want                            []string
+}{
+	{
+		"announced", "include evpn", "", "gw-1", "10.0.0.5",
+		[]string{"fixed IP of port vm1 in VNI 1001: type-5 10.0.0.5/32 rd 99.99.1.1:1001"},
+	},
+	{"two tenants", "include evpn" + two, "", "gw-1", "10.0.0.5", []string{
+		"fixed IP of port vm1 in VNI 1001: type-5 10.0.0.5/32 rd 99.99.1.1:1001",
+		"fixed IP of port vm2 in VNI 1002: type-5 10.0.0.5/32 rd 99.99.1.1:1002",
+	}},
+	{
+		"by the subnet", "include evpn", "advertisement_method_tenant_networks: subnet", "gw-1", "10.0.0.5",
+		[]string{"fixed IP of port vm1 in VNI 1001: type-5 10.0.0.0/26 rd 99.99.1.1:1001"},
+	},
+	{
+		"elsewhere", "include evpn", "", "gw-2", "10.0.0.5",
+		[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NotOwner},
+	},
+	{"router in no VPN", "include base", "", "gw-1", "10.0.0.5", []string{"fixed IP of port vm1: " + reason.NoVPN}},
+	{
+		"network in no VPN", "include evpn\nset p1 id neutron_bgpvpn:vni=", "", "gw-1", "10.0.0.5",
+		[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NoVPN},
+	},
+	{
+		"another VPN", "include evpn\nset p1 id neutron_bgpvpn:vni=1002", "", "gw-1", "10.0.0.5",
+		[]string{"fixed IP of port vm1 in VNI 1001: " + reason.VPNMismatch},
+	},
+	{
+		"no VTEP", "include evpn", "evpn_local_ip: none", "gw-1", "10.0.0.5",
+		[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NoVTEP},
+	},
+	{
+		"not mapped", "include evpn\nmapping other:br-ex", "", "gw-1", "10.0.0.5",
+		[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NotMapped},
+	},
+	{
+		"no table", "include evpn\ntable 1001 foreign", "", "gw-1", "10.0.0.5",
+		[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NotApplied},
+	},
+	{
+		"no gateway", "include evpn\ndrop cr-lrp-gw1", "", "gw-1", "10.0.0.5",
+		[]string{"fixed IP of port vm1: " + reason.NoGateway},
+	},
+	{
+		"gateway", "include evpn", "", "gw-1", "172.24.4.146",
+		[]string{"gateway address of router port lrp-gw1 in VNI 1001: " + reason.GatewayOnly},
+	},
+	{"nobody's", "include evpn", "", "gw-1", "198.51.100.1", nil},
+	{
+		"stretched", "include segment", "network: public:100 l2vni 2001", "cmp-1", "172.24.8.20",
+		[]string{"fixed IP of port vmV in VNI 2001: type-2 fa:16:3e:aa:00:08 172.24.8.20 rd 99.99.1.1:2001"},
+	},
+	{
+		"routed floating IP", "include segment", "network: public:100 vrf 2001", "cmp-1", "172.24.8.199",
+		[]string{"floating IP of port vm1 in VNI 2001: type-5 172.24.8.199/32 rd 99.99.1.1:2001"},
+	},
+	{
+		"routed gateway elsewhere", "include segment", "network: public:100 vrf 2001", "cmp-1", "172.24.8.146",
+		[]string{"gateway address of router port lrp-gw1: " + reason.NotOwner},
+	},
+}
+
 // TestExplain: one line an account, with the code of the first thing in the way or
 // the path that announces it.
 func TestExplain(t *testing.T) {
-	tests := []struct {
-		name, story, config, node, addr string
-		want                            []string
-	}{
-		{
-			"announced", "include evpn", "", "gw-1", "10.0.0.5",
-			[]string{"fixed IP of port vm1 in VNI 1001: type-5 10.0.0.5/32 rd 99.99.1.1:1001"},
-		},
-		{"two tenants", "include evpn" + two, "", "gw-1", "10.0.0.5", []string{
-			"fixed IP of port vm1 in VNI 1001: type-5 10.0.0.5/32 rd 99.99.1.1:1001",
-			"fixed IP of port vm2 in VNI 1002: type-5 10.0.0.5/32 rd 99.99.1.1:1002",
-		}},
-		{
-			"by the subnet", "include evpn", "advertisement_method_tenant_networks: subnet", "gw-1", "10.0.0.5",
-			[]string{"fixed IP of port vm1 in VNI 1001: type-5 10.0.0.0/26 rd 99.99.1.1:1001"},
-		},
-		{
-			"elsewhere", "include evpn", "", "gw-2", "10.0.0.5",
-			[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NotOwner},
-		},
-		{"router in no VPN", "include base", "", "gw-1", "10.0.0.5", []string{"fixed IP of port vm1: " + reason.NoVPN}},
-		{
-			"network in no VPN", "include evpn\nset p1 id neutron_bgpvpn:vni=", "", "gw-1", "10.0.0.5",
-			[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NoVPN},
-		},
-		{
-			"another VPN", "include evpn\nset p1 id neutron_bgpvpn:vni=1002", "", "gw-1", "10.0.0.5",
-			[]string{"fixed IP of port vm1 in VNI 1001: " + reason.VPNMismatch},
-		},
-		{
-			"no VTEP", "include evpn", "evpn_local_ip: none", "gw-1", "10.0.0.5",
-			[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NoVTEP},
-		},
-		{
-			"not mapped", "include evpn\nmapping other:br-ex", "", "gw-1", "10.0.0.5",
-			[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NotMapped},
-		},
-		{
-			"no table", "include evpn\ntable 1001 foreign", "", "gw-1", "10.0.0.5",
-			[]string{"fixed IP of port vm1 in VNI 1001: " + reason.NotApplied},
-		},
-		{
-			"no gateway", "include evpn\ndrop cr-lrp-gw1", "", "gw-1", "10.0.0.5",
-			[]string{"fixed IP of port vm1: " + reason.NoGateway},
-		},
-		{
-			"gateway", "include evpn", "", "gw-1", "172.24.4.146",
-			[]string{"gateway address of router port lrp-gw1 in VNI 1001: " + reason.GatewayOnly},
-		},
-		{"nobody's", "include evpn", "", "gw-1", "198.51.100.1", nil},
-		{
-			"stretched", "include segment", "network: public:100 l2vni 2001", "cmp-1", "172.24.8.20",
-			[]string{"fixed IP of port vmV in VNI 2001: type-2 fa:16:3e:aa:00:08 172.24.8.20 rd 99.99.1.1:2001"},
-		},
-		{
-			"routed floating IP", "include segment", "network: public:100 vrf 2001", "cmp-1", "172.24.8.199",
-			[]string{"floating IP of port vm1 in VNI 2001: type-5 172.24.8.199/32 rd 99.99.1.1:2001"},
-		},
-		{
-			"routed gateway elsewhere", "include segment", "network: public:100 vrf 2001", "cmp-1", "172.24.8.146",
-			[]string{"gateway address of router port lrp-gw1: " + reason.NotOwner},
-		},
-	}
-	for _, tt := range tests {
+	for _, tt := range explanations {
 		t.Run(tt.name, func(t *testing.T) {
 			snap := snapshot(t, tt.story, tt.node)
 			driver := evpn.New(config(t, golden.Inline("config", tt.config)).cfg)

@@ -11,6 +11,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	// What the test inside is made of: when that changes, go does not answer from its
+	// cache.
+	_ "github.com/bgp-ovn/bgp-ovn/pkg/actual/model"
+	_ "github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
+	_ "github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	_ "github.com/bgp-ovn/bgp-ovn/state"
 )
 
 const root = "../../.."
@@ -40,6 +47,10 @@ func TestMadeUpKindAndDriver(t *testing.T) {
 	} {
 		to, err := filepath.Abs(filepath.Join(root, at))
 		if err != nil {
+			t.Fatal(err)
+		}
+		// go's cache takes a file that was looked at for an input of the test.
+		if _, err := os.Stat(from); err != nil {
 			t.Fatal(err)
 		}
 		if replace[to], err = filepath.Abs(from); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,34 +50,10 @@ func TestInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := filepath.Join(t.TempDir(), "state.db")
-	open := func() *state.DB {
-		db, err := state.Open(at, time.Now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		return db
-	}
-	db := open()
+	db := open(t, at)
 	red, green := []desired.Driver{beacon.Driver{Color: "red"}}, []desired.Driver{beacon.Driver{Color: "green"}}
 	c := reconcile.New(reconcile.Config{Observer: view{s}, Drivers: red, Backends: reader, Journal: db})
-	round := func(want ...string) reconcile.Round {
-		t.Helper()
-		r, err := c.Round(t.Context(), true)
-		if err != nil || len(r.Failed()) > 0 || r.JournalErr != nil {
-			t.Fatal(err, r.Failed(), r.JournalErr)
-		}
-		if len(want) != len(r.Plan.Ops) {
-			t.Fatalf("got\n%s\nwant %d steps", r.Plan, len(want))
-		}
-		for i, op := range r.Plan.Ops {
-			if !strings.HasPrefix(op.String(), want[i]) {
-				t.Errorf("step %d: got %q, want %q", i, op, want[i])
-			}
-		}
-		return r
-	}
-	r := round("+ beacon  b-br-ex  dev br-ex color red  # Bridge br-ex (beacon_driver X1)",
+	r := round(t, c, "+ beacon  b-br-ex  dev br-ex color red  # Bridge br-ex (beacon_driver X1)",
 		"+ path    ipv4-unicast 192.0.2.9/32")
 	raw, err := json.Marshal(r.Plan)
 	if err != nil || !strings.Contains(string(raw), `"kind":"beacon","key":"b-br-ex"`) ||
@@ -86,44 +63,78 @@ func TestInside(t *testing.T) {
 	if !strings.Contains(w.String(), "beacon b-br-ex  dev br-ex color red\n") {
 		t.Errorf("the world has no beacon:\n%s", w)
 	}
-	round() // the audit: nothing left to do
+	round(t, c) // the audit: nothing left to do
 
 	// The journal: another process knows what is ours, and what it is needed for.
 	light := object.Beacon{Name: "b-br-ex", Dev: "br-ex", Color: "red"}
 	db.Close()
-	db = open()
-	path, ok := db.Recorded(object.NewPath(r.Want.SortedOf(object.KindPath)[0].Value.Key().Prefix, object.OriginIGP).Key())
-	if !ok || len(path.After) != 1 || path.After[0] != light.Key() || !db.Owned(light.Key()) {
-		t.Errorf("the ledger has %+v", path)
-	}
-	if have, ok := db.LastKnown().Get(light.Key()); !ok || have.Value != object.Value(light) {
-		t.Errorf("last known: %+v", have)
-	}
+	db = open(t, at)
+	path := remembered(t, db, r, light)
 	c = reconcile.New(reconcile.Config{Observer: view{s}, Drivers: red, Backends: reader, Journal: db})
-	r = round()
-	asked := false
-	for _, k := range w.asked {
-		asked = asked || k == light.Key()
-	}
-	if !asked {
+	r = round(t, c)
+	if !slices.Contains(w.asked, light.Key()) {
 		t.Error("a beacon has no mark, and the backend is not asked for it by its key")
 	}
-	e := c.Explain(r, path.Value.Key().Prefix.Addr(), []reconcile.PeerStatus{{Up: true, Text: "up"}}, true)
+	e := c.Explain(r, path.Prefix.Addr(), []reconcile.PeerStatus{{Up: true, Text: "up"}}, true)
 	if !e.Advertised || !strings.Contains(e.String(), "beacon b-br-ex  dev br-ex color red  ok") {
 		t.Errorf("explain:\n%s", e)
 	}
 
 	// Drift, a change, and the end; held, the path keeps its beacon.
 	w.Unset(light.Key())
-	round("+ beacon  b-br-ex")
+	round(t, c, "+ beacon  b-br-ex")
 	c.Reconfigure(reconcile.Intent{Drivers: green})
-	round("~ beacon  b-br-ex  dev br-ex color red -> dev br-ex color green")
+	round(t, c, "~ beacon  b-br-ex  dev br-ex color red -> dev br-ex color green")
 	held(t, r.Want, db)
 	c.Reconfigure(reconcile.Intent{})
-	round("- path    ipv4-unicast 192.0.2.9/32", "- beacon  b-br-ex")
+	round(t, c, "- path    ipv4-unicast 192.0.2.9/32", "- beacon  b-br-ex")
 	if db.Owned(light.Key()) {
 		t.Error("the beacon is gone and still in the ledger")
 	}
+}
+
+// open opens a state file until the test ends.
+func open(t *testing.T, at string) *state.DB {
+	t.Helper()
+	db, err := state.Open(at, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// round runs an audit, whose steps begin with these words and succeed.
+func round(t *testing.T, c *reconcile.Controller, want ...string) reconcile.Round {
+	t.Helper()
+	r, err := c.Round(t.Context(), true)
+	if err != nil || len(r.Failed()) > 0 || r.JournalErr != nil {
+		t.Fatal(err, r.Failed(), r.JournalErr)
+	}
+	if len(want) != len(r.Plan.Ops) {
+		t.Fatalf("got\n%s\nwant %d steps", r.Plan, len(want))
+	}
+	for i, op := range r.Plan.Ops {
+		if !strings.HasPrefix(op.String(), want[i]) {
+			t.Errorf("step %d: got %q, want %q", i, op, want[i])
+		}
+	}
+	return r
+}
+
+// remembered demands that the ledger has the one path, and the beacon as what it
+// needs and as last known. It returns the path's key.
+func remembered(t *testing.T, db *state.DB, r reconcile.Round, light object.Beacon) object.Key {
+	t.Helper()
+	key := object.NewPath(r.Want.SortedOf(object.KindPath)[0].Value.Key().Prefix, object.OriginIGP).Key()
+	path, ok := db.Recorded(key)
+	if !ok || len(path.After) != 1 || path.After[0] != light.Key() || !db.Owned(light.Key()) {
+		t.Errorf("the ledger has %+v", path)
+	}
+	if have, ok := db.LastKnown().Get(light.Key()); !ok || have.Value != object.Value(light) {
+		t.Errorf("last known: %+v", have)
+	}
+	return key
 }
 
 // held plans for a world in which nothing is wanted and the path cannot go.
