@@ -126,6 +126,7 @@ func (n *Node) open(ctx context.Context) error {
 	conf := controllerConfig(s, n.sources.join, reader, log)
 	conf.Journal, conf.StartupGrace = n.db, s.StartupGrace
 	conf.Refresh, conf.InspectTables = n.sources.refresh, n.sources.inspectTables
+	conf.Protected = n.sources.join.Protected
 	conf.OnRound = n.afterRound
 	n.ctl = reconcile.New(conf)
 	n.snapshot = n.sources.join.Snapshot

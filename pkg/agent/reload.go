@@ -32,7 +32,9 @@ func (n *Node) Reload(ctx context.Context, dryRun bool) (control.Reload, error) 
 	if !dryRun {
 		return out, n.takeUp(s, changed)
 	}
-	r, err := n.ctl.Preview(ctx, intent(s))
+	w, o := intent(s), own(s)
+	w.Own = &o
+	r, err := n.ctl.Preview(ctx, w)
 	if err == nil && r.ReadErr != nil {
 		err = unreadable(r.ReadErr)
 	}
@@ -73,6 +75,7 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 	n.opts.Level.Set(s.Log.Level)
 	n.learned.Accept(s.Learn.Accept)
 	n.current = s
+	n.sources.join.SetOwn(own(s))
 	n.ctl.Reconfigure(intent(s))
 	n.opts.Log.Info("configuration reloaded", "changed", changed)
 	n.reportExposed(s)

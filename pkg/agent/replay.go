@@ -61,6 +61,9 @@ type Replay struct {
 func OpenReplay(ctx context.Context, s config.Settings, snap observe.Snapshot, against Against,
 	log *slog.Logger,
 ) (*Replay, error) {
+	if snap.Protected == nil { // a dump, or a file of an older release
+		snap.Protected = observe.Protect(snap, own(s))
+	}
 	r := &Replay{}
 	backends := []actual.Backend{freshNode(snap)}
 	if against == AgainstActual {

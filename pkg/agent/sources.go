@@ -70,10 +70,25 @@ func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.L
 		return nil, err
 	}
 	src.join = &observe.Join{SB: southbound, OVS: src.ovs, Host: src.host, Chassis: s.Chassis}
+	src.join.SetOwn(own(s))
 	if s.UseNorthbound {
 		return src, src.openNorthbound(ctx, c, s)
 	}
 	return src, nil
+}
+
+// own is what the settings tell of what the node itself lives on.
+func own(s config.Settings) observe.Own {
+	o := observe.Own{
+		Protect: s.Protect, Southbound: s.Southbound.Remotes, Northbound: s.Northbound.Remotes,
+		OpenVSwitch: s.OpenVSwitch.Endpoint, Peers: s.BGP.PeerAddrs(),
+	}
+	for _, r := range s.Learn.Accept {
+		if r.Exact() {
+			o.Accept = append(o.Accept, r.Prefix)
+		}
+	}
+	return o
 }
 
 // The external_ids of Open_vSwitch that name the databases of OVN.

@@ -26,7 +26,7 @@ func (s Settings) NewDrivers() []desired.Driver {
 		}
 	}
 	own := s.Fabric
-	own.Accept = s.Learn.Accept
+	own.Accept, own.Peers = s.Learn.Accept, s.BGP.PeerAddrs()
 	if d, asked := drivers.NewFabric(own, s.shared()); asked {
 		out = append(out, d)
 	}

@@ -126,6 +126,9 @@ func learnKeys(s *Settings) []key.Key {
 			}).Reloads(),
 		key.Bool(&f.Loopback, "advertise_loopback",
 			"announce the addresses of lo, but for 127.0.0.0/8 and ::1").Reloads(),
+		key.ListOf(&s.Protect, "protect",
+			"prefixes that no route of ours may cover or lie in, beside those that the node is seen to live on",
+			parsePrefix, printPrefix).Reloads(),
 		key.ListOf(&f.Originate, "originate", "further prefixes to announce", parsePrefix, printPrefix).Reloads(),
 	}
 }

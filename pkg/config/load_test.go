@@ -106,6 +106,7 @@ var written = map[string]struct{ file, flag string }{
 	"learn.metric":                         {"7", "7"},
 	"learn.max":                            {"7", "7"},
 	"advertise_loopback":                   {"true", "1"},
+	"protect":                              {"[10.9.0.0/16, 2001:db8:9::/48]", "10.9.0.0/16,2001:db8:9::/48"},
 	"originate":                            {"[192.0.2.0/24, 2001:db8::/48]", "192.0.2.0/24,2001:db8::/48"},
 	"routing.table_range":                  {"300-400", "300 - 400"},
 	"routing.rule_priority":                {"31000", "31000"},

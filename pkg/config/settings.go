@@ -63,6 +63,9 @@ type Settings struct {
 	BGP BGP
 	// Learn says which announcements of neighbours become routes (learn).
 	Learn Learn
+	// Protect are prefixes of which no route of ours may take traffic away, beside
+	// those that the node is seen to live on (protect).
+	Protect []netip.Prefix
 	// Routing are the numbers that mark what is ours in the kernel (routing).
 	Routing Routing
 	// Flows are the numbers that mark our OpenFlow entries (flows).

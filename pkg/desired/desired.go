@@ -53,8 +53,8 @@ type Result struct {
 	Panics []Panic
 }
 
-// Compute runs the drivers in order and adds fixed, the objects that come from
-// the configuration alone (peers). like is a set of about the size to expect,
+// Compute runs the drivers in order, adds fixed, the objects that come from
+// the configuration alone (peers), and blocks what a [Guard] does not let pass. like is a set of about the size to expect,
 // such as that of the last round; an empty one is fine.
 func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, drivers ...Driver) Result {
 	res := run(snap, like, drivers)
@@ -65,6 +65,7 @@ func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, driver
 			})
 		}
 	}
+	protect(snap, &res.Want)
 	res.Skipped = append(res.Skipped, unreadable(snap)...)
 	res.Panics = takeStacks(res.Skipped)
 	slices.SortFunc(res.Skipped, func(a, b observe.Skip) int {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // Join makes one snapshot out of its sources.
@@ -17,6 +18,41 @@ type Join struct {
 	Learned Source[*Learned]
 	// Chassis overrides the system-id of the Open_vSwitch database.
 	Chassis string
+
+	mu  sync.Mutex // guards the rest
+	own Own
+	// protected was made of own and of the parts of from.
+	protected *Protected
+	from      Snapshot
+}
+
+// SetOwn says what the configuration tells of what the node lives on. The next
+// snapshot has it.
+func (j *Join) SetOwn(own Own) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.own, j.protected = own, nil
+}
+
+// Protected is what the node lives on as far as it has been read: it does not need
+// any source to be complete. Equal parts give the very same set.
+func (j *Join) Protected(ctx context.Context) *Protected {
+	var snap Snapshot
+	// Errors say what is missing, which Snapshot reports.
+	snap.SB, _ = j.SB.Read(ctx)
+	snap.OVS, _ = j.OVS.Read(ctx)
+	snap.Host, _ = j.Host.Read(ctx)
+	return j.protect(snap)
+}
+
+func (j *Join) protect(snap Snapshot) *Protected {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	from := Snapshot{SB: snap.SB, OVS: snap.OVS, Host: snap.Host}
+	if j.protected == nil || j.from != from {
+		j.protected, j.from = Protect(from, j.own), from
+	}
+	return j.protected
 }
 
 // Snapshot returns the newest view of everything. Until every source has been
@@ -56,6 +92,7 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 		return Snapshot{}, fmt.Errorf("%w: the Open_vSwitch database has no external_ids:system-id; "+
 			"set it, or chassis in the configuration", ErrNotSynced)
 	}
+	snap.Protected = j.protect(snap)
 	return snap, nil
 }
 

@@ -51,6 +51,9 @@ type Snapshot struct {
 	Host *Host
 	// Learned is what neighbours announce; nil if no speaker was asked.
 	Learned *Learned
+	// Protected is what the node itself lives on. Nil is what Protect makes of the
+	// other fields: a file of an older release does not have it.
+	Protected *Protected
 }
 
 // OpenVSwitch is what we read of the local Open_vSwitch database.
@@ -167,6 +170,9 @@ type Host struct {
 	// them. The order is by device and family, then the kernel's, in which the
 	// first is the primary one.
 	Addresses []DeviceAddress `json:"addresses,omitempty"`
+	// Gateways are the routes of others in the main table that lead to a next hop, by
+	// destination; of very many only some, the default routes among them.
+	Gateways []Gateway `json:"gateways,omitempty"`
 	// Tables are routing tables that have a name in rt_tables or hold routes
 	// that are not ours, by number.
 	Tables []RoutingTable `json:"tables"`
@@ -187,6 +193,15 @@ type Link struct {
 	Table uint32 `json:"table,omitempty"`
 	// Ours says that it carries our alias.
 	Ours bool `json:"ours,omitempty"`
+	// Master is the index of the bridge or VRF that it belongs to; 0 if there is none.
+	Master int `json:"master,omitempty"`
+}
+
+// Gateway is one next hop of a route of others in the main table.
+type Gateway struct {
+	Dst netip.Prefix `json:"dst"`
+	Via netip.Addr   `json:"via"`
+	Dev string       `json:"dev"`
 }
 
 // Link returns the device of that name.

@@ -12,9 +12,11 @@ func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	defer c.round.Unlock()
 	cfg, derived, settled, confident, fuse, fails, changed := c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails,
 		c.reconfigured
+	own := c.own
 	defer func() {
 		c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, confident, fuse,
 			fails, changed
+		c.own = own
 	}()
 	c.adopt(w)
 	c.fails = maps.Clone(c.fails)

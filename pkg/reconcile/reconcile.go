@@ -55,6 +55,9 @@ type Config struct {
 	// Forbidden says why a path must not be announced even where everything is
 	// held; nil for one that may be. The field may be nil too.
 	Forbidden func(object.Key) *object.Block
+	// Protected is what the node itself lives on as far as that is known without a
+	// snapshot. It may be nil.
+	Protected func(context.Context) *observe.Protected
 	// Unmanaged kinds are left alone.
 	Unmanaged []object.Kind
 	// AuditInterval is the period of complete reads; 0 turns them off.
@@ -103,6 +106,8 @@ type Controller struct {
 	// derived is the last result of the drivers and what it was derived from.
 	// They are pure: the same snapshot gives the same result.
 	derived derivation
+	// own is that of an Intent that has one.
+	own *observe.Own
 	// settled are the sets of the last round if it found nothing to do. The
 	// difference is pure: the same sets leave nothing to do.
 	settled *pair
@@ -162,6 +167,9 @@ type Intent struct {
 	Forbidden     func(object.Key) *object.Block
 	Fuse          FuseConfig
 	AuditInterval time.Duration
+	// Own takes the place of what the observer knows of the configuration, for a
+	// preview; nil leaves it.
+	Own *observe.Own
 }
 
 // Reconfigure replaces the intent and wakes the loop, which applies the
@@ -182,7 +190,7 @@ func (c *Controller) Reconfigure(w Intent) {
 // adopt takes up an intent; whoever calls it holds round.
 func (c *Controller) adopt(w Intent) {
 	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
-	c.derived.valid, c.settled, c.reconfigured = false, nil, true
+	c.own, c.derived.valid, c.settled, c.reconfigured = w.Own, false, nil, true
 }
 
 func (c *Controller) auditInterval() time.Duration {

@@ -92,6 +92,9 @@ func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
 	asked := map[uint32]bool{}
 	for {
 		snap, err := c.cfg.Observer.Snapshot(ctx)
+		if err == nil && c.own != nil {
+			snap.Protected = observe.Protect(snap, *c.own)
+		}
 		if err != nil || c.cfg.InspectTables == nil || c.derived.valid && c.derived.snap == snap {
 			return snap, err
 		}
@@ -127,6 +130,8 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 			r.Want.Put(it)
 		}
 	}
+	r.Snapshot.Protected = c.protected(ctx)
+	c.blockProtected(&r)
 	for _, it := range c.cfg.Fixed {
 		r.Want.Put(it)
 	}
@@ -159,13 +164,14 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 		Unmanaged: c.cfg.Unmanaged, Unread: unread,
 	}
 	in.Waiting, in.Stuck = c.fails.waiting(began)
+	in.Evict = desired.NewGuard(r.Snapshot, r.Want, r.Have).Block
 	in.Keep = c.keeper(r)
-	in.Want, in.Again = c.withHeld(r, in.Keep)
+	in.Want, in.Again = c.withHeld(r, in)
 	r.Plan = plan.Diff(in)
 	if reason := c.fuse.check(r, c.lostPaths(r), c.cfg.Clock.Now()); reason != "" {
 		r.Frozen = reason
 		in.Keep = c.keeper(r)
-		in.Want, in.Again = c.withHeld(r, in.Keep)
+		in.Want, in.Again = c.withHeld(r, in)
 		r.Plan = plan.Diff(in)
 	}
 	r.Want = in.Want
@@ -182,16 +188,14 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 // ledger remembers and that would be kept if they were there. A fresh process
 // has an empty speaker: what it does not announce again, its peers drop once
 // they have heard the rest. It returns them alone, too.
-func (c *Controller) withHeld(r Round, keep func(object.Key, []object.Source) *object.Block) (want object.Set,
-	again []object.Item,
-) {
-	if c.confident || keep == nil || r.LastKnown {
+func (c *Controller) withHeld(r Round, in plan.Input) (want object.Set, again []object.Item) {
+	if c.confident || in.Keep == nil || r.LastKnown {
 		return r.Want, nil
 	}
 	known := c.cfg.Journal.LastKnown()
 	want = r.Want
 	for k, it := range known.Only(object.KindsThat(object.Kind.IsPath)...).All() {
-		if want.Has(k) || keep(k, it.Why) == nil {
+		if want.Has(k) || in.Keep(k, it.Why) == nil || needsProtected(known, it, in.Evict) {
 			continue
 		}
 		if again == nil {

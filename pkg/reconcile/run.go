@@ -227,6 +227,8 @@ type waiter struct {
 	complete bool // the next round must read everything
 	audited  time.Time
 	restored bool
+	// freed is what was protected when Controller.free was last called.
+	freed    *observe.Protected
 	busy     time.Duration // how many rounds in a row have changed something
 	said     string
 }
@@ -237,6 +239,12 @@ func (w *waiter) notSynced(ctx context.Context, why error) error {
 	if text := why.Error(); text != w.said {
 		w.said = text
 		w.c.cfg.Log.Info("waiting for the first snapshot; nothing is changed before it", "missing", text)
+	}
+	if p := w.c.protected(ctx); p != nil && p != w.freed && !w.c.cfg.DryRun {
+		w.freed = p
+		if err := w.c.free(ctx, p, why); err != nil {
+			return err
+		}
 	}
 	grace := w.c.cfg.StartupGrace
 	if w.restored || grace == 0 || w.c.cfg.DryRun || w.c.since(w.started) < grace {

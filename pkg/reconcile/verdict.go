@@ -65,6 +65,9 @@ func (e *Explanation) conclude(r Round) {
 		if best.Code == object.BlockFiltered {
 			e.Try = "change bgp.export in the configuration, then bgp-ovn reload"
 		}
+		if e.Try == "" && best.Code == object.BlockProtected {
+			e.Try = "give the port, subnet or router another address: this one is the node's own"
+		}
 	}
 	for _, a := range outbound {
 		if _, blocked := a.Blocked(); blocked && e.Advertised {

@@ -1,5 +1,7 @@
 package object
 
+import "net/netip"
+
 // The interfaces in this file are what a value may do besides being a [Value].
 // Each is for one thing that the order of a plan depends on and that is not the
 // same for all values of a kind. Generic code asks by the functions below them,
@@ -19,6 +21,34 @@ type Claimer interface {
 	Value
 	// Claims returns a name for each thing that is taken.
 	Claims() []string
+}
+
+// Steering is implemented by values that decide by which way packets leave: routes.
+// What the node itself lives on must not be steered away, see desired.Guard.
+type Steering interface {
+	Value
+	// Steers says which packets.
+	Steers() Steered
+}
+
+// Steered is what a [Steering] value decides about.
+type Steered struct {
+	// Dst are the destinations, masked.
+	Dst netip.Prefix
+	// Table is the routing table in which the decision is made.
+	Table uint32
+	// Metric is its preference there: lower ones win.
+	Metric uint32
+	// Direct says that the destinations are on the outgoing device itself.
+	Direct bool
+}
+
+// Isolating is implemented by values that make a routing table one that packets of
+// the node itself are not looked up in: VRFs.
+type Isolating interface {
+	Value
+	// Isolates is the table; 0 if there is none.
+	Isolates() uint32
 }
 
 // Changeable is implemented by values that cannot always be turned into another

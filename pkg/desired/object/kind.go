@@ -55,8 +55,9 @@ type traits struct {
 	// lasting: a setting that keeps its value when it is not wanted any more.
 	lasting bool
 
-	// setting is whether its values are a Setting.
-	setting bool
+	// setting, steering and isolating are whether its values are a Setting, Steering
+	// and Isolating.
+	setting, steering, isolating bool
 }
 
 // kindOf completes the traits of the kind whose values are of type T. It makes it
@@ -67,6 +68,8 @@ func kindOf[T interface {
 }](t traits) traits {
 	var zero T
 	_, t.setting = any(zero).(Setting)
+	_, t.steering = any(zero).(Steering)
+	_, t.isolating = any(zero).(Isolating)
 	return t
 }
 
@@ -175,6 +178,12 @@ func (k Kind) IsListed() bool { return k.traits().listed }
 // MadeBy says by whom values of this kind are made if we can only find them, never
 // create them; empty if we can.
 func (k Kind) MadeBy() string { return k.traits().foundOnly }
+
+// IsSteering reports whether values of this kind are [Steering].
+func (k Kind) IsSteering() bool { return k.traits().steering }
+
+// IsIsolating reports whether values of this kind are [Isolating].
+func (k Kind) IsIsolating() bool { return k.traits().isolating }
 
 // nameOnly and readName are for kinds whose key is a name.
 func nameOnly(k Key) string { return k.Name }

@@ -129,6 +129,14 @@ func (l Link) CanBecome(after Value) bool {
 	return ok && l.SameDevice(a)
 }
 
+// Isolates is the table of a VRF.
+func (l Link) Isolates() uint32 {
+	if l.Type != LinkVRF {
+		return 0
+	}
+	return l.Table
+}
+
 // Place puts a VRF before the bridges in it and a bridge before its ports.
 func (l Link) Place() (Kind, int) {
 	switch l.Type {

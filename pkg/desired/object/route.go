@@ -77,9 +77,20 @@ func (h Hops) Empty() bool { return h.canon == "" }
 // metric (IP6_RT_PRIO_USER). Wanting 0 would differ for ever.
 const metricIPv6 = 1024
 
-// TableMain is the routing table that the kernel looks into without being told
-// (RT_TABLE_MAIN).
-const TableMain = 254
+// The routing tables that the kernel looks into without being told, and those that
+// are nobody's to take (RT_TABLE_UNSPEC, RT_TABLE_DEFAULT, RT_TABLE_MAIN,
+// RT_TABLE_LOCAL).
+const (
+	TableUnspec  = 0
+	TableDefault = 253
+	TableMain    = 254
+	TableLocal   = 255
+)
+
+// TableReserved reports whether a routing table is the kernel's own.
+func TableReserved(table uint32) bool {
+	return table == TableUnspec || table >= TableDefault && table <= TableLocal
+}
 
 // NewRoute returns a route in the form in which the kernel reports it back:
 // masked destination, IPv6 default metric.
@@ -176,6 +187,13 @@ func (r Route) DependsOn() []Key {
 		}
 	}
 	return out
+}
+
+// Steers is the route's destination in its table. A route that refuses traffic
+// takes it away as well as one that leads elsewhere.
+func (r Route) Steers() Steered {
+	direct := !r.Unreachable && r.Hops.Empty() && !r.Via.IsValid()
+	return Steered{Dst: r.Dst, Table: r.Table, Metric: r.Metric, Direct: direct}
 }
 
 // Place puts a route that refuses traffic among the devices that others made. It

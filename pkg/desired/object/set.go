@@ -46,9 +46,16 @@ const (
 	BlockHeld        = "held"           // the row it came from cannot be read
 	BlockUnmanaged   = "kind-unmanaged" // this instance does not manage the kind
 	BlockUnverified  = "unverified"     // what it stands on cannot be read now
+	// BlockProtected is on what would take away traffic that the node itself lives on.
+	// It must not stay either where it is there already: see Block.Evicts.
+	BlockProtected = "protected"
 	// BlockFiltered is meant by the operator and no trouble.
 	BlockFiltered = "filtered-by-policy" // the export filter keeps it from being announced
 )
+
+// Evicts reports whether what is blocked does harm by being there, so that it is
+// removed even while everything else is held.
+func (b Block) Evicts() bool { return b.Code == BlockProtected }
 
 // Item is a value together with why it is there and what must precede it.
 type Item struct {

@@ -112,7 +112,7 @@ func (p *pass) addVRF(v *vrf) {
 // another number, because people look for a VNI's routes under the number they know.
 func (p *pass) tableReserved(table uint32) string {
 	switch {
-	case table >= 253 && table <= 255:
+	case object.TableReserved(table):
 		return "it is reserved by the kernel"
 	case table >= p.cfg.Expose.TableMin && table <= p.cfg.Expose.TableMax:
 		return fmt.Sprintf("it is in routing.table_range, %d-%d", p.cfg.Expose.TableMin, p.cfg.Expose.TableMax)

@@ -150,7 +150,7 @@ func (ns *Networks) findBridges(snap observe.Snapshot, opts Options) []observe.S
 		}
 		b.networks = append(b.networks, m.Network)
 	}
-	allocateTables(ns.bridges, snap.Host, opts)
+	skips = append(skips, allocateTables(ns.bridges, snap.Host, opts)...)
 	for _, b := range ns.bridges {
 		if b.block != nil {
 			skips = append(skips, observe.Skip{Table: "Bridge", Row: b.Name, Code: observe.SkipDegraded, Text: b.block.Text})

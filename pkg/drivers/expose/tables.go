@@ -1,6 +1,8 @@
 package expose
 
 import (
+	"fmt"
+
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -9,9 +11,14 @@ import (
 // rt_tables names after the bridge; else the low end of the range plus the
 // bridge's position, like its addresses; else, where another owner uses that, the
 // lowest free number. It is a function of the snapshot, so that a restart with
-// an empty memory arrives at the same numbers.
-func allocateTables(bridges []*Bridge, host *observe.Host, opts Options) {
-	taken := map[uint32]bool{0: true, 253: true, 254: true, 255: true}
+// an empty memory arrives at the same numbers. A name for one of the kernel's own
+// tables is reported and counts for nothing.
+func allocateTables(bridges []*Bridge, host *observe.Host, opts Options) []observe.Skip {
+	var skips []observe.Skip
+	taken := map[uint32]bool{}
+	for _, table := range []uint32{object.TableUnspec, object.TableDefault, object.TableMain, object.TableLocal} {
+		taken[table] = true
+	}
 	named := map[string]uint32{}
 	if host != nil {
 		for _, t := range host.Tables {
@@ -24,7 +31,16 @@ func allocateTables(bridges []*Bridge, host *observe.Host, opts Options) {
 		}
 	}
 	for _, b := range bridges {
-		b.Table = named[b.Name]
+		table, ok := named[b.Name]
+		if ok && object.TableReserved(table) {
+			skips = append(skips, observe.Skip{
+				Table: "Bridge", Row: b.Name, Code: observe.SkipDegraded,
+				Text: fmt.Sprintf("rt_tables gives bridge %s table %d, which is the kernel's own: another one is used; "+
+					"name one from %d to %d, or none", b.Name, table, opts.TableMin, opts.TableMax),
+			})
+			continue
+		}
+		b.Table = table
 	}
 	for _, b := range bridges {
 		want := opts.TableMin + uint32(b.Position)
@@ -48,4 +64,5 @@ func allocateTables(bridges []*Bridge, host *observe.Host, opts Options) {
 			}
 		}
 	}
+	return skips
 }

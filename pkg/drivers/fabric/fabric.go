@@ -37,6 +37,8 @@ const tableLearned = "Learned"
 type Config struct {
 	// Accept are the prefixes that may become routes; none turns that off.
 	Accept []observe.PrefixRange
+	// Peers are the neighbours, which tell the devices that lead into the fabric.
+	Peers []netip.Addr
 	// Metric is that of all learned routes.
 	Metric uint32
 	// Source4 and Source6 are preferred source addresses; usually invalid.

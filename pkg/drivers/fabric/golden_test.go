@@ -50,6 +50,10 @@ func config(t *testing.T, f *golden.File) fabric.Config {
 			var r observe.PrefixRange
 			r, err = observe.ParsePrefixRange(value)
 			cfg.Accept = append(cfg.Accept, r)
+		case "peer":
+			var a netip.Addr
+			a, err = netip.ParseAddr(value)
+			cfg.Peers = append(cfg.Peers, a)
 		case "source4":
 			cfg.Source4, err = netip.ParseAddr(value)
 		case "source6":
@@ -80,11 +84,18 @@ func config(t *testing.T, f *golden.File) fabric.Config {
 	return cfg
 }
 
-// host reads lines "DEV up|down|no-carrier ADDRESS/LENGTH ...".
+// host reads lines "DEV up|down|no-carrier ADDRESS/LENGTH ..." and
+// "gateway PREFIX via ADDRESS dev DEV".
 func host(t *testing.T, text string) *observe.Host {
 	h := &observe.Host{}
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
+		if words[0] == "gateway" {
+			h.Gateways = append(h.Gateways, observe.Gateway{
+				Dst: netip.MustParsePrefix(words[1]), Via: netip.MustParseAddr(words[3]), Dev: words[5],
+			})
+			continue
+		}
 		h.Links = append(h.Links, observe.Link{
 			Name: words[0], Index: len(h.Links) + 1, Up: words[1] != "down",
 			NoCarrier: words[1] == "no-carrier",

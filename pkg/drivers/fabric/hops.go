@@ -3,6 +3,8 @@ package fabric
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -74,6 +76,10 @@ func (p *pass) device(addr netip.Addr, path observe.LearnedPath) (dev, problem s
 	if !ok {
 		return "", fmt.Sprintf("next hop %s is not on a prefix that is connected to this node", addr)
 	}
+	if towards := p.sessionDevices(path.Peer); !slices.Contains(towards, dev) {
+		return "", fmt.Sprintf("next hop %s is behind device %s, and the neighbour is reached by %s: "+
+			"only next hops on the way to the neighbour are used", addr, dev, listed(towards))
+	}
 	if link, known := p.host.Link(dev); !known || !link.Up {
 		return "", fmt.Sprintf("next hop %s is behind device %s, which is down or gone", addr, dev)
 	}
@@ -91,4 +97,42 @@ func (p *pass) sessionDevice(peer string) (string, bool) {
 		return addr.Zone(), true
 	}
 	return p.host.Connected(addr)
+}
+
+// sessionDevices are those by which the traffic for a neighbour's next hops may leave.
+// A neighbour several hops away tells of others, so that the devices of all those that
+// are directly connected count; without any, that of the node's own route to it.
+func (p *pass) sessionDevices(peer string) []string {
+	if dev, ok := p.sessionDevice(peer); ok {
+		return []string{dev}
+	}
+	var out []string
+	for _, addr := range p.cfg.Peers {
+		if dev, ok := p.sessionDevice(addr.String()); ok && !slices.Contains(out, dev) {
+			out = append(out, dev)
+		}
+	}
+	addr, err := netip.ParseAddr(peer)
+	if len(out) > 0 || err != nil {
+		return out
+	}
+	longest := -1
+	for _, g := range p.host.Gateways {
+		switch {
+		case !g.Dst.Contains(addr) || g.Dst.Bits() < longest:
+		case g.Dst.Bits() > longest:
+			longest, out = g.Dst.Bits(), []string{g.Dev}
+		case !slices.Contains(out, g.Dev):
+			out = append(out, g.Dev)
+		}
+	}
+	return out
+}
+
+// listed names devices for a message.
+func listed(devs []string) string {
+	if len(devs) == 0 {
+		return "no device"
+	}
+	return strings.Join(devs, ", ")
 }

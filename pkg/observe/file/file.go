@@ -7,7 +7,8 @@
 //	 "nb":   {"Logical_Router": [...], "NAT": [...]},
 //	 "ovs":  {"hv1": {"Open_vSwitch": [...], "Bridge": [...], "Port": [...], "Interface": [...]}},
 //	 "host": {"hv1": {"links": [...], "tables": [...]}},
-//	 "learned": {"hv1": {"paths": [...]}}}
+//	 "learned": {"hv1": {"paths": [...]}},
+//	 "protected": {"hv1": {"prefixes": [...]}}}
 //
 // Files made from a dump of the databases have every column and no host part;
 // other members are skipped. Files written here have the columns that are used,
@@ -45,6 +46,9 @@ type File struct {
 	// Learned are the routes that each node's speaker had learned, by the same
 	// keys; there are none in a dump of the databases.
 	Learned map[string]*observe.Learned
+	// Protected is what each node itself lives on, by the same keys; there is none in
+	// a dump of the databases, nor in files of older releases.
+	Protected map[string]*observe.Protected
 }
 
 // Names lists the chassis that Snapshot accepts: keys, with the system-id after
@@ -61,7 +65,8 @@ func (f *File) Names() []string {
 }
 
 // Snapshot is the view of one chassis, named by its system-id or its key under
-// "ovs". The name may be empty if the file has only one.
+// "ovs". The name may be empty if the file has only one. An Open_vSwitch database
+// that the file does not have counts as one that cannot be reached.
 func (f *File) Snapshot(name string) (observe.Snapshot, error) {
 	key, err := f.find(name)
 	if err != nil {
@@ -69,8 +74,15 @@ func (f *File) Snapshot(name string) (observe.Snapshot, error) {
 	}
 	snap := observe.Snapshot{
 		Chassis: key, SB: f.Southbound, NB: f.Northbound, OVS: f.OVS[key], Host: f.Host[key], Learned: f.Learned[key],
+		Protected: f.Protected[key],
 	}
-	if snap.OVS != nil && snap.OVS.SystemID != "" {
+	if snap.OVS == nil {
+		snap.OVS = &observe.OpenVSwitch{
+			Revision: 1, IntegrationBridge: defaultIntegration,
+			Stale: "the snapshot has none of this chassis: take one on that node",
+		}
+	}
+	if snap.OVS.SystemID != "" {
 		snap.Chassis = snap.OVS.SystemID
 	}
 	return snap, nil

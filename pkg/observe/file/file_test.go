@@ -139,7 +139,11 @@ func TestRoundTripOfTheRest(t *testing.T) {
 			{Name: "vrf-1001", Index: 5, MAC: object.MAC{2, 0, 0, 0, 0, 2}, Up: true, MTU: 65575, Table: 1001, Ours: true},
 		},
 		Tables: []observe.RoutingTable{{ID: 254, Name: "main", Foreign: true}},
+		Gateways: []observe.Gateway{{
+			Dst: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("192.0.2.1"), Dev: "br-ex",
+		}},
 	}
+	snap.Protected = observe.Protect(snap, observe.Own{Protect: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}})
 	text := roundTrip(t, snap)
 	if bytes.Count(text, []byte("\n    {\"_uuid\"")) < len(sb.Ports) {
 		t.Errorf("not a row a line:\n%s", text)

@@ -11,6 +11,10 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
+// defaultIntegration is the integration bridge unless the database names one
+// (ovn-controller(8)).
+const defaultIntegration = "br-int"
+
 // database holds the rows of an Open_vSwitch database, of the tables and columns
 // that are read (ovs-vswitchd.conf.db(5)). Rows refer to each other by UUID and
 // may come in any order, so they are joined when all have been read.
@@ -77,7 +81,7 @@ func (db *database) view() *observe.OpenVSwitch {
 	o.Hostname = get("hostname")
 	o.Remotes = list(get("ovn-remote"))
 	o.NBRemotes = list(get("ovn-nb-remote"))
-	o.IntegrationBridge = cmp.Or(get("ovn-bridge"), "br-int")
+	o.IntegrationBridge = cmp.Or(get("ovn-bridge"), defaultIntegration)
 	o.EncapIPs = db.encapIPs(get("ovn-encap-ip"))
 	var problems []string
 	o.Mappings, problems = observe.ParseBridgeMappings(get("ovn-bridge-mappings"))

@@ -43,6 +43,8 @@ func Decode(in io.Reader) (*File, error) {
 		OVS:     make(map[string]*observe.OpenVSwitch),
 		Host:    make(map[string]*observe.Host),
 		Learned: make(map[string]*observe.Learned),
+
+		Protected: make(map[string]*observe.Protected),
 	}}
 	if err := r.read(); err != nil {
 		return nil, withRemedy(err)
@@ -113,6 +115,8 @@ func (r *reader) read() error {
 			r.readMembers("host", readNode(r, "host", r.out.Host))
 		case "learned":
 			r.readMembers("learned", readNode(r, "learned", r.out.Learned))
+		case "protected":
+			r.readMembers("protected", readNode(r, "protected", r.out.Protected))
 		case "meta":
 			r.unmarshal("meta", &r.meta)
 		case "bad_rows":

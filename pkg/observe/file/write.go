@@ -45,6 +45,9 @@ func Write(out io.Writer, snap observe.Snapshot) error {
 	if snap.Learned != nil {
 		w.member("learned", snap.Chassis, snap.Learned)
 	}
+	if snap.Protected != nil {
+		w.member("protected", snap.Chassis, snap.Protected)
+	}
 	w.badRows(bad)
 	w.text("\n}\n")
 	if w.err == nil {

@@ -88,6 +88,7 @@ type Source struct {
 	addrs        map[address]int
 	nextPosition int
 	tables       []observe.RoutingTable
+	gateways     []gateway
 	state        *observe.Host
 	lost         bool // a notification was lost and the links have not been read again
 	closed       bool
@@ -151,10 +152,12 @@ func (s *Source) publish() {
 		links = append(links, l)
 	}
 	slices.SortFunc(links, func(a, b observe.Link) int { return strings.Compare(a.Name, b.Name) })
-	next := &observe.Host{Revision: 1, Links: links, Addresses: s.addresses(), Tables: s.tables}
+	next := &observe.Host{
+		Revision: 1, Links: links, Addresses: s.addresses(), Gateways: s.gatewayList(), Tables: s.tables,
+	}
 	if s.state != nil {
 		if slices.Equal(s.state.Links, links) && slices.Equal(s.state.Addresses, next.Addresses) &&
-			slices.Equal(s.state.Tables, s.tables) {
+			slices.Equal(s.state.Gateways, next.Gateways) && slices.Equal(s.state.Tables, s.tables) {
 			return
 		}
 		next.Revision = s.state.Revision + 1

@@ -92,6 +92,8 @@ func (s *Source) linkFromMessage(m rtnl.Message) (l observe.Link, ok bool, err e
 			if len(attrs.Data) == len(object.MAC{}) {
 				l.MAC = object.MAC(attrs.Data)
 			}
+		case unix.IFLA_MASTER:
+			l.Master = int(attrs.Uint32())
 		case unix.IFLA_IFALIAS:
 			l.Ours = s.cfg.Alias != "" && attrs.Text() == s.cfg.Alias
 		case unix.IFLA_LINKINFO:

@@ -32,9 +32,14 @@ func (s *Source) Refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the routes of other owners: %w", err)
 	}
+	gateways, err := s.readGateways(ctx)
+	if err != nil {
+		return err
+	}
 	s.names, s.foreign = names, foreign
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.gateways = gateways
 	s.tables = mergeTables(names, foreign)
 	if s.lost {
 		err = s.readLinks(ctx)
@@ -145,38 +150,46 @@ func (s *Source) hasRoutes(ctx context.Context, table uint32, protocol uint8) (b
 }
 
 func (s *Source) probe(ctx context.Context, family uint8, table uint32, protocol uint8) (found bool, err error) {
-	// A dump that is left early leaves its socket unusable, so the connection
-	// is one for probing and is replaced when that happens.
-	if s.prober == nil {
-		if s.prober, err = rtnl.Dial(s.ns); err != nil {
-			return false, err
-		}
-	}
-	err = s.prober.Dump(ctx, func(q *rtnl.Batch) {
-		q.Begin(unix.RTM_GETROUTE, 0, rtnl.RtMsg{Family: family, Protocol: protocol})
-		q.Uint32(unix.RTA_TABLE, table)
-	}, func() {}, func(m rtnl.Message) error {
+	err = s.dumpTable(ctx, family, table, protocol, func() {}, func(m rtnl.Message) error {
 		h, _, err := m.Route()
 		if err == nil && h.Protocol != unix.RTPROT_KERNEL {
 			return errFound
 		}
 		return err
 	})
+	if errors.Is(err, errFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// dumpTable asks for the routes of a table and family, of one protocol unless that is
+// 0. A row that answers the question returns errFound, which ends the dump and is
+// returned.
+func (s *Source) dumpTable(ctx context.Context, family uint8, table uint32, protocol uint8, reset func(),
+	row func(rtnl.Message) error,
+) (err error) {
+	// A dump that is left early leaves its socket unusable, so the connection
+	// is one for probing and is replaced when that happens.
+	if s.prober == nil {
+		if s.prober, err = rtnl.Dial(s.ns); err != nil {
+			return err
+		}
+	}
+	err = s.prober.Dump(ctx, func(q *rtnl.Batch) {
+		q.Begin(unix.RTM_GETROUTE, 0, rtnl.RtMsg{Family: family, Protocol: protocol})
+		q.Uint32(unix.RTA_TABLE, table)
+	}, reset, row)
 	switch {
-	case errors.Is(err, errFound):
-		found, err = true, s.prober.Close()
-		s.prober = nil
-		return found, err
 	// IPv4 makes a table with its first route and answers ENOENT before; IPv6
 	// answers the same under strict checking (inet6_dump_fib).
 	case errors.Is(err, unix.ENOENT), // the table never had a route
 		family == unix.AF_INET6 && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP)):
-		return false, nil
+		return nil
 	case err != nil:
 		// Where the exchange stopped is not known.
 		err = errors.Join(err, s.prober.Close())
 		s.prober = nil
-		return false, err
 	}
-	return false, nil
+	return err
 }

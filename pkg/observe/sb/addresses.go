@@ -185,8 +185,29 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
 
+// mostProblems bounds how many parts of a row are reported, and longestText how many
+// bytes of each are quoted: a value of n unreadable words must not cost n times its
+// own length.
+const (
+	mostProblems = 8
+	longestText  = 128
+)
+
 // problem records an element that was left out, for status and the log: column, text
 // and cause.
 func problem(p *observe.PortBinding, column, element string, err error) {
-	p.Problems = append(p.Problems, fmt.Sprintf("%s %q: %v", column, element, err))
+	switch n := len(p.Problems); {
+	case n < mostProblems:
+		p.Problems = append(p.Problems, fmt.Sprintf("%s %q: %s", column, excerpt(element), excerpt(err.Error())))
+	case n == mostProblems:
+		p.Problems = append(p.Problems, "and more that cannot be read")
+	}
+}
+
+// excerpt is the beginning of a text.
+func excerpt(text string) string {
+	if len(text) <= longestText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longestText], "") + "..."
 }

@@ -216,7 +216,7 @@ func (x *run) blocked(op plan.Op) (object.Key, bool) {
 			return need, true
 		}
 	}
-	if x.announced != nil && (op.Phase == plan.Dismantle || op.Phase == plan.Clear) {
+	if x.announced != nil && (op.Phase == plan.Dismantle || op.Phase == plan.Clear) && !op.Evicts() {
 		return *x.announced, true
 	}
 	if op.Phase == plan.Build && x.failed[op.Key()] {

@@ -85,11 +85,11 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	return object.Block{}, false
 }
 
-// badNeed finds a need that is blocked and not there.
+// badNeed finds a need that is blocked and not there, or must not stay.
 func (d *differ) badNeed(it object.Item) (object.Key, object.Block, bool) {
 	for _, need := range it.Needs() {
 		for _, k := range need.Alternatives() {
-			if b, bad := d.blocked[k]; bad && b.Code != object.BlockUnmanaged && !d.asWanted(k) {
+			if b, bad := d.blocked[k]; bad && b.Code != object.BlockUnmanaged && (b.Evicts() || !d.asWanted(k)) {
 				return k, b, true
 			}
 		}

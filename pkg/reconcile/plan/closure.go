@@ -80,7 +80,7 @@ func (d *differ) relations(k object.Key) object.Relations {
 // stay takes a key out of what leaves, and notes because of what.
 func (d *differ) stay(k, by object.Key, leaving map[object.Key]object.Item) {
 	it, ok := leaving[k]
-	if !ok {
+	if _, evicted := d.evicted[k]; !ok || evicted {
 		return
 	}
 	delete(leaving, k)

@@ -23,6 +23,10 @@ type Input struct {
 	// Again are those of Want that only the ledger remembers: they would be held if
 	// they were there, and what they need is.
 	Again []object.Item
+	// Evict says of what is ours and there, or only remembered, why it must not stay
+	// although it would be held: it takes away what the node itself lives on. What
+	// needs it is withdrawn.
+	Evict func(object.Value) *object.Block
 	// Unmanaged kinds are left alone altogether: another tool sees to them.
 	Unmanaged []object.Kind
 	// Unread kinds could not be read. They are left alone as well, and nothing
@@ -47,6 +51,7 @@ func Diff(in Input) Plan {
 		d.blockDependents() // of what goes with a link and must not come back now
 	}
 	d.wanted()
+	d.findEvicted()
 	d.unwanted()
 	d.forget()
 	d.order()
@@ -67,6 +72,8 @@ type differ struct {
 	// replaced are keys that the kernel cannot change in place, and all that
 	// vanishes or must be withdrawn with them.
 	replaced map[object.Key]bool
+	// evicted are keys of what must go at once, and of the paths that need it.
+	evicted map[object.Key]object.Block
 	// steps are the keys that this plan creates or updates.
 	steps map[object.Key]bool
 }
@@ -142,7 +149,8 @@ func (d *differ) unwanted() {
 		// One whose needs cannot be read stays too: nothing speaks against it.
 		stays := d.Want.Has(k) && (!blocked || !k.Kind.IsPath() ||
 			b.Code == object.BlockBackoff || b.Code == object.BlockUnverified)
-		if stays || !d.managed(k.Kind) || !d.mine(k, have) || k.Kind.IsSetting() && d.nothingLeft(k) {
+		_, evicted := d.evicted[k]
+		if stays && !evicted || !d.managed(k.Kind) || !d.mine(k, have) || k.Kind.IsSetting() && d.nothingLeft(k) {
 			continue
 		}
 		why := d.Ledger.Why(k)
@@ -155,7 +163,11 @@ func (d *differ) unwanted() {
 	}
 	for _, have := range d.keepNeeded(going, slices.Concat(kept, d.Again)) {
 		k := have.Value.Key()
-		d.remove(k, have, d.Ledger.Why(k), d.blocked[k])
+		b, evicted := d.evicted[k]
+		if !evicted {
+			b = d.blocked[k]
+		}
+		d.remove(k, have, d.Ledger.Why(k), b)
 	}
 }
 
@@ -164,7 +176,7 @@ func (d *differ) unwanted() {
 func (d *differ) suspects() iter.Seq2[object.Key, object.Item] {
 	return func(yield func(object.Key, object.Item) bool) {
 		for _, kind := range object.Kinds() {
-			if d.present[kind] == d.Have.LenOf(kind) && (!kind.IsPath() || len(d.blocked) == 0) {
+			if d.present[kind] == d.Have.LenOf(kind) && (!kind.IsPath() || len(d.blocked) == 0) && len(d.evicted) == 0 {
 				continue
 			}
 			for k, have := range d.Have.AllOf(kind) {
@@ -180,13 +192,14 @@ func (d *differ) suspects() iter.Seq2[object.Key, object.Item] {
 // item is withdrawn even while the world is frozen: what it needs is known
 // to be missing.
 func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.Block {
-	if !k.Kind.GoesFirst() && d.announcedStill() {
+	_, evicted := d.evicted[k]
+	if !evicted && !k.Kind.GoesFirst() && d.announcedStill() {
 		return &object.Block{Code: object.BlockBackoff, Text: "a withdrawal failed, and traffic may still be sent here"}
 	}
 	if text, waits := d.Stuck[k]; waits {
 		return &object.Block{Code: object.BlockBackoff, Text: text}
 	}
-	if blocked || d.Keep == nil {
+	if blocked || evicted || d.Keep == nil {
 		return nil
 	}
 	return d.Keep(k, why)

@@ -97,6 +97,10 @@ type Op struct {
 // Key is the key of the value concerned.
 func (o Op) Key() object.Key { return o.Change().Key() }
 
+// Evicts reports whether the step removes what does harm by being there. It does not
+// wait for withdrawals that fail: the speaker may be out of reach because of it.
+func (o Op) Evicts() bool { return o.Verb == Delete && object.Block{Code: o.Note}.Evicts() }
+
 // Change is the step as backends see it.
 func (o Op) Change() object.Change { return object.Change{Before: o.Before, After: o.After} }
 

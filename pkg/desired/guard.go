@@ -1,0 +1,174 @@
+package desired
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Guard tells which values would take away traffic that the node itself lives on.
+// Every driver's objects come by it in [Compute], and everything that is there or is
+// remembered in the planner, so that no driver can get around it.
+//
+// Where a route stands decides what it takes. A table that is looked up before the
+// main one takes all that its routes cover. In the main table a route takes traffic
+// only from less specific ones.
+type Guard struct {
+	// byAddr are the prefixes by address, so that those that a route covers are
+	// neighbours; exact has the single addresses, and wide the others.
+	byAddr []observe.ProtectedPrefix
+	exact  map[netip.Addr]bool
+	wide   []observe.ProtectedPrefix
+	// isolated are the routing tables of VRFs, which packets of the node itself are
+	// not looked up in.
+	isolated map[uint32]bool
+}
+
+// NewGuard returns a guard of what a snapshot protects; VRFs are those of the host
+// and of the sets.
+func NewGuard(snap observe.Snapshot, sets ...object.Set) *Guard {
+	protected := snap.Protected
+	if protected == nil {
+		protected = observe.Protect(snap, observe.Own{})
+	}
+	g := &Guard{byAddr: protected.Prefixes, exact: map[netip.Addr]bool{}, isolated: map[uint32]bool{}}
+	if !slices.IsSortedFunc(g.byAddr, byAddress) { // a file that was edited
+		g.byAddr = slices.SortedFunc(slices.Values(g.byAddr), byAddress)
+	}
+	for _, p := range g.byAddr {
+		if p.Prefix.IsSingleIP() {
+			g.exact[p.Prefix.Addr()] = true
+		} else {
+			g.wide = append(g.wide, p)
+		}
+	}
+	if snap.Host != nil {
+		for _, l := range snap.Host.Links {
+			g.isolate(l.Table)
+		}
+	}
+	for _, s := range sets {
+		for _, kind := range object.KindsThat(object.Kind.IsIsolating) {
+			for _, it := range s.AllOf(kind) {
+				if v, ok := it.Value.(object.Isolating); ok {
+					g.isolate(v.Isolates())
+				}
+			}
+		}
+	}
+	return g
+}
+
+func byAddress(a, b observe.ProtectedPrefix) int {
+	return cmp.Or(a.Prefix.Addr().Compare(b.Prefix.Addr()), cmp.Compare(a.Prefix.Bits(), b.Prefix.Bits()))
+}
+
+// isolate notes a VRF's table. The kernel looks up the others in any case.
+func (g *Guard) isolate(table uint32) {
+	if !object.TableReserved(table) {
+		g.isolated[table] = true
+	}
+}
+
+// Block says why a value must not exist; nil if it may.
+func (g *Guard) Block(v object.Value) *object.Block {
+	s, ok := v.(object.Steering)
+	if !ok {
+		return nil
+	}
+	to := s.Steers()
+	if g.isolated[to.Table] || !to.Dst.IsValid() {
+		return nil
+	}
+	p, hit := g.hit(to)
+	if !hit {
+		return nil
+	}
+	return &object.Block{Code: object.BlockProtected, Text: text(to.Dst, p)}
+}
+
+// hit returns the first protected prefix that is taken away, in the order of
+// addresses, those that are covered before those that cover.
+func (g *Guard) hit(to object.Steered) (observe.ProtectedPrefix, bool) {
+	if !to.Dst.IsSingleIP() || g.exact[to.Dst.Addr()] {
+		first, _ := slices.BinarySearchFunc(g.byAddr, to.Dst.Addr(), func(p observe.ProtectedPrefix, a netip.Addr) int {
+			return p.Prefix.Addr().Compare(a)
+		})
+		for _, p := range g.byAddr[first:] {
+			if !to.Dst.Contains(p.Prefix.Addr()) {
+				break
+			}
+			if p.Prefix.Bits() >= to.Dst.Bits() && takes(to, p) {
+				return p, true
+			}
+		}
+	}
+	for _, p := range g.wide {
+		if p.Prefix.Bits() < to.Dst.Bits() && p.Prefix.Contains(to.Dst.Addr()) && takes(to, p) {
+			return p, true
+		}
+	}
+	return observe.ProtectedPrefix{}, false
+}
+
+// connectedIPv6 is the metric of the kernel's own route to what an IPv6 device is
+// connected to (IP6_RT_PRIO_ADDRCONF); that of IPv4 is 0, which nothing precedes.
+const connectedIPv6 = 256
+
+// takes reports whether a route takes traffic of a protected prefix, of which one
+// contains the other.
+func takes(to object.Steered, p observe.ProtectedPrefix) bool {
+	inside := to.Dst.Bits() > p.Prefix.Bits()
+	if to.Table != object.TableMain {
+		// A single address of a network that this node is connected to may just as well
+		// be on a provider network with the same range.
+		return !inside || p.Whole || !to.Direct || !to.Dst.IsSingleIP()
+	}
+	within := to.Dst.Bits() >= p.Prefix.Bits()
+	switch {
+	case p.Whole && within:
+		return true
+	case p.Connected && inside:
+		return true
+	case p.Connected && within:
+		return to.Dst.Addr().Is6() && to.Metric < connectedIPv6
+	case p.Connected:
+		return false // the kernel prefers its own route, which is more specific
+	default:
+		return p.Way.IsValid() && to.Dst.Bits() > p.Way.Bits()
+	}
+}
+
+// text says what would be hit.
+func text(dst netip.Prefix, p observe.ProtectedPrefix) string {
+	const harm = "; a route to it would take traffic away that this node itself needs"
+	switch {
+	case dst == p.Prefix:
+		return fmt.Sprintf("%s is %s%s", dst, p.What, harm)
+	case dst.Bits() < p.Prefix.Bits():
+		return fmt.Sprintf("%s contains %s, which is %s%s", dst, p.Prefix, p.What, harm)
+	default:
+		return fmt.Sprintf("%s is in %s, which is %s%s", dst, p.Prefix, p.What, harm)
+	}
+}
+
+// protect blocks what must not exist. What needs it is found by the planner.
+func protect(snap observe.Snapshot, want *object.Set) {
+	g := NewGuard(snap, *want)
+	for _, kind := range object.KindsThat(object.Kind.IsSteering) {
+		var blocked []object.Item
+		for _, it := range want.AllOf(kind) {
+			if b := g.Block(it.Value); b != nil {
+				it.Block = b
+				blocked = append(blocked, it)
+			}
+		}
+		for _, it := range blocked {
+			want.Put(it)
+		}
+	}
+}
