@@ -9,15 +9,43 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// frr is Debian's bgpd with zebra, without which it takes no next hop for valid.
-type frr struct{ *wire }
+// frr is bgpd with zebra, without which it takes no next hop for valid.
+type frr struct {
+	*wire
+	frrRelease
+}
 
-func newFRR(w *wire, sessions ...session) router {
+// frrRelease is where the programs of a release are.
+type frrRelease struct {
+	// version is what bgpd calls itself.
+	version string
+	// daemon and vtysh start a daemon and the shell.
+	daemon func(name string) []string
+	vtysh  []string
+}
+
+// frr10 is where scripts/install-frr10 puts the release of Debian 13.
+const frr10 = "/var/cache/bgp-ovn-test/frr-10.3/run"
+
+// frrReleases are that of Debian 12, which is installed, and that of Debian 13.
+var frrReleases = map[string]frrRelease{
+	"frr-8.4":  {"8.4", func(name string) []string { return []string{"/usr/lib/frr/" + name} }, []string{"vtysh"}},
+	"frr-10.3": {"10.3", func(name string) []string { return []string{frr10, name} }, []string{frr10, "vtysh"}},
+}
+
+// newFRR starts the release that is installed.
+func newFRR(w *wire, sessions ...session) router { return frrReleases["frr-8.4"].start(w, sessions...) }
+
+func (rel frrRelease) start(w *wire, sessions ...session) router {
 	w.t.Helper()
-	f := frr{w}
+	f := frr{w, rel}
+	out := harness.Run(w.t, append(rel.daemon("bgpd"), "--version")...)
+	if !strings.Contains(out, "version "+rel.version) {
+		w.t.Fatalf("want FRR %s: %s; run scripts/install-deps test", rel.version, out)
+	}
 	harness.Run(w.t, "chown", "frr:frr", w.dir)
-	f.daemon("zebra", "hostname z\n", "zserv")
-	f.daemon("bgpd", f.config(sessions), "bgpd.vty")
+	f.launch("zebra", "hostname z\n", "zserv")
+	f.launch("bgpd", f.config(sessions), "bgpd.vty")
 	return f
 }
 
@@ -54,17 +82,18 @@ func (f frr) config(sessions []session) string {
 
 func spaced(f object.Family) string { return strings.ReplaceAll(f.String(), "-", " ") }
 
-func (f frr) daemon(name, config, socket string) {
+func (f frr) launch(name, config, socket string) {
 	f.t.Helper()
-	args := f.inside("/usr/lib/frr/"+name, "-P", "0", "-f", f.file(name+".conf", config), "-i", f.dir+"/"+name+".pid",
+	args := append(f.daemon(name), "-P", "0", "-f", f.file(name+".conf", config), "-i", f.dir+"/"+name+".pid",
 		"-z", f.dir+"/zserv", "--vty_socket", f.dir, "--log", "file:"+f.dir+"/"+name+".log")
+	args = f.inside(args...)
 	child(f.t, f.dir+"/"+name+".out", args...)
 	awaitListener(f.t, f.dir+"/"+socket)
 }
 
 func (f frr) show(what string, into any) {
 	f.t.Helper()
-	out := harness.Run(f.t, "vtysh", "--vty_socket", f.dir, "-d", "bgpd", "-c", "show "+what+" json")
+	out := harness.Run(f.t, append(f.vtysh, "--vty_socket", f.dir, "-d", "bgpd", "-c", "show "+what+" json")...)
 	if err := json.Unmarshal([]byte(out), into); err != nil {
 		f.t.Fatalf("show %s: %v in %s", what, err, out)
 	}

@@ -39,7 +39,8 @@ type router interface {
 
 // routers start each program with these sessions.
 var routers = map[string]func(w *wire, sessions ...session) router{
-	"frr": newFRR, "bird": newBIRD, "gobgpd": newGoBGP,
+	"frr-8.4": frrReleases["frr-8.4"].start, "frr-10.3": frrReleases["frr-10.3"].start,
+	"bird": newBIRD, "gobgpd": newGoBGP,
 }
 
 // each runs a test against every router, side by side.
