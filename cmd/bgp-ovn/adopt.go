@@ -22,8 +22,12 @@ bridge replaces its rule for every address, and what nobody wants goes last.
 
 Run it once, after the agent has been stopped and before bgp-ovn is started. It
 announces nothing. If a step fails, nothing after it is tried; run it again.
+With --reverse it hands the node back: each route gets the rule that
+ovn-bgp-agent has for it, ours goes, and nothing is recorded as ours any more.
+Run it after bgp-ovn has been stopped and before FRR and the agent are started.
+
 Exit status: 0 done or nothing to do, 2 with --dry-run: something to do, 1 error.`,
-		Example: "  bgp-ovn adopt --dry-run\n  bgp-ovn adopt",
+		Example: "  bgp-ovn adopt --dry-run\n  bgp-ovn adopt\n  bgp-ovn adopt --reverse",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := c.valid()
 			if err != nil {
@@ -36,6 +40,8 @@ Exit status: 0 done or nothing to do, 2 with --dry-run: something to do, 1 error
 	cmd.Flags().DurationVar(&opts.Wait, "wait", time.Minute, "how long to wait for the databases")
 	cmd.Flags().BoolVar(&opts.RemoveFRR, "remove-frr-interfaces", false,
 		"remove the dummy device and the VRF from which FRR announces; stop FRR first")
+	cmd.Flags().BoolVar(&opts.Reverse, "reverse", false, "hand the node back to ovn-bgp-agent")
+	cmd.MarkFlagsMutuallyExclusive("reverse", "remove-frr-interfaces")
 	cmd.Flags().StringVar(&opts.BGPNIC, "bgp-nic", "bgp-nic", "the agent's option bgp_nic")
 	cmd.Flags().StringVar(&opts.BGPVRF, "bgp-vrf", "bgp-vrf", "the agent's option bgp_vrf")
 	return cmd
@@ -43,7 +49,7 @@ Exit status: 0 done or nothing to do, 2 with --dry-run: something to do, 1 error
 
 func (c *cli) adopt(ctx context.Context, s config.Settings, opts agent.AdoptOptions) error {
 	if running(ctx, s) {
-		return errors.New("a controller is running on this node, and adopt comes before its first start; stop it first")
+		return errors.New("a controller is running on this node, and adopt changes what it needs; stop it first")
 	}
 	a, err := agent.OpenAdoption(ctx, s, opts, c.logger(s))
 	if err != nil {

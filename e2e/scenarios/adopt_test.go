@@ -80,6 +80,63 @@ func TestAdopt(t *testing.T) {
 	})
 }
 
+// A node is handed back to the predecessor with echo requests every 5 ms, and taken
+// over again: none is lost in either direction.
+func TestHandBack(t *testing.T) {
+	ctx := testContext(t)
+	hv, a := shared.Chassis[0], shared.agents[0]
+	addrs := []string{"172.24.4.76", "172.24.4.77", "2001:db8:4::76"}
+	guest(t, "vm-back-a", shared.public, hv, addrs[0], addrs[2])
+	guest(t, "vm-back-b", shared.public, hv, addrs[1])
+	for _, addr := range addrs {
+		at(t, addr, hv)
+		static(t, hv, addr)
+	}
+	retire(t, a) // the predecessor has its own table
+	harness.Check(t, a.Start(ctx))
+	for _, addr := range []netip.Addr{hv.Addr4, hv.Addr6} {
+		harness.Check(t, shared.Tor.AwaitPeer(ctx, addr))
+	}
+	settled(t)
+	for _, addr := range addrs {
+		harness.Check(t, shared.Host.AwaitPing(ctx, netip.MustParseAddr(addr)))
+	}
+	harness.Check(t, a.Stop(ctx))
+	before := wiring(t, hv)
+	pinged := pingAll(t, addrs)
+	if res := adopt(t, a, "--reverse", "--dry-run"); res.Exit != 2 || wiring(t, hv) != before {
+		t.Fatalf("the dry run ended with %d and left:\n%s\nwhich was:\n%s\n%s%s", res.Exit, wiring(t, hv), before, res.Out,
+			res.Err)
+	}
+	if res := adopt(t, a, "--reverse", "--dry-run", "-o", "json"); res.Exit != 2 || !json.Valid([]byte(res.Out)) {
+		t.Errorf("the dry run as JSON ended with %d: %s", res.Exit, res.Out)
+	}
+	began := time.Now()
+	res := adopt(t, a, "--reverse")
+	t.Logf("adopt --reverse took %s:\n%s%s", time.Since(began), res.Out, res.Err)
+	got := wiring(t, hv)
+	if res.Exit != 0 || strings.Contains(got, "dev br-ex proto 98") ||
+		strings.Contains(got, "32000:\tfrom all lookup") {
+		t.Fatalf("adopt --reverse ended with %d and left\n%s", res.Exit, got)
+	}
+	for _, addr := range addrs {
+		if !strings.Contains(got, "to "+addr+" lookup") || !strings.Contains(got, addr+" dev br-ex") {
+			t.Errorf("%s has no rule or no route:\n%s", addr, got)
+		}
+	}
+	res = adopt(t, a, "--reverse")
+	if res.Exit != 0 || !strings.Contains(res.Out, "0 to create, 0 to update, 0 to delete") {
+		t.Errorf("a second one ended with %d:\n%s%s", res.Exit, res.Out, res.Err)
+	}
+	if res := adopt(t, a); res.Exit != 0 {
+		t.Errorf("adopt ended with %d:\n%s%s", res.Exit, res.Out, res.Err)
+	}
+	pinged()
+	if got := wiring(t, hv); strings.Count(got, "32000:\tfrom all lookup") != 2 || strings.Contains(got, "to "+addrs[0]) {
+		t.Errorf("it was not taken over again:\n%s", got)
+	}
+}
+
 func adopt(t *testing.T, a *product.Agent, args ...string) product.Result {
 	t.Helper()
 	return harness.Must(a.CLI(testContext(t), append([]string{"adopt"}, args...)...))(t)

@@ -57,6 +57,43 @@ func TestChangeOfSpeaker(t *testing.T) {
 	}
 }
 
+// The way back: bgp-ovn is stopped, the node handed back, and FRR announces again, with
+// traffic running. FRR has what it announces at once here; a real agent has to fill
+// bgp-nic first. With graceful restart, and FRR telling that it has kept the forwarding
+// state, nothing is lost.
+func TestGoingBack(t *testing.T) {
+	hv, a, ctx := shared.Chassis[0], shared.agents[0], testContext(t)
+	addrs := []string{"172.24.4.74", "2001:db8:4::74"}
+	guest(t, "vm-going-back", shared.public, hv, addrs...)
+	for _, addr := range addrs {
+		at(t, addr, hv)
+	}
+	const graceful = " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n"
+	byKill(t, a, predecessorSpeaks(t, a, addrs, graceful), addrs)
+	running := []*lab.Traffic{traffic(t, addrs[0]), traffic(t, addrs[1])}
+	harness.Check(t, a.Stop(ctx))
+	if res := adopt(t, a, "--reverse"); res.Exit != 0 {
+		t.Fatalf("adopt --reverse ended with %d:\n%s%s", res.Exit, res.Out, res.Err)
+	}
+	frr := harness.Must(hv.NewFRR(frrOfPredecessor(hv, addrs) + graceful))(t)
+	harness.Check(t, frr.Start(ctx))
+	t.Cleanup(func() { harness.Check(t, frr.Stop(context.WithoutCancel(ctx))) })
+	for i, from := range []netip.Addr{hv.Addr4, hv.Addr6} {
+		harness.Check(t, shared.Tor.AwaitPeer(ctx, from))
+		if err := harness.Until(ctx, "FRR's path instead of bgp-ovn's", func() bool {
+			family := []lab.Family{lab.IPv4, lab.IPv6}[i]
+			out, _ := shared.Tor.Vtysh(ctx, fmt.Sprintf("show bgp %s unicast %s", family, host(addrs[i])))
+			return strings.Contains(out, from.String()) && !strings.Contains(out, "stale")
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, addr := range addrs {
+		at(t, addr, hv)
+	}
+	undisturbed(t, running...)
+}
+
 // predecessorSpeaks leaves a node as after step 5 of docs/migration.md: the
 // predecessor's forwarding state is ours, bgp-ovn is not running, and FRR
 // announces. bgp-nic is a dummy in a VRF, which this kernel may not have: kernel

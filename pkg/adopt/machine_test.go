@@ -163,7 +163,9 @@ func (s shown) Read(ctx context.Context, f actual.Focus) (object.Set, error) {
 		case legacy.Rule, legacy.Device:
 			continue
 		case legacy.Route:
-			it.Value = v.Route
+			it.Value, it.Marked = v.Route, false
+		case legacy.Released:
+			it.Value, it.Marked = v.Link, false
 		}
 		out.Put(it)
 	}
@@ -191,6 +193,8 @@ func (a agent) Read(s legacy.Scope) (legacy.State, error) {
 			if v.Name == s.Dummy || v.Name == s.VRF {
 				out.Devices = append(out.Devices, v)
 			}
+		case legacy.Released:
+			out.VLANs = append(out.VLANs, legacy.VLAN{Link: v.Link, Addrs: addresses(all, v.Name)})
 		case object.Link:
 			if slices.Contains(s.Bridges, v.Parent) {
 				vlan := legacy.VLAN{Link: v, Addrs: addresses(all, v.Name)}

@@ -26,6 +26,8 @@ type AdoptOptions struct {
 	// from which FRR announces. RemoveFRR removes them.
 	BGPNIC, BGPVRF string
 	RemoveFRR      bool
+	// Reverse hands the node back instead.
+	Reverse bool
 }
 
 // Adoption is a node that is being taken over from ovn-bgp-agent. It has no
@@ -89,9 +91,15 @@ func (a *Adoption) open(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// Plan waits for the databases, reads everything and computes the steps. A plan
-// that comes with an error is what would have been done.
+// Plan waits for the databases, reads everything and computes the steps.
 func (a *Adoption) Plan(ctx context.Context) (control.Plan, error) {
+	if a.opts.Reverse { // what there is counts, whatever the databases say
+		var err error
+		if a.plan, err = a.node.PlanReverse(ctx); err != nil {
+			return control.Plan{}, err
+		}
+		return control.PlanOf(a.plan)
+	}
 	// Only waiting has a deadline: a take-over must not end half-way.
 	waiting, cancel := context.WithTimeout(ctx, a.opts.Wait)
 	defer cancel()
@@ -106,15 +114,18 @@ func (a *Adoption) Plan(ctx context.Context) (control.Plan, error) {
 		Snapshot: snap, Drivers: a.settings.NewDrivers(),
 		BGPNIC: a.opts.BGPNIC, BGPVRF: a.opts.BGPVRF, RemoveFRR: a.opts.RemoveFRR,
 	})
-	if err != nil && a.plan.Empty() {
+	if err != nil {
 		return control.Plan{}, err
 	}
-	p, encodeErr := control.PlanOf(a.plan)
-	return p, errors.Join(err, encodeErr)
+	return control.PlanOf(a.plan)
 }
 
 // Execute applies what Plan computed. The first step that fails ends it.
 func (a *Adoption) Execute(ctx context.Context) error {
-	res := a.node.Execute(ctx, a.plan, a.journal)
+	execute := a.node.Execute
+	if a.opts.Reverse {
+		execute = a.node.ExecuteReverse
+	}
+	res := execute(ctx, a.plan, a.journal)
 	return errors.Join(append(res.Failed(a.plan), res.JournalErr)...)
 }

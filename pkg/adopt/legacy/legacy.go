@@ -59,6 +59,9 @@ type Route struct {
 	Protocol uint8 `json:"protocol"`
 }
 
+// AsMade is a route with the protocol with which the predecessor makes its own.
+func AsMade(r object.Route) Route { return Route{r, unix.RTPROT_BOOT} }
+
 // Attrs are those of the route and its protocol.
 func (r Route) Attrs() string { return r.Route.Attrs() + " proto " + protocolName(r.Protocol) }
 
@@ -98,6 +101,16 @@ type VLAN struct {
 	// route outside of the tables that were read leads to it.
 	Used bool
 }
+
+// Released is a device of ours that is handed back: it has lost our alias, and nothing
+// else.
+type Released struct{ object.Link }
+
+// Attrs are those of the device.
+func (r Released) Attrs() string { return r.Link.Attrs() + " without alias" }
+
+// DependsOn is empty: it exists.
+func (r Released) DependsOn() []object.Key { return nil }
 
 // Device is a device that existed for FRR: the dummy that bore the announced
 // addresses, or its VRF.

@@ -191,3 +191,60 @@ func TestDelete(t *testing.T) {
 		t.Error("a change of another owner's object was accepted")
 	}
 }
+
+// TestHandBack: our routes get the predecessor's protocol in one message, each gets its
+// rule, and both may come twice.
+func TestHandBack(t *testing.T) {
+	k := setUp(t)
+	ip(t, "route add 172.24.4.80 dev br-ex table 77 proto 98")
+	ip(t, "-6 route add 2001:db8::80 dev br-ex table 77 proto 98")
+	ip(t, "-6 route add 2600:db8:8::/64 via 2001:db8::80 dev br-ex table 77 proto 98")
+	ip(t, "link set other alias bgp-ovn")
+	updates, done := make(chan netlink.RouteUpdate, 64), make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	if err := netlink.RouteSubscribe(updates, done); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range read(t, k).Routes {
+		if r.Protocol != 98 {
+			continue
+		}
+		back := r
+		back.Protocol = unix.RTPROT_BOOT
+		for range 2 {
+			for _, c := range []object.Change{
+				{Before: r.Route, After: back},
+				{After: Rule{To: r.Dst, Table: r.Table, Priority: RulePriority}},
+			} {
+				if err := k.Apply(c, 98); err != nil {
+					t.Errorf("%s: %v", c.Key().Text(), err)
+				}
+			}
+		}
+	}
+	device := object.Link{Name: "other"}
+	if err := k.Apply(object.Change{Before: device, After: Released{device}}, 98); err != nil {
+		t.Error(err)
+	}
+	if out := ip(t, "link show dev other"); strings.Contains(out, "alias") {
+		t.Errorf("the alias is left:\n%s", out)
+	}
+	ip(t, "route add 203.0.113.1 dev br-ex table 78") // the last update
+	for u := range updates {
+		if u.Dst != nil && u.Dst.String() == "203.0.113.1/32" {
+			break
+		}
+		if u.Type == unix.RTM_DELROUTE {
+			t.Errorf("a route was missing for a moment: %s", u.Route)
+		}
+	}
+	rules := ip(t, "-4 rule show pref 32000") + ip(t, "-6 rule show pref 32000")
+	for _, dst := range []string{"172.24.4.80", "2001:db8::80", "2600:db8:8::/64"} {
+		if strings.Count(rules, "to "+dst+" lookup 77") != 1 {
+			t.Errorf("want one rule to %s:\n%s", dst, rules)
+		}
+	}
+	if left := ip(t, "-4 route show table 77 proto 98") + ip(t, "-6 route show table 77 proto 98"); left != "" {
+		t.Errorf("routes are still ours:\n%s", left)
+	}
+}

@@ -14,17 +14,34 @@ import (
 // Handles reports whether the change is about an object of this package, and not
 // one for a backend.
 func Handles(c object.Change) bool {
-	switch c.Before.(type) {
-	case Rule, Route, Device:
-		return true
-	default:
-		return false
+	for _, v := range []object.Value{c.Before, c.After} {
+		switch v.(type) {
+		case Rule, Route, Device, Released:
+			return true
+		}
 	}
+	return false
 }
 
-// Apply performs one change. Deleting what is gone succeeds. A route becomes
-// ours in one message that replaces it in place: at no moment is it missing.
+// Apply performs one change. Deleting what is gone succeeds, and making what exists. A
+// route becomes ours, or the predecessor's again, in one message that replaces it in
+// place: at no moment is it missing.
 func (k *Kernel) Apply(c object.Change, protocol uint8) error {
+	switch after := c.After.(type) {
+	case Rule:
+		if err := k.nl.RuleAdd(after.netlink()); !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+		return nil
+	case Route:
+		return k.handBack(c.Before, after)
+	case Released:
+		l, err := k.nl.LinkByName(after.Name)
+		if err == nil {
+			err = k.nl.LinkSetAlias(l, "")
+		}
+		return gone(err)
+	}
 	switch before := c.Before.(type) {
 	case Rule:
 		return gone(k.nl.RuleDel(before.netlink()))
@@ -59,6 +76,19 @@ func (k *Kernel) takeOver(before Route, want object.Value, protocol uint8) error
 		return fmt.Errorf("an update cannot change a key: %s", want.Key().Text())
 	}
 	r, err := k.route(ours, protocol)
+	if err != nil {
+		return err
+	}
+	return k.nl.RouteReplace(r)
+}
+
+// handBack gives a route of ours the protocol with which the predecessor makes its own.
+func (k *Kernel) handBack(before object.Value, after Route) error {
+	ours, ok := before.(object.Route)
+	if !ok || ours != after.Route {
+		return fmt.Errorf("only what is as it was can be handed back: %s", after.Key().Text())
+	}
+	r, err := k.route(after.Route, after.Protocol)
 	if err != nil {
 		return err
 	}
