@@ -235,3 +235,52 @@ func TestCleanup(t *testing.T) {
 	routed(t, addrs...)
 	pings(t, addrs...)
 }
+
+// Of the VLAN devices that nobody wants, adopt takes away those of ovn-bgp-agent: up to
+// release 4 without an address, from release 5 on with one. An operator's stay, and a
+// hand-back leaves the devices of our networks without our alias.
+func TestAdoptAndHandBack(t *testing.T) {
+	ctx := storyContext(t)
+	addrs := []string{"172.24.100.36", "2001:db8:100::36"}
+	guest(t, "adopted", shared.v100, addrs...)
+	routed(t, addrs...)
+	settled(t)
+	harness.Check(t, shared.agent.Stop(ctx))
+	proxies := func(dev string) []string {
+		return []string{"ipv4/conf/" + dev + "/proxy_arp", "ipv6/conf/" + dev + "/proxy_ndp"}
+	}
+	for id, made := range map[string]struct {
+		addr    string
+		proxies bool
+	}{"601": {"", true}, "602": {"169.254.1.90/32", true}, "603": {"", false}, "604": {"198.18.0.1/24", true}} {
+		show(t, "link add link br-ex name br-ex."+id+" type vlan id "+id)
+		show(t, "link set br-ex."+id+" up")
+		t.Cleanup(func() { _, _ = shared.hv.Run(context.WithoutCancel(ctx), "ip", "link", "del", "br-ex."+id) })
+		if made.addr != "" {
+			show(t, "addr add "+made.addr+" dev br-ex."+id)
+		}
+		for _, path := range proxies("br-ex." + id) {
+			if made.proxies {
+				harness.Must(shared.hv.Run(ctx, "sh", "-c", "echo 1 >/proc/sys/net/"+path))(t)
+			}
+		}
+	}
+	for _, args := range [][]string{{"adopt"}, {"adopt", "--reverse"}, {"adopt"}} {
+		if res := harness.Must(shared.agent.CLI(ctx, args...))(t); res.Exit != 0 {
+			t.Errorf("%v ended with %d\n%s%s", args, res.Exit, res.Out, res.Err)
+		}
+		devices := show(t, "-d link show type vlan")
+		for name, there := range map[string]bool{
+			"br-ex.601@": false, "br-ex.602@": false, "br-ex.603@": true, "br-ex.604@": true, "br-ex.100@": true,
+			"alias bgp-ovn": len(args) == 1,
+		} {
+			if strings.Contains(devices, name) != there {
+				t.Errorf("after %v %s is there: %t\n%s", args, name, !there, devices)
+			}
+		}
+	}
+	harness.Check(t, shared.agent.Start(ctx))
+	routed(t, addrs...)
+	pings(t, addrs...)
+	settled(t)
+}

@@ -248,3 +248,48 @@ func TestHandBack(t *testing.T) {
 		t.Errorf("routes are still ours:\n%s", left)
 	}
 }
+
+// TestUseOfDevices: what shows that a device is not the predecessor's alone.
+func TestUseOfDevices(t *testing.T) {
+	k := setUp(t)
+	for _, c := range []string{
+		"link add bridge type bridge", "link add port type veth peer name far", "link set port master bridge",
+		"link add under type veth peer name away", "link add link under name macvlan type macvlan",
+		"link set far up", "link set port up", "route add 203.0.113.0/24 dev far table 56",
+		"link set away up", "link set under up", "route add 203.0.113.0/24 dev away table 77",
+		"route add 198.51.100.0/24 table 55 nexthop dev far nexthop dev under",
+	} {
+		ip(t, c)
+	}
+	links, err := k.nl.LinkList()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"port": true, "under": true, "far": true, "away": false, "macvlan": false} {
+		used, err := k.usedDevices(links, []uint32{77})
+		if err != nil || used[name] != want {
+			t.Errorf("%s is used: %t, %v", name, used[name], err)
+		}
+	}
+	for _, step := range []struct {
+		setting string
+		want    bool
+	}{
+		{"", false},
+		{"ipv4/conf/away/proxy_arp", false},
+		{"ipv6/conf/away/proxy_ndp", true},
+		{"ipv4/conf/default/proxy_arp", false}, // then every new device has it
+	} {
+		if step.setting != "" {
+			if err := os.WriteFile("/proc/sys/net/"+step.setting, []byte("1"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := proxies("away"); err != nil || got != step.want {
+			t.Errorf("after %q: %t, %v", step.setting, got, err)
+		}
+	}
+	if got, err := proxies("nowhere"); err != nil || got {
+		t.Errorf("a device that is gone: %t, %v", got, err)
+	}
+}
