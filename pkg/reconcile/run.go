@@ -228,9 +228,9 @@ type waiter struct {
 	audited  time.Time
 	restored bool
 	// freed is what was protected when Controller.free was last called.
-	freed    *observe.Protected
-	busy     time.Duration // how many rounds in a row have changed something
-	said     string
+	freed *observe.Protected
+	busy  time.Duration // how many rounds in a row have changed something
+	said  string
 }
 
 // notSynced says once what is missing and, when that has lasted too long for

@@ -25,7 +25,7 @@ const (
 	NoSubnet        = "no-subnet"          // no router port has a subnet that holds it
 	NoMembers       = "no-members"         // the load balancer is on no network
 	OptionOff       = "option-off"         // the option that exposes it is off
-	Conflict        = "conflict"           // something else has the same subnet
+	Conflict        = "conflict"           // something else has the address or overlaps the subnet
 	NotGlobal       = "not-global"         // only globally routable IPv6 is exposed
 	OverMaximum     = "over-maximum"       // more prefixes are learned than may be installed
 	NoNextHop       = "no-next-hop"        // no next hop of a learned prefix leads anywhere

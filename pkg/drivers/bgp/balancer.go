@@ -48,7 +48,7 @@ func (p *pass) balancerVIP(n *expose.Network, port *observe.PortBinding, rows []
 			continue
 		}
 		for _, lb := range rows {
-			if !p.leadsTo(gw, lb) {
+			if !p.leadsTo(gw, lb, port) {
 				continue
 			}
 			p.reportProblems(port)
@@ -63,8 +63,8 @@ func (p *pass) balancerVIP(n *expose.Network, port *observe.PortBinding, rows []
 // leadsTo reports whether the gateway's router is one that the balancer is on:
 // named by it, or else attached to one of its switches. A balancer on no switch
 // has no members.
-func (p *pass) leadsTo(gw gateway, lb *observe.LoadBalancer) bool {
-	switches, routers := p.sb.BalancerDatapaths(lb)
+func (p *pass) leadsTo(gw gateway, lb *observe.LoadBalancer, vip *observe.PortBinding) bool {
+	switches, routers := p.memberSwitches(lb, vip)
 	if len(switches) == 0 {
 		return false
 	}
@@ -77,6 +77,15 @@ func (p *pass) leadsTo(gw gateway, lb *observe.LoadBalancer) bool {
 		}
 	}
 	return false
+}
+
+// memberSwitches are the switches on which a balancer's members are, and the routers
+// that it names. The VIP's own network is none of them: every router with a gateway
+// there has a port on it, and all their nodes would announce the VIP.
+func (p *pass) memberSwitches(lb *observe.LoadBalancer, vip *observe.PortBinding) (switches, routers []observe.UUID) {
+	switches, routers = p.sb.BalancerDatapaths(lb)
+	own := func(u observe.UUID) bool { return u == vip.Datapath }
+	return slices.DeleteFunc(slices.Clone(switches), own), routers
 }
 
 // routersOf lists the routers that have a port on a logical switch.

@@ -76,25 +76,32 @@ func (d *Driver) Name() string { return Name }
 // Desired adds what this node is to expose.
 func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
 	p := d.newPass(snap, out)
+	p.derive()
+	return p.Skips()
+}
+
+// derive goes through all rules. What comes first stands where two want one address:
+// provider networks before tenants.
+func (p *pass) derive() {
+	p.derived = true
 	p.Base(p.networks)
-	for _, port := range snap.SB.Ports { // by logical_port, so that conflicts end the same way each time
+	for _, port := range p.sb.Ports { // by logical_port, so that conflicts end the same way each time
 		switch port.Type {
 		case observe.PortVIF, observe.PortVirtual:
 			p.row(port, func() { p.providerPort(port) })
 		case observe.PortPatch:
 			p.row(port, func() { p.floatingIPs(port) })
 		case observe.PortL3Gateway:
-			if d.cfg.GatewayRouters {
-				p.row(port, func() { p.gatewayRouter(port, snap.Chassis) })
+			if p.cfg.GatewayRouters {
+				p.row(port, func() { p.gatewayRouter(port, p.chassis) })
 			}
 		}
 	}
 	for _, gw := range p.gateways {
 		p.row(gw.port, func() { p.gateway(gw) })
 	}
-	p.tenants()
 	p.balancers()
-	return p.Skips()
+	p.tenants()
 }
 
 // pass is one run over one snapshot.
@@ -105,7 +112,7 @@ type pass struct {
 	sb       *observe.Southbound
 	nb       *observe.Northbound // nil if it was not asked for
 	nbDoubt  string              // why nb may be old; empty if it is not
-	host     *observe.Host       // nil if nothing is known of the node
+	chassis  string              // our system-id
 	me       observe.UUID        // our Chassis row; zero if it is missing
 	networks *expose.Networks
 	gateways []gateway
@@ -113,10 +120,12 @@ type pass struct {
 	datapaths map[observe.UUID]*observe.Datapath
 	// routers are the routers on each switch, filled in when first asked for.
 	routers map[observe.UUID][]observe.UUID
-	// entries and exposed are for explanations, and filled in likewise: the
-	// ways into each tenant network, and the subnets that are exposed on it.
-	entries map[observe.UUID][]way
+	// exposed are the subnets that are exposed on each tenant network, derived says
+	// that everything has been, and entries are for explanations: the ways into each
+	// tenant network, filled in when first asked for.
 	exposed map[observe.UUID][]subnet
+	derived bool
+	entries map[observe.UUID][]way
 }
 
 // newPass prepares what all rules share: this node's Chassis row, its provider networks
@@ -124,7 +133,7 @@ type pass struct {
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 	p := &pass{
 		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, nb: snap.NB,
-		nbDoubt: snap.NorthboundDoubt(), host: snap.Host,
+		nbDoubt: snap.NorthboundDoubt(), chassis: snap.Chassis,
 	}
 	p.fip, p.vip = p.As(expose.ClassFIP), p.As(expose.ClassVIP)
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {

@@ -31,9 +31,9 @@ func (d *Driver) explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 		case port.Type == observe.PortPatch:
 			out = append(out, p.explainNAT(port, addr)...)
 		case port.Type == observe.PortChassisRedirect && slices.Contains(portAddrs(port), addr):
-			out = append(out, p.explainGateway(port))
+			out = append(out, p.explainGateway(port, addr))
 		case port.Type == observe.PortL3Gateway && p.onGatewayRouter(port, addr):
-			out = append(out, p.explainGatewayRouter(port, snap.Chassis))
+			out = append(out, p.explainGatewayRouter(port, snap.Chassis, addr))
 		case port.Type == observe.PortVIF || port.Type == observe.PortVirtual:
 			if slices.Contains(portAddrs(port), addr) || slices.Contains(cidrAddrs(port), addr) {
 				out = append(out, p.explainPort(port, addr))
@@ -118,6 +118,7 @@ func (p *pass) explainPort(port *observe.PortBinding, addr netip.Addr) reason.Ac
 	p.owner(a, port, p.live(port))
 	p.provider(a, port)
 	if slices.Contains(portAddrs(port), addr) {
+		p.standing(a, port.Datapath, addr)
 		return a.Account
 	}
 	usable := port.Unknown && len(portAddrs(port)) == 0 // what neutron:cidrs is for
@@ -125,6 +126,7 @@ func (p *pass) explainPort(port *observe.PortBinding, addr netip.Addr) reason.Ac
 		"the mac column does not name the address, only neutron:cidrs does") && usable {
 		a.Try = "set provider_unknown_mac_from_cidrs to take addresses from neutron:cidrs"
 	}
+	p.standing(a, port.Datapath, addr)
 	return a.Account
 }
 
@@ -201,6 +203,26 @@ func (p *pass) provider(a *account, port *observe.PortBinding) {
 	}
 }
 
+// deriveOnce goes through all rules, which shows what stands where several rows want
+// one address.
+func (p *pass) deriveOnce() {
+	if !p.derived {
+		p.derive()
+	}
+}
+
+// standing checks that an address that would be exposed leads into the network of its
+// row: all bridges of a node are one address space, in which each has one place.
+func (p *pass) standing(a *account, network observe.UUID, addr netip.Addr) {
+	n, ok := p.networks.Of(network)
+	if a.stop || !ok {
+		return
+	}
+	if p.deriveOnce(); !p.Leads(n, addr) {
+		a.step("policy", false, reason.Conflict, "another row has the address on this node: %s", p.Holder(p.networks, addr))
+	}
+}
+
 // explainNAT accounts for a floating IP in the nat_addresses of a router port.
 func (p *pass) explainNAT(port *observe.PortBinding, addr netip.Addr) []reason.Account {
 	var out []reason.Account
@@ -221,13 +243,14 @@ func (p *pass) explainNAT(port *observe.PortBinding, addr netip.Addr) []reason.A
 			p.owner(a, guard, p.resident(guard))
 		}
 		p.provider(a, port)
+		p.standing(a, port.Datapath, addr)
 		out = append(out, a.Account)
 	}
 	return out
 }
 
 // explainGateway accounts for an address of a router's gateway port.
-func (p *pass) explainGateway(port *observe.PortBinding) reason.Account {
+func (p *pass) explainGateway(port *observe.PortBinding, addr netip.Addr) reason.Account {
 	a := &account{}
 	a.What = "gateway address of router port " + port.Options["distributed-port"]
 	lsp, ok := p.sb.ProviderSide(port)
@@ -235,6 +258,7 @@ func (p *pass) explainGateway(port *observe.PortBinding) reason.Account {
 	p.owner(a, port, p.live(port))
 	if ok {
 		p.provider(a, lsp)
+		p.standing(a, lsp.Datapath, addr)
 	}
 	return a.Account
 }

@@ -25,16 +25,16 @@ func (p *pass) explainBalancer(what string, port *observe.PortBinding, addr neti
 			"address; only the mac column does")
 	}
 	members := slices.ContainsFunc(rows, func(lb *observe.LoadBalancer) bool {
-		switches, _ := p.sb.BalancerDatapaths(lb)
+		switches, _ := p.memberSwitches(lb, port)
 		return len(switches) > 0
 	})
-	if !members && a.step("OVN", false, reason.NoMembers, "Load_Balancer %s is on no network: it has no members",
+	if !members && a.step("OVN", false, reason.NoMembers, "Load_Balancer %s is on no network but its VIP's: it has no members",
 		port.BalancerName()) {
 		a.Try = "openstack loadbalancer status show " + port.BalancerName()
 	}
 	var accounts []reason.Account
 	for _, gw := range p.gatewaysAnywhere() {
-		leads := slices.ContainsFunc(rows, func(lb *observe.LoadBalancer) bool { return p.leadsTo(gw, lb) })
+		leads := slices.ContainsFunc(rows, func(lb *observe.LoadBalancer) bool { return p.leadsTo(gw, lb, port) })
 		if gw.lsp.Datapath != port.Datapath || !leads {
 			continue
 		}
@@ -43,6 +43,7 @@ func (p *pass) explainBalancer(what string, port *observe.PortBinding, addr neti
 		way.Steps = slices.Clone(a.Steps)
 		p.gatewayOwner(way, gw.port)
 		p.provider(way, port)
+		p.standing(way, port.Datapath, addr)
 		accounts = append(accounts, way.Account)
 	}
 	if len(accounts) > 0 {
@@ -121,5 +122,6 @@ func (p *pass) explainForwarding(lb *observe.LoadBalancer, gw gateway, addr neti
 	}
 	p.gatewayOwner(a, gw.port)
 	p.provider(a, gw.lsp)
+	p.standing(a, gw.lsp.Datapath, addr)
 	return a.Account
 }

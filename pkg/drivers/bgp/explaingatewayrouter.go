@@ -22,7 +22,7 @@ func (p *pass) onGatewayRouter(port *observe.PortBinding, addr netip.Addr) bool 
 
 // explainGatewayRouter accounts for an address of a router that lives whole on
 // one chassis (R13).
-func (p *pass) explainGatewayRouter(port *observe.PortBinding, chassis string) reason.Account {
+func (p *pass) explainGatewayRouter(port *observe.PortBinding, chassis string, addr netip.Addr) reason.Account {
 	a := &account{}
 	a.What = "address of gateway router port " + port.LogicalPort
 	a.step("OVN", true, "", "l3gateway %s on network %s", port.LogicalPort, p.datapathName(port.Datapath))
@@ -41,5 +41,6 @@ func (p *pass) explainGatewayRouter(port *observe.PortBinding, chassis string) r
 		a.step("ownership", false, reason.NotOwner, "its router is on chassis %s, not here", at)
 	}
 	p.provider(a, port)
+	p.standing(a, port.Datapath, addr)
 	return a.Account
 }

@@ -1,8 +1,10 @@
 package bgp
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
@@ -40,7 +42,7 @@ func (p *pass) waysTo(network observe.UUID, addr netip.Addr) []way {
 // findEntries fills in p.entries and p.exposed. Many tenants use the same
 // addresses, so that the question may come up for a thousand networks at once.
 func (p *pass) findEntries() {
-	p.exposed = p.exposeSubnets()
+	p.deriveOnce()
 	gateways := map[observe.UUID][]gateway{} // by router
 	for _, gw := range p.gatewaysAnywhere() {
 		gateways[gw.port.Datapath] = append(gateways[gw.port.Datapath], gw)
@@ -154,19 +156,13 @@ func (p *pass) tenantWay(a *account, w way) {
 	if !p.explainSNAT(a, w.lrp.Datapath, w.prefix) {
 		return
 	}
-	if own, ours := p.nodeAddress(w.prefix.Masked()); ours {
-		a.step("policy", false, reason.Conflict, "subnet %s overlaps %s of device %s of this node: exposing it would "+
-			"capture the node's own traffic", w.prefix.Masked(), own.Net, own.Dev)
-		return
-	}
 	n, ok := p.networks.Of(w.ext.Datapath)
 	if !ok {
 		return // the chain has ended at provider
 	}
 	mine := func(s subnet) bool { return s.prefix == w.prefix.Masked() && s.via == via && s.network == n }
 	if !slices.ContainsFunc(p.exposed[w.lsp.Datapath], mine) {
-		a.step("policy", false, reason.Conflict, "subnet %s is exposed behind %s, whose name comes first", w.prefix.Masked(),
-			p.holder(w.prefix.Masked()))
+		a.step("policy", false, reason.Conflict, "%s", p.leftOut(w))
 		return
 	}
 	a.step("policy", true, "", "subnet %s of router port %s is routed via %s on %s", w.prefix.Masked(), w.lrp.LogicalPort,
@@ -190,7 +186,12 @@ func (p *pass) tenantMethod(a *account, w way, port *observe.PortBinding, addr n
 		a.step("policy", false, reason.UnknownProvider, "the mac column does not name the address, only neutron:cidrs does")
 		return
 	}
-	p.filters(a, "port "+port.LogicalPort, addr, port)
+	if !p.filters(a, "port "+port.LogicalPort, addr, port) {
+		return
+	}
+	if holder := p.Holder(p.networks, addr); holder != "" {
+		a.step("policy", false, reason.Conflict, "the address is used on a provider network of this node: %s", holder)
+	}
 }
 
 // filters checks the tenant filters for an address and the row that carries its
@@ -212,21 +213,16 @@ func (p *pass) filters(a *account, what string, addr netip.Addr, row *observe.Po
 	return !a.stop
 }
 
-// holder names the router port behind which a subnet is exposed.
-func (p *pass) holder(prefix netip.Prefix) string {
-	var names []string
-	for _, on := range p.exposed {
-		for _, s := range on {
-			if s.prefix == prefix {
-				names = append(names, s.why[0].Row)
-			}
+// leftOut says why a subnet is not exposed although its gateway is here: what was
+// reported of its router port.
+func (p *pass) leftOut(w way) string {
+	for _, s := range p.Skips() {
+		if s.Row == w.lrp.LogicalPort && s.Code == observe.SkipConflict &&
+			strings.Contains(s.Text, w.prefix.Masked().String()) {
+			return s.Text
 		}
 	}
-	if len(names) == 0 {
-		return "another router port"
-	}
-	slices.Sort(names)
-	return names[0]
+	return fmt.Sprintf("subnet %s is not exposed through %s", w.prefix.Masked(), w.cr.LogicalPort)
 }
 
 // explainSubnet accounts for an address that no row mentions but a router port

@@ -25,7 +25,8 @@ type subnet struct {
 // tenants exposes the tenant networks behind the gateways of this node (R7)
 // and, with method host, the ports on them wherever they are (R8, R9).
 func (p *pass) tenants() {
-	subnets := p.exposeSubnets()
+	p.exposed = p.exposeSubnets()
+	subnets := p.exposed
 	if p.cfg.TenantMethod == MethodSubnet || len(subnets) == 0 {
 		return
 	}
@@ -74,11 +75,11 @@ func (p *pass) tenantSubnets(gw gateway, lrp *observe.PortBinding, subnets map[o
 			if !ok || !p.allowed(prefix.Addr(), lsp) || !p.untranslated(lrp, prefix) {
 				continue
 			}
-			if a, ours := p.nodeAddress(prefix.Masked()); ours {
+			if !p.Wired(gw.network, via) {
 				p.Skip(observe.Skip{
 					Table: "Port_Binding", Row: lrp.LogicalPort, Code: observe.SkipConflict,
-					Text: fmt.Sprintf("subnet %s overlaps %s of device %s: exposing it would capture the node's own traffic",
-						prefix.Masked(), a.Net, a.Dev),
+					Text: fmt.Sprintf("subnet %s is left out: its gateway's address %s on device %s leads elsewhere",
+						prefix.Masked(), via, gw.network.Dev),
 				})
 				continue
 			}
@@ -103,20 +104,6 @@ func (p *pass) tenantSide(lrp *observe.PortBinding) (*observe.PortBinding, bool)
 		return nil, false
 	}
 	return lsp, true
-}
-
-// nodeAddress finds an address of the node whose network overlaps a subnet. Our
-// own addresses on provider bridges are link-local or unique to us and never do.
-func (p *pass) nodeAddress(subnet netip.Prefix) (observe.DeviceAddress, bool) {
-	if p.host == nil {
-		return observe.DeviceAddress{}, false
-	}
-	for _, a := range p.host.Addresses {
-		if a.Net.Overlaps(subnet) {
-			return a, true
-		}
-	}
-	return observe.DeviceAddress{}, false
 }
 
 // gatewayAddr is the first address of the gateway of the same family; none if

@@ -169,10 +169,12 @@ type pass struct {
 	host     *observe.Host // nil if nothing is known of the node
 	me       observe.UUID  // our Chassis row; zero if it is missing
 	networks *expose.Networks
-	vtep     netip.Addr // invalid if there is none
-	vrfs     []*vrf     // by VNI
-	byVNI    map[uint32]*vrf
-	segments []*segment // by VNI
+	// ovsBridges are those of Open vSwitch, the operator's among them.
+	ovsBridges []observe.Bridge
+	vtep       netip.Addr // invalid if there is none
+	vrfs       []*vrf     // by VNI
+	byVNI      map[uint32]*vrf
+	segments   []*segment // by VNI
 	// tables are those of VRFs that are not there yet, even if they are refused.
 	tables []uint32
 	// ports are those of each datapath, filled in when first asked for.
@@ -189,7 +191,7 @@ type pass struct {
 func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 	p := &pass{
 		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, out: out, sb: snap.SB, host: snap.Host,
-		subnets: map[observe.UUID][]*subnet{}, byVNI: map[uint32]*vrf{},
+		subnets: map[observe.UUID][]*subnet{}, byVNI: map[uint32]*vrf{}, ovsBridges: snap.OVS.Bridges,
 	}
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID

@@ -81,6 +81,10 @@ func (p *pass) findNetwork(c NetworkConfig, taken map[string]bool) {
 					"VNI %d is that of another network in evpn.networks", c.VNI)
 				continue
 			}
+			if problem := p.bridgeTaken(c.VNI); problem != "" {
+				p.refuse(c.VNI, localnetOf(p.sb, n), problem)
+				continue
+			}
 			p.segments = append(p.segments, p.newSegment(c, n))
 		case MethodVRF:
 			p.provider(c, n)

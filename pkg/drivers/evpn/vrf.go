@@ -71,7 +71,7 @@ type sharedBy struct {
 // requests that the bridge can answer from its neighbours (section 10).
 func (p *pass) newOverlay(vni uint32, master string) overlay {
 	o := overlay{vni: vni}
-	br := fmt.Sprintf("br-%d", vni)
+	br := bridgeName(vni)
 	o.bridge = object.Link{Name: br, Type: object.LinkBridge, MAC: macOf(p.vtep, vni, "bridge"), Master: master, Up: true}
 	o.vxlan = object.Link{
 		Name: fmt.Sprintf("vxlan-%d", vni), Type: object.LinkVXLAN, VNI: vni, Local: p.vtep, Port: p.cfg.Port,
@@ -89,6 +89,9 @@ func (p *pass) newVRF(vni uint32) (*vrf, string) {
 	v := &vrf{overlay: p.newOverlay(vni, vrfName(vni)), shared: map[sharedBy][]object.Key{}, hosts: map[netip.Addr]bool{}}
 	v.table = vni + p.cfg.TableOffset
 	v.dev = object.Link{Name: vrfName(vni), Type: object.LinkVRF, Table: v.table, Up: true}
+	if why := p.bridgeTaken(vni); why != "" {
+		return nil, why
+	}
 	why := p.tableReserved(v.table)
 	if why == "" {
 		why = p.tableTaken(v)
@@ -99,6 +102,20 @@ func (p *pass) newVRF(vni uint32) (*vrf, string) {
 	}
 	return v, ""
 }
+
+// bridgeTaken says that the name of a VNI's bridge is that of an Open vSwitch bridge,
+// which is the operator's and must be neither taken nor changed.
+func (p *pass) bridgeTaken(vni uint32) string {
+	name := bridgeName(vni)
+	if !slices.ContainsFunc(p.ovsBridges, func(b observe.Bridge) bool { return b.Name == name }) {
+		return ""
+	}
+	return fmt.Sprintf("VNI %d needs a bridge named %s, and Open vSwitch has one of that name: rename that, or choose "+
+		"another VNI", vni, name)
+}
+
+// bridgeName is the name of the bridge of a VNI.
+func bridgeName(vni uint32) string { return fmt.Sprintf("br-%d", vni) }
 
 // addVRF makes the VRF known.
 func (p *pass) addVRF(v *vrf) {

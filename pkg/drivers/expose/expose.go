@@ -12,6 +12,7 @@
 package expose
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -81,6 +82,8 @@ type filling struct {
 	opts   Options
 	out    *object.Set
 	skips  []observe.Skip
+	// subnets are those that are wired, filled in when first asked for.
+	subnets *subnets
 	// attempts counts those of Row that were taken back, from 1: a rule that was added
 	// before the last of them may be gone.
 	attempts int
@@ -171,9 +174,13 @@ type Gateway struct{ MAC object.MAC }
 // ExposeIP makes addr, an address of a port on this node, reachable through
 // network n: families W1 to W4 and A1. gw is nil for everything but router
 // ports. It is announced as ClassProvider, or with gw as ClassGateway, unless As
-// says otherwise.
+// says otherwise. An address that another bridge's table has is left out and reported.
 func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...object.Source) {
 	host := netip.PrefixFrom(addr, addr.BitLen())
+	if other, ok := e.taken(n, host); ok {
+		e.leaveOut(why, fmt.Sprintf("%s on device %s", addr, n.Dev), "%s", holderText(other))
+		return
+	}
 	route := object.NewRoute(n.Table, host, n.Dev, netip.Addr{})
 	keeps := n.keepsOf[familyIndex(addr.Is6())]
 	if gw != nil {
@@ -197,16 +204,30 @@ func (e *Exposer) ExposeIP(n *Network, addr netip.Addr, gw *Gateway, why ...obje
 // via on network n: families S1 and S2. With announce it is advertised as well
 // (A2, ClassSubnet), if Options.Export lets subnets pass; otherwise the addresses
 // inside are, one by one, by ExposeRemoteIP. It
-// returns false if the same subnet is wired through another gateway already:
-// then nothing inside may be announced on behalf of this one.
+// returns false, and reports it, if a provider network of this node has addresses of
+// the subnet, or if it overlaps one that is wired through another gateway already:
+// then nothing inside may be announced on behalf of this one. The route needs that of
+// the gateway's address and its neighbour, which ExposeIP adds.
 func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, announce bool,
 	why ...object.Source,
 ) bool {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
-	keeps := append(slices.Clip(n.keepsOf[familyIndex(via.Is6())]), object.Neigh{Dev: n.Dev, Addr: via}.Key())
-	if !e.addItem(object.Item{Value: route, Why: why, Block: n.block, Keeps: keeps}) {
+	other, taken := e.taken(n, route.Dst)
+	conflict := e.subnetConflict(n, route)
+	if taken {
+		conflict = holderText(other)
+	}
+	if conflict != "" {
+		e.leaveOut(why, fmt.Sprintf("subnet %s via %s on device %s", route.Dst, via, n.Dev), "%s", conflict)
 		return false
 	}
+	neigh := object.Neigh{Dev: n.Dev, Addr: via}.Key()
+	keeps := append(slices.Clip(n.keepsOf[familyIndex(via.Is6())]), neigh)
+	after := []object.Key{object.NewRoute(n.Table, netip.PrefixFrom(via, via.BitLen()), n.Dev, netip.Addr{}).Key(), neigh}
+	if !e.addItem(object.Item{Value: route, Why: why, Block: n.block, Keeps: keeps, After: after}) {
+		return false
+	}
+	e.subnets.add(route.Key())
 	e.rule(n, via.Is6(), why)
 	if announce {
 		e.announce(e.classOr(ClassSubnet), n, subnet, why, subnetNeeds(n, route, via)...)
@@ -216,12 +237,17 @@ func (e *Exposer) ExposeSubnet(n *Network, subnet netip.Prefix, via netip.Addr, 
 
 // ExposeRemoteIP advertises addr, an address of a port on any node that is
 // entered through this one: family A1 on top of ExposeSubnet's wiring of the
-// same subnet, as ClassTenant.
+// same subnet, as ClassTenant. An address that is wired by itself, as one of a
+// provider network, is left out and reported.
 func (e *Exposer) ExposeRemoteIP(n *Network, addr netip.Addr, subnet netip.Prefix, via netip.Addr,
 	why ...object.Source,
 ) {
 	route := object.NewRoute(n.Table, subnet, n.Dev, via)
 	host := netip.PrefixFrom(addr, addr.BitLen())
+	if holder := e.Holder(n.all, addr); holder != "" {
+		e.leaveOut(why, addr.String()+" of subnet "+subnet.String(), "%s", holder)
+		return
+	}
 	e.announce(e.classOr(ClassTenant), n, host, why, subnetNeeds(n, route, via)...)
 }
 

@@ -26,6 +26,8 @@ type Network struct {
 	// VLAN is the localnet's tag; 0 is none.
 	VLAN uint16
 
+	// all are the networks that it is one of.
+	all *Networks
 	// block is set while nothing of the network can be wired.
 	block *object.Block
 	// flows are the two flows of the patch port, IPv4 and IPv6.
@@ -62,13 +64,15 @@ type Networks struct {
 	datapaths  map[observe.UUID]bool
 	reserved   map[observe.UUID]bool
 	devices    map[string]*Bridge // which bridge a device leads into
+	sb         *observe.Southbound
+	known      *[]providerRange // what ranges has found
 }
 
 // FindNetworks works out which provider networks this node reaches, and how.
 func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Skip) {
 	ns := &Networks{
 		byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{},
-		reserved: map[observe.UUID]bool{}, devices: map[string]*Bridge{},
+		reserved: map[observe.UUID]bool{}, devices: map[string]*Bridge{}, sb: snap.SB,
 	}
 	skips := ns.findBridges(snap, opts)
 	byPhysnet := map[string]*Bridge{}
@@ -91,6 +95,7 @@ func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Ski
 			continue
 		}
 		n := newNetwork(b, p)
+		n.all = ns
 		if s, lost := ns.claimDevice(n); lost {
 			skips = append(skips, s)
 		}

@@ -7,7 +7,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
 )
 
-// FuzzDecode reads any text as a file, and writes what it could read.
+// FuzzDecode reads any text as a file, and writes what it could read. What drivers make
+// of such files is the affair of FuzzDrivers in pkg/drivers.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"sb": {"Encap": [{"_uuid": "00000000-0000-0000-0000-000000000001", ` +
 		`"ip": "1.1.1.1"}]}, "ovs": {"a": {}}}`))
