@@ -15,7 +15,7 @@ import (
 // that all have in common.
 func TestPeerItems(t *testing.T) {
 	s := loaded(t, "bgp:\n  graceful_restart: {restart_time: 60}\n  peers:\n"+
-		"    - {address: '2001:DB8:0::1', as: 65000}\n"+
+		"    - {address: '2001:DB8:0::1', as: 65000, prefix_limit: 0}\n"+
 		"    - {address: 'fe80::1%eth0', as: 1.1, port: 0, hold_time: 0, families: [], "+
 		"connect_retry: 3, local_address: }\n"+
 		"    - {address: 192.0.2.1, as: 65000, port: 1179, families: [l2vpn-evpn], "+
@@ -24,9 +24,10 @@ func TestPeerItems(t *testing.T) {
 		"add_path_receive: true, prefix_limit: 1000, connect_retry: 5}\n", nil)
 	usual := object.Peer{
 		Port: 179, AS: 65000, HoldTime: 90, RestartTime: 60, Families: object.WordsOf("ipv4-unicast", "ipv6-unicast"),
+		PrefixLimit: 10_000,
 	}
 	first, second := usual, usual
-	first.Address = "2001:db8::1"
+	first.Address, first.PrefixLimit = "2001:db8::1", 0
 	second.Address, second.AS = "fe80::1%eth0", 1<<16+1
 	want := []object.Peer{first, second, {
 		Address: "192.0.2.1", Port: 1179, AS: 65000, Families: object.WordsOf("l2vpn-evpn"),

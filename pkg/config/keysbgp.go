@@ -35,6 +35,9 @@ func bgpKeys(b *BGP) []key.Key {
 const (
 	defaultPeerPort = 179
 	defaultHoldTime = 90
+	// defaultPrefixLimit is for each family of a peer: a node needs a default route or
+	// the tenants' prefixes, and a million prefixes of the Internet take 0.8 GB.
+	defaultPrefixLimit = 10_000
 )
 
 func unicast() object.Words {
@@ -45,6 +48,7 @@ func unicast() object.Words {
 func newPeer() object.Peer {
 	return object.Peer{
 		Port: defaultPeerPort, HoldTime: defaultHoldTime, Families: unicast(), ConnectRetry: object.DefaultConnectRetry,
+		PrefixLimit: defaultPrefixLimit,
 	}
 }
 
