@@ -40,8 +40,8 @@ func peerToAPI(p object.Peer, deferral time.Duration, restarting bool) (*api.Pee
 			NeighborAddress: p.Address,
 			PeerAsn:         p.AS,
 			AuthPassword:    p.Password,
-			AllowOwnAsn:     uint32(p.AllowOwnAS),
-			Description:     speaker.Description(p.LocalAddress),
+			AllowOwnAsn:     speaker.AnyOwnAS,
+			Description:     speaker.Description(p.LocalAddress, p.AllowOwnAS),
 		},
 		Timers: &api.Timers{Config: &api.TimersConfig{
 			ConnectRetry:           uint64(connectRetry(p)),
@@ -72,7 +72,7 @@ func peerFromAPI(p *api.Peer) object.Peer {
 		Passive:     transport.GetPassiveMode(),
 		HoldTime:    uint16(p.GetTimers().GetConfig().GetHoldTime()),
 		TTLSecurity: p.GetTtlSecurity().GetEnabled(),
-		AllowOwnAS:  uint8(conf.GetAllowOwnAsn()),
+		AllowOwnAS:  speaker.AllowOwnASOf(p),
 	}
 	peer.LocalAddress = speaker.LocalAddressOf(p)
 	if retry := uint16(p.GetTimers().GetConfig().GetConnectRetry()); retry != object.DefaultConnectRetry {

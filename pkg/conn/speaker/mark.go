@@ -2,10 +2,12 @@ package speaker
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 
 	api "github.com/osrg/gobgp/v4/api"
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
 
 // A GoBGP outside this process may hold paths and peers of others. Ours carry
@@ -22,6 +24,8 @@ const (
 	// reached from. While a session is up GoBGP gives back the address in use
 	// and not whether it was configured.
 	localAddressMark = " local-address "
+	// allowOwnASMark follows with how often our own AS may be in a path; see AnyOwnAS.
+	allowOwnASMark = " allow-own-as "
 )
 
 // IsOurPath reports whether a path carries our mark.
@@ -35,19 +39,65 @@ func IsOurPeer(p *api.Peer) bool {
 }
 
 // Description is what our peers carry.
-func Description(local netip.Addr) string {
-	if !local.IsValid() {
-		return peerMark
+func Description(local netip.Addr, allowOwnAS uint8) string {
+	text := peerMark
+	if local.IsValid() {
+		text += localAddressMark + local.String()
 	}
-	return peerMark + localAddressMark + local.String()
+	if allowOwnAS != 0 {
+		text += allowOwnASMark + strconv.Itoa(int(allowOwnAS))
+	}
+	return text
 }
 
-// LocalAddressOf is the inverse of Description; the zero address if it has none.
-func LocalAddressOf(p *api.Peer) netip.Addr {
-	text, ok := strings.CutPrefix(p.GetConf().GetDescription(), peerMark+localAddressMark)
-	if !ok {
-		return netip.Addr{}
+// marked is the word that follows a mark in the description of a peer of ours.
+func marked(p *api.Peer, mark string) string {
+	if !IsOurPeer(p) {
+		return ""
 	}
-	addr, _ := netip.ParseAddr(text) // the zero address then differs from the desired one
+	_, text, _ := strings.Cut(p.GetConf().GetDescription(), mark)
+	word, _, _ := strings.Cut(text, " ")
+	return word
+}
+
+// LocalAddressOf is the address that Description holds; the zero address if it has none.
+func LocalAddressOf(p *api.Peer) netip.Addr {
+	addr, _ := netip.ParseAddr(marked(p, localAddressMark)) // the zero address then differs from the desired one
 	return addr
+}
+
+// AnyOwnAS is what GoBGP gets of our peers instead of how often our own AS may be in an
+// AS_PATH: it drops a path that has it too often, and goes on using the one that it
+// replaces (RFC 4271 section 3.1 lets the new one replace it). So all are taken, and Loops
+// is asked about each that is learned.
+const AnyOwnAS = 255
+
+// AllowOwnASOf is how often our own AS may be in the AS_PATH of a learned path.
+func AllowOwnASOf(p *api.Peer) uint8 {
+	have := uint8(p.GetConf().GetAllowOwnAsn())
+	if !IsOurPeer(p) || have != AnyOwnAS {
+		return have
+	}
+	n, _ := strconv.ParseUint(marked(p, allowOwnASMark), 10, 8) // no word is 0
+	return uint8(n)
+}
+
+// Loops reports whether the AS number is in the AS_PATH of a path more often than it may
+// be (RFC 4271 section 9.1.2): such a path must not be used.
+func Loops(p *apiutil.Path, as uint32, allow uint8) bool {
+	n := 0
+	for _, attr := range p.Attrs {
+		path, ok := attr.(*bgp.PathAttributeAsPath)
+		if !ok {
+			continue
+		}
+		for _, segment := range path.Value {
+			for _, have := range segment.GetAS() {
+				if have == as {
+					n++
+				}
+			}
+		}
+	}
+	return n > int(allow)
 }

@@ -7,6 +7,7 @@ import (
 
 	api "github.com/osrg/gobgp/v4/api"
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
 
 // described is a peer with a description.
@@ -33,18 +34,42 @@ func TestIsOurPeer(t *testing.T) {
 
 // What a description holds is read back, and such a peer is ours.
 func TestDescriptionRoundTrip(t *testing.T) {
-	for _, text := range []string{"192.0.2.1", "2001:db8::1"} {
-		want := netip.MustParseAddr(text)
-		p := described(Description(want))
-		if got := LocalAddressOf(p); got != want || !IsOurPeer(p) {
-			t.Errorf("%q: local address %s, ours %t; want %s, true", p.Conf.Description, got, IsOurPeer(p), want)
+	for _, text := range []string{"", "192.0.2.1", "2001:db8::1"} {
+		for _, allow := range []uint8{0, 1, 254, 255} {
+			want, _ := netip.ParseAddr(text)
+			p := described(Description(want, allow))
+			p.Conf.AllowOwnAsn = AnyOwnAS
+			if got := LocalAddressOf(p); got != want || AllowOwnASOf(p) != allow || !IsOurPeer(p) {
+				t.Errorf("%q: local address %s, own AS %d, ours %t; want %s, %d, true", p.Conf.Description, got,
+					AllowOwnASOf(p), IsOurPeer(p), want, allow)
+			}
 		}
 	}
-	without := Description(netip.Addr{})
-	for _, text := range []string{without, "bgp-ovn local-address x", "gateway local-address 192.0.2.1"} {
-		if got := LocalAddressOf(described(text)); got.IsValid() {
-			t.Errorf("%q: local address %s, want none", text, got)
+	for _, text := range []string{"bgp-ovn local-address x", "gateway local-address 192.0.2.1 allow-own-as 3"} {
+		p := described(text)
+		p.Conf.AllowOwnAsn = 2
+		if got := LocalAddressOf(p); got.IsValid() || AllowOwnASOf(p) != 2 {
+			t.Errorf("%q: local address %s, own AS %d, want none and GoBGP's", text, got, AllowOwnASOf(p))
 		}
+	}
+}
+
+// Our own AS is counted in all segments.
+func TestLoops(t *testing.T) {
+	segments := []bgp.AsPathParamInterface{
+		bgp.NewAs4PathParam(bgp.BGP_ASPATH_ATTR_TYPE_SEQ, []uint32{65002, 65001}),
+		bgp.NewAs4PathParam(bgp.BGP_ASPATH_ATTR_TYPE_SET, []uint32{65001, 65003}),
+	}
+	p := &apiutil.Path{Attrs: []bgp.PathAttributeInterface{
+		bgp.NewPathAttributeOrigin(0), bgp.NewPathAttributeAsPath(segments),
+	}}
+	for allow, want := range []bool{true, true, false} {
+		if got := Loops(p, 65001, uint8(allow)); got != want {
+			t.Errorf("allowed %d times: loops %t, want %t", allow, got, want)
+		}
+	}
+	if Loops(p, 65004, 0) || Loops(&apiutil.Path{}, 65001, 0) {
+		t.Error("a path without our AS loops")
 	}
 }
 

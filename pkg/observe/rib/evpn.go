@@ -35,7 +35,7 @@ func (t *Table) LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error) {
 	bad := make(map[string]error)
 	sources := sourcesOf(peers)
 	err = t.conn.ListPaths(ctx, req, func(paths []*apiutil.Path) {
-		if p := bestRemote(paths); p != nil {
+		if p := bestRemote(paths, sources); p != nil {
 			r, err := learnedEVPNOf(p)
 			switch {
 			case err == nil:
@@ -55,13 +55,13 @@ func (t *Table) LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error) {
 }
 
 // bestRemote is the path that GoBGP prefers, unless the NLRI originates here.
-func bestRemote(paths []*apiutil.Path) *apiutil.Path {
+func bestRemote(paths []*apiutil.Path, sources sources) *apiutil.Path {
 	var best *apiutil.Path
 	for _, p := range paths {
 		if speaker.IsLocal(p) {
 			return nil
 		}
-		if best == nil && !p.IsNexthopInvalid && !p.Withdrawal {
+		if best == nil && !p.IsNexthopInvalid && !p.Withdrawal && !sources.of(p).loops(p) {
 			best = p
 		}
 	}

@@ -92,11 +92,11 @@ func bestOf(paths []*apiutil.Path, sources sources) []observe.LearnedPath {
 		if speaker.IsLocal(p) {
 			return nil // ours is preferred to all others, and comes first
 		}
-		if p.IsNexthopInvalid || p.Withdrawal {
+		from := sources.of(p)
+		if p.IsNexthopInvalid || p.Withdrawal || from.loops(p) {
 			continue
 		}
 		path, r, ok := learnedOf(p)
-		from := sources.of(p)
 		r.external = from.external
 		switch {
 		case !ok:
@@ -166,7 +166,13 @@ func addrOf(addr netip.Addr) netip.Addr {
 type source struct {
 	name     string // its address as it is configured
 	external bool   // the session is one of EBGP; GoBGP's paths do not carry it
+	// own is our AS number towards it, and allowed how often a path may have that.
+	own     uint32
+	allowed uint8
 }
+
+// loops reports whether a path has come to us before (see speaker.AnyOwnAS).
+func (s source) loops(p *apiutil.Path) bool { return s.own != 0 && speaker.Loops(p, s.own, s.allowed) }
 
 // sources are the neighbours by the address that paths have, without the zone.
 type sources map[string]source
@@ -179,6 +185,7 @@ func sourcesOf(peers []*api.Peer) sources {
 		out[bare] = source{
 			name:     p.GetConf().GetNeighborAddress(),
 			external: p.GetConf().GetPeerAsn() != p.GetConf().GetLocalAsn(),
+			own:      p.GetConf().GetLocalAsn(), allowed: speaker.AllowOwnASOf(p),
 		}
 	}
 	return out
