@@ -12,7 +12,8 @@
 // predecessor's, and to begin while the desired or the current state is in doubt.
 //
 // Read next: plan.go for the order that loses no packet, recognise.go for what
-// counts as the predecessor's, legacy for its state in the kernel.
+// counts as the predecessor's, reverse.go for the way back, legacy for its state in the
+// kernel.
 package adopt
 
 import (

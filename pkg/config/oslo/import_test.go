@@ -3,6 +3,7 @@ package oslo
 import (
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"reflect"
 	"strings"
@@ -92,7 +93,7 @@ func TestRemarks(t *testing.T) {
 	tests := []struct{ name, conf, remark, yaml string }{
 		{"empty", "", "", "as: 64999"},
 		{"clean", "[DEFAULT]\nbgp_AS=65001\nexposing_method=underlay\n", "", "as: 65001"},
-		{"unknown", "[DEFAULT]\nfoo=1\n", "[DEFAULT] foo = 1: dropped: unknown option, which ovn-bgp-agent ignores", "as: 64999"},
+		{"unknown", "[DEFAULT]\nfoo=1\n", "foo = 1: dropped: unknown option, which ovn-bgp-agent ignores", "as: 64999"},
 		{
 			"not valid here", "[DEFAULT]\nadvertisement_method_tenant_networks=both\n",
 			`cannot be translated: advertisement_method_tenant_networks: unknown value "both": use host or subnet`, "as: 64999",
@@ -226,7 +227,7 @@ var translated = []struct {
 // Each option of the predecessor has the key and the value that it stands for, or a
 // remark that says why not.
 func TestEveryOption(t *testing.T) {
-	untried := predecessorOptions()
+	untried := maps.Clone(predecessorOptions())
 	for _, tt := range translated {
 		delete(untried, tt.option)
 		group, name, _ := strings.Cut(tt.option, "/")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
@@ -32,7 +33,7 @@ type translator func(a assignment) outcome
 // predecessorOptions are all options of ovn-bgp-agent and of networking-bgp-ovn,
 // by group and name, and what becomes of each. Those of libraries that every such
 // service has are in libraryOptions.
-func predecessorOptions() map[string]translator {
+var predecessorOptions = sync.OnceValue(func() map[string]translator {
 	all := ownOptions()
 	for name, f := range all {
 		if option, ok := strings.CutPrefix(name, "ovn/"); ok {
@@ -40,7 +41,7 @@ func predecessorOptions() map[string]translator {
 		}
 	}
 	return all
-}
+})
 
 func ownOptions() map[string]translator {
 	frr := dropped("it is about FRR's configuration, and the speaker is part of bgp-ovn")
@@ -92,7 +93,7 @@ func ownOptions() map[string]translator {
 // libraryOptions are those that oslo.log, oslo.service, oslo.concurrency, oslo.privsep
 // and oslo.config give to every OpenStack service, by group and name, and why each has
 // no meaning here. They say nothing about what is announced.
-func libraryOptions() map[string]string {
+var libraryOptions = sync.OnceValue(func() map[string]string {
 	all := map[string]string{}
 	for why, names := range map[string]string{
 		"bgp-ovn logs to standard error, for the journal; see log.level and log.format": `log_config_append
@@ -118,7 +119,7 @@ func libraryOptions() map[string]string {
 		}
 	}
 	return all
-}
+})
 
 // translate looks the option up. An unknown one is dropped by name.
 func translate(a assignment, all []assignment) outcome {
