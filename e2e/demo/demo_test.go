@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,6 +48,7 @@ type show struct {
 	output *lockedBuffer
 	ended  chan struct{}
 	seen   map[string]bool // network namespaces of its processes
+	mounts []string        // that held one when it ended
 }
 
 // start starts the demonstration as a user, with a directory for temporary
@@ -98,6 +99,7 @@ func (s *show) until(text string) {
 			if text != "" {
 				return false, errors.New("it ended")
 			}
+			s.mounts = s.mounted()
 			return true, nil
 		default:
 			return false, nil
@@ -135,7 +137,7 @@ func (s *show) namespaces() []string {
 	return out
 }
 
-// leavesNothing waits, as the kernel needs a moment, until no process, thread,
+// leavesNothing waits, as the kernel needs a moment, until no process,
 // mount or file of the demonstration is left.
 func (s *show) leavesNothing() {
 	s.t.Helper()
@@ -146,30 +148,32 @@ func (s *show) leavesNothing() {
 	ctx := harness.Context(s.t, 10*time.Second)
 	err := await(ctx, func() (bool, error) {
 		files, err := os.ReadDir(s.tmp)
-		left = fmt.Sprint(files, s.b.processes(), s.living())
-		return len(files) == 0 && len(s.b.processes()) == 0 && len(s.living()) == 0, err
+		processes, mounts := s.b.processes(), s.kept()
+		left = fmt.Sprint(files, processes, mounts)
+		return len(files)+len(processes)+len(mounts) == 0, err
 	})
 	if err != nil {
 		s.t.Errorf("left behind: %s: %v", left, err)
 	}
 }
 
-// living are those of the namespaces seen that any thread or mount holds.
-func (s *show) living() []string {
+// mounted are the mounts that hold a namespace of the demonstration, by their numbers.
+func (s *show) mounted() []string {
+	text, _ := os.ReadFile("/proc/self/mountinfo")
 	var out []string
-	links, _ := filepath.Glob("/proc/[0-9]*/task/*/ns/net")
-	for _, l := range links {
-		if ns, err := os.Readlink(l); err == nil && s.seen[ns] {
-			out = append(out, l)
-		}
-	}
-	mounts, _ := os.ReadFile("/proc/self/mountinfo")
-	for ns := range s.seen {
-		if bytes.Contains(mounts, []byte(ns)) {
-			out = append(out, ns)
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) > 3 && s.seen[words[3]] {
+			out = append(out, words[0])
 		}
 	}
 	return out
+}
+
+// kept are the mounts that held a namespace when the demonstration ended and do so
+// still. Others get the numbers of namespaces that are gone.
+func (s *show) kept() []string {
+	return slices.DeleteFunc(s.mounted(), func(number string) bool { return !slices.Contains(s.mounts, number) })
 }
 
 // The demonstration runs to its end as root and as an ordinary user, without

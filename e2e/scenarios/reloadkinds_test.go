@@ -205,7 +205,9 @@ func (r *reloading) kindsOfFilters() []kind {
 		},
 		{
 			name: "log.level", edit: edit{lines: []string{"log: {level: debug}"}}, changed: "log.level",
-			shows: func() string { return unless(log("level=DEBUG"), "nothing is logged at level debug") },
+			shows: func() string {
+				return unless(log(`level=DEBUG msg="nothing to do"`), "no round is logged at level debug")
+			},
 		},
 		{
 			name: "metrics.listen", edit: edit{lines: []string{"metrics: {listen: 127.0.0.1:19100}"}}, changed: "metrics.listen",
@@ -233,7 +235,10 @@ func (r *reloading) kindsOfPeers() []kind {
 		{name: "hold time", edit: edit{peer4: "hold_time: 30"}, changed: "bgp.peers"},
 		{name: "connect retry", edit: edit{peer4: "hold_time: 9, connect_retry: 7"}, changed: "bgp.peers"},
 		{name: "prefix limit", edit: edit{peer4: "hold_time: 9, prefix_limit: 500"}, changed: "bgp.peers"},
-		{name: "multihop", edit: edit{peer4: "hold_time: 9, multihop: 4"}, changed: "bgp.peers"},
+		{
+			name: "multihop", edit: edit{peer4: "hold_time: 9, multihop: 4"}, changed: "bgp.peers",
+			resets: [2]int{1, 0},
+		},
 		{
 			name: "a peer more", edit: edit{lines: []string{"  - {address: 198.18.0.77, as: 65077, hold_time: 9}"}},
 			changed: "bgp.peers", shows: r.peer("198.18.0.77", true), gone: r.peer("198.18.0.77", false),

@@ -180,8 +180,8 @@ func (c *Controller) count(r Round) {
 	c.stat.FailedSteps += uint64(len(r.Failed()))
 }
 
-// report logs what changed and what failed. A round that changed nothing logs
-// nothing.
+// report logs what changed and what failed. That a round changed nothing is of
+// interest only to who looks closer.
 func (c *Controller) report(r Round) {
 	if c.cfg.OnRound != nil {
 		c.cfg.OnRound(r)
@@ -196,9 +196,11 @@ func (c *Controller) report(r Round) {
 	for _, err := range r.Failed() {
 		c.cfg.Log.Warn("step failed", "err", err)
 	}
-	if !r.Plan.Empty() && !c.cfg.DryRun {
-		c.cfg.Log.Info("applied", "plan", r.Plan.Summary(), "failed", len(r.Failed()), "took",
-			r.Took().Round(10*time.Microsecond))
+	switch took := r.Took().Round(10 * time.Microsecond); {
+	case r.Plan.Empty():
+		c.cfg.Log.Debug("nothing to do", "complete", r.Complete, "took", took)
+	case !c.cfg.DryRun:
+		c.cfg.Log.Info("applied", "plan", r.Plan.Summary(), "failed", len(r.Failed()), "took", took)
 	}
 }
 
