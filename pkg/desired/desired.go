@@ -54,8 +54,9 @@ type Result struct {
 }
 
 // Compute runs the drivers in order, adds fixed, the objects that come from
-// the configuration alone (peers), and blocks what a [Guard] does not let pass. like is a set of about the size to expect,
-// such as that of the last round; an empty one is fine.
+// the configuration alone (peers), and blocks what a [Guard] does not let pass. like
+// is a set of about the size to expect, such as that of the last round; an empty one
+// is fine.
 func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, drivers ...Driver) Result {
 	res := run(snap, like, drivers)
 	for _, it := range fixed {

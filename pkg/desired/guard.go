@@ -3,6 +3,7 @@ package desired
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -156,19 +157,41 @@ func text(dst netip.Prefix, p observe.ProtectedPrefix) string {
 	}
 }
 
-// protect blocks what must not exist. What needs it is found by the planner.
+// protect blocks what must not exist, and all that needs it.
 func protect(snap observe.Snapshot, want *object.Set) {
 	g := NewGuard(snap, *want)
+	blocked := map[object.Key]*object.Block{}
 	for _, kind := range object.KindsThat(object.Kind.IsSteering) {
-		var blocked []object.Item
-		for _, it := range want.AllOf(kind) {
+		for k, it := range want.AllOf(kind) {
 			if b := g.Block(it.Value); b != nil {
-				it.Block = b
-				blocked = append(blocked, it)
+				blocked[k] = b
 			}
 		}
-		for _, it := range blocked {
-			want.Put(it)
-		}
 	}
+	for grew := len(blocked) > 0; grew; {
+		found := map[object.Key]*object.Block{} // counts from the next pass on, whatever the order of this one
+		for k, it := range want.All() {
+			if need, ok := firstOf(it.Needs(), blocked); ok && blocked[k] == nil {
+				found[k] = &object.Block{
+					Code: object.BlockProtected, Text: "needs " + need.Text() + ": " + blocked[need].Text,
+				}
+			}
+		}
+		grew = len(found) > 0
+		maps.Copy(blocked, found)
+	}
+	for k, b := range blocked {
+		it, _ := want.Get(k)
+		it.Block = b
+		want.Put(it)
+	}
+}
+
+// firstOf returns the first of the keys that is blocked.
+func firstOf(keys []object.Key, blocked map[object.Key]*object.Block) (object.Key, bool) {
+	i := slices.IndexFunc(keys, func(k object.Key) bool { return blocked[k] != nil })
+	if i < 0 {
+		return object.Key{}, false
+	}
+	return keys[i], true
 }

@@ -30,8 +30,11 @@ func livesOn() observe.Snapshot {
 		},
 		Host: &observe.Host{
 			Links: []observe.Link{
-				{Name: "eth0", Index: 2}, {Name: "eth1", Index: 3}, {Name: "br-ex", Index: 4},
-				{Name: "vrf-7", Index: 5, Table: 7}, {Name: "in-vrf", Index: 6, Master: 5},
+				{Name: "eth0", Index: 2},
+				{Name: "eth1", Index: 3},
+				{Name: "br-ex", Index: 4},
+				{Name: "vrf-7", Index: 5, Table: 7},
+				{Name: "in-vrf", Index: 6, Master: 5},
 				{Name: "vlan-1", Index: 7, Ours: true},
 			},
 			Addresses: []observe.DeviceAddress{
@@ -174,6 +177,31 @@ func TestNoDriverGetsAround(t *testing.T) {
 		want := k.Num == 77 && k.Prefix.Addr() == netip.MustParseAddr("10.0.0.5")
 		if got := it.Block != nil; got != want {
 			t.Errorf("%s: blocked %t, want %t", k.Text(), got, want)
+		}
+	}
+}
+
+// TestNeedsOfProtectedAreBlocked: what needs a route that may not be is blocked with
+// it, and says what that would have hit.
+func TestNeedsOfProtectedAreBlocked(t *testing.T) {
+	route := object.NewRoute(201, netip.MustParsePrefix("10.0.0.5/32"), "br-ex", netip.Addr{})
+	subnet := object.NewRoute(201, netip.MustParsePrefix("10.5.0.0/24"), "br-ex", route.Dst.Addr())
+	path := object.NewPath(netip.MustParsePrefix("10.5.0.9/32"), object.OriginIGP)
+	other := object.NewPath(netip.MustParsePrefix("10.5.0.10/32"), object.OriginIGP)
+	fixed := []object.Item{
+		{Value: path, After: []object.Key{subnet.Key()}},
+		{Value: subnet, After: []object.Key{route.Key()}},
+		{Value: route},
+		{Value: other},
+	}
+	res := desired.Compute(livesOn(), fixed, object.Set{})
+	for _, it := range fixed {
+		got, _ := res.Want.Get(it.Value.Key())
+		if want := it.Value != object.Value(other); (got.Block != nil) != want {
+			t.Errorf("%s: %+v", it.Value.Key().Text(), got.Block)
+		}
+		if got.Block != nil && !strings.Contains(got.Block.Text, "10.0.0.5/32 is the address of the Southbound database") {
+			t.Errorf("%s: %s", it.Value.Key().Text(), got.Block.Text)
 		}
 	}
 }

@@ -56,6 +56,7 @@ var martians = []struct{ prefix, what string }{
 	{"::/128", "the unspecified address"},
 	{"::1/128", "for the loopback device"},
 	{"::ffff:0.0.0.0/96", "for IPv4-mapped addresses"},
+	{"fd53:d91e:400:7f17::/64", "for our own addresses on provider bridges"},
 	{"fe80::/10", "link-local"},
 	{"ff00::/8", "for multicast"},
 }

@@ -28,8 +28,8 @@ func (p *pass) explainBalancer(what string, port *observe.PortBinding, addr neti
 		switches, _ := p.memberSwitches(lb, port)
 		return len(switches) > 0
 	})
-	if !members && a.step("OVN", false, reason.NoMembers, "Load_Balancer %s is on no network but its VIP's: it has no members",
-		port.BalancerName()) {
+	if !members && a.step("OVN", false, reason.NoMembers,
+		"Load_Balancer %s is on no network but its VIP's: it has no members", port.BalancerName()) {
 		a.Try = "openstack loadbalancer status show " + port.BalancerName()
 	}
 	var accounts []reason.Account

@@ -18,10 +18,9 @@ func (d *differ) findEvicted() {
 				continue
 			}
 			// A wanted one is judged by the value that it is to have.
-			if b, blocked := d.blocked[k]; d.Want.Has(k) && !(blocked && b.Evicts()) {
-				continue
-			}
-			if b := d.Evict(have.Value); b != nil {
+			if b, blocked := d.blocked[k]; blocked && b.Evicts() {
+				d.evicted[k] = b
+			} else if b := d.Evict(have.Value); b != nil && !d.Want.Has(k) {
 				d.evicted[k] = *b
 			}
 		}
