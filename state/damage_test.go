@@ -201,7 +201,8 @@ func TestDamagedWhileOpen(t *testing.T) {
 			p := plan.Plan{Ops: []plan.Op{build(neigh, nil)}}
 			_, errHistory := db.History(historyLength)
 			for _, err := range []error{
-				errHistory, db.Begin(p), db.End(p, []error{nil}, time.Millisecond), db.Forget([]object.Key{neigh.Key()}), db.Close(),
+				errHistory, db.Begin(p), db.End(p, []error{nil}, time.Millisecond),
+				db.Forget([]object.Key{neigh.Key()}), db.Close(),
 			} {
 				if err != nil && !strings.Contains(err.Error(), path) {
 					t.Errorf("seed %d, %s: the error names no file: %v", seed, what, err)

@@ -19,7 +19,7 @@ func TestWhatCannotRunIsRefused(t *testing.T) {
 		"{socket: /a, read_socket: /a, read_socket_group: g}":            "read_socket: it is the control socket",
 		"bgp: {speaker: 'unix:" + long + "'}":                            "is longer than the 107 bytes",
 		"bgp: {speaker: 'unix:run/s'}":                                   "is no socket",
-		"ovsdb_connection: ssl:192.0.2.1:6640":                           "there are no certificates for the Open_vSwitch database",
+		"ovsdb_connection: ssl:192.0.2.1:6640":                           "there are no certificates for the Open_vSwitch",
 		"ovsdb_connection: 'unix:/a?b'":                                  "has one of the characters ? # %",
 		"ovsdb_connection: 'unix://a'":                                   "begins with two slashes",
 		"ovsdb_connection: 'unix:" + long + "'":                          "is not the address of a database",

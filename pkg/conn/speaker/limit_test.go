@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 )
 
@@ -37,12 +38,18 @@ func limited(t *testing.T) (path string) {
 
 // connect speaks gRPC with the server, or returns why not.
 func connect(ctx context.Context, path string) error {
-	conn, err := grpc.DialContext(ctx, "unix://"+path, grpc.WithBlock(),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("unix://"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
-	return conn.Close()
+	defer conn.Close()
+	conn.Connect()
+	for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
+		if !conn.WaitForStateChange(ctx, state) {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Clients that connect and say nothing are served up to the limit and no further, and
