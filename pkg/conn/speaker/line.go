@@ -11,6 +11,7 @@ import (
 
 	api "github.com/osrg/gobgp/v4/api"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 )
 
@@ -35,9 +36,13 @@ func dialLine(ctx, limited context.Context, socket string) (*line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the speaker: %w", err)
 	}
-	conn, err := grpc.DialContext(limited, "passthrough:///"+path,
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(once(raw)), grpc.WithBlock(),
-		grpc.FailOnNonTempDialError(true))
+	conn, err := grpc.NewClient("passthrough:///"+path, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(once(raw)), grpc.WithIdleTimeout(0))
+	if err == nil {
+		if err = awaitReady(limited, conn); err != nil {
+			err = errors.Join(err, conn.Close())
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("speak gRPC with %s: %w", path, err), raw.Close())
 	}
@@ -47,6 +52,24 @@ func dialLine(ctx, limited context.Context, socket string) (*line, error) {
 		return nil, errors.Join(fmt.Errorf("watch the sessions: %w", plainError(err)), l.close())
 	}
 	return l, nil
+}
+
+// awaitReady makes a connection speak gRPC. One that fails is not made again: that is the
+// business of reconnect.go.
+func awaitReady(ctx context.Context, conn *grpc.ClientConn) error {
+	conn.Connect()
+	for {
+		state := conn.GetState()
+		switch state {
+		case connectivity.Ready:
+			return nil
+		case connectivity.TransientFailure, connectivity.Shutdown:
+			return errors.New("what listens there does not speak it, or serves too many already")
+		}
+		if !conn.WaitForStateChange(ctx, state) {
+			return ctx.Err()
+		}
+	}
 }
 
 // once hands one connection out, once.

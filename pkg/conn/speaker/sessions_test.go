@@ -119,7 +119,7 @@ func TestFaultOf(t *testing.T) {
 		attrs       []any
 		begin, want string
 	}{
-		{"failed to connect", []any{"Error", "dial tcp 192.0.2.2:179: connect: no route to host"}, "", "connect: no route to host"},
+		{"failed to connect", []any{"Error", "dial tcp: connect: no route to host"}, "", "connect: no route to host"},
 		{"failed to connect", []any{"Error", "deadline"}, "", "connect: deadline"},
 		{"failed to set md5", []any{"Err", "setsockopt: invalid argument"}, "", "set the password: invalid argument"},
 		{"Peer Down", []any{"Reason", "read-failed"}, "", "connection lost"},

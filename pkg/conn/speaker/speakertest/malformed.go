@@ -169,8 +169,8 @@ func cutNLRI() []Case {
 	}
 	for kind := range byte(12) {
 		for n := range len(routes[kind]) {
-			cut := routes[kind][:n]
-			add(fmt.Sprintf("EVPN type %d cut to %d octets", kind, n), EVPN, append([]byte{kind, byte(len(routes[kind]))}, cut...))
+			cut, whole := routes[kind][:n], byte(len(routes[kind]))
+			add(fmt.Sprintf("EVPN type %d cut to %d octets", kind, n), EVPN, append([]byte{kind, whole}, cut...))
 			add(fmt.Sprintf("EVPN type %d of %d octets", kind, n), EVPN, append([]byte{kind, byte(n)}, cut...))
 		}
 	}
@@ -246,7 +246,9 @@ func opens() []Case {
 		binary.BigEndian.PutUint16(raw[16:], uint16(n))
 		add(fmt.Sprintf("cut to %d octets", n), raw)
 	}
-	for name, at := range map[string]int{"version": 0, "hold time": 4, "parameters' length": 9, "parameter": 10, "its length": 11} {
+	for name, at := range map[string]int{
+		"version": 0, "hold time": 4, "parameters' length": 9, "parameter": 10, "its length": 11,
+	} {
 		for _, value := range []byte{0, 1, 255} {
 			raw := slices.Clone(good)
 			raw[headSize+at] = value
