@@ -15,7 +15,7 @@ import (
 func (c *cli) adoptCommand() *cobra.Command {
 	var opts agent.AdoptOptions
 	cmd := &cobra.Command{
-		Use: "adopt", Short: "take over a node from ovn-bgp-agent without losing a packet", Args: cobra.NoArgs,
+		Use: "adopt", Short: "take over a node from ovn-bgp-agent without losing a packet", Args: noArgs,
 		Long: `adopt takes over what ovn-bgp-agent has left in the kernel: what equals ours
 becomes ours without being touched, routes get our protocol in place, one rule a
 bridge replaces its rule for every address, and what nobody wants goes last.
@@ -37,7 +37,7 @@ Exit status: 0 done or nothing to do, 2 with --dry-run: something to do, 1 error
 		},
 	}
 	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "print what would be done, write nothing")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", time.Minute, "how long to wait for the databases")
+	waitFlag(cmd.Flags(), &opts.Wait, time.Minute, "how long to wait for the databases")
 	cmd.Flags().BoolVar(&opts.RemoveFRR, "remove-frr-interfaces", false,
 		"remove the dummy device and the VRF from which FRR announces; stop FRR first")
 	cmd.Flags().BoolVar(&opts.Reverse, "reverse", false, "hand the node back to ovn-bgp-agent")

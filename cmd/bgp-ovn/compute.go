@@ -32,12 +32,16 @@ func (k *computing) flags(cmd *cobra.Command) {
 }
 
 func (k *computing) waitFlag(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&k.wait, "wait", 30*time.Second, "how long to wait for the databases")
+	waitFlag(cmd.Flags(), &k.wait, 30*time.Second, "how long to wait for the databases")
 }
 
 // compute asks a node: one in the state of a snapshot file, or else the running
 // controller, or else one made in this process on the live databases.
 func (c *cli) compute(ctx context.Context, k computing, f func(control.Service) error) error {
+	against, err := k.parseAgainst()
+	if err != nil {
+		return err
+	}
 	s, problems := c.load()
 	if k.driver != "" {
 		more := config.Problems(nil)
@@ -48,7 +52,7 @@ func (c *cli) compute(ctx context.Context, k computing, f func(control.Service) 
 		if err := asError(problems); err != nil {
 			return err
 		}
-		return c.replay(ctx, s, k, f)
+		return c.replay(ctx, s, k.snapshot, against, f)
 	}
 	if k.driver == "" {
 		err := f(client(s))
@@ -63,13 +67,23 @@ func (c *cli) compute(ctx context.Context, k computing, f func(control.Service) 
 	return c.preview(ctx, s, k.wait, f)
 }
 
-// replay computes on a snapshot file.
-func (c *cli) replay(ctx context.Context, s config.Settings, k computing, f func(control.Service) error) error {
-	against, err := agent.ParseAgainst(k.against)
-	if err != nil {
-		return err
+// parseAgainst checks what a snapshot is compared with, before anything is waited for.
+func (k *computing) parseAgainst() (agent.Against, error) {
+	if k.against == "" {
+		return agent.AgainstModel, nil // a command without the flag
 	}
-	snap, err := agent.ReadSnapshot(k.snapshot, s.Chassis)
+	against, err := agent.ParseAgainst(k.against)
+	if err == nil && against != agent.AgainstModel && k.snapshot == "" {
+		err = fmt.Errorf("--against %s needs --snapshot FILE: the live databases are always compared with this node", against)
+	}
+	return against, err
+}
+
+// replay computes on a snapshot file.
+func (c *cli) replay(ctx context.Context, s config.Settings, path string, against agent.Against,
+	f func(control.Service) error,
+) error {
+	snap, err := agent.ReadSnapshot(path, s.Chassis)
 	if err != nil {
 		return err
 	}
@@ -93,7 +107,7 @@ func (c *cli) printPlan(ctx context.Context, svc control.Service) error {
 func (c *cli) planCommand() *cobra.Command {
 	var k computing
 	cmd := &cobra.Command{
-		Use: "plan", Short: "print what would be done, and do nothing", Args: cobra.NoArgs,
+		Use: "plan", Short: "print what would be done, and do nothing", Args: noArgs,
 		Long: `plan prints the difference between the desired state and the current one, in the
 order in which it would be applied. A running controller is asked; without one
 the databases and the kernel are read here. Exit status: 0 nothing to do, 2
@@ -112,7 +126,7 @@ differences, 1 error.`,
 func (c *cli) desiredCommand() *cobra.Command {
 	var k computing
 	cmd := &cobra.Command{
-		Use: "desired", Short: "print everything that this node should have, and why", Args: cobra.NoArgs,
+		Use: "desired", Short: "print everything that this node should have, and why", Args: noArgs,
 		Example: "  bgp-ovn desired --snapshot incident.json --chassis cmp-07 -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.compute(cmd.Context(), k, func(svc control.Service) error {
@@ -131,7 +145,7 @@ func (c *cli) desiredCommand() *cobra.Command {
 func (c *cli) snapshotCommand() *cobra.Command {
 	var k computing
 	cmd := &cobra.Command{
-		Use: "snapshot", Short: "write what is known to a file: support bundle, what-if, test", Args: cobra.NoArgs,
+		Use: "snapshot", Short: "write what is known to a file: support bundle, what-if, test", Args: noArgs,
 		Long:    "snapshot prints the rows that bgp-ovn uses, in the form that --snapshot of other commands reads.",
 		Example: "  bgp-ovn snapshot >incident.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -154,12 +168,16 @@ func (c *cli) snapshotCommand() *cobra.Command {
 func (c *cli) explainCommand() *cobra.Command {
 	var k computing
 	cmd := &cobra.Command{
-		Use: "explain ADDRESS", Short: "say why an address is or is not announced from here", Args: cobra.ExactArgs(1),
+		Use: "explain ADDRESS", Short: "say why an address is or is not announced from here",
+		Args: oneArg("ADDRESS", "203.0.113.7", false),
 		Long: `explain follows one address from its database row to the peers and names the
 first thing that is in the way, and which chassis would announce it. Exit
 status: 0 advertised, 2 not advertised, 1 error.`,
 		Example: "  bgp-ovn explain 203.0.113.7",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := control.ParseAddress(args[0]); err != nil {
+				return err
+			}
 			return c.compute(cmd.Context(), k, func(svc control.Service) error {
 				e, err := svc.Explain(cmd.Context(), args[0])
 				if err != nil {
@@ -178,7 +196,7 @@ func (c *cli) evpnCommand() *cobra.Command {
 	var k computing
 	cmd := &cobra.Command{
 		Use: "evpn [VNI]", Short: "show the VXLAN network identifiers of this node and what is missing of them",
-		Args: cobra.MaximumNArgs(1),
+		Args: oneArg("VNI", "1001", true),
 		Long: `evpn prints a line for each VNI: its VRF, the route distinguishers of what is
 announced, how many paths are announced, routes of others taken in and VTEPs
 known, and the first thing that differs from the desired state. With a VNI it
@@ -218,7 +236,7 @@ func (c *cli) auditCommand() *cobra.Command {
 	var k computing
 	var repair bool
 	cmd := &cobra.Command{
-		Use: "audit", Short: "compare everything with reality; with --repair mend it", Args: cobra.NoArgs,
+		Use: "audit", Short: "compare everything with reality; with --repair mend it", Args: noArgs,
 		Long: `audit reads the kernel, Open vSwitch and the speaker in full and reports what
 differs from the desired state. Exit status: 0 no drift, 2 drift, 1 error.
 --repair needs a running controller, because only it may write.`,

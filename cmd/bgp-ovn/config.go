@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 
@@ -14,9 +13,9 @@ import (
 )
 
 func (c *cli) configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "check, list or import the configuration"}
+	cmd := group(&cobra.Command{Use: "config", Short: "check, list or import the configuration"})
 	cmd.AddCommand(&cobra.Command{
-		Use: "check", Short: "check file, environment and flags without connecting to anything", Args: cobra.NoArgs,
+		Use: "check", Short: "check file, environment and flags without connecting to anything", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			s, err := c.valid()
 			if err != nil {
@@ -30,7 +29,7 @@ func (c *cli) configCommand() *cobra.Command {
 		},
 	}, &cobra.Command{
 		Use: "reference", Short: "list every key with its flag, variable, default and meaning, as Markdown",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			fmt.Fprint(c.stdout, config.Reference())
 			return nil
@@ -41,16 +40,17 @@ func (c *cli) configCommand() *cobra.Command {
 
 func (c *cli) importCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "import FILE", Short: "translate the configuration of ovn-bgp-agent", Args: cobra.ExactArgs(1),
+		Use: "import FILE", Short: "translate the configuration of ovn-bgp-agent",
+		Args: oneArg("FILE", "/etc/ovn-bgp-agent/bgp-agent.conf", false),
 		Long: `import prints the file of ovn-bgp-agent as a configuration of bgp-ovn, each key
 with the option that it comes from, and on standard error every option that was
 dropped or means something else now. It reads that one file and nothing else.
 Exit status: 0 everything was translated, 2 something needs a look, 1 error.`,
 		Example: "  bgp-ovn config import /etc/ovn-bgp-agent/bgp-agent.conf >/etc/bgp-ovn/config.yaml",
 		RunE: func(_ *cobra.Command, args []string) error {
-			raw, err := os.ReadFile(args[0])
+			raw, err := config.ReadFile(args[0])
 			if err != nil {
-				return fmt.Errorf("read the predecessor's configuration: %w", err)
+				return fmt.Errorf("%s: the configuration of ovn-bgp-agent cannot be read: %w; name another file", args[0], err)
 			}
 			in := oslo.Import(args[0], string(raw))
 			for _, remark := range in.Remarks() {
@@ -79,7 +79,7 @@ func versionText() string {
 
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "print the version", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			out := map[string]string{
 				"version": versionText(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,

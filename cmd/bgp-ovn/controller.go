@@ -15,7 +15,7 @@ import (
 
 func (c *cli) statusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "is the controller well, and if not, what is wrong", Args: cobra.NoArgs,
+		Use: "status", Short: "is the controller well, and if not, what is wrong", Args: noArgs,
 		Long: "status asks the running controller. Exit status: 0 healthy, 2 something is wrong, 1 no answer.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, problems := c.load()
@@ -33,7 +33,7 @@ func (c *cli) statusCommand() *cobra.Command {
 func (c *cli) reloadCommand() *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
-		Use: "reload", Short: "make the running controller read its configuration again", Args: cobra.NoArgs,
+		Use: "reload", Short: "make the running controller read its configuration again", Args: noArgs,
 		Long: `reload checks the new configuration first and applies nothing of a bad one. What
 changed is applied as a difference: sessions that did not change stay up. Keys
 that only a restart can change are an error that names them. SIGHUP does the
@@ -65,7 +65,7 @@ const cleanupDeadline = time.Minute
 func (c *cli) cleanupCommand() *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
-		Use: "cleanup", Short: "remove everything that is ours from this node, and nothing else", Args: cobra.NoArgs,
+		Use: "cleanup", Short: "remove everything that is ours from this node, and nothing else", Args: noArgs,
 		Long: `cleanup removes what carries our mark or is recorded in the ledger, and gives
 settings back the values from before our first change. The controller must not
 be running. Without databases it works as well: it looks at this node only.`,

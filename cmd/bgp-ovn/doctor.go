@@ -15,7 +15,7 @@ import (
 func (c *cli) doctorCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "examine this node: kernel, Open vSwitch, sysctls, MTU, ports", Args: cobra.NoArgs,
+		Use: "doctor", Short: "examine this node: kernel, Open vSwitch, sysctls, MTU, ports", Args: noArgs,
 		Long: `doctor checks what the configured drivers need of this node. It prints one line
 for each check, and a remedy below each warning and failure. It changes nothing:
 types of network devices are tried in a network namespace of its own, for which
@@ -35,6 +35,6 @@ Exit status: 0 all is well, 2 warnings or failures, 1 error.`,
 			return view.Print(c.stdout, c.form, report, report.String())
 		},
 	}
-	cmd.Flags().DurationVar(&wait, "wait", 10*time.Second, "how long to wait for Open vSwitch and the kernel")
+	waitFlag(cmd.Flags(), &wait, 10*time.Second, "how long to wait for Open vSwitch and the kernel")
 	return cmd
 }

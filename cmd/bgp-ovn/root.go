@@ -54,6 +54,7 @@ func Main(ctx context.Context, env environment) int {
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
+		err = commandError(err)
 		for _, line := range lines(err) {
 			fmt.Fprintln(env.stderr, "bgp-ovn:", line)
 		}
@@ -107,6 +108,7 @@ func (c *cli) root() *cobra.Command {
 		c.form, err = view.ParseForm(output)
 		return err
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		c.runCommand(), c.speakerCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
 		c.statusCommand(), c.explainCommand(), c.evpnCommand(), c.doctorCommand(), c.reloadCommand(), c.cleanupCommand(),

@@ -17,7 +17,7 @@ func (c *cli) runCommand() *cobra.Command {
 	var dryRun, once bool
 	var wait time.Duration
 	cmd := &cobra.Command{
-		Use: "run", Short: "run the node controller", Args: cobra.NoArgs,
+		Use: "run", Short: "run the node controller", Args: noArgs,
 		Long: `run keeps this node in the desired state until it is told to end (SIGTERM). It
 leaves everything in place then; peers that support graceful restart keep our
 routes.
@@ -44,7 +44,7 @@ not to the kernel, not to Open vSwitch, not to peers, not to disk.
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "compute and print every round, write nothing")
 	cmd.Flags().BoolVar(&once, "once", false, "end once nothing is left to do")
-	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "with --once: how long to wait for the databases")
+	waitFlag(cmd.Flags(), &wait, time.Minute, "with --once: how long to wait for the databases")
 	return cmd
 }
 
@@ -109,7 +109,7 @@ func (c *cli) preview(ctx context.Context, s config.Settings, wait time.Duration
 func (c *cli) speakerCommand() *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
-		Use: "speaker", Short: "hold the BGP sessions, for a controller that may restart", Args: cobra.NoArgs,
+		Use: "speaker", Short: "hold the BGP sessions, for a controller that may restart", Args: noArgs,
 		Long: `speaker is a process that does nothing but BGP. The controller, with bgp.speaker
 set to its socket, tells it what to announce to whom; while the controller
 restarts or is replaced by another version, the sessions stay up.

@@ -52,15 +52,15 @@ func (a *answers) Desired(ctx context.Context) (control.Desired, error) {
 
 // Explain accounts for an IP address.
 func (a *answers) Explain(ctx context.Context, target string) (control.Explanation, error) {
-	addr, err := netip.ParseAddr(target)
+	addr, err := control.ParseAddress(target)
 	if err != nil {
-		return control.Explanation{}, fmt.Errorf("explain %q: give an IP address: %w", target, err)
+		return control.Explanation{}, err
 	}
 	r, err := a.readable(ctx, false)
 	if err != nil {
 		return control.Explanation{}, err
 	}
-	return control.Explanation{Version: control.Version, Explanation: a.explain(ctx, r, addr.Unmap())}, nil
+	return control.Explanation{Version: control.Version, Explanation: a.explain(ctx, r, addr)}, nil
 }
 
 // EVPN tells of one VNI, or of all with 0.

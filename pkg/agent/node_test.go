@@ -236,6 +236,16 @@ func TestWaitEnds(t *testing.T) {
 	if _, err := Open(t.Context(), w.settings(), opts); err == nil || !strings.Contains(err.Error(), w.remote()) {
 		t.Errorf("Open: %v, want the address of the database", err)
 	}
+	for _, dryRun := range []bool{true, false} {
+		a, err := OpenAdoption(t.Context(), w.settings(), AdoptOptions{DryRun: dryRun, Wait: opts.Wait}, w.log())
+		if err == nil {
+			_, err = a.Plan(t.Context())
+			_ = a.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), w.remote()) {
+			t.Errorf("OpenAdoption, dry run %t: %v, want the address of the database", dryRun, err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := OpenPreview(ctx, w.settings(), w.log()); err == nil ||

@@ -121,7 +121,7 @@ func readFile(s *Settings, r *key.Reading, path string) (mode fs.FileMode) {
 	if optional {
 		path = DefaultPath
 	}
-	text, mode, err := readRegular(path)
+	text, mode, err := readBounded(path)
 	if errors.Is(err, os.ErrNotExist) && optional {
 		return 0
 	}
@@ -134,9 +134,22 @@ func readFile(s *Settings, r *key.Reading, path string) (mode fs.FileMode) {
 	return mode
 }
 
-// readRegular reads a file of at most maxFile octets and one more. A named pipe would
-// keep us waiting for a writer, and a device never end.
-func readRegular(path string) ([]byte, fs.FileMode, error) {
+// ReadFile reads a file that may be a configuration, ours or that of another program,
+// of at most 1 MiB.
+func ReadFile(path string) ([]byte, error) {
+	text, _, err := readBounded(path)
+	switch {
+	case err != nil:
+		return nil, errors.New(reason(err))
+	case len(text) > maxFile:
+		return nil, errors.New("it is larger than 1 MiB")
+	}
+	return text, nil
+}
+
+// readBounded reads at most maxFile octets of a file, and one more: a device may never
+// end, and a named pipe without a writer would keep us waiting.
+func readBounded(path string) ([]byte, fs.FileMode, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, 0, err
@@ -146,8 +159,8 @@ func readRegular(path string) ([]byte, fs.FileMode, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if mode := info.Mode(); !mode.IsRegular() && mode.Type() != fs.ModeNamedPipe {
-		return nil, 0, errors.New("it is not a regular file")
+	if info.IsDir() {
+		return nil, 0, errors.New("it is a directory")
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(text) == 0 && info.Mode().Type() == fs.ModeNamedPipe {

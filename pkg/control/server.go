@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/listen"
@@ -137,4 +138,13 @@ func ParseVNI(text string) (uint32, error) {
 		return 0, fmt.Errorf("evpn %q: give a VNI, 1 to %d", text, MaxVNI)
 	}
 	return uint32(vni), nil
+}
+
+// ParseAddress reads the address that is asked for.
+func ParseAddress(text string) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return addr, fmt.Errorf("explain %.80q: give an IP address, such as 203.0.113.7 or 2001:db8::7", text)
+	}
+	return addr.Unmap(), nil
 }

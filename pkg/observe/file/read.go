@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -14,18 +16,33 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
-// Read reads a snapshot file.
+// MaxSize bounds the text of a snapshot file, in octets: one of a million ports has 800 MB.
+const MaxSize = 2 << 30
+
+// Read reads a snapshot file. It does not wait for somebody to write into a named pipe.
 func Read(path string) (*File, error) {
-	in, err := os.Open(path)
+	in, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open snapshot: %w", err)
+		return nil, fmt.Errorf("read snapshot %s: %w; name a file that bgp-ovn snapshot has written", path, cause(err))
 	}
 	defer in.Close()
+	if info, err := in.Stat(); err != nil || info.IsDir() {
+		return nil, fmt.Errorf("read snapshot %s: it is a directory; name a file that bgp-ovn snapshot has written", path)
+	}
 	f, err := Decode(in)
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot %s: %w", path, err)
 	}
 	return f, nil
+}
+
+// cause is the error without the operation and the path around it.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // Decode reads the text of a snapshot file. Rows are decoded as they arrive,
@@ -46,6 +63,7 @@ func Decode(in io.Reader) (*File, error) {
 
 		Protected: make(map[string]*observe.Protected),
 	}}
+	r.d.Bound(MaxSize)
 	if err := r.read(); err != nil {
 		return nil, withRemedy(err)
 	}
@@ -56,7 +74,10 @@ func Decode(in io.Reader) (*File, error) {
 // withRemedy adds what to do about a file that cannot be read.
 func withRemedy(err error) error {
 	var syntax *wire.SyntaxError
+	var large *wire.SizeError
 	switch {
+	case errors.As(err, &large):
+		return fmt.Errorf("%w: is it a snapshot file?", err)
 	case errors.Is(err, io.EOF):
 		return errors.New("the file is empty: take the snapshot again")
 	case errors.Is(err, io.ErrUnexpectedEOF):
