@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +20,12 @@ const fixtures = "../observe/file/testdata/"
 // defaults are the settings without a file.
 func defaults(t *testing.T) config.Settings {
 	t.Helper()
+	empty := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s, problems := config.Load(config.Source{
-		Path: os.DevNull, Getenv: func(string) (string, bool) { return "", false }, Flags: config.Flags(),
+		Path: empty, Getenv: func(string) (string, bool) { return "", false }, Flags: config.Flags(),
 	})
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
