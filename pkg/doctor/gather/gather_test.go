@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -80,7 +81,7 @@ func TestFactsOfTheKernel(t *testing.T) {
 	}
 	f := Facts(t.Context(), Config{Node: node, Running: true, Alias: "bgp-ovn", Peers: peers})
 
-	if f.Node != node || !f.Running {
+	if !reflect.DeepEqual(f.Node, node) || !f.Running {
 		t.Errorf("node %+v, running %v: not what was given", f.Node, f.Running)
 	}
 	if f.NetworkErr != nil || f.TrialErr != nil || f.CapabilitiesErr != nil || f.SocketErr != nil {
