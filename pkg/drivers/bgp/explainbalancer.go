@@ -29,7 +29,7 @@ func (p *pass) explainBalancer(what string, port *observe.PortBinding, addr neti
 		return len(switches) > 0
 	})
 	if !members && a.step("OVN", false, reason.NoMembers,
-		"Load_Balancer %s is on no network but its VIP's: it has no members", port.BalancerName()) {
+		"Load_Balancer %s is on no network: it has no members, or only some on its VIP's own", port.BalancerName()) {
 		a.Try = "openstack loadbalancer status show " + port.BalancerName()
 	}
 	var accounts []reason.Account

@@ -63,9 +63,13 @@ func (e *Exposer) leaveOut(why []object.Source, what, format string, args ...any
 	e.Skip(s)
 }
 
-// holderText names what stands and the rows that it stands for.
+// holderText names what stands and the first row that it stands for.
 func holderText(it object.Item) string {
-	return fmt.Sprintf("%s from %v comes first", object.Text(it.Value), it.Why)
+	text := fmt.Sprintf("%s %s", it.Value.Key().Prefix, it.Value.Attrs())
+	if len(it.Why) > 0 {
+		text += " of " + it.Why[0].RowRef()
+	}
+	return text + " comes first"
 }
 
 // subnetConflict says what keeps a subnet out: a provider network of this node has its
