@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestInspectedDefects(t *testing.T) {
 		}
 		var number int
 		fmt.Sscan(m[2], &number)
-		if number <= last[m[1]] {
+		if number != last[m[1]]+1 {
 			t.Errorf("row %s follows row %s%d", d.number, m[1], last[m[1]])
 		}
 		last[m[1]] = number
@@ -35,5 +36,8 @@ func TestInspectedDefects(t *testing.T) {
 		for _, problem := range check(d) {
 			t.Errorf("row %s: %s", d.number, problem)
 		}
+	}
+	if want := map[string]int{"S": 21, "D": 10, "T": 9}; !maps.Equal(last, want) {
+		t.Errorf("the sections end at %v, want %v", last, want)
 	}
 }
