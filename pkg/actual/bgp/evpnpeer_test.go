@@ -180,14 +180,16 @@ func TestEVPNWithGoBGP(t *testing.T) {
 	})
 }
 
-// The less common parts of a route, and what is left out.
-func TestLearnedEVPNInFull(t *testing.T) {
-	var logged bytes.Buffer // written to by LearnedEVPN, in this goroutine
-	log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	b := start(t, func(c *bgp.Config) { c.Logger = logger() })
-	table := rib.TableOf(b.Conn(), log)
-	apply(t, b, create(passive("192.0.2.2", object.L2VPNEVPN)))
-	n := newNeighbour(t, neighbourAS, "192.0.2.2")
+// evpnRoute is a route as a neighbour announces it, without its next hop.
+type evpnRoute struct {
+	nlri        *gobgp.EVPNNLRI
+	communities []gobgp.ExtendedCommunityInterface
+	more        []gobgp.PathAttributeInterface
+}
+
+// evpnRoutes are routes of each type, some of which cannot be used.
+func evpnRoutes(t *testing.T) []evpnRoute {
+	t.Helper()
 	rd := gobgp.NewRouteDistinguisherFourOctetAS(4200000000, 7)
 	esi := gobgp.EthernetSegmentIdentifier{Type: gobgp.ESI_ARBITRARY, Value: []byte{1, 2, 3, 4, 5, 6, 7, 8, 9}}
 	addr := netip.MustParseAddr
@@ -199,11 +201,7 @@ func TestLearnedEVPNInFull(t *testing.T) {
 	}
 	vxlan := gobgp.NewEncapExtended(gobgp.TUNNEL_TYPE_VXLAN)
 	target := gobgp.NewFourOctetAsSpecificExtended(gobgp.EC_SUBTYPE_ROUTE_TARGET, 4200000000, 7, true)
-	for _, r := range []struct {
-		nlri        *gobgp.EVPNNLRI
-		communities []gobgp.ExtendedCommunityInterface
-		more        []gobgp.PathAttributeInterface
-	}{
+	return []evpnRoute{
 		{
 			route(gobgp.NewEVPNMacIPAdvertisementRoute(rd, esi, 5, "fa:16:3e:00:00:07", addr("2001:db8::7"),
 				[]uint32{70000, 1001})),
@@ -242,7 +240,18 @@ func TestLearnedEVPNInFull(t *testing.T) {
 		},
 		{gobgp.NewEVPNEthernetAutoDiscoveryRoute(rd, esi, 0, 7), []gobgp.ExtendedCommunityInterface{target, vxlan}, nil},
 		{route(gobgp.NewEVPNEthernetSegmentRoute(rd, esi, addr("192.0.2.9"))), nil, nil},
-	} {
+	}
+}
+
+// The less common parts of a route, and what is left out.
+func TestLearnedEVPNInFull(t *testing.T) {
+	var logged bytes.Buffer // written to by LearnedEVPN, in this goroutine
+	log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	b := start(t, func(c *bgp.Config) { c.Logger = logger() })
+	table := rib.TableOf(b.Conn(), log)
+	apply(t, b, create(passive("192.0.2.2", object.L2VPNEVPN)))
+	n := newNeighbour(t, neighbourAS, "192.0.2.2")
+	for _, r := range evpnRoutes(t) {
 		attributes := append([]gobgp.PathAttributeInterface{gobgp.NewPathAttributeOrigin(0)}, r.more...)
 		if len(r.communities) > 0 {
 			attributes = append(attributes, gobgp.NewPathAttributeExtendedCommunities(r.communities))
