@@ -207,7 +207,7 @@ func disagreement(view observe.Snapshot, accounts []reason.Account, want object.
 		return ""
 	}
 	for _, c := range view.SB.Chassis {
-		name := expose.ChassisText(c)
+		name := c.Text()
 		if got, want := v.announcers[name], has(c.Name); got != want && !(v.probable[name] && !got) {
 			return fmt.Sprintf("announced by %s: explained %t, derived %t", name, got, want)
 		}

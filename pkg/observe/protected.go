@@ -61,6 +61,17 @@ var martians = []struct{ prefix, what string }{
 	{"ff00::/8", "for multicast"},
 }
 
+// Martian reports whether an address is valid on no network that a cloud has, so that no
+// node announces it.
+func Martian(addr netip.Addr) bool {
+	for _, m := range martians {
+		if netip.MustParsePrefix(m.prefix).Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
 // Protect collects what the node lives on from what has been read of it, any part of
 // which may be missing.
 func Protect(snap Snapshot, own Own) *Protected {

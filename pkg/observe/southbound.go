@@ -76,6 +76,14 @@ type Chassis struct {
 	ExternalIDs map[string]string
 }
 
+// Text names the chassis by its system-id, and by its host name where that says more.
+func (c *Chassis) Text() string {
+	if c.Hostname != "" && c.Hostname != c.Name {
+		return c.Name + " (" + c.Hostname + ")"
+	}
+	return c.Name
+}
+
 // Encap is a row of table Encap.
 type Encap struct {
 	UUID        UUID

@@ -64,6 +64,9 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 		for _, a := range accounts {
 			if _, blocked := a.Blocked(); !blocked {
 				a = c.explainObjects(r, addr, a)
+				if !r.Have.Has(pathOf(a, addr)) {
+					a.Chassis = others(r.Snapshot, a.Chassis)
+				}
 				if _, blocked := a.Blocked(); !blocked && known && !a.Inbound() {
 					a.Steps = append(a.Steps, peerStep(peers))
 				}
@@ -75,6 +78,27 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 	slices.SortStableFunc(e.Accounts, telling) // verdict.go goes on
 	e.conclude(r)
 	return e
+}
+
+// pathOf is the object that an account is about.
+func pathOf(a reason.Account, addr netip.Addr) object.Key {
+	if a.Object.Kind != 0 {
+		return a.Object
+	}
+	return object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete).Key()
+}
+
+// others are the chassis that announce an address without this one, of which the
+// driver could not know that its path is not there.
+func others(snap observe.Snapshot, chassis []string) []string {
+	if snap.SB == nil {
+		return chassis
+	}
+	us, ok := snap.SB.ChassisByName(snap.Chassis)
+	if !ok {
+		return chassis
+	}
+	return slices.DeleteFunc(slices.Clone(chassis), func(name string) bool { return name == us.Text() })
 }
 
 // ExplainHypothetical is Explain for a node in the state of the snapshot, as if
@@ -95,10 +119,7 @@ func (c *Controller) ExplainHypothetical(r Round, addr netip.Addr) Explanation {
 // explainObjects adds what became of the objects: those that the path needs,
 // then the path; or the learned route.
 func (c *Controller) explainObjects(r Round, addr netip.Addr, a reason.Account) reason.Account {
-	key := a.Object
-	if key.Kind == 0 {
-		key = object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete).Key()
-	}
+	key := pathOf(a, addr)
 	it, ok := r.Want.Get(key)
 	switch {
 	case !ok:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
 // dropDefault leaves out a learned default route where there is something to
@@ -73,7 +74,9 @@ func (e *Explanation) conclude(r Round) {
 		if _, blocked := a.Blocked(); blocked && e.Advertised {
 			break // who would announce the address if things were otherwise does not matter
 		}
-		e.Chassis, e.Probable = addNames(e.Chassis, a.Chassis), addNames(e.Probable, a.Probable)
+		if !observe.Martian(e.Address) { // which no node announces, whatever is bound there
+			e.Chassis, e.Probable = addNames(e.Chassis, a.Chassis), addNames(e.Probable, a.Probable)
+		}
 	}
 	if blocked && r.Frozen == "" {
 		e.Checked = append(e.Checked, "not frozen")

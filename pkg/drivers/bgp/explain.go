@@ -275,7 +275,7 @@ func (p *pass) datapathName(u observe.UUID) string {
 func (p *pass) chassisText(u observe.UUID) string {
 	for _, c := range p.sb.Chassis {
 		if c.UUID == u {
-			return expose.ChassisText(c)
+			return c.Text()
 		}
 	}
 	return "no chassis"

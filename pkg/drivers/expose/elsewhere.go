@@ -42,7 +42,7 @@ func Announcers(snap observe.Snapshot, accounts []reason.Account,
 			}
 			if name == snap.Chassis {
 				if !blocked {
-					a.Chassis = append(a.Chassis, ChassisText(row))
+					a.Chassis = append(a.Chassis, row.Text())
 				}
 				continue
 			}
@@ -50,12 +50,12 @@ func Announcers(snap observe.Snapshot, accounts []reason.Account,
 			_, cached := asked[name]
 			switch {
 			case !cached && len(asked) == mostAsked:
-				a.Probable = append(a.Probable, ChassisText(row))
+				a.Probable = append(a.Probable, row.Text())
 			case !passes(name, view):
 			case known:
-				a.Chassis = append(a.Chassis, ChassisText(row))
+				a.Chassis = append(a.Chassis, row.Text())
 			default:
-				a.Probable = append(a.Probable, ChassisText(row))
+				a.Probable = append(a.Probable, row.Text())
 			}
 		}
 	}
@@ -79,16 +79,6 @@ func withoutEchoes(accounts []reason.Account) []reason.Account {
 		}
 		return false
 	})
-}
-
-// ChassisText
-// ChassisText names a chassis by its system-id, and by its host name where that says
-// more.
-func ChassisText(c *observe.Chassis) string {
-	if c.Hostname != "" && c.Hostname != c.Name {
-		return c.Name + " (" + c.Hostname + ")"
-	}
-	return c.Name
 }
 
 // keyMappings is where ovn-controller writes the bridge mappings of its chassis: in
