@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,23 +94,51 @@ func (w *KernelWatch) devices(ctx context.Context) (map[string]bool, error) {
 // timers run in bridges without anybody's doing.
 var timers = regexp.MustCompile(`\w*timer +[0-9.]+`)
 
+// normal is a line without them, and without the sign for the end of a line.
 func normal(line string) string {
-	return strings.Join(strings.Fields(timers.ReplaceAllString(line, "")), " ")
+	return strings.Join(strings.Fields(strings.ReplaceAll(timers.ReplaceAllString(line, ""), `\`, " ")), " ")
 }
 
 // Stop ends the watch and returns a line for each change. The kernel also tells of a
-// device about which nothing has changed; that is nobody's write and left out.
+// device about which nothing has changed; that is nobody's write and left out. What
+// is different at the end is a change, whether the kernel told of it or not.
 func (w *KernelWatch) Stop() string {
+	after, err := w.devices(context.Background())
 	w.end()
+	if err != nil {
+		return err.Error()
+	}
 	var changes strings.Builder
 	lines := bufio.NewScanner(strings.NewReader(w.out.text()[w.from:]))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if !w.links[normal(lines.Text())] {
+		if !w.knew(normal(lines.Text())) {
 			fmt.Fprintln(&changes, lines.Text())
 		}
 	}
+	for line := range after {
+		if !w.links[line] {
+			fmt.Fprintln(&changes, "at the end:", line)
+		}
+	}
 	return changes.String()
+}
+
+// knew reports whether a line says nothing of a device but what was the case at the
+// begin. A bridge tells of its ports with fewer words than there are of a device, such
+// as when one has got its carrier.
+func (w *KernelWatch) knew(line string) bool {
+	if w.links[line] {
+		return true
+	}
+	words := strings.Fields(line)
+	for known := range w.links {
+		of := strings.Fields(known)
+		if len(words) > 2 && words[0] == of[0] { // its number; the name may be with its peer's or not
+			return !slices.ContainsFunc(words[2:], func(word string) bool { return !slices.Contains(of, word) })
+		}
+	}
+	return false
 }
 
 func (w *KernelWatch) end() {
