@@ -285,6 +285,21 @@ var wrongCommandLines = []wrong{
 		want: "no controller is running (control socket ",
 	},
 	{
+		name: "release without an address",
+		args: words("peer release"),
+		want: "bgp-ovn peer release: 0 arguments; give one address, such as 192.0.2.1",
+	},
+	{
+		name: "release of no address",
+		args: words("peer release spine-1"),
+		want: `peer "spine-1": give the address of a peer as in bgp.peers, such as 192.0.2.1 or fe80::1%eth0`,
+	},
+	{
+		name: "release without controller",
+		args: words("peer release 192.0.2.1"),
+		want: "no controller is running",
+	},
+	{
 		name: "reload without controller",
 		args: words("reload"),
 		want: "no controller is running (control socket ",

@@ -61,8 +61,10 @@ type Node struct {
 	kernel  shadower
 	speaker *bgp.Backend
 	learned *rib.Source
-	db      *state.DB
-	metrics *metrics.Metrics
+	// quarantine are the peers that may not be configured.
+	quarantine *quarantine
+	db         *state.DB
+	metrics    *metrics.Metrics
 	// listener serves the metrics on a TCP address that a reload can change.
 	listener *metricsListener
 
@@ -111,10 +113,17 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.kernel = k
+	if n.quarantine, err = newQuarantine(s, log, func() { n.speaker.Wake() }); err != nil {
+		return err
+	}
+	if s.BGP.Speaker == "" {
+		n.quarantine.record.Begin(log)
+	}
 	if n.speaker, err = n.openSpeaker(ctx); err != nil {
 		return err
 	}
 	n.onClose(n.speaker.Close)
+	n.onClose(n.quarantine.close)
 	if n.learned, err = openLearned(&n.closing, s, n.speaker, log); err != nil {
 		return err
 	}
@@ -127,7 +136,7 @@ func (n *Node) open(ctx context.Context) error {
 	conf.Journal, conf.StartupGrace = n.db, s.StartupGrace
 	conf.Refresh, conf.InspectTables = n.sources.refresh, n.sources.inspectTables
 	conf.Protected = n.sources.join.Protected
-	conf.OnRound = n.afterRound
+	conf.OnRound, conf.Held = n.afterRound, n.quarantine.blocks
 	n.ctl = reconcile.New(conf)
 	n.snapshot = n.sources.join.Snapshot
 	n.explain = n.explainLive
@@ -158,6 +167,7 @@ func (n *Node) afterRound(r reconcile.Round) {
 	for _, d := range n.sources.databases {
 		n.metrics.Source(d.metric, d.status().Synced)
 	}
+	n.metrics.Quarantined(peerBlocks(r))
 	n.metrics.Source("open_vswitch", n.sources.ovs.Status().Connected)
 	n.ready()
 }

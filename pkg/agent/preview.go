@@ -55,6 +55,12 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 	conf := controllerConfig(s, p.sources.join, reader, log)
 	conf.Journal, conf.DryRun = recorded, true
 	conf.Refresh, conf.InspectTables = p.sources.refresh, p.sources.inspectTables
+	q, err := newQuarantine(s, log, func() {})
+	if err != nil {
+		return err
+	}
+	p.onClose(q.close)
+	conf.Held = q.blocks
 	conf.OnRound = func(r reconcile.Round) { p.onRound(r) }
 	p.ctl = reconcile.New(conf)
 	p.snapshot = p.sources.join.Snapshot

@@ -25,6 +25,7 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 		Rounds: stats.Rounds, EmptyRounds: stats.EmptyRounds, Audits: stats.Audits,
 		Steps: stats.Steps, FailedSteps: stats.FailedSteps, StateWrites: n.db.Writes(),
 		Problems: []control.Problem{}, Sources: []control.Source{}, Peers: []control.Peer{}, Counts: []control.Count{},
+		Quarantined: []control.Quarantine{},
 		NotAsWanted: []string{}, Filtered: []string{}, Skipped: slices.Concat([]observe.Skip{}, r.Skipped),
 		ShadowedBy: []string{},
 	}}
@@ -41,6 +42,7 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	if !stats.LastChange.IsZero() {
 		s.LastChange = &control.RoundTime{At: stats.LastChange, Took: stats.ChangeTook.Round(time.Microsecond).String()}
 	}
+	s.quarantined(n.quarantine.held(peerItems(r)))
 	s.peers(n.peers(ctx))
 	s.Healthy = len(s.Problems) == 0
 	return s.Status, nil
@@ -153,7 +155,7 @@ func (s *statusReport) peers(states []bgp.PeerState, err error) {
 			"is bgp-ovn speaker running, and is bgp.speaker right?")
 		return
 	}
-	if len(states) == 0 {
+	if len(states)+len(s.Quarantined) == 0 {
 		s.problem("no-peers", "no peer is configured: nothing is announced to anybody", "set bgp.peers")
 	}
 	for _, p := range states {
@@ -204,6 +206,11 @@ func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Ad
 			p.Text += " (" + s.LastError + ")"
 		}
 		peers = append(peers, p)
+	}
+	for _, q := range n.quarantine.held(peerItems(r)) {
+		peers = append(peers, reconcile.PeerStatus{
+			Address: q.Peer, Text: q.Peer + " " + object.BlockQuarantined + " until " + clock(q.Until.Local()),
+		})
 	}
 	return n.ctl.Explain(r, addr, peers, true)
 }

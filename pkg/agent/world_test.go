@@ -25,6 +25,9 @@ import (
 const roleEnv = "AGENT_TEST_ROLE"
 
 func TestMain(m *testing.M) {
+	if socket := os.Getenv(fragileEnv); socket != "" {
+		os.Exit(serveFragile(socket))
+	}
 	if os.Getenv(roleEnv) != "" {
 		os.Exit(m.Run())
 	}

@@ -32,6 +32,13 @@ type Reload struct {
 	Plan *Plan `json:"plan,omitempty"`
 }
 
+// Released is the answer of the end of a quarantine.
+type Released struct {
+	Version int `json:"version"`
+	// Peer is the address of the peer that is configured again.
+	Peer string `json:"peer"`
+}
+
 // Status is one screen: is the node well, and if not, what is wrong and what to
 // do.
 type Status struct {
@@ -43,7 +50,9 @@ type Status struct {
 	Started  time.Time `json:"started"`
 	Sources  []Source  `json:"sources"`
 	Peers    []Peer    `json:"peers"`
-	Counts   []Count   `json:"counts"`
+	// Quarantined are peers of the configuration that are held down.
+	Quarantined []Quarantine `json:"quarantined"`
+	Counts      []Count      `json:"counts"`
 	// NotAsWanted are the objects that differ from the desired state, Filtered those
 	// that the export filter keeps back, as lines.
 	NotAsWanted []string       `json:"not_as_wanted"`
@@ -74,6 +83,16 @@ type Problem struct {
 	Text string `json:"text"`
 	// Try is a command or a place to look; empty if there is none.
 	Try string `json:"try,omitempty"`
+}
+
+// Quarantine says of a peer that its messages ended the speaker twice within five
+// minutes, so that there is no session with it.
+type Quarantine struct {
+	Peer string `json:"peer"`
+	// Last is when one of its messages ended the speaker the last time.
+	Last time.Time `json:"last"`
+	// Until is when it is tried again.
+	Until time.Time `json:"until"`
 }
 
 // Source is a database and how the connection to it is.

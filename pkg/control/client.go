@@ -102,6 +102,11 @@ func (c *Client) Reload(ctx context.Context, dryRun bool) (Reload, error) {
 	return ask[Reload](ctx, c, method(!dryRun), "reload", nil)
 }
 
+// ReleasePeer asks for [Controller.ReleasePeer].
+func (c *Client) ReleasePeer(ctx context.Context, address string) (Released, error) {
+	return ask[Released](ctx, c, http.MethodPost, "peer/release", url.Values{"address": {address}})
+}
+
 // Snapshot asks for [Service.Snapshot].
 func (c *Client) Snapshot(ctx context.Context) ([]byte, error) {
 	return c.get(ctx, http.MethodGet, "snapshot", nil)

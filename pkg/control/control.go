@@ -43,4 +43,7 @@ type Controller interface {
 	// Reload takes up the configuration; with dryRun it only says what that would
 	// lead to.
 	Reload(ctx context.Context, dryRun bool) (Reload, error)
+	// ReleasePeer ends the quarantine of the peer with an address. One that is not in
+	// quarantine is an error.
+	ReleasePeer(ctx context.Context, address string) (Released, error)
 }

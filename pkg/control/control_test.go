@@ -32,7 +32,9 @@ type canned struct {
 	evpn    control.EVPN
 	audit   control.Audit
 	reload  control.Reload
-	err     error
+	// released is the answer of a release.
+	released control.Released
+	err      error
 
 	mu    sync.Mutex
 	asked []any
@@ -69,6 +71,10 @@ func (c *canned) Audit(_ context.Context, repair bool) (control.Audit, error) {
 
 func (c *canned) Reload(_ context.Context, dryRun bool) (control.Reload, error) {
 	return c.reload, c.note("reload", dryRun)
+}
+
+func (c *canned) ReleasePeer(_ context.Context, address string) (control.Released, error) {
+	return c.released, c.note("release", address)
 }
 
 func sample() *canned {
@@ -111,6 +117,8 @@ func sample() *canned {
 		evpn:   control.EVPN{Version: 1, VNIs: []control.VNI{{VNI: 7, Legs: []string{"a - b"}}}},
 		audit:  control.Audit{Version: 1, Drift: p, Repaired: true, Failed: []string{"f"}},
 		reload: control.Reload{Version: 1, Changed: []string{"bgp.peers"}, Plan: &p},
+
+		released: control.Released{Version: 1, Peer: "192.0.2.9"},
 	}
 }
 
@@ -158,6 +166,7 @@ func TestRoundTrip(t *testing.T) {
 		"evpn":     func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
 		"audit":    func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
 		"reload":   func() (err error) { got.reload, err = c.Reload(ctx, true); return err }(),
+		"release":  func() (err error) { got.released, err = c.ReleasePeer(ctx, "192.0.2.9"); return err }(),
 		"snapshot": func() (err error) { raw, err = c.Snapshot(ctx); return err }(),
 	} {
 		if err != nil {
@@ -168,7 +177,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, a := range want.asked {
 		asked[a] = true
 	}
-	for _, a := range []any{"192.0.2.7", uint32(7), true} {
+	for _, a := range []any{"192.0.2.7", uint32(7), true, "192.0.2.9"} {
 		if !asked[a] {
 			t.Errorf("the server was never asked with %v", a)
 		}
@@ -188,6 +197,7 @@ func TestRoundTrip(t *testing.T) {
 		{got.evpn, want.evpn},
 		{got.audit, want.audit},
 		{got.reload, want.reload},
+		{got.released, want.released},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			t.Errorf("answer %d:\ngot  %+v\nwant %+v", i, pair[0], pair[1])

@@ -63,6 +63,7 @@ func TestReadingSocket(t *testing.T) {
 	for name, ask := range map[string]func() error{
 		"repair":         func() error { _, err := client.Audit(ctx, true); return err },
 		"reload":         func() error { _, err := client.Reload(ctx, false); return err },
+		"release":        func() error { _, err := client.ReleasePeer(ctx, "192.0.2.9"); return err },
 		"reload dry run": func() error { _, err := client.Reload(ctx, true); return err },
 	} {
 		if err := ask(); err == nil || !strings.Contains(err.Error(), want) {

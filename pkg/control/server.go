@@ -44,7 +44,7 @@ func Serve(ctx context.Context, l net.Listener, c Controller, metrics http.Handl
 }
 
 // ServeReading is [Serve] for those who may read and change nothing: it refuses to
-// repair, to reload, and whatever else changes something.
+// repair, to reload, to release a peer, and whatever else changes something.
 func ServeReading(ctx context.Context, l net.Listener, c Controller, metrics http.Handler, log *slog.Logger) {
 	serve(ctx, l, readingOnly(Handler(c)), metrics, log)
 }
@@ -95,6 +95,9 @@ func Handler(c Controller) http.Handler {
 	answer(mux, "POST /v1/audit", func(r *http.Request) (any, error) { return c.Audit(r.Context(), true) })
 	answer(mux, "GET /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), true) })
 	answer(mux, "POST /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), false) })
+	answer(mux, "POST /v1/peer/release", func(r *http.Request) (any, error) {
+		return c.ReleasePeer(r.Context(), r.URL.Query().Get("address"))
+	})
 	mux.HandleFunc("GET /v1/snapshot", func(w http.ResponseWriter, r *http.Request) {
 		raw, err := c.Snapshot(r.Context())
 		write(w, raw, err)

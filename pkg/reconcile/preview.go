@@ -12,11 +12,11 @@ func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	defer c.round.Unlock()
 	cfg, derived, settled, confident, fuse, fails, changed := c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails,
 		c.reconfigured
-	own := c.own
+	own, held := c.own, c.held
 	defer func() {
 		c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, confident, fuse,
 			fails, changed
-		c.own = own
+		c.own, c.held = own, held
 	}()
 	c.adopt(w)
 	c.fails = maps.Clone(c.fails)

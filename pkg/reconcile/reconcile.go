@@ -49,7 +49,10 @@ type Config struct {
 	Observer Observer
 	Drivers  []desired.Driver
 	// Fixed are the desired objects that come from the configuration alone: peers.
-	Fixed    []object.Item
+	Fixed []object.Item
+	// Held says which of the fixed objects must not be made for now, and why. It is
+	// asked in every round and may be nil.
+	Held     func([]object.Item) map[object.Key]object.Block
 	Backends *actual.Reader
 	Journal  Journal
 	// Forbidden says why a path must not be announced even where everything is
@@ -106,6 +109,8 @@ type Controller struct {
 	// derived is the last result of the drivers and what it was derived from.
 	// They are pure: the same snapshot gives the same result.
 	derived derivation
+	// held is the last answer of Config.Held.
+	held map[object.Key]object.Block
 	// own is that of an Intent that has one.
 	own *observe.Own
 	// settled are the sets of the last round if it found nothing to do. The

@@ -74,6 +74,7 @@ func (c *Controller) plan(ctx context.Context, complete, asked bool) (Round, err
 	if complete && c.cfg.Refresh != nil {
 		c.cfg.Refresh(ctx)
 	}
+	c.askHeld()
 	snap, err := c.snapshot(ctx)
 	if err != nil {
 		return r, err
@@ -113,7 +114,7 @@ func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
 // its parts are immutable, so that equal pointers mean equal contents.
 func (c *Controller) derive(snap observe.Snapshot) desired.Result {
 	if !c.derived.valid || c.derived.snap != snap {
-		res := desired.Compute(snap, c.cfg.Fixed, c.derived.res.Want, c.cfg.Drivers...)
+		res := desired.Compute(snap, c.fixed(), c.derived.res.Want, c.cfg.Drivers...)
 		c.derived = derivation{true, snap, res}
 	}
 	return c.derived.res
@@ -132,7 +133,8 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 	}
 	r.Snapshot.Protected = c.protected(ctx)
 	c.blockProtected(&r)
-	for _, it := range c.cfg.Fixed {
+	c.askHeld()
+	for _, it := range c.fixed() {
 		r.Want.Put(it)
 	}
 	r, err := c.compare(ctx, r)
@@ -378,7 +380,8 @@ func (c *Controller) forbidden(k object.Key) *object.Block {
 func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []observe.Skip, chassis string, err error) {
 	c.round.Lock()
 	snap, err := c.snapshot(ctx)
-	drivers, fixed := c.cfg.Drivers, c.cfg.Fixed
+	c.askHeld()
+	drivers, fixed := c.cfg.Drivers, c.fixed()
 	c.round.Unlock()
 	if err != nil {
 		return object.Set{}, nil, "", err

@@ -18,6 +18,8 @@ type speakerLog struct {
 	// with are the attributes that all messages of one logger have: those of a peer
 	// name it.
 	with []slog.Attr
+	// peer is set in the logger of a peer.
+	peer *served
 }
 
 var _ slog.Handler = speakerLog{}
@@ -123,6 +125,7 @@ func downReason(reason string) string {
 // WithAttrs is what GoBGP makes a peer's logger by.
 func (l speakerLog) WithAttrs(attrs []slog.Attr) slog.Handler {
 	l.with = slices.Concat(l.with, attrs)
+	l.peer = servedBy(l.with)
 	return l
 }
 
@@ -132,7 +135,7 @@ func (l speakerLog) WithGroup(string) slog.Handler { return l }
 // Enabled is asked on GoBGP's hot paths.
 func (l speakerLog) Enabled(ctx context.Context, level slog.Level) bool {
 	switch {
-	case level >= slog.LevelInfo, l.sessions.down.Load() > 0 && !l.sessions.brief:
+	case level >= slog.LevelInfo, l.peer.wants(), l.sessions.down.Load() > 0 && !l.sessions.brief:
 		return true
 	}
 	return l.sessions.log.Enabled(ctx, level)
@@ -141,6 +144,9 @@ func (l speakerLog) Enabled(ctx context.Context, level slog.Level) bool {
 // Handle passes a message on with this program's names. Information is one level lower
 // here: most of GoBGP's helps no operator, and session changes are logged by the backend.
 func (l speakerLog) Handle(ctx context.Context, r slog.Record) error {
+	if l.peer != nil {
+		l.peer.note(r.Message)
+	}
 	f := make(fields, len(l.with)+r.NumAttrs())
 	for _, a := range l.with {
 		f[a.Key] = a.Value

@@ -24,7 +24,8 @@ const serveLimit = 5 * time.Second
 //
 // Serve returns when ctx ends and leaves the sessions up; the process is
 // expected to exit, and neighbours that support graceful restart then keep our
-// routes.
+// routes. The peer whose message ends the process is in the [Record] beside the
+// socket once the next one serves it.
 func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) error {
 	path, err := socketPath(socket)
 	if err != nil {
@@ -37,8 +38,9 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 		return err
 	}
 	// GoBGP makes the socket itself; anybody who may write to it owns the
-	// node's announcements. This process makes no other file.
+	// node's announcements. What else this process makes are files of its Record.
 	syscall.Umask(0o117)
+	RecordBeside(path).Begin(log)
 	sessions := newSessions(log)
 	sessions.brief = true
 	s := server.NewBgpServer(

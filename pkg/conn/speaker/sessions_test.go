@@ -92,7 +92,8 @@ func peerLog(s *Sessions, address string) *slog.Logger {
 // GoBGP is asked for debug messages only while they may hold a reason.
 func TestLogLevel(t *testing.T) {
 	s, _ := recorder(slog.LevelInfo)
-	debug := func() bool { return peerLog(s, "192.0.2.2").Enabled(context.Background(), slog.LevelDebug) }
+	general := slog.New(speakerLog{sessions: s})
+	debug := func() bool { return general.Enabled(context.Background(), slog.LevelDebug) }
 	if debug() {
 		t.Error("asked for without peers")
 	}
@@ -107,6 +108,24 @@ func TestLogLevel(t *testing.T) {
 	s.Record("192.0.2.2", Idle)
 	if s.brief = true; debug() {
 		t.Error("a speaker process asks for reasons that nobody reads")
+	}
+}
+
+// A peer's own messages are needed at every level until its session is up, in a speaker
+// process too: they tell which goroutine is about to read from it.
+func TestLogLevelOfAPeer(t *testing.T) {
+	s, _ := recorder(slog.LevelInfo)
+	s.brief = true
+	log := peerLog(s, "192.0.2.2")
+	debug := func() bool { return log.Enabled(context.Background(), slog.LevelDebug) }
+	if !debug() {
+		t.Error("not asked for before the session is up")
+	}
+	if log.Info("Peer Up"); debug() {
+		t.Error("asked for while the session is up, for each path")
+	}
+	if log.Info("Peer Down"); !debug() {
+		t.Error("not asked for after the session")
 	}
 }
 

@@ -11,7 +11,7 @@
 // to this node until it is back.
 //
 // Read next: inprocess.go and client.go for the forms, reconnect.go for the life of
-// a connection, evpnnlri.go for the octets.
+// a connection, evpnnlri.go for the octets, culprit.go for a message that ends it.
 package speaker
 
 import (

@@ -55,6 +55,11 @@ func Audit(w io.Writer, form Form, a control.Audit) error {
 	return Print(w, form, a, text)
 }
 
+// Released prints who is configured again.
+func Released(w io.Writer, form Form, r control.Released) error {
+	return Print(w, form, r, "released: "+r.Peer+"\n")
+}
+
 // Reload prints the keys that changed, and what a dry run would lead to.
 func Reload(w io.Writer, form Form, r control.Reload) error {
 	text := "nothing changed\n"

@@ -27,7 +27,7 @@ func Status(w io.Writer, form Form, s control.Status) error {
 	for _, src := range s.Sources {
 		fmt.Fprintf(&b, "  %-40s %s\n", src.Name, src.Text)
 	}
-	statusPeers(&b, s.Peers)
+	statusPeers(&b, s)
 	b.WriteString("objects             wanted    present\n")
 	for _, c := range s.Counts {
 		fmt.Fprintf(&b, "  %-14s %9d  %9d\n", c.Kind, c.Wanted, c.Have)
@@ -41,9 +41,12 @@ func Status(w io.Writer, form Form, s control.Status) error {
 	return Print(w, form, s, b.String())
 }
 
-func statusPeers(b *strings.Builder, peers []control.Peer) {
+func statusPeers(b *strings.Builder, s control.Status) {
 	b.WriteString("peers\n")
-	for _, p := range peers {
+	for _, q := range s.Quarantined {
+		fmt.Fprintf(b, "  %-24s quarantined until %s\n", q.Peer, clock(q.Until.Local()))
+	}
+	for _, p := range s.Peers {
 		fmt.Fprintf(b, "  %-24s AS %-10d %-12s since %s", p.Address, p.AS, p.State, clock(p.Since))
 		for _, f := range p.Families {
 			fmt.Fprintf(b, "  %s sent %d", f.Family, f.Sent)

@@ -49,6 +49,8 @@ const (
 	// BlockProtected is on what would take away traffic that the node itself lives on.
 	// It must not stay either where it is there already: see Block.Evicts.
 	BlockProtected = "protected"
+	// BlockQuarantined is on a peer whose messages ended the speaker again and again.
+	BlockQuarantined = "quarantined"
 	// BlockFiltered is meant by the operator and no trouble.
 	BlockFiltered = "filtered-by-policy" // the export filter keeps it from being announced
 )

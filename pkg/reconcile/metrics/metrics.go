@@ -26,6 +26,8 @@ type Metrics struct {
 	last     prometheus.Gauge
 	peers    *prometheus.GaugeVec
 	sources  *prometheus.GaugeVec
+	// quarantined has the peers of the configuration.
+	quarantined *prometheus.GaugeVec
 }
 
 // New returns an empty registry.
@@ -71,12 +73,16 @@ func New() *Metrics {
 		Name: "bgp_ovn_peer_up",
 		Help: "1 while the session with the peer is established.",
 	}, []string{"peer"})
+	m.quarantined = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "bgp_ovn_peer_quarantined",
+		Help: "1 while the peer is held down because its messages ended the speaker.",
+	}, []string{"peer"})
 	m.sources = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "bgp_ovn_source_up",
 		Help: "1 while the database is connected and in step.",
 	}, []string{"source"})
 	m.registry.MustRegister(m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped, m.frozen, m.last,
-		m.peers, m.sources)
+		m.peers, m.quarantined, m.sources)
 	return m
 }
 
@@ -125,6 +131,14 @@ func (m *Metrics) Observe(r reconcile.Round) {
 
 // Peer sets the state of one session.
 func (m *Metrics) Peer(address string, up bool) { m.peers.WithLabelValues(address).Set(b2f(up)) }
+
+// Quarantined sets of all peers of the configuration whether they are held down.
+func (m *Metrics) Quarantined(peers map[string]bool) {
+	m.quarantined.Reset()
+	for address, held := range peers {
+		m.quarantined.WithLabelValues(address).Set(b2f(held))
+	}
+}
 
 // Source sets the state of one database.
 func (m *Metrics) Source(name string, up bool) { m.sources.WithLabelValues(name).Set(b2f(up)) }
