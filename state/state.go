@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -109,7 +110,10 @@ func readError(path string, err error) error {
 	if errors.Is(err, errDamaged) {
 		return damaged(path, err)
 	}
-	return fmt.Errorf("read state file %s: %w", path, err)
+	if strings.Contains(err.Error(), moveAway) {
+		return fmt.Errorf("read state file %s: %w", path, err)
+	}
+	return fmt.Errorf("read state file %s: %w; if it is damaged, %s", path, err, moveAway)
 }
 
 // errDamaged is what was a panic.
