@@ -2,7 +2,7 @@
 // binary, and demands that it costs nobody else anything: the process lives, the session
 // of another peer stays up with its routes, and a new session is served afterwards.
 //
-// It refuses to judge how the speaker answers the neighbour that sends it: whether a
+// How the speaker answers the neighbour that sends it is not judged here: whether a
 // message ends that session is decided by RFC 7606 and tested in GoBGP.
 //
 // Read next: malformed_test.go; what is sent is in package speakertest.

@@ -278,7 +278,8 @@ func TestJSON(t *testing.T) {
 	}
 	const want = `{"version":1,"source":"x.conf","options":[` +
 		`{"line":2,"group":"DEFAULT","name":"bgp_AS","key":"bgp.as","value":65546,"remark":"","refused":false},` +
-		`{"line":3,"group":"DEFAULT","name":"foo","key":"","value":null,"remark":"unknown option, which ovn-bgp-agent ignores","refused":false},` +
+		`{"line":3,"group":"DEFAULT","name":"foo","key":"","value":null,` +
+		`"remark":"unknown option, which ovn-bgp-agent ignores","refused":false},` +
 		`{"line":5,"group":"DEFAULT","name":"require_snat_disabled_for_tenant_networks",` +
 		`"key":"require_snat_disabled_for_tenant_networks","value":true,"remark":"the Southbound driver of ovn-bgp-agent ` +
 		`ignores it; bgp-ovn withdraws subnets that a router translates, and needs the Northbound database for that: ` +

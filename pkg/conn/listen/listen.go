@@ -76,7 +76,7 @@ func bind(s Socket) (*net.UnixListener, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("%T is no unix listener", l), l.Close())
 	}
-	u.SetUnlinkOnClose(false) // by name it might be somebody else's
+	u.SetUnlinkOnClose(false) // the path may name another process's socket by then
 	return u, nil
 }
 

@@ -35,7 +35,8 @@ func FuzzMessages(f *testing.F) {
 	for _, text := range []string{
 		`{"id":"probe","result":[],"error":null}`, `{"id":1,"result":{"tables":{}},"error":null}`,
 		`{"params":["rows",{}],"method":"update2","id":null}`, `{"id":7,"method":"echo","params":["x"]}`,
-		`{"method":"update","params":["server",{"Database":{"x":{"new":{"name":"a","connected":true,"index":5}}}}],"id":null}`,
+		`{"method":"update","params":["server",{"Database":{"x":{"new":{"name":"a","connected":true,"index":5}}}}],` +
+			`"id":null}`,
 		`{"id":1,"error":{"error":"a","details":"b"},"result":null}`, `{"method":"monitor_canceled","params":["rows"]}`,
 		`{"name":"x","version":"1","tables":{"T":{"columns":{"c":{"type":{"key":{"type":"uuid"},"max":"unlimited"}}}}}}`,
 	} {
