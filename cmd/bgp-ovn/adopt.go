@@ -29,6 +29,10 @@ Run it after bgp-ovn has been stopped and before FRR and the agent are started.
 Exit status: 0 done or nothing to do, 2 with --dry-run: something to do, 1 error.`,
 		Example: "  bgp-ovn adopt --dry-run\n  bgp-ovn adopt\n  bgp-ovn adopt --reverse",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.Reverse && opts.RemoveFRR {
+				return errors.New("--reverse and --remove-frr-interfaces exclude each other: a node that goes back needs FRR's " +
+					"interfaces; leave one of them out")
+			}
 			s, err := c.valid()
 			if err != nil {
 				return err
@@ -41,7 +45,6 @@ Exit status: 0 done or nothing to do, 2 with --dry-run: something to do, 1 error
 	cmd.Flags().BoolVar(&opts.RemoveFRR, "remove-frr-interfaces", false,
 		"remove the dummy device and the VRF from which FRR announces; stop FRR first")
 	cmd.Flags().BoolVar(&opts.Reverse, "reverse", false, "hand the node back to ovn-bgp-agent")
-	cmd.MarkFlagsMutuallyExclusive("reverse", "remove-frr-interfaces")
 	cmd.Flags().StringVar(&opts.BGPNIC, "bgp-nic", "bgp-nic", "the agent's option bgp_nic")
 	cmd.Flags().StringVar(&opts.BGPVRF, "bgp-vrf", "bgp-vrf", "the agent's option bgp_vrf")
 	return cmd
