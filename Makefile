@@ -14,7 +14,7 @@ PURE := ./cmd/... ./docs ./internal/... ./pkg/adopt ./pkg/config/... ./pkg/contr
 ALL := ./e2e/vm ./e2e/scenarios ./pkg/actual/bgp ./pkg/reconcile $$($(GO) list ./...)
 
 .DEFAULT_GOAL := default
-.PHONY: default help build test unit real race lint demo lab bench cover fuzz clean deps
+.PHONY: default help build test unit real race lint demo lab bench chaos cover fuzz clean deps
 
 # The one program that all suites run. Its file is an input of their results: a new
 # program is tested anew, and what nothing has changed for comes from go's cache.
@@ -55,6 +55,9 @@ lab: deps build ## the same on real OVN, OVS and FRR in namespaces; ends with Ct
 bench: deps build ## ratios against floors and peers measured in the same run; latency of 100 binds
 	$(GO) test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 90m ./pkg/... ./e2e/bench ./e2e/vm
 	BINDS=100 $(GO) test -run '^TestBindLatency$$' -v -timeout 30m ./e2e/scenarios
+
+chaos: deps build ## every proof of docs/reliability.md in full; counts in bin/reliability.txt
+	PROOFS="$(PROOFS)" scripts/chaos
 
 cover: deps build ## coverage of everything, as text
 	$(TEST) -coverpkg=./... -coverprofile=bin/cover.out ./... && $(GO) tool cover -func=bin/cover.out
