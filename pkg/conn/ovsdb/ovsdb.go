@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,6 +34,8 @@ type Config struct {
 	// Remotes are OVSDB addresses: unix:/path, tcp:host:port, ssl:host:port
 	// (ovsdb(7)); any member of a cluster or relay. They are tried in a random
 	// order, so that the nodes of a fleet spread over them.
+	//
+	// Without any, nothing is connected to before Retarget says where.
 	Remotes []string
 	// TLS is needed for ssl remotes.
 	TLS TLS
@@ -69,10 +70,11 @@ const (
 // Follower keeps the rows of one database current; DB holds those of one
 // revision. Values of DB that were read are never changed.
 type Follower[DB any] struct {
-	db      *wire.Database[DB]
-	cfg     Config
-	remotes []remote
-	log     *slog.Logger
+	db  *wire.Database[DB]
+	cfg Config
+	log *slog.Logger
+
+	target  target
 
 	changed chan struct{}
 	latest  atomic.Pointer[DB]
@@ -90,29 +92,22 @@ type Follower[DB any] struct {
 // Follow begins to follow a database. An error means that the configuration is
 // wrong; servers that do not answer are tried until Close, or ctx ends.
 func Follow[DB any](ctx context.Context, db *wire.Database[DB], cfg Config) (*Follower[DB], error) {
-	if len(cfg.Remotes) == 0 {
-		return nil, fmt.Errorf("no remote of the %s database is configured", db.Title)
-	}
-	remotes, err := parseRemotes(cfg.Remotes)
+	remotes, err := usableRemotes(cfg.Remotes, cfg.TLS)
 	if err != nil {
-		return nil, err
-	}
-	if err := cfg.TLS.validate(remotes); err != nil {
 		return nil, err
 	}
 	cfg.Database = cmp.Or(cfg.Database, db.Name)
 	cfg.fill()
-	rand.Shuffle(len(remotes), func(i, j int) { remotes[i], remotes[j] = remotes[j], remotes[i] })
 	ctx, cancel := context.WithCancel(ctx)
 	s := &Follower[DB]{
 		db:      db,
 		cfg:     cfg,
-		remotes: remotes,
 		log:     cfg.Logger.With("database", cfg.Database),
 		changed: make(chan struct{}, 1),
 		cancel:  cancel,
 		done:    make(chan struct{}),
 	}
+	s.target.init(remotes)
 	go s.run(ctx)
 	return s, nil
 }

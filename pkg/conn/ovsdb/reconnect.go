@@ -10,13 +10,25 @@ import (
 // run keeps a session with one remote after the other until ctx ends.
 func (s *Follower[DB]) run(ctx context.Context) {
 	defer close(s.done)
-	r := rounds{of: len(s.remotes)}
+	var r rounds
+	var epoch uint64
 	for ctx.Err() == nil {
-		remote := s.remotes[r.next]
+		to := s.target.now()
+		if to.epoch != epoch || r.of == 0 {
+			epoch, r, s.cluster = to.epoch, rounds{of: len(to.remotes)}, cluster{}
+		}
+		if len(to.remotes) == 0 {
+			to.wait(ctx, nil)
+			continue
+		}
+		remote := to.remotes[r.next]
 		began := time.Now()
 		err := s.session(ctx, remote)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			err = errClosed
+		case !s.target.has(remote):
+			err = errRetargeted
 		}
 		s.lost(remote, err)
 		if time.Since(began) >= s.cfg.BackoffMax {
@@ -26,7 +38,11 @@ func (s *Follower[DB]) run(ctx context.Context) {
 			s.cluster = cluster{}
 			s.log.Warn("every remote was refused or out of date: old data is accepted from now on")
 		}
-		pause(ctx, r.delay(s.cfg))
+		if d := r.delay(s.cfg); d > 0 {
+			t := time.NewTimer(d)
+			to.wait(ctx, t.C)
+			t.Stop()
+		}
 	}
 }
 
@@ -99,16 +115,4 @@ func (r *rounds) delay(cfg Config) time.Duration {
 
 func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	if d == 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

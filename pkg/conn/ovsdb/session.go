@@ -52,6 +52,9 @@ type session[DB any] struct {
 // session connects to a remote and follows it until something breaks. The
 // error is never nil.
 func (s *Follower[DB]) session(ctx context.Context, r remote) error {
+	ctx, drop := context.WithCancel(ctx)
+	defer drop()
+	defer s.target.hold(r, drop)()
 	s.status.connecting(r.String())
 	n, err := r.dial(ctx, s.cfg.TLS)
 	if err != nil {

@@ -53,6 +53,8 @@ type status struct {
 	mu    sync.Mutex
 	now   Status
 	trial string // the remote that is being tried
+	// noRemote is why there is none.
+	noRemote string
 	bytes atomic.Uint64
 }
 
@@ -97,6 +99,17 @@ func (s *status) copied()  { s.update(func(now *Status) { now.Copies++ }) }
 func (s *status) found()   { s.update(func(now *Status) { now.Found++ }) }
 func (s *status) applied() { s.update(func(now *Status) { now.Transactions++ }) }
 
+// retargeted forgets what went wrong with servers that are no remotes any more.
+func (s *status) retargeted(remotes []string, missing string) {
+	s.update(func(now *Status) {
+		s.trial, s.noRemote = "", missing
+		now.Errors = slices.DeleteFunc(now.Errors, func(e RemoteError) bool { return !slices.Contains(remotes, e.Remote) })
+		if len(remotes) == 0 {
+			now.LastError = missing
+		}
+	})
+}
+
 // lost reports whether the reason is another than the last time.
 func (s *status) lost(remote string, err error) (news bool) {
 	s.update(func(now *Status) {
@@ -125,6 +138,9 @@ func (now *Status) forget(remote string) {
 func (s *status) missing() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.noRemote != "" {
+		return s.noRemote
+	}
 	var words []string
 	if s.now.Remote != "" {
 		words = append(words, fmt.Sprintf("reading from %s (%d bytes so far)", s.now.Remote, s.bytes.Load()))
