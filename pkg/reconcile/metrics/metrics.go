@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -82,7 +83,9 @@ func New() *Metrics {
 		Help: "1 while the database is connected and in step.",
 	}, []string{"source"})
 	m.registry.MustRegister(m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped, m.frozen, m.last,
-		m.peers, m.quarantined, m.sources)
+		m.peers, m.quarantined, m.sources,
+		// Memory, goroutines and descriptors of the process itself, under their usual names.
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
