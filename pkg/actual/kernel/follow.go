@@ -30,8 +30,8 @@ func (b *Backend) follow() {
 
 // checkSysctls reads the settings again when the kernel has said that one of
 // its network settings was changed. The message does not say which one, nor
-// whether it is one of ours. Forwarding, rp_filter and the proxies are notified; others
-// are seen by audits.
+// whether it is one of ours. Forwarding, rp_filter and the proxies are notified; for
+// others see silent.go.
 func (b *Backend) checkSysctls() {
 	if !b.settings {
 		return
@@ -135,9 +135,10 @@ func (b *Backend) invalidate(p parts, report bool) {
 
 // linkChanged keeps the table of links and finds out what a change of a device
 // has done to what is on it. The kernel drops the IPv4 routes of a device
-// that goes down without a notification, and proxy neighbours always.
+// that goes down without a notification, and proxy neighbours always, of one that loses
+// its carrier too: a bridge of Open vSwitch does whenever ovs-vswitchd is restarted.
 // The first is fib_sync_down_dev in net/ipv4/fib_semantics.c, the second
-// pneigh_ifdown in net/core/neighbour.c. IPv6 notifies of the routes it drops, unless
+// pneigh_ifdown and neigh_carrier_down in net/core/neighbour.c. IPv6 notifies of the routes it drops, unless
 // net.ipv6.route.skip_notify_on_dev_down is set; it is not relied on.
 func (b *Backend) linkChanged(m rtnl.Message) error {
 	now, ok, err := linkFromMessage(m)
@@ -161,7 +162,7 @@ func (b *Backend) linkChanged(m rtnl.Message) error {
 		b.invalidate(everything, b.unreported)
 		return nil
 	}
-	if gone || existed && before.up && !now.up {
+	if gone || existed && (before.up && !now.up || before.losses != now.losses) {
 		b.deviceDown(now.name)
 	}
 	// See cycle_netdev in drivers/net/vrf.c and del_nbp in net/bridge/br_if.c.

@@ -16,10 +16,12 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
@@ -39,19 +41,24 @@ type Config struct {
 	// Queue is the size in bytes of the queue for notifications; 8 MiB by
 	// default. One notification takes about a kilobyte.
 	Queue int
+	// Interval is how often what the kernel does not notify of is compared; 5 s by
+	// default.
+	Interval time.Duration
 	// Logger receives what no caller is there to be given: that watching has ended.
 	Logger *slog.Logger
 }
 
 // Backend implements [actual.Backend] on one network namespace.
 type Backend struct {
-	marks   actual.Marks
-	procSys string
-	log     *slog.Logger
-	ns      *rtnl.Namespace
-	watch   *rtnl.Watch
-	changed chan struct{}
-	done    chan struct{} // closed when the watching goroutine has ended
+	marks    actual.Marks
+	procSys  string
+	log      *slog.Logger
+	ns       *rtnl.Namespace
+	watch    *rtnl.Watch
+	changed  chan struct{}
+	done     chan struct{} // closed when the watching goroutine has ended
+	closing  chan struct{} // closed to end the comparing goroutine, which closes compared
+	compared chan struct{}
 
 	// mu serialises the caller with the watching goroutine.
 	mu     sync.Mutex
@@ -76,7 +83,7 @@ type Backend struct {
 var _ actual.Backend = (*Backend)(nil)
 
 // groups are what the backend is notified of. There is nothing for most
-// sysctls and, on most kernels, for proxy neighbours.
+// sysctls and, on most kernels, for proxy neighbours: see silent.go.
 var groups = [...]int{
 	unix.RTNLGRP_LINK, unix.RTNLGRP_NEIGH,
 	unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_RULE,
@@ -92,15 +99,17 @@ func New(cfg Config) (*Backend, error) {
 		return nil, err
 	}
 	b := &Backend{
-		marks:   cfg.Marks,
-		procSys: cfg.ProcSys,
-		log:     cfg.Logger,
-		ns:      ns,
-		changed: make(chan struct{}, 1),
-		done:    make(chan struct{}),
-		links:   newLinks(),
-		mirror:  newMirror(),
-		stale:   everything,
+		marks:    cfg.Marks,
+		procSys:  cfg.ProcSys,
+		log:      cfg.Logger,
+		ns:       ns,
+		changed:  make(chan struct{}, 1),
+		done:     make(chan struct{}),
+		closing:  make(chan struct{}),
+		compared: make(chan struct{}),
+		links:    newLinks(),
+		mirror:   newMirror(),
+		stale:    everything,
 	}
 	if b.procSys == "" {
 		b.procSys = "/proc/sys"
@@ -115,6 +124,7 @@ func New(cfg Config) (*Backend, error) {
 		return nil, errors.Join(err, b.release())
 	}
 	go b.follow()
+	go b.compareSilent(cmp.Or(cfg.Interval, 5*time.Second))
 	return b, nil
 }
 
@@ -154,8 +164,10 @@ func (b *Backend) Close() error {
 		return nil
 	}
 	err := b.watch.Close()
+	close(b.closing)
 	b.mu.Unlock()
 	<-b.done
+	<-b.compared
 	b.mu.Lock()
 	b.watch = nil
 	return errors.Join(err, b.release())

@@ -36,6 +36,10 @@ func linkFromMessage(m rtnl.Message) (v link, ok bool, err error) {
 		// belong to another device than here.
 		case unix.IFLA_LINK_NETNSID:
 			elsewhere = true
+		// Counted by the kernel since 4.16: of a carrier that was lost and found again
+		// at once the flags show nothing.
+		case unix.IFLA_CARRIER_DOWN_COUNT:
+			v.losses = attrs.Uint32()
 		case unix.IFLA_LINKINFO:
 			v.info(&attrs)
 		}

@@ -21,6 +21,8 @@ type link struct {
 	master uint32 // IFLA_MASTER
 	mac    object.MAC
 	up     bool
+	// losses counts how often the device lost its carrier.
+	losses uint32
 
 	vlan     uint16
 	table    uint32

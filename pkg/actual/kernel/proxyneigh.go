@@ -45,9 +45,7 @@ func (b *Backend) encodeProxyNeigh(q *rtnl.Batch, c object.Change) error {
 
 // readProxies asks with NTF_PROXY: a plain dump of neighbours leaves them out.
 func (b *Backend) readProxies(ctx context.Context) error {
-	items, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
-		q.Begin(unix.RTM_GETNEIGH, 0, rtnl.NdMsg{Family: family, Flags: unix.NTF_PROXY})
-	}, func(m rtnl.Message) (object.Item, bool, error) {
+	items, err := b.dumpItems(ctx, proxyDump, func(m rtnl.Message) (object.Item, bool, error) {
 		n, ok, err := neighbourFromMessage(m, &b.links)
 		if !ok || err != nil {
 			return object.Item{}, false, err
