@@ -14,9 +14,9 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
-// used is a state file after some rounds with many objects: trees with several
+// used is a state file after some rounds with that many objects: trees with several
 // levels, buckets with pages of their own, free pages, and an unfinished plan.
-func used(t *testing.T) []byte {
+func used(t *testing.T, objects int) []byte {
 	t.Helper()
 	at := file(t)
 	db := open(t, at)
@@ -30,12 +30,12 @@ func used(t *testing.T) []byte {
 		}
 		return ops
 	}
-	do(t, db, many(0, 700)...)
+	do(t, db, many(0, objects)...)
 	for i := range 20 {
-		do(t, db, append(many(700+i, 710+i), build(sysctlOn, sysctlOff))...)
+		do(t, db, append(many(objects+i, objects+10+i), build(sysctlOn, sysctlOff))...)
 	}
 	var gone []plan.Op
-	for _, op := range many(0, 100) {
+	for _, op := range many(0, objects/7) {
 		gone = append(gone, remove(op.After))
 	}
 	do(t, db, gone...)
@@ -127,7 +127,7 @@ func use(path string) error {
 // Whatever is wrong with a state file, opening, reading, writing and closing it neither
 // panics nor waits for ever, and an error says which file it is and what to do.
 func TestDamagedFiles(t *testing.T) {
-	raw := used(t)
+	raw := used(t, 700)
 	dir := t.TempDir()
 	counts := map[string]int{}
 	for seed := range uint64(300) {
@@ -173,7 +173,7 @@ func TestDamagedFiles(t *testing.T) {
 // A page that was damaged while the file was open ends what comes after it, and not the
 // process: the history, which is read rarely, and the round that writes.
 func TestDamagedWhileOpen(t *testing.T) {
-	raw := used(t)
+	raw := used(t, 700)
 	for seed := range uint64(40) {
 		path := filepath.Join(t.TempDir(), "state.db")
 		if err := os.WriteFile(path, raw, 0o600); err != nil {

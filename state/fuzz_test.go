@@ -17,13 +17,13 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte{0, 0, 0x40, 0x08, 1, 0, 0, 0x40, 0x0a, 0xff, 0, 0, 0x40, 0x0b, 0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if raw == nil {
-			raw = used(t)
+			raw = used(t, 70)
 		}
 		mutated := append([]byte(nil), raw...)
 		for ; len(data) >= 5; data = data[5:] {
 			mutated[int(binary.BigEndian.Uint32(data))%len(mutated)] = data[4]
 		}
-		path := filepath.Join(t.TempDir(), "state.db")
+		path := filepath.Join(inMemory(t), "state.db")
 		if err := os.WriteFile(path, mutated, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -31,4 +31,20 @@ func FuzzFile(f *testing.F) {
 			t.Errorf("the error names no file: %v", err)
 		}
 	})
+}
+
+// inMemory is a directory for files that need not outlive the test: in memory where the
+// system has such a place, because what bbolt waits for is the disk.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "bgp-ovn-state-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }

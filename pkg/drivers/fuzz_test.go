@@ -3,6 +3,8 @@ package drivers_test
 import (
 	"bytes"
 	"net/netip"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
@@ -66,23 +68,34 @@ func FuzzDrivers(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, d := range everything() {
-				want := desired.Compute(snap, nil, object.Set{}, d)
-				if len(want.Panics) > 0 {
-					t.Fatalf("%s\n%s", want.Panics[0].Text, want.Panics[0].Stack)
-				}
-				guard := desired.NewGuard(snap, want.Want)
-				for _, it := range want.Want.SortedOf(object.KindRoute) {
-					if it.Block == nil && guard.Block(it.Value) != nil {
-						t.Errorf("%s is let pass", object.Text(it.Value))
-					}
-				}
-				for _, addr := range mentioned(snap) {
-					if _, p := desired.Explain(d, snap, addr); p != nil {
-						t.Fatalf("%s\n%s", p.Text, p.Stack)
-					}
-				}
-			}
+			derive(t, snap)
 		}
 	})
+}
+
+// derive computes and explains a snapshot with each driver: none panics, twice the same
+// comes out of it, and nothing that is wanted takes away what the node lives on.
+func derive(t *testing.T, snap observe.Snapshot) {
+	t.Helper()
+	for _, d := range everything() {
+		want := desired.Compute(snap, nil, object.Set{}, d)
+		if len(want.Panics) > 0 {
+			t.Fatalf("%s\n%s", want.Panics[0].Text, want.Panics[0].Stack)
+		}
+		again := desired.Compute(snap, nil, want.Want, d)
+		if !reflect.DeepEqual(want.Want.Sorted(), again.Want.Sorted()) || !slices.Equal(want.Skipped, again.Skipped) {
+			t.Errorf("driver %s wants something else the second time", d.Name())
+		}
+		guard := desired.NewGuard(snap, want.Want)
+		for _, it := range want.Want.Sorted() {
+			if it.Block == nil && guard.Block(it.Value) != nil {
+				t.Errorf("%s is let pass", object.Text(it.Value))
+			}
+		}
+		for _, addr := range mentioned(snap) {
+			if _, p := desired.Explain(d, snap, addr); p != nil {
+				t.Fatalf("%s\n%s", p.Text, p.Stack)
+			}
+		}
+	}
 }
