@@ -3,7 +3,6 @@ package state
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -164,18 +163,17 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 		return appendHistory(tx.Bucket(bucketHistory), rec)
 	})
 	if err != nil {
-		return fmt.Errorf("record the outcome: %w", err)
+		err = fmt.Errorf("record the outcome: %w", err)
 	}
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	for _, k := range gone {
-		delete(db.ledger[k.Kind], k)
-	}
-	for _, e := range entries {
-		db.enter(e.Value.Key(), e)
-	}
-	db.unfinished = Intent{}
-	return nil
+	return db.remember(err, func() {
+		for _, k := range gone {
+			delete(db.ledger[k.Kind], k)
+		}
+		for _, e := range entries {
+			db.enter(e.Value.Key(), e)
+		}
+		db.unfinished = Intent{}
+	})
 }
 
 // Forget takes keys out of the ledger of which nothing is left. It is called
@@ -197,15 +195,14 @@ func (db *DB) Forget(keys []object.Key) error {
 		return tx.Bucket(bucketPlan).Delete(keyIntent)
 	})
 	if err != nil {
-		return fmt.Errorf("forget %d keys: %w", len(keys), err)
+		err = fmt.Errorf("forget %d keys: %w", len(keys), err)
 	}
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	db.unfinished = Intent{}
-	for _, k := range keys {
-		delete(db.ledger[k.Kind], k)
-	}
-	return nil
+	return db.remember(err, func() {
+		db.unfinished = Intent{}
+		for _, k := range keys {
+			delete(db.ledger[k.Kind], k)
+		}
+	})
 }
 
 // Renew records the relations of items whose values are there already. What is not
@@ -224,15 +221,15 @@ func (db *DB) Renew(items []object.Item) error {
 		e.Value, e.Relations = it.Value, it.Relations()
 		entries[i] = e
 	}
-	if err := db.update(func(tx *bbolt.Tx) error { return putEntries(tx, entries) }); err != nil {
-		return fmt.Errorf("record what %d objects need: %w", len(items), err)
+	err := db.update(func(tx *bbolt.Tx) error { return putEntries(tx, entries) })
+	if err != nil {
+		err = fmt.Errorf("record what %d objects need: %w", len(items), err)
 	}
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	for _, e := range entries {
-		db.enter(e.Value.Key(), e)
-	}
-	return nil
+	return db.remember(err, func() {
+		for _, e := range entries {
+			db.enter(e.Value.Key(), e)
+		}
+	})
 }
 
 // History returns the last n rounds, newest first.
@@ -264,39 +261,6 @@ func appendHistory(b *bbolt.Bucket, rec Record) error {
 		return b.Delete(binary.BigEndian.AppendUint64(nil, seq-historyLength))
 	}
 	return nil
-}
-
-// update commits one transaction and counts it.
-func (db *DB) update(fn func(*bbolt.Tx) error) error {
-	if err := db.transact(db.bolt.Update, fn); err != nil {
-		return err
-	}
-	db.mu.Lock()
-	db.writes++
-	db.mu.Unlock()
-	return nil
-}
-
-// view reads in one transaction.
-func (db *DB) view(fn func(*bbolt.Tx) error) error { return db.transact(db.bolt.View, fn) }
-
-// transact runs one transaction. A damaged page is an error, and ends all that would come
-// after it: bbolt may hold its own lock for ever then.
-func (db *DB) transact(run func(func(*bbolt.Tx) error) error, fn func(*bbolt.Tx) error) error {
-	db.mu.Lock()
-	broken := db.broken
-	db.mu.Unlock()
-	if broken != nil {
-		return broken
-	}
-	err := survive(func() error { return run(fn) })
-	if errors.Is(err, errDamaged) {
-		err = damaged(db.path, err)
-		db.mu.Lock()
-		db.broken = err
-		db.mu.Unlock()
-	}
-	return err
 }
 
 // lines prints the steps, the first historySteps of them.

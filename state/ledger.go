@@ -147,12 +147,12 @@ func (c *decoder) list(raw json.RawMessage) ([]object.Key, error) {
 	return list, nil
 }
 
-// enter stores an entry; the caller holds the lock.
-func (db *DB) enter(k object.Key, e Entry) {
-	if db.ledger[k.Kind] == nil {
-		db.ledger[k.Kind] = map[object.Key]Entry{}
+// enter stores an entry. Of an open file, the caller holds the lock.
+func (c *contents) enter(k object.Key, e Entry) {
+	if c.ledger[k.Kind] == nil {
+		c.ledger[k.Kind] = map[object.Key]Entry{}
 	}
-	db.ledger[k.Kind][k] = e
+	c.ledger[k.Kind][k] = e
 }
 
 func (db *DB) entry(k object.Key) (Entry, bool) {

@@ -9,7 +9,10 @@
 // A round that changes something costs two small transactions, one before its
 // first step and one after its last; a round that changes nothing costs none.
 //
-// Read next: ledger.go, journal.go.
+// A command opens the file with [Open], which refuses one that is not whole. The
+// controller, which has to run whatever state its disk is in, opens it with [Start].
+//
+// Read next: ledger.go, journal.go, then start.go and identity.go.
 package state
 
 import (
@@ -30,7 +33,7 @@ import (
 )
 
 // Version is the schema version in bucket meta. A file with a higher one was
-// written by a newer program and is refused; one with a lower one is rewritten when
+// written by a newer program and is refused, or set aside by Start; one with a lower one is rewritten when
 // it is first opened for writing (upgrade.go).
 //
 //	1  an entry has its value, provenance, age and prior value
@@ -56,16 +59,37 @@ const closeTimeout = time.Second
 
 // DB is an open state file. It is safe for use by several goroutines.
 type DB struct {
-	bolt   *bbolt.DB
-	path   string
-	now    func() time.Time
-	mu     sync.Mutex
-	ledger map[object.Kind]map[object.Key]Entry
+	path string
+	now  func() time.Time
+	// service is nil unless the file was opened by Start.
+	service *service
+
+	// turn is had by whoever works on the file, and guards bolt and info.
+	turn turn
+	// bolt is the open file; nil while there is none.
+	bolt *bbolt.DB
+	// info is that of the open file when it was opened.
+	info os.FileInfo
+
+	mu sync.Mutex // guards the rest
+	contents
 	writes uint64
-	// unfinished is the plan that a crash interrupted; empty if none was.
-	unfinished Intent
 	// broken is why no more transactions are begun; nil if they are.
 	broken error
+}
+
+// contents are what a file says.
+type contents struct {
+	version int
+	ledger  map[object.Kind]map[object.Key]Entry
+	// unfinished is the plan that a crash interrupted; empty if none was.
+	unfinished Intent
+	// notes are what is remembered beside the ledger, by name.
+	notes map[string]string
+}
+
+func noContents() contents {
+	return contents{Version, map[object.Kind]map[object.Key]Entry{}, Intent{}, map[string]string{}}
 }
 
 // Open opens or creates the file, takes its lock and reads the ledger. A lock
@@ -77,18 +101,11 @@ func Open(path string, now func() time.Time) (*DB, error) {
 	if err := verify(path, lockTimeout); err != nil {
 		return nil, damaged(path, err)
 	}
-	db := &DB{path: path, now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
-	err := survive(func() error {
-		var err error
-		// The freelist is kept in the file: rebuilding it reads every page in a
-		// goroutine of bbolt's, where the panic of a damaged file cannot be
-		// caught.
-		db.bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
-		return err
-	})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("state file %s is locked: another bgp-ovn is running on it; stop that one or give this one "+
-			"its own state file (--state)", path)
+	db := &DB{path: path, now: now, turn: newTurn(), contents: noContents()}
+	var err error
+	db.bolt, err = openBolt(path)
+	if errors.Is(err, errLocked) {
+		return nil, locked(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open state file %s: %w; if it is damaged, %s", path, err, moveAway)
@@ -98,6 +115,29 @@ func Open(path string, now func() time.Time) (*DB, error) {
 		return nil, errors.Join(readError(path, err), db.Close())
 	}
 	return db, nil
+}
+
+// openBolt opens a file for writing, or makes it.
+func openBolt(path string) (*bbolt.DB, error) {
+	var bolt *bbolt.DB
+	err := survive(func() (err error) {
+		// The freelist is kept in the file: rebuilding it reads every page in a
+		// goroutine of bbolt's, where the panic of a damaged file cannot be
+		// caught.
+		bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+		return err
+	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, errLocked
+	}
+	return bolt, err
+}
+
+var errLocked = errors.New("locked")
+
+func locked(path string) error {
+	return fmt.Errorf("state file %s is %w: another bgp-ovn is running on it; stop that one or give this one "+
+		"its own state file (--state)", path, errLocked)
 }
 
 // damaged says what to do about a file that is not whole.
@@ -140,7 +180,7 @@ func OpenReadOnly(path string, now func() time.Time) (*DB, error) {
 	if err := verify(path, readLockTimeout); err != nil {
 		return nil, damaged(path, err)
 	}
-	db := &DB{path: path, now: now, ledger: map[object.Kind]map[object.Key]Entry{}}
+	db := &DB{path: path, now: now, turn: newTurn(), contents: noContents()}
 	err := survive(func() (err error) {
 		db.bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{Timeout: readLockTimeout, ReadOnly: true})
 		if err != nil {
@@ -159,22 +199,29 @@ func OpenReadOnly(path string, now func() time.Time) (*DB, error) {
 }
 
 // Close releases the lock. Where a damaged page has ended a transaction, bbolt may wait
-// for that for ever; the lock then ends with the process.
+// for that for ever, and so may a disk that does not answer; the lock then ends with the
+// process.
 func (db *DB) Close() error {
-	done := make(chan error, 1)
-	go func() { done <- survive(db.bolt.Close) }()
-	db.mu.Lock()
-	broken := db.broken
-	db.mu.Unlock()
-	if broken == nil {
-		return <-done
+	limit := time.Duration(0)
+	if db.service != nil || db.isBroken() != nil {
+		limit = closeTimeout
 	}
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(closeTimeout):
+	_, err := db.turn.run(limit, func() error {
+		if db.bolt == nil {
+			return nil
+		}
+		return db.bolt.Close()
+	})
+	if errors.Is(err, errStalled) {
 		return nil
 	}
+	return err
+}
+
+func (db *DB) isBroken() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.broken
 }
 
 // Writes is the number of transactions committed since Open.
@@ -187,30 +234,74 @@ func (db *DB) Writes() uint64 {
 // load checks the version and reads ledger and open plan. What an older version
 // lacks is worked out, and written unless the file is opened for reading only.
 func (db *DB) load() error {
-	version, err := db.init()
+	if err := initialise(db.bolt); err != nil {
+		return err
+	}
+	c, err := read(db.bolt)
 	if err != nil {
 		return err
 	}
+	db.contents = c
+	return db.upgrade(c.version)
+}
+
+// read returns all that a file says.
+func read(bolt *bbolt.DB) (contents, error) {
+	c := noContents()
 	dec := newDecoder()
-	err = db.bolt.View(func(tx *bbolt.Tx) error {
-		if raw := tx.Bucket(bucketPlan).Get(keyIntent); raw != nil {
-			if err := json.Unmarshal(raw, &db.unfinished); err != nil {
+	err := bolt.View(func(tx *bbolt.Tx) error {
+		meta, ledger, open := tx.Bucket(bucketMeta), tx.Bucket(bucketLedger), tx.Bucket(bucketPlan)
+		if meta == nil || ledger == nil || open == nil || tx.Bucket(bucketHistory) == nil {
+			return fmt.Errorf("it has not all of its buckets; %s", moveAway)
+		}
+		if err := c.readMeta(meta); err != nil {
+			return err
+		}
+		if raw := open.Get(keyIntent); raw != nil {
+			if err := json.Unmarshal(raw, &c.unfinished); err != nil {
 				return fmt.Errorf("open plan: %w; %s", err, moveAway)
 			}
 		}
-		return tx.Bucket(bucketLedger).ForEach(func(k, v []byte) error {
+		return ledger.ForEach(func(k, v []byte) error {
 			e, err := dec.decode(v)
 			if err != nil {
 				return fmt.Errorf("ledger entry %q: %w; %s", k, err, moveAway)
 			}
-			db.enter(e.Value.Key(), e)
+			c.enter(e.Value.Key(), e)
 			return nil
 		})
 	})
-	if err != nil {
-		return err
+	return c, err
+}
+
+// readMeta reads the version, which must not be a newer one, and the notes.
+func (c *contents) readMeta(meta *bbolt.Bucket) error {
+	if err := json.Unmarshal(meta.Get(keyVersion), &c.version); err != nil {
+		return fmt.Errorf("schema version: %w; %s", err, moveAway)
 	}
-	return db.upgrade(version)
+	if c.version > Version {
+		return &newerError{c.version}
+	}
+	return meta.ForEach(func(k, v []byte) error {
+		if string(k) == string(keyVersion) || v == nil {
+			return nil
+		}
+		var text string
+		if err := json.Unmarshal(v, &text); err != nil {
+			return fmt.Errorf("note %q: %w; %s", k, err, moveAway)
+		}
+		c.notes[string(k)] = text
+		return nil
+	})
+}
+
+// newerError is a file that a newer program wrote.
+type newerError struct{ version int }
+
+// Error says what to do.
+func (e *newerError) Error() string {
+	return fmt.Sprintf("it has schema version %d and was written by a newer program, this one knows version %d: "+
+		"install the newer program again, or %s", e.version, Version, moveAway)
 }
 
 // moveAway is what to do about a file that cannot be read.
@@ -219,37 +310,28 @@ const moveAway = "move the file away (keep it for analysis): it is rebuilt, at t
 
 var keyVersion = []byte("version")
 
-// init makes the buckets of a new file, refuses a newer one and returns the version
-// of the file. An existing file is not written to, so that starting up changes
-// nothing on disk.
-func (db *DB) init() (version int, err error) {
+// initialise makes the buckets of a new file. An existing file is not written to, so
+// that starting up changes nothing on disk.
+func initialise(bolt *bbolt.DB) error {
 	fresh := false
-	err = db.bolt.View(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		if meta == nil {
-			fresh = true
-			return nil
-		}
-		if err := json.Unmarshal(meta.Get(keyVersion), &version); err != nil {
-			return fmt.Errorf("schema version: %w; %s", err, moveAway)
-		}
-		if version > Version {
-			return fmt.Errorf("it has schema version %d and was written by a newer program, this one knows version %d: "+
-				"install the newer program again, or %s", version, Version, moveAway)
-		}
+	err := bolt.View(func(tx *bbolt.Tx) error {
+		fresh = tx.Bucket(bucketMeta) == nil
 		return nil
 	})
 	if err != nil || !fresh {
-		return version, err
+		return err
 	}
-	return Version, db.bolt.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketPlan, bucketLedger, bucketHistory} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return fmt.Errorf("create bucket %s: %w", name, err)
-			}
+	return bolt.Update(makeBuckets)
+}
+
+// makeBuckets makes those of a new file.
+func makeBuckets(tx *bbolt.Tx) error {
+	for _, name := range [][]byte{bucketMeta, bucketPlan, bucketLedger, bucketHistory} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return fmt.Errorf("create bucket %s: %w", name, err)
 		}
-		return put(tx.Bucket(bucketMeta), keyVersion, Version)
-	})
+	}
+	return put(tx.Bucket(bucketMeta), keyVersion, Version)
 }
 
 func put(b *bbolt.Bucket, key []byte, v any) error {

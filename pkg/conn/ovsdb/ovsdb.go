@@ -74,7 +74,7 @@ type Follower[DB any] struct {
 	cfg Config
 	log *slog.Logger
 
-	target  target
+	target target
 
 	changed chan struct{}
 	latest  atomic.Pointer[DB]

@@ -55,7 +55,7 @@ type status struct {
 	trial string // the remote that is being tried
 	// noRemote is why there is none.
 	noRemote string
-	bytes atomic.Uint64
+	bytes    atomic.Uint64
 }
 
 // Status returns the state of the session.

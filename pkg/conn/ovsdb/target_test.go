@@ -49,7 +49,9 @@ func TestRetarget(t *testing.T) {
 	if err := s.Retarget([]string{second.remote}, ""); err != nil {
 		t.Fatal(err)
 	}
-	after := await(t, s, "the rows of the other server", func(n *network) bool { return n.Stale == "" && len(n.Ports) == 1 })
+	after := await(t, s, "the rows of the other server", func(n *network) bool {
+		return n.Stale == "" && len(n.Ports) == 1
+	})
 	if port(t, after, "a") != port(t, before, "a") {
 		t.Error("a row that both have was replaced")
 	}
