@@ -27,7 +27,7 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 		Problems: []control.Problem{}, Sources: []control.Source{}, Peers: []control.Peer{}, Counts: []control.Count{},
 		Quarantined: []control.Quarantine{},
 		NotAsWanted: []string{}, Filtered: []string{}, Skipped: slices.Concat([]observe.Skip{}, r.Skipped),
-		ShadowedBy: []string{},
+		ShadowedBy: []string{}, Contested: []control.Contested{},
 	}}
 	if rules, err := n.kernel.Shadows(ctx, n.settings.Routing.RulePriority); err == nil { // for information only
 		s.ShadowedBy = append(s.ShadowedBy, rules...)
@@ -39,6 +39,7 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	s.objects(r)
 	s.round(r, n.settings.StateFile)
 	s.panics(r.Skipped)
+	s.contested(n.ctl.Contested())
 	if !stats.LastChange.IsZero() {
 		s.LastChange = &control.RoundTime{At: stats.LastChange, Took: stats.ChangeTook.Round(time.Microsecond).String()}
 	}
@@ -146,6 +147,23 @@ func (s *statusReport) panics(skipped []observe.Skip) {
 		}
 		s.problem("driver-panic", text, "report it with the output of: bgp-ovn snapshot")
 	}
+}
+
+// contested makes one problem of all objects that others change back.
+func (s *statusReport) contested(keys []reconcile.Contested) {
+	for _, c := range keys {
+		s.Contested = append(s.Contested, control.Contested{
+			Object: c.Key.Text(), Count: c.Count, Since: c.Since, Last: c.Last,
+		})
+	}
+	if len(keys) == 0 {
+		return
+	}
+	most := slices.MaxFunc(keys, func(a, b reconcile.Contested) int { return a.Count - b.Count })
+	s.problem("contested", fmt.Sprintf(
+		"another program keeps changing back %d of our objects; most often %s: %d times since %s",
+		len(keys), most.Key.Text(), most.Count, clock(most.Since.Local())),
+		"find that program: ip -ts monitor all; is there a second controller, or networkd?")
 }
 
 // peers tells of the sessions.

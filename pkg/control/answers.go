@@ -55,9 +55,11 @@ type Status struct {
 	Counts      []Count      `json:"counts"`
 	// NotAsWanted are the objects that differ from the desired state, Filtered those
 	// that the export filter keeps back, as lines.
-	NotAsWanted []string       `json:"not_as_wanted"`
-	Filtered    []string       `json:"filtered_by_policy"`
-	Skipped     []observe.Skip `json:"skipped"`
+	NotAsWanted []string `json:"not_as_wanted"`
+	// Contested are objects that another program keeps changing back.
+	Contested []Contested    `json:"contested"`
+	Filtered  []string       `json:"filtered_by_policy"`
+	Skipped   []observe.Skip `json:"skipped"`
 	// Rounds counts rounds, EmptyRounds those that changed nothing, Audits those that
 	// read everything.
 	Rounds      uint64 `json:"rounds"`
@@ -93,6 +95,16 @@ type Quarantine struct {
 	Last time.Time `json:"last"`
 	// Until is when it is tried again.
 	Until time.Time `json:"until"`
+}
+
+// Contested is an object that another program changes back time and again.
+type Contested struct {
+	// Object is its key in the form in which a plan prints it.
+	Object string `json:"object"`
+	// Count is how often it was repaired since Since; Last is the last time.
+	Count int       `json:"count"`
+	Since time.Time `json:"since"`
+	Last  time.Time `json:"last"`
 }
 
 // Source is a database and how the connection to it is.

@@ -12,13 +12,13 @@ func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	defer c.round.Unlock()
 	cfg, derived, settled, confident, fuse, fails, changed := c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails,
 		c.reconfigured
-	own, held := c.own, c.held
+	own, held, contested := c.own, c.held, c.contention
 	defer func() {
 		c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, confident, fuse,
 			fails, changed
-		c.own, c.held = own, held
+		c.own, c.held, c.contention = own, held, contested
 	}()
 	c.adopt(w)
-	c.fails = maps.Clone(c.fails)
+	c.fails, c.contention = maps.Clone(c.fails), c.contention.clone()
 	return c.plan(ctx, true, false)
 }

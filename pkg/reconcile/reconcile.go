@@ -106,6 +106,8 @@ type Controller struct {
 	round sync.Mutex
 	fails failures
 	fuse  fuse
+	// contention are the keys that other programs changed lately.
+	contention contention
 	// derived is the last result of the drivers and what it was derived from.
 	// They are pure: the same snapshot gives the same result.
 	derived derivation
@@ -128,8 +130,10 @@ type Controller struct {
 	// ownedKeys are the ledger's keys of unmarked kinds; nil when it changed.
 	ownedKeys []object.Key
 
-	mu   sync.Mutex // guards last, stat, audit and panics
+	mu   sync.Mutex // guards last, contested, stat, audit and panics
 	last Round
+	// contested are the contested keys of the last round.
+	contested []Contested
 	// panics are the stacks of panics that are in the log.
 	panics map[string]bool
 	stat   Stats
@@ -148,8 +152,8 @@ func New(cfg Config) *Controller {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Controller{
-		cfg: cfg, fails: failures{}, fuse: fuse{cfg: cfg.Fuse, why: cfg.Journal.Why}, audit: cfg.AuditInterval,
-		wake: make(chan struct{}, 1),
+		cfg: cfg, fails: failures{}, contention: contention{}, fuse: fuse{cfg: cfg.Fuse, why: cfg.Journal.Why},
+		audit: cfg.AuditInterval, wake: make(chan struct{}, 1),
 	}
 }
 

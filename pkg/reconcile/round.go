@@ -161,11 +161,13 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	}
 	began = c.cfg.Clock.Now()
 	c.fails.prune(r.Want, r.Have)
+	c.contention.prune(r.Want, began)
 	in := plan.Input{
 		Want: r.Want, Have: r.Have, Ledger: c.cfg.Journal, Tidy: r.Complete,
 		Unmanaged: c.cfg.Unmanaged, Unread: unread,
 	}
 	in.Waiting, in.Stuck = c.fails.waiting(began)
+	in.Contested = c.contention.waiting(began)
 	in.Evict = desired.NewGuard(r.Snapshot, r.Want, r.Have).Block
 	in.Keep = c.keeper(r)
 	in.Want, in.Again = c.withHeld(r, in)

@@ -10,14 +10,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
-// busyAfter rounds in a row that change something the pause begins to grow by
-// busyStep a round, up to busyMost.
-const (
-	busyAfter = 20
-	busyStep  = 5 * time.Millisecond
-	busyMost  = 250 * time.Millisecond
-)
-
 // quiet is the least pause between two rounds. Where looking and computing took
 // longer, the pause is as long as that, so that they never take more than half a
 // core while events pour in. What it took to apply the plan does not count: it had
@@ -36,8 +28,10 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.mu.Lock()
 	c.stat.Started = c.cfg.Clock.Now()
 	c.mu.Unlock()
-	wake := c.wakes(ctx)
-	w := waiter{c: c, wake: wake, started: c.cfg.Clock.Now(), complete: true}
+	w := waiter{
+		c: c, started: c.cfg.Clock.Now(), complete: true,
+		sources: merge(ctx, append(c.cfg.Observer.Changed(), c.wake)), reality: merge(ctx, c.realities()),
+	}
 	for {
 		r, err := c.Round(ctx, w.complete)
 		switch {
@@ -61,20 +55,25 @@ func (c *Controller) Run(ctx context.Context) error {
 func (c *Controller) due(r Round) []time.Time {
 	c.round.Lock()
 	defer c.round.Unlock()
-	out := []time.Time{c.fails.next(r.Started)}
+	out := []time.Time{c.fails.next(r.Started), c.contention.next(r.Started)}
 	if hold := c.fuse.due(); hold.After(r.Started) {
 		out = append(out, hold)
 	}
 	return out
 }
 
-// wakes merges all wake-up channels into one that holds a single token.
-func (c *Controller) wakes(ctx context.Context) <-chan struct{} {
-	wake := make(chan struct{}, 1)
-	all := append(c.cfg.Observer.Changed(), c.wake)
+// realities are the channels on which backends say that what they made has changed.
+func (c *Controller) realities() []<-chan struct{} {
+	var out []<-chan struct{}
 	for _, b := range c.cfg.Backends.Backends() {
-		all = append(all, b.Changed())
+		out = append(out, b.Changed())
 	}
+	return out
+}
+
+// merge makes of wake-up channels one that holds a single token.
+func merge(ctx context.Context, all []<-chan struct{}) <-chan struct{} {
+	wake := make(chan struct{}, 1)
 	for _, ch := range all {
 		go func() {
 			for {
@@ -130,6 +129,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		began := c.cfg.Clock.Now()
 		var err error
 		r.Outcomes, err = c.execute(ctx, r.Plan)
+		c.contention.count(r, c.cfg.Clock.Now())
 		r.Executed = c.since(began)
 		if !r.Plan.Empty() {
 			r.Applied = c.applied
@@ -161,7 +161,7 @@ func (c *Controller) renew(r Round) error {
 func (c *Controller) count(r Round) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = r
+	c.last, c.contested = r, c.contention.list(r.Started)
 	c.stat.Rounds++
 	if r.Complete {
 		c.stat.Audits++
@@ -223,15 +223,17 @@ func (c *Controller) logPanics(panics ...desired.Panic) {
 
 // waiter decides when the next round begins.
 type waiter struct {
-	c        *Controller
-	wake     <-chan struct{}
+	c *Controller
+	// sources says that a snapshot has changed, or the configuration, and reality that
+	// a backend has: because of us, or because another program changed something.
+	sources, reality <-chan struct{}
+
 	started  time.Time
 	complete bool // the next round must read everything
 	audited  time.Time
 	restored bool
 	// freed is what was protected when Controller.free was last called.
 	freed *observe.Protected
-	busy  time.Duration // how many rounds in a row have changed something
 	said  string
 }
 
@@ -264,16 +266,16 @@ func (w *waiter) notSynced(ctx context.Context, why error) error {
 	return nil
 }
 
-// busyPause is a pause that grows while round after round changes something: a storm
-// of binds is taken in fewer rounds then, and somebody who undoes what we do is
-// not fought with all the machine has.
-func (w *waiter) busyPause(r Round) time.Duration {
-	if r.Plan.Empty() {
-		w.busy = 0
+// contestedPause is a pause beyond the usual one where a round found nothing to do but
+// for keys that others change back. It bounds what such programs cost to a tenth of a
+// core, and ends when a source changes.
+func (w *waiter) contestedPause(r Round) time.Duration {
+	w.c.round.Lock()
+	defer w.c.round.Unlock()
+	if len(w.c.contention) == 0 || len(r.Failed()) > 0 || !w.c.contention.only(r.Plan) {
 		return 0
 	}
-	w.busy++
-	return min(max(0, w.busy-busyAfter)*busyStep, busyMost)
+	return contestedShare * (r.Took() - r.Executed)
 }
 
 // wait blocks until there is a reason for another round; false means that ctx
@@ -283,17 +285,29 @@ func (w *waiter) wait(ctx context.Context, r Round) bool {
 	if r.Complete {
 		w.audited = clock.Now()
 	}
-	pause := clock.After(max(quiet, r.Took()-r.Executed, w.busyPause(r)))
 	select {
 	case <-ctx.Done():
 		return false
-	case <-pause:
+	case <-clock.After(max(quiet, r.Took()-r.Executed)):
 	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-w.wake:
-	case <-w.timer(r):
+	woken := false
+	if pause := w.contestedPause(r); pause > 0 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-w.sources:
+			woken = true
+		case <-clock.After(pause):
+		}
+	}
+	if !woken {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-w.sources:
+		case <-w.reality:
+		case <-w.timer(r):
+		}
 	}
 	// Whatever woke the loop: an audit must not starve because events pour in.
 	w.complete = w.audited.IsZero() || w.auditDue()

@@ -46,6 +46,7 @@ const (
 	BlockHeld        = "held"           // the row it came from cannot be read
 	BlockUnmanaged   = "kind-unmanaged" // this instance does not manage the kind
 	BlockUnverified  = "unverified"     // what it stands on cannot be read now
+	BlockContested   = "contested"      // another program changes it back time and again
 	// BlockProtected is on what would take away traffic that the node itself lives on.
 	// It must not stay either where it is there already: see Block.Evicts.
 	BlockProtected = "protected"
@@ -58,6 +59,10 @@ const (
 // Evicts reports whether what is blocked does harm by being there, so that it is
 // removed even while everything else is held.
 func (b Block) Evicts() bool { return b.Code == BlockProtected }
+
+// LeavesDependents reports whether what needs the blocked object stays as it is: it is not
+// known to be missing, or is there again at once.
+func (b Block) LeavesDependents() bool { return b.Code == BlockUnverified || b.Code == BlockContested }
 
 // Item is a value together with why it is there and what must precede it.
 type Item struct {

@@ -38,7 +38,7 @@ func (d *differ) blockDependents() {
 			}
 			if need, b, ok := d.badNeed(it); ok {
 				found[k] = object.Block{Code: object.BlockNeedFailed, Text: "needs " + need.Text() + ": " + b.Text}
-				if b.Code == object.BlockUnverified {
+				if b.LeavesDependents() {
 					found[k] = object.Block{Code: b.Code, Text: found[k].Text}
 				}
 			}
@@ -73,6 +73,9 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 	}
 	if why, waits := d.Waiting[k]; waits {
 		return object.Block{Code: object.BlockBackoff, Text: why}, true
+	}
+	if why, waits := d.Contested[k]; waits {
+		return object.Block{Code: object.BlockContested, Text: why}, true
 	}
 	if !ok {
 		for _, need := range it.Needs() {

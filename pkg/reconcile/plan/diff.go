@@ -17,6 +17,9 @@ type Input struct {
 	Waiting map[object.Key]string
 	// Stuck are those of Waiting whose delete or restore failed.
 	Stuck map[object.Key]string
+	// Contested are keys that another program changes back time and again and that
+	// must not be repaired yet, with the reason. What needs them stays as it is.
+	Contested map[object.Key]string
 	// Keep returns a reason not to delete what is not wanted any more: the
 	// world is frozen, or the row it came from cannot be read.
 	Keep func(object.Key, []object.Source) *object.Block
@@ -148,7 +151,7 @@ func (d *differ) unwanted() {
 		// could not be changed stays as it is until the next attempt.
 		// One whose needs cannot be read stays too: nothing speaks against it.
 		stays := d.Want.Has(k) && (!blocked || !k.Kind.IsPath() ||
-			b.Code == object.BlockBackoff || b.Code == object.BlockUnverified)
+			b.Code == object.BlockBackoff || b.LeavesDependents())
 		_, evicted := d.evicted[k]
 		if stays && !evicted || !d.managed(k.Kind) || !d.mine(k, have) || k.Kind.IsSetting() && d.nothingLeft(k) {
 			continue
@@ -199,7 +202,13 @@ func (d *differ) keep(k object.Key, why []object.Source, blocked bool) *object.B
 	if text, waits := d.Stuck[k]; waits {
 		return &object.Block{Code: object.BlockBackoff, Text: text}
 	}
-	if blocked || evicted || d.Keep == nil {
+	if blocked || evicted {
+		return nil
+	}
+	if text, waits := d.Contested[k]; waits {
+		return &object.Block{Code: object.BlockContested, Text: text}
+	}
+	if d.Keep == nil {
 		return nil
 	}
 	return d.Keep(k, why)
