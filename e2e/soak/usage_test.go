@@ -86,10 +86,10 @@ type window struct {
 	resident, heap float64
 }
 
-// windows are the parts of a curve of this length each.
+// windows are the parts of a curve of this length each; what is just at the end belongs to the last.
 func (c curve) windows(length time.Duration) (out []window) {
 	for _, s := range c {
-		if n := int(s.at / length); n >= len(out) {
+		if n := int((s.at - 1) / length); n >= len(out) {
 			out = append(out, window{s, s.resident, s.heap})
 			continue
 		}
