@@ -152,12 +152,15 @@ func (src *sources) remotes(ctx context.Context, configured []string,
 
 // session is how both databases of OVN are followed.
 func session(s config.Settings, d config.Database, remotes []string, log *slog.Logger) ovsdb.Config {
-	probe := s.ProbeInterval
-	if probe == 0 {
-		probe = -1
+	probe, echo := s.ProbeInterval, s.ProbeInterval
+	switch probe {
+	case 0:
+		probe, echo = -1, -1
+	case ovsdb.DefaultProbe: // nobody has asked for another one
+		echo = ovsdb.DefaultEcho
 	}
 	return ovsdb.Config{
-		Remotes: remotes, Probe: probe, Logger: log,
+		Remotes: remotes, Probe: probe, Echo: echo, Logger: log,
 		TLS:     ovsdb.TLS{Key: d.Key, Cert: d.Certificate, CA: d.CA, Names: d.ServerNames},
 		MaxSize: s.SizeLimit << 20, MaxSizeKey: "ovn_sb_size_limit",
 	}

@@ -88,7 +88,8 @@ func sourceKeys(s *Settings) []key.Key {
 		key.Text(&sb.CA, "ovn_sb_ca_cert", "TLS CA certificate for ssl: remotes", nil),
 		key.CommaText(&sb.ServerNames, "ovn_sb_server_name", serverNameHelp, checkServerName),
 		key.Seconds(&s.ProbeInterval, "ovn_sb_probe_interval",
-			"seconds of silence after which the connection is probed; 0 turns it off", seconds),
+			"seconds of silence after which the connection is probed; it is given up after as long again. 60, the default, "+
+				"is 7.5 once the rows have been read; 0 turns it off", seconds),
 		key.Number(&s.SizeLimit, "ovn_sb_size_limit",
 			"MiB that a database of OVN may send as rows; 100,000 ports have about 80; one that sends more is left",
 			key.Range[int64]{Low: 1, High: 1 << 20, Use: "use 1 to 1048576"}),

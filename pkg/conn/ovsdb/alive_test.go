@@ -74,6 +74,42 @@ func TestOctetsAreNoSignOfLife(t *testing.T) {
 	}
 }
 
+// Once its rows have been read, a server that has become silent is left within 15 s.
+func TestSilenceInStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		var ended sync.WaitGroup
+		ended.Go(func() { _, _ = io.Copy(io.Discard, theirs) })
+		defer ended.Wait()
+		defer theirs.Close()
+		cfg := Config{Probe: time.Hour, MaxSize: DefaultMaxSize}
+		cfg.fill()
+		c := newConn(ours, &cfg, new(atomic.Uint64))
+		<-time.After(time.Minute) // the copy has taken that long
+		began := time.Now()
+		c.expect(cfg.Echo)
+		err := c.receive()
+		if took := time.Since(began); err == nil || took != 15*time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+	})
+}
+
+// Which silence ends a session follows from the two settings.
+func TestSilenceSettings(t *testing.T) {
+	for _, tt := range []struct{ probe, echo, wantProbe, wantEcho time.Duration }{
+		{0, 0, DefaultProbe, DefaultEcho},
+		{time.Second, 0, time.Second, time.Second},
+		{3 * time.Minute, 3 * time.Minute, 3 * time.Minute, 3 * time.Minute},
+		{-1, -1, -1, -1},
+	} {
+		cfg := Config{Probe: tt.probe, Echo: tt.echo}
+		if cfg.fill(); cfg.Probe != tt.wantProbe || cfg.Echo != tt.wantEcho {
+			t.Errorf("%v and %v: got %v and %v", tt.probe, tt.echo, cfg.Probe, cfg.Echo)
+		}
+	}
+}
+
 // Answers to our echo requests, any other complete message, and a long message that
 // comes at a sensible pace keep the session.
 func TestSignsOfLife(t *testing.T) {

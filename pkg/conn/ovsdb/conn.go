@@ -90,6 +90,16 @@ func (c *conn) received(n int) {
 	}
 }
 
+// expect changes after how much silence the server is asked for a sign of life; 0 or less
+// is never.
+func (c *conn) expect(probe time.Duration) {
+	c.probe = probe
+	c.alive()
+	if probe <= 0 {
+		_ = c.net.SetReadDeadline(time.Time{}) // it fails where the next read does
+	}
+}
+
 // alive notes a sign of life: a message that was complete and well-formed, such as
 // the answer to an echo request, or enough of a long one.
 func (c *conn) alive() { c.asked, c.since, c.came = false, time.Now(), 0 }

@@ -42,11 +42,16 @@ type Config struct {
 	// Database is what servers call the database; the name that the
 	// wire.Database has if empty.
 	Database string
-	// Probe is after how much silence the server is asked for a sign of life;
-	// it has as long again to answer. 60 s if zero, never if negative.
+	// Probe is after how much silence the server is asked for a sign of life while it
+	// is asked for a copy, which a busy one takes its time for; it has as long again to
+	// answer. 60 s if zero, never if negative.
 	Probe time.Duration
+	// Echo is the same once the rows are in step with the server, so that one that hangs
+	// is left after twice as long: what it had to tell comes with the next session without
+	// another copy. DefaultEcho, or Probe where that is less, if zero.
+	Echo time.Duration
 	// BackoffMin and BackoffMax bound the pause after all remotes have been
-	// tried in vain: 1 s and 8 s if zero, with a jitter of 20 %.
+	// tried in vain: 250 ms and 2 s if zero, with a jitter of 20 %.
 	BackoffMin, BackoffMax time.Duration
 	// MaxSize bounds one message of a server, and the text of all rows together, in
 	// octets: DefaultMaxSize if zero. A server that sends more is left.
@@ -61,8 +66,9 @@ type Config struct {
 // The defaults of Config.
 const (
 	DefaultProbe      = 60 * time.Second
-	DefaultBackoffMin = time.Second
-	DefaultBackoffMax = 8 * time.Second
+	DefaultEcho       = 7500 * time.Millisecond
+	DefaultBackoffMin = 250 * time.Millisecond
+	DefaultBackoffMax = 2 * time.Second
 	// DefaultMaxSize is enough for 300,000 ports: 100,000 have some 80 MB of text.
 	DefaultMaxSize = 256 << 20
 )
@@ -115,6 +121,9 @@ func Follow[DB any](ctx context.Context, db *wire.Database[DB], cfg Config) (*Fo
 func (c *Config) fill() {
 	if c.Probe == 0 {
 		c.Probe = DefaultProbe
+	}
+	if c.Echo == 0 {
+		c.Echo = min(DefaultEcho, c.Probe)
 	}
 	if c.BackoffMin <= 0 {
 		c.BackoffMin = DefaultBackoffMin

@@ -12,8 +12,13 @@ import (
 	"time"
 )
 
-// dialTimeout bounds connecting and the TLS handshake, not what follows.
-const dialTimeout = 10 * time.Second
+// dialTimeout bounds connecting, so that a server is found soon after a network that has
+// swallowed our packets takes them again; handshakeTimeout bounds the TLS handshake, for
+// which a server needs to be idle.
+const (
+	dialTimeout      = 3 * time.Second
+	handshakeTimeout = 10 * time.Second
+)
 
 // remote is one address of the database (ovsdb(7), "Active").
 type remote struct {
@@ -79,7 +84,7 @@ func checkHostPort(s string) error {
 // dial connects. TLS files are read each time, because certificates are
 // renewed while we run.
 func (r remote) dial(ctx context.Context, files TLS) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	limited, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	var cfg *tls.Config
 	if r.tls {
@@ -89,7 +94,7 @@ func (r remote) dial(ctx context.Context, files TLS) (net.Conn, error) {
 		}
 	}
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, r.network, r.address)
+	conn, err := d.DialContext(limited, r.network, r.address)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {
@@ -101,7 +106,9 @@ func (r remote) dial(ctx context.Context, files TLS) (net.Conn, error) {
 		return conn, nil
 	}
 	secure := tls.Client(conn, cfg)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	limited, cancel = context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	if err := secure.HandshakeContext(limited); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("tls handshake: %w", err)
 	}

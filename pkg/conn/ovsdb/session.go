@@ -94,9 +94,11 @@ func (x *session[DB]) follow() error {
 	}
 	for {
 		x.canceled, x.began = false, false
+		x.conn.expect(x.cfg.Probe)
 		if err := x.monitor(); err != nil {
 			return err
 		}
+		x.conn.expect(x.cfg.Echo)
 		for !x.canceled {
 			if err := x.server.judge(x.cfg.Database, &x.cluster); err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -49,7 +50,7 @@ func (c *Conn) stayConnected(owner Owner) {
 		select {
 		case <-c.ctx.Done():
 			return
-		case <-time.After(pause):
+		case <-time.After(time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64()))):
 		}
 		if c.connect(owner) == nil {
 			owner.Wake()

@@ -15,6 +15,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 )
 
@@ -29,6 +30,13 @@ const (
 const (
 	firstPause = 20 * time.Millisecond
 	lastPause  = time.Second
+)
+
+// A server that is silent is asked for a sign of life every echoPause and has echoLimit to
+// give it, or Config.Timeout where that is less: one that hangs is noticed within the sum.
+const (
+	echoPause = 5 * time.Second
+	echoLimit = 10 * time.Second
 )
 
 // Config is where the database is.
@@ -112,7 +120,7 @@ func (c *Connection) run(ctx context.Context) {
 		for _, f := range c.followers {
 			f.Disconnected(err)
 		}
-		wait(ctx, pause)
+		wait(ctx, time.Duration(float64(pause)*(0.8+0.4*rand.Float64())))
 		pause = min(2*pause, lastPause)
 	}
 }

@@ -125,7 +125,7 @@ func newMonitor(c client.Client) *client.Monitor {
 // follow hands out what each change leads to. Echo requests find a peer that
 // vanished without closing the connection.
 func (c *Connection) follow(ctx context.Context, s *Session, lost <-chan struct{}) error {
-	probe := time.NewTicker(s.timeout)
+	probe := time.NewTicker(echoPause)
 	defer probe.Stop()
 	for {
 		select {
@@ -141,7 +141,7 @@ func (c *Connection) follow(ctx context.Context, s *Session, lost <-chan struct{
 			}
 		case <-probe.C:
 			if err := s.echo(ctx); err != nil {
-				return fmt.Errorf("echo: %w", err)
+				return fmt.Errorf("the server does not answer: echo: %w", err)
 			}
 		}
 	}
@@ -154,7 +154,7 @@ func (c *Connection) publish(t Tables) {
 }
 
 func (s *Session) echo(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, min(s.timeout, echoLimit))
 	defer cancel()
 	return s.client.Echo(ctx)
 }
