@@ -50,7 +50,7 @@ func (r *Reader) Read(ctx context.Context, f Focus) (have object.Set, unread []o
 	for _, b := range r.backends {
 		s, err := b.Read(ctx, f)
 		if err != nil {
-			errs = multierror.Append(errs, fmt.Errorf("read %s: %w", b.Name(), err))
+			errs = multierror.Append(errs, &ReadError{Backend: b.Name(), Err: err})
 			unread = append(unread, b.Kinds()...)
 			continue
 		}
@@ -58,6 +58,18 @@ func (r *Reader) Read(ctx context.Context, f Focus) (have object.Set, unread []o
 	}
 	return object.Union(sets...), unread, errs.ErrorOrNil()
 }
+
+// ReadError says which backend could not be read, and why.
+type ReadError struct {
+	Backend string
+	Err     error
+}
+
+// Error reads "read kernel: ...".
+func (e *ReadError) Error() string { return "read " + e.Backend + ": " + e.Err.Error() }
+
+// Unwrap returns why.
+func (e *ReadError) Unwrap() error { return e.Err }
 
 // joined prints several errors in one line: the library's default is a bulleted
 // list, which breaks logs.

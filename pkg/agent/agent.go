@@ -27,6 +27,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/unixctl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
@@ -58,6 +59,8 @@ type Node struct {
 	opts     Options
 
 	sources *sources
+	// daemons are those beside us on which forwarding depends.
+	daemons []*unixctl.Daemon
 	kernel  shadower
 	speaker *bgp.Backend
 	learned *rib.Source
@@ -197,6 +200,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	defer stop() // before the wait above
 	go n.reloadOnHangup(ctx)
 	go watchdog(ctx, log, func() { n.ctl.Last() })
+	n.watchDaemons(ctx)
 	n.reportUnfinished()
 	n.reportExposed(n.settings)
 	log.Info("controller runs", "version", version, "state", n.settings.StateFile, "socket", n.settings.Socket)

@@ -40,11 +40,14 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	s.round(r, n.settings.StateFile)
 	s.panics(r.Skipped)
 	s.contested(n.ctl.Contested())
+	s.wiring(r.Snapshot)
+	s.daemons(n.daemons)
 	if !stats.LastChange.IsZero() {
 		s.LastChange = &control.RoundTime{At: stats.LastChange, Took: stats.ChangeTook.Round(time.Microsecond).String()}
 	}
 	s.quarantined(n.quarantine.held(peerItems(r)))
-	s.peers(n.peers(ctx))
+	states, err := n.peers(ctx)
+	s.peers(states, err, n.settings.BGP.RestartTime)
 	s.Healthy = len(s.Problems) == 0
 	return s.Status, nil
 }
@@ -107,7 +110,7 @@ func (s *statusReport) objects(r reconcile.Round) {
 // round tells what went wrong in the last round.
 func (s *statusReport) round(r reconcile.Round, stateFile string) {
 	if r.ReadErr != nil {
-		s.problem("unreadable", unreadable(r.ReadErr).Error(), "is ovs-vswitchd running? look at the log")
+		s.problem("unreadable", unreadable(r.ReadErr).Error(), remedyOf(r.ReadErr))
 	}
 	if r.JournalErr != nil {
 		s.problem("state-file", "the state file cannot be written: "+r.JournalErr.Error(), "df "+stateFile)
@@ -167,7 +170,7 @@ func (s *statusReport) contested(keys []reconcile.Contested) {
 }
 
 // peers tells of the sessions.
-func (s *statusReport) peers(states []bgp.PeerState, err error) {
+func (s *statusReport) peers(states []bgp.PeerState, err error, restart time.Duration) {
 	if err != nil {
 		s.problem("speaker", "the speaker does not answer: "+err.Error(),
 			"is bgp-ovn speaker running, and is bgp.speaker right?")
@@ -179,8 +182,8 @@ func (s *statusReport) peers(states []bgp.PeerState, err error) {
 	for _, p := range states {
 		s.Peers = append(s.Peers, peerOf(p))
 		if p.State != control.Established {
-			s.problem("peer-down", fmt.Sprintf("peer %s is %s since %s: %s", p.Address, p.State, clock(p.Since), p.LastError),
-				"check the neighbour's configuration and reachability")
+			s.problem("peer-down", fmt.Sprintf("peer %s is %s since %s: %s%s", p.Address, p.State, clock(p.Since), p.LastError,
+				forgotten(p, restart, time.Now())), "check the neighbour's configuration and reachability")
 		}
 	}
 }

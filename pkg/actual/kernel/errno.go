@@ -32,6 +32,9 @@ func outcome(c object.Change, refused *rtnl.Error) error {
 			return fmt.Errorf("%s: %w", missingModule(c), refused)
 		}
 	case unix.EPERM, unix.EACCES:
+		if refused.Text != "" { // a rule of the kernel, which it names
+			return fmt.Errorf("the kernel does not allow it: %w", refused)
+		}
 		return fmt.Errorf("the agent lacks CAP_NET_ADMIN: %w", refused)
 	}
 	return refused

@@ -66,7 +66,7 @@ const malformed = "Session will be reset due to malformed"
 func faultOf(msg string, f fields) string {
 	switch msg {
 	case "failed to connect":
-		return "connect: " + cause(f.text("Error"))
+		return "connect: " + unanswered(cause(f.text("Error")))
 	case "failed to set md5":
 		return "set the password: " + cause(f.text("Err"))
 	case "sent notification", "received notification":
@@ -78,6 +78,15 @@ func faultOf(msg string, f fields) string {
 		return "malformed message from the neighbour: " + f.text("Error")
 	}
 	return ""
+}
+
+// unanswered adds what it means that nobody has answered: the kernel at the other end drops
+// segments with a wrong TCP MD5 signature (RFC 2385), or without one, in silence.
+func unanswered(why string) string {
+	if why != "i/o timeout" && why != "connection timed out" {
+		return why
+	}
+	return "no answer (" + why + "): its port is filtered on the way, or the passwords (TCP MD5) differ"
 }
 
 // cause is the end of an error's text, without the addresses that the reader knows
@@ -115,7 +124,7 @@ func downReason(reason string) string {
 	case reason == "read-failed" || reason == "write-failed":
 		return "connection lost"
 	case reason == "graceful-restart":
-		return "connection lost, routes kept for graceful restart"
+		return "connection lost; with graceful restart the neighbour keeps our routes for restart_time at most"
 	case reason == "hold-timer-expired":
 		return "hold timer expired: no message from the neighbour"
 	}

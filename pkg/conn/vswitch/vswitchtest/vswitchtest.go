@@ -96,6 +96,13 @@ func (s *Switch) StartSwitch() {
 // KillSwitch kills ovs-vswitchd, which leaves its sockets behind.
 func (s *Switch) KillSwitch() { s.vs.kill() }
 
+// PauseSwitch stops ovs-vswitchd until the returned function is called, which may be
+// called again.
+func (s *Switch) PauseSwitch() (resume func()) {
+	syscall.Kill(s.vs.pid, syscall.SIGSTOP)
+	return func() { syscall.Kill(s.vs.pid, syscall.SIGCONT) }
+}
+
 // StopSwitch ends ovs-vswitchd in good order.
 func (s *Switch) StopSwitch() {
 	s.t.Helper()

@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/unixctl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// ovnRunDir is where OVN's daemons have their control sockets (ovn-appctl(8)).
+const ovnRunDir = "/var/run/ovn"
+
+// The daemons that are asked whether they answer.
+const (
+	daemonSwitch     = "ovs-vswitchd"
+	daemonController = "ovn-controller"
+)
+
+// watchDaemons begins to ask the daemons beside us.
+func (n *Node) watchDaemons(ctx context.Context) {
+	switchDir := cmp.Or(n.settings.OpenVSwitch.RunDir, os.Getenv("OVS_RUNDIR"), ovs.DefaultRunDir)
+	n.daemons = []*unixctl.Daemon{
+		unixctl.Watch(ctx, daemonSwitch, switchDir, n.opts.Log),
+		unixctl.Watch(ctx, daemonController, cmp.Or(os.Getenv("OVN_RUNDIR"), ovnRunDir), n.opts.Log),
+	}
+}
+
+// daemons tells which daemons hang. Everything goes on: what they have set up still
+// forwards where the kernel does so.
+func (s *statusReport) daemons(daemons []*unixctl.Daemon) {
+	for _, d := range daemons {
+		s.hung(d.Name, d.Hung(), d.Dir)
+	}
+}
+
+func (s *statusReport) hung(name string, since time.Time, dir string) {
+	if since.IsZero() {
+		return
+	}
+	text := fmt.Sprintf("%s has not answered on its control socket in %s since %s", name, dir, clock(since))
+	switch name {
+	case daemonSwitch:
+		s.problem("vswitchd-hung", text+": no flow changes on this node, and its userspace datapath forwards nothing",
+			"look at its log; systemctl restart ovs-vswitchd")
+	case daemonController:
+		s.problem("ovn-controller-hung", text+": OVN follows no change on this node",
+			"look at its log; systemctl restart ovn-controller")
+	}
+}
+
+// wiring tells of ports and mappings that OVN cannot wire.
+func (s *statusReport) wiring(snap observe.Snapshot) {
+	const try = "ovs-vsctl get Open_vSwitch . external_ids:ovn-bridge-mappings"
+	for _, n := range snap.UnmappedNetworks() {
+		s.problem("unmapped-network", fmt.Sprintf(
+			"physical network %s has %d ports on this node and no bridge mapping: they are neither reached nor announced; "+
+				"the first: %s", n.Network, len(n.Ports), n.Ports[0]),
+			try+"; it should have "+n.Network+":BRIDGE")
+	}
+	for _, m := range snap.MissingBridges() {
+		s.problem("bridge-missing", fmt.Sprintf(
+			"external_ids:ovn-bridge-mappings has %s:%s, and Open vSwitch has no bridge %s",
+			m.Network, m.Bridge, m.Bridge), "ovs-vsctl list-br; ovs-vsctl add-br "+m.Bridge+", or correct the mapping")
+	}
+}
+
+// remedyOf says where to look when backends cannot be read.
+func remedyOf(err error) string {
+	var tries []string
+	for _, e := range readErrors(err) {
+		switch e.Backend {
+		case "bgp":
+			tries = append(tries, "is bgp-ovn speaker running, and is bgp.speaker right?")
+		case "ovs":
+			tries = append(tries, "is ovs-vswitchd running?")
+		case "ovsport":
+			tries = append(tries, "is ovsdb-server running?")
+		}
+	}
+	return strings.Join(append(tries, "look at the log"), " ")
+}
+
+// readErrors are those of each backend that is in an error.
+func readErrors(err error) []*actual.ReadError {
+	var out []*actual.ReadError
+	var one *actual.ReadError
+	if many, ok := err.(interface{ WrappedErrors() []error }); ok {
+		for _, e := range many.WrappedErrors() {
+			out = append(out, readErrors(e)...)
+		}
+		return out
+	}
+	if errors.As(err, &one) {
+		out = append(out, one)
+	}
+	return out
+}
+
+// forgotten says of a session that is down for longer than our restart time that the
+// neighbour has no routes of ours any more, whatever it kept at first (RFC 4724).
+func forgotten(p bgp.PeerState, restart time.Duration, now time.Time) string {
+	if p.Flaps == 0 || p.Since.IsZero() || now.Sub(p.Since) <= restart {
+		return ""
+	}
+	return fmt.Sprintf("; the neighbour has no routes of ours any more: that is longer than restart_time (%s)", restart)
+}
