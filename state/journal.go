@@ -205,7 +205,7 @@ func (db *DB) Forget(keys []object.Key) error {
 	})
 }
 
-// Renew records the relations of items whose values are there already. What is not
+// Renew records the relations and the provenance of items whose values are there already. What is not
 // in the ledger is entered, as if it had just been written.
 func (db *DB) Renew(items []object.Item) error {
 	if len(items) == 0 {
@@ -218,7 +218,7 @@ func (db *DB) Renew(items []object.Item) error {
 		if !known {
 			e = Entry{Why: it.Why, Since: now}
 		}
-		e.Value, e.Relations = it.Value, it.Relations()
+		e.Value, e.Relations, e.Why = it.Value, it.Relations(), it.Why
 		entries[i] = e
 	}
 	err := db.update(func(tx *bbolt.Tx) error { return putEntries(tx, entries) })

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,9 +141,10 @@ func TestRenew(t *testing.T) {
 	if err := db.Renew(nil); err != nil || db.Writes() != 2 {
 		t.Errorf("renewing nothing: %v, %d transactions", err, db.Writes())
 	}
+	newer := []object.Source{{Table: "Port_Binding", Row: "another", Decides: true, Lists: object.ListsOwn}}
 	dev := object.Device{Name: "br-ex", Up: true}
 	err := db.Renew([]object.Item{
-		{Value: path, After: []object.Key{route.Key()}},
+		{Value: path, Why: newer, After: []object.Key{route.Key()}},
 		{Value: dev, Why: why, Keeps: []object.Key{sysctlOn.Key()}},
 	})
 	if err != nil {
@@ -150,8 +152,8 @@ func TestRenew(t *testing.T) {
 	}
 	for _, db := range []*DB{db, reopen(t, db, at)} {
 		it, _ := db.Recorded(path.Key())
-		if len(it.After) != 1 || len(it.Why) != 1 {
-			t.Errorf("got %+v, want the route as need and the provenance as it was", it)
+		if len(it.After) != 1 || !slices.Equal(it.Why, newer) {
+			t.Errorf("got %+v, want the route as need and the newer provenance", it)
 		}
 		if it, ok := db.Recorded(dev.Key()); !ok || len(it.Keeps) != 1 || len(it.Why) != 1 {
 			t.Errorf("got %+v, want the bridge with what it keeps", it)

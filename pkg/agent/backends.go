@@ -142,7 +142,7 @@ func controllerConfig(s config.Settings, obs reconcile.Observer, reader *actual.
 	w := intent(s)
 	conf := reconcile.Config{
 		Observer: obs, Drivers: w.Drivers, Fixed: w.Fixed, Forbidden: w.Forbidden, Backends: reader,
-		Journal: reconcile.NoJournal{}, AuditInterval: w.AuditInterval, Fuse: w.Fuse, Log: log,
+		Journal: reconcile.NoJournal{}, AuditInterval: w.AuditInterval, Fuse: w.Fuse, UnboundHold: w.UnboundHold, Log: log,
 	}
 	conf.Unmanaged = actual.Scope{OpenVSwitch: s.Flows.Manage, Speaker: true}.Unmanaged()
 	return conf
@@ -152,7 +152,7 @@ func controllerConfig(s config.Settings, obs reconcile.Observer, reader *actual.
 func intent(s config.Settings) reconcile.Intent {
 	return reconcile.Intent{
 		Drivers: s.NewDrivers(), Fixed: s.PeerItems(), Forbidden: s.Forbidden(), AuditInterval: s.AuditInterval,
-		Fuse: reconcile.FuseConfig{Share: s.Fuse.Share, Least: s.Fuse.Least, Hold: s.Fuse.Hold},
+		Fuse: reconcile.FuseConfig{Share: s.Fuse.Share, Least: s.Fuse.Least, Hold: s.Fuse.Hold}, UnboundHold: s.UnboundHold,
 	}
 }
 

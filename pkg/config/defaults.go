@@ -52,7 +52,8 @@ func defaults(list drivers.List) Settings {
 		},
 		Flows:         Flows{Manage: true, Cookie: 0x3e7},
 		ManageSysctls: true,
-		Fuse:          Fuse{Share: 0.5, Least: 10, Hold: 30 * time.Second},
+		Fuse:          Fuse{Share: 0.5, Least: 3, Hold: 30 * time.Second},
+		UnboundHold:   10 * time.Second,
 		Shared:        drivers.DefaultShared(),
 		list:          list,
 	}

@@ -120,7 +120,7 @@ func (s Settings) Cookies() []uint64 {
 // Idle is the same node wanting nothing: no drivers, no neighbours, nothing learned
 // or announced, and no fuse that would hold taking it all down.
 func (s Settings) Idle() Settings {
-	s.Drivers, s.BGP.Peers, s.Fuse.Share = nil, nil, 0
+	s.Drivers, s.BGP.Peers, s.Fuse.Share, s.UnboundHold = nil, nil, 0, 0
 	s.Learn.Accept, s.Fabric.Originate, s.Fabric.Loopback = nil, nil, false
 	return s
 }

@@ -24,7 +24,7 @@ func TestPeerItems(t *testing.T) {
 		"add_path_receive: true, prefix_limit: 1000, connect_retry: 5}\n", nil)
 	usual := object.Peer{
 		Port: 179, AS: 65000, HoldTime: 90, RestartTime: 60, Families: object.WordsOf("ipv4-unicast", "ipv6-unicast"),
-		PrefixLimit: 10_000,
+		PrefixLimit: 100_000,
 	}
 	first, second := usual, usual
 	first.Address, first.PrefixLimit = "2001:db8::1", 0
@@ -77,7 +77,7 @@ func TestChanges(t *testing.T) {
 	for _, tt := range []struct{ name, was, is, changed, restart string }{
 		{"nothing", peer, peer, "", ""},
 		{"spelling", "originate: [2001:DB8::/32]\n", "originate: ['2001:db8::/32']\n", "", ""},
-		{"live", peer, peer + "log: {level: debug}\nfuse: {least: 3}\n", "log.level,fuse.least", ""},
+		{"live", peer, peer + "log: {level: debug}\nfuse: {least: 4}\n", "log.level,fuse.least", ""},
 		{
 			"marks", "", "flows: {cookie: 7}\nrouting: {rule_priority: 5, table_range: 1-5}\n",
 			"routing.table_range,routing.rule_priority,flows.cookie",
@@ -113,7 +113,7 @@ var reloadable = strings.Fields(`drivers reconcile_interval expose_tenant_networ
 	provider_unknown_mac_from_cidrs proxy_ndp_plain_ports proxy_ndp_addresses bgp.peers bgp.origin
 	bgp.attributes bgp.export.allow bgp.export.deny bgp.graceful_restart.restart_time flows.priority
 	advertise_loopback originate protect learn.accept learn.source4 learn.source6 learn.metric learn.max
-	sysctls.manage fuse.share fuse.least fuse.hold log.level metrics.listen`)
+	sysctls.manage fuse.share fuse.least fuse.hold unbound_hold log.level metrics.listen`)
 
 func TestReloadable(t *testing.T) {
 	s := Defaults()

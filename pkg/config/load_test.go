@@ -63,6 +63,7 @@ var written = map[string]struct{ file, flag string }{
 	"fuse.share":               {".25", "0.25"},
 	"fuse.least":               {"20", "20"},
 	"fuse.hold":                {"2m", "120s"},
+	"unbound_hold":             {"20s", "20s"},
 	"metrics.listen":           {"127.0.0.1:9100", "127.0.0.1:9100"},
 	"ovsdb_connection":         {"tcp:127.0.0.1:6640", "tcp:127.0.0.1:6640"},
 	"ovsdb_connection_timeout": {"20", "0x14"},

@@ -79,6 +79,9 @@ type Settings struct {
 	ManageSysctls bool
 	// Fuse holds mass withdrawals (fuse).
 	Fuse Fuse
+	// UnboundHold is how long what a row led to stays announced after the row is bound
+	// to no chassis any more (unbound_hold).
+	UnboundHold time.Duration
 	// MetricsListen is ADDRESS:PORT for Prometheus; empty listens nowhere
 	// (metrics.listen).
 	MetricsListen string

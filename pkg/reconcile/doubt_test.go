@@ -13,49 +13,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
-// A row that decided names another chassis: that is evidence. A row that merely
-// belongs to the object, such as a remote VM behind our gateway, is none.
-func TestMovedAway(t *testing.T) {
-	s, err := story.Parse("include base")
-	if err != nil {
-		t.Fatal(err)
-	}
-	snap, err := s.Snapshot("gw-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	vm := object.Source{Rule: "R8", Table: "Port_Binding", Row: "vm1"} // on cmp-1
-	gw := object.Source{Rule: "R7", Table: "Port_Binding", Row: "cr-lrp-gw1", Decides: true}
-	guard := vm
-	guard.Decides = true
-	gone := object.Source{Table: "Port_Binding", Row: "no-such-port", Decides: true}
-	for _, tt := range []struct {
-		name string
-		me   string
-		why  []object.Source
-		want bool
-	}{
-		{"a tenant VM is elsewhere, its gateway here", "gw-1", []object.Source{vm, gw}, false},
-		{"the gateway is elsewhere", "gw-2", []object.Source{vm, gw}, true},
-		{"one of two that decide is here", "gw-1", []object.Source{guard, gw}, false},
-		{"both that decide are elsewhere", "gw-2", []object.Source{guard, gw}, true},
-		{"the row is gone", "gw-2", []object.Source{gone}, false},
-		{"nothing decides", "gw-2", []object.Source{vm}, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			r := Round{Snapshot: snap}
-			r.Snapshot.Chassis = tt.me
-			if got := movedAway(r, tt.why); got != tt.want {
-				t.Errorf("got %t, want %t", got, tt.want)
-			}
-			r.Snapshot.SB = &observe.Southbound{}
-			if movedAway(r, tt.why) {
-				t.Error("an empty database proves nothing")
-			}
-		})
-	}
-}
-
 // A process that restarts while our Chassis row is missing announces again what
 // it announced before, although its speaker is empty and no driver wants it.
 func TestRestartInDoubtAnnouncesAgain(t *testing.T) {
@@ -144,7 +101,8 @@ func TestUnreadableStructure(t *testing.T) {
 		if got := unreadableStructure(r) != ""; got != want {
 			t.Errorf("%s: got %t, want %t", row, got, want)
 		}
-		keep := (&Controller{}).keeper(r)
+		c := New(Config{Journal: NoJournal{}})
+		keep := c.keeper(r)
 		other := []object.Source{{Table: "Port_Binding", Row: "vm2", Decides: true}}
 		if got := keep(object.Key{}, other) != nil; got != want {
 			t.Errorf("%s: another row's objects held: %t, want %t", row, got, want)

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 // FuseConfig says when a round withdraws too much to be applied at once.
@@ -16,24 +14,24 @@ type FuseConfig struct {
 	Share float64
 	// Least is the number of paths below which it never blows.
 	Least int
-	// Hold is how long a mass withdrawal must persist before it is applied.
+	// Hold is how long a mass withdrawal must persist before it is applied, and how long
+	// one of which the rows do not say that it has ended.
 	Hold time.Duration
 }
 
 // fuse holds rounds that would withdraw an implausible share of what we
-// announce because the rows are gone. An emptied database looks exactly like a
-// cloud without addresses; a gateway that moves does not, because its rows are still
-// there and name another chassis. So only vanished rows count.
+// announce. An emptied database looks exactly like a cloud without addresses; a gateway
+// that moves does not, because its rows are still there and name another chassis. So
+// all counts but what is elsewhere, and what the operator has asked for.
 type fuse struct {
-	cfg FuseConfig
-	// why is the ledger's provenance of a key.
-	why   func(object.Key) []object.Source
+	cfg   FuseConfig
 	since time.Time // when the present streak of implausible rounds began
 }
 
-// check returns the reason to hold back, or "". lost are paths that an earlier
-// process announced and that this one would not announce again.
-func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
+// check returns the reason to hold back, or "". implausible are the paths that would be
+// withdrawn and count, remembered those that an earlier process announced and that are
+// not there.
+func (f *fuse) check(r Round, implausible, remembered int, now time.Time) string {
 	if f.cfg.Share <= 0 {
 		return ""
 	}
@@ -41,22 +39,11 @@ func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
 		f.since = time.Time{} // time in doubt does not count as persisting
 		return ""
 	}
-	vanished := 0
-	for _, op := range r.Plan.Ops {
-		if op.Verb == plan.Delete && op.Key().Kind.IsPath() && rowsGone(r.Snapshot.SB, op.Why) {
-			vanished++
-		}
-	}
-	for _, k := range lost {
-		if rowsGone(r.Snapshot.SB, f.why(k)) {
-			vanished++
-		}
-	}
-	total := len(lost)
+	total := remembered
 	for _, kind := range object.KindsThat(object.Kind.IsPath) {
 		total += r.Have.LenOf(kind)
 	}
-	if vanished < max(f.cfg.Least, 1) || float64(vanished) <= f.cfg.Share*float64(total) {
+	if implausible < max(f.cfg.Least, 1) || float64(implausible) <= f.cfg.Share*float64(total) {
 		f.since = time.Time{}
 		return ""
 	}
@@ -66,9 +53,9 @@ func (f *fuse) check(r Round, lost []object.Key, now time.Time) string {
 	if now.Sub(f.since) >= f.cfg.Hold {
 		return ""
 	}
-	return fmt.Sprintf("fuse: %d of %d paths would be withdrawn because their rows are gone from the Southbound "+
-		"database; applied if it persists for %s, or at once after fuse.share is raised",
-		vanished, total, f.cfg.Hold)
+	return fmt.Sprintf("fuse: %d of %d paths would be withdrawn, and no row of the Southbound database names another "+
+		"chassis for them; applied if it persists for %s, or at once after fuse.share is raised",
+		implausible, total, f.cfg.Hold)
 }
 
 // due is when a held round may be applied; zero if none is held.
@@ -77,18 +64,4 @@ func (f *fuse) due() time.Time {
 		return time.Time{}
 	}
 	return f.since.Add(f.cfg.Hold)
-}
-
-// rowsGone reports whether a Port_Binding that led to the object is not there
-// any more. What was recorded without a row counts as present.
-func rowsGone(sb *observe.Southbound, why []object.Source) bool {
-	for _, src := range why {
-		if src.Table != "Port_Binding" {
-			continue
-		}
-		if _, ok := sb.Port(src.Row); !ok {
-			return true
-		}
-	}
-	return false
 }

@@ -10,15 +10,16 @@ import (
 func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	c.round.Lock()
 	defer c.round.Unlock()
-	cfg, derived, settled, confident, fuse, fails, changed := c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails,
-		c.reconfigured
-	own, held, contested := c.own, c.held, c.contention
+	cfg, derived, settled, fuse, fails, changed := c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured
+	own, held, before, losses, remembered := c.own, c.held, c.before, c.losses, c.remembered
+	unregistered, registered, contested := c.unregistered, c.registered, c.contention
 	defer func() {
-		c.cfg, c.derived, c.settled, c.confident, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, confident, fuse,
-			fails, changed
-		c.own, c.held, c.contention = own, held, contested
+		c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, fuse, fails, changed
+		c.own, c.held, c.before, c.losses, c.remembered = own, held, before, losses, remembered
+		c.unregistered, c.registered, c.contention = unregistered, registered, contested
 	}()
 	c.adopt(w)
-	c.fails, c.contention = maps.Clone(c.fails), c.contention.clone()
+	c.fails, c.losses, c.contention = maps.Clone(c.fails), maps.Clone(c.losses), c.contention.clone()
+	c.remembered.items = maps.Clone(c.remembered.items)
 	return c.plan(ctx, true, false)
 }

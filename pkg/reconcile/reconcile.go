@@ -38,7 +38,8 @@ type Journal interface {
 	// Forget is called when there is nothing to do. It drops keys of which
 	// nothing is left.
 	Forget(keys []object.Key) error
-	// Renew records the relations of items whose values are there already.
+	// Renew records the relations and the provenance of items whose values are there
+	// already.
 	Renew(items []object.Item) error
 	// LastKnown is the set that was written last.
 	LastKnown() object.Set
@@ -69,6 +70,9 @@ type Config struct {
 	// before it goes on announcing what it last knew; 0 turns that off.
 	StartupGrace time.Duration
 	Fuse         FuseConfig
+	// UnboundHold is how long what a row led to stays announced after the row is bound
+	// to no chassis any more; 0 withdraws it at once.
+	UnboundHold time.Duration
 	// DryRun computes and reports every round and writes nothing at all.
 	DryRun bool
 	// OnRound is called after every round, from the loop.
@@ -123,8 +127,17 @@ type Controller struct {
 	// tell the causes of the next one's steps.
 	begun, reconfigured bool
 	wanted              object.Set
-	// confident is set once a round had no reason to hold anything back.
-	confident bool
+	// remembered are the paths of an earlier process of which none has decided yet.
+	remembered remembered
+	// losses are the paths that are not wanted any more, of round rounds.
+	losses losses
+	rounds uint64
+	// before is the intent before the last change of the configuration.
+	before former
+	// unregistered says that the last snapshot lacked our Chassis row, and registered is
+	// when the first one after that had it.
+	unregistered bool
+	registered   time.Time
 	// applied is how long the last execution took without the journal.
 	applied time.Duration
 	// ownedKeys are the ledger's keys of unmarked kinds; nil when it changed.
@@ -152,7 +165,7 @@ func New(cfg Config) *Controller {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Controller{
-		cfg: cfg, fails: failures{}, contention: contention{}, fuse: fuse{cfg: cfg.Fuse, why: cfg.Journal.Why},
+		cfg: cfg, fails: failures{}, contention: contention{}, losses: losses{}, fuse: fuse{cfg: cfg.Fuse},
 		audit: cfg.AuditInterval, wake: make(chan struct{}, 1),
 	}
 }
@@ -175,6 +188,7 @@ type Intent struct {
 	Fixed         []object.Item
 	Forbidden     func(object.Key) *object.Block
 	Fuse          FuseConfig
+	UnboundHold   time.Duration
 	AuditInterval time.Duration
 	// Own takes the place of what the observer knows of the configuration, for a
 	// preview; nil leaves it.
@@ -198,7 +212,11 @@ func (c *Controller) Reconfigure(w Intent) {
 
 // adopt takes up an intent; whoever calls it holds round.
 func (c *Controller) adopt(w Intent) {
+	if !c.before.set {
+		c.before = former{drivers: c.cfg.Drivers, fixed: c.cfg.Fixed, set: true}
+	}
 	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
+	c.cfg.UnboundHold = w.UnboundHold
 	c.own, c.derived.valid, c.settled, c.reconfigured = w.Own, false, nil, true
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -169,63 +168,26 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	in.Waiting, in.Stuck = c.fails.waiting(began)
 	in.Contested = c.contention.waiting(began)
 	in.Evict = desired.NewGuard(r.Snapshot, r.Want, r.Have).Block
+	c.rounds++
+	c.doubted(r)
 	in.Keep = c.keeper(r)
-	in.Want, in.Again = c.withHeld(r, in)
+	in.Want, in.Again = c.again(r, in)
 	r.Plan = plan.Diff(in)
-	if reason := c.fuse.check(r, c.lostPaths(r), c.cfg.Clock.Now()); reason != "" {
+	if reason := c.fuse.check(r, c.losses.implausible(c.rounds), len(c.remembered.items), c.cfg.Clock.Now()); reason != "" {
 		r.Frozen = reason
+		in.Want = r.Want
 		in.Keep = c.keeper(r)
-		in.Want, in.Again = c.withHeld(r, in)
+		in.Want, in.Again = c.again(r, in)
 		r.Plan = plan.Diff(in)
 	}
+	c.losses.prune(c.rounds)
 	r.Want = in.Want
-	c.confident = c.confident || in.Keep == nil && r.Snapshot.SB != nil
 	r.Planned = c.since(began)
 	c.settled = nil
 	if r.Plan.Empty() && len(r.Plan.Notes) == 0 && r.Frozen == "" && r.ReadErr == nil && len(c.fails) == 0 {
 		c.settled = &pair{r.Want, r.Have}
 	}
 	return r, nil
-}
-
-// withHeld adds, until the first round without any doubt, the paths that the
-// ledger remembers and that would be kept if they were there. A fresh process
-// has an empty speaker: what it does not announce again, its peers drop once
-// they have heard the rest. It returns them alone, too.
-func (c *Controller) withHeld(r Round, in plan.Input) (want object.Set, again []object.Item) {
-	if c.confident || in.Keep == nil || r.LastKnown {
-		return r.Want, nil
-	}
-	known := c.cfg.Journal.LastKnown()
-	want = r.Want
-	for k, it := range known.Only(object.KindsThat(object.Kind.IsPath)...).All() {
-		if want.Has(k) || in.Keep(k, it.Why) == nil || needsProtected(known, it, in.Evict) {
-			continue
-		}
-		if again == nil {
-			want = want.Clone()
-		}
-		want.Put(it)
-		again = append(again, it)
-	}
-	return want, again
-}
-
-// lostPaths are those that the ledger remembers and that are neither wanted nor
-// there: a fresh process would not announce them again.
-func (c *Controller) lostPaths(r Round) []object.Key {
-	if c.confident {
-		return nil
-	}
-	var lost []object.Key
-	for _, kind := range object.KindsThat(object.Kind.IsPath) {
-		for _, k := range c.cfg.Journal.Keys(kind) {
-			if !r.Want.Has(k) && !r.Have.Has(k) {
-				lost = append(lost, k)
-			}
-		}
-	}
-	return lost
 }
 
 // nothingChanged reports whether both sets are the very ones that the last
@@ -254,70 +216,35 @@ func (c *Controller) owned() []object.Key {
 	return out
 }
 
-// settingsNeeded are settings that what is only remembered needs. They are not in
-// the ledger if they were right before we came, and a path is announced again only
-// if all that it needs is there.
-func (c *Controller) settingsNeeded(r Round) []object.Key {
-	if c.confident {
-		return nil
-	}
-	need := map[object.Key]bool{}
-	seen := map[*object.Key]bool{} // heads of lists that many items share
-	add := func(keys []object.Key) {
-		for _, k := range keys {
-			if k.Kind.IsSetting() {
-				need[k] = true
-			}
-		}
-	}
-	take := func(it object.Item) {
-		add(it.Value.DependsOn())
-		add(it.After)
-		if len(it.Shared) > 0 && !seen[&it.Shared[0]] {
-			seen[&it.Shared[0]] = true
-			add(it.Shared)
-		}
-	}
-	if r.LastKnown {
-		for _, it := range r.Want.All() {
-			take(it)
-		}
-		return slices.Collect(maps.Keys(need))
-	}
-	for _, kind := range object.KindsThat(object.Kind.IsPath) {
-		for _, k := range c.cfg.Journal.Keys(kind) {
-			if it, ok := c.cfg.Journal.Recorded(k); ok {
-				take(it)
-			}
-		}
-	}
-	return slices.Collect(maps.Keys(need))
-}
-
 // keeper decides what must not be deleted although it is not wanted: anything
 // while in doubt, and what a row led to that cannot be read now.
 func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.Block {
 	held := heldRows(r.Skipped)
 	if r.Frozen == "" && len(held.rows)+len(held.drivers) == 0 {
-		return nil
+		return func(k object.Key, why []object.Source) *object.Block {
+			if c.forbidden(k) != nil {
+				return nil
+			}
+			return c.weigh(r, k, why)
+		}
 	}
 	structure := unreadableStructure(r)
 	return func(k object.Key, why []object.Source) *object.Block {
 		if c.forbidden(k) != nil {
 			return nil
 		}
-		if r.Frozen != "" && !movedAway(r, why) {
-			return &object.Block{Code: object.BlockFrozen, Text: r.Frozen}
+		if r.Frozen != "" && !c.elsewhere(r, k, why) {
+			return &object.Block{Code: object.BlockFrozen, Text: r.Frozen, Until: c.thaws(r)}
 		}
 		for _, src := range why {
 			s, ok := held.by(src)
 			// What was learned counts for nothing where its gateway has left; and that a
 			// driver has a defect does not let two chassis announce the same address.
-			if ok && (src.Table != "Learned" && s.Code != observe.SkipPanic || !movedAway(r, why)) {
+			if ok && (src.Table != "Learned" && s.Code != observe.SkipPanic || !c.elsewhere(r, k, why)) {
 				return &object.Block{Code: object.BlockHeld, Text: heldText(s)}
 			}
 		}
-		if structure != "" && !movedAway(r, why) {
+		if structure != "" && !c.elsewhere(r, k, why) {
 			return &object.Block{Code: object.BlockHeld, Text: structure}
 		}
 		if len(why) == 0 {
@@ -326,7 +253,10 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 				Text: "where it came from is not recorded, and some rows cannot be read",
 			}
 		}
-		return nil
+		if r.Frozen != "" {
+			return nil
+		}
+		return c.weigh(r, k, why)
 	}
 }
 
@@ -410,31 +340,4 @@ func unreadableStructure(r Round) string {
 		}
 	}
 	return ""
-}
-
-// movedAway reports whether every row that decided that we expose the object is
-// bound to another chassis that the database knows. That is positive evidence, which holds even
-// where the database has lost our own Chassis row, as it does when
-// ovn-controller is stopped in the orderly way: its gateways are elsewhere then,
-// and two nodes must not announce them. A disconnected database proves nothing.
-func movedAway(r Round, why []object.Source) bool {
-	sb := r.Snapshot.SB
-	if sb == nil || sb.Stale != "" || r.Snapshot.OVS.Stale != "" {
-		return false
-	}
-	moved := false
-	for _, src := range why {
-		if !src.Decides {
-			continue
-		}
-		p, ok := sb.Port(src.Row)
-		if !ok {
-			return false
-		}
-		if name := sb.ChassisName(p.Chassis); name == "" || name == r.Snapshot.Chassis {
-			return false
-		}
-		moved = true
-	}
-	return moved
 }

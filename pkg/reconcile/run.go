@@ -59,7 +59,7 @@ func (c *Controller) due(r Round) []time.Time {
 	if hold := c.fuse.due(); hold.After(r.Started) {
 		out = append(out, hold)
 	}
-	return out
+	return append(out, c.holdsEnd(r.Started)...)
 }
 
 // realities are the channels on which backends say that what they made has changed.
@@ -128,6 +128,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 	if !c.cfg.DryRun {
 		began := c.cfg.Clock.Now()
 		var err error
+		c.giveUp(&r)
 		r.Outcomes, err = c.execute(ctx, r.Plan)
 		c.contention.count(r, c.cfg.Clock.Now())
 		r.Executed = c.since(began)
@@ -138,6 +139,9 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 	}
 	if !r.LastKnown {
 		c.begun, c.reconfigured, c.wanted = true, false, r.Want
+		if r.Frozen == "" {
+			c.before = former{}
+		}
 	}
 	c.count(r)
 	c.report(r)

@@ -93,6 +93,10 @@ func begin(t testing.TB, f *golden.File) (s *story.Story, nodes []*node, base bo
 			cfg.GatewayRouters = value == "true"
 		case "fuse":
 			tune = func(c *Config) { c.Fuse = FuseConfig{Share: 0.5, Least: 2, Hold: time.Minute} }
+		case "holds": // as a fresh installation has them
+			tune = func(c *Config) {
+				c.Fuse, c.UnboundHold = FuseConfig{Share: 0.5, Least: 3, Hold: 30 * time.Second}, 10*time.Second
+			}
 		case "vtep": // an address, and the method of VLAN 100 if it is not l2vni
 			ip, method, _ := strings.Cut(value, " ")
 			evpnCfg := evpnConfig(t, ip)

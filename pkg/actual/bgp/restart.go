@@ -77,7 +77,7 @@ func (b *Backend) stillRestarting(ctx context.Context, peers []object.Peer) []ob
 
 // renew adds a peer again as a restarting one.
 func (b *Backend) renew(ctx context.Context, p object.Peer) {
-	peer, err := b.peerToAPI(p, true)
+	peer, err := peerToAPI(p, b.deferral, true)
 	if err != nil {
 		return // it was good when it was added first
 	}

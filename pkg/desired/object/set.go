@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"time"
 	"unsafe"
 )
 
@@ -18,7 +19,21 @@ type Source struct {
 	// Decides is set on the row whose binding decides which chassis exposes the
 	// value: the port of a VM, the guard of a floating IP, a router's gateway.
 	Decides bool `json:"decides,omitempty"`
+	// Lists is set on the row that lists the address: it ends by not listing it any more.
+	Lists Listing `json:"lists,omitempty"`
 }
+
+// Listing says whose addresses a row lists.
+type Listing string
+
+// The rows that list addresses.
+const (
+	// ListsOwn are those that go with the addresses: the port of a VM, a load balancer.
+	ListsOwn Listing = "own"
+	// ListsOthers are those that list addresses of others: nat_addresses of a router's
+	// port. That such a row is gone does not prove that the addresses have ended.
+	ListsOthers Listing = "others"
+)
 
 // String prints the source as one phrase.
 func (s Source) String() string {
@@ -33,6 +48,8 @@ func (s Source) RowRef() string { return s.Table + " " + s.Row }
 type Block struct {
 	Code string
 	Text string
+	// Until is when it ends by itself; zero if that is not known.
+	Until time.Time
 }
 
 // The codes of blocks.
@@ -44,6 +61,8 @@ const (
 	BlockBackoff     = "backoff"        // it failed and will be tried again later
 	BlockFrozen      = "frozen"         // nothing may be removed for now
 	BlockHeld        = "held"           // the row it came from cannot be read
+	BlockUnbound     = "unbound"        // the row that decides about it is bound to no chassis
+	BlockUnexplained = "unexplained"    // the rows that decide about it are as they were
 	BlockUnmanaged   = "kind-unmanaged" // this instance does not manage the kind
 	BlockUnverified  = "unverified"     // what it stands on cannot be read now
 	BlockContested   = "contested"      // another program changes it back time and again
@@ -198,7 +217,36 @@ func mergeWhy(have, add []Source) []Source {
 	if len(have) >= whyMax {
 		return have
 	}
-	return union(have, add)
+	return MergeSources(have, add)
+}
+
+// MergeSources appends the sources that are new to a copy of have. One row by one rule
+// is one source, with all that either says of it.
+func MergeSources(have, add []Source) []Source {
+	out := slices.Clip(have)
+	copied := false
+	for _, x := range add {
+		i := slices.IndexFunc(out, func(y Source) bool { return x.named() == y.named() })
+		switch {
+		case i < 0:
+			out, copied = append(out, x), true // a copy: have is clipped
+		case out[i] != x:
+			if !copied {
+				out, copied = slices.Clone(out), true
+			}
+			out[i].Decides = out[i].Decides || x.Decides
+			if out[i].Lists == "" {
+				out[i].Lists = x.Lists
+			}
+		}
+	}
+	return out
+}
+
+// named is the source without what it says of the row.
+func (s Source) named() Source {
+	s.Decides, s.Lists = false, ""
+	return s
 }
 
 // mergeKeys is union for lists that usually are the same.

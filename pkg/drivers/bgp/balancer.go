@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -53,7 +54,8 @@ func (p *pass) balancerVIP(n *expose.Network, port *observe.PortBinding, rows []
 			}
 			p.reportProblems(port)
 			for _, vip := range cidrAddrs(port) {
-				p.vip.ExposeIP(n, vip, nil, p.why("R10", port), p.Why("R10", "Load_Balancer", lb.Name), p.whyHere("R10", gw.port))
+				p.vip.ExposeIP(n, vip, nil, listing(object.ListsOwn, p.why("R10", port)),
+					listing(object.ListsOwn, p.Why("R10", "Load_Balancer", lb.Name)), p.whyHere("R10", gw.port))
 			}
 			return
 		}
@@ -123,7 +125,8 @@ func (p *pass) portForwarding(lb *observe.LoadBalancer) {
 		}
 		for _, vip := range lb.VIPAddrs() {
 			if inGatewaySubnet(gw.port, vip) && !p.hasPort(gw.lsp.Datapath, vip) {
-				p.fip.ExposeIP(gw.network, vip, nil, p.Why("R12", "Load_Balancer", lb.Name), p.whyHere("R12", gw.port))
+				p.fip.ExposeIP(gw.network, vip, nil, listing(object.ListsOwn, p.Why("R12", "Load_Balancer", lb.Name)),
+					p.whyHere("R12", gw.port))
 			}
 		}
 	}

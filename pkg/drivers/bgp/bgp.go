@@ -181,3 +181,14 @@ func (p *pass) whyHere(rule string, port *observe.PortBinding) object.Source {
 	src.Decides = true
 	return src
 }
+
+// whyOwn is whyHere for a row that lists the address, too.
+func (p *pass) whyOwn(rule string, port *observe.PortBinding) object.Source {
+	return listing(object.ListsOwn, p.whyHere(rule, port))
+}
+
+// listing returns src as the source that lists the address.
+func listing(whose object.Listing, src object.Source) object.Source {
+	src.Lists = whose
+	return src
+}

@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -22,7 +23,7 @@ func (p *pass) floatingIPs(port *observe.PortBinding) {
 		if !ok || !p.resident(guard) {
 			continue
 		}
-		why := p.why("R5", port)
+		why := listing(object.ListsOthers, p.why("R5", port))
 		for _, addr := range nat.Addrs {
 			p.fip.ExposeIP(n, addr, nil, why, p.whyHere("R5", guard))
 		}

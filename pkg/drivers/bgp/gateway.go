@@ -34,7 +34,7 @@ func (p *pass) findGateways() []gateway {
 // gateway exposes the addresses of a router's gateway port (R4).
 func (p *pass) gateway(gw gateway) {
 	p.reportProblems(gw.port)
-	why := p.whyHere("R4", gw.port)
+	why := p.whyOwn("R4", gw.port)
 	for _, el := range gw.port.Addresses {
 		for _, prefix := range el.Addrs {
 			p.ExposeIP(gw.network, prefix.Addr(), &expose.Gateway{MAC: el.MAC}, why)

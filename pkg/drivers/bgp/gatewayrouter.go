@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -16,17 +17,18 @@ func (p *pass) gatewayRouter(port *observe.PortBinding, chassis string) {
 	p.reportProblems(port)
 	for _, nat := range port.NAT {
 		for _, addr := range nat.Addrs {
-			p.As(expose.ClassGateway).ExposeIP(n, addr, nil, p.why("R13", port))
+			p.As(expose.ClassGateway).ExposeIP(n, addr, nil, listing(object.ListsOthers, p.whyHere("R13", port)))
 		}
 	}
 	lrp, ok := p.sb.Port(port.Options["peer"])
 	if !ok {
 		return
 	}
+	why := []object.Source{listing(object.ListsOwn, p.why("R13", lrp)), p.whyHere("R13", port)}
 	for _, el := range lrp.Addresses {
 		for _, prefix := range el.Addrs {
-			p.ExposeIP(n, prefix.Addr(), &expose.Gateway{MAC: el.MAC}, p.why("R13", lrp))
-			p.ProxyNDP(n, prefix, p.why("R13", lrp))
+			p.ExposeIP(n, prefix.Addr(), &expose.Gateway{MAC: el.MAC}, why...)
+			p.ProxyNDP(n, prefix, why...)
 		}
 	}
 }

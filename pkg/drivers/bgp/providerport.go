@@ -22,7 +22,7 @@ func (p *pass) providerPort(port *observe.PortBinding) {
 	if port.Type == observe.PortVirtual {
 		rule = "R2"
 	}
-	why := p.whyHere(rule, port)
+	why := p.whyOwn(rule, port)
 	addrs := portAddrs(port)
 	if len(addrs) == 0 && port.Unknown && p.cfg.UnknownMACFromCIDRs {
 		addrs = cidrAddrs(port)

@@ -141,7 +141,7 @@ func (p *pass) tenantPort(port *observe.PortBinding, on []subnet) {
 	for _, addr := range addrs {
 		i := slices.IndexFunc(on, func(s subnet) bool { return s.prefix.Contains(addr) })
 		if i >= 0 && p.allowed(addr, port) {
-			why := append([]object.Source{p.why(rule, port)}, on[i].why...)
+			why := append([]object.Source{listing(object.ListsOwn, p.why(rule, port))}, on[i].why...)
 			e.ExposeRemoteIP(on[i].network, addr, on[i].prefix, on[i].via, why...)
 		}
 	}

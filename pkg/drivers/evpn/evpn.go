@@ -262,6 +262,17 @@ func (p *pass) whyHere(rule string, port *observe.PortBinding) object.Source {
 	return src
 }
 
+// whyOwn is whyHere for a row that lists the address, too.
+func (p *pass) whyOwn(rule string, port *observe.PortBinding) object.Source {
+	return listing(object.ListsOwn, p.whyHere(rule, port))
+}
+
+// listing returns src as the source that lists the address.
+func listing(whose object.Listing, src object.Source) object.Source {
+	src.Lists = whose
+	return src
+}
+
 // reportProblems reports the values of a row that cannot be parsed. It is called only for
 // rows that this node uses: otherwise every node of a cloud would report the same rows.
 func (p *pass) reportProblems(port *observe.PortBinding) {

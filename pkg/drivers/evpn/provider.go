@@ -252,7 +252,7 @@ func (p *pass) providerTenantPorts(network observe.UUID, subnet netip.Prefix, wh
 	for _, port := range p.portsOn(network) {
 		for _, addr := range tenantAddrs(port) {
 			if subnet.Contains(addr) && p.allowed(addr, port) {
-				wired(hostPrefix(addr), append([]object.Source{p.why("P3", port)}, why...))
+				wired(hostPrefix(addr), append([]object.Source{listing(object.ListsOwn, p.why("P3", port))}, why...))
 			}
 		}
 	}

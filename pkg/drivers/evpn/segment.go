@@ -3,7 +3,6 @@ package evpn
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
@@ -75,15 +74,15 @@ func (p *pass) findStations(n *expose.Network) []*station {
 		case port.Type == observe.PortChassisRedirect && p.live(port):
 			if lsp, ok := p.sb.ProviderSide(port); ok && lsp.Datapath == n.Datapath {
 				p.reportProblems(port)
-				p.row(port, func() { f.add(port.Addresses, p.whyHere("N2", port), p.why("N2", lsp)) })
+				p.row(port, func() { f.add(port.Addresses, p.whyOwn("N2", port), p.why("N2", lsp)) })
 			}
 		case port.Datapath != n.Datapath:
 		case port.Type == observe.PortVIF && p.live(port):
 			p.reportProblems(port)
-			p.row(port, func() { f.add(port.Addresses, p.whyHere("N2", port)) })
+			p.row(port, func() { f.add(port.Addresses, p.whyOwn("N2", port)) })
 		case port.Type == observe.PortVirtual && p.live(port):
 			p.reportProblems(port)
-			p.row(port, func() { f.add(p.virtualAddresses(port), p.whyHere("N2", port)) })
+			p.row(port, func() { f.add(p.virtualAddresses(port), p.whyOwn("N2", port)) })
 		case port.Type == observe.PortPatch:
 			p.row(port, func() { p.floatingStations(f, port) })
 		}
@@ -113,11 +112,7 @@ func (f *found) add(list []observe.PortAddress, why ...object.Source) {
 			f.byMAC[el.MAC] = at
 			f.stations = append(f.stations, at)
 		}
-		for _, src := range why {
-			if !slices.Contains(at.why, src) {
-				at.why = append(at.why, src)
-			}
-		}
+		at.why = object.MergeSources(at.why, why)
 		for _, prefix := range el.Addrs {
 			at.addrs = append(at.addrs, prefix.Addr())
 		}
@@ -153,7 +148,7 @@ func (p *pass) floatingStations(f *found, port *observe.PortBinding) {
 		for _, a := range nat.Addrs {
 			el.Addrs = append(el.Addrs, hostPrefix(a))
 		}
-		f.add([]observe.PortAddress{el}, p.why("N2", port), p.whyHere("N2", guard))
+		f.add([]observe.PortAddress{el}, listing(object.ListsOthers, p.why("N2", port)), p.whyHere("N2", guard))
 	}
 }
 

@@ -234,7 +234,7 @@ func (p *pass) tenantAddress(s *subnet, port *observe.PortBinding, addr netip.Ad
 	}
 	s.vrf.hosts[addr] = true
 	if !p.cfg.SubnetMethod {
-		p.announce(s, hostPrefix(addr), append([]object.Source{p.why("E3", port)}, s.why...))
+		p.announce(s, hostPrefix(addr), append([]object.Source{listing(object.ListsOwn, p.why("E3", port))}, s.why...))
 	}
 }
 

@@ -89,8 +89,8 @@ func (d *differ) stay(k, by object.Key, leaving map[object.Key]object.Item) {
 	}})
 }
 
-// Outdated returns those of want whose relations the ledger has otherwise, although
-// nothing has to be done about the values: a path that now needs another flow, a
+// Outdated returns those of want of which the ledger has other relations or another
+// provenance, although nothing has to be done about the values: a path that now needs another flow, a
 // bridge that was up before we came. It costs a pass over everything that is
 // wanted, so that callers ask only when something has changed.
 func Outdated(want, have object.Set, l Ownership) []object.Item {
@@ -101,7 +101,8 @@ func Outdated(want, have object.Set, l Ownership) []object.Item {
 		}
 		was, recorded := l.Recorded(k)
 		switch {
-		case recorded && was.Value == it.Value && !was.Relations().Equal(it.Relations()):
+		case recorded && was.Value == it.Value &&
+			(!was.Relations().Equal(it.Relations()) || !slices.Equal(was.Why, it.Why)):
 		case !recorded && k.Kind.IsLasting() && len(it.Keeps) > 0 && present(have, it):
 			// It is never taken away, so that to record it claims nothing.
 		default:

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -81,7 +82,11 @@ func (o Op) attrs() string {
 
 // String prints one note.
 func (n Note) String() string {
-	return fmt.Sprintf("! %-7s %s  %s: %s", n.Key.Kind, n.Key, n.Block.Code, n.Block.Text) + comment(n.Why)
+	text := n.Block.Text
+	if !n.Block.Until.IsZero() {
+		text += " (until " + n.Block.Until.Format(time.TimeOnly) + ")"
+	}
+	return fmt.Sprintf("! %-7s %s  %s: %s", n.Key.Kind, n.Key, n.Block.Code, text) + comment(n.Why)
 }
 
 // comment prints the first source and how many more there are.
@@ -110,11 +115,12 @@ type jsonOp struct {
 }
 
 type jsonNote struct {
-	Kind object.Kind `json:"kind"`
-	Key  string      `json:"key"`
-	Code string      `json:"code"`
-	Text string      `json:"text"`
-	Why  []string    `json:"why"`
+	Kind  object.Kind `json:"kind"`
+	Key   string      `json:"key"`
+	Code  string      `json:"code"`
+	Text  string      `json:"text"`
+	Until time.Time   `json:"until,omitzero"`
+	Why   []string    `json:"why"`
 }
 
 // MarshalJSON renders {"version":1,"ops":[...],"notes":[...]}.
@@ -142,7 +148,9 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		out.Ops = append(out.Ops, j)
 	}
 	for _, n := range p.Notes {
-		out.Notes = append(out.Notes, jsonNote{n.Key.Kind, n.Key.String(), n.Block.Code, n.Block.Text, object.Phrases(n.Why)})
+		out.Notes = append(out.Notes, jsonNote{
+			n.Key.Kind, n.Key.String(), n.Block.Code, n.Block.Text, n.Block.Until, object.Phrases(n.Why),
+		})
 	}
 	return json.Marshal(out)
 }

@@ -1,0 +1,205 @@
+package reconcile
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/evidence"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// losses are the paths that are announced, or were by an earlier process, and that are
+// not wanted any more. A loss is forgotten in the first round in which it is none.
+type losses map[object.Key]loss
+
+// loss is what is known of one.
+type loss struct {
+	// why the path was wanted when it was wanted last.
+	why []object.Source
+	// class is what its rows prove now, since is since when, and text their words.
+	class evidence.Class
+	since time.Time
+	text  string
+	// meant says that the operator's last change of the configuration is the reason.
+	meant bool
+	// round is the last one in which it was one.
+	round uint64
+}
+
+// holdsFor is how long a path of that class stays, 0 for one that goes at once.
+func (c *Controller) holdsFor(class evidence.Class) time.Duration {
+	switch {
+	case class == evidence.Unbound:
+		return c.cfg.UnboundHold
+	case class == evidence.Unexplained && c.fuse.cfg.Share > 0:
+		return c.fuse.cfg.Hold
+	default:
+		return 0
+	}
+}
+
+// weigh returns why a path that is not wanted any more stays for now: its rows do not
+// prove that it is elsewhere or has ended, and that has not lasted long enough.
+func (c *Controller) weigh(r Round, k object.Key, recorded []object.Source) *object.Block {
+	if !k.Kind.IsPath() {
+		return nil
+	}
+	now := c.cfg.Clock.Now()
+	l := c.losing(k, recorded)
+	l.meant = l.meant || c.before.wants(r, k)
+	v := evidence.Judge(k, l.why, r.Snapshot)
+	switch {
+	case l.class == v.Class && !l.since.IsZero():
+	case l.class == evidence.Unbound && v.Class == evidence.Down && now.Before(l.since.Add(c.cfg.UnboundHold)):
+		// It is bound again and not up yet.
+		v.Class, v.Text = evidence.Unbound, v.Text+" and was bound to no chassis"
+	default:
+		l.since = now
+	}
+	l.class, l.text = v.Class, v.Text
+	c.losses[k] = l
+	if l.meant {
+		return nil
+	}
+	hold, since := c.holdsFor(v.Class), l.since
+	if (v.Class == evidence.Ended || v.Class == evidence.Down) && now.Sub(c.registered) < c.cfg.UnboundHold {
+		// The rows of a database that has just got our Chassis row back may be on their way.
+		hold, since = c.cfg.UnboundHold, c.registered
+		v.Text += ", and this node has just been registered again"
+	}
+	if now.Sub(since) >= hold {
+		return nil
+	}
+	b := &object.Block{
+		Code: object.BlockUnbound,
+		Text: fmt.Sprintf("%s; withdrawn if that lasts for %s", v.Text, hold),
+	}
+	if v.Class == evidence.Unexplained {
+		b.Code = object.BlockUnexplained
+		b.Text = fmt.Sprintf("%s, and no driver wants it any more; withdrawn if that lasts for %s, or at once after "+
+			"fuse.share is set to 0", v.Text, hold)
+	}
+	if !c.cfg.DryRun { // which does not wait
+		b.Until = since.Add(hold)
+	}
+	return b
+}
+
+// elsewhere reports whether every row that decided that we expose the object is
+// bound to another chassis that the database knows. That is positive evidence, which
+// holds even where the database has lost our own Chassis row, as it does when
+// ovn-controller is stopped in the orderly way: its gateways are elsewhere then,
+// and two nodes must not announce them. A disconnected database proves nothing.
+func (c *Controller) elsewhere(r Round, k object.Key, why []object.Source) bool {
+	if k.Kind.IsPath() {
+		l := c.losing(k, why)
+		if r.Snapshot.SB == nil || r.Snapshot.Doubt() != "" { // time in doubt does not count for any hold
+			l.class, l.since = evidence.NotRows, time.Time{}
+		}
+		c.losses[k] = l
+		why = l.why
+	}
+	return evidence.Judge(k, why, r.Snapshot).Class == evidence.Elsewhere
+}
+
+// losing is what is known of a loss before it is looked at in this round. Why it was
+// wanted the last round knows better than the ledger, which records it only with
+// changes.
+func (c *Controller) losing(k object.Key, recorded []object.Source) loss {
+	l, known := c.losses[k]
+	if !known {
+		l.why = recorded
+		if it, ok := c.wanted.Get(k); ok && len(it.Why) > 0 {
+			l.why = it.Why
+		}
+	}
+	l.round = c.rounds
+	return l
+}
+
+// prune forgets what was no loss in this round.
+func (l losses) prune(round uint64) {
+	for k, x := range l {
+		if x.round != round {
+			delete(l, k)
+		}
+	}
+}
+
+// implausible counts what goes in a round without being elsewhere or meant.
+func (l losses) implausible(round uint64) int {
+	n := 0
+	for _, x := range l {
+		if x.round == round && !x.meant && x.class != evidence.Elsewhere && x.class != evidence.NotRows {
+			n++
+		}
+	}
+	return n
+}
+
+// due lists when holds end.
+func (c *Controller) holdsEnd(after time.Time) []time.Time {
+	var first time.Time
+	earlier := func(t time.Time) {
+		if t.After(after) && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	for _, l := range c.losses {
+		if hold := c.holdsFor(l.class); hold > 0 && !l.meant {
+			earlier(l.since.Add(hold))
+		}
+	}
+	if len(c.losses) > 0 {
+		earlier(c.registered.Add(c.cfg.UnboundHold))
+	}
+	if first.IsZero() {
+		return nil
+	}
+	return []time.Time{first}
+}
+
+// doubted remembers whether our Chassis row is missing, and when it has come back: the
+// rows of the ports that belong to it come later.
+func (c *Controller) doubted(r Round) {
+	if r.LastKnown || r.Snapshot.SB == nil || r.Snapshot.SB.Stale != "" {
+		return
+	}
+	_, ok := r.Snapshot.SB.ChassisByName(r.Snapshot.Chassis)
+	if ok && c.unregistered {
+		c.registered = c.cfg.Clock.Now()
+	}
+	c.unregistered = !ok
+}
+
+// thaws is when what the fuse holds is applied; zero if it is not the fuse, and for
+// somebody who does not wait.
+func (c *Controller) thaws(r Round) time.Time {
+	if c.cfg.DryRun || r.Snapshot.SB == nil || r.Snapshot.Doubt() != "" {
+		return time.Time{}
+	}
+	return c.fuse.due()
+}
+
+// former is the intent before a change of the configuration, until a round without doubt
+// has applied the change: what it would want still goes because the operator said so.
+type former struct {
+	drivers []desired.Driver
+	fixed   []object.Item
+	set     bool
+	// result is what it wants of the snapshot of the round.
+	result derivation
+}
+
+// wants reports whether the former intent wants the path.
+func (f *former) wants(r Round, k object.Key) bool {
+	if !f.set || r.Snapshot.SB == nil {
+		return false
+	}
+	if !f.result.valid || f.result.snap != r.Snapshot {
+		f.result = derivation{true, r.Snapshot, desired.Compute(r.Snapshot, f.fixed, object.Set{}, f.drivers...)}
+	}
+	it, ok := f.result.res.Want.Get(k)
+	return ok && it.Block == nil
+}

@@ -1,0 +1,162 @@
+package reconcile
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
+)
+
+// patient is what a fresh installation holds.
+var patient = Intent{Fuse: FuseConfig{Share: 0.5, Least: 3, Hold: 30 * time.Second}, UnboundHold: 10 * time.Second}
+
+// patientNode is a gateway with a tenant network behind it.
+func patientNode(t *testing.T, more string) (*node, *story.Story) {
+	t.Helper()
+	s, err := story.Parse("include base\n" + more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := defaults()
+	cfg.TenantNetworks = true
+	n := newNode(t, "gw-1", s, cfg, func(c *Config) { c.Fuse, c.UnboundHold = patient.Fuse, patient.UnboundHold })
+	n.settle()
+	return n, s
+}
+
+func (n *node) announces(addr string) bool {
+	n.t.Helper()
+	return strings.Contains(n.world.String(), "path ipv4-unicast "+addr+"/32 ")
+}
+
+// What the operator takes out of the configuration goes at once, however much it is, and
+// what the database takes away in the same round is held all the same.
+func TestConfigurationIsBelievedAtOnce(t *testing.T) {
+	n, s := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis gw-1 up`)
+	without := patient
+	without.Drivers = []desired.Driver{bgp.New(defaults())}
+	if err := s.Tell("set vmP chassis none"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := n.c.Preview(t.Context(), without)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := r.Plan.String(); !strings.Contains(text, "- path    ipv4-unicast 10.0.0.5/32") {
+		t.Errorf("the preview does not show it:\n%s", text)
+	}
+	if r := n.round(); !n.announces("10.0.0.5") {
+		t.Fatalf("the preview was taken for the configuration:\n%s", r.Plan)
+	}
+	n.c.Reconfigure(without)
+	if r := n.round(); n.announces("10.0.0.5") || !n.announces("172.24.4.92") {
+		t.Errorf("got\n%s", r.Plan)
+	}
+	n.clock.advance(10 * time.Second)
+	if r := n.round(); n.announces("172.24.4.92") {
+		t.Errorf("the hold does not end:\n%s", r.Plan)
+	}
+}
+
+// A withdrawal that the operator asked for while the database was away is carried out
+// when it is back, without any hold.
+func TestConfigurationWhileFrozen(t *testing.T) {
+	n, s := patientNode(t, "")
+	if err := s.Tell(`stale sb "connection refused"`); err != nil {
+		t.Fatal(err)
+	}
+	without := patient
+	without.Drivers = []desired.Driver{bgp.New(defaults())}
+	n.c.Reconfigure(without)
+	if r := n.round(); !n.announces("10.0.0.5") {
+		t.Fatalf("withdrawn while the database is away:\n%s", r.Plan)
+	}
+	if err := s.Tell(`stale sb ""`); err != nil {
+		t.Fatal(err)
+	}
+	if r := n.round(); n.announces("10.0.0.5") {
+		t.Errorf("held after the database is back:\n%s", r.Plan)
+	}
+}
+
+// Why a path was wanted last is what counts, not why it was wanted first: the address
+// went from one port to another of this node, and the first was deleted long ago.
+func TestEvidenceIsOfTheLastReason(t *testing.T) {
+	n, s := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis gw-1 up`)
+	for _, line := range []string{
+		`port vmQ on dp-pub mac "fa:16:3e:15:9e:f1 172.24.4.92" chassis gw-1 up`, "drop vmP", "set vmQ chassis none",
+	} {
+		if err := s.Tell(line); err != nil {
+			t.Fatal(err)
+		}
+		n.settle()
+	}
+	if !n.announces("172.24.4.92") {
+		t.Error("withdrawn at once because of a port that had lost the address before")
+	}
+	n.start() // the ledger knows the last reason, too
+	if n.settle(); !n.announces("172.24.4.92") {
+		t.Error("a fresh process withdraws it")
+	}
+}
+
+// A restarted process does not announce again what it has given up, whatever happens
+// to the database afterwards.
+func TestGivenUpStaysGivenUp(t *testing.T) {
+	for name, line := range map[string]string{
+		"away": `stale sb "connection refused"`, "without our chassis": "chassis gone gw-1", "mass": "drop provnet-c1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, s := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis gw-1 up`)
+			if err := s.Tell("set vmP chassis cmp-1"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := n.line("speaker restarts"); err != nil {
+				t.Fatal(err)
+			}
+			n.start()
+			n.round()
+			if err := s.Tell(line); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if r := n.round(); n.announces("172.24.4.92") {
+					t.Fatalf("announced again:\n%s", r.Plan)
+				}
+			}
+			if !n.announces("172.24.4.146") {
+				t.Error("what was not given up is not announced any more")
+			}
+		})
+	}
+}
+
+// The loop wakes when a hold ends, and not before.
+func TestHoldsAreDue(t *testing.T) {
+	n, s := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis gw-1 up`)
+	if err := s.Tell("set vmP chassis none"); err != nil {
+		t.Fatal(err)
+	}
+	r := n.round()
+	want := n.clock.Now().Add(10 * time.Second)
+	found := false
+	for _, due := range n.c.due(r) {
+		found = found || due.Equal(want)
+	}
+	if !found {
+		t.Errorf("due at %v, want %v among them", n.c.due(r), want)
+	}
+	var until time.Time
+	for _, note := range r.Plan.Notes {
+		if note.Block.Code == object.BlockUnbound {
+			until = note.Block.Until
+		}
+	}
+	if !until.Equal(want) {
+		t.Errorf("held until %v, want %v", until, want)
+	}
+}
