@@ -69,10 +69,29 @@ func Import(source, text string) Imported {
 			from: a.where(),
 		})
 	}
-	res.YAML = res.render()
-	settings, _ := config.Read("", []byte(res.YAML)) // each key was tried; the rest is refused
-	res.ToSet = toSet(settings)
+	res.ToSet = toSet(res.settle())
 	return res
+}
+
+// settle renders the result and refuses what is not valid beside the rest, although
+// each key was valid alone: a certificate without its key.
+func (r *Imported) settle() config.Settings {
+	for {
+		r.YAML = r.render()
+		settings, problems := config.Read("", []byte(r.YAML))
+		again := false
+		for _, p := range problems {
+			for i, o := range r.Options {
+				if o.Key != "" && o.Key == p.Key {
+					r.Options[i].Key, r.Options[i].Value, r.Options[i].Remark, r.Options[i].Refused = "", nil, p.Text, true
+					again = true
+				}
+			}
+		}
+		if !again {
+			return settings
+		}
+	}
 }
 
 // Remarks are the lines that people must read beside the configuration: what was
