@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
-	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
@@ -110,75 +108,6 @@ func crashes(changes int) []*crash {
 	return out
 }
 
-// TestCrashAtEveryStepOfStories lets the process die at every place of every
-// step of every story. The next process must arrive where an uninterrupted one
-// does, and then have nothing left to do.
-func TestCrashAtEveryStepOfStories(t *testing.T) {
-	for _, f := range stories.Files(t) {
-		if cfg := f.Section("config"); strings.Contains(cfg, "fuse") || strings.Contains(cfg, "holds") {
-			continue // a new process holds back anew, which is not what this is about
-		}
-		var steps []string
-		for _, text := range f.Texts("step") {
-			if !strings.Contains(text, "fail ") {
-				steps = append(steps, text)
-			}
-		}
-		for i := range f.Fields("node") {
-			for last := range len(steps) + 1 {
-				t.Run(fmt.Sprintf("%s/%d/%d", f.Name, i, last), func(t *testing.T) {
-					t.Parallel()
-					crashStep(t, func() *node { return replay(t, f, i, steps[:last]) })
-				})
-			}
-		}
-	}
-}
-
-// replay returns node i of a story at the point where the last step has
-// happened and no round has followed it.
-func replay(t *testing.T, f *golden.File, i int, steps []string) *node {
-	t.Helper()
-	s, nodes, _ := begin(t, f)
-	n := nodes[i]
-	happen(t, s, nodes[i:i+1], f.Section("before"))
-	for _, text := range steps {
-		n.settle()
-		happen(t, s, nodes[i:i+1], text)
-	}
-	return n
-}
-
-// crashStep lets what scene returns die at every place of its next round.
-func crashStep(t *testing.T, scene func() *node) {
-	t.Helper()
-	whole := scene()
-	first, err := whole.c.Plan(t.Context(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first.Plan.Empty() {
-		return
-	}
-	whole.settle()
-	want := whole.world.String()
-	for _, c := range crashes(len(first.Plan.Ops)) {
-		n := scene()
-		sound := forwards(n) // in a few stories somebody else takes a route away
-		n.dieIn(c)
-		if sound && !forwards(n) {
-			t.Errorf("crash %s: a path is announced and no route leads there:\n%s", c, n.world)
-		}
-		n.settle()
-		if got := n.world.String(); got != want {
-			t.Errorf("crash %s: got\n%s\nwant\n%s\nplan\n%s", c, got, want, first.Plan)
-		}
-		if u := n.db.Unfinished(); len(u.Steps) > 0 {
-			t.Errorf("crash %s: an open plan is left: %v", c, u.Steps)
-		}
-	}
-}
-
 // forwards reports whether each path has a route that leads there and a rule
 // that leads to the route: that must hold even right after a crash.
 func forwards(n *node) bool {
@@ -198,32 +127,6 @@ func forwards(n *node) bool {
 	return true
 }
 
-// scenes are the snapshots of the driver's scenarios.
-func scenes(t testing.TB) map[string]string {
-	t.Helper()
-	suite := golden.Suite{
-		Dir: "../drivers/bgp/testdata", Given: []string{"snapshot", "config", "node"}, Want: []string{"want", "skipped"},
-	}
-	out := map[string]string{}
-	for _, f := range suite.Files(t) {
-		out[f.Name] = f.Section("snapshot")
-	}
-	return out
-}
-
-// TestCrashAtEveryStepOfScenarios does the same for a first round that builds
-// each of the driver's scenarios from nothing.
-func TestCrashAtEveryStepOfScenarios(t *testing.T) {
-	for name, text := range scenes(t) {
-		for _, chassis := range []string{"cmp-1", "gw-1"} {
-			t.Run(name+"/"+chassis, func(t *testing.T) {
-				t.Parallel()
-				crashStep(t, func() *node { return sceneNode(t, text, chassis) })
-			})
-		}
-	}
-}
-
 func sceneNode(t testing.TB, text, chassis string) *node {
 	t.Helper()
 	s, err := story.Parse(text)
@@ -238,7 +141,10 @@ func sceneNode(t testing.TB, text, chassis string) *node {
 // TestRandomWalk goes from each scenario to any other on one world. Wherever it
 // came from, the world must look as if it had begun there.
 func TestRandomWalk(t *testing.T) {
-	all := scenes(t)
+	all := map[string]string{}
+	for name, f := range scenes(t, "bgp") {
+		all[name] = f.Section("snapshot")
+	}
 	var names []string
 	for name := range all {
 		// While a bridge is missing what was wired on it stays, only its paths
