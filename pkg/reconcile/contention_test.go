@@ -42,7 +42,7 @@ func routeKey(i int) object.Key {
 
 func pathKey(t *testing.T, i int) object.Key {
 	t.Helper()
-	return parse(t, fmt.Sprintf("path ipv4-unicast 172.24.4.%d/32 next-hop self origin igp", i))[0].Key()
+	return pathKeyOf(i)
 }
 
 func vmPort(i int, chassis string) string {

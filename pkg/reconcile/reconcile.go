@@ -161,6 +161,7 @@ func New(cfg Config) *Controller {
 	if cfg.Clock == nil {
 		cfg.Clock = SystemClock{}
 	}
+	cfg.Clock = &steady{Clock: cfg.Clock}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
