@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
@@ -56,6 +57,9 @@ func (c *Controller) weigh(r Round, k object.Key, recorded []object.Source) *obj
 		v.Class, v.Text = evidence.Unbound, v.Text+" and was bound to no chassis"
 	default:
 		l.since = now
+	}
+	if v.Class == evidence.Unexplained && c.unsure != "" {
+		v.Text = c.unsure
 	}
 	l.class, l.text = v.Class, v.Text
 	c.losses[k] = l
@@ -171,6 +175,50 @@ func (c *Controller) doubted(r Round) {
 		c.registered = c.cfg.Clock.Now()
 	}
 	c.unregistered = !ok
+}
+
+// leaveUnsure takes out of what is wanted what is there and blocked by what may be a
+// mistake, such as the mapping of a bridge that does not exist: it counts as lost, and
+// not as something that cannot be forwarded. A path of which something that it needs is
+// not there any more stays wanted and blocked, and is withdrawn.
+func (c *Controller) leaveUnsure(r *Round) {
+	c.unsure = ""
+	for _, it := range r.Want.AllOf(object.KindDevice) {
+		if it.Block != nil && it.Block.Unsure && (c.unsure == "" || it.Block.Text < c.unsure) {
+			c.unsure = it.Block.Text
+		}
+	}
+	if c.unsure == "" {
+		return
+	}
+	want := r.Want.Clone()
+	for k, it := range r.Want.All() {
+		if it.Block == nil || !it.Block.Unsure || !r.Have.Has(k) || k.Kind.IsPath() && !c.standing(k, r.Have) {
+			continue
+		}
+		if k.Kind.IsPath() { // why it is wanted now is why it was wanted last
+			if l, known := c.losses[k]; !known {
+				l.why = it.Why
+				c.losses[k] = l
+			}
+		}
+		want.Remove(k)
+	}
+	r.Want = want
+}
+
+// standing reports whether all that a path needed when it was recorded is there.
+func (c *Controller) standing(k object.Key, have object.Set) bool {
+	it, ok := c.cfg.Journal.Recorded(k)
+	if !ok {
+		return false
+	}
+	for _, need := range it.Needs() {
+		if !slices.ContainsFunc(need.Alternatives(), have.Has) {
+			return false
+		}
+	}
+	return true
 }
 
 // thaws is when what the fuse holds is applied; zero if it is not the fuse, and for

@@ -132,6 +132,8 @@ type Controller struct {
 	// losses are the paths that are not wanted any more, of round rounds.
 	losses losses
 	rounds uint64
+	// unsure says what may be a mistake in this round; empty if nothing is.
+	unsure string
 	// before is the intent before the last change of the configuration.
 	before former
 	// unregistered says that the last snapshot lacked our Chassis row, and registered is

@@ -170,6 +170,7 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	in.Evict = desired.NewGuard(r.Snapshot, r.Want, r.Have).Block
 	c.rounds++
 	c.doubted(r)
+	c.leaveUnsure(&r)
 	in.Keep = c.keeper(r)
 	in.Want, in.Again = c.again(r, in)
 	r.Plan = plan.Diff(in)

@@ -50,6 +50,8 @@ type Block struct {
 	Text string
 	// Until is when it ends by itself; zero if that is not known.
 	Until time.Time
+	// Unsure says that it may be a mistake: what is there may still do as well as before.
+	Unsure bool
 }
 
 // The codes of blocks.

@@ -174,6 +174,7 @@ func newBridge(snap observe.Snapshot, m observe.BridgeMapping) *Bridge {
 	if !ok {
 		b.block = notWired("bridge %s is mapped but not in the Open_vSwitch database; create it with ovs-vsctl add-br %s",
 			m.Bridge, m.Bridge)
+		b.block.Unsure = true // a mistyped mapping, and the bridge of before is there
 	}
 	if snap.Host == nil {
 		return b
