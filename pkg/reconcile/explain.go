@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
@@ -29,6 +30,8 @@ type Explanation struct {
 	// announced to this node.
 	Learned  bool             `json:"learned,omitempty"`
 	Accounts []reason.Account `json:"accounts"`
+	// Held says why it is still announced although nothing asks for it any more.
+	Held *Held `json:"held,omitempty"`
 	// First is the first blocking reason of the account that got furthest;
 	// empty when the address is advertised.
 	First string `json:"first_reason,omitempty"`
@@ -46,6 +49,23 @@ type Explanation struct {
 	Stale string `json:"stale,omitempty"`
 	// Checked are withholders that were ruled out.
 	Checked []string `json:"checked,omitempty"`
+}
+
+// Held is what keeps an announcement that is not wanted any more.
+type Held struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+	// Until is when it ends by itself; zero if that is not known.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// held returns why the path of an address itself is there and kept; nil if it is not.
+func held(r Round, addr netip.Addr) *Held {
+	n := noteOf(r.Plan, object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete).Key())
+	if n == nil || !r.Have.Has(n.Key) || r.Want.Has(n.Key) {
+		return nil
+	}
+	return &Held{n.Block.Code, n.Block.Text, n.Block.Until}
 }
 
 // Explain says why addr is or is not announced from here, from the round r and
@@ -77,6 +97,10 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 	e.dropDefault()
 	slices.SortStableFunc(e.Accounts, telling) // verdict.go goes on
 	e.conclude(r)
+	if !e.Advertised {
+		e.Held = held(r, addr)
+		e.Advertised = e.Held != nil
+	}
 	return e
 }
 

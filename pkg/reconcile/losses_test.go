@@ -160,3 +160,24 @@ func TestHoldsAreDue(t *testing.T) {
 		t.Errorf("held until %v, want %v", until, want)
 	}
 }
+
+// What is held is explained as announced, with the reason and the end.
+func TestExplainHeld(t *testing.T) {
+	n, s := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis gw-1 up`)
+	for _, c := range []struct{ line, want string }{
+		{"set vmP chassis none", "ADVERTISED (unbound: Port_Binding vmP is bound to no chassis; " +
+			"withdrawn if that lasts for 10s, until 00:00:10)"},
+		{`stale sb "connection refused"`, "ADVERTISED (frozen: Southbound database: connection refused)"},
+	} {
+		if err := s.Tell(c.line); err != nil {
+			t.Fatal(err)
+		}
+		e := n.c.Explain(n.round(), addr("172.24.4.92"), nil, false)
+		if !e.Advertised || e.Held == nil || !strings.Contains(e.String(), c.want) {
+			t.Errorf("%s: got\n%swant %q", c.line, e, c.want)
+		}
+	}
+	if e := n.c.Explain(n.round(), addr("172.24.4.93"), nil, false); e.Advertised || e.Held != nil {
+		t.Errorf("an address of nobody:\n%s", e)
+	}
+}

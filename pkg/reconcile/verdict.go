@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
@@ -120,6 +121,11 @@ func (e Explanation) String() string {
 	var b strings.Builder
 	verdict := "NOT ADVERTISED"
 	switch {
+	case e.Held != nil:
+		verdict = "ADVERTISED (" + e.Held.Code + ": " + e.Held.Text + ")"
+		if !e.Held.Until.IsZero() {
+			verdict = strings.TrimSuffix(verdict, ")") + ", until " + e.Held.Until.Format(time.TimeOnly) + ")"
+		}
 	case e.Advertised && e.Hypothetical:
 		verdict = "WOULD BE ADVERTISED"
 	case e.Advertised:
