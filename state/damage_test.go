@@ -20,16 +20,7 @@ func used(t *testing.T, objects int) []byte {
 	t.Helper()
 	at := file(t)
 	db := open(t, at)
-	many := func(from, to int) []plan.Op {
-		var ops []plan.Op
-		for i := from; i < to; i++ {
-			addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-			ops = append(ops,
-				build(object.Neigh{Dev: "br-ex", Addr: addr, MAC: object.MAC{2, 0, 0, 0, 0, 1}}, nil),
-				build(object.NewRoute(201, netip.PrefixFrom(addr, 32), "br-ex", netip.Addr{}), nil))
-		}
-		return ops
-	}
+	many := manyOps
 	do(t, db, many(0, objects)...)
 	for i := range 20 {
 		do(t, db, append(many(objects+i, objects+10+i), build(sysctlOn, sysctlOff))...)
@@ -50,6 +41,18 @@ func used(t *testing.T, objects int) []byte {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// manyOps make a neighbour entry and a route for each number.
+func manyOps(from, to int) []plan.Op {
+	var ops []plan.Op
+	for i := from; i < to; i++ {
+		addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		ops = append(ops,
+			build(object.Neigh{Dev: "br-ex", Addr: addr, MAC: object.MAC{2, 0, 0, 0, 0, 1}}, nil),
+			build(object.NewRoute(201, netip.PrefixFrom(addr, 32), "br-ex", netip.Addr{}), nil))
+	}
+	return ops
 }
 
 // damage changes a copy of a file as broken disks, half-written copies and people do.

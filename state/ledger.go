@@ -1,7 +1,11 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
 	"maps"
 	"slices"
 	"time"
@@ -62,7 +66,37 @@ func (c *encoder) encode(e Entry) ([]byte, error) {
 	if e.Prior != nil {
 		s.Prior = object.Text(e.Prior)
 	}
-	return json.Marshal(s)
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	return append(raw[:len(raw)-1], sumOf(raw)...), nil
+}
+
+// The checksum of an entry is its last field, and covers all before. bbolt has none for
+// what it stores, and an entry of which one bit is another may claim an object of others.
+// Entries of earlier releases have none.
+const (
+	sumField  = `,"sum":"`
+	sumLength = len(sumField) + 8 + len(`"}`)
+)
+
+// sumOf is the end of an entry with the checksum of what raw, which ends with a brace, is
+// without it.
+func sumOf(raw []byte) string {
+	return fmt.Sprintf(sumField+`%08x"}`, crc32.Checksum(raw[:len(raw)-1], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// checkSum compares the checksum of an entry, if it has one.
+func checkSum(raw []byte) error {
+	at := len(raw) - sumLength
+	if at < 0 || !bytes.HasPrefix(raw[at:], []byte(sumField)) {
+		return nil
+	}
+	if sumOf(raw[:at+1]) != string(raw[at:]) {
+		return errors.New("its checksum is wrong")
+	}
+	return nil
 }
 
 func (c *encoder) keys(list []object.Key) json.RawMessage {
@@ -98,6 +132,9 @@ func newDecoder() *decoder {
 
 // decode is the inverse of encode.
 func (c *decoder) decode(raw []byte) (e Entry, err error) {
+	if err := checkSum(raw); err != nil {
+		return Entry{}, err
+	}
 	var s storedEntry
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return Entry{}, err
@@ -207,14 +244,15 @@ func (db *DB) Keys(k object.Kind) []object.Key {
 	return slices.Collect(maps.Keys(db.ledger[k]))
 }
 
-// LastKnown is the set that was last written, without settings and peers: what
-// a restarted controller goes on announcing while no database answers.
+// LastKnown is the set that was last written, without peers: what a restarted
+// controller goes on announcing while no database answers, and the settings that it
+// stands on.
 func (db *DB) LastKnown() object.Set {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	var s object.Set
 	for kind, entries := range db.ledger {
-		if kind.IsSetting() || kind.IsSession() {
+		if kind.IsSession() {
 			continue
 		}
 		for _, e := range entries {

@@ -29,6 +29,9 @@ type Options struct {
 	Log *slog.Logger
 	// Limit bounds how long a round waits for the disk; 2 s if zero.
 	Limit time.Duration
+	// Before is called before each piece of work on the file, by whoever works on it: a
+	// test makes a disk of it that does not answer. It may be nil.
+	Before func()
 }
 
 // service is what a file has beyond others that Start opened; DB.mu guards what follows
@@ -138,6 +141,9 @@ func (db *DB) lose() {
 // whole makes sure that there is a file and that it says what is remembered. The caller
 // has the turn.
 func (db *DB) whole() error {
+	if before := db.service.Before; before != nil {
+		before()
+	}
 	db.mu.Lock()
 	s := db.service
 	foreign, broken, behind := s.foreign, db.broken, s.changes != s.written

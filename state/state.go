@@ -267,6 +267,9 @@ func read(bolt *bbolt.DB) (contents, error) {
 			if err != nil {
 				return fmt.Errorf("ledger entry %q: %w; %s", k, err, moveAway)
 			}
+			if string(k) != e.Value.Key().Text() {
+				return fmt.Errorf("ledger entry %q is that of %s; %s", k, e.Value.Key().Text(), moveAway)
+			}
 			c.enter(e.Value.Key(), e)
 			return nil
 		})

@@ -86,8 +86,8 @@ func TestLedgerSurvives(t *testing.T) {
 	if prior, ok := db.Prior(sysctlOn.Key()); !ok || prior != object.Value(sysctlOff) {
 		t.Errorf("prior value: got %v, %t, want %v", prior, ok, sysctlOff)
 	}
-	if got := db.LastKnown(); got.Len() != 3 || !got.Has(path.Key()) || !got.Has(route.Key()) || !got.Has(neigh.Key()) {
-		t.Errorf("last known: got %d objects, want route, neighbour and path", got.Len())
+	if got := db.LastKnown(); got.Len() != 4 || !got.Has(path.Key()) || !got.Has(route.Key()) || !got.Has(neigh.Key()) {
+		t.Errorf("last known: got %d objects, want setting, route, neighbour and path", got.Len())
 	}
 	if db.Writes() != 0 {
 		t.Errorf("opening a file wrote to it %d times", db.Writes())
@@ -361,7 +361,7 @@ func TestDamagedFileIsAnError(t *testing.T) {
 func TestEntriesAreReadable(t *testing.T) {
 	db := open(t, file(t))
 	do(t, db, build(sysctlOn, sysctlOff))
-	want := `{"v":2,"line":"sysctl net/ipv4/ip_forward  = 1","since":"2026-01-02T03:04:05Z","why":[{"driver":"d","rule":"R4","table":"Port_Binding","row":"cr-lrp-gw1"}],"prior":"sysctl net/ipv4/ip_forward  = 0"}`
+	want := `{"v":2,"line":"sysctl net/ipv4/ip_forward  = 1","since":"2026-01-02T03:04:05Z","why":[{"driver":"d","rule":"R4","table":"Port_Binding","row":"cr-lrp-gw1"}],"prior":"sysctl net/ipv4/ip_forward  = 0","sum":"b9f9e1ee"}`
 	err := db.bolt.View(func(tx *bbolt.Tx) error {
 		if got := string(tx.Bucket(bucketLedger).Get([]byte("sysctl net/ipv4/ip_forward"))); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -41,7 +41,8 @@ type Options struct {
 	// Program is the name and version that status shows.
 	Program string
 	// Wait bounds how long [Open] waits for the Open_vSwitch database, as far as
-	// settings are left to it; 0 waits as long as the context allows.
+	// settings are left to it. A service does not wait: with 0 what is missing is taken
+	// up when it comes.
 	Wait time.Duration
 	// Level is that of Log, which a reload changes.
 	Level *slog.LevelVar
@@ -67,7 +68,9 @@ type Node struct {
 	// quarantine are the peers that may not be configured.
 	quarantine *quarantine
 	db         *state.DB
-	metrics    *metrics.Metrics
+	// chosenID is why the BGP identifier was chosen; empty if somebody said it.
+	chosenID string
+	metrics  *metrics.Metrics
 	// listener serves the metrics on a TCP address that a reload can change.
 	listener *metricsListener
 
@@ -86,9 +89,10 @@ type shadower interface {
 }
 
 // Open makes the running controller: it takes the lock of the state file, opens
-// databases, kernel, Open vSwitch and speaker. It waits for the Open_vSwitch
-// database as far as settings are left to it. Nothing is written before [Node.Run]
-// or [Node.Converge].
+// databases, kernel, Open vSwitch and speaker. None of the databases has to be there, nor
+// does the state file have to be whole: what this node announced last goes on being
+// announced while they are not. Nothing is written before [Node.Run] or [Node.Converge]
+// but a state file where there is none.
 func Open(ctx context.Context, s config.Settings, opts Options) (*Node, error) {
 	n := &Node{settings: s, current: s, opts: opts, metrics: metrics.New(), ready: func() {}}
 	if err := n.open(ctx); err != nil {
@@ -103,12 +107,13 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if n.db, err = state.Open(s.StateFile, time.Now); err != nil {
+	if n.db, err = state.Start(s.StateFile, state.Options{Identity: identity(s), Log: log}); err != nil {
 		return err
 	}
 	n.onClose(n.db.Close)
 	ports := mayMakePorts(s, n.db)
-	if n.sources, err = openSources(ctx, &n.closing, s, log, ports, n.opts.Wait); err != nil {
+	if n.sources, err = openSources(ctx, &n.closing, s, log, ports, n.opts.Wait == 0,
+		n.opts.Wait); err != nil {
 		return err
 	}
 	k, backends, err := localBackends(ctx, &n.closing, s, log, n.sources.ports, ports)
@@ -135,28 +140,26 @@ func (n *Node) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conf := controllerConfig(s, n.sources.join, reader, log)
+	observer := knownNode{n.sources.join, n.db}
+	conf := controllerConfig(s, observer, reader, log)
 	conf.Journal, conf.StartupGrace = n.db, s.StartupGrace
 	conf.Refresh, conf.InspectTables = n.sources.refresh, n.sources.inspectTables
 	conf.Protected = n.sources.join.Protected
 	conf.OnRound, conf.Held = n.afterRound, n.quarantine.blocks
 	n.ctl = reconcile.New(conf)
-	n.snapshot = n.sources.join.Snapshot
+	n.snapshot = observer.Snapshot
 	n.explain = n.explainLive
 	return nil
 }
 
 // openSpeaker starts the speaker or connects to the one in another process.
 func (n *Node) openSpeaker(ctx context.Context) (*bgp.Backend, error) {
-	id, err := n.settings.ResolveRouterID(nil)
-	if err != nil { // it is left to Open_vSwitch
-		v, err := n.sources.waitOpenVSwitch(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if id, err = n.settings.ResolveRouterID(v.EncapIPs); err != nil {
-			return nil, err
-		}
+	id, chosen, err := n.routerID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if n.chosenID = chosen; chosen != "" {
+		n.opts.Log.Warn("no BGP identifier is known: one is chosen until the next start", "identifier", id, "err", chosen)
 	}
 	conf := speakerConfig(n.settings, n.opts.Log)
 	conf.RouterID = id
@@ -167,12 +170,50 @@ func (n *Node) openSpeaker(ctx context.Context) (*bgp.Backend, error) {
 // afterRound is called from the loop.
 func (n *Node) afterRound(r reconcile.Round) {
 	n.metrics.Observe(r)
+	n.metrics.Quarantined(peerBlocks(r))
+	n.observeSources()
+	n.ready()
+}
+
+// observeSources brings the metrics of what is followed and of the state file up to date.
+func (n *Node) observeSources() {
 	for _, d := range n.sources.databases {
 		n.metrics.Source(d.metric, d.status().Synced)
 	}
-	n.metrics.Quarantined(peerBlocks(r))
 	n.metrics.Source("open_vswitch", n.sources.ovs.Status().Connected)
-	n.ready()
+	_, ill := n.db.Trouble()
+	aside := map[string]int{}
+	for _, a := range n.db.Asides() {
+		aside[a.Reason]++
+	}
+	n.metrics.State(!ill, aside)
+}
+
+// attendEvery is how often a node looks after what nothing tells it of, and readyAfter
+// how long systemd has to wait for the first round: a unit that is not ready in time is
+// ended, and must not be because a database is away.
+const (
+	attendEvery = 5 * time.Second
+	readyAfter  = 30 * time.Second
+)
+
+// attend looks after the state file and the metrics, whether there are rounds or not.
+func (n *Node) attend(ctx context.Context) {
+	tick := time.NewTicker(attendEvery)
+	defer tick.Stop()
+	late := time.NewTimer(readyAfter)
+	defer late.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-late.C:
+			n.ready()
+		case <-tick.C:
+			n.db.Check()
+			n.observeSources()
+		}
+	}
 }
 
 // Run serves the control socket and the metrics and repeats rounds until ctx
@@ -201,6 +242,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	go n.reloadOnHangup(ctx)
 	go watchdog(ctx, log, func() { n.ctl.Last() })
 	n.watchDaemons(ctx)
+	go n.attend(ctx)
 	n.reportUnfinished()
 	n.reportExposed(n.settings)
 	log.Info("controller runs", "version", version, "state", n.settings.StateFile, "socket", n.settings.Socket)

@@ -25,6 +25,11 @@ type sources struct {
 
 	host *host.Source
 	ovs  *ovs.Source
+	// named is ovs too, and names the servers of databases of which the configuration
+	// does not say where they are.
+	named *namedRemotes
+	// later says that these may become known later; otherwise they are waited for.
+	later bool
 	// databases are those of OVN that are followed.
 	databases []database
 	join      *observe.Join
@@ -39,14 +44,17 @@ type database struct {
 	metric string // the label of the metric: southbound
 	remote string // the external_id of Open_vSwitch that names it
 	status func() ovsdb.Status
+	// complaint is why the servers that Open_vSwitch names are not used; empty if they are.
+	complaint func() string
 }
 
 // openSources starts to follow everything. What is opened is closed by c. With
-// ports, the connection to Open_vSwitch is shared with the backend of its ports.
-func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.Logger, ports bool,
+// ports, the connection to Open_vSwitch is shared with the backend of its ports. What is
+// left to the Open_vSwitch database is waited for, and with later it is not.
+func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.Logger, ports, later bool,
 	wait time.Duration,
 ) (*sources, error) {
-	src := &sources{endpoint: s.OpenVSwitch.Endpoint, wait: wait, log: log}
+	src := &sources{endpoint: s.OpenVSwitch.Endpoint, wait: wait, log: log, later: later}
 	var err error
 	src.host, err = host.Open(ctx, host.Config{
 		RtTablesPaths: s.Routing.Patterns(), RouteProtocol: s.Routing.RouteProtocol, Alias: marks(s).Alias,
@@ -65,11 +73,12 @@ func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.L
 		return nil, fmt.Errorf("ovsdb_connection: %w", err)
 	}
 	c.onClose(src.ovs.Close)
+	src.named = &namedRemotes{Source: src.ovs, log: log}
 	southbound, err := src.openSouthbound(ctx, c, s)
 	if err != nil {
 		return nil, err
 	}
-	src.join = &observe.Join{SB: southbound, OVS: src.ovs, Host: src.host, Chassis: s.Chassis}
+	src.join = &observe.Join{SB: southbound, OVS: src.named, Host: src.host, Chassis: s.Chassis}
 	src.join.SetOwn(own(s))
 	if s.UseNorthbound {
 		return src, src.openNorthbound(ctx, c, s)
@@ -98,11 +107,12 @@ const (
 )
 
 func (src *sources) openSouthbound(ctx context.Context, c *closing, s config.Settings) (*sb.Source, error) {
-	remotes, err := src.remotes(ctx, s.Southbound.Remotes, func(v *observe.OpenVSwitch) []string { return v.Remotes })
+	named := func(v *observe.OpenVSwitch) []string { return v.Remotes }
+	remotes, err := src.remotes(ctx, s.Southbound.Remotes, named)
 	if err != nil {
 		return nil, err
 	}
-	if len(remotes) == 0 {
+	if len(remotes) == 0 && !src.later {
 		return nil, errors.New("no Southbound database: set ovn_sb_connection (external_ids:ovn-remote of Open_vSwitch is " +
 			"empty)")
 	}
@@ -111,17 +121,19 @@ func (src *sources) openSouthbound(ctx context.Context, c *closing, s config.Set
 		return nil, fmt.Errorf("ovn_sb_connection: %w", err)
 	}
 	c.onClose(source.Close)
-	src.databases = append(src.databases, database{"Southbound", "southbound", remoteSouthbound, source.Status})
+	src.follow(database{"Southbound", "southbound", remoteSouthbound, source.Status, nil}, s.Southbound, named,
+		source.Retarget)
 	return source, nil
 }
 
 // openNorthbound follows the Northbound database too.
 func (src *sources) openNorthbound(ctx context.Context, c *closing, s config.Settings) error {
-	remotes, err := src.remotes(ctx, s.Northbound.Remotes, func(v *observe.OpenVSwitch) []string { return v.NBRemotes })
+	named := func(v *observe.OpenVSwitch) []string { return v.NBRemotes }
+	remotes, err := src.remotes(ctx, s.Northbound.Remotes, named)
 	if err != nil {
 		return err
 	}
-	if len(remotes) == 0 {
+	if len(remotes) == 0 && !src.later {
 		return errors.New("require_snat_disabled_for_tenant_networks needs the Northbound database: set ovn_nb_connection " +
 			"(external_ids:ovn-nb-remote of Open_vSwitch is empty), or turn the option off")
 	}
@@ -131,16 +143,17 @@ func (src *sources) openNorthbound(ctx context.Context, c *closing, s config.Set
 	}
 	c.onClose(source.Close)
 	src.join.NB = source
-	src.databases = append(src.databases, database{"Northbound", "northbound", remoteNorthbound, source.Status})
+	src.follow(database{"Northbound", "northbound", remoteNorthbound, source.Status, nil}, s.Northbound, named,
+		source.Retarget)
 	return nil
 }
 
-// remotes are those that are configured, else those that the Open_vSwitch
-// database names.
+// remotes are those that are configured, else those that the Open_vSwitch database
+// names; none if these may become known later.
 func (src *sources) remotes(ctx context.Context, configured []string,
 	named func(*observe.OpenVSwitch) []string,
 ) ([]string, error) {
-	if len(configured) > 0 {
+	if len(configured) > 0 || src.later {
 		return configured, nil
 	}
 	v, err := src.waitOpenVSwitch(ctx)
@@ -148,6 +161,20 @@ func (src *sources) remotes(ctx context.Context, configured []string,
 		return nil, err
 	}
 	return named(v), nil
+}
+
+// follow makes a database known to status and metrics, and, where the configuration does
+// not say where it is and that is not waited for, to what the Open_vSwitch database names.
+func (src *sources) follow(d database, configured config.Database, named func(*observe.OpenVSwitch) []string,
+	retarget func([]string, string) error,
+) {
+	d.complaint = func() string { return "" }
+	if len(configured.Remotes) == 0 && src.later {
+		nd := &namedDatabase{title: d.title, column: d.remote, named: named, retarget: retarget}
+		src.named.add(nd)
+		d.complaint = func() string { return src.named.complaint(nd) }
+	}
+	src.databases = append(src.databases, d)
 }
 
 // session is how both databases of OVN are followed.

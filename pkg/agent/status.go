@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/state"
 )
 
 // Status says whether the node is well, and if not, what is wrong and what to do.
@@ -37,7 +39,10 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 		s.database(d)
 	}
 	s.objects(r)
-	s.round(r, n.settings.StateFile)
+	s.round(r)
+	s.waiting(stats)
+	s.state(n.db, n.settings.StateFile)
+	s.identifier(n.chosenID)
 	s.panics(r.Skipped)
 	s.contested(n.ctl.Contested())
 	s.wiring(r.Snapshot)
@@ -75,12 +80,14 @@ func (s *statusReport) database(d database) {
 	text := fmt.Sprintf("%s since %s, schema %s, %s, %d transactions, %d full copies",
 		st.Remote, clock(st.Since), st.Schema, st.Method, st.Transactions, st.Copies)
 	if !st.Synced {
-		text = "not in step: " + st.LastError
+		text = fmt.Sprintf("not in step since %s: %s", clock(st.Since), st.LastError)
 		try := "ovs-vsctl get Open_vSwitch . external_ids:" + d.remote
 		if d.remote == remoteNorthbound {
 			try += "; tenant subnets are held until it is back"
 		}
 		s.problem(strings.ToLower(d.title)+"-down", d.title+" database: "+text, try)
+	} else if said := d.complaint(); said != "" {
+		s.problem(strings.ToLower(d.title)+"-remote", said, "ovs-vsctl get Open_vSwitch . external_ids:"+d.remote)
 	}
 	s.Sources = append(s.Sources, control.Source{Name: "OVN_" + d.title, OK: st.Synced, Text: text})
 }
@@ -108,25 +115,57 @@ func (s *statusReport) objects(r reconcile.Round) {
 }
 
 // round tells what went wrong in the last round.
-func (s *statusReport) round(r reconcile.Round, stateFile string) {
+func (s *statusReport) round(r reconcile.Round) {
 	if r.ReadErr != nil {
 		s.problem("unreadable", unreadable(r.ReadErr).Error(), remedyOf(r.ReadErr))
-	}
-	if r.JournalErr != nil {
-		s.problem("state-file", "the state file cannot be written: "+r.JournalErr.Error(), "df "+stateFile)
 	}
 	if r.Frozen != "" {
 		s.problem("frozen", "deletions are suspended: "+r.Frozen, "")
 	}
-	if r.Started.IsZero() {
-		s.problem("not-synced", "no round has run yet", "look at the sources below")
-	} else {
+	if !r.Started.IsZero() {
 		s.LastRound = &control.RoundTime{
 			At: r.Started, Took: r.Took().Round(time.Microsecond).String(), Summary: r.Plan.Summary(),
 		}
 	}
 	for _, err := range r.Failed() {
 		s.problem("step-failed", err.Error(), "retrying with backoff; bgp-ovn plan shows when")
+	}
+}
+
+// waiting tells what the first snapshot is waited for.
+func (s *statusReport) waiting(stats reconcile.Stats) {
+	switch {
+	case stats.Waiting != "":
+		try := "look at the sources below"
+		if strings.Contains(stats.Waiting, "system-id") {
+			try = "ovs-vsctl get Open_vSwitch . external_ids:system-id"
+		}
+		s.problem("not-synced", fmt.Sprintf("waiting since %s; nothing is removed meanwhile: %s", clock(stats.Started),
+			stats.Waiting), try)
+	case s.LastRound == nil:
+		s.problem("not-synced", "no round has run yet", "look at the sources below")
+	}
+}
+
+// state tells of the state file: whether it says what is remembered, and what was set
+// aside.
+func (s *statusReport) state(db *state.DB, path string) {
+	if trouble, ill := db.Trouble(); ill {
+		s.problem("state-file", fmt.Sprintf("the state file cannot be used since %s: %v; what carries our mark is applied all "+
+			"the same", clock(trouble.Since), trouble.Err), "df "+filepath.Dir(path)+" ; ls -l "+path)
+	}
+	for _, a := range db.Asides() {
+		s.problem("state-set-aside", fmt.Sprintf("the state file was set aside at %s (%s) as %s; unmarked objects of ours that "+
+			"it recorded are not known", clock(a.At.Local()), a.Reason, a.Path), "keep it for analysis elsewhere: mv "+a.Path+
+			" /root/")
+	}
+}
+
+// identifier tells that nobody said which BGP identifier to use.
+func (s *statusReport) identifier(why string) {
+	if why != "" {
+		s.problem("router-id", "a BGP identifier was chosen because none was known at the start: "+why,
+			"set bgp.router_id, or restart once Open_vSwitch has external_ids:ovn-encap-ip")
 	}
 }
 

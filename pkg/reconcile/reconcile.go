@@ -239,6 +239,8 @@ type Stats struct {
 	// Drift are the steps that were taken because another program undid what we wrote.
 	Drift   uint64    `json:"drift"`
 	Started time.Time `json:"started"`
+	// Waiting is what the first snapshot is waited for; empty once there was one.
+	Waiting string `json:"waiting,omitempty"`
 	// LastChange is when the last round that changed something began, and
 	// ChangeTook how long it took.
 	LastChange time.Time     `json:"last_change,omitzero"`

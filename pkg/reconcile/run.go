@@ -166,6 +166,9 @@ func (c *Controller) count(r Round) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last, c.contested = r, c.contention.list(r.Started)
+	if !r.LastKnown {
+		c.stat.Waiting = ""
+	}
 	c.stat.Rounds++
 	if r.Complete {
 		c.stat.Audits++
@@ -246,6 +249,9 @@ type waiter struct {
 func (w *waiter) notSynced(ctx context.Context, why error) error {
 	if text := why.Error(); text != w.said {
 		w.said = text
+		w.c.mu.Lock()
+		w.c.stat.Waiting = text
+		w.c.mu.Unlock()
 		w.c.cfg.Log.Info("waiting for the first snapshot; nothing is changed before it", "missing", text)
 	}
 	if p := w.c.protected(ctx); p != nil && p != w.freed && !w.c.cfg.DryRun {

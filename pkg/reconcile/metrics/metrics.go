@@ -29,6 +29,9 @@ type Metrics struct {
 	sources  *prometheus.GaugeVec
 	// quarantined has the peers of the configuration.
 	quarantined *prometheus.GaugeVec
+	// state tells of the state file, aside of those that were set aside.
+	state prometheus.Gauge
+	aside *prometheus.GaugeVec
 }
 
 // New returns an empty registry.
@@ -82,7 +85,15 @@ func New() *Metrics {
 		Name: "bgp_ovn_source_up",
 		Help: "1 while the database is connected and in step.",
 	}, []string{"source"})
-	m.registry.MustRegister(m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped, m.frozen, m.last,
+	m.state = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "bgp_ovn_state_file_up",
+		Help: "1 while the state file says all that is remembered, 0 while it cannot be written.",
+	})
+	m.aside = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "bgp_ovn_state_files_set_aside",
+		Help: "State files that were set aside and are still there, by why.",
+	}, []string{"reason"})
+	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped, m.frozen, m.last,
 		m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -145,6 +156,16 @@ func (m *Metrics) Quarantined(peers map[string]bool) {
 
 // Source sets the state of one database.
 func (m *Metrics) Source(name string, up bool) { m.sources.WithLabelValues(name).Set(b2f(up)) }
+
+// State sets whether the state file says what is remembered, and how many files were set
+// aside, by why.
+func (m *Metrics) State(up bool, aside map[string]int) {
+	m.state.Set(b2f(up))
+	m.aside.Reset()
+	for reason, n := range aside {
+		m.aside.WithLabelValues(reason).Set(float64(n))
+	}
+}
 
 func b2f(b bool) float64 {
 	if b {

@@ -111,10 +111,10 @@ func (d *differ) asWanted(k object.Key) bool {
 	return ok && have.Value == want.Value && !d.vanishes(k)
 }
 
-// known reports whether a need is wanted or present.
+// known reports whether a need is wanted or present, or is left to others.
 func (d *differ) known(need object.Key) bool {
 	for _, k := range need.Alternatives() {
-		if d.Want.Has(k) || d.Have.Has(k) {
+		if d.Want.Has(k) || d.Have.Has(k) || slices.Contains(d.Unmanaged, k.Kind) {
 			return true
 		}
 	}

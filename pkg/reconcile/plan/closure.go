@@ -89,10 +89,10 @@ func (d *differ) stay(k, by object.Key, leaving map[object.Key]object.Item) {
 	}})
 }
 
-// Outdated returns those of want of which the ledger has other relations or another
-// provenance, although nothing has to be done about the values: a path that now needs another flow, a
-// bridge that was up before we came. It costs a pass over everything that is
-// wanted, so that callers ask only when something has changed.
+// Outdated returns those of want that the ledger has with other relations or another
+// provenance, or not at all, although nothing has to be done about the values: a path that
+// now needs another flow, a setting that was right before we came. It costs a
+// pass over everything that is wanted, so that callers ask only when something has changed.
 func Outdated(want, have object.Set, l Ownership) []object.Item {
 	var out []object.Item
 	for k, it := range want.All() {
@@ -103,8 +103,12 @@ func Outdated(want, have object.Set, l Ownership) []object.Item {
 		switch {
 		case recorded && was.Value == it.Value &&
 			(!was.Relations().Equal(it.Relations()) || !slices.Equal(was.Why, it.Why)):
-		case !recorded && k.Kind.IsLasting() && len(it.Keeps) > 0 && present(have, it):
-			// It is never taken away, so that to record it claims nothing.
+		case k.Kind.IsSetting() && (!recorded || was.Value != it.Value) && present(have, it):
+			// It was right before we came. Without a value from before our first change it
+			// is never changed back, so that to record it claims nothing; a fresh process
+			// without a snapshot needs to know what paths stand on.
+		case !recorded && !k.Kind.IsSession() && present(have, it) && marked(have, k):
+			// Its mark proves it ours, and the ledger was lost.
 		default:
 			continue
 		}
@@ -112,6 +116,11 @@ func Outdated(want, have object.Set, l Ownership) []object.Item {
 	}
 	slices.SortFunc(out, func(a, b object.Item) int { return a.Value.Key().Compare(b.Value.Key()) })
 	return out
+}
+
+func marked(have object.Set, k object.Key) bool {
+	h, ok := have.Get(k)
+	return ok && h.Marked && k.Kind.HasMark()
 }
 
 func present(have object.Set, it object.Item) bool {
