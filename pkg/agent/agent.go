@@ -142,7 +142,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	observer := knownNode{n.sources.join, n.db}
 	conf := controllerConfig(s, observer, reader, log)
-	conf.Journal, conf.StartupGrace = n.db, s.StartupGrace
+	conf.Journal, conf.Notes, conf.StartupGrace = n.db, n.db, s.StartupGrace
 	conf.Refresh, conf.InspectTables = n.sources.refresh, n.sources.inspectTables
 	conf.Protected = n.sources.join.Protected
 	conf.OnRound, conf.Held = n.afterRound, n.quarantine.blocks

@@ -19,6 +19,13 @@ import (
 // client of it.
 func (w *world) service() (*control.Client, func()) {
 	w.t.Helper()
+	c, _, stop := w.serviceNode()
+	return c, stop
+}
+
+// serviceNode is service with the node.
+func (w *world) serviceNode() (*control.Client, *Node, func()) {
+	w.t.Helper()
 	opts := w.options()
 	opts.Wait = 0
 	n, err := Open(w.t.Context(), w.settings(), opts)
@@ -40,7 +47,7 @@ func (w *world) service() (*control.Client, func()) {
 		}
 	}
 	w.t.Cleanup(stop)
-	return control.NewClient(w.path("control.sock")), stop
+	return control.NewClient(w.path("control.sock")), n, stop
 }
 
 // awaitStatus waits for a status in which nothing is missing.
@@ -95,17 +102,18 @@ func TestStartWithoutDatabases(t *testing.T) {
 	w.stopServer()
 	w.logged = &lockedBuffer{}
 	w.configureGrace("200ms")
-	c, _ := w.service()
+	c, n, _ := w.serviceNode()
 	awaitStatus(t, c, hasProblem("not-synced", "Open_vSwitch database"))
 	awaitStatus(t, c, hasProblem("southbound-down", "waiting for external_ids:ovn-remote"))
 	awaitStatus(t, c, hasProblem("ovsdb-down", "not connected since"))
-	awaitStatus(t, c, func(s control.Status) string {
-		for _, n := range s.Counts {
-			if n.Kind.IsPath() && n.Wanted == n.Have && n.Have > 0 {
+	await(t, func() string {
+		r, _ := n.ctl.Last()
+		for i, op := range r.Plan.Ops {
+			if op.Key().Kind.IsPath() && r.LastKnown && r.Outcomes[i] == nil {
 				return ""
 			}
 		}
-		return "nothing is announced"
+		return "nothing is announced: " + r.Plan.String()
 	})
 	if missing := w.routed(); missing != "" {
 		t.Error(missing)

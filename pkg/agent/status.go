@@ -41,6 +41,7 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	s.objects(r)
 	s.round(r)
 	s.waiting(stats)
+	s.outstanding(n.ctl.Outstanding())
 	s.state(n.db, n.settings.StateFile)
 	s.identifier(n.chosenID)
 	s.panics(r.Skipped)
@@ -145,6 +146,27 @@ func (s *statusReport) waiting(stats reconcile.Stats) {
 	case s.LastRound == nil:
 		s.problem("not-synced", "no round has run yet", "look at the sources below")
 	}
+}
+
+// outstandingAfter is how long changes may be on their way before that is a problem.
+const outstandingAfter = time.Second
+
+func isNotSynced(p control.Problem) bool { return p.Code == "not-synced" }
+
+// outstanding tells of changes that are known and not applied yet.
+func (s *statusReport) outstanding(o *reconcile.Outstanding) {
+	if s.Outstanding = o; o == nil || slices.ContainsFunc(s.Problems, isNotSynced) {
+		return
+	}
+	took := time.Since(o.Since)
+	if took < outstandingAfter {
+		return
+	}
+	text := fmt.Sprintf("changes that were seen at %s, %s ago, are not applied yet", clock(o.Since), took.Round(time.Second))
+	if o.Steps > 0 {
+		text += fmt.Sprintf("; a plan of %d steps is being applied", o.Steps)
+	}
+	s.problem("outstanding", text, "")
 }
 
 // state tells of the state file: whether it says what is remembered, and what was set

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if socket := os.Getenv(fragileEnv); socket != "" {
 		os.Exit(serveFragile(socket))
 	}
+	if path := os.Getenv(controllerEnv); path != "" {
+		os.Exit(runController(path))
+	}
 	if os.Getenv(roleEnv) != "" {
 		os.Exit(m.Run())
 	}
@@ -213,9 +216,11 @@ func (w *world) configure(keys ...string) {
 // quietSpeaker is a speaker that needs no port.
 const quietSpeaker = "bgp: {listen: {port: -1}}"
 
-func (w *world) load() (config.Settings, error) {
+func (w *world) load() (config.Settings, error) { return loadFile(w.config) }
+
+func loadFile(path string) (config.Settings, error) {
 	s, problems := config.Load(config.Source{
-		Path: w.config, Getenv: func(string) (string, bool) { return "", false },
+		Path: path, Getenv: func(string) (string, bool) { return "", false },
 		Flags: config.Flags(),
 	})
 	return s, problems.Err()

@@ -68,9 +68,11 @@ type Status struct {
 	Steps       uint64 `json:"steps"`
 	FailedSteps uint64 `json:"failed_steps"`
 	// StateWrites counts transactions of the state file.
-	StateWrites uint64     `json:"state_writes"`
-	LastRound   *RoundTime `json:"last_round"`
-	LastChange  *RoundTime `json:"last_change"`
+	StateWrites uint64 `json:"state_writes"`
+	// Outstanding is what is known to be done and not done yet.
+	Outstanding *reconcile.Outstanding `json:"outstanding,omitempty"`
+	LastRound   *RoundTime             `json:"last_round"`
+	LastChange  *RoundTime             `json:"last_change"`
 	// Frozen says why deletions are suspended; empty if they are not.
 	Frozen string `json:"frozen,omitempty"`
 	// ShadowedBy are rules of others that come before ours: a packet that one of them

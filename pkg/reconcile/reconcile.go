@@ -83,8 +83,10 @@ type Config struct {
 	// InspectTables is called when drivers want routing tables, and reports whether it
 	// found out anything about them, so that the snapshot must be taken again.
 	InspectTables func(context.Context, []uint32) bool
-	Clock         Clock
-	Log           *slog.Logger
+	// Notes remember since when the fuse holds; nil if nothing does.
+	Notes Notes
+	Clock Clock
+	Log   *slog.Logger
 }
 
 // Clock is the time, so that tests can run it.
@@ -145,10 +147,14 @@ type Controller struct {
 	// ownedKeys are the ledger's keys of unmarked kinds; nil when it changed.
 	ownedKeys []object.Key
 
-	mu   sync.Mutex // guards last, contested, stat, audit and panics
+	// recalled is set once the state file has been asked since when the fuse holds.
+	recalled bool
+
+	mu   sync.Mutex // guards last, contested, stat, todo, audit and panics
 	last Round
 	// contested are the contested keys of the last round.
 	contested []Contested
+	todo      outstanding
 	// panics are the stacks of panics that are in the log.
 	panics map[string]bool
 	stat   Stats

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -78,6 +79,7 @@ func (c *Controller) plan(ctx context.Context, complete, asked bool) (Round, err
 	if err != nil {
 		return r, err
 	}
+	c.recallFuse()
 	res := c.derive(snap)
 	r.Snapshot, r.Want, r.Skipped, r.Panics, r.Frozen = snap, res.Want, res.Skipped, res.Panics, snap.Doubt()
 	r.Derived = c.since(r.Started)
@@ -251,7 +253,7 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 		if len(why) == 0 {
 			return &object.Block{
 				Code: object.BlockHeld,
-				Text: "where it came from is not recorded, and some rows cannot be read",
+				Text: "where it came from is not recorded, and " + held.first(),
 			}
 		}
 		if r.Frozen != "" {
@@ -277,6 +279,16 @@ func heldRows(skips []observe.Skip) holds {
 		}
 	}
 	return h
+}
+
+// first tells of one of them: of rows before drivers, in order of names.
+func (h holds) first() string {
+	for _, by := range []map[string]observe.Skip{h.rows, h.drivers} {
+		if names := slices.Sorted(maps.Keys(by)); len(names) > 0 {
+			return heldText(by[names[0]])
+		}
+	}
+	return ""
 }
 
 // by returns what holds objects with that source.

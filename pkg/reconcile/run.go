@@ -30,7 +30,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.mu.Unlock()
 	w := waiter{
 		c: c, started: c.cfg.Clock.Now(), complete: true,
-		sources: merge(ctx, append(c.cfg.Observer.Changed(), c.wake)), reality: merge(ctx, c.realities()),
+		sources: c.merge(ctx, append(c.cfg.Observer.Changed(), c.wake)), reality: c.merge(ctx, c.realities()),
 	}
 	for {
 		r, err := c.Round(ctx, w.complete)
@@ -72,7 +72,7 @@ func (c *Controller) realities() []<-chan struct{} {
 }
 
 // merge makes of wake-up channels one that holds a single token.
-func merge(ctx context.Context, all []<-chan struct{}) <-chan struct{} {
+func (c *Controller) merge(ctx context.Context, all []<-chan struct{}) <-chan struct{} {
 	wake := make(chan struct{}, 1)
 	for _, ch := range all {
 		go func() {
@@ -84,6 +84,7 @@ func merge(ctx context.Context, all []<-chan struct{}) <-chan struct{} {
 					if !ok {
 						return
 					}
+					c.notified()
 					select {
 					case wake <- struct{}{}:
 					default:
@@ -103,7 +104,9 @@ func (c *Controller) Round(ctx context.Context, complete bool) (Round, error) {
 func (c *Controller) roundFor(ctx context.Context, complete, asked bool) (Round, error) {
 	c.round.Lock()
 	defer c.round.Unlock()
+	c.takesUp()
 	r, err := c.plan(ctx, complete, asked)
+	defer func() { c.endRound(err != nil) }()
 	if err != nil {
 		return r, err
 	}
@@ -127,6 +130,7 @@ func (c *Controller) RoundNow(ctx context.Context, complete bool) (Round, error)
 func (c *Controller) finish(ctx context.Context, r Round) Round {
 	if !c.cfg.DryRun {
 		began := c.cfg.Clock.Now()
+		c.applies(len(r.Plan.Ops))
 		var err error
 		c.giveUp(&r)
 		r.Outcomes, err = c.execute(ctx, r.Plan)
@@ -141,6 +145,9 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		c.begun, c.reconfigured, c.wanted = true, false, r.Want
 		if r.Frozen == "" {
 			c.before = former{}
+		}
+		if !c.cfg.DryRun {
+			c.rememberFuse()
 		}
 	}
 	c.count(r)

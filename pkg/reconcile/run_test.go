@@ -28,6 +28,7 @@ type loop struct {
 	changed chan struct{}
 	world   *model.World
 	rounds  []Round
+	c       *Controller
 	stop    func() error
 }
 
@@ -90,7 +91,8 @@ func run(t *testing.T, missing error, tune func(*Config)) *loop {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- New(cfg).Run(ctx) }()
+	l.c = New(cfg)
+	go func() { ended <- l.c.Run(ctx) }()
 	l.stop = func() error { cancel(); return <-ended }
 	synctest.Wait()
 	return l

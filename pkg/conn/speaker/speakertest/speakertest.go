@@ -25,6 +25,8 @@ type Peer struct {
 	conn net.Conn
 	// done is closed when the connection has ended.
 	done chan struct{}
+	// hold is the Hold Timer; 0 waits for ever.
+	hold time.Duration
 
 	mu sync.Mutex // guards what follows
 	// notification is the one that the speaker sent, if it did: code and subcode.
@@ -44,6 +46,10 @@ func Dial(ctx context.Context, from netip.Addr, to netip.AddrPort) (*Peer, error
 	}
 	return &Peer{conn: conn, done: make(chan struct{})}, nil
 }
+
+// Hold makes the peer end the session when it hears nothing for that long, as the Hold
+// Timer does (RFC 4271 section 4.4). It is called before Establish.
+func (p *Peer) Hold(d time.Duration) { p.hold = d }
 
 // Establish brings the session up with an OPEN, and keeps it up until Close or until the
 // speaker ends it. It returns an error if the speaker does not agree to the session.
@@ -79,6 +85,9 @@ func (p *Peer) Establish(open []byte) error {
 func (p *Peer) follow() {
 	defer close(p.done)
 	for {
+		if p.hold > 0 && p.conn.SetReadDeadline(time.Now().Add(p.hold)) != nil {
+			return
+		}
 		kind, body, err := p.receive()
 		if err != nil {
 			return
