@@ -165,16 +165,21 @@ func (c *Controller) holdsEnd(after time.Time) []time.Time {
 }
 
 // doubted remembers whether our Chassis row is missing, and when it has come back: the
-// rows of the ports that belong to it come later.
+// rows of the ports that belong to it come later. A database that was built anew while
+// it was away has another row of the same name already.
 func (c *Controller) doubted(r Round) {
 	if r.LastKnown || r.Snapshot.SB == nil || r.Snapshot.SB.Stale != "" {
 		return
 	}
-	_, ok := r.Snapshot.SB.ChassisByName(r.Snapshot.Chassis)
-	if ok && c.unregistered {
+	me, ok := r.Snapshot.SB.ChassisByName(r.Snapshot.Chassis)
+	c.unregistered = c.unregistered || !ok
+	if !ok {
+		return
+	}
+	if c.unregistered || !c.row.IsZero() && c.row != me.UUID {
 		c.registered = c.cfg.Clock.Now()
 	}
-	c.unregistered = !ok
+	c.unregistered, c.row = false, me.UUID
 }
 
 // leaveUnsure takes out of what is wanted what is there and blocked by what may be a

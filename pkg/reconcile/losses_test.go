@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
@@ -179,5 +181,38 @@ func TestExplainHeld(t *testing.T) {
 	}
 	if e := n.c.Explain(n.round(), addr("172.24.4.93"), nil, false); e.Advertised || e.Held != nil {
 		t.Errorf("an address of nobody:\n%s", e)
+	}
+}
+
+// rebuilt is a Southbound database that was built anew while it was away: it has another
+// row of our chassis, and no ports yet.
+type rebuilt struct {
+	*node
+	now bool
+}
+
+func (o *rebuilt) Snapshot(ctx context.Context) (observe.Snapshot, error) {
+	snap, err := o.node.Snapshot(ctx)
+	if err == nil && o.now {
+		snap.SB = &observe.Southbound{Chassis: []*observe.Chassis{{UUID: story.UUID("another row"), Name: snap.Chassis}}}
+	}
+	return snap, err
+}
+
+// A database that was built anew and never seen without our Chassis row is known by the
+// other row: the rows of the ports are on their way.
+func TestRebuiltWhileAway(t *testing.T) {
+	n, _ := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis gw-1 up`)
+	o := &rebuilt{node: n}
+	n.tune = func(c *Config) { c.Fuse, c.UnboundHold, c.Observer = FuseConfig{}, patient.UnboundHold, o }
+	n.start()
+	n.settle()
+	o.now = true
+	if r := n.round(); !n.announces("172.24.4.92") {
+		t.Fatalf("it was withdrawn at once:\n%s", r.Plan)
+	}
+	n.clock.advance(10 * time.Second)
+	if r := n.round(); n.announces("172.24.4.92") {
+		t.Errorf("it stays for ever:\n%s", r.Plan)
 	}
 }

@@ -138,9 +138,10 @@ type Controller struct {
 	unsure string
 	// before is the intent before the last change of the configuration.
 	before former
-	// unregistered says that the last snapshot lacked our Chassis row, and registered is
-	// when the first one after that had it.
+	// unregistered says that the last snapshot lacked our Chassis row, row is that of the
+	// last one that had it, and registered is when it was first missing no more, or another.
 	unregistered bool
+	row          observe.UUID
 	registered   time.Time
 	// applied is how long the last execution took without the journal.
 	applied time.Duration
