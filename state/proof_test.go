@@ -92,8 +92,8 @@ func TestProofStateFileBytes(t *testing.T) {
 	if used == 0 || aside == 0 {
 		t.Errorf("%d files were used and %d set aside: the damage is not what it should be", used, aside)
 	}
-	proof.Report(t, "%d of %d bytes flipped, %d files used in full, %d set aside, 0 panics, 0 objects claimed beyond those "+
-		"that were recorded", tried, len(raw), used, aside)
+	proof.Report(t, "%d of %d bytes flipped, %d files used in full, %d set aside, 0 panics, "+
+		"0 objects claimed beyond those that were recorded", tried, len(raw), used, aside)
 }
 
 // fullEnv is set in the process that has a small disk.

@@ -90,7 +90,9 @@ func TestBadFilesAreSetAside(t *testing.T) {
 		"empty":      {overwrite(func([]byte) []byte { return nil }), AsideDamaged},
 		"half":       {overwrite(func(b []byte) []byte { return b[:len(b)/2] }), AsideDamaged},
 		"no bbolt":   {overwrite(func([]byte) []byte { return bytes.Repeat([]byte("text "), 9000) }), AsideDamaged},
-		"other form": {overwrite(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`"line"`), []byte(`"lime"`)) }), AsideDamaged},
+		"other form": {
+			overwrite(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`"line"`), []byte(`"lime"`)) }), AsideDamaged,
+		},
 		"newer":      {newer, AsideNewer},
 	} {
 		t.Run(name, func(t *testing.T) {

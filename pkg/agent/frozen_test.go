@@ -84,8 +84,8 @@ func TestProofControllerFrozen(t *testing.T) {
 	}
 	w.signal(speaker, syscall.SIGCONT)
 	w.neighbour(c, from)
-	proof.Report(t, "controller frozen for %d x %s with a hold time of %s: 0 sessions lost, 0 withdrawals; speaker frozen: the "+
-		"session is lost and comes back", proof.Count(1, 5), frozenFor*frozenHold, frozenHold)
+	proof.Report(t, "controller frozen for %d x %s with a hold time of %s: 0 sessions lost, 0 withdrawals; "+
+		"speaker frozen: the session is lost and comes back", proof.Count(1, 5), frozenFor*frozenHold, frozenHold)
 }
 
 // process runs the test binary in a role until the test ends.

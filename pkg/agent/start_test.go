@@ -135,7 +135,8 @@ func (w *world) configureGrace(grace string) {
 	w.configure(quietSpeaker)
 	raw, err := os.ReadFile(w.config)
 	if err == nil {
-		err = os.WriteFile(w.config, []byte(strings.Replace(string(raw), "startup_grace: 0s", "startup_grace: "+grace, 1)), 0o600)
+		text := strings.Replace(string(raw), "startup_grace: 0s", "startup_grace: "+grace, 1)
+		err = os.WriteFile(w.config, []byte(text), 0o600)
 	}
 	if err != nil {
 		w.t.Fatal(err)
@@ -218,7 +219,8 @@ func TestStartWithoutStateFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Replace(string(raw), "state: "+w.path("state.db")+"\n", "", 1)
-	if err := errors.Join(os.WriteFile(w.config, []byte(text), 0o600), os.WriteFile(w.path("parent"), nil, 0o600)); err != nil {
+	err = errors.Join(os.WriteFile(w.config, []byte(text), 0o600), os.WriteFile(w.path("parent"), nil, 0o600))
+	if err != nil {
 		t.Fatal(err)
 	}
 	c, stop := w.service()

@@ -162,7 +162,8 @@ func (s *statusReport) outstanding(o *reconcile.Outstanding) {
 	if took < outstandingAfter {
 		return
 	}
-	text := fmt.Sprintf("changes that were seen at %s, %s ago, are not applied yet", clock(o.Since), took.Round(time.Second))
+	text := fmt.Sprintf("changes that were seen at %s, %s ago, are not applied yet", clock(o.Since),
+		took.Round(time.Second))
 	if o.Steps > 0 {
 		text += fmt.Sprintf("; a plan of %d steps is being applied", o.Steps)
 	}
@@ -173,12 +174,12 @@ func (s *statusReport) outstanding(o *reconcile.Outstanding) {
 // aside.
 func (s *statusReport) state(db *state.DB, path string) {
 	if trouble, ill := db.Trouble(); ill {
-		s.problem("state-file", fmt.Sprintf("the state file cannot be used since %s: %v; what carries our mark is applied all "+
-			"the same", clock(trouble.Since), trouble.Err), "df "+filepath.Dir(path)+" ; ls -l "+path)
+		s.problem("state-file", fmt.Sprintf("the state file cannot be used since %s: %v; what carries our mark is applied "+
+			"all the same", clock(trouble.Since), trouble.Err), "df "+filepath.Dir(path)+" ; ls -l "+path)
 	}
 	for _, a := range db.Asides() {
-		s.problem("state-set-aside", fmt.Sprintf("the state file was set aside at %s (%s) as %s; unmarked objects of ours that "+
-			"it recorded are not known", clock(a.At.Local()), a.Reason, a.Path), "keep it for analysis elsewhere: mv "+a.Path+
+		s.problem("state-set-aside", fmt.Sprintf("the state file was set aside at %s (%s) as %s; unmarked objects of ours "+
+			"that it recorded are not known", clock(a.At.Local()), a.Reason, a.Path), "keep it for analysis elsewhere: mv "+a.Path+
 			" /root/")
 	}
 }

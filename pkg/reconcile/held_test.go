@@ -17,7 +17,9 @@ func TestHeldNamesTheRow(t *testing.T) {
 		want string
 	}{
 		{
-			observe.Skip{Table: "Learned", Row: "main", Code: observe.SkipUnknown, Text: "the neighbours have not told yet", Hold: true},
+			observe.Skip{
+				Table: "Learned", Row: "main", Code: observe.SkipUnknown, Text: "the neighbours have not told yet", Hold: true,
+			},
 			"Learned main: the neighbours have not told yet",
 		},
 		{
