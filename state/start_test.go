@@ -87,13 +87,13 @@ func TestBadFilesAreSetAside(t *testing.T) {
 		spoil  func(*testing.T, string)
 		reason string
 	}{
-		"empty":      {overwrite(func([]byte) []byte { return nil }), AsideDamaged},
-		"half":       {overwrite(func(b []byte) []byte { return b[:len(b)/2] }), AsideDamaged},
-		"no bbolt":   {overwrite(func([]byte) []byte { return bytes.Repeat([]byte("text "), 9000) }), AsideDamaged},
+		"empty":    {overwrite(func([]byte) []byte { return nil }), AsideDamaged},
+		"half":     {overwrite(func(b []byte) []byte { return b[:len(b)/2] }), AsideDamaged},
+		"no bbolt": {overwrite(func([]byte) []byte { return bytes.Repeat([]byte("text "), 9000) }), AsideDamaged},
 		"other form": {
 			overwrite(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`"line"`), []byte(`"lime"`)) }), AsideDamaged,
 		},
-		"newer":      {newer, AsideNewer},
+		"newer": {newer, AsideNewer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := filled(t, Identity{Chassis: "hv1"})
