@@ -46,6 +46,8 @@ type database struct {
 	status func() ovsdb.Status
 	// complaint is why the servers that Open_vSwitch names are not used; empty if they are.
 	complaint func() string
+	// endpoints are its servers as far as they are known.
+	endpoints func() []ovsdb.Endpoint
 }
 
 // openSources starts to follow everything. What is opened is closed by c. With
@@ -80,6 +82,7 @@ func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.L
 	}
 	src.join = &observe.Join{SB: southbound, OVS: src.named, Host: src.host, Chassis: s.Chassis}
 	src.join.SetOwn(own(s))
+	src.join.Endpoints = src.endpoints
 	if s.UseNorthbound {
 		return src, src.openNorthbound(ctx, c, s)
 	}
@@ -98,6 +101,17 @@ func own(s config.Settings) observe.Own {
 		}
 	}
 	return o
+}
+
+// endpoints are what is known of the servers of all databases.
+func (src *sources) endpoints() []observe.Endpoint {
+	var out []observe.Endpoint
+	for _, d := range src.databases {
+		for _, e := range d.endpoints() {
+			out = append(out, observe.Endpoint(e))
+		}
+	}
+	return out
 }
 
 // The external_ids of Open_vSwitch that name the databases of OVN.
@@ -121,7 +135,7 @@ func (src *sources) openSouthbound(ctx context.Context, c *closing, s config.Set
 		return nil, fmt.Errorf("ovn_sb_connection: %w", err)
 	}
 	c.onClose(source.Close)
-	src.follow(database{"Southbound", "southbound", remoteSouthbound, source.Status, nil}, s.Southbound, named,
+	src.follow(database{"Southbound", "southbound", remoteSouthbound, source.Status, nil, source.Endpoints}, s.Southbound, named,
 		source.Retarget)
 	return source, nil
 }
@@ -143,7 +157,7 @@ func (src *sources) openNorthbound(ctx context.Context, c *closing, s config.Set
 	}
 	c.onClose(source.Close)
 	src.join.NB = source
-	src.follow(database{"Northbound", "northbound", remoteNorthbound, source.Status, nil}, s.Northbound, named,
+	src.follow(database{"Northbound", "northbound", remoteNorthbound, source.Status, nil, source.Endpoints}, s.Northbound, named,
 		source.Retarget)
 	return nil
 }

@@ -92,10 +92,22 @@ func derive(t *testing.T, snap observe.Snapshot) {
 				t.Errorf("%s is let pass", object.Text(it.Value))
 			}
 		}
+		checkAddresses(t, want.Want)
 		for _, addr := range mentioned(snap) {
 			if _, p := desired.Explain(d, snap, addr); p != nil {
 				t.Fatalf("%s\n%s", p.Text, p.Stack)
 			}
+		}
+	}
+}
+
+// checkAddresses: what a driver puts on a device becomes local to the node, so that an
+// address of outside data there would take away whoever has it. All are from ranges that
+// no cloud has (B2).
+func checkAddresses(t interface{ Errorf(string, ...any) }, want object.Set) {
+	for _, it := range want.SortedOf(object.KindAddress) {
+		if a, ok := it.Value.(object.Address); ok && !observe.Martian(a.Prefix.Addr()) {
+			t.Errorf("%s is put on a device", object.Text(a))
 		}
 	}
 }

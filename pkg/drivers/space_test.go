@@ -116,6 +116,7 @@ func checkSafe(t *rapid.T, where string, view observe.Snapshot, drivers []driver
 			}
 		}
 	}
+	checkAddresses(t, res.Want)
 	if text := crossing(res.Want, vrfs); text != "" {
 		t.Fatalf("%s: %s", where, text)
 	}

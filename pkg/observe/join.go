@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -16,13 +17,16 @@ type Join struct {
 	NB Source[*Northbound]
 	// Learned may be nil, where there is no speaker.
 	Learned Source[*Learned]
+	// Endpoints tells what is known of the servers of the databases; nil is nothing.
+	Endpoints func() []Endpoint
 	// Chassis overrides the system-id of the Open_vSwitch database.
 	Chassis string
 
 	mu  sync.Mutex // guards the rest
 	own Own
-	// protected was made of own and of the parts of from.
+	// protected was made of own, of the endpoints and of the parts of from.
 	protected *Protected
+	endpoints []Endpoint
 	from      Snapshot
 }
 
@@ -49,8 +53,14 @@ func (j *Join) protect(snap Snapshot) *Protected {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	from := Snapshot{SB: snap.SB, OVS: snap.OVS, Host: snap.Host}
-	if j.protected == nil || j.from != from {
-		j.protected, j.from = Protect(from, j.own), from
+	var endpoints []Endpoint
+	if j.Endpoints != nil {
+		endpoints = j.Endpoints()
+	}
+	if j.protected == nil || j.from != from || !slices.EqualFunc(j.endpoints, endpoints, Endpoint.equal) {
+		own := j.own
+		own.Endpoints = endpoints
+		j.protected, j.endpoints, j.from = Protect(from, own), endpoints, from
 	}
 	return j.protected
 }

@@ -26,6 +26,10 @@ type ProtectedPrefix struct {
 	// Connected says that it is what a device is connected to. Single addresses of it
 	// may be those of a provider network that has the same range.
 	Connected bool `json:"connected,omitempty"`
+	// Database says that it is the server of a database of OVN, and Session that one has
+	// an open session with us: whatever leads there now is the way.
+	Database bool `json:"database,omitempty"`
+	Session  bool `json:"session,omitempty"`
 	// Way is the node's own route to it: the most specific prefix in the main table
 	// that is not ours. Without one, a route of ours there takes nothing away.
 	Way netip.Prefix `json:"way,omitzero"`
@@ -39,11 +43,27 @@ type Own struct {
 	// Open_vSwitch names, and OpenVSwitch is that of the local one.
 	Southbound, Northbound []string
 	OpenVSwitch            string
+	// Endpoints are what whoever follows the databases knows of their servers.
+	Endpoints []Endpoint
 	// Peers are the neighbours.
 	Peers []netip.Addr
 	// Accept are the prefixes that the operator has named one by one to be learned:
 	// if a neighbour announces one of these, it is the way to a database in it.
 	Accept []netip.Prefix
+}
+
+// Endpoint is where one remote of a database is.
+type Endpoint struct {
+	// Remote is the remote as it was configured.
+	Remote string
+	// Addrs are those that its host name was last resolved to; none if it has no name.
+	Addrs []netip.Addr
+	// Session is the server's end of the open session; the zero address if there is none.
+	Session netip.Addr
+}
+
+func (e Endpoint) equal(o Endpoint) bool {
+	return e.Remote == o.Remote && e.Session == o.Session && slices.Equal(e.Addrs, o.Addrs)
 }
 
 // martians are what is valid on no network that a cloud has, and what they are.
@@ -105,6 +125,18 @@ func Protect(snap Snapshot, own Own) *Protected {
 	return &Protected{Prefixes: c.out}
 }
 
+// WithoutWays is the set as it is before any database has been reached: by which of the
+// routes in the main table the node reaches them is not known.
+func (p *Protected) WithoutWays() *Protected {
+	out := &Protected{Prefixes: slices.Clone(p.Prefixes)}
+	for i := range out.Prefixes {
+		if out.Prefixes[i].Database {
+			out.Prefixes[i].Way = netip.Prefix{}
+		}
+	}
+	return out
+}
+
 // collection is one run of Protect.
 type collection struct {
 	host *Host // nil if nothing is known of the node
@@ -129,18 +161,27 @@ func (c *collection) address(a netip.Addr, what string) {
 	}
 }
 
-// database adds the address of a remote, tcp:IP:PORT or ssl:IP:PORT. Host names are
-// not resolved.
+// database adds the address of a remote, tcp:HOST:PORT or ssl:HOST:PORT; of a host name
+// those that it was last resolved to.
 func (c *collection) database(what, remote string) {
 	_, rest, _ := strings.Cut(remote, ":")
-	at, err := netip.ParseAddrPort(rest)
-	if err != nil {
-		return // a socket of this machine, or a name
+	var at Endpoint
+	for _, e := range c.own.Endpoints {
+		if e.Remote == strings.TrimSpace(remote) {
+			at = e
+		}
 	}
-	a := at.Addr().WithZone("")
-	p := ProtectedPrefix{
-		Prefix: netip.PrefixFrom(a, a.BitLen()), What: fmt.Sprintf("the address of %s %s", what, remote),
+	if literal, err := netip.ParseAddrPort(rest); err == nil {
+		at.Addrs = []netip.Addr{literal.Addr().Unmap().WithZone("")}
 	}
+	for _, a := range at.Addrs {
+		c.server(a, fmt.Sprintf("the address of %s %s", what, remote), a == at.Session)
+	}
+}
+
+// server adds an address of a database.
+func (c *collection) server(a netip.Addr, what string, session bool) {
+	p := ProtectedPrefix{Prefix: netip.PrefixFrom(a, a.BitLen()), What: what, Database: true, Session: session}
 	named := func(accepted netip.Prefix) bool { return accepted.Bits() > 0 && accepted.Contains(a) }
 	if !slices.ContainsFunc(c.own.Accept, named) {
 		p.Way = c.way(p.Prefix, true)

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -40,6 +41,43 @@ func TestJoinProtects(t *testing.T) {
 	j.SetOwn(Own{Protect: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}})
 	if third := j.Protected(t.Context()); !has(third, "10.9.0.0/16 in the configuration (protect)") || has(third, sb6) {
 		t.Errorf("got %+v", third.Prefixes)
+	}
+}
+
+// TestNamesAreProtected: what the host name of a database is resolved to is protected as
+// soon as it is known, and that there is a session with it is part of the set.
+func TestNamesAreProtected(t *testing.T) {
+	const remote = "tcp:sb.example:6642"
+	var known []Endpoint
+	j := &Join{
+		SB: part[Southbound]{}, OVS: part[OpenVSwitch]{}, Host: part[Host]{},
+		Endpoints: func() []Endpoint { return known },
+	}
+	j.SetOwn(Own{Southbound: []string{remote}})
+	servers := func() (out []string) {
+		for _, p := range j.Protected(t.Context()).Prefixes {
+			if p.Database {
+				out = append(out, fmt.Sprintf("%s %s %t", p.Prefix, p.What, p.Session))
+			}
+		}
+		return out
+	}
+	if got := servers(); len(got) != 0 {
+		t.Errorf("got %v before the name is resolved", got)
+	}
+	first, second := netip.MustParseAddr("192.0.2.5"), netip.MustParseAddr("2001:db8::5")
+	known = []Endpoint{{Remote: remote, Addrs: []netip.Addr{first, second}, Session: second}}
+	want := []string{
+		"192.0.2.5/32 the address of the Southbound database tcp:sb.example:6642 false",
+		"2001:db8::5/128 the address of the Southbound database tcp:sb.example:6642 true",
+	}
+	if got := servers(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	set := j.Protected(t.Context())
+	known = slices.Clone(known)
+	if j.Protected(t.Context()) != set {
+		t.Error("an equal set is another one")
 	}
 }
 

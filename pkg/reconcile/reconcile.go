@@ -119,6 +119,10 @@ type Controller struct {
 	derived derivation
 	// held is the last answer of Config.Held.
 	held map[object.Key]object.Block
+	// ways are routes by which a database was reached since the start; see noteWays.
+	ways map[object.Key]bool
+	// sessions are the servers of databases that had an open session when ways were noted.
+	sessions []observe.ProtectedPrefix
 	// own is that of an Intent that has one.
 	own *observe.Own
 	// settled are the sets of the last round if it found nothing to do. The

@@ -116,6 +116,7 @@ func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
 func (c *Controller) derive(snap observe.Snapshot) desired.Result {
 	if !c.derived.valid || c.derived.snap != snap {
 		res := desired.Compute(snap, c.fixed(), c.derived.res.Want, c.cfg.Drivers...)
+		c.keepWays(&res.Want)
 		c.derived = derivation{true, snap, res}
 	}
 	return c.derived.res
@@ -169,10 +170,11 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	}
 	in.Waiting, in.Stuck = c.fails.waiting(began)
 	in.Contested = c.contention.waiting(began)
-	in.Evict = desired.NewGuard(r.Snapshot, r.Want, r.Have).Block
+	in.Evict = c.evict(&r)
 	c.rounds++
 	c.doubted(r)
 	c.leaveUnsure(&r)
+	in.Want = r.Want
 	in.Keep = c.keeper(r)
 	in.Want, in.Again = c.again(r, in)
 	r.Plan = plan.Diff(in)

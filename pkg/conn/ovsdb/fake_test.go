@@ -24,12 +24,17 @@ type fake struct {
 
 func newFake(t *testing.T, answer func(method, params string) string) *fake {
 	t.Helper()
-	socket := filepath.Join(shortDir(t), "fake.sock")
-	l, err := net.Listen("unix", socket)
+	return newFakeOn(t, "unix", filepath.Join(shortDir(t), "fake.sock"), answer)
+}
+
+// newFakeOn is one that listens on an address of another network.
+func newFakeOn(t *testing.T, network, address string, answer func(method, params string) string) *fake {
+	t.Helper()
+	l, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fake{t: t, remote: "unix:" + socket, answer: answer}
+	f := &fake{t: t, remote: network + ":" + l.Addr().String(), answer: answer}
 	t.Cleanup(func() {
 		l.Close()
 		f.drop()

@@ -82,11 +82,12 @@ type Follower[DB any] struct {
 
 	target target
 
-	changed chan struct{}
-	latest  atomic.Pointer[DB]
-	status  status
-	cancel  context.CancelFunc
-	done    chan struct{}
+	changed   chan struct{}
+	latest    atomic.Pointer[DB]
+	status    status
+	endpoints endpoints
+	cancel    context.CancelFunc
+	done      chan struct{}
 
 	// What follows belongs to the goroutine of run.
 	store    *wire.Store[DB]

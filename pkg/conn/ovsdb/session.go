@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ func (e *applyError) Unwrap() error { return e.err }
 type session[DB any] struct {
 	*Follower[DB]
 	conn     *conn
+	socket   net.Conn
 	remote   remote
 	server   server
 	began    bool // the monitor has answered
@@ -56,6 +58,9 @@ func (s *Follower[DB]) session(ctx context.Context, r remote) error {
 	defer drop()
 	defer s.target.hold(r, drop)()
 	s.status.connecting(r.String())
+	if s.endpoints.resolve(ctx, r) {
+		s.signal()
+	}
 	n, err := r.dial(ctx, s.cfg.TLS)
 	if err != nil {
 		return err
@@ -66,6 +71,8 @@ func (s *Follower[DB]) session(ctx context.Context, r remote) error {
 
 	x := &session[DB]{Follower: s, remote: r, conn: newConn(n, &s.cfg, &s.status.bytes)}
 	x.conn.notify = x.notify
+	x.socket = n
+	defer s.endpoints.close()
 	s.status.connected(r.String(), time.Now())
 	err = x.follow()
 	var syntax *wire.SyntaxError
@@ -124,6 +131,8 @@ func (x *session[DB]) monitor() error {
 	if err != nil {
 		return err
 	}
+	// Whoever reads the rows must know the way by which they came.
+	x.endpoints.open(x.remote, x.socket)
 	began := time.Now()
 	method, err := x.copy(fresh)
 	if err != nil {

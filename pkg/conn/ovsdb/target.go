@@ -120,5 +120,6 @@ func (s *Follower[DB]) Retarget(texts []string, missing string) error {
 		s.target.drop()
 	}
 	s.status.retargeted(next.texts, missing)
+	s.endpoints.forget(next.texts)
 	return nil
 }
