@@ -123,8 +123,9 @@ func checkSafe(t *rapid.T, where string, view observe.Snapshot, drivers []driver
 	return routes, blocked
 }
 
-// TestShuffledRowsMakeNoDifference: neither the order of tables nor that of rows in a
-// file, in which a database gives them in any order, changes what is derived.
+// TestShuffledRowsMakeNoDifference: neither the order of tables, of rows and columns nor
+// that of elements of sets and maps, in which a database gives them in any order, changes
+// what is derived.
 func TestShuffledRowsMakeNoDifference(t *testing.T) {
 	all := worlds(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -141,8 +142,11 @@ func TestShuffledRowsMakeNoDifference(t *testing.T) {
 		if err := json.Unmarshal(text.Bytes(), &tree); err != nil {
 			t.Fatal(err)
 		}
-		shuffleRows(t, tree["sb"])
-		shuffleRows(t, tree["nb"])
+		for _, database := range []string{"sb", "nb"} {
+			if tables, ok := tree[database].(map[string]any); ok {
+				tree[database] = json.RawMessage(shuffled(t, database, tables))
+			}
+		}
 		again, err := json.Marshal(tree)
 		if err != nil {
 			t.Fatal(err)
@@ -153,14 +157,54 @@ func TestShuffledRowsMakeNoDifference(t *testing.T) {
 	})
 }
 
-// shuffleRows puts the rows of each table of a database in another order.
-func shuffleRows(t *rapid.T, database any) {
-	tables, _ := database.(map[string]any)
-	for _, name := range slices.Sorted(maps.Keys(tables)) {
-		if rows, ok := tables[name].([]any); ok && len(rows) > 1 {
-			tables[name] = rapid.Permutation(rows).Draw(t, name)
+// shuffled writes a part of a database with all that has no order in another one: the
+// members of objects, which are tables and columns, rows, and the elements of sets and
+// maps (RFC 7047 section 5.1).
+func shuffled(t *rapid.T, label string, v any) []byte {
+	switch v := v.(type) {
+	case map[string]any:
+		var members [][]byte
+		for _, name := range permuted(t, label, slices.Sorted(maps.Keys(v))) {
+			members = append(members, fmt.Appendf(nil, "%q:%s", name, shuffled(t, name, v[name])))
 		}
+		return slices.Concat([]byte("{"), bytes.Join(members, []byte(",")), []byte("}"))
+	case []any:
+		list := v
+		kind, of := "", []any(nil)
+		if len(v) == 2 {
+			kind, _ = v[0].(string)
+			of, _ = v[1].([]any)
+		}
+		if of != nil && (kind == "set" || kind == "map") {
+			return fmt.Appendf(nil, "[%q,%s]", kind, listed(t, label, permuted(t, label, of)))
+		}
+		if len(v) > 0 {
+			if _, rows := v[0].(map[string]any); rows {
+				list = permuted(t, label, v)
+			}
+		}
+		return listed(t, label, list)
 	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func listed(t *rapid.T, label string, list []any) []byte {
+	var elements [][]byte
+	for _, e := range list {
+		elements = append(elements, shuffled(t, label, e))
+	}
+	return slices.Concat([]byte("["), bytes.Join(elements, []byte(",")), []byte("]"))
+}
+
+func permuted[T any](t *rapid.T, label string, list []T) []T {
+	if len(list) < 2 {
+		return list
+	}
+	return rapid.Permutation(list).Draw(t, label)
 }
 
 // derivedFrom prints all that the drivers make of a file, and what they report.
