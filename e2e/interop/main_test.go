@@ -9,10 +9,7 @@
 package interop_test
 
 import (
-	"context"
-	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -20,22 +17,11 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
-const isolatedEnv = "INTEROP_ISOLATED"
-
 // TestMain builds bgp-ovn and runs the tests in a network namespace, which
 // plays the node.
 func TestMain(m *testing.M) {
-	if os.Getenv(isolatedEnv) != "" {
-		os.Exit(m.Run())
-	}
-	bin, err := harness.Binary(context.Background())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
 	// The tests wait for timers of BGP and hardly compute.
-	env := []string{isolatedEnv + "=1", harness.BinaryVariable + "=" + bin}
-	os.Exit(harness.Isolated("ip link set lo up", env, "-test.parallel=8"))
+	harness.Main(m, "ip link set lo up", "-test.parallel=8")
 }
 
 // awaitListener waits until somebody listens on a socket, which is there a little

@@ -9,27 +9,13 @@
 package malformed_test
 
 import (
-	"context"
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 )
 
-const isolatedEnv = "MALFORMED_ISOLATED"
-
 // TestMain builds bgp-ovn and runs the tests in a network namespace, all of whose
 // addresses in 10.98.0.0/16 are its own.
 func TestMain(m *testing.M) {
-	if os.Getenv(isolatedEnv) != "" {
-		os.Exit(m.Run())
-	}
-	bin, err := harness.Binary(context.Background())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	env := []string{isolatedEnv + "=1", harness.BinaryVariable + "=" + bin}
-	os.Exit(harness.Isolated("ip link set lo up && ip route add local 10.98.0.0/16 dev lo", env))
+	harness.Main(m, "ip link set lo up && ip route add local 10.98.0.0/16 dev lo")
 }
