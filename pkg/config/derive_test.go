@@ -24,7 +24,7 @@ func TestPeerItems(t *testing.T) {
 		"add_path_receive: true, prefix_limit: 1000, connect_retry: 5}\n", nil)
 	usual := object.Peer{
 		Port: 179, AS: 65000, HoldTime: 90, RestartTime: 60, Families: object.WordsOf("ipv4-unicast", "ipv6-unicast"),
-		PrefixLimit: 100_000,
+		PrefixLimit: 10_000,
 	}
 	first, second := usual, usual
 	first.Address, first.PrefixLimit = "2001:db8::1", 0

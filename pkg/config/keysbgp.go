@@ -36,10 +36,8 @@ const (
 	defaultPeerPort = 179
 	defaultHoldTime = 90
 	// defaultPrefixLimit is for each family of a peer: a million prefixes of the Internet
-	// take 0.8 GB. A node needs a default route or the tenants' prefixes, but FRR and
-	// others send back what they have from us, which GoBGP counts like the rest: a limit
-	// near what a node announces itself would end its sessions.
-	defaultPrefixLimit = 100_000
+	// take 0.8 GB, and a node needs a default route or the tenants' prefixes.
+	defaultPrefixLimit = 10_000
 )
 
 func unicast() object.Words {
@@ -105,8 +103,8 @@ func peerKeys(p *object.Peer) []key.Key {
 			key.Range[uint32]{High: 1<<24 - 1, Use: "use 0 to 16777215 seconds (RFC 9494)"}),
 		key.Bool(&p.AddPathReceive, "add_path_receive", "take several paths a prefix (RFC 7911)"),
 		key.Number(&p.PrefixLimit, "prefix_limit",
-			"end the session when the neighbour announces more prefixes of one family, those that it sends back to us "+
-				"included; 0 for no limit",
+			"end the session when the neighbour announces more prefixes of one family, beside those that it sends back to us; "+
+				"0 for no limit",
 			key.Range[uint32]{High: 1<<32 - 1, Use: "use 1 to 4294967295, or 0 for none"}),
 		key.Number(&p.ConnectRetry, "connect_retry", "seconds between attempts to connect, at least 2",
 			seconds(2, "use 2 to 65535 seconds")),

@@ -57,6 +57,7 @@ func (b *Backend) apply(ctx context.Context, changes []object.Change) []error {
 		}
 	}
 	b.flush(ctx, &m, out)
+	b.giveRoomBack(ctx)
 	if len(first) > 1 {
 		b.keepRestarting(first)
 	}
@@ -116,6 +117,7 @@ func (b *Backend) flush(ctx context.Context, m *moves, out []error) {
 	if len(m.paths) == 0 {
 		return
 	}
+	b.makeRoom(ctx)
 	for n, err := range b.speaker.MovePaths(ctx, m.paths) {
 		if err != nil {
 			b.mirror.doubt = true

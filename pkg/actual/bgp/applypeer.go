@@ -23,7 +23,7 @@ func (b *Backend) applyPeer(ctx context.Context, c object.Change, p object.Peer,
 	if p.Password != "" && b.noPassword != nil {
 		return b.noPassword
 	}
-	peer, err := peerToAPI(p, b.deferral, restarting && !exists)
+	peer, err := b.peerToAPI(p, restarting && !exists)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (b *Backend) deletePeer(ctx context.Context, p object.Peer) error {
 func (b *Backend) dropPeer(ctx context.Context, p object.Peer) error {
 	if p.Password != "" {
 		p.Password = ""
-		peer, err := peerToAPI(p, b.deferral, false)
+		peer, err := b.peerToAPI(p, false)
 		if err != nil {
 			return err
 		}

@@ -51,11 +51,15 @@ type Backend struct {
 	changed  chan struct{}
 	unwatch  func()
 
+	loops loops
 	// noPassword is why neighbours that connect cannot use a password, if so.
 	noPassword error
 
 	mu     sync.Mutex // guards what follows
 	mirror mirror
+	room   room
+	// roomKept is the constant, but in tests.
+	roomKept time.Duration
 	// running is set once peers have been added: those that come later are
 	// new and not restarting.
 	running bool
@@ -128,6 +132,7 @@ func newBackend(cfg Config, conn *speaker.Conn) *Backend {
 		onPeer:   cfg.OnPeer,
 		changed:  make(chan struct{}, 1),
 		unwatch:  conn.Close,
+		roomKept: roomKept,
 	}
 	if b.log == nil {
 		b.log = slog.Default()

@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"context"
+	"time"
 
 	api "github.com/osrg/gobgp/v4/api"
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
@@ -35,3 +36,6 @@ func (b *Backend) ListPaths() error {
 	req := apiutil.ListPathRequest{TableType: api.TableType_TABLE_TYPE_GLOBAL, Family: bgp.RF_IPv4_UC}
 	return b.speaker.ListPaths(context.Background(), req, func([]*apiutil.Path) {})
 }
+
+// KeepRoom sets how long room for our own paths is kept that is not needed.
+func (b *Backend) KeepRoom(d time.Duration) { b.roomKept = d }

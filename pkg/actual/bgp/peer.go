@@ -30,7 +30,7 @@ const (
 
 // peerToAPI is the neighbour as GoBGP takes it. restarting sets the Restart
 // State bit (RFC 4724 section 3): the neighbour shall keep what it has of us.
-func peerToAPI(p object.Peer, deferral time.Duration, restarting bool) (*api.Peer, error) {
+func (b *Backend) peerToAPI(p object.Peer, restarting bool) (*api.Peer, error) {
 	addr, err := validatePeer(p)
 	if err != nil {
 		return nil, err
@@ -56,8 +56,8 @@ func peerToAPI(p object.Peer, deferral time.Duration, restarting bool) (*api.Pee
 		},
 		EbgpMultihop:    &api.EbgpMultihop{Enabled: p.Multihop != 0, MultihopTtl: uint32(p.Multihop)},
 		TtlSecurity:     ttlSecurity(p.TTLSecurity),
-		GracefulRestart: gracefulRestart(p, deferral, restarting),
-		AfiSafis:        afiSafis(p),
+		GracefulRestart: gracefulRestart(p, b.deferral, restarting),
+		AfiSafis:        afiSafis(p, b.room.of),
 	}, nil
 }
 
@@ -92,7 +92,7 @@ func peerFromAPI(p *api.Peer) object.Peer {
 		}
 		names = append(names, family.String())
 		// What we set is the same for all families.
-		peer.PrefixLimit = af.GetPrefixLimits().GetMaxPrefixes()
+		peer.PrefixLimit = speaker.PrefixLimitOf(af)
 		peer.AddPathReceive = af.GetAddPaths().GetConfig().GetReceive()
 		if llgr := af.GetLongLivedGracefulRestart().GetConfig(); llgr.GetEnabled() && graceful.GetLonglivedEnabled() {
 			peer.LLGRTime = llgr.GetRestartTime()
@@ -226,8 +226,9 @@ func gracefulRestart(p object.Peer, deferral time.Duration, restarting bool) *ap
 }
 
 // afiSafis lists the families in a fixed order. Graceful restart is set
-// again for each: the neighbour keeps the routes of those alone.
-func afiSafis(p object.Peer) []*api.AfiSafi {
+// again for each: the neighbour keeps the routes of those alone. room is what the prefix
+// limit of a family allows besides the configured one.
+func afiSafis(p object.Peer, room map[object.Family]uint32) []*api.AfiSafi {
 	var out []*api.AfiSafi
 	for _, f := range familiesOf(p) {
 		family := speaker.FamilyToAPI(f)
@@ -237,8 +238,9 @@ func afiSafis(p object.Peer) []*api.AfiSafi {
 			LongLivedGracefulRestart: &api.LongLivedGracefulRestart{
 				Config: &api.LongLivedGracefulRestartConfig{Enabled: p.LLGRTime != 0, RestartTime: p.LLGRTime},
 			},
-			AddPaths:     &api.AddPaths{Config: &api.AddPathsConfig{Receive: p.AddPathReceive}},
-			PrefixLimits: &api.PrefixLimit{Family: family, MaxPrefixes: p.PrefixLimit},
+			AddPaths:         &api.AddPaths{Config: &api.AddPathsConfig{Receive: p.AddPathReceive}},
+			PrefixLimits:     &api.PrefixLimit{Family: family, MaxPrefixes: limitWith(p.PrefixLimit, room[f])},
+			UseMultiplePaths: speaker.PrefixLimitMark(p.PrefixLimit),
 		})
 	}
 	return out

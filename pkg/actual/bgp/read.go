@@ -30,6 +30,8 @@ type mirror struct {
 	unread bool
 	// others are paths and peers that carry no mark of ours, by their keys.
 	others object.Set
+	// paths counts our paths by family.
+	paths map[object.Family]int
 }
 
 // share hands the set to a reader: the next change copies it first.
@@ -46,8 +48,44 @@ func (m *mirror) own() *object.Set {
 	return &m.set
 }
 
-func (m *mirror) put(v object.Value)  { m.own().Put(object.Item{Value: v, Marked: true}) }
-func (m *mirror) remove(k object.Key) { m.own().Remove(k) }
+func (m *mirror) put(v object.Value) {
+	if !m.set.Has(v.Key()) {
+		m.count(v, 1)
+	}
+	m.own().Put(object.Item{Value: v, Marked: true})
+}
+
+func (m *mirror) remove(k object.Key) {
+	if it, ok := m.set.Get(k); ok {
+		m.count(it.Value, -1)
+	}
+	m.own().Remove(k)
+}
+
+func (m *mirror) count(v object.Value, n int) {
+	if f, ok := familyOf(v); ok {
+		if m.paths == nil {
+			m.paths = map[object.Family]int{}
+		}
+		m.paths[f] += n
+	}
+}
+
+// familyOf is the family of a path, and not ok for a peer.
+func familyOf(v object.Value) (object.Family, bool) {
+	switch v := v.(type) {
+	case object.Path:
+		return v.Family, true
+	case object.EVPNPath:
+		return object.L2VPNEVPN, true
+	}
+	return 0, false
+}
+
+// announced is how many paths of a family originate here: others' are few, and counted
+// for all families.
+func (m *mirror) announced(f object.Family) int { return m.paths[f] + m.others.Len() }
+
 func (m *mirror) has(v object.Value) bool {
 	have, ok := m.set.Get(v.Key())
 	return ok && have.Value == v
@@ -119,6 +157,7 @@ func (b *Backend) refresh(ctx context.Context) error {
 	}
 	b.mirror.replace(have)
 	b.mirror.others = others
+	b.room.found(peers)
 	return nil
 }
 
@@ -133,7 +172,7 @@ func (m *mirror) replace(have []object.Value) {
 	if same {
 		return
 	}
-	m.set, m.shared = object.SetLike(m.set), false
+	m.set, m.shared, m.paths = object.SetLike(m.set), false, nil
 	for _, v := range have {
 		m.put(v)
 	}

@@ -77,7 +77,7 @@ func (b *Backend) stillRestarting(ctx context.Context, peers []object.Peer) []ob
 
 // renew adds a peer again as a restarting one.
 func (b *Backend) renew(ctx context.Context, p object.Peer) {
-	peer, err := peerToAPI(p, b.deferral, true)
+	peer, err := b.peerToAPI(p, true)
 	if err != nil {
 		return // it was good when it was added first
 	}

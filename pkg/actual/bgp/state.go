@@ -43,8 +43,11 @@ type FamilyState struct {
 	// Negotiated is set when the neighbour takes the family (RFC 4760).
 	Negotiated bool   `json:"negotiated"`
 	Sent       uint64 `json:"sent"`
-	Received   uint64 `json:"received"`
-	Accepted   uint64 `json:"accepted"`
+	// Received are all that the neighbour announces, what it sends back to us included.
+	Received uint64 `json:"received"`
+	// Accepted are those that may be used: those without our own AS in their path. Beyond
+	// countedMost of them that is not looked at.
+	Accepted uint64 `json:"accepted"`
 }
 
 // Peers returns the state of every session of ours, ordered by address. It may be
@@ -59,10 +62,17 @@ func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 	b.mu.Unlock()
 	out := make([]PeerState, 0, len(list))
 	for _, p := range list {
-		if speaker.IsOurPeer(p) {
-			out = append(out, peerState(p, b.speaker.Sessions.Of(p.GetConf().GetNeighborAddress()), paths))
+		if !speaker.IsOurPeer(p) {
+			continue
 		}
+		s := peerState(p, b.speaker.Sessions.Of(p.GetConf().GetNeighborAddress()), paths)
+		for i := range s.Families {
+			loops := b.loops.count(ctx, b.speaker, p, s.Families[i])
+			s.Families[i].Accepted -= min(loops, s.Families[i].Accepted)
+		}
+		out = append(out, s)
 	}
+	b.loops.keep(out)
 	slices.SortFunc(out, func(x, y PeerState) int { return strings.Compare(x.Address, y.Address) })
 	return out, nil
 }

@@ -66,6 +66,28 @@ func LocalAddressOf(p *api.Peer) netip.Addr {
 	return addr
 }
 
+// PrefixLimitMark keeps the prefix limit of a family of a peer. GoBGP's own limit is
+// higher, because it counts what neighbours send back to us. The description would be the
+// place for it, but changing that ends the session, and this is a setting of neighbours
+// that GoBGP gives back as it is and does not ask for.
+func PrefixLimitMark(limit uint32) *api.UseMultiplePaths {
+	return &api.UseMultiplePaths{Ebgp: &api.Ebgp{Config: &api.EbgpConfig{MaximumPaths: limit}}}
+}
+
+// PrefixLimitOf is the limit that is configured for a family of a peer of ours; that of
+// GoBGP where there is no mark, as in peers that earlier releases have made.
+func PrefixLimitOf(af *api.AfiSafi) uint32 {
+	have := af.GetPrefixLimits().GetMaxPrefixes()
+	marked := af.GetUseMultiplePaths().GetEbgp().GetConfig().GetMaximumPaths()
+	if marked == 0 || have < marked {
+		return have
+	}
+	if room := have - marked; room&(room-1) != 0 {
+		return have // somebody else has changed it: we add powers of two
+	}
+	return marked
+}
+
 // AnyOwnAS is what GoBGP gets of our peers instead of how often our own AS may be in an
 // AS_PATH: it drops a path that has it too often, and goes on using the one that it
 // replaces (RFC 4271 section 3.1 lets the new one replace it). So all are taken, and Loops

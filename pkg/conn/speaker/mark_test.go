@@ -54,6 +54,29 @@ func TestDescriptionRoundTrip(t *testing.T) {
 	}
 }
 
+// The limit that is configured is read back whatever room is added to it; a limit of GoBGP
+// that we cannot have made, or have made without a mark, is what it is.
+func TestPrefixLimitMark(t *testing.T) {
+	for _, c := range []struct{ marked, have, want uint32 }{
+		{0, 0, 0},
+		{0, 100_000, 100_000},
+		{10, 10, 10},
+		{10, 11, 10},
+		{10, 74, 10},
+		{10, 13, 13},
+		{10, 9, 9},
+		{10, 0, 0},
+		{1<<32 - 1, 1<<32 - 1, 1<<32 - 1},
+	} {
+		af := &api.AfiSafi{
+			PrefixLimits: &api.PrefixLimit{MaxPrefixes: c.have}, UseMultiplePaths: PrefixLimitMark(c.marked),
+		}
+		if got := PrefixLimitOf(af); got != c.want {
+			t.Errorf("limit %d of GoBGP marked with %d: %d, want %d", c.have, c.marked, got, c.want)
+		}
+	}
+}
+
 // Our own AS is counted in all segments.
 func TestLoops(t *testing.T) {
 	segments := []bgp.AsPathParamInterface{

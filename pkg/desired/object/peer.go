@@ -53,7 +53,7 @@ type Peer struct {
 	// AddPathReceive takes several paths a prefix (RFC 7911).
 	AddPathReceive bool `json:"add_path_receive,omitempty"`
 	// PrefixLimit ends the session when the neighbour announces more prefixes
-	// of one family (RFC 4486 section 4); 0 is off.
+	// of one family (RFC 4486 section 4), beside those that it sends back to us; 0 is off.
 	PrefixLimit uint32 `json:"prefix_limit,omitempty"`
 	// ConnectRetry is the pause in seconds between attempts to connect; 0, and
 	// never the number itself, stands for DefaultConnectRetry.
