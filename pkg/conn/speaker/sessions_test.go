@@ -143,11 +143,15 @@ func TestFaultOf(t *testing.T) {
 		{"failed to set md5", []any{"Err", "setsockopt: invalid argument"}, "", "set the password: invalid argument"},
 		{"Peer Down", []any{"Reason", "read-failed"}, "", "connection lost"},
 		{
-			"failed to connect", []any{"Error", "dial tcp 0.0.0.0:0->192.0.2.4:179: i/o timeout"}, "",
+			"failed to connect",
+			[]any{"Error", "dial tcp 0.0.0.0:0->192.0.2.4:179: i/o timeout"},
+			"",
 			"connect: no answer (i/o timeout): its port is filtered on the way, or the passwords (TCP MD5) differ",
 		},
 		{
-			"Peer Down", []any{"Reason", "graceful-restart"}, "",
+			"Peer Down",
+			[]any{"Reason", "graceful-restart"},
+			"",
 			"connection lost; with graceful restart the neighbour keeps our routes for restart_time at most",
 		},
 		{"Peer Down", []any{"Reason", "admin-down"}, "", "admin down"},

@@ -61,12 +61,16 @@ func TestJudge(t *testing.T) {
 		{"its network is gone", "drop provnet-c1", vm, vmAddr, evidence.Unexplained, "as they were"},
 		{"of two, one moved", "set vmP chassis cmp-1", both, vmAddr, evidence.Unexplained, ""},
 		{"of two, both moved", "set vmP chassis cmp-1\nset vmQ chassis cmp-1", both, vmAddr, evidence.Elsewhere, ""},
-		{"a floating IP is taken away", `set gw1 nat 'fa:16:3e:74:e6:3b 172.24.4.201 is_chassis_resident("cr-lrp-gw1")'`,
-			fip, fipAddr, evidence.Ended, "does not list 172.24.4.200"},
+		{
+			"a floating IP is taken away", `set gw1 nat 'fa:16:3e:74:e6:3b 172.24.4.201 is_chassis_resident("cr-lrp-gw1")'`,
+			fip, fipAddr, evidence.Ended, "does not list 172.24.4.200",
+		},
 		{"all are", "set gw1 nat ''", fip, fipAddr, evidence.Unexplained, "nat_addresses"},
 		{"their row is deleted", "drop gw1", fip, fipAddr, evidence.Unexplained, "gw1"},
-		{"it is distributed now", `set gw1 nat 'fa:16:3e:0d:51:22 172.24.4.200 is_chassis_resident("vm1")'`,
-			fip, fipAddr, evidence.Elsewhere, "vm1"},
+		{
+			"it is distributed now", `set gw1 nat 'fa:16:3e:0d:51:22 172.24.4.200 is_chassis_resident("vm1")'`,
+			fip, fipAddr, evidence.Elsewhere, "vm1",
+		},
 		{"to a VM that is bound to nobody", `set gw1 nat 'fa:16:3e:0d:51:22 172.24.4.200 is_chassis_resident("vm1")'` +
 			"\nset vm1 chassis none", fip, fipAddr, evidence.Unbound, "vm1"},
 		{"the gateway moved", "set cr-lrp-gw1 chassis gw-2", fip, fipAddr, evidence.Elsewhere, "gw-2"},
