@@ -50,6 +50,9 @@ func TestProofDatabase(t *testing.T) {
 				n.withdrawn.Load(), n.longest.Round(time.Millisecond))
 		})
 	}
+	if t.Failed() {
+		return
+	}
 	proof.Report(t, "%d faults, %d times each, 0 paths withdrawn, agreement at most %s after the return", len(faults()),
 		repeats, longest.Round(time.Millisecond))
 }
@@ -206,6 +209,7 @@ func frozenMember(n *node, servers []*server) {
 func rolledBack(n *node, s *server) {
 	n.t.Helper()
 	old := filepath.Join(s.dir, "old.db")
+	harness.Check(n.t, os.RemoveAll(old))
 	harness.Run(n.t, "ovsdb-tool", "create", old, schemaFile)
 	kept := s.file
 	s.kill()
