@@ -238,8 +238,10 @@ func (c *cli) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "audit", Short: "compare everything with reality; with --repair mend it", Args: noArgs,
 		Long: `audit reads the kernel, Open vSwitch and the speaker in full and reports what
-differs from the desired state. Exit status: 0 no drift, 2 drift, 1 error.
---repair needs a running controller, because only it may write.`,
+differs from the desired state. Exit status: 0 no drift, 2 drift or what no step
+mends, 1 error, also where a database is away and nothing else differs. --repair needs
+a running controller, because only it may write; its exit status is 0 once nothing
+differs any more, 2 if something remains that no step mends, 1 if a step failed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if repair {
 				return c.repair(cmd.Context())
@@ -249,7 +251,7 @@ differs from the desired state. Exit status: 0 no drift, 2 drift, 1 error.
 				if err != nil {
 					return err
 				}
-				c.differs(a.Drift.Differs())
+				c.audited(a)
 				return view.Audit(c.stdout, c.form, a)
 			})
 		},
@@ -272,8 +274,18 @@ func (c *cli) repair(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(a.Failed) > 0 {
-		c.exit = exitError
-	}
+	c.audited(a)
 	return view.Audit(c.stdout, c.form, a)
+}
+
+// audited makes the exit status what the text and the JSON form of the answer say. A
+// controller of an earlier version gives no result, so it is derived here.
+func (c *cli) audited(a control.Audit) {
+	switch result, _ := a.Outcome(); result {
+	case control.AuditFailed, control.AuditIncomplete:
+		c.exit = exitError
+	case control.AuditDiffers:
+		c.exit = exitDiffers
+	case control.AuditAgrees:
+	}
 }

@@ -102,6 +102,8 @@ func (a *answers) Audit(ctx context.Context, repair bool) (control.Audit, error)
 	for _, err := range r.Failed() {
 		out.Failed = append(out.Failed, err.Error())
 	}
+	out.Incomplete = r.Frozen
+	out.Result, out.Remaining = out.Outcome()
 	return out, nil
 }
 

@@ -21,6 +21,49 @@ type Audit struct {
 	// Repaired says that the differences were to be mended, Failed which were not.
 	Repaired bool     `json:"repaired"`
 	Failed   []string `json:"failed"`
+	// Incomplete says why the comparison proves nothing about what should be removed: a
+	// database is away, say. Empty if it does.
+	Incomplete string `json:"incomplete,omitempty"`
+	// Result is what the audit comes to: see [Audit.Outcome].
+	Result AuditResult `json:"result"`
+	// Remaining is how many differences there are when the audit has ended.
+	Remaining int `json:"remaining"`
+}
+
+// AuditResult is what an audit comes to, in one word.
+type AuditResult string
+
+// The results, in the order in which they take precedence. What the command exits with
+// follows from them.
+const (
+	AuditFailed     AuditResult = "failed"     // a step of the repair failed
+	AuditDiffers    AuditResult = "differs"    // there is drift, or what no step mends
+	AuditIncomplete AuditResult = "incomplete" // nothing differs, of what is known
+	AuditAgrees     AuditResult = "agrees"
+)
+
+// Outcome derives what an audit comes to, and how many differences remain, from the
+// rest of the answer.
+func (a Audit) Outcome() (AuditResult, int) {
+	remaining := len(a.Drift.Ops)
+	if a.Repaired {
+		remaining = len(a.Failed)
+	}
+	for _, n := range a.Drift.Notes {
+		if !n.Intentional {
+			remaining++
+		}
+	}
+	switch {
+	case a.Repaired && len(a.Failed) > 0:
+		return AuditFailed, remaining
+	case remaining > 0:
+		return AuditDiffers, remaining
+	case a.Incomplete != "":
+		return AuditIncomplete, remaining
+	default:
+		return AuditAgrees, remaining
+	}
 }
 
 // Reload is the answer of a reload.

@@ -15,6 +15,8 @@ import (
 func (b *Backend) applyPeer(ctx context.Context, c object.Change, p object.Peer, restarting bool) error {
 	have, exists := b.mirror.set.Get(p.Key())
 	switch {
+	case c.After == nil && c.Reclaim && !exists:
+		return b.dropReclaimed(ctx, p)
 	case c.After == nil && !exists, c.After != nil && exists && have.Value == c.After:
 		return nil
 	case c.After == nil:
@@ -27,9 +29,12 @@ func (b *Backend) applyPeer(ctx context.Context, c object.Change, p object.Peer,
 	if err != nil {
 		return err
 	}
-	if exists {
+	switch {
+	case exists:
 		err = b.changePeer(ctx, have.Value.(object.Peer), p, peer)
-	} else {
+	case c.Reclaim:
+		err = b.reclaimPeer(ctx, c.Before.(object.Peer), p, peer)
+	default:
 		err = b.addPeer(ctx, peer)
 	}
 	if err != nil {
@@ -76,6 +81,46 @@ func (b *Backend) changePeer(ctx context.Context, have, want object.Peer, peer *
 		return b.replacePeer(ctx, now, have, peer)
 	}
 	return b.updatePeer(ctx, want, peer)
+}
+
+// reclaimPeer gives a peer our description again, if it is still what the caller knows
+// to be ours without it.
+func (b *Backend) reclaimPeer(ctx context.Context, before, want object.Peer, peer *api.Peer) error {
+	if err := b.stillUnmarked(ctx, before); err != nil {
+		return err
+	}
+	if err := b.updatePeer(ctx, want, peer); err != nil {
+		return err
+	}
+	b.speaker.Sessions.Follow(want.Address)
+	b.mirror.others.Remove(want.Key())
+	b.running = true
+	return nil
+}
+
+// dropReclaimed deletes a peer that has lost our description.
+func (b *Backend) dropReclaimed(ctx context.Context, before object.Peer) error {
+	if err := b.stillUnmarked(ctx, before); err != nil {
+		return err
+	}
+	if err := b.dropPeer(ctx, before); err != nil {
+		return err
+	}
+	b.mirror.others.Remove(before.Key())
+	return nil
+}
+
+// stillUnmarked is an error unless the speaker has the peer just as it was read.
+func (b *Backend) stillUnmarked(ctx context.Context, before object.Peer) error {
+	now, err := b.speaker.Peers(ctx, before.Address)
+	if err != nil {
+		return err
+	}
+	if len(now) != 1 || peerFromAPI(now[0]) != before {
+		b.mirror.doubt = true
+		return fmt.Errorf("peer %s was changed in the speaker meanwhile", before.Address)
+	}
+	return nil
 }
 
 // overLimit reports whether the session was shut down because the neighbour exceeded

@@ -34,6 +34,12 @@ type mirror struct {
 	paths map[object.Family]int
 }
 
+// What is said of paths and peers of others.
+var (
+	noIdentifier  = &object.Found{Deviates: "another identifier"}
+	noDescription = &object.Found{Deviates: "no bgp-ovn description"}
+)
+
 // share hands the set to a reader: the next change copies it first.
 func (m *mirror) share() object.Set {
 	m.shared = true
@@ -135,7 +141,7 @@ func (b *Backend) refresh(ctx context.Context) error {
 			if ours {
 				have = append(have, b.mirror.asAsked(p))
 			} else {
-				others.Put(object.Item{Value: p})
+				others.Put(object.Item{Value: p, Found: noIdentifier})
 			}
 		})
 		if err != nil {
@@ -148,7 +154,7 @@ func (b *Backend) refresh(ctx context.Context) error {
 	}
 	for _, p := range peers {
 		if !speaker.IsOurPeer(p) {
-			others.Put(object.Item{Value: peerFromAPI(p)})
+			others.Put(object.Item{Value: peerFromAPI(p), Found: noDescription})
 			continue
 		}
 		have = append(have, peerFromAPI(p))

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 
@@ -38,12 +39,20 @@ func addressToRequest(q *rtnl.Batch, kind uint16, flags int, a object.Address, d
 	q.Uint8(rtnl.IFA_PROTO, protocol)
 }
 
+// address is an address with its owner.
+type address struct {
+	object.Address
+	protocol uint8
+	// ends is set on one with a lifetime, which we never give.
+	ends bool
+}
+
 // addressFromMessage is the inverse of addressToRequest; false for an address
 // of a device that is not in the table of links yet.
-func addressFromMessage(m rtnl.Message, names *links) (a object.Address, protocol uint8, ok bool, err error) {
+func addressFromMessage(m rtnl.Message, names *links) (a address, ok bool, err error) {
 	h, attrs, err := m.Addr()
 	if err != nil {
-		return a, 0, false, err
+		return a, false, err
 	}
 	var local, address netip.Addr
 	for attrs.Next() {
@@ -53,18 +62,20 @@ func addressFromMessage(m rtnl.Message, names *links) (a object.Address, protoco
 		case unix.IFA_ADDRESS:
 			address = attrs.Addr()
 		case rtnl.IFA_PROTO:
-			protocol = attrs.Uint8()
+			a.protocol = attrs.Uint8()
+		case unix.IFA_CACHEINFO: // struct ifa_cacheinfo: preferred and valid time, all bits are for ever
+			a.ends = len(attrs.Data) >= 8 && binary.NativeEndian.Uint64(attrs.Data) != 1<<64-1
 		}
 	}
 	if !local.IsValid() { // IPv6 without a peer
 		local = address
 	}
 	if err := attrs.Err(); err != nil {
-		return a, 0, false, err
+		return a, false, err
 	}
 	a.Prefix, err = rtnl.Prefix(local, h.PrefixLen)
 	a.Dev, ok = names.name(h.Index)
-	return a, protocol, ok, err
+	return a, ok, err
 }
 
 func (b *Backend) encodeAddress(q *rtnl.Batch, c object.Change) error {
@@ -82,7 +93,11 @@ func (b *Backend) encodeAddress(q *rtnl.Batch, c object.Change) error {
 	if err != nil {
 		return err
 	}
-	addressToRequest(q, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, a, device, b.marks.RouteProtocol)
+	flags := unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	if c.Before != nil {
+		flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE // its lifetime, or its protocol
+	}
+	addressToRequest(q, unix.RTM_NEWADDR, flags, a, device, b.marks.RouteProtocol)
 	return nil
 }
 
@@ -90,11 +105,11 @@ func (b *Backend) readAddresses(ctx context.Context) error {
 	items, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
 		q.Begin(unix.RTM_GETADDR, 0, rtnl.IfAddrMsg{Family: family})
 	}, func(m rtnl.Message) (object.Item, bool, error) {
-		a, protocol, ok, err := addressFromMessage(m, &b.links)
+		a, ok, err := addressFromMessage(m, &b.links)
 		if !ok || err != nil {
 			return object.Item{}, false, err
 		}
-		it, ok := b.addressItem(a, protocol)
+		it, ok := b.addressItem(a)
 		return it, ok, nil
 	})
 	if err != nil {
@@ -105,11 +120,11 @@ func (b *Backend) readAddresses(ctx context.Context) error {
 }
 
 func (b *Backend) addressChanged(m rtnl.Message) error {
-	a, protocol, ok, err := addressFromMessage(m, &b.links)
+	a, ok, err := addressFromMessage(m, &b.links)
 	if !ok || err != nil {
 		return err
 	}
-	if it, ok := b.addressItem(a, protocol); ok {
+	if it, ok := b.addressItem(a); ok {
 		b.itemChanged(it, m.Type == unix.RTM_NEWADDR)
 	}
 	if m.Type == unix.RTM_DELADDR {
@@ -131,14 +146,18 @@ func (b *Backend) addressGone(dev string, addr netip.Addr, report bool) {
 
 // addressItem leaves out link-local IPv6 addresses that are not wanted: the
 // kernel makes one for every device, on ours too, and needs it.
-func (b *Backend) addressItem(a object.Address, protocol uint8) (object.Item, bool) {
-	ours := protocol == b.marks.RouteProtocol
+func (b *Backend) addressItem(a address) (object.Item, bool) {
+	ours := a.protocol == b.marks.RouteProtocol
 	automatic := a.Prefix.Addr().Is6() && a.Prefix.Addr().IsLinkLocalUnicast()
 	if automatic && !ours && !b.scope.wants(a.Key()) {
 		return object.Item{}, false
 	}
-	ours = ours || b.ourLink(a.Dev)
-	return object.Item{Value: a, Marked: ours}, ours || has(b.scope.devices, a.Dev)
+	it := object.Item{Value: a.Address}
+	it.Marked, it.Found = b.owner(a.protocol, a.Dev)
+	if a.ends {
+		it.Found = &object.Found{Deviates: "a lifetime"}
+	}
+	return it, it.Marked || has(b.scope.devices, a.Dev)
 }
 
 // ourLink reports whether the device of that name is ours, and with it what

@@ -269,6 +269,9 @@ func (b *Backend) record() {
 		default:
 			b.mirror.set.Put(object.Item{Value: c.After, Marked: marked})
 		}
+		if c.Reclaim {
+			delete(b.mirror.others, c.Key())
+		}
 		if len(b.mirror.multiple) > 0 && has(b.mirror.multiple, c.Key()) {
 			b.invalidate(partRoutes, false) // what else there was shows now
 		}

@@ -12,16 +12,20 @@ import (
 )
 
 // TestContract runs the suite that all backends share on the real kernel.
-func TestContract(t *testing.T) {
-	var here *lab
+func TestContract(t *testing.T) { contract.Run(t, subject(t, new(*lab))) }
+
+// subject is the kernel in a fresh namespace, which is put where is.
+func subject(t *testing.T, is **lab) contract.Subject {
+	t.Helper()
 	subject := contract.Subject{
 		New: func(t *testing.T) actual.Backend {
-			here = newLab(t)
-			return here.b
+			*is = newLab(t)
+			return (*is).b
 		},
 		Device: "d0",
 		Foreign: func(t *testing.T, _ actual.Backend, v object.Value) {
 			t.Helper()
+			here := *is
 			here.t = t
 			switch v := v.(type) {
 			case object.Route:
@@ -45,7 +49,7 @@ func TestContract(t *testing.T) {
 			subject.OmitLinks[kind] = "this kernel lacks it; the tests of e2e/vm run this suite where it is there"
 		}
 	}
-	contract.Run(t, subject)
+	return subject
 }
 
 // canVLAN reports whether the kernel can make VLAN links.

@@ -56,7 +56,11 @@ func (b *Backend) readDevices(context.Context) error {
 	for _, l := range b.links.byIndex {
 		marked := l.alias == b.marks.Alias
 		if marked || has(b.scope.links, l.name) {
-			ours = append(ours, object.Item{Value: linkToValue(l, &b.links), Marked: marked})
+			it := object.Item{Value: linkToValue(l, &b.links), Marked: marked}
+			if !marked {
+				it.Found = &object.Found{Deviates: fmt.Sprintf("alias %q", l.alias)}
+			}
+			ours = append(ours, it)
 		}
 	}
 	b.mirror.replace(object.KindDevice, devices)

@@ -105,7 +105,7 @@ func (b *Backend) itemChanged(it object.Item, there bool) {
 	if there {
 		// That it is ours is no change to report: the kernel may notify of our own IPv6
 		// address some time after it took it.
-		report = b.mirror.put(it) && have.Value != it.Value
+		report = b.mirror.put(it) && (have.Value != it.Value || have.Deviates() != it.Deviates())
 	} else {
 		report = b.mirror.remove(k)
 	}

@@ -128,7 +128,7 @@ func (m *mirror) onDevice(name string) {
 
 func (m *mirror) shows(k object.Key, it object.Item) bool {
 	have, ok := m.set.Get(k)
-	return ok && have.Value == it.Value && have.Marked == it.Marked
+	return ok && have.SameFound(it)
 }
 
 // remove takes a key out and reports whether it was there.

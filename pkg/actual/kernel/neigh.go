@@ -131,8 +131,22 @@ func (b *Backend) readNeighs(ctx context.Context) error {
 
 func (b *Backend) neighItem(n neighbour) (object.Item, bool) {
 	v, ok := n.value()
-	ours := n.protocol == b.marks.RouteProtocol || b.ourLink(n.dev)
-	return object.Item{Value: v, Marked: ours}, ok && (ours || has(b.scope.devices, n.dev))
+	it := object.Item{Value: v}
+	it.Marked, it.Found = b.owner(n.protocol, n.dev)
+	return it, ok && (it.Marked || has(b.scope.devices, n.dev))
+}
+
+// owner tells of an object with that protocol on a device whether it is ours, and what
+// else there is to tell. Protocol 0 is no owner: older kernels know no other, and most
+// programs give none.
+func (b *Backend) owner(protocol uint8, dev string) (ours bool, found *object.Found) {
+	if protocol == b.marks.RouteProtocol {
+		return true, nil
+	}
+	if protocol != 0 {
+		found = &protocols[protocol]
+	}
+	return b.ourLink(dev), found
 }
 
 // neighChanged applies a notification. An entry that is no longer permanent is

@@ -36,7 +36,7 @@ func (b *Backend) encodeProxyNeigh(q *rtnl.Batch, c object.Change) error {
 		return err
 	case c.After == nil:
 		proxyToRequest(q, unix.RTM_DELNEIGH, 0, c.Before.(object.ProxyNeigh), device, 0)
-	case !there:
+	case !there, c.Reclaim, c.Before != nil:
 		proxyToRequest(q, unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_EXCL,
 			c.After.(object.ProxyNeigh), device, b.marks.RouteProtocol)
 	}
@@ -62,8 +62,9 @@ func (b *Backend) readProxies(ctx context.Context) error {
 
 func (b *Backend) proxyItem(n neighbour) (object.Item, bool) {
 	p, ok := n.proxy()
-	ours := n.protocol == b.marks.RouteProtocol || b.ourLink(n.dev)
-	return object.Item{Value: p, Marked: ours}, ok && (ours || has(b.scope.devices, n.dev))
+	it := object.Item{Value: p}
+	it.Marked, it.Found = b.owner(n.protocol, n.dev)
+	return it, ok && (it.Marked || has(b.scope.devices, n.dev))
 }
 
 func (b *Backend) proxyNeighChanged(n neighbour, there bool) {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -20,6 +21,8 @@ type route struct {
 	inexpressible bool
 	// unresolved is set when the index of the device has no name yet.
 	unresolved bool
+	// extra is what one of ours has that we never write, in words of ip(8).
+	extra string
 }
 
 // routeHeader is the header of a request about a route of this protocol. IPv6
@@ -109,6 +112,7 @@ func routeFromMessage(m rtnl.Message, names *links) (r route, ok bool, err error
 			continue
 		}
 		r.attribute(&attrs, names)
+		r.unwritten(&attrs)
 	}
 	if err := attrs.Err(); err != nil {
 		return route{}, false, err
@@ -154,6 +158,64 @@ func (r *route) attribute(a *rtnl.Attrs, names *links) {
 	}
 }
 
+// unwritten notes attributes that others have set on an entry of which the value is
+// the same with and without them.
+func (r *route) unwritten(a *rtnl.Attrs) {
+	switch a.Type {
+	case unix.RTA_METRICS:
+		a.Each(func(m *rtnl.Attrs) { r.add(metricName(m.Type), uint32Of(m)) })
+	case unix.RTA_FLOW:
+		r.add("realms", a.Uint32())
+	case unix.RTA_PREF: // 0 is medium, and there with every IPv6 entry
+		if a.Uint8() != 0 {
+			r.add("pref", uint32(a.Uint8()))
+		}
+	case unix.RTA_CACHEINFO: // struct rta_cacheinfo: rta_expires is the third word
+		if len(a.Data) >= 12 && binary.NativeEndian.Uint32(a.Data[8:]) != 0 {
+			r.extra = joinWords(r.extra, "expires")
+		}
+	}
+}
+
+func (r *route) add(name string, value uint32) {
+	r.extra = joinWords(r.extra, name+" "+strconv.Itoa(int(value)))
+}
+
+func joinWords(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + ", " + b
+}
+
+// uint32Of is a metric as a number; 0 for the one that is a name.
+func uint32Of(a *rtnl.Attrs) uint32 {
+	if len(a.Data) != 4 {
+		return 0
+	}
+	return a.Uint32()
+}
+
+// metricName is the word of ip(8) for a metric of a route (RTAX_*).
+func metricName(kind uint16) string {
+	switch kind {
+	case unix.RTAX_LOCK:
+		return "lock"
+	case unix.RTAX_MTU:
+		return "mtu"
+	case unix.RTAX_ADVMSS:
+		return "advmss"
+	case unix.RTAX_HOPLIMIT:
+		return "hoplimit"
+	case unix.RTAX_WINDOW:
+		return "window"
+	case unix.RTAX_INITCWND:
+		return "initcwnd"
+	default:
+		return "metric-" + strconv.Itoa(int(kind))
+	}
+}
+
 func (r *route) mark(what string) { r.Dev, r.Hops, r.inexpressible = what, object.Hops{}, true }
 
 func (r *route) device(index uint32, names *links) {
@@ -189,7 +251,7 @@ func typeName(t uint8) string {
 // and fib6_add_rt2node in net/ipv6/ip6_fib.c).
 func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 	if c.After == nil {
-		return b.deleteRoute(q, c.Before.(object.Route))
+		return b.deleteRoute(q, c)
 	}
 	r := c.After.(object.Route)
 	device, hops, err := b.nexthops(r)
@@ -203,6 +265,8 @@ func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 		}
 		have, there := b.mirror.set.Get(r.Key())
 		switch {
+		case c.Reclaim && there && have.Value == c.Before && !has(b.mirror.multiple, r.Key()):
+			flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
 		case there && (!have.Marked || has(b.mirror.others, r.Key())):
 			return b.foreign(object.Item{Value: have.Value})
 		case there:
@@ -215,11 +279,22 @@ func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 }
 
 // deleteRoute selects by everything we know of the route and by our protocol,
-// so that it can hit no other.
+// so that it can hit no other; by the one that it has now if it is to be reclaimed.
 // An attribute that is absent, RT_SCOPE_NOWHERE and RTN_UNSPEC match anything
 // (fib_table_delete in net/ipv4/fib_trie.c, ip6_route_del in net/ipv6/route.c). The
 // protocol is compared by both. What has gone meanwhile is answered with ESRCH.
-func (b *Backend) deleteRoute(q *rtnl.Batch, r object.Route) error {
+func (b *Backend) deleteRoute(q *rtnl.Batch, c object.Change) error {
+	r := c.Before.(object.Route)
+	protocol := b.marks.RouteProtocol
+	if c.Reclaim {
+		have, there := b.mirror.set.Get(r.Key())
+		if !there || have.Value != c.Before || has(b.mirror.multiple, r.Key()) {
+			return nil // ours is gone; what is there now is another owner's
+		}
+		if other, ok := b.mirror.others[r.Key()]; ok {
+			protocol = other
+		}
+	}
 	device, hops, err := b.nexthops(r)
 	if err != nil {
 		if have, ok := b.mirror.set.Get(r.Key()); !ok || have.Value != object.Value(r) {
@@ -228,7 +303,7 @@ func (b *Backend) deleteRoute(q *rtnl.Batch, r object.Route) error {
 		// Of a form that we do not write, but with our mark: by key alone.
 		r.Via, r.Src, device = netip.Addr{}, netip.Addr{}, 0
 	}
-	h := routeHeader(r, b.marks.RouteProtocol)
+	h := routeHeader(r, protocol)
 	h.Scope = unix.RT_SCOPE_NOWHERE // of any scope
 	if device == 0 && len(hops) == 0 {
 		h.Type = unix.RTN_UNSPEC // of any type

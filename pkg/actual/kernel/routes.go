@@ -38,6 +38,35 @@ func (b *Backend) readRoutes(ctx context.Context) error {
 
 func (b *Backend) ourRoute(r route) bool { return r.protocol == b.marks.RouteProtocol }
 
+// deviation is what of a route is not as we write it.
+func (b *Backend) deviation(r route) string {
+	if !b.ourRoute(r) {
+		return protocols[r.protocol].Deviates
+	}
+	return r.extra
+}
+
+// routeItem is a route as it is shown to callers.
+func (b *Backend) routeItem(r route) object.Item {
+	it := object.Item{Value: r.Route, Marked: b.ourRoute(r)}
+	switch {
+	case !it.Marked:
+		it.Found = &protocols[r.protocol]
+	case r.extra != "":
+		it.Found = &object.Found{Deviates: r.extra}
+	}
+	return it
+}
+
+// protocols has what is said of objects with the protocol of another owner. There may
+// be very many of them, which share these.
+var protocols = func() (out [256]object.Found) {
+	for p := range out {
+		out[p].Deviates = "protocol " + protocolName(uint8(p))
+	}
+	return out
+}()
+
 // routeReader goes once through all routes and sorts them into those that are
 // in have as they are and the others.
 type routeReader struct {
@@ -120,7 +149,9 @@ func (r *routeReader) shown(m rtnl.Message) bool {
 // unchanged reports whether the mirror has this very row.
 func (r *routeReader) unchanged(row route) bool {
 	have, ok := r.have.Get(row.Key())
-	if !ok || have.Marked != r.b.ourRoute(row) || have.Value != object.Value(row.Route) {
+	// Compared before an item is made of it, which would cost memory.
+	if !ok || have.Marked != r.b.ourRoute(row) || have.Value != object.Value(row.Route) ||
+		have.Deviates() != r.b.deviation(row) {
 		return false
 	}
 	if !have.Marked {
@@ -146,7 +177,7 @@ func (r *routeReader) add(row route) {
 		r.multiple[k] = struct{}{}
 	}
 	if !twice || ours && !have.Marked {
-		r.fresh.Put(object.Item{Value: row.Route, Marked: ours})
+		r.fresh.Put(r.b.routeItem(row))
 	}
 	r.b.mirror.onDevices(row.Route)
 }
@@ -166,7 +197,8 @@ func (b *Backend) routeChanged(m rtnl.Message) error {
 	k := row.Key()
 	have, there := b.mirror.set.Get(k)
 	report := ours || have.Marked || b.scope.wants(k)
-	same := there && have.Marked == ours && have.Value == object.Value(row.Route)
+	it := b.routeItem(row)
+	same := there && have.SameFound(it)
 	switch {
 	case b.flight.has(k) && ours && b.flight.leadsTo(row.Route, m.Type == unix.RTM_NEWROUTE):
 	case b.flight.has(k), row.unresolved, has(b.mirror.multiple, k):
@@ -178,7 +210,7 @@ func (b *Backend) routeChanged(m rtnl.Message) error {
 	case same, m.Type == unix.RTM_DELROUTE && !there:
 		// We know already.
 	case m.Type == unix.RTM_NEWROUTE && (!there || m.Flags&unix.NLM_F_REPLACE != 0):
-		b.mirror.put(object.Item{Value: row.Route, Marked: ours})
+		b.mirror.put(it)
 		if !ours {
 			b.mirror.others[k] = row.protocol
 		} else {

@@ -86,8 +86,12 @@ func (b *Backend) encodeRule(q *rtnl.Batch, c object.Change) error {
 			return b.foreign(have)
 		}
 		ruleToRequest(q, unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, c.After.(object.Rule), b.marks.RuleProtocol)
+	case c.Reclaim:
+		// Whoever gave it another protocol has deleted ours and added another one, beside
+		// which ours can be.
+		ruleToRequest(q, unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, c.After.(object.Rule), b.marks.RuleProtocol)
 	}
-	return nil // an update changes nothing: a rule is nothing but its key
+	return nil // any other update changes nothing: a rule is nothing but its key
 }
 
 func (b *Backend) readRules(ctx context.Context) error {
@@ -107,8 +111,11 @@ func (b *Backend) ruleItem(m rtnl.Message) (object.Item, bool, error) {
 	if !ok || !r.plain || err != nil {
 		return object.Item{}, false, err
 	}
-	ours := r.protocol == b.marks.RuleProtocol
-	return object.Item{Value: r.Rule, Marked: ours}, ours || has(b.scope.tables, r.Table), nil
+	it := object.Item{Value: r.Rule, Marked: r.protocol == b.marks.RuleProtocol}
+	if !it.Marked {
+		it.Found = &protocols[r.protocol]
+	}
+	return it, it.Marked || has(b.scope.tables, r.Table), nil
 }
 
 // ruleChanged has the rules read again, which are few: the kernel lets the same

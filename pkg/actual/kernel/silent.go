@@ -92,9 +92,11 @@ func (b *Backend) sameProxies(ctx context.Context) (bool, error) {
 					return err
 				}
 				p, ok := n.proxy()
-				if ours := n.protocol == b.marks.RouteProtocol || b.ourLink(n.dev); !ok || !ours && !has(b.scope.devices, n.dev) {
+				ours, extra := b.owner(n.protocol, n.dev)
+				if !ok || !ours && !has(b.scope.devices, n.dev) {
 					return nil
-				} else if it, there := have.Get(p.Key()); !there || it.Marked != ours {
+				}
+				if it, there := have.Get(p.Key()); !there || it.Marked != ours || it.Found != extra {
 					same = false
 				}
 				found++

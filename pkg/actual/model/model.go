@@ -94,7 +94,7 @@ func (w *World) apply(c object.Change) error {
 	}
 	w.writes++
 	if c.After == nil {
-		return w.remove(c.Before)
+		return w.removeOurs(c)
 	}
 	return w.put(c)
 }
@@ -116,9 +116,32 @@ func (w *World) put(c object.Change) error {
 	if c.Before == nil && exists && have.Value == c.After {
 		return nil
 	}
+	if err := w.guard(c, have, exists); err != nil {
+		return err
+	}
 	w.makePeer(c.After, exists)
 	w.store(object.Item{Value: c.After, Marked: k.Kind.HasMark()})
 	return nil
+}
+
+// guard refuses to change what does not carry our mark, unless the change says that it
+// is ours without it. A device stays the same whatever is set on it.
+func (w *World) guard(c object.Change, have object.Item, exists bool) error {
+	k := c.Key()
+	if !exists || have.Marked || !k.Kind.HasMark() || k.Kind == object.KindLink || c.Reclaim && have.Value == c.Before {
+		return nil
+	}
+	return fmt.Errorf("another owner's %s already exists: %s", k.Text(), have.Value.Attrs())
+}
+
+// removeOurs removes what carries our mark, or is ours without it: what others have
+// put in its place stays.
+func (w *World) removeOurs(c object.Change) error {
+	k := c.Key()
+	if have, exists := w.items.Get(k); exists && !k.Kind.IsSetting() && w.guard(c, have, exists) != nil {
+		return nil
+	}
+	return w.remove(c.Before)
 }
 
 // halfVeth reports whether a link exists because its other end was made.

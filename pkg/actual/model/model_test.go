@@ -8,8 +8,10 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-func TestContract(t *testing.T) {
-	contract.Run(t, contract.Subject{
+func TestContract(t *testing.T) { contract.Run(t, subject()) }
+
+func subject() contract.Subject {
+	return contract.Subject{
 		New: func(*testing.T) actual.Backend {
 			w := New()
 			w.Set(false, object.Device{Name: "dev0", Up: true}, object.Device{Name: "br-ex", Up: true},
@@ -18,7 +20,7 @@ func TestContract(t *testing.T) {
 		},
 		Device: "dev0", Bridge: "br-ex",
 		Foreign: func(_ *testing.T, b actual.Backend, v object.Value) { b.(*World).Set(false, v) },
-	})
+	}
 }
 
 func TestDeviceTakesWhatSitsOnIt(t *testing.T) {

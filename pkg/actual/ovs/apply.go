@@ -106,7 +106,7 @@ func (br *bridge) existingFlows(ctx context.Context, steps []step) (map[object.K
 func (br *bridge) line(have map[object.Key]object.Flow, c object.Change) (string, error) {
 	key := c.Key()
 	existing, found := have[key]
-	foreign := found && !br.ours(existing.Cookie)
+	foreign := found && !br.ours(existing.Cookie) && !(c.Reclaim && c.Before == object.Value(existing))
 	if c.After == nil {
 		if !found || foreign {
 			return "", nil // ours is gone

@@ -162,7 +162,11 @@ func (br *bridge) addTo(all *object.Set) {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	for _, f := range br.flows {
-		all.Put(object.Item{Value: f, Marked: br.ours(f.Cookie)})
+		it := object.Item{Value: f, Marked: br.ours(f.Cookie)}
+		if !it.Marked {
+			it.Found = &object.Found{Deviates: fmt.Sprintf("cookie %#x", f.Cookie)}
+		}
+		all.Put(it)
 	}
 }
 

@@ -86,6 +86,10 @@ func (b *Backend) rememberSeen() {
 	}
 	b.seen, b.set = now, object.Set{}
 	for _, h := range now {
-		b.set.Put(object.Item{Value: h.value, Marked: h.ours})
+		it := object.Item{Value: h.value, Marked: h.ours}
+		if !h.ours {
+			it.Found = &object.Found{Deviates: "no external_ids:" + object.OVSPortMark}
+		}
+		b.set.Put(it)
 	}
 }

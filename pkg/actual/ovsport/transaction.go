@@ -42,8 +42,11 @@ func (tx *transaction) size() int { return len(tx.rows) }
 // creating what is there, needs nothing.
 func (tx *transaction) plan(c object.Change) error {
 	have, found := tx.have[c.Key().Name]
+	// A port of which there is no row is the interface of a bond, never ours.
+	unmarked := found && !have.ours
+	reclaimed := unmarked && c.Reclaim && c.Before == object.Value(have.value) && have.port != ""
 	if c.After == nil {
-		if found && have.ours {
+		if found && (have.ours || reclaimed) {
 			tx.remove(have)
 		}
 		return nil
@@ -57,9 +60,12 @@ func (tx *transaction) plan(c object.Change) error {
 	}
 	bridge, ok := tx.bridges[want.Bridge]
 	switch {
-	case found && !have.ours:
+	case unmarked && !reclaimed:
 		return fmt.Errorf("another owner's port or interface (no external_ids:%s) already exists: %s",
 			object.OVSPortMark, have.value.Attrs())
+	case reclaimed && have.value.SamePort(want):
+		tx.update(have, want)
+		tx.mark(have)
 	case found && have.value == want:
 	case !ok:
 		return fmt.Errorf("bridge %s: %w", want.Bridge, actual.ErrGone)
@@ -136,6 +142,14 @@ func (tx *transaction) update(have portState, want object.OVSPort) {
 			Where: uuidIs(have.iface), Row: row,
 		})
 	}
+}
+
+// mark gives the port our mark again, and leaves what others have in the column.
+func (tx *transaction) mark(have portState) {
+	tx.rows = append(tx.rows, ovsdb.Operation{
+		Op: ovsdb.OperationMutate, Table: vswitch.TablePort, Where: uuidIs(have.port),
+		Mutations: []ovsdb.Mutation{{Column: "external_ids", Mutator: ovsdb.MutateOperationInsert, Value: mark()}},
+	})
 }
 
 // remove deletes the port with all of its interfaces.

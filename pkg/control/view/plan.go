@@ -39,20 +39,36 @@ func Desired(w io.Writer, form Form, d control.Desired) error {
 	return Print(w, form, d, b.String())
 }
 
-// Audit prints the drift, and what of it was mended.
+// Audit prints the drift, what of it was mended, and in the last line what the exit
+// status says too.
 func Audit(w io.Writer, form Form, a control.Audit) error {
 	text := planText(a.Drift)
-	switch {
-	case a.Repaired:
-		for _, f := range a.Failed {
-			text += "failed: " + f + "\n"
-		}
-		n := len(a.Drift.Ops)
+	for _, f := range a.Failed {
+		text += "failed: " + f + "\n"
+	}
+	if a.Incomplete != "" {
+		text += "incomplete: " + a.Incomplete + "; compared with what is known, and what should be removed is not\n"
+	}
+	result, remaining := a.Outcome()
+	if n := len(a.Drift.Ops); a.Repaired {
 		text += fmt.Sprintf("repaired %d of %d differences\n", n-len(a.Failed), n)
-	case len(a.Drift.Ops) == 0:
+	}
+	switch result {
+	case control.AuditAgrees:
 		text += "no drift\n"
+	case control.AuditIncomplete:
+		text += "no drift found\n"
+	default:
+		text += remain(remaining)
 	}
 	return Print(w, form, a, text)
+}
+
+func remain(n int) string {
+	if n == 1 {
+		return "1 difference remains\n"
+	}
+	return fmt.Sprintf("%d differences remain\n", n)
 }
 
 // Released prints who is configured again.

@@ -53,7 +53,7 @@ func TestAudit(t *testing.T) {
 		{
 			"drift",
 			control.Audit{Drift: control.Plan{Ops: aPlan.Ops, Summary: "1 to create"}},
-			"+ route   192.0.2.7/32\n1 to create\n",
+			"+ route   192.0.2.7/32\n1 to create\n1 difference remains\n",
 		},
 		{
 			"repaired",
@@ -61,7 +61,7 @@ func TestAudit(t *testing.T) {
 				Drift: control.Plan{Ops: aPlan.Ops, Summary: "1 to create"}, Repaired: true,
 				Failed: []string{"no device"},
 			},
-			"+ route   192.0.2.7/32\n1 to create\nfailed: no device\nrepaired 0 of 1 differences\n",
+			"+ route   192.0.2.7/32\n1 to create\nfailed: no device\nrepaired 0 of 1 differences\n1 difference remains\n",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,7 +24,7 @@ const KindEVPN Kind = 14
 
 var evpnKind = kindOf[EVPNPath](traits{
 	kind: KindEVPN, name: "evpn", key: evpnKey, readKey: readEVPNKey, parse: parseEVPNPath,
-	path: true, marked: true, listed: true,
+	path: true, marked: true, coexists: true, listed: true,
 })
 
 // EVPNPath is one EVPN path that originates in our speaker, with VXLAN as the

@@ -50,6 +50,12 @@ func readFlowKey(f *fields) Key {
 // Attrs prints cookie and actions.
 func (f Flow) Attrs() string { return fmt.Sprintf("cookie %#x actions %s", f.Cookie, f.Actions) }
 
+// WithoutMark is the flow without its cookie.
+func (f Flow) WithoutMark() Value {
+	f.Cookie = 0
+	return f
+}
+
 // Into is the MAC address that packets are given, that of the device into which the
 // flow hands them; zero if it gives them none.
 func (f Flow) Into() MAC {

@@ -46,6 +46,9 @@ type traits struct {
 	// marked: the system that holds it carries our mark of ownership, so that it
 	// is provably ours without the ledger.
 	marked bool
+	// coexists: an object of another owner under the same key is another object, which
+	// exists beside ours.
+	coexists bool
 	// listed: the backend finds all of ours by itself. What is not listed is asked
 	// for by the keys in the ledger.
 	listed bool
@@ -170,6 +173,11 @@ func (k Kind) IsDevice() bool { return k.traits().device }
 // holds them, so that they are provably ours without the ledger. Addresses and
 // neighbours do on kernels that know their protocol attribute, but not on all.
 func (k Kind) HasMark() bool { return k.traits().marked }
+
+// Coexists reports whether objects of this kind with equal keys and different owners
+// exist beside each other, so that one of another owner is never ours with another
+// mark.
+func (k Kind) Coexists() bool { return k.traits().coexists }
 
 // IsListed reports whether a backend finds all of ours by itself. Others have to
 // be asked for by the keys that the ledger has.

@@ -89,6 +89,10 @@ type Value interface {
 // for a delete; both are set for an update.
 type Change struct {
 	Before, After Value
+	// Reclaim says that Before does not carry our mark and is ours all the same: the
+	// ledger has that we made it, and others have taken the mark away since. Without it
+	// no backend changes or deletes what is not marked.
+	Reclaim bool
 }
 
 // Key is the key of the value concerned.

@@ -82,7 +82,7 @@ const KindPath Kind = 13
 
 var pathKind = kindOf[Path](traits{
 	kind: KindPath, name: "path", key: pathKey, readKey: readPathKey, parse: parsePath,
-	path: true, exported: true, marked: true, listed: true,
+	path: true, exported: true, marked: true, coexists: true, listed: true,
 })
 
 // Path is one unicast BGP path that originates in our speaker.

@@ -7,7 +7,7 @@ const KindRule Kind = 11
 
 var ruleKind = kindOf[Rule](traits{
 	kind: KindRule, name: "rule", key: ruleKey, readKey: readRuleKey, parse: parseRule,
-	marked: true,
+	marked: true, coexists: true,
 })
 
 // Rule is one policy rule (RTM_NEWRULE) without selectors: look a table up for

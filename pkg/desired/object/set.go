@@ -107,6 +107,8 @@ type Item struct {
 	Rank uint8
 	// Marked is set by backends on what carries our mark of ownership.
 	Marked bool
+	// Found is set by backends where there is more to tell of an object than its value.
+	Found *Found
 }
 
 // Needs lists everything that must exist before the item.

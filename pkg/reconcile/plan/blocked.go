@@ -15,7 +15,7 @@ func (d *differ) findBlocked() {
 		if there {
 			d.present[k.Kind]++
 		}
-		if there && it.Block == nil && have.Value == it.Value && d.managed(k.Kind) {
+		if there && it.Block == nil && d.agrees(k, it, have) && d.managed(k.Kind) {
 			continue
 		}
 		d.dirty[k] = true
@@ -62,11 +62,10 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 		return *it.Block, true
 	}
 	switch {
-	case ok && have.Value == it.Value:
+	case ok && d.agrees(k, it, have):
 		return object.Block{}, false
-	case ok && !k.Kind.IsSetting() && !d.mine(k, have):
-		return object.Block{Code: object.BlockForeign, Text: "another owner's object already exists: " +
-			object.Text(have.Value)}, true
+	case ok && !k.Kind.IsSetting() && !d.mine(k, have) && !d.made(k, have):
+		return object.Block{Code: object.BlockForeign, Text: foreignText(it, have)}, true
 	case !ok && k.Kind.MadeBy() != "":
 		return object.Block{Code: object.BlockNotWired, Text: k.Text() + " does not exist; it is made by " +
 			k.Kind.MadeBy()}, true
@@ -86,6 +85,19 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 		}
 	}
 	return object.Block{}, false
+}
+
+// foreignText names what is in the place of a wanted object. Where it does what ours
+// would do, nothing has to be withdrawn; but it may go at any time.
+func foreignText(it, have object.Item) string {
+	text := "another owner's object already exists: " + object.Text(have.Value)
+	if what := have.Deviates(); what != "" {
+		text += " (" + what + ")"
+	}
+	if have.Value == it.Value {
+		text += "; it does what ours would do, and is left alone"
+	}
+	return text
 }
 
 // badNeed finds a need that is blocked and not there, or must not stay.

@@ -81,9 +81,45 @@ type differ struct {
 	steps map[object.Key]bool
 }
 
-// mine reports whether what we have under k is provably ours.
+// mine reports whether what we have under k is provably ours: by its mark, or by the
+// ledger. Of what has lost its mark the ledger is believed only if nothing but the mark
+// was changed: what is otherwise is another owner's, who has put it in the place of
+// ours. A device stays the same whatever is set on it.
 func (d *differ) mine(k object.Key, have object.Item) bool {
-	return have.Marked || d.Ledger.Owned(k)
+	switch {
+	case have.Marked:
+		return true
+	case !k.Kind.HasMark() || k.Kind.IsDevice():
+		return d.Ledger.Owned(k)
+	default:
+		return !k.Kind.Coexists() && d.made(k, have)
+	}
+}
+
+// made reports whether the ledger has that we made the very value that we have.
+func (d *differ) made(k object.Key, have object.Item) bool {
+	was, ok := d.Ledger.Recorded(k)
+	return ok && was.Value != nil && object.SameButMark(was.Value, have.Value)
+}
+
+// agrees reports whether what we have is as wanted, with our mark and nothing that we
+// do not write. Kinds that bear no mark everywhere may be shared with another owner, who
+// was there first.
+func (d *differ) agrees(k object.Key, it, have object.Item) bool {
+	switch {
+	case have.Value != it.Value:
+		return false
+	case k.Kind.HasMark():
+		return have.Marked && have.Deviates() == ""
+	default:
+		return have.Deviates() == "" || !have.Marked && !d.made(k, have)
+	}
+}
+
+// reclaims reports whether changing what we have, or deleting it, takes the word of the
+// ledger that it is ours.
+func reclaims(k object.Key, have object.Item) bool {
+	return have.Value != nil && !have.Marked && (k.Kind.HasMark() || have.Deviates() != "")
 }
 
 func (d *differ) managed(k object.Kind) bool {
@@ -104,12 +140,24 @@ func (d *differ) wanted() {
 			d.replace(k, it, have, ok)
 		case !ok:
 			d.build(Op{Verb: Create, After: it.Value, Why: it.Why})
-		case have.Value != it.Value:
+		case !d.agrees(k, it, have):
 			d.build(Op{
 				Verb: Update, Before: have.Value, After: it.Value, Why: it.Why,
-				Note: object.ChangeNote(have.Value, it.Value),
+				Note: changeNote(it, have), Reclaim: reclaims(k, have),
 			})
 		}
+	}
+}
+
+// changeNote says what the two values of an update do not.
+func changeNote(it, have object.Item) string {
+	switch what := have.Deviates(); {
+	case what != "":
+		return NoteFound + what
+	case have.Value == it.Value:
+		return NoteFound + "no mark of ours"
+	default:
+		return object.ChangeNote(have.Value, it.Value)
 	}
 }
 
@@ -127,7 +175,9 @@ func (d *differ) replace(k object.Key, it, have object.Item, exists bool) {
 		return
 	}
 	if exists && (k.Kind.IsDevice() || k.Kind.IsPath()) {
-		op := Op{Verb: Delete, Phase: Clear, Before: have.Value, Why: it.Why, Note: NoteReplaced}
+		op := Op{
+			Verb: Delete, Phase: Clear, Before: have.Value, Why: it.Why, Note: NoteReplaced, Reclaim: reclaims(k, have),
+		}
 		if k.Kind.IsPath() {
 			op.Phase = Withdraw
 		}
@@ -135,7 +185,7 @@ func (d *differ) replace(k object.Key, it, have object.Item, exists bool) {
 	}
 	if exists && !k.Kind.IsDevice() && !k.Kind.IsPath() && !d.vanishes(k) {
 		// It does not sit on the link yet, and so does not go with it.
-		d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why})
+		d.build(Op{Verb: Update, Before: have.Value, After: it.Value, Why: it.Why, Reclaim: reclaims(k, have)})
 		return
 	}
 	d.build(Op{Verb: Create, After: it.Value, Why: it.Why, Note: NoteReplaced})
@@ -232,7 +282,7 @@ func (d *differ) remove(k object.Key, have object.Item, why []object.Source, b o
 		}
 		return
 	}
-	op := Op{Verb: Delete, Phase: Dismantle, Before: have.Value, Why: why}
+	op := Op{Verb: Delete, Phase: Dismantle, Before: have.Value, Why: why, Reclaim: reclaims(k, have)}
 	if b.Code != "" {
 		op.Note = b.Code
 	}
@@ -261,7 +311,7 @@ func (d *differ) forget() {
 func (d *differ) nothingLeft(k object.Key) bool {
 	have, there := d.Have.Get(k)
 	if !there || !k.Kind.IsSetting() {
-		return !there
+		return !there || !d.mine(k, have)
 	}
 	prior, ok := d.prior(k)
 	return !ok || prior == have.Value

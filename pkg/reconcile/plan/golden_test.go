@@ -16,7 +16,8 @@ import (
 //	want   one object a line; "! " before it: blocked; lines that begin with
 //	       "needs" name what the object above needs beyond its device
 //	have   one object a line; "* " before it: somebody else's;
-//	       "ledger " before it: without a mark, but remembered
+//	       "ledger " before it: without a mark, but remembered with this value;
+//	       "(TEXT) " before it: what a backend found of it
 //	plan   what is expected, and json if the file has that section
 func TestPlans(t *testing.T) {
 	plans := golden.Suite{Given: []string{"want", "have"}, Want: []string{"plan", "json"}}
@@ -66,10 +67,16 @@ func parseHave(t *testing.T, text string, l *ledger) object.Set {
 		line = strings.TrimSpace(line)
 		line, foreign := strings.CutPrefix(line, "* ")
 		line, remembered := strings.CutPrefix(line, "ledger ")
+		var found *object.Found
+		if rest, ok := strings.CutPrefix(line, "("); ok {
+			what, after, _ := strings.Cut(rest, ") ")
+			line, found = after, &object.Found{Deviates: what}
+		}
 		v := parse(t, line)
-		items = append(items, object.Item{Value: v, Marked: !foreign && !remembered})
+		items = append(items, object.Item{Value: v, Marked: !foreign && !remembered, Found: found})
 		if remembered {
 			l.own(v.Key())
+			l.items[v.Key()] = object.Item{Value: v}
 		}
 	}
 	return add(t, items)

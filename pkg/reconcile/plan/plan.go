@@ -76,6 +76,10 @@ const (
 	NoteDeviceReplaced = "its device is replaced"
 )
 
+// NoteFound begins the note of an update that mends what is not in the values: another
+// owner's mark, an MTU on a route.
+const NoteFound = "found with "
+
 // Op is one step. Before is nil for Create, After is nil for Delete.
 type Op struct {
 	Verb          Verb
@@ -92,6 +96,8 @@ type Op struct {
 	Cause Cause
 	// Note says what the verb alone does not, such as "replaced".
 	Note string
+	// Reclaim is that of the change: see [object.Change].
+	Reclaim bool
 }
 
 // Key is the key of the value concerned.
@@ -102,7 +108,9 @@ func (o Op) Key() object.Key { return o.Change().Key() }
 func (o Op) Evicts() bool { return o.Verb == Delete && object.Block{Code: o.Note}.Evicts() }
 
 // Change is the step as backends see it.
-func (o Op) Change() object.Change { return object.Change{Before: o.Before, After: o.After} }
+func (o Op) Change() object.Change {
+	return object.Change{Before: o.Before, After: o.After, Reclaim: o.Reclaim}
+}
 
 // Note is something that differs from the desired state and that no step will mend
 // now.

@@ -71,7 +71,7 @@ func (o Op) attrs() string {
 	case Create:
 		return o.After.Attrs()
 	case Update, Restore:
-		if o.Before == nil {
+		if o.Before == nil || o.Before == o.After && strings.HasPrefix(o.Note, NoteFound) {
 			return o.After.Attrs()
 		}
 		return o.Before.Attrs() + " -> " + o.After.Attrs()

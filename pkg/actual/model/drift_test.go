@@ -1,0 +1,28 @@
+package model
+
+import (
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/contract"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// TestProofDrift holds the model to what the real backends do when others change what
+// is ours.
+func TestProofDrift(t *testing.T) {
+	contract.Drift(t, subject(), func(_ *testing.T, b actual.Backend, act contract.Act, v object.Value) bool {
+		w := b.(*World)
+		have, _ := w.items.Get(v.Key())
+		switch act {
+		case contract.Remove:
+			w.Unset(v.Key())
+		case contract.Change:
+			w.Set(have.Marked, v)
+		default:
+			w.Set(false, v)
+		}
+		w.Poke()
+		return act != contract.Take || v.Key().Kind.HasMark()
+	})
+}
