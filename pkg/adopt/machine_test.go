@@ -176,6 +176,7 @@ func (s shown) Read(ctx context.Context, f actual.Focus) (object.Set, error) {
 type agent struct{ world *model.World }
 
 func (a agent) Apply(c object.Change, _ uint8) error {
+	c.Reclaim = true // it changes what the predecessor has, which bears no mark of ours
 	return a.world.Apply(context.Background(), []object.Change{c})[0]
 }
 

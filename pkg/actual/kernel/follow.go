@@ -23,6 +23,7 @@ func (b *Backend) follow() {
 		b.mu.Lock()
 		b.drain()
 		b.checkSysctls()
+		b.checkRules()
 		b.announce()
 		b.mu.Unlock()
 	}

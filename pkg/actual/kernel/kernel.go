@@ -72,6 +72,8 @@ type Backend struct {
 	// settings is set when a network setting was changed, and the sysctls in
 	// focus have not been compared since.
 	settings bool
+	// rules is set when a rule came or went that may win over one of ours.
+	rules bool
 	// flight is what is being applied right now; nil otherwise.
 	flight *flight
 	// applied is what was applied last and is not in the mirror yet.

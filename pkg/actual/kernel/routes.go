@@ -151,7 +151,7 @@ func (r *routeReader) unchanged(row route) bool {
 	have, ok := r.have.Get(row.Key())
 	// Compared before an item is made of it, which would cost memory.
 	if !ok || have.Marked != r.b.ourRoute(row) || have.Value != object.Value(row.Route) ||
-		have.Deviates() != r.b.deviation(row) {
+		have.Deviates() != r.b.deviation(row) || have.Overridden() != "" {
 		return false
 	}
 	if !have.Marked {
@@ -176,8 +176,16 @@ func (r *routeReader) add(row route) {
 	if twice {
 		r.multiple[k] = struct{}{}
 	}
-	if !twice || ours && !have.Marked {
+	switch {
+	case !twice:
 		r.fresh.Put(r.b.routeItem(row))
+	case ours && !have.Marked:
+		// The kernel lists what is in force first.
+		it := r.b.routeItem(row)
+		it.Found = &object.Found{
+			Deviates: it.Deviates(), Overridden: object.Text(have.Value) + " (" + have.Deviates() + ", comes first)",
+		}
+		r.fresh.Put(it)
 	}
 	r.b.mirror.onDevices(row.Route)
 }

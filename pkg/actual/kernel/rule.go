@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -18,6 +19,10 @@ type rule struct {
 	plain bool
 	// text is what the rule selects and does, as ip(8) prints it.
 	text string
+	// to is set on a rule that selects by nothing but a destination, if by that, and
+	// plainly takes what it selects: it refuses it, or looks up another table for this
+	// destination alone.
+	to netip.Prefix
 }
 
 // ruleToRequest writes r with our protocol.
@@ -64,6 +69,7 @@ func ruleFromMessage(m rtnl.Message) (r rule, ok bool, err error) {
 	}
 	r.plain, r.SuppressDefault = w.plain(), w.suppressesDefault()
 	r.text = w.line(r.Rule)
+	r.to = w.takes(r.IPv6)
 	return r, true, errors.Join(attrs.Err(), w.err)
 }
 
@@ -95,11 +101,25 @@ func (b *Backend) encodeRule(q *rtnl.Batch, c object.Change) error {
 }
 
 func (b *Backend) readRules(ctx context.Context) error {
+	var takers []rule
 	items, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
+		if family == unix.AF_INET {
+			takers = nil
+		}
 		q.Begin(unix.RTM_GETRULE, 0, rtnl.FibRuleHdr{Family: family})
-	}, b.ruleItem)
+	}, func(m rtnl.Message) (object.Item, bool, error) {
+		if r, ok, err := ruleFromMessage(m); ok && err == nil && b.mayTake(r) {
+			takers = append(takers, r)
+		}
+		return b.ruleItem(m)
+	})
 	if err != nil {
 		return fmt.Errorf("read rules: %w", err)
+	}
+	for i, it := range items {
+		if by := b.taker(it.Value.(object.Rule), takers); it.Marked && by != "" {
+			items[i].Found = &object.Found{Overridden: by}
+		}
 	}
 	b.mirror.replace(object.KindRule, items)
 	return nil
@@ -122,6 +142,10 @@ func (b *Backend) ruleItem(m rtnl.Message) (object.Item, bool, error) {
 // rule exist once for each protocol, so an event about one of them does not
 // show what there is now.
 func (b *Backend) ruleChanged(m rtnl.Message) error {
+	if r, ok, err := ruleFromMessage(m); ok && err == nil && b.mayTake(r) {
+		b.rules = true
+		b.invalidate(partRules, false)
+	}
 	it, ok, err := b.ruleItem(m)
 	if !ok || err != nil {
 		return err

@@ -47,6 +47,8 @@ type bridge struct {
 	// flows are ours and, of others', those under keys in asked.
 	flows map[object.Key]object.Flow
 	asked map[object.Key]bool
+	// over has what wins over ours, by the key of ours.
+	over map[object.Key]string
 	// byEvent finds the keys in flows and asked by what an event contains.
 	byEvent map[eventKey][]object.Key
 }
@@ -134,6 +136,7 @@ func (br *bridge) store(all map[object.Key]object.Flow, keys []object.Key) {
 	}
 	br.changed = br.changed || !maps.Equal(flows, br.flows)
 	br.flows, br.asked = flows, asked
+	br.changed = br.setOverridden(br.overridden(all)) || br.changed
 	br.byEvent = make(map[eventKey][]object.Key, len(flows))
 	for k := range flows {
 		br.index(k)
@@ -162,11 +165,7 @@ func (br *bridge) addTo(all *object.Set) {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	for _, f := range br.flows {
-		it := object.Item{Value: f, Marked: br.ours(f.Cookie)}
-		if !it.Marked {
-			it.Found = &object.Found{Deviates: fmt.Sprintf("cookie %#x", f.Cookie)}
-		}
-		all.Put(it)
+		all.Put(object.Item{Value: f, Marked: br.ours(f.Cookie), Found: br.found(f)})
 	}
 }
 
@@ -236,8 +235,11 @@ func (br *bridge) invalidate() {
 
 func (br *bridge) agrees(e event) bool {
 	keys, inFocus := br.byEvent[e.key]
-	if !inFocus && !br.ours(e.cookie) {
-		return true
+	switch foreign := !br.ours(e.cookie); {
+	case foreign && e.deleted && len(br.over) > 0 && br.mayOverride(e):
+		return false
+	case foreign && !inFocus:
+		return e.deleted || !br.mayOverride(e)
 	}
 	found := false
 	for _, k := range keys {

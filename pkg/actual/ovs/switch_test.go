@@ -125,9 +125,10 @@ func awaitChange(t *testing.T, b *Backend, what string) {
 	}
 }
 
-func TestContract(t *testing.T) {
-	s := vswitchtest.Start(t)
-	contract.Run(t, contract.Subject{
+func TestContract(t *testing.T) { contract.Run(t, subject(vswitchtest.Start(t))) }
+
+func subject(s *vswitchtest.Switch) contract.Subject {
+	return contract.Subject{
 		Bridge: "br-ex",
 		New: func(t *testing.T) actual.Backend {
 			s.Vsctl("--if-exists", "del-br", "br-ex")
@@ -138,7 +139,7 @@ func TestContract(t *testing.T) {
 			f := v.(object.Flow)
 			s.Ofctl("add-flow", "br-ex", fmt.Sprintf("cookie=0,%s,actions=%s", selector(f), f.Actions))
 		},
-	})
+	}
 }
 
 // What ovn-bgp-agent left is what a driver wants: taking over changes nothing.

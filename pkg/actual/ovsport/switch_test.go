@@ -2,6 +2,7 @@ package ovsport
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -110,11 +111,39 @@ func quietly(t *testing.T, b *Backend) {
 }
 
 func TestContract(t *testing.T) {
+	_, s := subject(t)
+	contract.Run(t, s)
+}
+
+// TestProofDrift holds the database to what the model does when others change what is
+// ours.
+func TestProofDrift(t *testing.T) {
+	sw, s := subject(t)
+	contract.Drift(t, s, func(_ *testing.T, _ actual.Backend, act contract.Act, v object.Value) bool {
+		p := v.(object.OVSPort)
+		switch act {
+		case contract.Remove:
+			sw.Vsctl("--no-wait", "del-port", p.Name)
+		case contract.Change:
+			sw.Vsctl("--no-wait", "set", "port", p.Name, fmt.Sprintf("tag=%d", p.Tag))
+			if !p.MAC.IsZero() {
+				sw.Vsctl("--no-wait", "set", "interface", p.Name, fmt.Sprintf("mac=\"%s\"", p.MAC))
+			}
+		case contract.Take:
+			sw.Vsctl("--no-wait", "remove", "port", p.Name, "external_ids", object.OVSPortMark)
+		}
+		return true
+	})
+}
+
+// subject is a switch with a bridge and a device for a port.
+func subject(t *testing.T) (*vswitchtest.Switch, contract.Subject) {
+	t.Helper()
 	sw := vswitchtest.Start(t)
 	sw.AddBridge("br-ex")
 	sw.Host("ip", "link", "add", "veth-ovs-1001", "type", "veth", "peer", "name", "veth-vrf-1001")
 	sw.Host("ip", "link", "set", "veth-ovs-1001", "up")
-	contract.Run(t, contract.Subject{
+	return sw, contract.Subject{
 		New: func(t *testing.T) actual.Backend {
 			t.Cleanup(func() {
 				for _, name := range strings.Fields(sw.Vsctl("list-ports", "br-ex")) {
@@ -128,7 +157,7 @@ func TestContract(t *testing.T) {
 			p := v.(object.OVSPort)
 			sw.Vsctl("--no-wait", "add-port", p.Bridge, p.Name, "--", "set", "interface", p.Name, "type="+p.Type)
 		},
-	})
+	}
 }
 
 // The rows are what a person would have made, and the switch takes them.

@@ -29,6 +29,9 @@ type Steering interface {
 	Value
 	// Steers says which packets.
 	Steers() Steered
+	// KeyAt is the key of a value that decides about the same packets with another
+	// metric.
+	KeyAt(metric uint32) Key
 }
 
 // Steered is what a [Steering] value decides about.
@@ -41,6 +44,8 @@ type Steered struct {
 	Metric uint32
 	// Direct says that the destinations are on the outgoing device itself.
 	Direct bool
+	// Refuses says that packets are refused for which nothing better is there.
+	Refuses bool
 }
 
 // Isolating is implemented by values that make a routing table one that packets of

@@ -193,7 +193,13 @@ func (r Route) DependsOn() []Key {
 // takes it away as well as one that leads elsewhere.
 func (r Route) Steers() Steered {
 	direct := !r.Unreachable && r.Hops.Empty() && !r.Via.IsValid()
-	return Steered{Dst: r.Dst, Table: r.Table, Metric: r.Metric, Direct: direct}
+	return Steered{Dst: r.Dst, Table: r.Table, Metric: r.Metric, Direct: direct, Refuses: r.Unreachable}
+}
+
+// KeyAt is the key of a route to the same destination with another metric.
+func (r Route) KeyAt(metric uint32) Key {
+	r.Metric = metric
+	return r.Key()
 }
 
 // Place puts a route that refuses traffic among the devices that others made. It

@@ -67,6 +67,7 @@ const (
 	BlockUnexplained = "unexplained"    // the rows that decide about it are as they were
 	BlockUnmanaged   = "kind-unmanaged" // this instance does not manage the kind
 	BlockUnverified  = "unverified"     // what it stands on cannot be read now
+	BlockOverridden  = "overridden"     // what another owner has wins over it
 	BlockContested   = "contested"      // another program changes it back time and again
 	// BlockProtected is on what would take away traffic that the node itself lives on.
 	// It must not stay either where it is there already: see Block.Evicts.

@@ -15,6 +15,9 @@ func (d *differ) findBlocked() {
 		if there {
 			d.present[k.Kind]++
 		}
+		if k.Kind.IsSteering() {
+			d.noteMetric(it.Value.(object.Steering).Steers().Metric)
+		}
 		if there && it.Block == nil && d.agrees(k, it, have) && d.managed(k.Kind) {
 			continue
 		}
@@ -22,6 +25,16 @@ func (d *differ) findBlocked() {
 		if b, ok := d.blockOf(k, it, have, there); ok {
 			d.blocked[k] = b
 		}
+	}
+}
+
+// noteMetric collects the metrics in use, of which there are very few.
+func (d *differ) noteMetric(m uint32) {
+	if m != d.metric || d.metrics == nil {
+		if d.metrics == nil {
+			d.metrics = map[uint32]bool{}
+		}
+		d.metric, d.metrics[m] = m, true
 	}
 }
 

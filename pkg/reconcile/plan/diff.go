@@ -54,6 +54,7 @@ func Diff(in Input) Plan {
 		d.blockDependents() // of what goes with a link and must not come back now
 	}
 	d.wanted()
+	d.findOverridden()
 	d.findEvicted()
 	d.unwanted()
 	d.forget()
@@ -70,6 +71,9 @@ type differ struct {
 	dirty map[object.Key]bool
 	// present counts the wanted keys that are there, by kind.
 	present map[object.Kind]int
+	// metrics are those of all wanted values that steer, metric the last one seen.
+	metrics map[uint32]bool
+	metric  uint32
 	// blocked are wanted keys that must not exist now, with the reason.
 	blocked map[object.Key]object.Block
 	// replaced are keys that the kernel cannot change in place, and all that
