@@ -48,7 +48,8 @@ func TestAuditSaysOneThing(t *testing.T) {
 		{"drift", false, auditOf(step), exitDiffers, control.AuditDiffers, "1 difference remains"},
 		{"drift, repaired", true, auditOf(step), 0, control.AuditAgrees, "no drift"},
 		{
-			"repair fails", true, control.Audit{Drift: control.Plan{Ops: step}, Failed: []string{"no device"}},
+			"repair fails", true,
+			control.Audit{Drift: control.Plan{Ops: step}, Failed: []string{"no device"}},
 			exitError, control.AuditFailed, "1 difference remains",
 		},
 		{
@@ -64,9 +65,11 @@ func TestAuditSaysOneThing(t *testing.T) {
 			"1 difference remains",
 		},
 		{"database down", false, control.Audit{Incomplete: down}, exitError, control.AuditIncomplete, "no drift found"},
-		{"database down, to repair", true, control.Audit{Incomplete: down}, exitError, control.AuditIncomplete, "no drift found"},
+		{"and repair", true, control.Audit{Incomplete: down}, exitError, control.AuditIncomplete, "no drift found"},
 		{
-			"database down and drift", false, control.Audit{Drift: control.Plan{Ops: step}, Incomplete: down}, exitDiffers,
+			"database down and drift", false,
+			control.Audit{Drift: control.Plan{Ops: step}, Incomplete: down},
+			exitDiffers,
 			control.AuditDiffers, "1 difference remains",
 		},
 	} {

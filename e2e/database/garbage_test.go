@@ -120,7 +120,9 @@ func TestProofBadRows(t *testing.T) {
 
 // garbage is what no column mac may have: text that begins like an address and is none.
 func garbage(rng *rand.Rand) string {
-	begin := []string{"fa:16:3e:zz", "fa:16:3e:00:00:01 172.24.4.999", "fa:16:3e:00:00:01 fe80::/1000", "@", "\u00e9\u00e8"}
+	begin := []string{
+		"fa:16:3e:zz", "fa:16:3e:00:00:01 172.24.4.999", "fa:16:3e:00:00:01 fe80::/1000", "@", "\u00e9\u00e8",
+	}
 	text := begin[rng.IntN(len(begin))]
 	for range rng.IntN(40) {
 		text += string(rune(33 + rng.IntN(90)))

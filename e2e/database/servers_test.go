@@ -22,7 +22,6 @@ const schemaFile = "/usr/share/ovn/ovn-sb.ovsschema"
 type server struct {
 	t                 testing.TB
 	dir, file, socket string
-	args              []string
 	starts            int
 	cmd               *exec.Cmd
 }

@@ -135,8 +135,8 @@ func (src *sources) openSouthbound(ctx context.Context, c *closing, s config.Set
 		return nil, fmt.Errorf("ovn_sb_connection: %w", err)
 	}
 	c.onClose(source.Close)
-	src.follow(database{"Southbound", "southbound", remoteSouthbound, source.Status, nil, source.Endpoints}, s.Southbound, named,
-		source.Retarget)
+	db := database{"Southbound", "southbound", remoteSouthbound, source.Status, nil, source.Endpoints}
+	src.follow(db, s.Southbound, named, source.Retarget)
 	return source, nil
 }
 
@@ -157,8 +157,8 @@ func (src *sources) openNorthbound(ctx context.Context, c *closing, s config.Set
 	}
 	c.onClose(source.Close)
 	src.join.NB = source
-	src.follow(database{"Northbound", "northbound", remoteNorthbound, source.Status, nil, source.Endpoints}, s.Northbound, named,
-		source.Retarget)
+	db := database{"Northbound", "northbound", remoteNorthbound, source.Status, nil, source.Endpoints}
+	src.follow(db, s.Northbound, named, source.Retarget)
 	return nil
 }
 

@@ -181,9 +181,9 @@ func (s *statusReport) state(db *state.DB, path string) {
 			"all the same", clock(trouble.Since), trouble.Err), "df "+filepath.Dir(path)+" ; ls -l "+path)
 	}
 	for _, a := range db.Asides() {
-		s.problem("state-set-aside", fmt.Sprintf("the state file was set aside at %s (%s) as %s; unmarked objects of ours "+
-			"that it recorded are not known", clock(a.At.Local()), a.Reason, a.Path), "keep it for analysis elsewhere: mv "+a.Path+
-			" /root/")
+		text := fmt.Sprintf("the state file was set aside at %s (%s) as %s; unmarked objects of ours that it recorded "+
+			"are not known", clock(a.At.Local()), a.Reason, a.Path)
+		s.problem("state-set-aside", text, "keep it for analysis elsewhere: mv "+a.Path+" /root/")
 	}
 }
 

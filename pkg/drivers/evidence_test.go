@@ -31,7 +31,9 @@ func singleChanges(sb *observe.Southbound) []rowChange {
 		out = append(out, rowChange{what, port, next})
 	}
 	for i, p := range sb.Ports {
-		add("delete Port_Binding "+p.LogicalPort, p, func(sb *observe.Southbound) { sb.Ports = slices.Delete(sb.Ports, i, i+1) })
+		add("delete Port_Binding "+p.LogicalPort, p, func(sb *observe.Southbound) {
+			sb.Ports = slices.Delete(sb.Ports, i, i+1)
+		})
 		for column, clear := range map[string]func(*observe.PortBinding){
 			"chassis":       func(p *observe.PortBinding) { p.Chassis = observe.UUID{} },
 			"mac":           func(p *observe.PortBinding) { p.Addresses, p.RawMAC, p.Unknown = nil, nil, false },
@@ -50,10 +52,14 @@ func singleChanges(sb *observe.Southbound) []rowChange {
 		}
 	}
 	for i := range sb.Datapaths {
-		add("delete a Datapath_Binding", nil, func(sb *observe.Southbound) { sb.Datapaths = slices.Delete(sb.Datapaths, i, i+1) })
+		add("delete a Datapath_Binding", nil, func(sb *observe.Southbound) {
+			sb.Datapaths = slices.Delete(sb.Datapaths, i, i+1)
+		})
 	}
 	for i := range sb.DPGroups {
-		add("delete a Logical_DP_Group", nil, func(sb *observe.Southbound) { sb.DPGroups = slices.Delete(sb.DPGroups, i, i+1) })
+		add("delete a Logical_DP_Group", nil, func(sb *observe.Southbound) {
+			sb.DPGroups = slices.Delete(sb.DPGroups, i, i+1)
+		})
 	}
 	return out
 }
@@ -67,7 +73,9 @@ func mayEnd(p *observe.PortBinding, why []object.Source) bool {
 	}, p.Type) {
 		return false
 	}
-	return slices.ContainsFunc(why, func(s object.Source) bool { return s.Table == "Port_Binding" && s.Row == p.LogicalPort })
+	return slices.ContainsFunc(why, func(s object.Source) bool {
+		return s.Table == "Port_Binding" && s.Row == p.LogicalPort
+	})
 }
 
 // Deleting or clearing any single row never withdraws at once an address that this row

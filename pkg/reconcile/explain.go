@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -55,8 +54,9 @@ type Explanation struct {
 type Held struct {
 	Code string `json:"code"`
 	Text string `json:"text"`
-	// Until is when it ends by itself; zero if that is not known.
-	Until time.Time `json:"until,omitzero"`
+	// Until is when it ends by itself, as RFC 3339 writes it; empty if that is not known.
+	Until string `json:"until,omitempty"`
+	clock string // its time of day
 }
 
 // held returns why the path of an address itself is there and kept; nil if it is not.
@@ -65,7 +65,7 @@ func held(r Round, addr netip.Addr) *Held {
 	if n == nil || !r.Have.Has(n.Key) || r.Want.Has(n.Key) {
 		return nil
 	}
-	return &Held{n.Block.Code, n.Block.Text, n.Block.Until}
+	return &Held{n.Block.Code, n.Block.Text, n.Block.Until, n.Block.Clock()}
 }
 
 // Explain says why addr is or is not announced from here, from the round r and

@@ -85,7 +85,7 @@ func (c *Controller) weigh(r Round, k object.Key, recorded []object.Source) *obj
 			"fuse.share is set to 0", v.Text, hold)
 	}
 	if !c.cfg.DryRun { // which does not wait
-		b.Until = since.Add(hold)
+		b.Until = stamp(since.Add(hold))
 	}
 	return b
 }
@@ -226,13 +226,21 @@ func (c *Controller) standing(k object.Key, have object.Set) bool {
 	return true
 }
 
-// thaws is when what the fuse holds is applied; zero if it is not the fuse, and for
+// thaws is when what the fuse holds is applied; empty if it is not the fuse, and for
 // somebody who does not wait.
-func (c *Controller) thaws(r Round) time.Time {
+func (c *Controller) thaws(r Round) string {
 	if c.cfg.DryRun || r.Snapshot.SB == nil || r.Snapshot.Doubt() != "" {
-		return time.Time{}
+		return ""
 	}
-	return c.fuse.due()
+	return stamp(c.fuse.due())
+}
+
+// stamp is a time as plans have it; empty for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
 }
 
 // former is the intent before a change of the configuration, until a round without doubt

@@ -178,7 +178,8 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	in.Keep = c.keeper(r)
 	in.Want, in.Again = c.again(r, in)
 	r.Plan = plan.Diff(in)
-	if reason := c.fuse.check(r, c.losses.implausible(c.rounds), len(c.remembered.items), c.cfg.Clock.Now()); reason != "" {
+	implausible := c.losses.implausible(c.rounds)
+	if reason := c.fuse.check(r, implausible, len(c.remembered.items), c.cfg.Clock.Now()); reason != "" {
 		r.Frozen = reason
 		in.Want = r.Want
 		in.Keep = c.keeper(r)

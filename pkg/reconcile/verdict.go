@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
@@ -123,8 +122,8 @@ func (e Explanation) String() string {
 	switch {
 	case e.Held != nil:
 		verdict = "ADVERTISED (" + e.Held.Code + ": " + e.Held.Text + ")"
-		if !e.Held.Until.IsZero() {
-			verdict = strings.TrimSuffix(verdict, ")") + ", until " + e.Held.Until.Format(time.TimeOnly) + ")"
+		if e.Held.clock != "" {
+			verdict = strings.TrimSuffix(verdict, ")") + ", until " + e.Held.clock + ")"
 		}
 	case e.Advertised && e.Hypothetical:
 		verdict = "WOULD BE ADVERTISED"

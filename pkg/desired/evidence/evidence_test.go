@@ -87,7 +87,7 @@ func TestJudge(t *testing.T) {
 		{"and the gateway elsewhere", "chassis gone gw-1\nset cr-lrp-gw1 chassis gw-2", fip, fipAddr, evidence.Elsewhere, ""},
 		{"the database is away", "drop vmP\nstale sb away", vm, vmAddr, evidence.Unexplained, "away"},
 		{"Open_vSwitch is away", "set vmP chassis cmp-1\nstale ovs away", vm, vmAddr, evidence.Unexplained, "away"},
-		{"it comes from no row", "", []object.Source{{Table: "address", Row: "192.0.2.1"}}, "192.0.2.1", evidence.NotRows, ""},
+		{"no row", "", []object.Source{{Table: "address", Row: "192.0.2.1"}}, "192.0.2.1", evidence.NotRows, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := story.Parse(scene + c.change)
@@ -116,7 +116,8 @@ func TestJudgeBalancer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	why := []object.Source{{Table: "Load_Balancer", Row: "L1", Lists: object.ListsOwn}, deciding(source("R12", "cr-lrp-gw1"))}
+	row := object.Source{Table: "Load_Balancer", Row: "L1", Lists: object.ListsOwn}
+	why := []object.Source{row, deciding(source("R12", "cr-lrp-gw1"))}
 	if got := evidence.Judge(path(t, "172.24.4.60"), why, snap); got.Class != evidence.Ended {
 		t.Errorf("deleted: %+v", got)
 	}

@@ -5,7 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"time"
+	"strings"
 	"unsafe"
 )
 
@@ -48,8 +48,8 @@ func (s Source) RowRef() string { return s.Table + " " + s.Row }
 type Block struct {
 	Code string
 	Text string
-	// Until is when it ends by itself; zero if that is not known.
-	Until time.Time
+	// Until is when it ends by itself, as RFC 3339 writes it; empty if that is not known.
+	Until string
 	// Unsure says that it may be a mistake: what is there may still do as well as before.
 	Unsure bool
 }
@@ -77,6 +77,12 @@ const (
 	// BlockFiltered is meant by the operator and no trouble.
 	BlockFiltered = "filtered-by-policy" // the export filter keeps it from being announced
 )
+
+// Clock is the time of day of Until, such as 14:02:11; empty if there is none.
+func (b Block) Clock() string {
+	_, clock, _ := strings.Cut(b.Until, "T")
+	return clock[:min(len(clock), len("15:04:05"))]
+}
 
 // Evicts reports whether what is blocked does harm by being there, so that it is
 // removed even while everything else is held.

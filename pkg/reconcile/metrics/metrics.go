@@ -93,8 +93,8 @@ func New() *Metrics {
 		Name: "bgp_ovn_state_files_set_aside",
 		Help: "State files that were set aside and are still there, by why.",
 	}, []string{"reason"})
-	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped, m.frozen, m.last,
-		m.peers, m.quarantined, m.sources,
+	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped,
+		m.frozen, m.last, m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

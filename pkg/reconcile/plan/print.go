@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -83,8 +82,8 @@ func (o Op) attrs() string {
 // String prints one note.
 func (n Note) String() string {
 	text := n.Block.Text
-	if !n.Block.Until.IsZero() {
-		text += " (until " + n.Block.Until.Format(time.TimeOnly) + ")"
+	if n.Block.Until != "" {
+		text += " (until " + n.Block.Clock() + ")"
 	}
 	return fmt.Sprintf("! %-7s %s  %s: %s", n.Key.Kind, n.Key, n.Block.Code, text) + comment(n.Why)
 }
@@ -119,7 +118,7 @@ type jsonNote struct {
 	Key   string      `json:"key"`
 	Code  string      `json:"code"`
 	Text  string      `json:"text"`
-	Until time.Time   `json:"until,omitzero"`
+	Until string      `json:"until,omitempty"`
 	Why   []string    `json:"why"`
 }
 

@@ -140,7 +140,12 @@ func remembered(t *testing.T, db *state.DB, r reconcile.Round, light object.Beac
 // held plans for a world in which nothing is wanted and the path cannot go.
 func held(t *testing.T, have object.Set, ledger plan.Ownership) {
 	t.Helper()
-	p := plan.Diff(plan.Input{Have: have, Ledger: ledger, Keep: func(k object.Key, _ []object.Source) *object.Block {
+	var ours object.Set // as backends read it
+	for k, it := range have.All() {
+		it.Marked = k.Kind.HasMark()
+		ours.Put(it)
+	}
+	p := plan.Diff(plan.Input{Have: ours, Ledger: ledger, Keep: func(k object.Key, _ []object.Source) *object.Block {
 		if k.Kind.IsPath() {
 			return &object.Block{Code: object.BlockHeld, Text: "drawn"}
 		}
