@@ -37,9 +37,12 @@ func TestInspectedDefects(t *testing.T) {
 			t.Errorf("row %s: %s", d.number, problem)
 		}
 	}
-	for section, want := range map[string]int{"S": 21, "D": 10, "T": 9} {
-		if rows[section] != want || last[section] != want {
-			t.Errorf("section %s has %d rows and ends at %d, want %d", section, rows[section], last[section], want)
+	for section, want := range map[string]struct{ first, last int }{
+		"S": {1, 21}, "D": {1, 10}, "T": {1, 9}, "R": {1, 10}, "O": {5, 8}, "V": {1, 2},
+	} {
+		if rows[section] != want.last-want.first+1 || last[section] != want.last {
+			t.Errorf("section %s has %d rows and ends at %d, want %d to %d", section, rows[section], last[section],
+				want.first, want.last)
 		}
 	}
 }

@@ -40,6 +40,16 @@ func (c *Controller) holdsFor(class evidence.Class) time.Duration {
 	}
 }
 
+// settles is how long after our Chassis row has come back rows are not believed that
+// say less than that another chassis has the address: ovn-northd and the chassis may
+// still be filling the database.
+func (c *Controller) settles() time.Duration {
+	if c.fuse.cfg.Share > 0 {
+		return max(c.cfg.UnboundHold, c.fuse.cfg.Hold)
+	}
+	return c.cfg.UnboundHold
+}
+
 // weigh returns why a path that is not wanted any more stays for now: its rows do not
 // prove that it is elsewhere or has ended, and that has not lasted long enough.
 func (c *Controller) weigh(r Round, k object.Key, recorded []object.Source) *object.Block {
@@ -67,9 +77,10 @@ func (c *Controller) weigh(r Round, k object.Key, recorded []object.Source) *obj
 		return nil
 	}
 	hold, since := c.holdsFor(v.Class), l.since
-	if (v.Class == evidence.Ended || v.Class == evidence.Down) && now.Sub(c.registered) < c.cfg.UnboundHold {
+	if settled := c.registered.Add(c.settles()); v.Class != evidence.Elsewhere && v.Class != evidence.NotRows &&
+		now.Before(settled) && settled.After(since.Add(hold)) {
 		// The rows of a database that has just got our Chassis row back may be on their way.
-		hold, since = c.cfg.UnboundHold, c.registered
+		hold, since = c.settles(), c.registered
 		v.Text += ", and this node has just been registered again"
 	}
 	if now.Sub(since) >= hold {
@@ -156,7 +167,7 @@ func (c *Controller) holdsEnd(after time.Time) []time.Time {
 		}
 	}
 	if len(c.losses) > 0 {
-		earlier(c.registered.Add(c.cfg.UnboundHold))
+		earlier(c.registered.Add(c.settles()))
 	}
 	if first.IsZero() {
 		return nil
