@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -76,6 +77,29 @@ func (c *Central) start(ctx context.Context) error {
 	}
 	_, err := c.Nbctl(ctx, "--wait=sb", "init")
 	return err
+}
+
+// Deregister deletes the row of a chassis and what hangs on it, as an operator does with
+// ovn-sbctl chassis-del. Its ovn-controller registers again at once.
+func (c *Central) Deregister(ctx context.Context, hv *Chassis) error {
+	_, err := c.Sbctl(ctx, "chassis-del", hv.SystemID)
+	return err
+}
+
+// RebuildSouthbound replaces the Southbound database by an empty one, which ovn-northd
+// and the chassis fill again.
+func (c *Central) RebuildSouthbound(ctx context.Context) error {
+	if err := c.Southbound.Stop(ctx); err != nil {
+		return err
+	}
+	file := filepath.Join(c.Dir, "sb.db")
+	if err := os.Remove(file); err != nil {
+		return err
+	}
+	if _, err := c.Run(ctx, "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-sb.ovsschema"); err != nil {
+		return err
+	}
+	return c.Southbound.Start(ctx)
 }
 
 func (c *Central) nbSocket() string { return "unix:" + c.Dir + "/nb.sock" }
