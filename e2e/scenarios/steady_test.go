@@ -338,10 +338,10 @@ func TestCommands(t *testing.T) {
 		exit  int
 		want  string
 	}{
-		{2, []string{"status"}, 0, "healthy"},
-		{2, []string{"status"}, 0, "shadowed by rule: 100:"},
-		{2, []string{"plan"}, 0, "0 to create, 0 to update, 0 to delete"},
-		{2, []string{"audit"}, 0, "no drift"},
+		{2, []string{"status"}, 2, "! overridden: rule inet priority 32000"},
+		{2, []string{"status"}, 2, "shadowed by rule: 100:"},
+		{2, []string{"plan"}, 2, "0 to create, 0 to update, 0 to delete"},
+		{2, []string{"audit"}, 2, "another owner's object wins over it: 100: from all to 172.24.4.59 lookup 55"},
 		{2, []string{"explain", "172.24.4.59"}, 0, "ADVERTISED"},
 		{0, []string{"explain", "172.24.4.59"}, 2, "(not-owner)"},
 		{0, []string{"explain", "172.24.4.59"}, 2, "announced by: " + hv.SystemID},
@@ -351,6 +351,15 @@ func TestCommands(t *testing.T) {
 		if res.Exit != tt.exit || !strings.Contains(res.Out, tt.want) {
 			t.Errorf("%v on %s: exit %d, want %d, and %q in\n%s%s", tt.args, shared.agents[tt.agent].Chassis.Name, res.Exit,
 				tt.exit, tt.want, res.Out, res.Err)
+		}
+	}
+	harness.Must(hv.Run(ctx, "ip", "rule", "del", "pref", "100"))(t)
+	settled(t)
+	for _, tt := range []struct{ command, want string }{
+		{"status", "healthy"}, {"plan", "0 to create, 0 to update, 0 to delete"}, {"audit", "no drift"},
+	} {
+		if res := harness.Must(a.CLI(ctx, tt.command))(t); res.Exit != 0 || !strings.Contains(res.Out, tt.want) {
+			t.Errorf("%s without the rule: exit %d, want 0, and %q in\n%s%s", tt.command, res.Exit, tt.want, res.Out, res.Err)
 		}
 	}
 	// What a snapshot says is what the controller says.

@@ -101,10 +101,9 @@ func (s *statusReport) objects(r reconcile.Round) {
 		}
 	}
 	for _, n := range r.Plan.Notes {
-		if n.Block.Code == object.BlockOverridden {
-			s.problem(object.BlockOverridden, n.Key.Text()+": "+n.Block.Text, "remove what wins, or give it other destinations")
-		}
 		switch {
+		case n.Block.Code == object.BlockOverridden: // it is as wanted, and has no effect
+			s.problem(object.BlockOverridden, n.Key.Text()+": "+n.Block.Text, "remove what wins, or give it other destinations")
 		case n.Block.Code == object.BlockFiltered:
 			s.Filtered = append(s.Filtered, n.String())
 		case !n.Intentional():

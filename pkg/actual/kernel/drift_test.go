@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
@@ -106,7 +107,7 @@ func TestMoreThanWeWrite(t *testing.T) {
 			"address fd53:d91e:400:7f17::1:1/128 dev d0", "a lifetime",
 		},
 	} {
-		t.Run(do, func(t *testing.T) {
+		t.Run(strings.ReplaceAll(do, "/", " "), func(t *testing.T) {
 			l := newLab(t)
 			v := parse(t, tc.line)
 			focus := wanting(t, v)

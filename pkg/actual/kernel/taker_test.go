@@ -27,7 +27,7 @@ func TestOverridden(t *testing.T) {
 			"route 10.0.0.5/32 table 201 metric 0  dev type/blackhole (protocol boot, comes first)",
 		},
 	} {
-		t.Run(tc.do, func(t *testing.T) {
+		t.Run(strings.ReplaceAll(tc.do, "/", " "), func(t *testing.T) {
 			l := newLab(t)
 			want := []object.Value{parse(t, route), parse(t, rule)}
 			focus := wanting(t, want...)
