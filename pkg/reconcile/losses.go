@@ -195,13 +195,24 @@ func (c *Controller) doubted(r Round) {
 
 // leaveUnsure takes out of what is wanted what is there and blocked by what may be a
 // mistake, such as the mapping of a bridge that does not exist: it counts as lost, and
-// not as something that cannot be forwarded. A path of which something that it needs is
-// not there any more stays wanted and blocked, and is withdrawn.
+// not as something that cannot be forwarded. So does, after our Chassis row has come back,
+// what waits for ovn-controller, which makes its patch ports anew then. A path of which
+// something that it needs is not there any more stays wanted and blocked, and is withdrawn.
 func (c *Controller) leaveUnsure(r *Round) {
+	settling := c.cfg.Clock.Now().Before(c.registered.Add(c.settles()))
+	unsure := func(b *object.Block) bool {
+		return b != nil && (b.Unsure || settling && b.Code == object.BlockNotWired)
+	}
+	kinds := []object.Kind{object.KindDevice} // on which all that is unsure stands, but for what settles
+	if settling {
+		kinds = append(kinds, object.KindsThat(object.Kind.IsPath)...)
+	}
 	c.unsure = ""
-	for _, it := range r.Want.AllOf(object.KindDevice) {
-		if it.Block != nil && it.Block.Unsure && (c.unsure == "" || it.Block.Text < c.unsure) {
-			c.unsure = it.Block.Text
+	for _, kind := range kinds {
+		for _, it := range r.Want.AllOf(kind) {
+			if unsure(it.Block) && (c.unsure == "" || it.Block.Text < c.unsure) {
+				c.unsure = it.Block.Text
+			}
 		}
 	}
 	if c.unsure == "" {
@@ -209,7 +220,7 @@ func (c *Controller) leaveUnsure(r *Round) {
 	}
 	want := r.Want.Clone()
 	for k, it := range r.Want.All() {
-		if it.Block == nil || !it.Block.Unsure || !r.Have.Has(k) || k.Kind.IsPath() && !c.standing(k, r.Have) {
+		if !unsure(it.Block) || !r.Have.Has(k) || k.Kind.IsPath() && !c.standing(k, r.Have) {
 			continue
 		}
 		if k.Kind.IsPath() { // why it is wanted now is why it was wanted last
