@@ -28,6 +28,9 @@ type Daemon struct {
 	log   string                              // what it writes, its own log and its output
 	ready func(context.Context) (bool, error) // asked until true after a start
 	leave func(context.Context) error         // asks it to end; nil for SIGTERM
+	// crashes says that a signal may end it while it starts, by a defect of its own: it
+	// is started once more then.
+	crashes bool
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -79,6 +82,15 @@ func (d *Daemon) Start(ctx context.Context) error {
 	if d.Running() {
 		return nil
 	}
+	err := d.startOnce(ctx)
+	var exit *exec.ExitError
+	if err != nil && d.crashes && errors.As(err, &exit) && exit.ProcessState.ExitCode() == -1 { // by a signal
+		err = d.startOnce(ctx)
+	}
+	return err
+}
+
+func (d *Daemon) startOnce(ctx context.Context) error {
 	if err := d.launch(); err != nil {
 		return fmt.Errorf("start %s: %w", d.Name, err)
 	}
