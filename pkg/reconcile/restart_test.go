@@ -49,6 +49,6 @@ func TestProofRestart(t *testing.T) {
 	if len(r.Plan.Ops) != n || node.world.String() != before {
 		t.Errorf("%d paths of %d are announced again, or the world is another", len(r.Plan.Ops), n)
 	}
-	proof.Report(t, "%d addresses: 0 writes to kernel, flows, speaker and disk, 0 withdrawals; where the speaker restarts "+
-		"as well, %d paths announced again and 0 other writes", n, len(r.Plan.Ops))
+	proof.Report(t, "%d addresses: 0 writes to kernel, flows, speaker and disk, 0 withdrawals; where the speaker "+
+		"restarts as well, %d paths announced again and 0 other writes", n, len(r.Plan.Ops))
 }

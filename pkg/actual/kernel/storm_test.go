@@ -52,6 +52,6 @@ func TestProofStorm(t *testing.T) {
 	if kept, fresh = text(l.read(focus)), text(l.read(complete(focus))); kept != fresh {
 		t.Errorf("after the flush: what is remembered has %d octets and what is there %d", len(kept), len(fresh))
 	}
-	proof.Report(t, "%d routes with our mark that another program put into our tables, through a queue for a few notifications: "+
-		"one of ours that it deleted meanwhile was seen, and what is remembered is what is there", n)
+	proof.Report(t, "%d routes with our mark that another program put into our tables, through a queue for a few "+
+		"notifications: one of ours that it deleted meanwhile was seen, and what is remembered is what is there", n)
 }
