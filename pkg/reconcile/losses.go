@@ -18,10 +18,9 @@ type losses map[object.Key]loss
 type loss struct {
 	// why the path was wanted when it was wanted last.
 	why []object.Source
-	// class is what its rows prove now, since is since when, and text their words.
+	// class is what its rows prove now, and since is since when.
 	class evidence.Class
 	since time.Time
-	text  string
 	// meant says that the operator's last change of the configuration is the reason.
 	meant bool
 	// round is the last one in which it was one.
@@ -40,7 +39,7 @@ func (c *Controller) holdsFor(class evidence.Class) time.Duration {
 	}
 }
 
-// settles is how long after our Chassis row has come back rows are not believed that
+// settles is how long after our Chassis row has come back rows do not count that
 // say less than that another chassis has the address: ovn-northd and the chassis may
 // still be filling the database.
 func (c *Controller) settles() time.Duration {
@@ -71,7 +70,7 @@ func (c *Controller) weigh(r Round, k object.Key, recorded []object.Source) *obj
 	if v.Class == evidence.Unexplained && c.unsure != "" {
 		v.Text = c.unsure
 	}
-	l.class, l.text = v.Class, v.Text
+	l.class = v.Class
 	c.losses[k] = l
 	if l.meant {
 		return nil
@@ -221,6 +220,9 @@ func (c *Controller) leaveUnsure(r *Round) {
 	want := r.Want.Clone()
 	for k, it := range r.Want.All() {
 		if !unsure(it.Block) || !r.Have.Has(k) || k.Kind.IsPath() && !c.standing(k, r.Have) {
+			continue
+		}
+		if k.Kind.IsSetting() { // it would get the value back that it had before us
 			continue
 		}
 		if k.Kind.IsPath() { // why it is wanted now is why it was wanted last

@@ -37,7 +37,7 @@ func (n *node) announces(addr string) bool {
 
 // What the operator takes out of the configuration goes at once, however much it is, and
 // what the database takes away in the same round is held all the same.
-func TestConfigurationIsBelievedAtOnce(t *testing.T) {
+func TestConfigurationCountsAtOnce(t *testing.T) {
 	n, s := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis gw-1 up`)
 	without := patient
 	without.Drivers = []desired.Driver{bgp.New(defaults())}

@@ -155,7 +155,7 @@ func TestForwardingEntryDeleted(t *testing.T) {
 	l.run("bridge", strings.Fields("fdb del 52:54:00:aa:bb:02 dev vxlan-1001 self dst 192.0.2.2")...)
 	l.woken()
 	if l.read(wanting(t, want...)).Has(parse(t, "fdb self 52:54:00:aa:bb:02 dev vxlan-1001 dst 192.0.2.2").Key()) {
-		t.Error("the entry is still believed to be there")
+		t.Error("the entry is still remembered as being there")
 	}
 }
 

@@ -57,7 +57,7 @@ func TestJudge(t *testing.T) {
 		{"stopped and down", "set vmP chassis none down", vm, vmAddr, evidence.Unbound, "no chassis"},
 		{"a VM is down", "set vmP down", vm, vmAddr, evidence.Down, "vmP is down"},
 		{"a VM is deleted", "drop vmP", vm, vmAddr, evidence.Ended, "vmP is deleted"},
-		{"it has another address", `set vmP mac "fa:16:3e:15:9e:f0 172.24.4.99"`, vm, vmAddr, evidence.Ended, "does not list"},
+		{"another address", `set vmP mac "fa:16:3e:15:9e:f0 172.24.4.99"`, vm, vmAddr, evidence.Ended, "does not list"},
 		{"its network is gone", "drop provnet-c1", vm, vmAddr, evidence.Unexplained, "as they were"},
 		{"of two, one moved", "set vmP chassis cmp-1", both, vmAddr, evidence.Unexplained, ""},
 		{"of two, both moved", "set vmP chassis cmp-1\nset vmQ chassis cmp-1", both, vmAddr, evidence.Elsewhere, ""},

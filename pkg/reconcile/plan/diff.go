@@ -86,7 +86,7 @@ type differ struct {
 }
 
 // mine reports whether what we have under k is provably ours: by its mark, or by the
-// ledger. Of what has lost its mark the ledger is believed only if nothing but the mark
+// ledger. Of what has lost its mark the ledger counts only if nothing but the mark
 // was changed: what is otherwise is another owner's, who has put it in the place of
 // ours. A device stays the same whatever is set on it.
 func (d *differ) mine(k object.Key, have object.Item) bool {
