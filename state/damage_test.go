@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -108,12 +109,12 @@ func use(path string) error {
 	}
 	p := plan.Plan{Ops: []plan.Op{build(neigh, nil), build(route, nil)}}
 	work := []func() error{
-		func() error { _, err := db.History(historyLength); return err },
+		func() error { _, err := db.History(history.Filter{}); return err },
 		func() error { return db.Begin(p) },
 		func() error { return db.End(p, make([]error, len(p.Ops)), time.Millisecond) },
 		func() error { return db.Forget([]object.Key{neigh.Key()}) },
 		func() error { return db.Renew([]object.Item{{Value: route, Why: why}}) },
-		func() error { _, err := db.History(historyLength); return err },
+		func() error { _, err := db.History(history.Filter{}); return err },
 	}
 	var first error
 	for _, f := range work {
@@ -143,7 +144,7 @@ func TestDamagedFiles(t *testing.T) {
 		go func() {
 			reader, err := OpenReadOnly(path, clock)
 			if err == nil {
-				_, _ = reader.History(historyLength) // its error is that of use
+				_, _ = reader.History(history.Filter{}) // its error is that of use
 				err = reader.Close()
 			}
 			result <- err
@@ -202,7 +203,7 @@ func TestDamagedWhileOpen(t *testing.T) {
 		go func() {
 			defer close(done)
 			p := plan.Plan{Ops: []plan.Op{build(neigh, nil)}}
-			_, errHistory := db.History(historyLength)
+			_, errHistory := db.History(history.Filter{})
 			for _, err := range []error{
 				errHistory, db.Begin(p), db.End(p, []error{nil}, time.Millisecond),
 				db.Forget([]object.Key{neigh.Key()}), db.Close(),

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,9 +12,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
-// historyLength bounds the number of rounds that are remembered.
-const historyLength = 200
-
 var keyIntent = []byte("open")
 
 // Intent is the plan that is being executed, as lines.
@@ -26,20 +21,9 @@ type Intent struct {
 	Steps   []string  `json:"steps,omitempty"`
 }
 
-// Record is one finished round in the history.
-type Record struct {
-	Version int       `json:"v"`
-	At      time.Time `json:"at"`
-	Took    string    `json:"took"`
-	Steps   []string  `json:"steps"`
-	Failed  []string  `json:"failed,omitempty"`
-	// Causes are those of Steps, one each; a record of version 1 has none.
-	Causes []plan.Cause `json:"causes,omitempty"`
-}
-
-// historySteps bounds the lines kept of one round, so that a first round with
-// 100,000 steps does not fill the file.
-const historySteps = 1000
+// intentSteps bounds the lines kept of the plan that is being executed, so that a first
+// round with 100,000 steps does not fill the file.
+const intentSteps = 1000
 
 // Unfinished is the plan that a crash interrupted. Its keys are in the ledger.
 func (db *DB) Unfinished() Intent {
@@ -138,16 +122,20 @@ func (db *DB) newEntry(op plan.Op, now time.Time) Entry {
 // deleted or is no longer there out of the ledger. outcomes has one element a
 // step.
 func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
-	rec := Record{Version: Version, At: db.now(), Took: took.String(), Steps: lines(p), Causes: causes(p)}
-	entries := db.newEntries(p, func(i int) bool { return outcomes[i] == nil && p.Ops[i].Key().Kind.HasMark() }, rec.At)
+	now := db.now()
+	entries := db.newEntries(p, func(i int) bool { return outcomes[i] == nil && p.Ops[i].Key().Kind.HasMark() }, now)
 	gone := slices.Clone(p.Forget)
 	for i, op := range p.Ops {
-		if err := outcomes[i]; err != nil {
-			rec.Failed = append(rec.Failed, op.Key().Text()+": "+err.Error())
-		} else if (op.Verb == plan.Delete && op.Note != plan.NoteReplaced) || op.Verb == plan.Restore {
+		if outcomes[i] == nil && ((op.Verb == plan.Delete && op.Note != plan.NoteReplaced) || op.Verb == plan.Restore) {
 			gone = append(gone, op.Key())
 		}
 	}
+	db.mu.Lock()
+	past := db.past
+	db.past.steps = -1 // until the transaction has told; nobody counts along with one that failed
+	db.mu.Unlock()
+	steps, omitted := stepsOf(p, outcomes, past.limits.Steps)
+	kept := -1
 	err := db.update(func(tx *bbolt.Tx) error {
 		for _, k := range gone {
 			if err := tx.Bucket(bucketLedger).Delete([]byte(k.Text())); err != nil {
@@ -160,12 +148,17 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 		if err := tx.Bucket(bucketPlan).Delete(keyIntent); err != nil {
 			return err
 		}
-		return appendHistory(tx.Bucket(bucketHistory), rec)
+		n, err := past.appendHistory(tx.Bucket(bucketHistory), steps, omitted, now, took)
+		kept = n
+		return err
 	})
 	if err != nil {
 		err = fmt.Errorf("record the outcome: %w", err)
 	}
 	return db.remember(err, func() {
+		if err == nil {
+			db.past.steps = kept
+		}
 		for _, k := range gone {
 			delete(db.ledger[k.Kind], k)
 		}
@@ -232,54 +225,14 @@ func (db *DB) Renew(items []object.Item) error {
 	})
 }
 
-// History returns the last n rounds, newest first.
-func (db *DB) History(n int) ([]Record, error) {
-	var out []Record
-	err := db.view(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(bucketHistory).Cursor()
-		for k, v := c.Last(); k != nil && len(out) < n; k, v = c.Prev() {
-			var r Record
-			if err := json.Unmarshal(v, &r); err != nil {
-				return fmt.Errorf("state file %s: history record %x: %w; %s", db.path, k, err, moveAway)
-			}
-			out = append(out, r)
-		}
-		return nil
-	})
-	return out, err
-}
-
-func appendHistory(b *bbolt.Bucket, rec Record) error {
-	seq, err := b.NextSequence()
-	if err != nil {
-		return err
-	}
-	if err := put(b, binary.BigEndian.AppendUint64(nil, seq), rec); err != nil {
-		return err
-	}
-	if seq > historyLength {
-		return b.Delete(binary.BigEndian.AppendUint64(nil, seq-historyLength))
-	}
-	return nil
-}
-
-// lines prints the steps, the first historySteps of them.
+// lines prints the steps, the first intentSteps of them.
 func lines(p plan.Plan) []string {
-	out := make([]string, 0, min(len(p.Ops), historySteps+1))
+	out := make([]string, 0, min(len(p.Ops), intentSteps+1))
 	for i, op := range p.Ops {
-		if i == historySteps {
+		if i == intentSteps {
 			return append(out, fmt.Sprintf("... and %d more", len(p.Ops)-i))
 		}
 		out = append(out, op.String())
-	}
-	return out
-}
-
-// causes are those of the steps that lines prints.
-func causes(p plan.Plan) []plan.Cause {
-	out := make([]plan.Cause, min(len(p.Ops), historySteps))
-	for i := range out {
-		out[i] = p.Ops[i].Cause
 	}
 	return out
 }

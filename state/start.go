@@ -25,6 +25,8 @@ type Options struct {
 	Identity Identity
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
+	// History bounds what is remembered of the past; DefaultHistory if zero.
+	History HistoryLimits
 	// Log hears what becomes of the file; nil discards that.
 	Log *slog.Logger
 	// Limit bounds how long a round waits for the disk; 2 s if zero.
@@ -64,6 +66,9 @@ func Start(path string, opts Options) (*DB, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.History == (HistoryLimits{}) {
+		opts.History = DefaultHistory
+	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -73,7 +78,10 @@ func Start(path string, opts Options) (*DB, error) {
 	} else {
 		limit = opts.Limit
 	}
-	db := &DB{path: path, now: opts.Now, turn: newTurn(), contents: noContents(), service: &service{Options: opts}}
+	db := &DB{
+		path: path, now: opts.Now, turn: newTurn(), contents: noContents(), past: past{opts.History, -1},
+		service: &service{Options: opts},
+	}
 	_, err := db.turn.run(limit, db.whole)
 	if errors.Is(err, errLocked) {
 		return nil, locked(path)

@@ -74,6 +74,7 @@ type DB struct {
 	mu sync.Mutex // guards the rest
 	contents
 	writes uint64
+	past   past
 	// broken is why no more transactions are begun; nil if they are.
 	broken error
 }
@@ -101,7 +102,7 @@ func Open(path string, now func() time.Time) (*DB, error) {
 	if err := verify(path, lockTimeout); err != nil {
 		return nil, damaged(path, err)
 	}
-	db := &DB{path: path, now: now, turn: newTurn(), contents: noContents()}
+	db := &DB{path: path, now: now, turn: newTurn(), contents: noContents(), past: past{DefaultHistory, -1}}
 	var err error
 	db.bolt, err = openBolt(path)
 	if errors.Is(err, errLocked) {
@@ -180,7 +181,7 @@ func OpenReadOnly(path string, now func() time.Time) (*DB, error) {
 	if err := verify(path, readLockTimeout); err != nil {
 		return nil, damaged(path, err)
 	}
-	db := &DB{path: path, now: now, turn: newTurn(), contents: noContents()}
+	db := &DB{path: path, now: now, turn: newTurn(), contents: noContents(), past: past{DefaultHistory, -1}}
 	err := survive(func() (err error) {
 		db.bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{Timeout: readLockTimeout, ReadOnly: true})
 		if err != nil {

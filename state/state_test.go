@@ -125,11 +125,6 @@ func TestRelationsSurvive(t *testing.T) {
 	if known := db.LastKnown(); known.Len() != 3 {
 		t.Errorf("got %d objects, want 3", known.Len())
 	}
-	history, err := db.History(1)
-	if err != nil || len(history) != 1 || cmp.Diff(history[0].Causes,
-		[]plan.Cause{plan.CauseDrift, plan.CauseDrift, ""}) != "" {
-		t.Errorf("history: %+v, %v", history, err)
-	}
 }
 
 // TestRenew: relations are recorded without a step; the rest of an entry stays, and
@@ -251,38 +246,6 @@ func TestForget(t *testing.T) {
 	db = reopen(t, db, at)
 	if db.Owned(neigh.Key()) || !db.Owned(route.Key()) {
 		t.Error("want the neighbour gone and the route kept")
-	}
-}
-
-func TestHistoryIsBounded(t *testing.T) {
-	db := open(t, file(t))
-	db.bolt.NoSync = true
-	many := plan.Plan{Ops: make([]plan.Op, historySteps+5)}
-	for i := range many.Ops {
-		many.Ops[i] = build(neigh, nil)
-	}
-	for i := range historyLength + 10 {
-		p := plan.Plan{Ops: []plan.Op{build(neigh, nil)}}
-		outcome := []error{nil}
-		if i == historyLength+9 {
-			p, outcome = many, make([]error, len(many.Ops))
-			outcome[0] = errors.New("busy")
-		}
-		if err := db.End(p, outcome, time.Second); err != nil {
-			t.Fatal(err)
-		}
-	}
-	all, err := db.History(1 << 20)
-	if err != nil || len(all) != historyLength {
-		t.Fatalf("got %d records, %v, want %d", len(all), err, historyLength)
-	}
-	newest := all[0]
-	if len(newest.Steps) != historySteps+1 || len(newest.Failed) != 1 || newest.Took != "1s" || !newest.At.Equal(clock()) {
-		t.Errorf("newest record: %d steps, failed %v, took %s at %v", len(newest.Steps), newest.Failed, newest.Took,
-			newest.At)
-	}
-	if some, err := db.History(3); err != nil || len(some) != 3 {
-		t.Errorf("got %d records, %v, want 3", len(some), err)
 	}
 }
 

@@ -111,7 +111,8 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		c.runCommand(), c.speakerCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
-		c.statusCommand(), c.explainCommand(), c.evpnCommand(), c.doctorCommand(), c.reloadCommand(), c.peerCommand(),
+		c.statusCommand(), c.historyCommand(),
+		c.explainCommand(), c.evpnCommand(), c.doctorCommand(), c.reloadCommand(), c.peerCommand(),
 		c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
 	return root
@@ -170,5 +171,6 @@ const exampleHelp = `  bgp-ovn run                       the node controller
   bgp-ovn status                    is it well, and if not, what is wrong
   bgp-ovn doctor                    is this node fit for it, and if not, what to do
   bgp-ovn explain 203.0.113.7       why an address is or is not announced
+  bgp-ovn history 203.0.113.7       what was done about it, when, why and by whom
   bgp-ovn audit --repair            compare everything once and mend it
   bgp-ovn plan --snapshot f.json    what a node in that state would do`

@@ -107,7 +107,9 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if n.db, err = state.Start(s.StateFile, state.Options{Identity: identity(s), Log: log}); err != nil {
+	if n.db, err = state.Start(s.StateFile, state.Options{
+		Identity: identity(s), Log: log, History: state.HistoryLimits(s.History),
+	}); err != nil {
 		return err
 	}
 	n.onClose(n.db.Close)

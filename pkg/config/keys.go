@@ -69,6 +69,9 @@ func nodeKeys(s *Settings) []key.Key {
 		key.Duration(&s.UnboundHold, "unbound_hold",
 			"how long an address stays announced after its port is bound to no chassis any more; 0 withdraws it at once",
 		).Reloads(),
+		key.Number(&s.History.Steps, "history.steps", "how many steps are remembered for bgp-ovn history; 0 remembers none",
+			key.Range[int]{High: 1_000_000, Use: "use 0 to 1000000"}),
+		key.Duration(&s.History.Age, "history.age", "how long they are remembered"),
 		key.Text(&s.MetricsListen, "metrics.listen",
 			"address:port for Prometheus; the control socket always has /metrics", checkListen).Reloads(),
 	}

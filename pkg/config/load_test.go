@@ -64,6 +64,8 @@ var written = map[string]struct{ file, flag string }{
 	"fuse.least":               {"20", "20"},
 	"fuse.hold":                {"2m", "120s"},
 	"unbound_hold":             {"20s", "20s"},
+	"history.steps":            {"500", "500"},
+	"history.age":              {"48h", "48h"},
 	"metrics.listen":           {"127.0.0.1:9100", "127.0.0.1:9100"},
 	"ovsdb_connection":         {"tcp:127.0.0.1:6640", "tcp:127.0.0.1:6640"},
 	"ovsdb_connection_timeout": {"20", "0x14"},

@@ -82,6 +82,8 @@ type Settings struct {
 	// UnboundHold is how long what a row led to stays announced after the row is bound
 	// to no chassis any more (unbound_hold).
 	UnboundHold time.Duration
+	// History bounds what is remembered of the past (history).
+	History History
 	// MetricsListen is ADDRESS:PORT for Prometheus; empty listens nowhere
 	// (metrics.listen).
 	MetricsListen string
@@ -185,6 +187,13 @@ type Flows struct {
 	Manage bool
 	// Cookie marks our flows.
 	Cookie uint64
+}
+
+// History is the key history.
+type History struct {
+	// Steps is how many steps are remembered at most, Age how long.
+	Steps int
+	Age   time.Duration
 }
 
 // Fuse is the key fuse.

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 )
 
 // ErrNoController says that nobody answers on the control socket. Every other
@@ -95,6 +97,11 @@ func (c *Client) EVPN(ctx context.Context, vni uint32) (EVPN, error) {
 // Audit asks for [Service.Audit].
 func (c *Client) Audit(ctx context.Context, repair bool) (Audit, error) {
 	return ask[Audit](ctx, c, method(repair), "audit", nil)
+}
+
+// History asks for [Controller.History].
+func (c *Client) History(ctx context.Context, f history.Filter) (History, error) {
+	return ask[History](ctx, c, http.MethodGet, "history", historyQuery(f))
 }
 
 // Reload asks for [Controller.Reload].

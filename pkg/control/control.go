@@ -10,7 +10,11 @@
 // Read next: [Service], answers.go, then server.go and client.go.
 package control
 
-import "context"
+import (
+	"context"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
+)
 
 // Version is that of the JSON form of all answers. Fields may be added under the
 // same version; the meaning of a field does not change.
@@ -40,6 +44,8 @@ type Controller interface {
 	Service
 	// Status says whether the node is well, and if not, what is wrong.
 	Status(ctx context.Context) (Status, error)
+	// History says what was done, and why.
+	History(ctx context.Context, f history.Filter) (History, error)
 	// Reload takes up the configuration; with dryRun it only says what that would
 	// lead to.
 	Reload(ctx context.Context, dryRun bool) (Reload, error)

@@ -20,6 +20,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 // canned answers every question with what it holds, and records what it was
@@ -32,6 +34,7 @@ type canned struct {
 	evpn    control.EVPN
 	audit   control.Audit
 	reload  control.Reload
+	history control.History
 	// released is the answer of a release.
 	released control.Released
 	err      error
@@ -67,6 +70,10 @@ func (c *canned) EVPN(_ context.Context, vni uint32) (control.EVPN, error) {
 
 func (c *canned) Audit(_ context.Context, repair bool) (control.Audit, error) {
 	return c.audit, c.note("audit", repair)
+}
+
+func (c *canned) History(_ context.Context, f history.Filter) (control.History, error) {
+	return c.history, c.note("history", f)
 }
 
 func (c *canned) Reload(_ context.Context, dryRun bool) (control.Reload, error) {
@@ -118,6 +125,10 @@ func sample() *canned {
 		audit:  control.Audit{Version: 1, Drift: p, Repaired: true, Failed: []string{"f"}},
 		reload: control.Reload{Version: 1, Changed: []string{"bgp.peers"}, Plan: &p},
 
+		history: control.History{
+			Version: 1, Last: 9, More: 1,
+			Steps: []history.Step{{Round: 9, Kind: "route", Key: "192.0.2.7/32", Rows: []string{"a b"}}},
+		},
 		released: control.Released{Version: 1, Peer: "192.0.2.9"},
 	}
 }
@@ -157,15 +168,23 @@ func TestRoundTrip(t *testing.T) {
 	c := control.NewClient(serve(t, want))
 	ctx := t.Context()
 	got := &canned{}
+	question := history.Filter{
+		Target: "route 192.0.2.7/32", Since: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Cause: plan.CauseDrift, After: 7,
+		Most: 8,
+	}
 	var raw []byte
 	for name, err := range map[string]error{
-		"status":   func() (err error) { got.status, err = c.Status(ctx); return err }(),
-		"plan":     func() (err error) { got.plan, err = c.Plan(ctx); return err }(),
-		"desired":  func() (err error) { got.desired, err = c.Desired(ctx); return err }(),
-		"explain":  func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return err }(),
-		"evpn":     func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
-		"audit":    func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
-		"reload":   func() (err error) { got.reload, err = c.Reload(ctx, true); return err }(),
+		"status":  func() (err error) { got.status, err = c.Status(ctx); return err }(),
+		"plan":    func() (err error) { got.plan, err = c.Plan(ctx); return err }(),
+		"desired": func() (err error) { got.desired, err = c.Desired(ctx); return err }(),
+		"explain": func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return err }(),
+		"evpn":    func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
+		"audit":   func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
+		"reload":  func() (err error) { got.reload, err = c.Reload(ctx, true); return err }(),
+		"history": func() (err error) {
+			got.history, err = c.History(ctx, question)
+			return err
+		}(),
 		"release":  func() (err error) { got.released, err = c.ReleasePeer(ctx, "192.0.2.9"); return err }(),
 		"snapshot": func() (err error) { raw, err = c.Snapshot(ctx); return err }(),
 	} {
@@ -177,7 +196,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, a := range want.asked {
 		asked[a] = true
 	}
-	for _, a := range []any{"192.0.2.7", uint32(7), true, "192.0.2.9"} {
+	for _, a := range []any{"192.0.2.7", uint32(7), true, "192.0.2.9", question} {
 		if !asked[a] {
 			t.Errorf("the server was never asked with %v", a)
 		}
@@ -198,6 +217,7 @@ func TestRoundTrip(t *testing.T) {
 		{got.audit, want.audit},
 		{got.reload, want.reload},
 		{got.released, want.released},
+		{got.history, want.history},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			t.Errorf("answer %d:\ngot  %+v\nwant %+v", i, pair[0], pair[1])

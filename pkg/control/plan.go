@@ -30,6 +30,10 @@ type Step struct {
 	// Why are the rows that led to the object.
 	Why  []string `json:"why"`
 	Note string   `json:"note,omitempty"`
+	// Cause says why the step is taken, Drift what of reality moved and by whom: null
+	// unless the step mends that.
+	Cause plan.Cause  `json:"cause,omitempty"`
+	Drift *plan.Drift `json:"drift"`
 	// Line is the step as a printed plan shows it.
 	Line string `json:"line"`
 }
@@ -71,6 +75,7 @@ func PlanOf(p plan.Plan) (Plan, error) {
 		s := Step{
 			Verb: op.Verb.String(), Kind: op.Key().Kind.String(), Key: op.Key().String(),
 			Needs: make([]string, len(op.Needs)), Why: object.Phrases(op.Why), Note: op.Note, Line: op.String(),
+			Cause: op.Cause, Drift: op.Drift,
 		}
 		for n, k := range op.Needs {
 			s.Needs[n] = k.Text()

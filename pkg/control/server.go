@@ -93,6 +93,13 @@ func Handler(c Controller) http.Handler {
 	})
 	answer(mux, "GET /v1/audit", func(r *http.Request) (any, error) { return c.Audit(r.Context(), false) })
 	answer(mux, "POST /v1/audit", func(r *http.Request) (any, error) { return c.Audit(r.Context(), true) })
+	answer(mux, "GET /v1/history", func(r *http.Request) (any, error) {
+		f, err := parseHistory(r.URL.Query())
+		if err != nil {
+			return nil, err
+		}
+		return c.History(r.Context(), f)
+	})
 	answer(mux, "GET /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), true) })
 	answer(mux, "POST /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), false) })
 	answer(mux, "POST /v1/peer/release", func(r *http.Request) (any, error) {

@@ -23,9 +23,7 @@ type facts struct {
 // follows from it: in the first round of a process nobody can tell whether reality
 // moved or the rows did.
 func causeOf(f facts) plan.Cause {
-	// We have written it as it is wanted, or it is nothing of ours that anybody
-	// recorded: then it is reality that moved.
-	undone := f.wanted != nil && f.wanted == f.recorded || f.wanted == nil && f.recorded == nil
+	undone := f.undone()
 	switch {
 	case f.first:
 		return plan.CauseStart
@@ -42,9 +40,19 @@ func causeOf(f facts) plan.Cause {
 	}
 }
 
-// setCauses gives each step of the plan its cause. asked says that an operator asked
-// for the round.
+// undone reports whether we have written it as it is wanted, or it is nothing of ours
+// that anybody recorded: then it is reality that moved.
+func (f facts) undone() bool {
+	return f.wanted != nil && f.wanted == f.recorded || f.wanted == nil && f.recorded == nil
+}
+
+// setCauses gives each step of the plan its cause, and what else only the loop knows of
+// it: what moved and by whom. asked says that an operator asked for the round.
 func (c *Controller) setCauses(r *Round, asked bool) {
+	if r.Plan.Empty() {
+		return
+	}
+	before, _ := c.Last()
 	var replaced plan.Cause
 	for i := range r.Plan.Ops {
 		op := &r.Plan.Ops[i]
@@ -73,5 +81,11 @@ func (c *Controller) setCauses(r *Round, asked bool) {
 		case !k.Kind.IsDevice() && op.Cause == plan.CauseDrift && replaced != "":
 			op.Cause = replaced
 		}
+		if op.Cause == plan.CauseDrift || op.Cause == plan.CauseRepair && f.undone() {
+			if op.Drift = plan.DriftOf(*op); op.Drift != nil {
+				op.Drift.By = c.cfg.Backends.ChangedBy(k)
+			}
+		}
+		place(op, r.Snapshot, before.Snapshot)
 	}
 }

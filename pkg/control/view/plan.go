@@ -39,10 +39,16 @@ func Desired(w io.Writer, form Form, d control.Desired) error {
 	return Print(w, form, d, b.String())
 }
 
-// Audit prints the drift, what of it was mended, and in the last line what the exit
+// Audit prints the drift, what differed and by whom, what of it was mended, and in the last line what the exit
 // status says too.
 func Audit(w io.Writer, form Form, a control.Audit) error {
-	text := planText(a.Drift)
+	text := ""
+	for _, s := range a.Drift.Ops {
+		if text += s.Line + "\n"; s.Drift != nil {
+			text += "    " + s.Drift.String() + "\n"
+		}
+	}
+	text += planText(control.Plan{Notes: a.Drift.Notes, Summary: a.Drift.Summary})
 	for _, f := range a.Failed {
 		text += "failed: " + f + "\n"
 	}

@@ -53,6 +53,18 @@ func Print(w io.Writer, form Form, v any, text string) error {
 	return nil
 }
 
+// printLine writes an answer as one line of JSON.
+func printLine(w io.Writer, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	if _, err := w.Write(append(raw, '\n')); err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
+	return nil
+}
+
 // Explanation prints a verdict with its chain.
 func Explanation(w io.Writer, form Form, e control.Explanation) error {
 	return Print(w, form, e, e.Explanation.String())

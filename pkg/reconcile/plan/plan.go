@@ -94,6 +94,13 @@ type Op struct {
 	// Cause says why the step is taken. Diff leaves it empty: it takes more than
 	// what is wanted and what is to tell.
 	Cause Cause
+	// Drift says what of reality moved and by whom; nil unless this step mends that.
+	Drift *Drift
+	// Row is the row that decided, by the name that people gave it; empty if it has none.
+	Row string
+	// From and To are the chassis that an address comes from or goes to, as people call
+	// it: where the row that decides names another one. Empty if that is not known.
+	From, To string
 	// Note says what the verb alone does not, such as "replaced".
 	Note string
 	// Reclaim is that of the change: see [object.Change].

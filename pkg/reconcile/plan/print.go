@@ -111,6 +111,7 @@ type jsonOp struct {
 	Why    []string        `json:"why"`
 	Note   string          `json:"note,omitempty"`
 	Cause  Cause           `json:"cause,omitempty"`
+	Drift  *Drift          `json:"drift,omitempty"`
 }
 
 type jsonNote struct {
@@ -133,6 +134,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		j := jsonOp{
 			Verb: op.Verb, Kind: op.Key().Kind, Key: op.Key().String(),
 			Needs: make([]string, len(op.Needs)), Why: object.Phrases(op.Why), Note: op.Note, Cause: op.Cause,
+			Drift: op.Drift,
 		}
 		for i, k := range op.Needs {
 			j.Needs[i] = k.Text()

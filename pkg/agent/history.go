@@ -1,0 +1,51 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
+	"github.com/bgp-ovn/bgp-ovn/state"
+)
+
+// mostSteps bounds one answer; who wants more asks for parts.
+const mostSteps = 100_000
+
+// History says what was done.
+func (n *Node) History(_ context.Context, f history.Filter) (control.History, error) {
+	if f.Most <= 0 || f.Most > mostSteps {
+		f.Most = mostSteps
+	}
+	out, err := pastOf(n.db, f)
+	if trouble, ill := n.db.Trouble(); err == nil && ill {
+		out.Incomplete = "the state file cannot be written since " + clock(trouble.Since)
+	}
+	return out, err
+}
+
+// HistoryOf reads what the state file says was done, for a command that finds no
+// controller running.
+func HistoryOf(s config.Settings, f history.Filter) (control.History, error) {
+	db, err := state.OpenReadOnly(s.StateFile, time.Now)
+	if err != nil {
+		return control.History{}, err
+	}
+	out, err := pastOf(db, f)
+	if closed := db.Close(); err == nil {
+		err = closed
+	}
+	return out, err
+}
+
+func pastOf(db *state.DB, f history.Filter) (control.History, error) {
+	p, err := db.History(f)
+	if err != nil {
+		return control.History{}, err
+	}
+	return control.History{
+		Version: control.Version, Steps: p.Steps, Last: p.Last, More: p.More, Omitted: p.Omitted, Damaged: p.Damaged,
+		Oldest: p.Oldest,
+	}, nil
+}

@@ -1,0 +1,113 @@
+package history
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// Filter says which steps are asked for.
+type Filter struct {
+	// Target is an address, a prefix, an object as plans print it, or a name that is in
+	// its key or in the rows that led to it; empty is everything.
+	Target string
+	// Since leaves out what was before; the zero time is the beginning.
+	Since time.Time
+	// Cause leaves out steps of other causes; empty is every cause.
+	Cause plan.Cause
+	// After leaves out records up to this number.
+	After uint64
+	// Most is how many steps are wanted at most, the newest; 0 is all.
+	Most int
+}
+
+// Causes are all causes, for messages and completion.
+func Causes() []plan.Cause {
+	return []plan.Cause{
+		plan.CauseChange, plan.CauseDrift, plan.CauseRetry, plan.CauseStart, plan.CauseConfig, plan.CauseRepair,
+	}
+}
+
+// ParseCause reads a cause; empty text is every cause.
+func ParseCause(text string) (plan.Cause, error) {
+	c := plan.Cause(text)
+	if text == "" || slices.Contains(Causes(), c) {
+		return c, nil
+	}
+	return "", fmt.Errorf("unknown cause %.40q: use change, drift, retry, start, config or repair", text)
+}
+
+// Matcher is a filter made ready to look at many steps.
+type Matcher struct {
+	f      Filter
+	prefix netip.Prefix // of a target that is an address or a prefix
+	words  []string
+}
+
+// NewMatcher prepares a filter.
+func NewMatcher(f Filter) Matcher {
+	m := Matcher{f: f, words: strings.Fields(f.Target)}
+	if addr, err := netip.ParseAddr(f.Target); err == nil {
+		addr = addr.Unmap().WithZone("")
+		m.prefix = netip.PrefixFrom(addr, addr.BitLen())
+	} else if p, err := netip.ParsePrefix(f.Target); err == nil {
+		m.prefix = p.Masked()
+	}
+	return m
+}
+
+// Matches reports whether a step is asked for.
+func (m Matcher) Matches(s Step) bool {
+	if s.Round <= m.f.After && m.f.After > 0 || s.At.Before(m.f.Since) || m.f.Cause != "" && s.Cause != m.f.Cause {
+		return false
+	}
+	switch {
+	case m.f.Target == "":
+		return true
+	case m.prefix.IsValid():
+		return m.concerns(s)
+	default:
+		return m.named(s)
+	}
+}
+
+// concerns reports whether the step is about an address in the prefix, or about a prefix
+// that leads to it. A default route leads everywhere, and concerns itself only.
+func (m Matcher) concerns(s Step) bool {
+	if s.Prefix != nil && s.Prefix.Overlaps(m.prefix) && (s.Prefix.Bits() > 0 || m.prefix.Bits() == 0) {
+		return true
+	}
+	// A flow and an EVPN route have the address in their text.
+	addr := m.prefix.Addr().String()
+	words := func(text string) bool {
+		return slices.ContainsFunc(strings.FieldsFunc(text, separates), func(w string) bool {
+			return w == addr && m.prefix.IsSingleIP() || w == m.prefix.String()
+		})
+	}
+	return words(s.Key) || s.Before != nil && words(*s.Before) || s.After != nil && words(*s.After) || words(s.Line)
+}
+
+// separates tells the characters between words of keys and attributes. A slash is none,
+// and neither is a colon: they are parts of prefixes and IPv6 addresses.
+func separates(r rune) bool { return strings.ContainsRune(" ,=()[]\"", r) }
+
+// named reports whether all words of the target are, in order, at the beginning of the
+// object's text, or one name is in its key or its rows.
+func (m Matcher) named(s Step) bool {
+	text := strings.Fields(s.Object())
+	if len(text) >= len(m.words) && slices.Equal(text[:len(m.words)], m.words) {
+		return true
+	}
+	if len(m.words) != 1 {
+		return slices.Contains(s.Rows, m.f.Target) || s.Row == m.f.Target
+	}
+	name := m.words[0]
+	has := func(text string) bool {
+		return slices.Contains(strings.FieldsFunc(text, separates), name)
+	}
+	return has(s.Key) || slices.ContainsFunc(s.Rows, has) || s.From == name || s.To == name || has(s.Line)
+}

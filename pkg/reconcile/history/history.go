@@ -1,0 +1,124 @@
+// Package history is the form in which steps are remembered: what was done, when, why, to
+// what, and how it went. The state file keeps it, the control socket answers with it,
+// and commands print it.
+//
+// It refuses to store anything (package state does) and to print (package view does). It
+// is pure but for times that it is given.
+//
+// Read next: [Of], then filter.go.
+package history
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// Outcome is how a step went.
+type Outcome string
+
+// The outcomes.
+const (
+	OK       Outcome = "ok"
+	Failed   Outcome = "failed"
+	NotTried Outcome = "not-tried" // what it needs failed first
+)
+
+// Step is one step that was taken.
+type Step struct {
+	// Round numbers the record that has the step. It only grows; [Filter.After] takes it.
+	Round uint64    `json:"round"`
+	At    time.Time `json:"at"`
+	// Seconds is how long it took to apply the plan that the step is of.
+	Seconds float64    `json:"seconds"`
+	Cause   plan.Cause `json:"cause"`
+	Verb    string     `json:"verb"`
+	Kind    string     `json:"kind"`
+	Key     string     `json:"key"`
+	// Before and After are what may change under the key, as a plan prints it; null where
+	// there was or is nothing.
+	Before *string `json:"before"`
+	After  *string `json:"after"`
+	// Row is the row that decided, by its name; Rows are all that led to the object, at
+	// most mostRows of them.
+	Row  string   `json:"row"`
+	Rows []string `json:"rows"`
+	// From and To are the chassis between which an address moved, one of them "here";
+	// empty where no row names the other one.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// Drift says what of reality moved and by whom; null unless the step mended that.
+	Drift   *plan.Drift `json:"drift"`
+	Note    string      `json:"note,omitempty"`
+	Outcome Outcome     `json:"outcome"`
+	Error   string      `json:"error,omitempty"`
+	// Prefix is the address or prefix of the object; null if it has none.
+	Prefix *netip.Prefix `json:"prefix"`
+	// Line is the step as an older program recorded it, which recorded no more.
+	Line string `json:"line,omitempty"`
+}
+
+// What is kept of lists and texts that others can make long.
+const (
+	mostRows  = 4
+	longest   = 400
+	truncated = " ..."
+)
+
+// Of is a step of a plan with its outcome, without number and times.
+func Of(op plan.Op, outcome error) Step {
+	k := op.Key()
+	s := Step{
+		Cause: op.Cause, Verb: op.Verb.String(), Kind: k.Kind.String(), Key: shorten(k.String()),
+		Before: attrs(op.Before), After: attrs(op.After), Rows: []string{}, From: op.From, To: op.To,
+		Drift: op.Drift, Note: shorten(op.Note), Outcome: OK, Row: shorten(op.Row),
+	}
+	if k.Prefix.IsValid() {
+		s.Prefix = &k.Prefix
+	}
+	for _, src := range op.Why {
+		if src.Decides && s.Row == "" {
+			s.Row = shorten(src.RowRef())
+		}
+		if len(s.Rows) < mostRows {
+			s.Rows = append(s.Rows, shorten(src.RowRef()))
+		}
+	}
+	if s.Row == "" && len(s.Rows) > 0 {
+		s.Row = s.Rows[0]
+	}
+	if outcome != nil {
+		s.Outcome, s.Error = Failed, shorten(outcome.Error())
+		if strings.HasPrefix(s.Error, "not tried") {
+			s.Outcome = NotTried
+		}
+	}
+	return s
+}
+
+func attrs(v object.Value) *string {
+	if v == nil {
+		return nil
+	}
+	text := shorten(v.Attrs())
+	return &text
+}
+
+func shorten(s string) string {
+	if len(s) <= longest {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longest], "") + truncated
+}
+
+// Here stands for this node in [Step.From] and [Step.To].
+const Here = "here"
+
+// Moves reports whether the step tells that an address moved.
+func (s Step) Moves() bool { return s.From != "" && s.To != "" }
+
+// Object is kind and key.
+func (s Step) Object() string { return s.Kind + " " + s.Key }
