@@ -203,7 +203,7 @@ func TestBadArguments(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"status", "-o", "xml"}, `--output "xml": use text or json`},
+		{[]string{"status", "-o", "xml"}, `--output "xml": use text, json or yaml`},
 		{[]string{"evpn", "banana"}, `evpn "banana": give a VNI, 1 to 16777215`},
 		{
 			[]string{"plan", "--snapshot", fixtures + "provider-flat.json", "--against", "moon"},

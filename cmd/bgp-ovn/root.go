@@ -95,7 +95,7 @@ func (c *cli) root() *cobra.Command {
 	output := ""
 	pf := root.PersistentFlags()
 	pf.StringVar(&c.configPath, "config", "", "configuration file (default "+config.DefaultPath+" if it exists)")
-	pf.StringVarP(&output, "output", "o", string(view.Text), "form of the output: text or json")
+	pf.StringVarP(&output, "output", "o", string(view.Text), "form of the output: text, json or yaml")
 	c.flags = config.Flags()
 	pf.AddFlagSet(c.flags)
 	c.flags.VisitAll(func(f *pflag.Flag) {
@@ -111,7 +111,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		c.runCommand(), c.speakerCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
-		c.statusCommand(), c.historyCommand(),
+		c.statusCommand(), c.historyCommand(), c.bgpCommand(),
 		c.explainCommand(), c.evpnCommand(), c.doctorCommand(), c.reloadCommand(), c.peerCommand(),
 		c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
@@ -170,6 +170,7 @@ const exampleHelp = `  bgp-ovn run                       the node controller
   bgp-ovn run --dry-run             compute and print every round, write nothing
   bgp-ovn status                    is it well, and if not, what is wrong
   bgp-ovn doctor                    is this node fit for it, and if not, what to do
+  bgp-ovn bgp peers                 the sessions, and why one is not up
   bgp-ovn explain 203.0.113.7       why an address is or is not announced
   bgp-ovn history 203.0.113.7       what was done about it, when, why and by whom
   bgp-ovn audit --repair            compare everything once and mend it

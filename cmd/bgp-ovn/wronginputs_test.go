@@ -34,9 +34,9 @@ var wrongCommandLines = []wrong{
 		args: words("status -z"),
 		want: "unknown shorthand flag: 'z' in -z; see bgp-ovn status --help",
 	},
-	{name: "output", args: words("version -o yaml"), want: `--output "yaml": use text or json`},
-	{name: "output, empty", args: words("version --output="), want: `--output "": use text or json`},
-	{name: "output of a reader", args: words("plan -o xml"), want: `--output "xml": use text or json`},
+	{name: "output", args: words("version -o toml"), want: `--output "toml": use text, json or yaml`},
+	{name: "output, empty", args: words("version --output="), want: `--output "": use text, json or yaml`},
+	{name: "output of a reader", args: words("plan -o xml"), want: `--output "xml": use text, json or yaml`},
 	{name: "output without value", args: words("version -o"), want: "flag needs an argument: 'o' in -o"},
 	{
 		name: "config without value",

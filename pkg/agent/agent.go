@@ -65,6 +65,8 @@ type Node struct {
 	kernel  shadower
 	speaker *bgp.Backend
 	learned *rib.Source
+	// table is what neighbours announce, used or not.
+	table *rib.Table
 	// quarantine are the peers that may not be configured.
 	quarantine *quarantine
 	db         *state.DB
@@ -138,6 +140,7 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.sources.join.Learned = n.learned
+	n.table = rib.TableOf(n.speaker.Conn(), log)
 	reader, err := actual.NewReader(append(backends, n.speaker)...)
 	if err != nil {
 		return err

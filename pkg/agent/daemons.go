@@ -105,6 +105,30 @@ func readErrors(err error) []*actual.ReadError {
 	return out
 }
 
+// downText is why a session is not up, and whether the neighbour may have our routes.
+func downText(p bgp.PeerState, restart time.Duration, now time.Time) string {
+	text := p.LastError
+	if text == "" {
+		text = "the reason is in the log of the speaker"
+	}
+	switch {
+	case p.Ours.Kept == bgp.KeptPossibly:
+		return fmt.Sprintf("%s; the neighbour may keep our routes until %s", text, clock(p.Ours.Until.Local()))
+	case p.Ours.Kept == bgp.KeptNo && p.Flaps > 0:
+		return text + "; the neighbour has no routes of ours any more: " + p.Ours.Reason
+	}
+	return text + forgotten(p, restart, now)
+}
+
+// peerRemedy is what to do about a session that is not up.
+func peerRemedy(p bgp.PeerState) string {
+	if p.Fault == "" {
+		return "bgp-ovn bgp peer " + p.Address
+	}
+	_, remedy := bgp.Advice(p.Fault)
+	return remedy
+}
+
 // forgotten says of a session that is down for longer than our restart time that the
 // neighbour has no routes of ours any more, whatever it kept at first (RFC 4724).
 func forgotten(p bgp.PeerState, restart time.Duration, now time.Time) string {

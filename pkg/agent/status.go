@@ -246,8 +246,8 @@ func (s *statusReport) peers(states []bgp.PeerState, err error, restart time.Dur
 	for _, p := range states {
 		s.Peers = append(s.Peers, peerOf(p))
 		if p.State != control.Established {
-			s.problem("peer-down", fmt.Sprintf("peer %s is %s since %s: %s%s", p.Address, p.State, clock(p.Since), p.LastError,
-				forgotten(p, restart, time.Now())), "check the neighbour's configuration and reachability")
+			s.problem("peer-down", fmt.Sprintf("peer %s is %s since %s: %s", p.Address, p.State, clock(p.Since),
+				downText(p, restart, time.Now())), peerRemedy(p))
 		}
 	}
 }
@@ -267,7 +267,9 @@ func peerOf(p bgp.PeerState) control.Peer {
 		LastError: p.LastError, LastErrorAt: p.LastErrorAt, Families: []control.PeerFamily{},
 	}
 	for _, f := range p.Families {
-		out.Families = append(out.Families, control.PeerFamily(f))
+		out.Families = append(out.Families, control.PeerFamily{
+			Family: f.Family, Negotiated: f.Negotiated, Sent: f.Sent, Received: f.Received, Accepted: f.Accepted,
+		})
 	}
 	return out
 }

@@ -109,6 +109,29 @@ func (c *Client) Reload(ctx context.Context, dryRun bool) (Reload, error) {
 	return ask[Reload](ctx, c, method(!dryRun), "reload", nil)
 }
 
+// BGPPeers asks for [Controller.BGPPeers].
+func (c *Client) BGPPeers(ctx context.Context, address string) (BGPPeers, error) {
+	query := url.Values{}
+	if address != "" {
+		query.Set("peer", address)
+	}
+	return ask[BGPPeers](ctx, c, http.MethodGet, "bgp/peers", query)
+}
+
+// Advertised asks for [Controller.Advertised].
+func (c *Client) Advertised(ctx context.Context, q RouteQuery) (BGPAdvertised, error) {
+	return ask[BGPAdvertised](ctx, c, http.MethodGet, "bgp/advertised", q.Values())
+}
+
+// Received asks for [Controller.Received].
+func (c *Client) Received(ctx context.Context, q RouteQuery, rejected bool) (BGPReceived, error) {
+	name := "bgp/received"
+	if rejected {
+		name = "bgp/rejected"
+	}
+	return ask[BGPReceived](ctx, c, http.MethodGet, name, q.Values())
+}
+
 // ReleasePeer asks for [Controller.ReleasePeer].
 func (c *Client) ReleasePeer(ctx context.Context, address string) (Released, error) {
 	return ask[Released](ctx, c, http.MethodPost, "peer/release", url.Values{"address": {address}})

@@ -49,6 +49,13 @@ type Controller interface {
 	// Reload takes up the configuration; with dryRun it only says what that would
 	// lead to.
 	Reload(ctx context.Context, dryRun bool) (Reload, error)
+	// BGPPeers tells of all sessions or, with an address, of one. One that is not
+	// configured is an error.
+	BGPPeers(ctx context.Context, address string) (BGPPeers, error)
+	// Advertised is a page of what is sent to neighbours.
+	Advertised(ctx context.Context, q RouteQuery) (BGPAdvertised, error)
+	// Received is a page of what neighbours send; with rejected of what is not used of it.
+	Received(ctx context.Context, q RouteQuery, rejected bool) (BGPReceived, error)
 	// ReleasePeer ends the quarantine of the peer with an address. One that is not in
 	// quarantine is an error.
 	ReleasePeer(ctx context.Context, address string) (Released, error)

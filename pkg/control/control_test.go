@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -37,6 +38,10 @@ type canned struct {
 	history control.History
 	// released is the answer of a release.
 	released control.Released
+	// peers, sent and received are the tables of BGP.
+	peers    control.BGPPeers
+	sent     control.BGPAdvertised
+	received control.BGPReceived
 	err      error
 
 	mu    sync.Mutex
@@ -78,6 +83,18 @@ func (c *canned) History(_ context.Context, f history.Filter) (control.History, 
 
 func (c *canned) Reload(_ context.Context, dryRun bool) (control.Reload, error) {
 	return c.reload, c.note("reload", dryRun)
+}
+
+func (c *canned) BGPPeers(_ context.Context, address string) (control.BGPPeers, error) {
+	return c.peers, c.note("peers " + address)
+}
+
+func (c *canned) Advertised(_ context.Context, q control.RouteQuery) (control.BGPAdvertised, error) {
+	return c.sent, c.note("advertised", q)
+}
+
+func (c *canned) Received(_ context.Context, q control.RouteQuery, rejected bool) (control.BGPReceived, error) {
+	return c.received, c.note(fmt.Sprint("received ", rejected), q)
 }
 
 func (c *canned) ReleasePeer(_ context.Context, address string) (control.Released, error) {

@@ -102,6 +102,7 @@ func Handler(c Controller) http.Handler {
 	})
 	answer(mux, "GET /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), true) })
 	answer(mux, "POST /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), false) })
+	bgpAnswers(mux, c)
 	answer(mux, "POST /v1/peer/release", func(r *http.Request) (any, error) {
 		return c.ReleasePeer(r.Context(), r.URL.Query().Get("address"))
 	})
@@ -110,6 +111,29 @@ func Handler(c Controller) http.Handler {
 		write(w, raw, err)
 	})
 	return mux
+}
+
+// bgpAnswers are the tables of BGP.
+func bgpAnswers(mux *http.ServeMux, c Controller) {
+	answer(mux, "GET /v1/bgp/peers", func(r *http.Request) (any, error) {
+		return c.BGPPeers(r.Context(), r.URL.Query().Get("peer"))
+	})
+	answer(mux, "GET /v1/bgp/advertised", func(r *http.Request) (any, error) {
+		q, err := ParseRouteQuery(r.URL.Query())
+		if err != nil {
+			return nil, err
+		}
+		return c.Advertised(r.Context(), q)
+	})
+	for pattern, rejected := range map[string]bool{"GET /v1/bgp/received": false, "GET /v1/bgp/rejected": true} {
+		answer(mux, pattern, func(r *http.Request) (any, error) {
+			q, err := ParseRouteQuery(r.URL.Query())
+			if err != nil {
+				return nil, err
+			}
+			return c.Received(r.Context(), q, rejected)
+		})
+	}
 }
 
 // answer adds one question whose answer is JSON.

@@ -51,7 +51,8 @@ type Backend struct {
 	changed  chan struct{}
 	unwatch  func()
 
-	loops loops
+	loops  loops
+	memory memory
 	// noPassword is why neighbours that connect cannot use a password, if so.
 	noPassword error
 

@@ -35,6 +35,14 @@ type PeerState struct {
 	// LastError is the text for operators: why the session is not up, or last went down.
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
+	// Fault is LastError as a word that is stable; empty while nothing has failed.
+	Fault speaker.Fault `json:"fault,omitempty"`
+	// Local and Remote are the capabilities that the two ends offer; empty without a session.
+	Local, Remote []Capability
+	// OurRestartTime is how long, in seconds, the neighbour is asked to keep our routes.
+	OurRestartTime uint32
+	// Ours is whether the neighbour may have our routes, Theirs whether we have its own.
+	Ours, Theirs Keeping
 }
 
 // FamilyState counts the prefixes of one family on one session.
@@ -48,6 +56,10 @@ type FamilyState struct {
 	// Accepted are those that may be used: those without our own AS in their path. Beyond
 	// countedMost of them that is not looked at.
 	Accepted uint64 `json:"accepted"`
+	// Looped are those with our own AS in their path: usually our own, sent back.
+	Looped uint64 `json:"looped"`
+	// PrefixLimit is how many may be announced beside those that come back; 0 is no limit.
+	PrefixLimit uint32 `json:"prefix_limit"`
 }
 
 // Peers returns the state of every session of ours, ordered by address. It may be
@@ -68,13 +80,23 @@ func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 		s := peerState(p, b.speaker.Sessions.Of(p.GetConf().GetNeighborAddress()), paths)
 		for i := range s.Families {
 			loops := b.loops.count(ctx, b.speaker, p, s.Families[i])
-			s.Families[i].Accepted -= min(loops, s.Families[i].Accepted)
+			s.Families[i].Looped = min(loops, s.Families[i].Accepted)
+			s.Families[i].Accepted -= s.Families[i].Looped
 		}
+		b.keeping(&s, p)
 		out = append(out, s)
 	}
 	b.loops.keep(out)
+	b.memory.keep(out)
 	slices.SortFunc(out, func(x, y PeerState) int { return strings.Compare(x.Address, y.Address) })
 	return out, nil
+}
+
+// keeping fills in what is kept of a session that is down.
+func (b *Backend) keeping(s *PeerState, p *api.Peer) {
+	how := b.speaker.Sessions.Of(s.Address).Ended
+	a, known := b.memory.see(s.Address, agreedOn(p, s.Graceful), s.State == Established)
+	s.Ours, s.Theirs = ourRoutes(*s, a, known, how, time.Now()), theirRoutes(*s, a, known)
 }
 
 func peerState(p *api.Peer, recorded speaker.Session, paths object.Set) PeerState {
@@ -86,10 +108,16 @@ func peerState(p *api.Peer, recorded speaker.Session, paths object.Set) PeerStat
 		Flaps:       p.GetState().GetFlops(),
 		LastError:   recorded.Fault,
 		LastErrorAt: recorded.At,
+		Fault:       recorded.Code,
+		Local:       []Capability{},
+		Remote:      []Capability{},
+
+		OurRestartTime: p.GetGracefulRestart().GetRestartTime(),
 	}
 	if overLimit(p) {
 		s.LastError = "the neighbour announces more than its prefix limit allows; " +
 			"the session stays down until the peer's configuration changes"
+		s.Fault = speaker.FaultPrefixLimit
 	}
 	out := outletOf(p)
 	if s.State == Established {
@@ -98,6 +126,7 @@ func peerState(p *api.Peer, recorded speaker.Session, paths object.Set) PeerStat
 		s.HoldTime = uint16(p.GetTimers().GetState().GetNegotiatedHoldTime())
 		s.Graceful = out.graceful && p.GetGracefulRestart().GetEnabled()
 		s.RestartTime = uint16(p.GetGracefulRestart().GetPeerRestartTime())
+		s.Local, s.Remote = capabilitiesOf(p.GetState().GetLocalCap()), capabilitiesOf(p.GetState().GetRemoteCap())
 	}
 	for _, af := range p.GetAfiSafis() {
 		family, ok := speaker.FamilyFromAPI(af.GetConfig().GetFamily())
@@ -110,6 +139,8 @@ func peerState(p *api.Peer, recorded speaker.Session, paths object.Set) PeerStat
 			Sent:       out.count(family, paths),
 			Received:   af.GetState().GetReceived(),
 			Accepted:   af.GetState().GetAccepted(),
+
+			PrefixLimit: speaker.PrefixLimitOf(af),
 		})
 	}
 	return s

@@ -38,16 +38,18 @@ func (f fields) text(name string) string {
 
 // note records the reason in a message why a session is not up.
 func (j *Sessions) note(msg string, f fields) {
-	fault, key := faultOf(msg, f), f.text("Key")
+	code, fault := faultOf(msg, f)
+	key := f.text("Key")
 	if fault == "" || key == "" {
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s, ok := j.peers[key]
-	if !ok {
+	if !ok || msg == peerDown && s.notified { // the notification says more
 		return
 	}
+	s.notified = s.notified || isNotification(msg)
 	// What was wrong with a message is logged before the notification that reports it.
 	if s.malformed != "" && msg == "sent notification" {
 		fault += ": " + s.malformed
@@ -56,28 +58,35 @@ func (j *Sessions) note(msg string, f fields) {
 	if strings.HasPrefix(msg, malformed) {
 		s.malformed = f.text("Error")
 	}
-	s.Fault, s.At = fault, time.Now()
+	s.Fault, s.Code, s.At = fault, code, time.Now()
+}
+
+// peerDown is GoBGP's message that a session has ended.
+const peerDown = "Peer Down"
+
+func isNotification(msg string) bool {
+	return msg == "sent notification" || msg == "received notification"
 }
 
 // malformed begins GoBGP's messages about a message that ends the session.
 const malformed = "Session will be reset due to malformed"
 
-// faultOf is the reason in a message, in words, or nothing.
-func faultOf(msg string, f fields) string {
-	switch msg {
-	case "failed to connect":
-		return "connect: " + unanswered(cause(f.text("Error")))
-	case "failed to set md5":
-		return "set the password: " + cause(f.text("Err"))
-	case "sent notification", "received notification":
-		return notification(strings.Fields(msg)[0], f)
-	case "Peer Down":
-		return downReason(f.text("Reason"))
+// faultOf is the reason in a message, as a code and in words, or nothing.
+func faultOf(msg string, f fields) (code Fault, text string) {
+	switch {
+	case msg == "failed to connect":
+		why := cause(f.text("Error"))
+		return connectFault(why), "connect: " + unanswered(why)
+	case msg == "failed to set md5":
+		return FaultPassword, "set the password: " + cause(f.text("Err"))
+	case isNotification(msg):
+		return notificationFault(number(f["Code"]), number(f["Subcode"])), notification(strings.Fields(msg)[0], f)
+	case msg == peerDown:
+		return downFault(f.text("Reason")), downReason(f.text("Reason"))
+	case strings.HasPrefix(msg, malformed):
+		return FaultMalformed, "malformed message from the neighbour: " + f.text("Error")
 	}
-	if strings.HasPrefix(msg, malformed) {
-		return "malformed message from the neighbour: " + f.text("Error")
-	}
-	return ""
+	return "", ""
 }
 
 // unanswered adds what it means that nobody has answered: the kernel at the other end drops
@@ -121,10 +130,8 @@ func downReason(reason string) string {
 	switch {
 	case strings.HasPrefix(reason, "notification-"):
 		return ""
-	case reason == "read-failed" || reason == "write-failed":
+	case reason == "read-failed" || reason == "write-failed" || reason == "graceful-restart":
 		return "connection lost"
-	case reason == "graceful-restart":
-		return "connection lost; with graceful restart the neighbour keeps our routes for restart_time at most"
 	case reason == "hold-timer-expired":
 		return "hold timer expired: no message from the neighbour"
 	}

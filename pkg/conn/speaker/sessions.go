@@ -73,8 +73,15 @@ type Sessions struct {
 type Session struct {
 	State State
 	Since time.Time
+	// Fault is why the session is not up, or went down last, in words, and Code the same
+	// as a word that is stable; At is when that was learned.
 	Fault string
+	Code  Fault
 	At    time.Time
+	// Ended is how the last session ended, whatever failed since.
+	Ended Ended
+	// notified is set once a NOTIFICATION ends the session that there is.
+	notified bool
 	// malformed is what was wrong with a message that is about to end the session.
 	malformed string
 }
@@ -149,11 +156,13 @@ func (j *Sessions) enter(bare string, state State) (e PeerEvent, flipped, isFoll
 	case !flipped:
 	case state == Established:
 		j.down.Add(-1)
-		s.Since = e.At
+		s.Since, s.notified = e.At, false
 	default:
 		j.down.Add(1)
+		s.Ended = Ended{}
 		if s.At.After(s.Since) { // else it is from before the session
 			e.Reason = s.Fault
+			s.Ended = Ended{Fault: s.Code, Notified: s.notified}
 		}
 		s.Since = e.At
 	}

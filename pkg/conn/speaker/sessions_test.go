@@ -152,7 +152,7 @@ func TestFaultOf(t *testing.T) {
 			"Peer Down",
 			[]any{"Reason", "graceful-restart"},
 			"",
-			"connection lost; with graceful restart the neighbour keeps our routes for restart_time at most",
+			"connection lost",
 		},
 		{"Peer Down", []any{"Reason", "admin-down"}, "", "admin down"},
 		{"Peer Down", []any{"Reason", "notification-received code 6"}, "", ""},

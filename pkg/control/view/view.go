@@ -12,6 +12,8 @@ import (
 	"io"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 )
 
@@ -22,30 +24,28 @@ type Form string
 const (
 	Text Form = "text"
 	JSON Form = "json"
+	YAML Form = "yaml"
 )
 
 // ParseForm reads the value of --output.
 func ParseForm(s string) (Form, error) {
-	if f := Form(s); f == Text || f == JSON {
+	if f := Form(s); f == Text || f == JSON || f == YAML {
 		return f, nil
 	}
-	return "", fmt.Errorf("--output %q: use text or json", s)
+	return "", fmt.Errorf("--output %q: use text, json or yaml", s)
 }
 
-// Print writes an answer: v as indented JSON, or text.
+// Print writes an answer: v as indented JSON, the same as YAML, or text.
 func Print(w io.Writer, form Form, v any, text string) error {
 	out := []byte(text)
-	if form == JSON {
+	if form != Text {
 		raw, err := json.Marshal(v)
 		if err != nil {
 			return fmt.Errorf("encode the answer: %w", err)
 		}
-		var b bytes.Buffer
-		if err := json.Indent(&b, raw, "", "  "); err != nil {
+		if out, err = indented(form, raw); err != nil {
 			return fmt.Errorf("indent the answer: %w", err)
 		}
-		b.WriteByte('\n')
-		out = b.Bytes()
 	}
 	if _, err := w.Write(out); err != nil {
 		return fmt.Errorf("print the answer: %w", err)
@@ -63,6 +63,45 @@ func printLine(w io.Writer, v any) error {
 		return fmt.Errorf("print the answer: %w", err)
 	}
 	return nil
+}
+
+// indented is JSON for people.
+func indented(form Form, raw []byte) ([]byte, error) {
+	if form == YAML {
+		return toYAML(raw)
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "", "  "); err != nil {
+		return nil, err
+	}
+	b.WriteByte('\n')
+	return b.Bytes(), nil
+}
+
+// toYAML is the same document in the block style of YAML, of which JSON is a part: names
+// and their order stay as they are.
+func toYAML(raw []byte) ([]byte, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return nil, err
+	}
+	toBlock(&doc)
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(&doc); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), enc.Close()
+}
+
+func toBlock(n *yaml.Node) {
+	if len(n.Content) > 0 || n.Kind == yaml.ScalarNode {
+		n.Style = 0
+	}
+	for _, c := range n.Content {
+		toBlock(c)
+	}
 }
 
 // Explanation prints a verdict with its chain.

@@ -203,7 +203,7 @@ func TestParseForm(t *testing.T) {
 			t.Errorf("%s: %q, %v", form, got, err)
 		}
 	}
-	if _, err := view.ParseForm("xml"); err == nil || err.Error() != `--output "xml": use text or json` {
+	if _, err := view.ParseForm("xml"); err == nil || err.Error() != `--output "xml": use text, json or yaml` {
 		t.Errorf("xml: %v", err)
 	}
 }

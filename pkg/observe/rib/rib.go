@@ -140,6 +140,13 @@ func (s *Source) Accept(ranges []observe.PrefixRange) {
 	signal(s.wake)
 }
 
+// Takes reports whether a prefix is in one of the accepted ranges.
+func (s *Source) Takes(prefix netip.Prefix) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.accept, func(r observe.PrefixRange) bool { return r.Contains(prefix) })
+}
+
 // Close ends the following.
 func (s *Source) Close() error {
 	s.stop()

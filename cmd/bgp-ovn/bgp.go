@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control/view"
+)
+
+func (c *cli) bgpCommand() *cobra.Command {
+	cmd := group(&cobra.Command{Use: "bgp", Short: "the sessions, and what is sent and received on them"})
+	cmd.AddCommand(c.bgpPeersCommand(), c.bgpPeerCommand(), c.bgpAdvertisedCommand(), c.bgpReceivedCommand(false),
+		c.bgpReceivedCommand(true))
+	return cmd
+}
+
+func (c *cli) bgpPeersCommand() *cobra.Command {
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use: "peers", Short: "all sessions, and why one is not up", Args: noArgs,
+		Long: "peers asks the running controller. Exit status: 0 all sessions are up, 2 one is not, 1 no answer.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.watching(cmd.Context(), every, func(ctx context.Context, ask *control.Client) error {
+				p, err := ask.BGPPeers(ctx, "")
+				if err != nil {
+					return err
+				}
+				c.differs(!allUp(p))
+				return view.BGPPeers(c.stdout, c.form, p)
+			})
+		},
+	}
+	watchFlag(cmd, &every)
+	return cmd
+}
+
+func (c *cli) bgpPeerCommand() *cobra.Command {
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use: "peer ADDRESS", Short: "everything about one session", Args: oneArg("address", "192.0.2.1", false),
+		Long: `peer shows the state of a session, why it is not up or was lost last, what that
+usually means and what to do, what both ends offer, who keeps whose routes and
+until when, and the prefixes that are sent, received and accepted. Exit status:
+0 it is up, 2 it is not, 1 no answer.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			addr, err := netip.ParseAddr(args[0])
+			if err != nil {
+				return fmt.Errorf("peer %.80q: give the address of a peer as in bgp.peers, such as 192.0.2.1", args[0])
+			}
+			return c.watching(cmd.Context(), every, func(ctx context.Context, ask *control.Client) error {
+				p, err := ask.BGPPeers(ctx, addr.String())
+				if err != nil {
+					return err
+				}
+				c.differs(!allUp(p))
+				return view.BGPPeer(c.stdout, c.form, p)
+			})
+		},
+	}
+	watchFlag(cmd, &every)
+	return cmd
+}
+
+// allUp reports whether all sessions of an answer are up.
+func allUp(p control.BGPPeers) bool {
+	for _, peer := range p.Peers {
+		if peer.State != control.Established {
+			return false
+		}
+	}
+	return len(p.Held) == 0
+}
+
+func (c *cli) bgpAdvertisedCommand() *cobra.Command {
+	return c.routesCommand(&cobra.Command{
+		Use: "advertised [PEER]", Short: "what is sent to the neighbours, and the row behind each path",
+		Long: `advertised lists the paths that leave on a session, with the next hop they leave
+with and the rows that they were derived from.`,
+	}, func(ctx context.Context, ask *control.Client, q control.RouteQuery) (string, func() error, error) {
+		a, err := ask.Advertised(ctx, q)
+		return a.Next, func() error { return view.Advertised(c.stdout, c.form, a) }, err
+	})
+}
+
+func (c *cli) bgpReceivedCommand(rejected bool) *cobra.Command {
+	cmd, print := &cobra.Command{
+		Use: "received [PEER]", Short: "what the neighbours send, and whether it is used",
+		Long: `received lists what the neighbours send. Of what is not used the last column has
+the reason; "bgp-ovn bgp rejected" has it in words.`,
+	}, view.Received
+	if rejected {
+		cmd, print = &cobra.Command{
+			Use: "rejected [PEER]", Short: "what the neighbours send and is not taken, and why",
+			Long: `rejected lists what the neighbours send and is not taken: paths with our own AS
+(loop), those without a usable next hop (no-next-hop), prefixes of our own (ours),
+those that are valid nowhere (martian), that learn.accept does not have
+(not-accepted), or on which the node lives (protected).`,
+		}, view.Rejected
+	}
+	return c.routesCommand(cmd, func(ctx context.Context, ask *control.Client, q control.RouteQuery) (string, func() error,
+		error,
+	) {
+		r, err := ask.Received(ctx, q, rejected)
+		return r.Next, func() error { return print(c.stdout, c.form, r) }, err
+	})
+}
+
+// routesCommand adds what the tables of paths have in common.
+func (c *cli) routesCommand(cmd *cobra.Command,
+	ask func(context.Context, *control.Client, control.RouteQuery) (next string, print func() error, err error),
+) *cobra.Command {
+	var every time.Duration
+	var within string
+	q := control.RouteQuery{}
+	cmd.Long += `
+
+One answer has at most --limit paths; --after takes "next" of the JSON form and
+prints the page after it.`
+	cmd.Args = oneArg("peer", "192.0.2.1", true)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if len(args) > 0 {
+			addr, err := netip.ParseAddr(args[0])
+			if err != nil {
+				return fmt.Errorf("peer %.80q: give the address of a peer as in bgp.peers, such as 192.0.2.1", args[0])
+			}
+			q.Peer = addr.String()
+		}
+		if within != "" {
+			if q.Within, err = control.ParseWithin(within); err != nil {
+				return fmt.Errorf("--within: %w", err)
+			}
+		}
+		if q.Limit < 1 || q.Limit > control.MaxRoutes {
+			return fmt.Errorf("--limit %d: use 1 to %d", q.Limit, control.MaxRoutes)
+		}
+		return c.watching(cmd.Context(), every, func(ctx context.Context, client *control.Client) error {
+			next, print, err := ask(ctx, client, q)
+			if err != nil {
+				return err
+			}
+			if err = print(); err == nil && next != "" && c.form == view.Text {
+				fmt.Fprintf(c.stdout, "next page: --after '%s'\n", next)
+			}
+			return err
+		})
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&within, "within", "", "only this prefix and what it contains, or an address")
+	flags.IntVar(&q.Limit, "limit", control.DefaultRoutes, "most paths to print")
+	flags.StringVar(&q.After, "after", "", "begin after this path: next of the page before")
+	watchFlag(cmd, &every)
+	return cmd
+}
+
+// defaultWatch is how often --watch without a value asks, and clearScreen what it prints
+// before each answer.
+const (
+	defaultWatch = "2s"
+	clearScreen  = "\x1b[H\x1b[2J"
+)
+
+// watchFlag declares --watch.
+func watchFlag(cmd *cobra.Command, every *time.Duration) {
+	cmd.Flags().Var((*positive)(every), "watch", "ask again and again, every 2s or as often as given, until interrupted")
+	cmd.Flags().Lookup("watch").NoOptDefVal = defaultWatch
+	cmd.Flags().Lookup("watch").DefValue = ""
+}
+
+// isTerminal reports whether a person looks at what is written.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}
+
+// watching asks once or, with a period, until it is interrupted. Text is printed over the
+// text before it; JSON and YAML one after the other.
+func (c *cli) watching(ctx context.Context, every time.Duration,
+	show func(context.Context, *control.Client) error,
+) error {
+	s, problems := c.load()
+	c.warn(problems)
+	ask := client(s)
+	if every == 0 {
+		return show(ctx, ask)
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		c.exit = exitSame // the last answer counts
+		switch {
+		case c.form == view.YAML:
+			fmt.Fprintln(c.stdout, "---")
+		case c.form == view.Text && isTerminal(c.stdout):
+			fmt.Fprint(c.stdout, clearScreen)
+		}
+		err := show(ctx, ask)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && !errors.Is(err, control.ErrNoController) {
+			return err
+		}
+		if err != nil { // it may be restarting
+			fmt.Fprintln(c.stderr, "bgp-ovn:", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package bgp
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// Announcements are what the speaker has of ours, and where it leaves.
+type Announcements struct {
+	// Paths are the paths, and the peers, of ours in the speaker.
+	Paths object.Set
+	peers []announcedTo
+}
+
+type announcedTo struct {
+	address string
+	outlet  outlet
+}
+
+// Sent is one path at one neighbour.
+type Sent struct {
+	Peer string
+	// NextHop is the one that the path leaves with.
+	NextHop netip.Addr
+}
+
+// Announcements are what is announced to a neighbour, or to all of them with an empty
+// address. Nothing is copied: the set is the mirror's.
+func (b *Backend) Announcements(ctx context.Context, peer string) (*Announcements, error) {
+	list, err := b.speaker.Peers(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	a := &Announcements{}
+	for _, p := range list {
+		if address := p.GetConf().GetNeighborAddress(); speaker.IsOurPeer(p) && (peer == "" || peer == address) {
+			a.peers = append(a.peers, announcedTo{address, outletOf(p)})
+		}
+	}
+	if peer != "" && len(a.peers) == 0 {
+		return nil, fmt.Errorf("peer %.80q is not in the speaker; bgp-ovn bgp peers lists those that are", peer)
+	}
+	slices.SortFunc(a.peers, func(x, y announcedTo) int { return strings.Compare(x.address, y.address) })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a.Paths = b.mirror.share()
+	return a, nil
+}
+
+// To appends where a path of ours leaves.
+func (a *Announcements) To(v object.Value, to []Sent) []Sent {
+	for _, p := range a.peers {
+		switch v := v.(type) {
+		case object.Path:
+			if hop, leaves := p.outlet.hop(v); leaves {
+				to = append(to, Sent{p.address, hop})
+			}
+		case object.EVPNPath:
+			if !p.outlet.held && slices.Contains(p.outlet.families, object.L2VPNEVPN) {
+				to = append(to, Sent{p.address, v.NextHop})
+			}
+		}
+	}
+	return to
+}
