@@ -64,6 +64,12 @@ func (f *FRR) daemon(name, path string, options ...string) *Daemon {
 	return d
 }
 
+// BGPLog is what bgpd has logged since it was first started.
+func (f *FRR) BGPLog() (string, error) {
+	text, err := os.ReadFile(filepath.Join(f.dir, "bgpd.log"))
+	return string(text), err
+}
+
 // zebraConfig keeps next hops inside the kernel's routes, so that a watcher of
 // routes sees where they lead, and takes away zebra's own delay.
 const zebraConfig = `no zebra nexthop kernel enable

@@ -60,6 +60,7 @@ func (c bgpConfig) String() string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("router bgp %d", c.as)
 	line(" bgp router-id %s", c.routerID)
+	line(" bgp log-neighbor-changes") // tests read there when sessions came and went
 	line(" no bgp ebgp-requires-policy")
 	line(" no bgp default ipv4-unicast")
 	line(" no bgp network import-check")

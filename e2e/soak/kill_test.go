@@ -3,6 +3,7 @@ package soak_test
 import (
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,8 +53,12 @@ func TestProofKills(t *testing.T) {
 		sent, lost = sent+res.Sent, lost+res.Sent-res.Received
 	}
 	gone := withdrawn()
-	if lost > 0 || len(gone) > 0 {
-		t.Errorf("%d of %d packets were lost; the peer lost %v", lost, sent, gone)
+	// An end between the peer's Established and our first UPDATE costs what the peer had
+	// marked as stale before (RFC 4724 section 4.2); no process can prevent that.
+	unlucky := w.endedBeforeUpdates(t)
+	if lost > 0 && len(gone) == 0 || len(gone) > unlucky {
+		t.Errorf("%d of %d packets were lost; the peer lost %v; %d sessions ended before they had carried anything",
+			lost, sent, gone, unlucky)
 	}
 	if after := foreign(); after != before {
 		t.Errorf("foreign objects are\n%s\nwant\n%s", after, before)
@@ -62,8 +67,35 @@ func TestProofKills(t *testing.T) {
 		t.Errorf("flows are\n%s\nwant\n%s", got, flows)
 	}
 	proof.Report(t, "%d SIGKILLs, %d of them before the sessions were up, under %d changes: end state equal, foreign "+
-		"objects equal, %d steady prefixes withdrawn, %d of %d packets at 5 ms lost", kills, early, changes, len(gone),
-		lost, sent)
+		"objects equal, %d steady prefixes withdrawn, %d of %d packets at 5 ms lost; %d sessions ended between Established "+
+		"and the first UPDATE", kills, early, changes, len(gone), lost, sent, unlucky)
+}
+
+// endedBeforeUpdates counts in the peer's log the sessions that ended before their
+// End-of-RIB had come.
+func (w *world) endedBeforeUpdates(t *testing.T) (unlucky int) {
+	t.Helper()
+	empty := map[string]bool{} // by neighbour: up, and nothing complete yet
+	for line := range strings.Lines(harness.Must(w.Tor.BGPLog())(t)) {
+		_, change, isChange := strings.Cut(line, "%ADJCHANGE: neighbor ")
+		_, marker, isMarker := strings.Cut(line, "rcvd End-of-RIB for ")
+		switch {
+		case isMarker:
+			_, from, _ := strings.Cut(marker, " from ")
+			neighbour, _, _ := strings.Cut(from, " ")
+			empty[neighbour] = false
+		case isChange:
+			neighbour, rest, _ := strings.Cut(change, "(")
+			if strings.Contains(rest, " Down ") && empty[neighbour] {
+				unlucky++
+			}
+			empty[neighbour] = strings.HasSuffix(strings.TrimSpace(rest), " Up")
+		}
+	}
+	if len(empty) == 0 {
+		t.Error("the peer has logged no session")
+	}
+	return unlucky
 }
 
 // kill ends the process that often and starts it again. Every other one dies before its

@@ -44,7 +44,8 @@ func newWorld(t *testing.T, extra ...string) *world {
 	t.Cleanup(func() { harness.Check(t, w.Close()) })
 	w.node = w.Chassis[0]
 	w.plugGuest(t, ctx)
-	// Their rows stay, and so do the flows: traffic goes on.
+	// Their rows stay, and so do the flows, once they are there: traffic goes on.
+	harness.Check(t, w.Central.Sync(ctx))
 	harness.Check(t, w.Central.Northd.Kill())
 	harness.Check(t, w.node.Controller.Kill())
 	w.sb = newSouthbound(t, w)

@@ -40,7 +40,7 @@ func (b *Backend) Announcements(ctx context.Context, peer string) (*Announcement
 	a := &Announcements{}
 	for _, p := range list {
 		if address := p.GetConf().GetNeighborAddress(); speaker.IsOurPeer(p) && (peer == "" || peer == address) {
-			a.peers = append(a.peers, announcedTo{address, outletOf(p)})
+			a.peers = append(a.peers, announcedTo{address, outletOf(p, b.speaker.Sessions.Of(address))})
 		}
 	}
 	if peer != "" && len(a.peers) == 0 {

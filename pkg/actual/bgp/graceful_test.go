@@ -14,6 +14,7 @@ import (
 	api "github.com/osrg/gobgp/v4/api"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker/speakertest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -170,6 +171,24 @@ func TestRestartingNeighboursDoNotWait(t *testing.T) {
 		p.AfiSafis[0].MpGracefulRestart.Config.Enabled = true
 	}, object.IPv4Unicast)
 	n.expect(object.IPv4Unicast, map[string]string{"203.0.113.7/32": "192.0.2.1"})
+}
+
+// A neighbour that takes its time with its End-of-RIB gets our paths at once: until it has
+// them, another end of this process would cost them all (RFC 4724 section 4.2).
+func TestPathsDoNotWaitForEndOfRIB(t *testing.T) {
+	inEachForm(t, func(t *testing.T, open func(testing.TB, func(*bgp.Config)) *bgp.Backend) {
+		b := open(t, func(c *bgp.Config) { c.Deferral = time.Hour })
+		p := passive("192.0.2.2", object.IPv4Unicast)
+		p.RestartTime = 60
+		apply(t, b, create(path("203.0.113.7/32")))
+		apply(t, b, create(p))
+		n := rawPeerWith(t, speakertest.Families(speakertest.IPv4), speakertest.GracefulRestart(60, speakertest.IPv4))
+		eventually(t, 20*time.Second, func() string {
+			sent := stateOf(t, b, "192.0.2.2").Families[0].Sent
+			// One UPDATE is the path, the other one the End-of-RIB.
+			return emptyIf(n.Updates() >= 2 && sent == 1, fmt.Sprintf("%d updates, %d counted as sent", n.Updates(), sent))
+		})
+	})
 }
 
 // sawRestart reports whether our OPEN announced a restart to the neighbour.

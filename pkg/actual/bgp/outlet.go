@@ -25,12 +25,12 @@ type outlet struct {
 
 // outletOf reads the capabilities from the neighbour's OPEN (RFC 5492). A
 // session that is not up lets nothing out.
-func outletOf(p *api.Peer) outlet {
+func outletOf(p *api.Peer, recorded speaker.Session) outlet {
 	if speaker.StateOf(p) != Established {
 		return outlet{}
 	}
 	local, _ := netip.ParseAddr(p.GetTransport().GetLocalAddress())
-	out := outlet{local: local.WithZone("").Unmap(), held: p.GetGracefulRestart().GetLocalRestarting()}
+	out := outlet{local: local.WithZone("").Unmap(), held: isRestarting(p) && !recorded.Released}
 	for _, c := range p.GetState().GetRemoteCap() {
 		if m := c.GetMultiProtocol(); m != nil {
 			if f, ok := speaker.FamilyFromAPI(m.GetFamily()); ok {
@@ -88,7 +88,7 @@ func (b *Backend) Advertised(
 	if err != nil || len(list) != 1 {
 		return hop, false, err
 	}
-	out := outletOf(list[0])
+	out := outletOf(list[0], b.speaker.Sessions.Of(peer))
 	req := apiutil.ListPathRequest{
 		TableType: api.TableType_TABLE_TYPE_GLOBAL,
 		Family:    speaker.WireFamily(object.FamilyOf(prefix.Addr())),

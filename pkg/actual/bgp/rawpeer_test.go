@@ -16,14 +16,20 @@ import (
 // rawPeer brings a session up from 192.0.2.2, in octets.
 func rawPeer(t testing.TB, families ...[3]byte) *speakertest.Peer {
 	t.Helper()
+	return rawPeerWith(t, speakertest.Families(families...))
+}
+
+// rawPeerWith is rawPeer with these capabilities, beside the one for AS numbers.
+func rawPeerWith(t testing.TB, capabilities ...[]byte) *speakertest.Peer {
+	t.Helper()
 	p, err := speakertest.Dial(context.Background(), netip.MustParseAddr("192.0.2.2"),
 		netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
-	open := speakertest.OpenMessage(neighbourAS, netip.MustParseAddr("192.0.2.2"), speakertest.Families(families...),
-		speakertest.FourOctetAS(neighbourAS))
+	capabilities = append(capabilities, speakertest.FourOctetAS(neighbourAS))
+	open := speakertest.OpenMessage(neighbourAS, netip.MustParseAddr("192.0.2.2"), capabilities...)
 	if err := p.Establish(open); err != nil {
 		t.Fatal(err)
 	}

@@ -5,16 +5,21 @@ import (
 	"log/slog"
 	"time"
 
+	api "github.com/osrg/gobgp/v4/api"
+
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
 // restartPoll is how often a peer that has not come up since our start is
 // read, and restartWindow for how long: the neighbours that hold our routes
-// while we restart come back at once or not in time.
+// while we restart come back at once or not in time. releasePoll and releaseWindow
+// are the same for a session of which GoBGP has said that it is up.
 const (
 	restartPoll   = 5 * time.Millisecond
 	restartWindow = 30 * time.Second
+	releasePoll   = time.Millisecond
+	releaseWindow = 10 * time.Second
 )
 
 // keepRestarting makes sure that each of the first peers still gets, when
@@ -66,7 +71,7 @@ func (b *Backend) stillRestarting(ctx context.Context, peers []object.Peer) []ob
 		case Established:
 			continue
 		case Idle, Connect, Active:
-			if !now[0].GetGracefulRestart().GetLocalRestarting() {
+			if !isRestarting(now[0]) {
 				b.renew(ctx, p)
 			}
 		}
@@ -89,3 +94,41 @@ func (b *Backend) renew(ctx context.Context, p object.Peer) {
 		b.log.Warn("peer could not be renewed during the restart", slog.String("peer", p.Address), slog.Any("err", err))
 	}
 }
+
+// release announces our paths on a session that has just come up, although GoBGP, which is
+// restarting, defers them until every neighbour has sent its End-of-RIB: a second for
+// FRR, and up to the whole deferral. A session that is lost before they are sent costs them:
+// what a neighbour has marked as stale already, it deletes at the next restart (RFC 4724
+// section 4.2), so that a process that dies twice within that time would withdraw all.
+// The deferral is for the selection of routes; ours are our own, whatever others announce.
+func (b *Backend) release(address string) {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseWindow)
+	defer cancel()
+	tick := time.NewTicker(releasePoll)
+	defer tick.Stop()
+	for b.speaker.Sessions.Of(address).State == Established {
+		now, err := b.speaker.Peers(ctx, address)
+		if err != nil || len(now) != 1 || !speaker.IsOurPeer(now[0]) || !isRestarting(now[0]) {
+			return
+		}
+		// The event comes before the state: what is not Established yet takes no paths.
+		if speaker.StateOf(now[0]) == Established {
+			err = b.speaker.ResetPeer(ctx, &api.ResetPeerRequest{
+				Address: address, Soft: true, Direction: api.ResetPeerRequest_DIRECTION_OUT,
+			})
+			if err != nil {
+				b.log.Warn("paths wait for the neighbours' End-of-RIB", slog.String("peer", address), slog.Any("err", err))
+				return
+			}
+			b.speaker.Sessions.Release(address)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func isRestarting(p *api.Peer) bool { return p.GetGracefulRestart().GetLocalRestarting() }

@@ -119,7 +119,7 @@ func peerState(p *api.Peer, recorded speaker.Session, paths object.Set) PeerStat
 			"the session stays down until the peer's configuration changes"
 		s.Fault = speaker.FaultPrefixLimit
 	}
-	out := outletOf(p)
+	out := outletOf(p, recorded)
 	if s.State == Established {
 		s.LocalAddress = p.GetTransport().GetLocalAddress()
 		s.RouterID = p.GetState().GetRouterId()

@@ -37,6 +37,9 @@ func (b *Backend) Session(address string, state State) {
 	if changed {
 		b.Wake()
 	}
+	if changed && state == Established {
+		go b.release(e.Address)
+	}
 }
 
 // Renew forgets the speaker before this one: nothing else is going on with it until

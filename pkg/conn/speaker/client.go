@@ -199,6 +199,13 @@ func (r remote) DeletePeer(ctx context.Context, req *api.DeletePeerRequest) erro
 	})
 }
 
+func (r remote) ResetPeer(ctx context.Context, req *api.ResetPeerRequest) error {
+	return r.call(ctx, func(ctx context.Context, c api.GoBgpServiceClient) error {
+		_, err := c.ResetPeer(ctx, req)
+		return err
+	})
+}
+
 func (r remote) ListPeer(ctx context.Context, req *api.ListPeerRequest, fn func(*api.Peer)) error {
 	return r.call(ctx, func(ctx context.Context, c api.GoBgpServiceClient) error { return listPeers(ctx, c, req, fn) })
 }

@@ -82,6 +82,8 @@ type Session struct {
 	Ended Ended
 	// notified is set once a NOTIFICATION ends the session that there is.
 	notified bool
+	// Released is set once what a restarting speaker holds back has been sent all the same.
+	Released bool
 	// malformed is what was wrong with a message that is about to end the session.
 	malformed string
 }
@@ -118,6 +120,16 @@ func (j *Sessions) UpSince(address string, at time.Time) {
 	defer j.mu.Unlock()
 	if s, ok := j.peers[address]; ok {
 		s.Since = at
+	}
+}
+
+// Release records that the session's paths have been sent although the speaker is
+// restarting, until the session ends.
+func (j *Sessions) Release(address string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s, ok := j.peers[address]; ok {
+		s.Released = s.State == Established
 	}
 }
 
@@ -166,7 +178,7 @@ func (j *Sessions) enter(bare string, state State) (e PeerEvent, flipped, isFoll
 		}
 		s.Since = e.At
 	}
-	s.State = state
+	s.State, s.Released = state, s.Released && !flipped
 	return e, flipped, true
 }
 

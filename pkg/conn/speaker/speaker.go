@@ -76,6 +76,7 @@ type Calls interface {
 	AddPeer(context.Context, *api.AddPeerRequest) error
 	UpdatePeer(context.Context, *api.UpdatePeerRequest) (*api.UpdatePeerResponse, error)
 	DeletePeer(context.Context, *api.DeletePeerRequest) error
+	ResetPeer(context.Context, *api.ResetPeerRequest) error
 	ListPeer(context.Context, *api.ListPeerRequest, func(*api.Peer)) error
 }
 
