@@ -111,6 +111,15 @@ func Dial(cfg Config) (*Backend, error) {
 	if err := conn.Follow(b); err != nil {
 		return nil, err
 	}
+	if !cfg.Attach { // what is only looked at is read when it is
+		ctx, cancel := context.WithCancel(context.Background())
+		stop := b.unwatch
+		b.unwatch = func() {
+			cancel()
+			stop()
+		}
+		go b.inspect(ctx)
+	}
 	return b, nil
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 // mirror is what we have put into the speaker, which it answers for between
-// audits: nobody else changes a speaker inside this process, and whoever
-// changes what is ours in another one is found out by the next audit.
+// audits: nobody else changes a speaker inside this process, and what somebody
+// changes in another one is found by inspect, or by the next audit.
 //
 // The set that a reader got is never changed afterwards: the first change
 // after a read works on a copy, and rounds without a change share one set.

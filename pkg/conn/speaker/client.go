@@ -199,6 +199,14 @@ func (r remote) DeletePeer(ctx context.Context, req *api.DeletePeerRequest) erro
 	})
 }
 
+func (r remote) GetTable(ctx context.Context, req *api.GetTableRequest) (rsp *api.GetTableResponse, err error) {
+	err = r.call(ctx, func(ctx context.Context, c api.GoBgpServiceClient) error {
+		rsp, err = c.GetTable(ctx, req)
+		return err
+	})
+	return rsp, err
+}
+
 func (r remote) ResetPeer(ctx context.Context, req *api.ResetPeerRequest) error {
 	return r.call(ctx, func(ctx context.Context, c api.GoBgpServiceClient) error {
 		_, err := c.ResetPeer(ctx, req)

@@ -73,6 +73,9 @@ type Calls interface {
 	// listed belongs to the speaker and must not be changed.
 	ListPaths(ctx context.Context, req apiutil.ListPathRequest, fn func([]*apiutil.Path)) error
 
+	// GetTable counts the paths in a table.
+	GetTable(context.Context, *api.GetTableRequest) (*api.GetTableResponse, error)
+
 	AddPeer(context.Context, *api.AddPeerRequest) error
 	UpdatePeer(context.Context, *api.UpdatePeerRequest) (*api.UpdatePeerResponse, error)
 	DeletePeer(context.Context, *api.DeletePeerRequest) error
