@@ -30,6 +30,7 @@ var codeTables = []struct {
 	{"Reasons in explanations", regexp.MustCompile(`^reason\.[A-Z]\w*$`), 28, nil},
 	{"Faults of sessions", regexp.MustCompile(`^speaker\.Fault[A-Z]\w*$`), 15, nil},
 	{"Unused paths", regexp.MustCompile(`^control\.Unused[A-Z]\w*$`), 8, nil},
+	{"What keeps packets away", regexp.MustCompile(`^reach\.Code[A-Z]\w*$`), 15, nil},
 	{"Problems in status", regexp.MustCompile(`\.Problem[A-Z]\w*$`), 10, []string{
 		"southbound-down", "northbound-down", "southbound-remote", "northbound-remote",
 	}},

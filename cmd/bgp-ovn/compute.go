@@ -171,8 +171,9 @@ func (c *cli) explainCommand() *cobra.Command {
 		Use: "explain ADDRESS", Short: "say why an address is or is not announced from here",
 		Args: oneArg("ADDRESS", "203.0.113.7", false),
 		Long: `explain follows one address from its database row to the peers and names the
-first thing that is in the way, and which chassis would announce it. Exit
-status: 0 advertised, 2 not advertised, 1 error.`,
+first thing that is in the way, and which chassis would announce it. Of an address
+that is advertised it says whether packets get through to it on this node. Exit
+status: 0 advertised and reachable, 2 not advertised or not reachable, 1 error.`,
 		Example: "  bgp-ovn explain 203.0.113.7",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := control.ParseAddress(args[0]); err != nil {
@@ -183,7 +184,7 @@ status: 0 advertised, 2 not advertised, 1 error.`,
 				if err != nil {
 					return err
 				}
-				c.differs(!e.Advertised)
+				c.differs(!e.Advertised || e.Reach != nil && !e.Reach.Reachable)
 				return view.Explanation(c.stdout, c.form, e)
 			})
 		},

@@ -49,8 +49,9 @@ func (c *Chassis) declare() {
 		"ovsdb-server", c.file("conf.db"),
 		"--remote=punix:" + c.file("db.sock"),
 	}, common("ovsdb", "--unixctl="+c.file("ovsdb.ctl"))...)...)
-	c.Vswitchd = c.Daemon("vswitchd", listening(c.file("vswitchd.ctl")),
-		append([]string{"ovs-vswitchd", c.OVSSocket()}, common("vswitchd", "--unixctl="+c.file("vswitchd.ctl"))...)...)
+	c.Vswitchd = c.Daemon("vswitchd", listening(c.file("ovs-vswitchd.lab.ctl")),
+		append([]string{"ovs-vswitchd", c.OVSSocket()}, common("vswitchd",
+			"--unixctl="+c.file("ovs-vswitchd.lab.ctl"))...)...)
 	// It has no --unixctl: its socket has its pid in the name, and ovn-appctl
 	// finds that by the pid file in OVN_RUNDIR.
 	connected := func(ctx context.Context) (bool, error) {

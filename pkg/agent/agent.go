@@ -69,7 +69,9 @@ type Node struct {
 	table *rib.Table
 	// quarantine are the peers that may not be configured.
 	quarantine *quarantine
-	db         *state.DB
+	// reach judges whether what is announced is reachable.
+	reach *reachability
+	db    *state.DB
 	// chosenID is why the BGP identifier was chosen; empty if somebody said it.
 	chosenID string
 	metrics  *metrics.Metrics
@@ -125,6 +127,9 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.kernel = k
+	if n.reach, err = openReachability(&n.closing, s, log); err != nil {
+		return err
+	}
 	if n.quarantine, err = newQuarantine(s, log, func() { n.speaker.Wake() }); err != nil {
 		return err
 	}
@@ -153,7 +158,7 @@ func (n *Node) open(ctx context.Context) error {
 	conf.OnRound, conf.Held = n.afterRound, n.quarantine.blocks
 	n.ctl = reconcile.New(conf)
 	n.snapshot = observer.Snapshot
-	n.explain = n.explainLive
+	n.explain, n.trace = n.explainLive, n.reach.trace
 	return nil
 }
 
@@ -177,6 +182,9 @@ func (n *Node) afterRound(r reconcile.Round) {
 	n.metrics.Observe(r)
 	n.metrics.Quarantined(peerBlocks(r))
 	n.observeSources()
+	if r.Complete {
+		n.reach.wake()
+	}
 	n.ready()
 }
 
@@ -248,6 +256,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	go watchdog(ctx, log, func() { n.ctl.Last() })
 	n.watchDaemons(ctx)
 	go n.attend(ctx)
+	go n.watchReach(ctx)
 	n.reportUnfinished()
 	n.reportExposed(n.settings)
 	log.Info("controller runs", "version", version, "state", n.settings.StateFile, "socket", n.settings.Socket)

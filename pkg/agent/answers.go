@@ -20,6 +20,8 @@ type answers struct {
 	snapshot func(context.Context) (observe.Snapshot, error)
 	// explain is how this form accounts for an address, given a round.
 	explain func(context.Context, reconcile.Round, netip.Addr) reconcile.Explanation
+	// trace is how this form follows a packet, given a round.
+	trace func(context.Context, reconcile.Round, control.TraceQuestion) (control.Trace, error)
 }
 
 // Plan reads everything and computes the difference.
@@ -61,6 +63,15 @@ func (a *answers) Explain(ctx context.Context, target string) (control.Explanati
 		return control.Explanation{}, err
 	}
 	return control.Explanation{Version: control.Version, Explanation: a.explain(ctx, r, addr)}, nil
+}
+
+// Trace follows a packet to an address and the answer to it.
+func (a *answers) Trace(ctx context.Context, q control.TraceQuestion) (control.Trace, error) {
+	r, err := a.ctl.Plan(ctx, false)
+	if err != nil {
+		return control.Trace{}, err
+	}
+	return a.trace(ctx, r, q)
 }
 
 // EVPN tells of one VNI, or of all with 0.

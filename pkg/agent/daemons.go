@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/unixctl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
 )
 
 // ovnRunDir is where OVN's daemons have their control sockets (ovn-appctl(8)).
@@ -49,6 +52,9 @@ func (s *statusReport) hung(name string, since time.Time, dir string) {
 	text := fmt.Sprintf("%s has not answered on its control socket in %s since %s", name, dir, clock(since))
 	switch name {
 	case daemonSwitch:
+		if slices.ContainsFunc(s.Problems, func(p control.Problem) bool { return p.Code == reach.CodeSwitchSilent }) {
+			return // a check of addresses has met it already
+		}
 		s.problem("vswitchd-hung", text+": no flow changes on this node, and its userspace datapath forwards nothing",
 			"look at its log; systemctl restart ovs-vswitchd")
 	case daemonController:

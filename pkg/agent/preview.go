@@ -64,6 +64,11 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 	conf.OnRound = func(r reconcile.Round) { p.onRound(r) }
 	p.ctl = reconcile.New(conf)
 	p.snapshot = p.sources.join.Snapshot
+	ways, err := openReachability(&p.closing, s, log)
+	if err != nil {
+		return err
+	}
+	p.trace = ways.trace
 	p.explain = func(_ context.Context, r reconcile.Round, addr netip.Addr) reconcile.Explanation {
 		return p.ctl.Explain(r, addr, nil, false)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/model"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
@@ -82,6 +83,9 @@ func OpenReplay(ctx context.Context, s config.Settings, snap observe.Snapshot, a
 	conf.DryRun = true
 	r.ctl = reconcile.New(conf)
 	r.snapshot = still{snap}.Snapshot
+	r.trace = func(context.Context, reconcile.Round, control.TraceQuestion) (control.Trace, error) {
+		return control.Trace{}, errors.New("trace: a snapshot has no packets: run it on the node, without --snapshot")
+	}
 	r.explain = func(_ context.Context, round reconcile.Round, addr netip.Addr) reconcile.Explanation {
 		return r.ctl.ExplainHypothetical(round, addr)
 	}

@@ -38,6 +38,8 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	for _, d := range n.sources.databases {
 		s.database(d)
 	}
+	s.reachability(n.reach.check(ctx, r, reachFresh))
+	n.metrics.Reach(s.Reach.Reasons())
 	s.objects(r)
 	s.round(r)
 	s.waiting(stats)
@@ -277,6 +279,14 @@ func peerOf(p bgp.PeerState) control.Peer {
 // explainLive accounts for an address with the state of the sessions that carry
 // its family.
 func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Addr) reconcile.Explanation {
+	e := n.explainSessions(ctx, r, addr)
+	if e.Advertised {
+		e.Reach = n.reach.explain(ctx, r, addr)
+	}
+	return e
+}
+
+func (n *Node) explainSessions(ctx context.Context, r reconcile.Round, addr netip.Addr) reconcile.Explanation {
 	states, err := n.peers(ctx)
 	if err != nil {
 		return n.ctl.Explain(r, addr, nil, false)
@@ -300,6 +310,25 @@ func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Ad
 		})
 	}
 	return n.ctl.Explain(r, addr, peers, true)
+}
+
+// reachability makes one problem of all addresses that are unreachable for one reason.
+func (s *statusReport) reachability(found control.Reach) {
+	s.Reach = found
+	reasons := found.Reasons()
+	for _, u := range found.Unreachable {
+		n := reasons[u.Code]
+		if n == 0 {
+			continue // told
+		}
+		reasons[u.Code] = 0
+		text := fmt.Sprintf("%s is announced and not reachable here since %s: %s", u.Address, clock(u.Since.Local()), u.Text)
+		if n > 1 {
+			text = fmt.Sprintf("%d of %d announced addresses that were checked are not reachable here since %s; %s: %s", n,
+				found.Checked, clock(u.Since.Local()), u.Address, u.Text)
+		}
+		s.problem(u.Code, text, u.Try)
+	}
 }
 
 // clock prints a time for messages; the zero time is that of the start.

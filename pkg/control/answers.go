@@ -112,6 +112,8 @@ type Status struct {
 	FailedSteps uint64 `json:"failed_steps"`
 	// StateWrites counts transactions of the state file.
 	StateWrites uint64 `json:"state_writes"`
+	// Reach is what a check of announced addresses found.
+	Reach Reach `json:"reach"`
 	// Outstanding is what is known to be done and not done yet.
 	Outstanding *reconcile.Outstanding `json:"outstanding,omitempty"`
 	LastRound   *RoundTime             `json:"last_round"`

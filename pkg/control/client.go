@@ -85,6 +85,18 @@ func (c *Client) Explain(ctx context.Context, target string) (Explanation, error
 	return ask[Explanation](ctx, c, http.MethodGet, "explain", url.Values{"target": {target}})
 }
 
+// Trace asks for [Service.Trace].
+func (c *Client) Trace(ctx context.Context, q TraceQuestion) (Trace, error) {
+	query := url.Values{"to": {q.To.String()}}
+	if q.From != "" {
+		query.Set("from", q.From)
+	}
+	if q.Src.IsValid() {
+		query.Set("src", q.Src.String())
+	}
+	return ask[Trace](ctx, c, http.MethodGet, "trace", query)
+}
+
 // EVPN asks for [Service.EVPN].
 func (c *Client) EVPN(ctx context.Context, vni uint32) (EVPN, error) {
 	query := url.Values{}

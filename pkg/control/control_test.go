@@ -33,6 +33,7 @@ type canned struct {
 	desired control.Desired
 	explain control.Explanation
 	evpn    control.EVPN
+	trace   control.Trace
 	audit   control.Audit
 	reload  control.Reload
 	history control.History
@@ -67,6 +68,10 @@ func (c *canned) Snapshot(context.Context) ([]byte, error) {
 
 func (c *canned) Explain(_ context.Context, target string) (control.Explanation, error) {
 	return c.explain, c.note("explain", target)
+}
+
+func (c *canned) Trace(_ context.Context, q control.TraceQuestion) (control.Trace, error) {
+	return c.trace, c.note("trace", q)
 }
 
 func (c *canned) EVPN(_ context.Context, vni uint32) (control.EVPN, error) {

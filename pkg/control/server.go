@@ -84,6 +84,14 @@ func Handler(c Controller) http.Handler {
 	answer(mux, "GET /v1/explain", func(r *http.Request) (any, error) {
 		return c.Explain(r.Context(), r.URL.Query().Get("target"))
 	})
+	answer(mux, "GET /v1/trace", func(r *http.Request) (any, error) {
+		query := r.URL.Query()
+		q, err := ParseTrace(query.Get("to"), query.Get("from"), query.Get("src"))
+		if err != nil {
+			return nil, err
+		}
+		return c.Trace(r.Context(), q)
+	})
 	answer(mux, "GET /v1/evpn", func(r *http.Request) (any, error) {
 		vni, err := ParseVNI(r.URL.Query().Get("vni"))
 		if err != nil {

@@ -6,11 +6,13 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -31,6 +33,9 @@ type Explanation struct {
 	Accounts []reason.Account `json:"accounts"`
 	// Held says why it is still announced although nothing asks for it any more.
 	Held *Held `json:"held,omitempty"`
+	// Reach is what keeps packets to the address away from it on this node, and the way they
+	// take; nil where the address is not announced or the way was not judged.
+	Reach *reach.Verdict `json:"reach,omitempty"`
 	// First is the first blocking reason of the account that got furthest;
 	// empty when the address is advertised.
 	First string `json:"first_reason,omitempty"`
@@ -56,7 +61,10 @@ type Held struct {
 	Text string `json:"text"`
 	// Until is when it ends by itself, as RFC 3339 writes it; empty if that is not known.
 	Until string `json:"until,omitempty"`
-	clock string // its time of day
+	// Since is since when, as RFC 3339 writes it; empty if that is not known.
+	Since string `json:"since,omitempty"`
+	clock string // the time of day of Until
+	since string // that of Since
 }
 
 // held returns why the path of an address itself is there and kept; nil if it is not.
@@ -65,7 +73,17 @@ func held(r Round, addr netip.Addr) *Held {
 	if n == nil || !r.Have.Has(n.Key) || r.Want.Has(n.Key) {
 		return nil
 	}
-	return &Held{n.Block.Code, n.Block.Text, n.Block.Until, n.Block.Clock()}
+	return &Held{Code: n.Block.Code, Text: n.Block.Text, Until: n.Block.Until, clock: n.Block.Clock()}
+}
+
+// heldSince adds since when an announcement has not been wanted any more.
+func (c *Controller) heldSince(h *Held, addr netip.Addr) {
+	c.round.Lock()
+	defer c.round.Unlock()
+	k := object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete).Key()
+	if l, ok := c.losses[k]; h != nil && ok && !l.since.IsZero() {
+		h.Since, h.since = l.since.Format(time.RFC3339), l.since.Local().Format(time.TimeOnly)
+	}
 }
 
 // Explain says why addr is or is not announced from here, from the round r and
@@ -99,6 +117,7 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 	e.conclude(r)
 	if !e.Advertised {
 		e.Held = held(r, addr)
+		c.heldSince(e.Held, addr)
 		e.Advertised = e.Held != nil
 	}
 	return e

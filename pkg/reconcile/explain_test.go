@@ -105,7 +105,8 @@ func TestExplainLearned(t *testing.T) {
   first reason: no row of the Southbound database mentions 203.0.113.9 (no-row)
 `},
 		{"203.0.113.200", `
-203.0.113.200  address in 203.0.113.128/25, learned from 192.0.2.1  NOT ADVERTISED
+203.0.113.200  address in 203.0.113.128/25, learned from 192.0.2.1
+  NOT ADVERTISED: peer 192.0.2.1: next hop 10.9.9.9 is not on a prefix that is connected to this node
   1 learned    203.0.113.128/25 is announced by 192.0.2.1 and accepted  ok
   2 steering   peer 192.0.2.1: next hop 10.9.9.9 is not on a prefix that is connected to this node  BLOCKED no-next-hop
   first reason: peer 192.0.2.1: next hop 10.9.9.9 is not on a prefix that is connected to this node (no-next-hop)

@@ -167,9 +167,9 @@ func TestHoldsAreDue(t *testing.T) {
 func TestExplainHeld(t *testing.T) {
 	n, s := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis gw-1 up`)
 	for _, c := range []struct{ line, want string }{
-		{"set vmP chassis none", "ADVERTISED (unbound: Port_Binding vmP is bound to no chassis; " +
-			"withdrawn if that lasts for 10s, until 00:00:10)"},
-		{`stale sb "connection refused"`, "ADVERTISED (frozen: Southbound database: connection refused)"},
+		{"set vmP chassis none", "ADVERTISED (held: unbound: Port_Binding vmP is bound to no chassis; " +
+			"withdrawn if that lasts for 10s; since 00:00:00, until 00:00:10)"},
+		{`stale sb "connection refused"`, "ADVERTISED (held: frozen: Southbound database: connection refused)"},
 	} {
 		if err := s.Tell(c.line); err != nil {
 			t.Fatal(err)

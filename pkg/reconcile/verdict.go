@@ -9,6 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
 )
 
 // dropDefault leaves out a learned default route where there is something to
@@ -114,30 +115,75 @@ func (e *Explanation) unknown() {
 // uses has one for each of them.
 const mostAccounts = 4
 
+// columns is how wide a line may be where that can be chosen.
+const columns = 100
+
+// verdict is the result in one line.
+func (e Explanation) verdict() string {
+	text := "NOT ADVERTISED"
+	switch {
+	case e.Held != nil:
+		text = "ADVERTISED (held: " + e.Held.Code + ": " + e.Held.Text
+		if e.Held.since != "" {
+			text += "; since " + e.Held.since
+		}
+		if e.Held.clock != "" {
+			text += ", until " + e.Held.clock
+		}
+		text += ")"
+	case e.Advertised && e.Hypothetical:
+		text = "WOULD BE ADVERTISED"
+	case e.Advertised:
+		text = "ADVERTISED"
+	case e.First != "" && !e.Learned:
+		text += ": " + e.First
+	}
+	if e.Reach != nil && e.Advertised {
+		if first, broken := e.Reach.First(); broken {
+			text += ", NOT REACHABLE HERE: " + first.Text
+		}
+	}
+	if e.Learned {
+		text += ", LEARNED"
+	}
+	return text
+}
+
+// reachText prints the way of a packet: whole where it breaks, else that it does not.
+func (e Explanation) reachText(b *strings.Builder) {
+	if e.Reach == nil {
+		return
+	}
+	first, broken := e.Reach.First()
+	if !broken {
+		fmt.Fprintf(b, "  reachable here: %d stages checked; bgp-ovn trace %s shows them\n", len(e.Reach.Stages), e.Address)
+	} else {
+		fmt.Fprintf(b, "  not reachable: %s (%s)\n", first.Text, first.Code)
+		if first.Try != "" {
+			fmt.Fprintf(b, "  try:          %s\n", first.Try)
+		}
+		fmt.Fprintf(b, "  the whole way: bgp-ovn trace %s\n", e.Address)
+	}
+	for _, s := range e.Reach.Stages {
+		if s.State == reach.Suspect || s.State == reach.Unknown {
+			fmt.Fprintf(b, "  note:         %s %s: %s\n", s.Name, s.State, s.Text)
+		}
+	}
+}
+
 // String prints the explanation as people read it: the verdict, each account as
 // a numbered chain, and the first reason on a line of its own.
 func (e Explanation) String() string {
 	var b strings.Builder
-	verdict := "NOT ADVERTISED"
-	switch {
-	case e.Held != nil:
-		verdict = "ADVERTISED (" + e.Held.Code + ": " + e.Held.Text + ")"
-		if e.Held.clock != "" {
-			verdict = strings.TrimSuffix(verdict, ")") + ", until " + e.Held.clock + ")"
-		}
-	case e.Advertised && e.Hypothetical:
-		verdict = "WOULD BE ADVERTISED"
-	case e.Advertised:
-		verdict = "ADVERTISED"
-	}
-	if e.Learned {
-		verdict += ", LEARNED"
-	}
 	what := "unknown here"
 	if len(e.Accounts) > 0 {
 		what = e.Accounts[0].What
 	}
-	fmt.Fprintf(&b, "%s  %s  %s\n", e.Address, what, verdict)
+	head := fmt.Sprintf("%s  %s  %s", e.Address, what, e.verdict())
+	if len(head) > columns { // the verdict on a line of its own
+		head = fmt.Sprintf("%s  %s\n  %s", e.Address, what, e.verdict())
+	}
+	b.WriteString(head + "\n")
 	for i, a := range e.Accounts {
 		if i == mostAccounts {
 			fmt.Fprintf(&b, "%s  also in %d more rows, which get no further; -o json has all\n", e.Address, len(e.Accounts)-i)
@@ -154,6 +200,7 @@ func (e Explanation) String() string {
 			fmt.Fprintf(&b, "  %d %-10s %s  %s\n", n+1, s.Stage, s.Text, state)
 		}
 	}
+	e.reachText(&b)
 	if e.First != "" {
 		fmt.Fprintf(&b, "  first reason: %s (%s)\n", e.First, e.Code)
 	}

@@ -32,6 +32,8 @@ type Metrics struct {
 	// state tells of the state file, aside of those that were set aside.
 	state prometheus.Gauge
 	aside *prometheus.GaugeVec
+	// unreachable has announced addresses that are not reachable, by why.
+	unreachable *prometheus.GaugeVec
 }
 
 // New returns an empty registry.
@@ -93,6 +95,11 @@ func New() *Metrics {
 		Name: "bgp_ovn_state_files_set_aside",
 		Help: "State files that were set aside and are still there, by why.",
 	}, []string{"reason"})
+	m.unreachable = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "bgp_ovn_unreachable",
+		Help: "Announced addresses, of those that the last check looked at, that packets do not get through to, by why.",
+	}, []string{"reason"})
+	m.registry.MustRegister(m.unreachable)
 	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped,
 		m.frozen, m.last, m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
@@ -164,6 +171,14 @@ func (m *Metrics) State(up bool, aside map[string]int) {
 	m.aside.Reset()
 	for reason, n := range aside {
 		m.aside.WithLabelValues(reason).Set(float64(n))
+	}
+}
+
+// Reach sets how many announced addresses are not reachable, by why.
+func (m *Metrics) Reach(reasons map[string]int) {
+	m.unreachable.Reset()
+	for reason, n := range reasons {
+		m.unreachable.WithLabelValues(reason).Set(float64(n))
 	}
 }
 

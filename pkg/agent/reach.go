@@ -1,0 +1,322 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reach/gather"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+)
+
+const (
+	// reachSample is how many addresses one check looks at beside one of each network, and
+	// reachScan among how many those are looked for.
+	reachSample = 32
+	reachScan   = 2048
+	// reachEvery is how often what is announced is checked between audits, and reachFresh how
+	// old a check may be that status shows.
+	reachEvery = 30 * time.Second
+	reachFresh = time.Second
+	// reachDeadline bounds one check.
+	reachDeadline = 3 * time.Second
+)
+
+// Addresses that only a default route leads to. Nothing is ever sent to them: the kernel is
+// asked where it would send.
+var (
+	far4 = netip.MustParseAddr("192.88.98.1")
+	far6 = netip.MustParseAddr("2001:4:112::1")
+)
+
+// reachability judges whether what is announced is reachable.
+type reachability struct {
+	reader *gather.Reader
+	log    *slog.Logger
+
+	mu sync.Mutex // guards what follows
+	// behind has the last known uplink of each peer: its addresses go with a device that is
+	// down.
+	behind map[netip.Addr]string
+	// defaults says of which family a default route was seen, by whether it is IPv6.
+	defaults map[bool]bool
+	// woken holds a token while a check is due.
+	woken chan struct{}
+	// last is the last check.
+	last   control.Reach
+	lastAt time.Time
+	bad    []netip.Addr
+}
+
+// openReachability opens what answers about reachability. It is closed by c.
+func openReachability(c *closing, s config.Settings, log *slog.Logger) (*reachability, error) {
+	conf := gather.Config{RuleProtocol: s.Routing.RuleProtocol}
+	if s.Flows.Manage {
+		conf.RunDir = cmp.Or(s.OpenVSwitch.RunDir, os.Getenv("OVS_RUNDIR"), ovs.DefaultRunDir)
+		conf.OVSDB = s.OpenVSwitch.Endpoint
+	}
+	reader, err := gather.Open(conf)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	c.onClose(reader.Close)
+	return &reachability{
+		reader: reader, log: log, woken: make(chan struct{}, 1),
+		behind: map[netip.Addr]string{}, defaults: map[bool]bool{},
+		last: control.Reach{Unreachable: []control.Unreachable{}},
+	}, nil
+}
+
+// wake has a check made soon.
+func (c *reachability) wake() {
+	select {
+	case c.woken <- struct{}{}:
+	default:
+	}
+}
+
+// watchReach checks after each audit, and from time to time, until ctx ends.
+func (n *Node) watchReach(ctx context.Context) {
+	tick := time.NewTicker(reachEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.reach.woken:
+		case <-tick.C:
+		}
+		r, _ := n.ctl.Last()
+		n.metrics.Reach(n.reach.check(ctx, r, reachFresh).Reasons())
+	}
+}
+
+// question asks about a way, from the fabric as the snapshot has it. The caller holds mu.
+func (c *reachability) question(r reconcile.Round, w reach.Way) gather.Question {
+	mapped := func(dev string) bool {
+		return dev == "lo" || r.Snapshot.OVS != nil && slices.ContainsFunc(r.Snapshot.OVS.Mappings,
+			func(m observe.BridgeMapping) bool { return m.Bridge == dev })
+	}
+	var peers []netip.Addr
+	for _, it := range r.Want.AllOf(object.KindPeer) {
+		if peer, err := netip.ParseAddr(it.Value.(object.Peer).Address); err == nil {
+			peers = append(peers, peer)
+		}
+	}
+	maps.DeleteFunc(c.behind, func(peer netip.Addr, _ string) bool { return !slices.Contains(peers, peer) })
+	for peer, dev := range uplinks(r.Snapshot.Host, peers, mapped) {
+		c.behind[peer] = dev
+	}
+	q := gather.Question{Way: w, Uplinks: deviceNames(c.behind)}
+	ipv6 := w.Addr.Is6()
+	for peer, dev := range c.behind {
+		if peer.Is6() == ipv6 && !peer.IsLinkLocalUnicast() {
+			q.Fabric = append(q.Fabric, gather.Source{Addr: peer, Dev: dev})
+		}
+	}
+	slices.SortFunc(q.Fabric, func(a, b gather.Source) int { return a.Addr.Compare(b.Addr) })
+	far := far4
+	if ipv6 {
+		far = far6
+	}
+	q.Fabric = append(q.Fabric, gather.Source{Addr: far, Far: true})
+	q.NeedsDefault = c.defaults[ipv6] || !leadsBeyond(r, ipv6)
+	// The traces are for bridges without a VLAN between them and the kernel.
+	q.Switch = w.Bridge != "" && w.Bridge == w.Dev
+	q.Port = w.Port != ""
+	return q
+}
+
+// leadsBeyond reports whether a route in the main table leads to a next hop.
+func leadsBeyond(r reconcile.Round, ipv6 bool) bool {
+	if r.Snapshot.Host != nil && slices.ContainsFunc(r.Snapshot.Host.Gateways, func(g observe.Gateway) bool {
+		return g.Dst.Addr().Is6() == ipv6 && g.Dst.Bits() > 0
+	}) {
+		return true
+	}
+	for _, it := range r.Have.AllOf(object.KindRoute) {
+		if v := it.Value.(object.Route); v.Table == object.TableMain && v.Dst.Addr().Is6() == ipv6 && v.Dst.Bits() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// judge asks and judges. The caller holds mu.
+func (c *reachability) judge(ctx context.Context, questions []gather.Question) []reach.Verdict {
+	ctx, cancel := context.WithTimeout(ctx, reachDeadline)
+	defer cancel()
+	facts := c.reader.Facts(ctx, questions)
+	out := make([]reach.Verdict, len(facts))
+	for i, f := range facts {
+		for _, l := range f.Back {
+			if l.Far && l.Refused == "" {
+				c.defaults[f.Addr.Is6()] = true
+			}
+		}
+		out[i] = reach.Judge(f)
+	}
+	return out
+}
+
+// explain judges the way to one address; nil if it is not announced by a provider bridge.
+func (c *reachability) explain(ctx context.Context, r reconcile.Round, addr netip.Addr) *reach.Verdict {
+	w, ok := wayOf(r, addr)
+	if !ok {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.judge(ctx, []gather.Question{c.question(r, w)})[0]
+	return &v
+}
+
+// trace judges the way of a packet to any address, from one uplink or all, with the source
+// src or those of the peers.
+func (c *reachability) trace(ctx context.Context, r reconcile.Round, t control.TraceQuestion) (control.Trace, error) {
+	w, announced := wayOf(r, t.To)
+	if !announced {
+		w = reach.Way{Addr: t.To}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := c.question(r, w)
+	if t.From != "" {
+		q.Uplinks = []string{t.From}
+		for i := range q.Fabric {
+			q.Fabric[i].Dev = ""
+		}
+	}
+	if t.Src.IsValid() {
+		q.Fabric = []gather.Source{{Addr: t.Src}}
+	}
+	if len(q.Uplinks) == 0 {
+		return control.Trace{}, fmt.Errorf("trace %s: no device leads to a BGP peer: name one with --from", t.To)
+	}
+	v := c.judge(ctx, []gather.Question{q})[0]
+	return control.Trace{Version: control.Version, Announced: announced, From: q.Uplinks, Verdict: v}, nil
+}
+
+// check looks at one address of each network and a sample of all, unless the last check is
+// younger than fresh.
+func (c *reachability) check(ctx context.Context, r reconcile.Round, fresh time.Duration) control.Reach {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.lastAt.IsZero() && time.Since(c.lastAt) < fresh {
+		return c.last
+	}
+	var ways []reach.Way
+	if r.Want.LenOf(object.KindPeer) > 0 { // else nothing is announced to anybody
+		ways = c.sample(r)
+	}
+	questions := make([]gather.Question, 0, len(ways))
+	asked := map[string]bool{}
+	for _, w := range ways {
+		q := c.question(r, w)
+		// One trace a bridge and family: what is above our flows is there for all.
+		network := fmt.Sprint(w.Bridge, w.Addr.Is6())
+		q.Switch = q.Switch && !asked[network]
+		asked[network] = true
+		questions = append(questions, q)
+	}
+	began := time.Now()
+	out := control.Reach{At: began, Unreachable: []control.Unreachable{}, Checked: len(ways)}
+	c.bad = nil
+	for i, v := range c.judge(ctx, questions) {
+		first, broken := v.First()
+		if !broken {
+			continue
+		}
+		u := control.Unreachable{Address: v.Address, Code: first.Code, Text: first.Text, Try: first.Try, Since: began}
+		u.Device = ways[i].Dev
+		for _, old := range c.last.Unreachable {
+			if old.Address == u.Address && old.Code == u.Code {
+				u.Since = old.Since
+			}
+		}
+		out.Unreachable = append(out.Unreachable, u)
+		c.bad = append(c.bad, v.Address)
+	}
+	out.Seconds = time.Since(began).Seconds()
+	c.tell(out)
+	c.last, c.lastAt = out, time.Now()
+	return out
+}
+
+// tell logs what has become unreachable, by reason, and what is not any more.
+func (c *reachability) tell(now control.Reach) {
+	before, after := c.last.Reasons(), now.Reasons()
+	for _, u := range now.Unreachable {
+		if before[u.Code] == 0 && after[u.Code] > 0 {
+			c.log.Warn("announced addresses are not reachable here", "code", u.Code, "addresses", after[u.Code],
+				"first", u.Address, "why", u.Text, "remedy", u.Try)
+			before[u.Code] = 1
+		}
+	}
+	for _, u := range c.last.Unreachable {
+		if after[u.Code] == 0 {
+			after[u.Code] = 1
+			c.log.Info("announced addresses are reachable again", "code", u.Code)
+		}
+	}
+}
+
+// sample are ways: one of each network and family, those that were not reachable last time,
+// and some of all others in turn. The caller holds mu.
+func (c *reachability) sample(r reconcile.Round) []reach.Way {
+	var out, first []reach.Way
+	networks := map[string]bool{}
+	taken := map[netip.Addr]bool{}
+	add := func(k object.Key, it object.Item) {
+		addr := k.Prefix.Addr()
+		if k.Prefix.Bits() < addr.BitLen() {
+			addr = addr.Next() // of a subnet, an address within it
+		}
+		if taken[addr] || !r.Have.Has(k) {
+			return
+		}
+		w, ok := wayOfPath(r, it, addr)
+		if !ok {
+			return
+		}
+		taken[addr] = true
+		if name := fmt.Sprint(w.Dev, addr.Is6()); !networks[name] {
+			networks[name] = true
+			first = append(first, w)
+			return
+		}
+		out = append(out, w)
+	}
+	for _, addr := range c.bad[:min(len(c.bad), reachSample)] {
+		k := object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete).Key()
+		if it, ok := r.Want.Get(k); ok {
+			add(k, it)
+		}
+	}
+	seen := 0
+	for k, it := range r.Want.AllOf(object.KindPath) { // in no order: another sample each time
+		if seen++; seen > reachScan {
+			break
+		}
+		if len(out) < reachSample || len(networks) < r.Want.LenOf(object.KindRule) {
+			add(k, it)
+		}
+	}
+	if len(out) > reachSample {
+		out = out[:reachSample]
+	}
+	return append(first, out...)
+}

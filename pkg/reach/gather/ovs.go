@@ -1,0 +1,197 @@
+package gather
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/unixctl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
+)
+
+// openVSwitch asks the database for the devices of ports, and ovs-vswitchd what it would do
+// with packets.
+func (s *session) openVSwitch(questions []Question, facts []reach.Facts) {
+	s.interfaces(questions, facts)
+	silent := "" // one that does not answer is not asked again
+	for i, q := range questions {
+		f := &facts[i]
+		if !q.Switch || q.Bridge == "" || s.cfg.RunDir == "" {
+			continue
+		}
+		if silent != "" {
+			f.Switch = &reach.Switch{Err: silent}
+			continue
+		}
+		f.Switch = s.traces(q, f)
+		silent = f.Switch.Err
+	}
+}
+
+// traces asks for the way of a packet and of its answer.
+func (s *session) traces(q Question, f *reach.Facts) *reach.Switch {
+	out := &reach.Switch{}
+	outside, ok := outsideOf(q)
+	if !ok || f.Device.Missing {
+		return out
+	}
+	proto, src, dst := "ip", "nw_src", "nw_dst"
+	if q.Addr.Is6() {
+		proto, src, dst = "ipv6", "ipv6_src", "ipv6_dst"
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, Limit)
+	defer cancel()
+	// Without the MAC address of the neighbour the packet would go nowhere in particular.
+	if n := f.Neighbour; n != nil && n.MAC != "" && n.State != "FAILED" && n.State != "INCOMPLETE" {
+		flow := fmt.Sprintf("%s,in_port=LOCAL,dl_dst=%s,%s=%s,%s=%s,nw_ttl=64", proto, n.MAC, src, outside, dst, q.Addr)
+		text, err := unixctl.Call(ctx, s.cfg.RunDir, "ovs-vswitchd", "ofproto/trace", q.Bridge, flow)
+		if err != nil {
+			return s.traceFailed(out, err)
+		}
+		out.In = readTrace(text)
+	}
+	if q.Patch != "" {
+		flow := fmt.Sprintf("%s,in_port=%s,%s=%s,%s=%s,nw_ttl=64", proto, q.Patch, src, q.Addr, dst, outside.String())
+		text, err := unixctl.Call(ctx, s.cfg.RunDir, "ovs-vswitchd", "ofproto/trace", q.Bridge, flow)
+		if err != nil {
+			return s.traceFailed(out, err)
+		}
+		out.Answer = readTrace(text)
+	}
+	return out
+}
+
+// traceFailed separates a daemon that hangs from one that refuses the question or that
+// cannot be asked from here.
+func (s *session) traceFailed(out *reach.Switch, err error) *reach.Switch {
+	var timeout net.Error
+	if s.ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()) {
+		out.Err = fmt.Sprintf("no answer on its control socket within %s", Limit)
+		return out
+	}
+	s.failed("ofproto/trace", err)
+	return out
+}
+
+// outsideOf is an address of the fabric of the family.
+func outsideOf(q Question) (fmt.Stringer, bool) {
+	i := slices.IndexFunc(q.Fabric, func(s Source) bool { return s.Addr.Is6() == q.Addr.Is6() })
+	if i < 0 {
+		return nil, false
+	}
+	return q.Fabric[i].Addr, true
+}
+
+// readTrace takes out of the text of ofproto/trace what counts: the first and the last flow
+// that matched, and what is left for the datapath (ovs-vswitchd(8)). A flow is a line such as
+// " 0. ip,in_port=1, priority 900, cookie 0x3e7".
+func readTrace(text string) reach.Trace {
+	t := reach.Trace{Asked: true}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if actions, ok := strings.CutPrefix(line, "Datapath actions: "); ok {
+			t.Output, t.Dropped = actions, actions == "drop"
+			continue
+		}
+		number, rest, ok := strings.Cut(line, ". ")
+		if _, err := strconv.ParseUint(number, 10, 8); !ok || err != nil || !strings.Contains(rest, "priority ") {
+			continue
+		}
+		flow, cookie, _ := strings.Cut(rest, ", cookie ")
+		t.Last = "table=" + number + " " + flow
+		if t.First == "" {
+			t.First = t.Last
+			t.Cookie, _ = strconv.ParseUint(strings.TrimPrefix(cookie, "0x"), 16, 64) // 0 if it has none
+		}
+	}
+	return t
+}
+
+// interfaces asks the Open_vSwitch database where logical ports are plugged in, all in one
+// transaction.
+func (s *session) interfaces(questions []Question, facts []reach.Facts) {
+	var at []int
+	for i, q := range questions {
+		if q.Port && q.Way.Port != "" && s.cfg.OVSDB != "" {
+			at = append(at, i)
+		}
+	}
+	if len(at) == 0 {
+		return
+	}
+	ops := []any{"Open_vSwitch"}
+	for _, i := range at {
+		ops = append(ops, map[string]any{
+			"op": "select", "table": "Interface", "columns": []string{"name", "link_state", "admin_state", "error"},
+			"where": []any{[]any{"external_ids", "includes", []any{"map", []any{[]any{"iface-id", questions[i].Way.Port}}}}},
+		})
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, Limit)
+	defer cancel()
+	results, err := transact(ctx, s.cfg.OVSDB, ops)
+	if err != nil || len(results) < len(at) {
+		text := fmt.Sprintf("Open_vSwitch database: %v", err)
+		for _, i := range at {
+			facts[i].Unread = append(slices.Clip(facts[i].Unread), text)
+		}
+		return
+	}
+	for n, i := range at {
+		facts[i].Interface = interfaceOf(results[n].Rows)
+	}
+}
+
+// result is the answer to one operation (RFC 7047 section 5.2).
+type result struct {
+	Rows []map[string]any `json:"rows"`
+}
+
+// interfaceOf reads the row of an interface; one without a name stands for none.
+func interfaceOf(rows []map[string]any) *reach.Interface {
+	out := &reach.Interface{}
+	for _, row := range rows {
+		text := func(column string) string { v, _ := row[column].(string); return v } // a set if it is empty
+		out.Name, out.Error = text("name"), text("error")
+		out.LinkDown, out.AdminDown = text("link_state") == "down", text("admin_state") == "down"
+	}
+	return out
+}
+
+// transact asks the database once, on a connection of its own: it is asked by people, not by
+// rounds. Only endpoints without TLS are.
+func transact(ctx context.Context, endpoint string, params []any) ([]result, error) {
+	network, address, _ := strings.Cut(endpoint, ":")
+	if network != "unix" && network != "tcp" {
+		return nil, fmt.Errorf("%s is not asked: ovs-vsctl list Interface", endpoint)
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	err = json.NewEncoder(conn).Encode(map[string]any{"id": 0, "method": "transact", "params": params})
+	if err != nil {
+		return nil, fmt.Errorf("ask: %w", err)
+	}
+	var answer struct {
+		Result []result `json:"result"`
+		Error  any      `json:"error"`
+	}
+	if err := json.NewDecoder(conn).Decode(&answer); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("no answer within %s", Limit)
+		}
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if answer.Error != nil {
+		return nil, fmt.Errorf("refused: %v", answer.Error)
+	}
+	return answer.Result, nil
+}
