@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,6 +21,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
@@ -143,6 +145,12 @@ func sample() *canned {
 			Advertised: true,
 			Chassis:    []string{"hv1"},
 		}},
+		trace: control.Trace{
+			Version: 1, Announced: true, From: []string{"eth0"}, Verdict: reach.Verdict{
+				Address: netip.MustParseAddr("192.0.2.7"), Checked: true,
+				Stages: []reach.Stage{{Name: "rule", Text: "t", State: reach.Broken, Code: reach.CodeForeignRule, Try: "y"}},
+			},
+		},
 		evpn:   control.EVPN{Version: 1, VNIs: []control.VNI{{VNI: 7, Legs: []string{"a - b"}}}},
 		audit:  control.Audit{Version: 1, Drift: p, Repaired: true, Failed: []string{"f"}},
 		reload: control.Reload{Version: 1, Changed: []string{"bgp.peers"}, Plan: &p},
@@ -184,6 +192,11 @@ func serve(t *testing.T, c control.Controller) string {
 	return path
 }
 
+// traceQuestion has all that a trace can be asked with.
+var traceQuestion = control.TraceQuestion{
+	To: netip.MustParseAddr("192.0.2.7"), From: "eth0", Src: netip.MustParseAddr("192.0.2.1"),
+}
+
 // Every answer arrives as it was given, and every question with its arguments.
 func TestRoundTrip(t *testing.T) {
 	want := sample()
@@ -200,6 +213,7 @@ func TestRoundTrip(t *testing.T) {
 		"plan":    func() (err error) { got.plan, err = c.Plan(ctx); return err }(),
 		"desired": func() (err error) { got.desired, err = c.Desired(ctx); return err }(),
 		"explain": func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return err }(),
+		"trace":   func() (err error) { got.trace, err = c.Trace(ctx, traceQuestion); return err }(),
 		"evpn":    func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
 		"audit":   func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
 		"reload":  func() (err error) { got.reload, err = c.Reload(ctx, true); return err }(),
@@ -218,7 +232,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, a := range want.asked {
 		asked[a] = true
 	}
-	for _, a := range []any{"192.0.2.7", uint32(7), true, "192.0.2.9", question} {
+	for _, a := range []any{"192.0.2.7", traceQuestion, uint32(7), true, "192.0.2.9", question} {
 		if !asked[a] {
 			t.Errorf("the server was never asked with %v", a)
 		}
@@ -236,6 +250,7 @@ func TestRoundTrip(t *testing.T) {
 		{got.desired, want.desired},
 		{got.explain, want.explain},
 		{got.evpn, want.evpn},
+		{got.trace, want.trace},
 		{got.audit, want.audit},
 		{got.reload, want.reload},
 		{got.released, want.released},
