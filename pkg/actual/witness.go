@@ -6,12 +6,12 @@ import "github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 type Witness interface {
 	// ChangedBy names who changed the object last, other than we, such as "ip[1234]" or
 	// "the kernel"; empty if that is not known.
-	ChangedBy(k object.Key) string
+	ChangedBy(v object.Value) string
 }
 
 // ChangedBy asks the backend that holds the object. Most systems do not tell.
-func (r *Reader) ChangedBy(k object.Key) string {
-	b, ok := r.Of(k.Kind)
+func (r *Reader) ChangedBy(v object.Value) string {
+	b, ok := r.Of(v.Key().Kind)
 	if !ok {
 		return ""
 	}
@@ -19,5 +19,5 @@ func (r *Reader) ChangedBy(k object.Key) string {
 	if !ok {
 		return ""
 	}
-	return w.ChangedBy(k)
+	return w.ChangedBy(v)
 }

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"cmp"
+
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
@@ -83,7 +85,7 @@ func (c *Controller) setCauses(r *Round, asked bool) {
 		}
 		if op.Cause == plan.CauseDrift || op.Cause == plan.CauseRepair && f.undone() {
 			if op.Drift = plan.DriftOf(*op); op.Drift != nil {
-				op.Drift.By = c.cfg.Backends.ChangedBy(k)
+				op.Drift.By = c.cfg.Backends.ChangedBy(cmp.Or(op.Before, op.After))
 			}
 		}
 		place(op, r.Snapshot, before.Snapshot)

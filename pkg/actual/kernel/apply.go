@@ -28,6 +28,7 @@ func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 	if err := b.prepare(ctx, kind, changes); err != nil {
 		return fill(errs, fmt.Errorf("prepare to change the kernel: %w", err))
 	}
+	b.culprits.forget(changes)
 	b.flight = &flight{changes: changes}
 	var clashes []clash
 	switch kind {

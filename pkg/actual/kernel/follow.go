@@ -76,6 +76,7 @@ func (b *Backend) drain() {
 
 // notified applies one notification. One that cannot be read is as good as lost.
 func (b *Backend) notified(m rtnl.Message) error {
+	b.culprits.port = m.Port
 	switch m.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		return b.linkChanged(m)
@@ -113,6 +114,7 @@ func (b *Backend) itemChanged(it object.Item, there bool) {
 	// What is deleted with a device that we are replacing is our own change.
 	if report && (it.Marked || have.Marked || b.scope.wants(k)) && !b.flight.concernsLink(deviceOf(it.Value)) {
 		b.unreported = true
+		b.culprits.blame(k)
 	}
 }
 
@@ -156,7 +158,11 @@ func (b *Backend) linkChanged(m rtnl.Message) error {
 	} else {
 		b.links.put(now)
 	}
-	b.invalidate(partDevices, b.concerns(now) || existed && b.concerns(before))
+	ours := m.Port == b.culprits.own
+	concerned := b.concerns(now) || existed && b.concerns(before)
+	if b.invalidate(partDevices, concerned); concerned && !ours {
+		b.blameDevice(now.name)
+	}
 	// Everything in the mirror refers to devices by name, and a device that
 	// is renamed keeps all that is on it.
 	if existed && !gone && before.name != now.name {
@@ -165,6 +171,9 @@ func (b *Backend) linkChanged(m rtnl.Message) error {
 	}
 	if gone || existed && (before.up && !now.up || before.losses != now.losses) {
 		b.deviceDown(now.name)
+		if !ours {
+			b.culprits.lostDevice(now, gone)
+		}
 	}
 	// See cycle_netdev in drivers/net/vrf.c and del_nbp in net/bridge/br_if.c.
 	if existed && before.master != now.master {
@@ -177,6 +186,18 @@ func (b *Backend) linkChanged(m rtnl.Message) error {
 		b.invalidate(onDevices, false)
 	}
 	return nil
+}
+
+// blameDevice notes who changed a device. Most kernels do not say that of all changes, so
+// that no port does not mean that it was the kernel itself.
+func (b *Backend) blameDevice(name string) {
+	if b.culprits.port == 0 {
+		return
+	}
+	for _, kind := range []object.Kind{object.KindDevice, object.KindLink} {
+		b.culprits.blame(object.Key{Kind: kind, Name: name})
+	}
+	b.culprits.blame(object.Master{Dev: name}.Key())
 }
 
 func (b *Backend) deviceDown(name string) {

@@ -77,7 +77,8 @@ type Backend struct {
 	// flight is what is being applied right now; nil otherwise.
 	flight *flight
 	// applied is what was applied last and is not in the mirror yet.
-	applied applied
+	applied  applied
+	culprits culprits
 	// unreported is set when something changed that the caller should see.
 	unreported bool
 }
@@ -122,6 +123,7 @@ func New(cfg Config) (*Backend, error) {
 	if cfg.Queue == 0 {
 		cfg.Queue = 8 << 20
 	}
+	b.culprits.owners.Namespace = ns
 	if err := b.open(cfg.Queue); err != nil {
 		return nil, errors.Join(err, b.release())
 	}
@@ -134,6 +136,7 @@ func (b *Backend) open(queue int) (err error) {
 	if b.conn, err = rtnl.Dial(b.ns); err != nil {
 		return fmt.Errorf("open kernel backend: %w", err)
 	}
+	b.culprits.own = b.conn.Port()
 	if b.watch, err = rtnl.Listen(b.ns, queue, groups[:]...); err != nil {
 		return fmt.Errorf("watch kernel: %w", err)
 	}

@@ -207,6 +207,9 @@ func (b *Backend) routeChanged(m rtnl.Message) error {
 	report := ours || have.Marked || b.scope.wants(k)
 	it := b.routeItem(row)
 	same := there && have.SameFound(it)
+	if report && !same == (m.Type == unix.RTM_NEWROUTE) {
+		b.culprits.blame(k)
+	}
 	switch {
 	case b.flight.has(k) && ours && b.flight.leadsTo(row.Route, m.Type == unix.RTM_NEWROUTE):
 	case b.flight.has(k), row.unresolved, has(b.mirror.multiple, k):

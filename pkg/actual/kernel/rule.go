@@ -155,7 +155,10 @@ func (b *Backend) ruleChanged(m rtnl.Message) error {
 		return nil
 	}
 	have, _ := b.mirror.set.Get(k)
-	b.invalidate(partRules, it.Marked || have.Marked || b.scope.wants(k))
+	report := it.Marked || have.Marked || b.scope.wants(k)
+	if b.invalidate(partRules, report); report {
+		b.culprits.blame(k)
+	}
 	return nil
 }
 
