@@ -173,6 +173,8 @@ type Trace struct {
 	Asked bool
 	// Dropped says that no datapath action is left.
 	Dropped bool
+	// Bridge is the last bridge that the packet was on.
+	Bridge string
 	// Last is the last flow that matched, First the first one on the provider bridge, with
 	// its cookie.
 	First, Last string

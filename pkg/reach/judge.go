@@ -393,6 +393,13 @@ func (j *judgement) bridge() {
 	case s.Err != "":
 		j.broken("bridge", CodeSwitchSilent, "ovs-appctl version; systemctl restart ovs-vswitchd",
 			"ovs-vswitchd does not answer: "+s.Err)
+	case s.In.Asked && s.In.Dropped && s.In.Bridge != "" && s.In.Bridge != j.Way.Bridge:
+		// OVN's own decision about this one packet: a security group, or an address of a
+		// router, which answers no TCP. It is policy, and no fault of the node.
+		j.Stages = append(j.Stages, Stage{
+			Name: "bridge", State: Suspect, Try: "ovn-trace; openstack security group rule list",
+			Text: fmt.Sprintf("OVN drops such a packet on %s at flow: %s", s.In.Bridge, s.In.Last),
+		})
 	case s.In.Asked && s.In.Dropped:
 		j.broken("bridge", CodeFlowDrops, deleteFlow(j.Way.Bridge, s.In.Last),
 			"Open vSwitch drops packets for "+j.Addr.String()+" at flow: "+s.In.Last)

@@ -98,6 +98,10 @@ func readTrace(text string) reach.Trace {
 			t.Output, t.Dropped = actions, actions == "drop"
 			continue
 		}
+		if name, isBridge := strings.CutPrefix(line, `bridge("`); isBridge {
+			t.Bridge = strings.TrimSuffix(name, `")`)
+			continue
+		}
 		number, rest, ok := strings.Cut(line, ". ")
 		if _, err := strconv.ParseUint(number, 10, 8); !ok || err != nil || !strings.Contains(rest, "priority ") {
 			continue
