@@ -13,7 +13,10 @@ import (
 )
 
 // snatOptions expose tenant networks, but not those that their router translates.
-var snatOptions = []string{"expose_tenant_networks: true", "require_snat_disabled_for_tenant_networks: true"}
+var snatOptions = []string{
+	"expose_tenant_networks: true", "require_snat_disabled_for_tenant_networks: true",
+	"fuse: {hold: 3s}", // a router that translates again is no row of the address: what it had is held that long
+}
 
 // restarted gives an agent other options for as long as the test lasts.
 func restarted(t *testing.T, a *product.Agent, extra ...string) {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,17 @@ func (w *world) plugGuest(t *testing.T, ctx context.Context) {
 	}
 	port := harness.Must(w.Neutron.Port(ctx, spec))(t)
 	w.vm = harness.Must(w.node.PlugVM(ctx, port))(t)
+	// ovn-controller makes the patch port, and writes its flows once Open vSwitch has numbered it.
+	patch := "patch-" + lab.IntegrationBridge + "-to-" + public.Localnet()
+	harness.Check(t, harness.Await(ctx, "flows of "+patch, func(ctx context.Context) (bool, error) {
+		number, err := w.node.Vsctl(ctx, "--if-exists", "get", "Interface", patch, "ofport")
+		number = strings.TrimSpace(number)
+		if _, isNumber := strconv.ParseUint(number, 10, 16); err != nil || isNumber != nil {
+			return false, err
+		}
+		flows, err := w.node.Ofctl(ctx, "--no-stats", "dump-flows", lab.IntegrationBridge)
+		return strings.Contains(flows, "in_port="+number) && strings.Contains(flows, "output:"+number), err
+	}))
 }
 
 // bits is the length of a host prefix.

@@ -22,17 +22,24 @@ func rawPeer(t testing.TB, families ...[3]byte) *speakertest.Peer {
 // rawPeerWith is rawPeer with these capabilities, beside the one for AS numbers.
 func rawPeerWith(t testing.TB, capabilities ...[]byte) *speakertest.Peer {
 	t.Helper()
-	p, err := speakertest.Dial(context.Background(), netip.MustParseAddr("192.0.2.2"),
-		netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
 	capabilities = append(capabilities, speakertest.FourOctetAS(neighbourAS))
 	open := speakertest.OpenMessage(neighbourAS, netip.MustParseAddr("192.0.2.2"), capabilities...)
-	if err := p.Establish(open); err != nil {
-		t.Fatal(err)
-	}
+	var p *speakertest.Peer
+	// GoBGP closes connections that come before the peer's state machine waits for them.
+	eventually(t, 20*time.Second, func() string {
+		var err error
+		p, err = speakertest.Dial(context.Background(), netip.MustParseAddr("192.0.2.2"),
+			netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port))
+		if err != nil {
+			return err.Error()
+		}
+		if err = p.Establish(open); err != nil {
+			p.Close()
+			return err.Error()
+		}
+		return ""
+	})
+	t.Cleanup(func() { p.Close() })
 	return p
 }
 
