@@ -280,12 +280,13 @@ func (c *reachability) sample(r reconcile.Round) []reach.Way {
 	var out, first []reach.Way
 	networks := map[string]bool{}
 	taken := map[netip.Addr]bool{}
+	there := r.There()
 	add := func(k object.Key, it object.Item) {
 		addr := k.Prefix.Addr()
 		if k.Prefix.Bits() < addr.BitLen() {
 			addr = addr.Next() // of a subnet, an address within it
 		}
-		if taken[addr] || !r.Have.Has(k) {
+		if taken[addr] || !there(k) {
 			return
 		}
 		w, ok := wayOfPath(r, it, addr)

@@ -49,6 +49,28 @@ type Round struct {
 // Took is the length of the round.
 func (r Round) Took() time.Duration { return r.Derived + r.Read + r.Planned + r.Executed }
 
+// There returns a test for what is there after the round: what was read before it, and the
+// steps that did not fail. A node at rest has no later round that would read again.
+func (r Round) There() func(k object.Key) bool {
+	stepped := map[object.Key]bool{}
+	for i, err := range r.Outcomes {
+		op := r.Plan.Ops[i]
+		switch {
+		case err != nil:
+		case op.After == nil:
+			stepped[op.Before.Key()] = false
+		default:
+			stepped[op.After.Key()] = true
+		}
+	}
+	return func(k object.Key) bool {
+		if there, ok := stepped[k]; ok {
+			return there
+		}
+		return r.Have.Has(k)
+	}
+}
+
 // Failed returns the steps that failed, as one error each.
 func (r Round) Failed() []error {
 	var out []error

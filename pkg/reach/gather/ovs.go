@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/unixctl"
@@ -85,35 +84,6 @@ func outsideOf(q Question) (fmt.Stringer, bool) {
 		return nil, false
 	}
 	return q.Fabric[i].Addr, true
-}
-
-// readTrace takes out of the text of ofproto/trace what counts: the first and the last flow
-// that matched, and what is left for the datapath (ovs-vswitchd(8)). A flow is a line such as
-// " 0. ip,in_port=1, priority 900, cookie 0x3e7".
-func readTrace(text string) reach.Trace {
-	t := reach.Trace{Asked: true}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if actions, ok := strings.CutPrefix(line, "Datapath actions: "); ok {
-			t.Output, t.Dropped = actions, actions == "drop"
-			continue
-		}
-		if name, isBridge := strings.CutPrefix(line, `bridge("`); isBridge {
-			t.Bridge = strings.TrimSuffix(name, `")`)
-			continue
-		}
-		number, rest, ok := strings.Cut(line, ". ")
-		if _, err := strconv.ParseUint(number, 10, 8); !ok || err != nil || !strings.Contains(rest, "priority ") {
-			continue
-		}
-		flow, cookie, _ := strings.Cut(rest, ", cookie ")
-		t.Last = "table=" + number + " " + flow
-		if t.First == "" {
-			t.First = t.Last
-			t.Cookie, _ = strconv.ParseUint(strings.TrimPrefix(cookie, "0x"), 16, 64) // 0 if it has none
-		}
-	}
-	return t
 }
 
 // interfaces asks the Open_vSwitch database where logical ports are plugged in, all in one
