@@ -157,6 +157,7 @@ func (n *Node) open(ctx context.Context) error {
 	conf.Protected = n.sources.join.Protected
 	conf.OnRound, conf.Held = n.afterRound, n.quarantine.blocks
 	n.ctl = reconcile.New(conf)
+	n.recallDrift()
 	n.snapshot = observer.Snapshot
 	n.explain, n.trace = n.explainLive, n.reach.trace
 	return nil

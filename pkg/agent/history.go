@@ -49,3 +49,13 @@ func pastOf(db *state.DB, f history.Filter) (control.History, error) {
 		Oldest: p.Oldest,
 	}, nil
 }
+
+// recallDrift has status tell of the drift of the last hour, whichever process saw it.
+func (n *Node) recallDrift() {
+	past, err := n.db.History(history.Filter{Since: time.Now().Add(-history.DriftWindow)})
+	if err != nil {
+		n.opts.Log.Warn("the history cannot be read: status tells of drift since now only", "err", err)
+		return
+	}
+	n.ctl.RecallDrift(past.Steps)
+}

@@ -48,6 +48,7 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	s.identifier(n.chosenID)
 	s.panics(r.Skipped)
 	s.contested(n.ctl.Contested())
+	s.Drift = control.DriftOf(n.ctl.Drift(control.LatestDrifts))
 	s.wiring(r.Snapshot)
 	s.daemons(n.daemons)
 	if !stats.LastChange.IsZero() {

@@ -114,6 +114,8 @@ type Status struct {
 	StateWrites uint64 `json:"state_writes"`
 	// Reach is what a check of announced addresses found.
 	Reach Reach `json:"reach"`
+	// Drift is what others did to our objects lately.
+	Drift Drift `json:"drift"`
 	// Outstanding is what is known to be done and not done yet.
 	Outstanding *reconcile.Outstanding `json:"outstanding,omitempty"`
 	LastRound   *RoundTime             `json:"last_round"`

@@ -18,6 +18,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -155,8 +156,13 @@ type Controller struct {
 	// recalled is set once the state file has been asked since when the fuse holds.
 	recalled bool
 
-	mu   sync.Mutex // guards last, contested, stat, todo, audit and panics
+	// noted are the notes of the last round that tell of reality, with their codes.
+	noted map[object.Key]string
+
+	mu   sync.Mutex // guards last, contested, drifts, stat, todo, audit and panics
 	last Round
+	// drifts are those of the last hour.
+	drifts history.Drifts
 	// contested are the contested keys of the last round.
 	contested []Contested
 	todo      outstanding

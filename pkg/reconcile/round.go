@@ -40,7 +40,9 @@ type Round struct {
 	JournalErr error
 	// Outcomes has an element a step once the plan has been executed.
 	Outcomes []error
-	Started  time.Time
+	// Drift is what of reality had moved, once the plan has been executed.
+	Drift   RoundDrift
+	Started time.Time
 	// Derived, Read, Planned and Executed are how long each part took. Applied is
 	// the part of Executed in which backends worked; the rest is the journal.
 	Derived, Read, Planned, Executed, Applied time.Duration

@@ -140,6 +140,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 			r.Applied = c.applied
 		}
 		r.JournalErr = errors.Join(err, c.renew(r))
+		r.Drift = c.findDrift(r)
 	}
 	if !r.LastKnown {
 		c.begun, c.reconfigured, c.wanted = true, false, r.Want
@@ -173,6 +174,7 @@ func (c *Controller) count(r Round) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last, c.contested = r, c.contention.list(r.Started)
+	c.rememberDrift(r)
 	if !r.LastKnown {
 		c.stat.Waiting = ""
 	}
@@ -207,6 +209,7 @@ func (c *Controller) report(r Round) {
 	if r.ReadErr != nil {
 		c.cfg.Log.Error("cannot read current state; what could not be read is left alone", "err", r.ReadErr)
 	}
+	c.logDrift(r.Drift)
 	for _, err := range r.Failed() {
 		c.cfg.Log.Warn("step failed", "err", err)
 	}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 )
 
 // Status prints the one screen: problems first, then sources, peers, counts and
@@ -37,6 +39,7 @@ func Status(w io.Writer, form Form, s control.Status) error {
 	}
 	fmt.Fprintf(&b, "rounds %d, of which %d changed nothing; audits %d; steps %d, failed %d; state writes %d\n",
 		s.Rounds, s.EmptyRounds, s.Audits, s.Steps, s.FailedSteps, s.StateWrites)
+	statusDrift(&b, s.Drift)
 	statusDetails(&b, s)
 	return Print(w, form, s, b.String())
 }
@@ -72,4 +75,50 @@ func statusDetails(b *strings.Builder, s control.Status) {
 	for _, line := range s.Filtered {
 		b.WriteString(line + "\n")
 	}
+}
+
+// statusDrift tells what others did to our objects lately: how much by kind, then the
+// latest, each with what differed, by whom, and whether it is repaired.
+func statusDrift(b *strings.Builder, d control.Drift) {
+	if d.Seconds == 0 {
+		return // of a controller that does not know
+	}
+	fmt.Fprintf(b, "drift in the last %s: ", spell(d.Window()))
+	if d.Total == 0 {
+		b.WriteString("none\n")
+		return
+	}
+	kinds := make([]string, len(d.Counts))
+	for i, c := range d.Counts {
+		kinds[i] = fmt.Sprintf("%s %s %d", c.Kind, c.How, c.Count)
+	}
+	fmt.Fprintf(b, "%d (%s)\n", d.Total, strings.Join(kinds, ", "))
+	for _, one := range d.Latest {
+		b.WriteString(driftText(one))
+	}
+}
+
+// driftText is one drift in a line, or more where that is too long.
+func driftText(d history.Drifted) string {
+	line := fmt.Sprintf("  %s  %s", d.At.Local().Format(time.TimeOnly), d.Object())
+	state := strings.ReplaceAll(string(d.State), "-", " ")
+	if d.Why != "" {
+		state += ": " + d.Why
+	}
+	what := d.Drift.String() + "; " + state
+	if d.Times > 1 {
+		what += fmt.Sprintf("; %d times", d.Times)
+	}
+	if len(line)+2+len(what) > width {
+		return line + "\n" + strings.Repeat(" ", len("  15:04:05  ")) + what + "\n"
+	}
+	return line + "  " + what + "\n"
+}
+
+// spell prints an hour as people say it.
+func spell(d time.Duration) string {
+	if d == time.Hour {
+		return "hour"
+	}
+	return d.String()
 }

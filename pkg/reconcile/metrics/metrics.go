@@ -11,6 +11,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 // Metrics is a registry of its own, filled by Observe.
@@ -20,6 +21,7 @@ type Metrics struct {
 	seconds  *prometheus.HistogramVec
 	steps    *prometheus.CounterVec
 	causes   *prometheus.CounterVec
+	drift    *prometheus.CounterVec
 	objects  *prometheus.GaugeVec
 	notes    *prometheus.GaugeVec
 	skipped  *prometheus.GaugeVec
@@ -55,6 +57,15 @@ func New() *Metrics {
 		Name: "bgp_ovn_steps_by_cause_total",
 		Help: "Steps executed, by why they were taken: change, drift, retry, start, config or repair.",
 	}, []string{"cause"})
+	m.drift = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bgp_ovn_drift_total",
+		Help: "Objects that others deleted, changed, marked, added or overrode, by kind and by how.",
+	}, []string{"kind", "how"})
+	for _, k := range object.Kinds() { // from the start: the first increase counts too
+		for _, how := range plan.Hows() {
+			m.drift.WithLabelValues(k.String(), string(how))
+		}
+	}
 	m.objects = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "bgp_ovn_objects",
 		Help: "Objects by kind: wanted, and present as far as they are ours or under our keys.",
@@ -100,8 +111,8 @@ func New() *Metrics {
 		Help: "Announced addresses, of those that the last check looked at, that packets do not get through to, by why.",
 	}, []string{"reason"})
 	m.registry.MustRegister(m.unreachable)
-	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.objects, m.notes, m.skipped,
-		m.frozen, m.last, m.peers, m.quarantined, m.sources,
+	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.objects, m.notes,
+		m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -133,6 +144,9 @@ func (m *Metrics) Observe(r reconcile.Round) {
 		}
 		m.steps.WithLabelValues(op.Key().Kind.String(), op.Verb.String(), outcome).Inc()
 		m.causes.WithLabelValues(string(op.Cause)).Inc()
+	}
+	for k, n := range r.Drift.Counts {
+		m.drift.WithLabelValues(k.Kind, string(k.How)).Add(float64(n))
 	}
 	for _, k := range object.Kinds() {
 		m.objects.WithLabelValues(k.String(), "wanted").Set(float64(r.Want.LenOf(k)))

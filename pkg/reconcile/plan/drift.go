@@ -14,10 +14,15 @@ type How string
 
 // The ways of drift.
 const (
-	HowDeleted How = "deleted" // it is there no more
-	HowChanged How = "changed" // it is there, and not as we wrote it
-	HowAdded   How = "added"   // something with our mark is there that we have not made
+	HowDeleted     How = "deleted"      // it is there no more
+	HowChanged     How = "changed"      // it is there, and not as we wrote it
+	HowForeignMark How = "foreign-mark" // it is there with the mark of another owner, or none
+	HowAdded       How = "added"        // something with our mark is there that we have not made
+	HowOverridden  How = "overridden"   // it is there as we wrote it, and what another owner has wins over it
 )
+
+// Hows are all ways of drift.
+func Hows() []How { return []How{HowDeleted, HowChanged, HowForeignMark, HowAdded, HowOverridden} }
 
 // Drift says how reality moved away from what was written.
 type Drift struct {
@@ -63,7 +68,9 @@ func DriftOf(o Op) *Drift {
 	case o.Note == NoteReplaced && o.After == nil:
 		return nil
 	case o.Before != nil && o.After != nil:
-		d.How, d.Fields = HowChanged, differences(o.Before, o.After)
+		if d.How, d.Fields = HowChanged, differences(o.Before, o.After); o.Reclaim && o.Key().Kind.HasMark() {
+			d.How = HowForeignMark
+		}
 		if what, ok := strings.CutPrefix(o.Note, NoteFound); ok {
 			d.Fields = append(d.Fields, Difference{Field: "found", Found: what})
 		}

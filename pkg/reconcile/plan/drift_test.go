@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -29,9 +30,12 @@ func TestDriftOf(t *testing.T) {
 		{"sysctl net.ipv4.conf.br-ex.proxy_arp = 0", "sysctl net.ipv4.conf.br-ex.proxy_arp = 1", "", "changed: value 0 -> 1"},
 		{"", route, NoteReplaced, "changed"},
 		{route, "", NoteReplaced, ""},
+		{route, route, NoteFound + "proto static", "foreign-mark: found proto static"},
+		{route, route, NoteFound + "no mark of ours", "foreign-mark: found no mark of ours"},
 	} {
 		got := ""
-		d := DriftOf(Op{Before: parse(tt.before), After: parse(tt.after), Note: tt.note})
+		reclaim := strings.HasPrefix(tt.want, string(HowForeignMark))
+		d := DriftOf(Op{Before: parse(tt.before), After: parse(tt.after), Note: tt.note, Reclaim: reclaim})
 		if d != nil {
 			got = d.String()
 		}

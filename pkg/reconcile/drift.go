@@ -1,0 +1,161 @@
+package reconcile
+
+import (
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// RoundDrift is what of reality had moved when a round read it.
+type RoundDrift struct {
+	// Counts are all drifts, by kind and way.
+	Counts map[history.DriftKind]int
+	// First are the first of them, at most [history.MostDrifted].
+	First []history.Drifted
+	// Settled are earlier drifts that are over, or wait.
+	Settled []Settled
+}
+
+// Settled says what became of the drift of an object.
+type Settled struct {
+	Key   object.Key
+	State history.State
+	Why   string
+}
+
+// findDrift says of a round that was executed what of reality had moved: what steps
+// mended, and what no step mends because it is another owner's.
+func (c *Controller) findDrift(r Round) RoundDrift {
+	out := RoundDrift{}
+	for i := range r.Plan.Ops {
+		op, err := &r.Plan.Ops[i], r.Outcomes[i]
+		switch {
+		case op.Drift == nil && err == nil && op.Cause == plan.CauseRetry:
+			out.Settled = append(out.Settled, Settled{op.Key(), history.Repaired, ""})
+		case op.Drift == nil:
+		case err != nil:
+			out.add(r, op.Key(), *op.Drift, history.NotRepaired, err.Error())
+		default:
+			out.add(r, op.Key(), *op.Drift, history.Repaired, "")
+		}
+	}
+	if !r.LastKnown && r.ReadErr == nil {
+		c.findNoted(r, &out)
+	}
+	return out
+}
+
+// findNoted looks for what is noted of a wanted object since this round. In the first round
+// of a process, and of what has become wanted just now, nobody can tell whether it is
+// reality that moved.
+func (c *Controller) findNoted(r Round, out *RoundDrift) {
+	var noted map[object.Key]string
+	for i := range r.Plan.Notes {
+		n := &r.Plan.Notes[i]
+		if n.Block.Code == object.BlockContested {
+			out.Settled = append(out.Settled, Settled{n.Key, history.NotRepaired, n.Block.Text})
+			continue
+		}
+		d, ok := driftOfNote(*n)
+		if !ok {
+			continue
+		}
+		if noted == nil {
+			noted = map[object.Key]string{}
+		}
+		noted[n.Key] = n.Block.Code
+		before, ok := c.wanted.Get(n.Key)
+		if c.noted[n.Key] == n.Block.Code || !c.begun || !ok || before.Value != n.Value {
+			continue
+		}
+		d.By = c.cfg.Backends.ChangedBy(n.Value)
+		out.add(r, n.Key, d, history.NotRepaired, n.Block.Text)
+	}
+	for k, code := range c.noted {
+		if noted[k] != code {
+			out.Settled = append(out.Settled, Settled{k, history.Gone, ""})
+		}
+	}
+	c.noted = noted
+}
+
+// driftOfNote is the drift that a note tells of: another owner's object in the place of
+// ours or before it, or a device that is made by others and went.
+func driftOfNote(n plan.Note) (plan.Drift, bool) {
+	d := plan.Drift{Fields: []plan.Difference{}}
+	switch {
+	case n.Block.Code == object.BlockForeign:
+		d.How = plan.HowForeignMark
+	case n.Block.Code == object.BlockOverridden:
+		d.How = plan.HowOverridden
+	case n.Block.Code == object.BlockNotWired && n.Key.Kind.MadeBy() != "":
+		d.How = plan.HowDeleted
+	default:
+		return d, false
+	}
+	return d, true
+}
+
+// add counts a drift, and keeps it if it is one of the first.
+func (d *RoundDrift) add(r Round, k object.Key, what plan.Drift, state history.State, why string) {
+	if d.Counts == nil {
+		d.Counts = map[history.DriftKind]int{}
+	}
+	d.Counts[history.DriftKind{Kind: k.Kind.String(), How: what.How}]++
+	if len(d.First) < history.MostDrifted {
+		one := history.NewDrifted(r.Started, k, what)
+		one.State, one.Why = state, why
+		d.First = append(d.First, one)
+	}
+}
+
+// rememberDrift keeps the drift of a round for an hour. The caller holds mu.
+func (c *Controller) rememberDrift(r Round) {
+	for _, s := range r.Drift.Settled {
+		c.drifts.Settle(s.Key.Kind.String(), s.Key.String(), s.State, s.Why)
+	}
+	c.drifts.Count(r.Started, r.Drift.Counts)
+	for _, d := range r.Drift.First {
+		c.drifts.Add(d)
+	}
+}
+
+// RecallDrift takes up what earlier processes did against drift in the last hour.
+func (c *Controller) RecallDrift(steps []history.Step) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range steps {
+		c.drifts.AddStep(s)
+	}
+}
+
+// Drift tells of the drift of the last hour: how much there was, the most first, and up to
+// most of the latest, the newest first.
+func (c *Controller) Drift(most int) ([]history.DriftCount, []history.Drifted) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drifts.Last(c.cfg.Clock.Now(), most)
+}
+
+// mostDriftLines is how many drifts of a round have a line each in the log.
+const mostDriftLines = 10
+
+// logDrift logs what had moved: the first of it one by one.
+func (c *Controller) logDrift(d RoundDrift) {
+	total := 0
+	for _, n := range d.Counts {
+		total += n
+	}
+	for _, one := range d.First[:min(len(d.First), mostDriftLines)] {
+		args := []any{"object", one.Object(), "what", one.Drift.String(), "state", string(one.State)}
+		if one.Why != "" {
+			args = append(args, "why", strings.ToValidUTF8(one.Why, ""))
+		}
+		c.cfg.Log.Warn("drift", args...)
+	}
+	if total > mostDriftLines {
+		c.cfg.Log.Warn("more drift", "objects", total-mostDriftLines, "all", "bgp-ovn history --cause drift")
+	}
+}

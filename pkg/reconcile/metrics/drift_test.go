@@ -1,0 +1,40 @@
+package metrics_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/metrics"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+func scrape(t *testing.T, m *metrics.Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
+}
+
+// TestDriftTotal: drift is counted by kind and way, and both are there before the first.
+func TestDriftTotal(t *testing.T) {
+	m := metrics.New()
+	want := func(line string) {
+		t.Helper()
+		if text := scrape(t, m); !strings.Contains(text, line+"\n") {
+			t.Errorf("no %s in\n%s", line, text)
+		}
+	}
+	want(`bgp_ovn_drift_total{how="deleted",kind="route"} 0`)
+	want(`bgp_ovn_drift_total{how="foreign-mark",kind="rule"} 0`)
+	r := reconcile.Round{Drift: reconcile.RoundDrift{Counts: map[history.DriftKind]int{
+		{Kind: "route", How: plan.HowDeleted}: 2, {Kind: "flow", How: plan.HowChanged}: 1,
+	}}}
+	m.Observe(r)
+	m.Observe(r)
+	m.Observe(reconcile.Round{})
+	want(`bgp_ovn_drift_total{how="deleted",kind="route"} 4`)
+	want(`bgp_ovn_drift_total{how="changed",kind="flow"} 2`)
+}
