@@ -11,6 +11,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 )
 
 // codeTables says which constants are the codes of which section of
@@ -50,6 +51,24 @@ func TestGlossaryHasAllCodes(t *testing.T) {
 			t.Errorf("%s: only %q were found", table.section, codes)
 		}
 		complain(t, table.section, tableOf(text, table.section, append(codes, table.also...)))
+	}
+}
+
+// TestProblemsHaveHarm: each code of a problem is in the table that says how bad it is,
+// and the table has no others.
+func TestProblemsHaveHarm(t *testing.T) {
+	text := read(t, "glossary.md")
+	codes := append(firstCells(text, "Problems in status"), firstCells(text, "What keeps packets away")...)
+	codes = append(codes, object.BlockOverridden)
+	for _, c := range codes {
+		if !problem.Known(c) {
+			t.Errorf("pkg/problem has no harm of %s", c)
+		}
+	}
+	for _, c := range problem.Codes() {
+		if !slices.Contains(codes, c) {
+			t.Errorf("pkg/problem has %s, which is no code of a problem", c)
+		}
 	}
 }
 

@@ -16,7 +16,15 @@ import (
 func (c *cli) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "is the controller well, and if not, what is wrong", Args: noArgs,
-		Long: "status asks the running controller. Exit status: 0 healthy, 2 something is wrong, 1 no answer.",
+		Long: `status asks the running controller what is wrong. The first problem does the most
+harm; what it explains is listed below it ("therefore"), and equal ones are counted.
+Each has the command that mends it or shows more. Problems that went within the last
+hour are listed, too.
+
+The state is DOWN if no address of this node can be reached: no session is up, or
+nothing that was looked at is forwarded. It is DEGRADED if some cannot, or if changes
+are not followed, and WARNING if nothing is lost yet.
+Exit status: 0 healthy, 2 something is wrong, 1 no answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, problems := c.load()
 			c.warn(problems)

@@ -77,7 +77,7 @@ func named(ctx context.Context, t *testing.T, agent *product.Agent, w faults.Wor
 			return false, err
 		}
 		lacks = ""
-		switch text := res.Out; {
+		switch text := strings.Join(strings.Fields(res.Out), " "); { // lines are wrapped
 		case at != 0:
 			lacks = fmt.Sprintf("problem %s is not the first one of status: %+v", f.Code, s.Problems)
 		case s.Healthy:

@@ -4,12 +4,14 @@ import (
 	"context"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 )
 
 // snatOptions expose tenant networks, but not those that their router translates.
@@ -94,25 +96,20 @@ func northboundAway(t *testing.T, a *product.Agent, gw *lab.Chassis, addrs ...st
 	before := harness.Must(a.Status(ctx))(t)
 	t.Cleanup(func() { harness.Check(t, shared.Central.Northbound.Start(context.WithoutCancel(ctx))) })
 	harness.Check(t, shared.Central.Northbound.Kill())
-	problem := func(code string) bool {
+	found := func(code string) bool {
 		s, err := a.Status(ctx)
 		if err != nil {
 			return false
 		}
-		for _, p := range s.Problems {
-			if p.Code == code {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(problem.Flat(s.Problems), func(p problem.Problem) bool { return p.Code == code })
 	}
-	harness.Check(t, harness.Until(ctx, "problem northbound-down", func() bool { return problem("northbound-down") }))
+	harness.Check(t, harness.Until(ctx, "problem northbound-down", func() bool { return found("northbound-down") }))
 	for _, addr := range addrs {
 		at(t, addr, gw)
 	}
 	harness.Check(t, shared.Central.Northbound.Start(ctx))
 	harness.Check(t, harness.Until(ctx, "the end of problem northbound-down",
-		func() bool { return !problem("northbound-down") }))
+		func() bool { return !found("northbound-down") }))
 	if after := harness.Must(a.Status(ctx))(t); after.Steps != before.Steps {
 		t.Errorf("%d steps, want still %d", after.Steps, before.Steps)
 	}

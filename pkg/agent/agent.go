@@ -71,7 +71,9 @@ type Node struct {
 	quarantine *quarantine
 	// reach judges whether what is announced is reachable.
 	reach *reachability
-	db    *state.DB
+	// past remembers what was wrong.
+	past *past
+	db   *state.DB
 	// chosenID is why the BGP identifier was chosen; empty if somebody said it.
 	chosenID string
 	metrics  *metrics.Metrics
@@ -98,7 +100,7 @@ type shadower interface {
 // announced while they are not. Nothing is written before [Node.Run] or [Node.Converge]
 // but a state file where there is none.
 func Open(ctx context.Context, s config.Settings, opts Options) (*Node, error) {
-	n := &Node{settings: s, current: s, opts: opts, metrics: metrics.New(), ready: func() {}}
+	n := &Node{settings: s, current: s, opts: opts, metrics: metrics.New(), past: newPast(), ready: func() {}}
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -174,7 +176,10 @@ func (n *Node) openSpeaker(ctx context.Context) (*bgp.Backend, error) {
 	}
 	conf := speakerConfig(n.settings, n.opts.Log)
 	conf.RouterID = id
-	conf.OnPeer = func(e bgp.PeerEvent) { n.metrics.Peer(e.Address, e.State == control.Established) }
+	conf.OnPeer = func(e bgp.PeerEvent) {
+		n.metrics.Peer(e.Address, e.State == control.Established)
+		n.past.wake()
+	}
 	return newSpeaker(conf)
 }
 
@@ -258,6 +263,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	n.watchDaemons(ctx)
 	go n.attend(ctx)
 	go n.watchReach(ctx)
+	go n.watchProblems(ctx)
 	n.reportUnfinished()
 	n.reportExposed(n.settings)
 	log.Info("controller runs", "version", version, "state", n.settings.StateFile, "socket", n.settings.Socket)

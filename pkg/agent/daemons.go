@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +13,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/unixctl"
-	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 )
 
 // ovnRunDir is where OVN's daemons have their control sockets (ovn-appctl(8)).
@@ -49,33 +47,36 @@ func (s *statusReport) hung(name string, since time.Time, dir string) {
 	if since.IsZero() {
 		return
 	}
-	text := fmt.Sprintf("%s has not answered on its control socket in %s since %s", name, dir, clock(since))
+	text := fmt.Sprintf("%s does not answer on its control socket in %s", name, dir)
+	var f *problem.Finding
 	switch name {
 	case daemonSwitch:
-		if slices.ContainsFunc(s.Problems, func(p control.Problem) bool { return p.Code == reach.CodeSwitchSilent }) {
-			return // a check of addresses has met it already
-		}
-		s.problem("vswitchd-hung", text+": no flow changes on this node, and its userspace datapath forwards nothing",
+		f = s.problem("vswitchd-hung", text+": no flow changes on this node, and its userspace datapath forwards nothing",
 			"look at its log; systemctl restart ovs-vswitchd")
 	case daemonController:
-		s.problem("ovn-controller-hung", text+": OVN follows no change on this node",
+		f = s.problem("ovn-controller-hung", text+": OVN follows no change on this node",
 			"look at its log; systemctl restart ovn-controller")
+	default:
+		return
 	}
+	f.Object, f.Since = problem.Object{Kind: problem.KindDaemon, Name: name}, since
 }
 
 // wiring tells of ports and mappings that OVN cannot wire.
 func (s *statusReport) wiring(snap observe.Snapshot) {
 	const try = "ovs-vsctl get Open_vSwitch . external_ids:ovn-bridge-mappings"
 	for _, n := range snap.UnmappedNetworks() {
-		s.problem("unmapped-network", fmt.Sprintf(
+		f := s.problem("unmapped-network", fmt.Sprintf(
 			"physical network %s has %d ports on this node and no bridge mapping: they are neither reached nor announced; "+
 				"the first: %s", n.Network, len(n.Ports), n.Ports[0]),
 			try+"; it should have "+n.Network+":BRIDGE")
+		f.Object = problem.Object{Kind: problem.KindNetwork, Name: n.Network}
 	}
 	for _, m := range snap.MissingBridges() {
-		s.problem("bridge-missing", fmt.Sprintf(
+		f := s.problem("bridge-missing", fmt.Sprintf(
 			"external_ids:ovn-bridge-mappings has %s:%s, and Open vSwitch has no bridge %s",
 			m.Network, m.Bridge, m.Bridge), "ovs-vsctl list-br; ovs-vsctl add-br "+m.Bridge+", or correct the mapping")
+		f.Object = problem.Object{Kind: problem.KindBridge, Name: m.Bridge}
 	}
 }
 

@@ -10,26 +10,28 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
-	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 )
 
 // TestStatusWiring: a physical network with ports here and no mapping, and a mapping to a
 // bridge that does not exist, are problems with what to do.
 func TestStatusWiring(t *testing.T) {
 	const vm = "include base\nport vmP on dp-pub mac \"fa:16:3e:15:9e:f0 172.24.4.92\" chassis cmp-1 up\n"
-	for mapping, want := range map[string]control.Problem{
+	for mapping, want := range map[string]problem.Finding{
 		"public:br-ex": {},
 		"pubic:br-ex": {
 			Code: "unmapped-network",
 			Text: "physical network public has 1 ports on this node and no bridge mapping: they are neither reached nor " +
 				"announced; the first: vmP",
-			Try: "ovs-vsctl get Open_vSwitch . external_ids:ovn-bridge-mappings; it should have public:BRIDGE",
+			Try:    "ovs-vsctl get Open_vSwitch . external_ids:ovn-bridge-mappings; it should have public:BRIDGE",
+			Object: problem.Object{Kind: "network", Name: "public"},
 		},
 		"public:br-x": {
-			Code: "bridge-missing",
-			Text: "external_ids:ovn-bridge-mappings has public:br-x, and Open vSwitch has no bridge br-x",
-			Try:  "ovs-vsctl list-br; ovs-vsctl add-br br-x, or correct the mapping",
+			Code:   "bridge-missing",
+			Text:   "external_ids:ovn-bridge-mappings has public:br-x, and Open vSwitch has no bridge br-x",
+			Try:    "ovs-vsctl list-br; ovs-vsctl add-br br-x, or correct the mapping",
+			Object: problem.Object{Kind: "bridge", Name: "br-x"},
 		},
 	} {
 		s, err := story.Parse(vm + "mapping " + mapping)
@@ -43,13 +45,13 @@ func TestStatusWiring(t *testing.T) {
 		var r statusReport
 		r.wiring(snap)
 		if want.Code == "" {
-			if len(r.Problems) > 0 {
-				t.Errorf("%s: got %+v", mapping, r.Problems)
+			if len(r.found) > 0 {
+				t.Errorf("%s: got %+v", mapping, r.found)
 			}
 			continue
 		}
-		if len(r.Problems) != 1 || r.Problems[0] != want {
-			t.Errorf("%s: got %+v, want %+v", mapping, r.Problems, want)
+		if len(r.found) != 1 || r.found[0] != want {
+			t.Errorf("%s: got %+v, want %+v", mapping, r.found, want)
 		}
 	}
 }
@@ -58,14 +60,14 @@ func TestStatusWiring(t *testing.T) {
 func TestStatusHung(t *testing.T) {
 	var r statusReport
 	r.hung(daemonSwitch, time.Time{}, "/run/ovs")
-	if len(r.Problems) > 0 {
-		t.Errorf("one that answers: got %+v", r.Problems)
+	if len(r.found) > 0 {
+		t.Errorf("one that answers: got %+v", r.found)
 	}
 	r.hung(daemonSwitch, time.Now(), "/run/ovs")
 	r.hung(daemonController, time.Now(), "/run/ovn")
-	if len(r.Problems) != 2 || r.Problems[0].Code != "vswitchd-hung" || r.Problems[1].Code != "ovn-controller-hung" ||
-		!strings.Contains(r.Problems[0].Text, "no flow changes") || !strings.Contains(r.Problems[1].Try, "ovn-controller") {
-		t.Errorf("got %+v", r.Problems)
+	if len(r.found) != 2 || r.found[0].Code != "vswitchd-hung" || r.found[1].Code != "ovn-controller-hung" ||
+		!strings.Contains(r.found[0].Text, "no flow changes") || !strings.Contains(r.found[1].Try, "ovn-controller") {
+		t.Errorf("got %+v", r.found)
 	}
 }
 

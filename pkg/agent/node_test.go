@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 )
 
 // A node exposes what is bound to it, says so, follows the database, and repairs
@@ -89,9 +90,10 @@ func TestNode(t *testing.T) {
 	})
 }
 
+// problemCodes are those of all problems, each before what it explains.
 func problemCodes(s control.Status) []string {
 	var codes []string
-	for _, p := range s.Problems {
+	for _, p := range problem.Flat(s.Problems) {
 		codes = append(codes, p.Code)
 	}
 	return codes

@@ -13,6 +13,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 )
 
@@ -187,9 +188,10 @@ func (n *Node) othersHeld() string {
 func (s *statusReport) quarantined(held []control.Quarantine) {
 	s.Quarantined = held
 	for _, q := range held {
-		s.problem("peer-quarantined", fmt.Sprintf(
+		f := s.problem("peer-quarantined", fmt.Sprintf(
 			"peer %s is held down until %s: its messages ended the speaker twice within five minutes, the last time at %s",
 			q.Peer, clock(q.Until.Local()), clock(q.Last.Local())),
 			"update the neighbour or filter what it passes on, then: bgp-ovn peer release "+q.Peer)
+		f.Object, f.Since = problem.Object{Kind: problem.KindPeer, Name: q.Peer}, q.Last
 	}
 }

@@ -106,20 +106,7 @@ func (n *Node) watchReach(ctx context.Context) {
 
 // question asks about a way, from the fabric as the snapshot has it. The caller holds mu.
 func (c *reachability) question(r reconcile.Round, w reach.Way) gather.Question {
-	mapped := func(dev string) bool {
-		return dev == "lo" || r.Snapshot.OVS != nil && slices.ContainsFunc(r.Snapshot.OVS.Mappings,
-			func(m observe.BridgeMapping) bool { return m.Bridge == dev })
-	}
-	var peers []netip.Addr
-	for _, it := range r.Want.AllOf(object.KindPeer) {
-		if peer, err := netip.ParseAddr(it.Value.(object.Peer).Address); err == nil {
-			peers = append(peers, peer)
-		}
-	}
-	maps.DeleteFunc(c.behind, func(peer netip.Addr, _ string) bool { return !slices.Contains(peers, peer) })
-	for peer, dev := range uplinks(r.Snapshot.Host, peers, mapped) {
-		c.behind[peer] = dev
-	}
+	c.lookBehind(r)
 	q := gather.Question{Way: w, Uplinks: deviceNames(c.behind)}
 	ipv6 := w.Addr.Is6()
 	for peer, dev := range c.behind {
@@ -138,6 +125,39 @@ func (c *reachability) question(r reconcile.Round, w reach.Way) gather.Question 
 	q.Switch = w.Bridge != "" && w.Bridge == w.Dev
 	q.Port = w.Port != ""
 	return q
+}
+
+// lookBehind brings up to date by which device each peer is reached. The caller holds mu.
+func (c *reachability) lookBehind(r reconcile.Round) {
+	mapped := func(dev string) bool {
+		return dev == "lo" || r.Snapshot.OVS != nil && slices.ContainsFunc(r.Snapshot.OVS.Mappings,
+			func(m observe.BridgeMapping) bool { return m.Bridge == dev })
+	}
+	var peers []netip.Addr
+	for _, it := range r.Want.AllOf(object.KindPeer) {
+		if peer, err := netip.ParseAddr(it.Value.(object.Peer).Address); err == nil {
+			peers = append(peers, peer)
+		}
+	}
+	maps.DeleteFunc(c.behind, func(peer netip.Addr, _ string) bool { return !slices.Contains(peers, peer) })
+	for peer, dev := range uplinks(r.Snapshot.Host, peers, mapped) {
+		c.behind[peer] = dev
+	}
+}
+
+// uplinks is by which device each peer is reached, or was last.
+func (c *reachability) uplinks(r reconcile.Round) map[netip.Addr]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lookBehind(r)
+	return maps.Clone(c.behind)
+}
+
+// latest is the last check.
+func (c *reachability) latest() control.Reach {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
 }
 
 // leadsBeyond reports whether a route in the main table leads to a next hop.

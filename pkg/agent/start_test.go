@@ -12,6 +12,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/state"
 )
 
@@ -65,7 +66,7 @@ func awaitStatus(t *testing.T, c *control.Client, missing func(control.Status) s
 // hasProblem says what is missing to a status with a problem that has a text.
 func hasProblem(code, text string) func(control.Status) string {
 	return func(s control.Status) string {
-		for _, p := range s.Problems {
+		for _, p := range problem.Flat(s.Problems) {
 			if p.Code == code && strings.Contains(p.Text, text) {
 				return ""
 			}
@@ -105,7 +106,7 @@ func TestStartWithoutDatabases(t *testing.T) {
 	c, n, _ := w.serviceNode()
 	awaitStatus(t, c, hasProblem("not-synced", "Open_vSwitch database"))
 	awaitStatus(t, c, hasProblem("southbound-down", "waiting for external_ids:ovn-remote"))
-	awaitStatus(t, c, hasProblem("ovsdb-down", "not connected since"))
+	awaitStatus(t, c, hasProblem("ovsdb-down", "is not connected"))
 	await(t, func() string {
 		r, _ := n.ctl.Last()
 		for i, op := range r.Plan.Ops {
@@ -169,7 +170,7 @@ func TestStartBeforeSettings(t *testing.T) {
 	}
 	set("set", "Open_vSwitch", ".", "external_ids:ovn-remote="+w.remote())
 	awaitStatus(t, c, func(s control.Status) string {
-		if codes := problemCodes(s); !slices.Equal(codes, []string{"router-id", "no-peers"}) {
+		if codes := problemCodes(s); !slices.Equal(codes, []string{"no-peers", "router-id"}) {
 			return "problems " + strings.Join(codes, " ")
 		}
 		return ""

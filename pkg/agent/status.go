@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -14,19 +15,27 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/execute"
 	"github.com/bgp-ovn/bgp-ovn/state"
 )
 
 // Status says whether the node is well, and if not, what is wrong and what to do.
 func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	r, stats := n.ctl.Last()
+	return n.statusOf(ctx, r, stats, n.reach.check(ctx, r, reachFresh)), nil
+}
+
+// statusOf is the status after a round, with what a check of addresses found.
+func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.Stats, found control.Reach,
+) control.Status {
 	s := statusReport{Status: control.Status{
 		Version: control.Version, Chassis: r.Snapshot.Chassis, Program: n.opts.Program, Started: stats.Started,
 		Frozen: r.Frozen,
 		Rounds: stats.Rounds, EmptyRounds: stats.EmptyRounds, Audits: stats.Audits,
 		Steps: stats.Steps, FailedSteps: stats.FailedSteps, StateWrites: n.db.Writes(),
-		Problems: []control.Problem{}, Sources: []control.Source{}, Peers: []control.Peer{}, Counts: []control.Count{},
+		Sources: []control.Source{}, Peers: []control.Peer{}, Counts: []control.Count{},
 		Quarantined: []control.Quarantine{},
 		NotAsWanted: []string{}, Filtered: []string{}, Skipped: slices.Concat([]observe.Skip{}, r.Skipped),
 		ShadowedBy: []string{}, Contested: []control.Contested{},
@@ -38,10 +47,12 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	for _, d := range n.sources.databases {
 		s.database(d)
 	}
-	s.reachability(n.reach.check(ctx, r, reachFresh))
+	behind := n.reach.uplinks(r)
+	s.uplinks(r.Snapshot.Host, behind)
+	s.reachability(found)
 	n.metrics.Reach(s.Reach.Reasons())
 	s.objects(r)
-	s.round(r)
+	s.round(r, stats)
 	s.waiting(stats)
 	s.outstanding(n.ctl.Outstanding())
 	s.state(n.db, n.settings.StateFile)
@@ -56,16 +67,39 @@ func (n *Node) Status(ctx context.Context) (control.Status, error) {
 	}
 	s.quarantined(n.quarantine.held(peerItems(r)))
 	states, err := n.peers(ctx)
-	s.peers(states, err, n.settings.BGP.RestartTime)
-	s.Healthy = len(s.Problems) == 0
-	return s.Status, nil
+	s.peers(states, err, n.settings.BGP.RestartTime, behind)
+	s.arrange(n.past, states, time.Now())
+	return s.Status
 }
 
 // statusReport is a status being filled in.
-type statusReport struct{ control.Status }
+type statusReport struct {
+	control.Status
+	// found is what is wrong, in no order: package problem makes problems of it.
+	found []problem.Finding
+	// down are the devices towards peers that are down.
+	down []problem.Object
+}
 
-func (s *statusReport) problem(code, text, try string) {
-	s.Problems = append(s.Problems, control.Problem{Code: code, Text: text, Try: try})
+// problem adds what was found, with a code that is in the table of package problem. What
+// it returns may be filled in further before the next call.
+func (s *statusReport) problem(code, text, try string) *problem.Finding {
+	s.found = append(s.found, problem.Finding{Code: code, Text: text, Try: try})
+	return &s.found[len(s.found)-1]
+}
+
+// has reports whether something with the code was found.
+func (s *statusReport) has(code string) bool {
+	return slices.ContainsFunc(s.found, func(f problem.Finding) bool { return f.Code == code })
+}
+
+// arrange makes problems of what was found, and tells of those that have gone.
+func (s *statusReport) arrange(past *past, states []bgp.PeerState, now time.Time) {
+	found, gone := past.observe(now, s.found, states)
+	s.At = now
+	s.Problems, s.LastHour = problem.Arrange(found), gone
+	s.State = problem.State(s.Problems)
+	s.Healthy = s.State == problem.Healthy
 }
 
 // openVSwitch tells of the connection to the local database.
@@ -73,7 +107,9 @@ func (s *statusReport) openVSwitch(endpoint string, st ovs.Status) {
 	text := "connected since " + clock(st.Since)
 	if !st.Connected {
 		text = fmt.Sprintf("not connected since %s: %v", clock(st.Since), st.LastError)
-		s.problem("ovsdb-down", "Open_vSwitch database: "+text, "is ovsdb-server running? ovs-vsctl show")
+		f := s.problem("ovsdb-down", fmt.Sprintf("the Open_vSwitch database is not connected: %v", st.LastError),
+			"is ovsdb-server running? ovs-vsctl show")
+		f.Object, f.Since = problem.Object{Kind: problem.KindDatabase, Name: "Open_vSwitch"}, st.Since
 	}
 	s.Sources = append(s.Sources, control.Source{Name: "Open_vSwitch " + endpoint, OK: st.Connected, Text: text})
 }
@@ -89,7 +125,9 @@ func (s *statusReport) database(d database) {
 		if d.remote == remoteNorthbound {
 			try += "; tenant subnets are held until it is back"
 		}
-		s.problem(strings.ToLower(d.title)+"-down", d.title+" database: "+text, try)
+		f := s.problem(strings.ToLower(d.title)+"-down", fmt.Sprintf("the %s database is not in step: %s", d.title,
+			st.LastError), try)
+		f.Object, f.Since = problem.Object{Kind: problem.KindDatabase, Name: "OVN_" + d.title}, st.Since
 	} else if said := d.complaint(); said != "" {
 		s.problem(strings.ToLower(d.title)+"-remote", said, "ovs-vsctl get Open_vSwitch . external_ids:"+d.remote)
 	}
@@ -111,22 +149,32 @@ func (s *statusReport) objects(r reconcile.Round) {
 			s.Filtered = append(s.Filtered, n.String())
 		case !n.Intentional():
 			s.NotAsWanted = append(s.NotAsWanted, n.String())
+			f := s.problem("not-as-wanted", n.String(), "bgp-ovn plan")
+			f.Like, f.Behind = n.Block.Code, behindBlock[n.Block.Code]
 		}
-	}
-	if n := len(s.NotAsWanted); n > 0 {
-		s.problem("not-as-wanted", fmt.Sprintf("%d objects differ from the desired state; the first: %s", n,
-			s.NotAsWanted[0]),
-			"bgp-ovn plan")
 	}
 }
 
+// behindBlock is the problem that explains why objects are blocked, by the code of the
+// block.
+var behindBlock = map[string]string{
+	object.BlockFrozen:      "frozen",
+	object.BlockNeedFailed:  "step-failed",
+	object.BlockBackoff:     "step-failed",
+	object.BlockUnverified:  "unreadable",
+	object.BlockContested:   "contested",
+	object.BlockOverridden:  "overridden",
+	object.BlockQuarantined: "peer-quarantined",
+}
+
 // round tells what went wrong in the last round.
-func (s *statusReport) round(r reconcile.Round) {
+func (s *statusReport) round(r reconcile.Round, stats reconcile.Stats) {
 	if r.ReadErr != nil {
 		s.problem("unreadable", unreadable(r.ReadErr).Error(), remedyOf(r.ReadErr))
 	}
 	if r.Frozen != "" {
-		s.problem("frozen", "deletions are suspended: "+r.Frozen, "")
+		f := s.problem("frozen", "deletions are suspended: "+r.Frozen, "bgp-ovn plan lists what is held")
+		f.Since = stats.FrozenSince
 	}
 	if !r.Started.IsZero() {
 		s.LastRound = &control.RoundTime{
@@ -134,8 +182,26 @@ func (s *statusReport) round(r reconcile.Round) {
 		}
 	}
 	for _, err := range r.Failed() {
-		s.problem("step-failed", err.Error(), "retrying with backoff; bgp-ovn plan shows when")
+		f := s.problem("step-failed", err.Error(), "retrying with backoff; bgp-ovn plan shows when")
+		var step *execute.StepError
+		if errors.As(err, &step) {
+			f.Like, f.On = step.Op.Key().Kind.String()+step.Err.Error(), backendOf(step.Op.Key().Kind)
+		}
 	}
+}
+
+// backendOf is what must answer so that objects of a kind can be made; the zero value for
+// the kernel.
+func backendOf(k object.Kind) problem.Object {
+	switch {
+	case k == object.KindFlow:
+		return problem.Object{Kind: problem.KindDaemon, Name: daemonSwitch}
+	case k == object.KindOVSPort:
+		return problem.Object{Kind: problem.KindDatabase, Name: "Open_vSwitch"}
+	case k.IsPath() || k == object.KindPeer:
+		return problem.Object{Kind: problem.KindDaemon, Name: "speaker"}
+	}
+	return problem.Object{}
 }
 
 // waiting tells what the first snapshot is waited for.
@@ -146,8 +212,8 @@ func (s *statusReport) waiting(stats reconcile.Stats) {
 		if strings.Contains(stats.Waiting, "system-id") {
 			try = "ovs-vsctl get Open_vSwitch . external_ids:system-id"
 		}
-		s.problem("not-synced", fmt.Sprintf("waiting since %s; nothing is removed meanwhile: %s", clock(stats.Started),
-			stats.Waiting), try)
+		f := s.problem("not-synced", "waiting for the first snapshot, nothing is removed meanwhile: "+stats.Waiting, try)
+		f.Since = stats.Started
 	case s.LastRound == nil:
 		s.problem("not-synced", "no round has run yet", "look at the sources below")
 	}
@@ -156,36 +222,36 @@ func (s *statusReport) waiting(stats reconcile.Stats) {
 // outstandingAfter is how long changes may be on their way before that is a problem.
 const outstandingAfter = time.Second
 
-func isNotSynced(p control.Problem) bool { return p.Code == "not-synced" }
-
 // outstanding tells of changes that are known and not applied yet.
 func (s *statusReport) outstanding(o *reconcile.Outstanding) {
-	if s.Outstanding = o; o == nil || slices.ContainsFunc(s.Problems, isNotSynced) {
+	if s.Outstanding = o; o == nil || s.has("not-synced") {
 		return
 	}
 	took := time.Since(o.Since)
 	if took < outstandingAfter {
 		return
 	}
-	text := fmt.Sprintf("changes that were seen at %s, %s ago, are not applied yet", clock(o.Since),
-		took.Round(time.Second))
+	text := fmt.Sprintf("changes that were seen %s ago are not applied yet", took.Round(time.Second))
 	if o.Steps > 0 {
 		text += fmt.Sprintf("; a plan of %d steps is being applied", o.Steps)
 	}
-	s.problem("outstanding", text, "")
+	f := s.problem("outstanding", text, "bgp-ovn status -o json has the steps; look at the log if it does not end")
+	f.Since = o.Since
 }
 
 // state tells of the state file: whether it says what is remembered, and what was set
 // aside.
 func (s *statusReport) state(db *state.DB, path string) {
 	if trouble, ill := db.Trouble(); ill {
-		s.problem("state-file", fmt.Sprintf("the state file cannot be used since %s: %v; what carries our mark is applied "+
-			"all the same", clock(trouble.Since), trouble.Err), "df "+filepath.Dir(path)+" ; ls -l "+path)
+		f := s.problem("state-file", fmt.Sprintf("the state file cannot be used: %v; what carries our mark is applied "+
+			"all the same", trouble.Err), "df "+filepath.Dir(path)+" ; ls -l "+path)
+		f.Object, f.Since = problem.Object{Kind: problem.KindFile, Name: path}, trouble.Since
 	}
 	for _, a := range db.Asides() {
 		text := fmt.Sprintf("the state file was set aside at %s (%s) as %s; unmarked objects of ours that it recorded "+
 			"are not known", clock(a.At.Local()), a.Reason, a.Path)
-		s.problem("state-set-aside", text, "keep it for analysis elsewhere: mv "+a.Path+" /root/")
+		f := s.problem("state-set-aside", text, "keep it for analysis elsewhere: mv "+a.Path+" /root/")
+		f.Object, f.Since = problem.Object{Kind: problem.KindFile, Name: a.Path}, a.At
 	}
 }
 
@@ -215,7 +281,8 @@ func (s *statusReport) panics(skipped []observe.Skip) {
 		if more := rows[driver] - 1; more > 0 {
 			text += fmt.Sprintf(" (and at %d more rows, see skipped)", more)
 		}
-		s.problem("driver-panic", text, "report it with the output of: bgp-ovn snapshot")
+		f := s.problem("driver-panic", text, "report it with the output of: bgp-ovn snapshot")
+		f.Object, f.Like = problem.Object{Kind: problem.KindDriver, Name: driver}, driver
 	}
 }
 
@@ -230,29 +297,11 @@ func (s *statusReport) contested(keys []reconcile.Contested) {
 		return
 	}
 	most := slices.MaxFunc(keys, func(a, b reconcile.Contested) int { return a.Count - b.Count })
-	s.problem("contested", fmt.Sprintf(
+	f := s.problem("contested", fmt.Sprintf(
 		"another program keeps changing back %d of our objects; most often %s: %d times since %s",
 		len(keys), most.Key.Text(), most.Count, clock(most.Since.Local())),
 		"find that program: ip -ts monitor all; is there a second controller, or networkd?")
-}
-
-// peers tells of the sessions.
-func (s *statusReport) peers(states []bgp.PeerState, err error, restart time.Duration) {
-	if err != nil {
-		s.problem("speaker", "the speaker does not answer: "+err.Error(),
-			"is bgp-ovn speaker running, and is bgp.speaker right?")
-		return
-	}
-	if len(states)+len(s.Quarantined) == 0 {
-		s.problem("no-peers", "no peer is configured: nothing is announced to anybody", "set bgp.peers")
-	}
-	for _, p := range states {
-		s.Peers = append(s.Peers, peerOf(p))
-		if p.State != control.Established {
-			s.problem("peer-down", fmt.Sprintf("peer %s is %s since %s: %s", p.Address, p.State, clock(p.Since),
-				downText(p, restart, time.Now())), peerRemedy(p))
-		}
-	}
+	f.Since = most.Since
 }
 
 // peers asks the speaker, which may be another process that does not answer.
@@ -311,25 +360,6 @@ func (n *Node) explainSessions(ctx context.Context, r reconcile.Round, addr neti
 		})
 	}
 	return n.ctl.Explain(r, addr, peers, true)
-}
-
-// reachability makes one problem of all addresses that are unreachable for one reason.
-func (s *statusReport) reachability(found control.Reach) {
-	s.Reach = found
-	reasons := found.Reasons()
-	for _, u := range found.Unreachable {
-		n := reasons[u.Code]
-		if n == 0 {
-			continue // told
-		}
-		reasons[u.Code] = 0
-		text := fmt.Sprintf("%s is announced and not reachable here since %s: %s", u.Address, clock(u.Since.Local()), u.Text)
-		if n > 1 {
-			text = fmt.Sprintf("%d of %d announced addresses that were checked are not reachable here since %s; %s: %s", n,
-				found.Checked, clock(u.Since.Local()), u.Address, u.Text)
-		}
-		s.problem(u.Code, text, u.Try)
-	}
 }
 
 // clock prints a time for messages; the zero time is that of the start.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 )
 
@@ -85,14 +86,23 @@ type Released struct {
 // Status is one screen: is the node well, and if not, what is wrong and what to
 // do.
 type Status struct {
-	Version  int       `json:"version"`
-	Healthy  bool      `json:"healthy"`
+	Version int `json:"version"`
+	// At is when it was asked for.
+	At time.Time `json:"at"`
+	// State is healthy, or the worst harm of the problems: warning, degraded or down.
+	// Healthy says that it is healthy.
+	State   problem.Harm `json:"state"`
+	Healthy bool         `json:"healthy"`
+	// Problems are in the order of harm, each with those that it explains.
 	Problems []Problem `json:"problems"`
-	Chassis  string    `json:"chassis"`
-	Program  string    `json:"program"`
-	Started  time.Time `json:"started"`
-	Sources  []Source  `json:"sources"`
-	Peers    []Peer    `json:"peers"`
+	// LastHour are the problems that went within the last hour, by when they came.
+	LastHour []problem.Past `json:"last_hour"`
+
+	Chassis string    `json:"chassis"`
+	Program string    `json:"program"`
+	Started time.Time `json:"started"`
+	Sources []Source  `json:"sources"`
+	Peers   []Peer    `json:"peers"`
 	// Quarantined are peers of the configuration that are held down.
 	Quarantined []Quarantine `json:"quarantined"`
 	Counts      []Count      `json:"counts"`
@@ -128,13 +138,7 @@ type Status struct {
 }
 
 // Problem is something to act on.
-type Problem struct {
-	// Code is stable and meant for scripts; docs/glossary.md has all of them.
-	Code string `json:"code"`
-	Text string `json:"text"`
-	// Try is a command or a place to look; empty if there is none.
-	Try string `json:"try,omitempty"`
-}
+type Problem = problem.Problem
 
 // Quarantine says of a peer that its messages ended the speaker twice within five
 // minutes, so that there is no session with it.

@@ -51,7 +51,7 @@ func (j *judgement) uplinks() {
 		case d.Up && d.Carrier:
 			j.forwards("uplink", d, text)
 		default:
-			text, try := down(d)
+			text, try := d.Fault()
 			if len(up) > 0 {
 				j.Stages = append(j.Stages, Stage{Name: "uplink", State: Suspect, Text: text, Try: try})
 			} else {
@@ -61,9 +61,11 @@ func (j *judgement) uplinks() {
 	}
 }
 
-// down says how a device is down, and what to do.
-func down(d Device) (text, try string) {
+// Fault says how a device is down, and what to do; empty if it is up.
+func (d Device) Fault() (text, try string) {
 	switch {
+	case d.Up && d.Carrier:
+		return "", ""
 	case d.Missing:
 		return "device " + d.Name + " does not exist", "ip link show"
 	case !d.Up:
@@ -355,7 +357,7 @@ func (j *judgement) device() {
 			}
 		}
 	default:
-		text, try := down(d)
+		text, try := d.Fault()
 		j.broken("device", CodeDeviceDown, try, text)
 	}
 }

@@ -53,8 +53,8 @@ func (f *fuse) check(r Round, implausible, remembered int, now time.Time) string
 	if now.Sub(f.since) >= f.cfg.Hold {
 		return ""
 	}
-	return fmt.Sprintf("fuse: %d of %d paths would be withdrawn, and no row of the Southbound database names another "+
-		"chassis for them; applied if it persists for %s, or at once after fuse.share is raised",
+	return fmt.Sprintf(fusePrefix+"%d of %d paths would be withdrawn, and no row of the Southbound database names "+
+		"another chassis for them; applied if it persists for %s, or at once after fuse.share is raised",
 		implausible, total, f.cfg.Hold)
 }
 

@@ -153,6 +153,8 @@ type Controller struct {
 	// ownedKeys are the ledger's keys of unmarked kinds; nil when it changed.
 	ownedKeys []object.Key
 
+	// frozen is how deletions were suspended in the last round.
+	frozen freeze
 	// recalled is set once the state file has been asked since when the fuse holds.
 	recalled bool
 
@@ -256,6 +258,8 @@ type Stats struct {
 	// Drift are the steps that were taken because another program undid what we wrote.
 	Drift   uint64    `json:"drift"`
 	Started time.Time `json:"started"`
+	// FrozenSince is since when deletions are suspended; zero if they are not.
+	FrozenSince time.Time `json:"frozen_since,omitzero"`
 	// Waiting is what the first snapshot is waited for; empty once there was one.
 	Waiting string `json:"waiting,omitempty"`
 	// LastChange is when the last round that changed something began, and

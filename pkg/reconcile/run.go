@@ -151,6 +151,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 			c.rememberFuse()
 		}
 	}
+	c.tellFrozen(r)
 	c.count(r)
 	c.report(r)
 	return r
@@ -175,6 +176,7 @@ func (c *Controller) count(r Round) {
 	defer c.mu.Unlock()
 	c.last, c.contested = r, c.contention.list(r.Started)
 	c.rememberDrift(r)
+	c.stat.FrozenSince = c.frozen.since
 	if !r.LastKnown {
 		c.stat.Waiting = ""
 	}

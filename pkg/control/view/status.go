@@ -7,24 +7,19 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 )
 
-// Status prints the one screen: problems first, then sources, peers, counts and
-// what differs.
+// Status prints the one screen: problems first, the most harmful one before all, then
+// those that have gone, sources, peers, counts and what differs.
 func Status(w io.Writer, form Form, s control.Status) error {
 	var b strings.Builder
-	health := "healthy"
-	if !s.Healthy {
-		health = fmt.Sprintf("NOT WELL: %d problems", len(s.Problems))
-	}
-	fmt.Fprintf(&b, "%s on chassis %s: %s\n", s.Program, s.Chassis, health)
+	fmt.Fprintf(&b, "%s on chassis %s: %s\n", s.Program, s.Chassis, health(s))
 	for _, p := range s.Problems {
-		fmt.Fprintf(&b, "  ! %s: %s\n", p.Code, p.Text)
-		if p.Try != "" {
-			fmt.Fprintf(&b, "    try: %s\n", p.Try)
-		}
+		statusProblem(&b, p, s.At)
 	}
+	lastHour(&b, s.LastHour)
 	b.WriteString("sources\n")
 	for _, src := range s.Sources {
 		fmt.Fprintf(&b, "  %-40s %s\n", src.Name, src.Text)
@@ -42,6 +37,75 @@ func Status(w io.Writer, form Form, s control.Status) error {
 	statusDrift(&b, s.Drift)
 	statusDetails(&b, s)
 	return Print(w, form, s, b.String())
+}
+
+// health is the state in a word or two.
+func health(s control.Status) string {
+	if s.Healthy {
+		return "healthy"
+	}
+	return strings.ToUpper(string(s.State)) + ", " + plural(len(s.Problems), "problem")
+}
+
+// statusProblem prints a problem with its remedy, since when it has been there, and what
+// it explains.
+func statusProblem(b *strings.Builder, p control.Problem, now time.Time) {
+	block(b, "  ! ", p.Code+": "+counted(p))
+	if !p.Since.IsZero() {
+		block(b, "    ", "since "+sinceText(p.Since, now))
+	}
+	if p.Try != "" {
+		block(b, "    ", "try: "+p.Try)
+	}
+	for _, e := range p.Explains {
+		block(b, "    - ", "therefore "+e.Code+": "+counted(e))
+	}
+}
+
+// counted is the text of a problem with how many there are like it.
+func counted(p control.Problem) string {
+	text := p.Text
+	if p.Count > 1 {
+		text += fmt.Sprintf("; and %d more like it", p.Count-1)
+		if p.Of > 0 {
+			text += fmt.Sprintf(" (%d of %d)", p.Count, p.Of)
+		}
+	}
+	return text
+}
+
+// sinceText is a time and how long ago it was: the time of day, with the date if that
+// was not today.
+func sinceText(since, now time.Time) string {
+	since, now = since.Local(), now.Local()
+	form := time.TimeOnly
+	if since.YearDay() != now.YearDay() || since.Year() != now.Year() {
+		form = time.DateTime
+	}
+	return since.Format(form) + ", " + lasting(max(now.Sub(since).Seconds(), 0))
+}
+
+// lastHour prints the problems that have gone.
+func lastHour(b *strings.Builder, past []problem.Past) {
+	if len(past) == 0 {
+		return
+	}
+	b.WriteString("gone within the last hour\n")
+	for _, p := range past {
+		text := p.Code + ": " + p.Text
+		if p.Times > 1 {
+			text += fmt.Sprintf(" (%d times)", p.Times)
+		}
+		block(b, "  "+p.From.Local().Format(time.TimeOnly)+"-"+p.To.Local().Format(time.TimeOnly)+"  ", text)
+	}
+}
+
+// block prints text behind a lead, wrapped below itself.
+func block(b *strings.Builder, lead, text string) {
+	for _, line := range wrap(text, maxColumns-len(lead)) {
+		b.WriteString(lead + line + "\n")
+		lead = strings.Repeat(" ", len(lead))
+	}
 }
 
 func statusPeers(b *strings.Builder, s control.Status) {

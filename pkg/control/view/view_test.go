@@ -13,6 +13,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/control/view"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 )
 
 // printed is what f writes.
@@ -128,12 +129,23 @@ VNI 2002  stretched network
 }
 
 func TestStatus(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.Local)
 	s := control.Status{
-		Program: "bgp-ovn 1.0", Chassis: "hv1", Problems: []control.Problem{{
-			Code: "peer-down",
-			Text: "peer 192.0.2.1 is Active", Try: "ping it",
-		}, {Code: "frozen", Text: "x"}},
+		Program: "bgp-ovn 1.0", Chassis: "hv1", State: problem.Down, At: at.Add(250 * time.Second),
+		Problems: []control.Problem{{
+			Code: "uplink-down", Text: "device fabric0 is down", Try: "ip link set fabric0 up", Since: at, Count: 1,
+			Explains: []control.Problem{
+				{Code: "peer-down", Text: "peer 192.0.2.1 is Active: hold timer expired", Count: 2, Of: 2},
+				{
+					Code: "uplink-down", Count: 312, Of: 400,
+					Text: "203.0.113.7 is announced and not reachable here: device fabric0 is down",
+				},
+			},
+		}, {Code: "frozen", Text: "x", Since: at.Add(-24 * time.Hour), Count: 1}},
+		LastHour: []problem.Past{
+			{Code: "peer-down", Text: "peer 192.0.2.4 is Active", From: at.Add(-time.Hour), To: at.Add(-time.Minute), Times: 1},
+			{Code: "contested", Text: "somebody", From: at.Add(-time.Minute), To: at, Times: 7},
+		},
 		Sources: []control.Source{{Name: "OVN_Southbound", OK: true, Text: "tcp:192.0.2.9:6642"}},
 		Peers: []control.Peer{{
 			Address: "192.0.2.1", AS: 65000, State: "Active", Families: []control.PeerFamily{{
@@ -148,10 +160,18 @@ func TestStatus(t *testing.T) {
 		Skipped: []observe.Skip{{Table: "Port_Binding", Row: "vm", Code: "unreadable", Text: "bad mac"}},
 	}
 	compare(t, printed(t, func(w io.Writer) error { return view.Status(w, view.Text, s) }),
-		`bgp-ovn 1.0 on chassis hv1: NOT WELL: 2 problems
-  ! peer-down: peer 192.0.2.1 is Active
-    try: ping it
+		`bgp-ovn 1.0 on chassis hv1: DOWN, 2 problems
+  ! uplink-down: device fabric0 is down
+    since 05:06:07, 4m10s
+    try: ip link set fabric0 up
+    - therefore peer-down: peer 192.0.2.1 is Active: hold timer expired; and 1 more like it (2 of 2)
+    - therefore uplink-down: 203.0.113.7 is announced and not reachable here: device fabric0 is
+      down; and 311 more like it (312 of 400)
   ! frozen: x
+    since 2026-03-03 05:06:07, 24h4m
+gone within the last hour
+  04:06:07-05:05:07  peer-down: peer 192.0.2.4 is Active
+  05:05:07-05:06:07  contested: somebody (7 times)
 sources
   OVN_Southbound                           tcp:192.0.2.9:6642
 peers
@@ -166,6 +186,7 @@ skipped: Port_Binding vm: unreadable: bad mac
 ! one
 ! two
 `)
+	narrow(t, printed(t, func(w io.Writer) error { return view.Status(w, view.Text, s) }))
 	s = control.Status{Program: "bgp-ovn 1.0", Chassis: "hv1", Healthy: true}
 	if got := printed(t, func(w io.Writer) error { return view.Status(w, view.Text, s) }); !strings.HasPrefix(got,
 		"bgp-ovn 1.0 on chassis hv1: healthy\n") {
