@@ -2,8 +2,8 @@
 // announces, and the answer to it: a pure function of facts, in the order in which the
 // packet meets them, so that the first broken link comes first.
 //
-// It refuses to read anything from the machine: package gather does. It never says how
-// to withdraw what is not reachable; it names it, with what to do.
+// Package gather reads the facts. What becomes of an announcement that is not reachable is
+// not decided here: it is named, with what to do.
 //
 // Read next: [Judge], then [Facts].
 package reach
@@ -33,6 +33,15 @@ const (
 	CodeNoWayBack       = "no-way-back"         // no route leads from here to the fabric
 	CodePacketFilter    = "packet-filter"       // nftables or iptables drops it
 )
+
+// Codes are all codes, in the order in which a packet meets what they name.
+func Codes() []string {
+	return []string{
+		CodeUplinkDown, CodeForwardingOff, CodeReversePath, CodeForeignRule, CodeRuleMissing, CodeForeignRoute,
+		CodeRouteMissing, CodePacketFilter, CodeDeviceDown, CodeNeighbourFailed, CodeSwitchSilent, CodeFlowDrops,
+		CodeForeignFlow, CodePortDown, CodePortMissing, CodeProxyARPOff, CodeNoWayBack,
+	}
+}
 
 // State is how one stage of the way is.
 type State string

@@ -2,8 +2,8 @@
 // packets from the uplinks, ip rules, sysctls, packet filters, neighbours, what Open
 // vSwitch would do with a packet, and the state of the port's device.
 //
-// It changes nothing and sends no packet. It refuses to judge: what cannot be read becomes
-// a sentence in the facts.
+// It changes nothing and sends no packet. What cannot be read becomes a sentence in the
+// facts; package reach judges them.
 //
 // Read next: [Reader], then kernel.go.
 package gather
