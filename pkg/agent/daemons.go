@@ -80,6 +80,21 @@ func (s *statusReport) wiring(snap observe.Snapshot) {
 	}
 }
 
+// chassis tells that the Southbound database does not have this node: nothing that is
+// bound here can be known.
+func (s *statusReport) chassis(snap observe.Snapshot) {
+	if snap.SB == nil || snap.Chassis == "" {
+		return
+	}
+	if _, ok := snap.SB.ChassisByName(snap.Chassis); ok {
+		return
+	}
+	f := s.problem("chassis-missing", fmt.Sprintf("the Southbound database has no Chassis row named %q: ovn-controller of "+
+		"this node has ended or is not registered, or the database is not the right one", snap.Chassis),
+		"systemctl status ovn-controller; ovs-vsctl get Open_vSwitch . external_ids:system-id")
+	f.Object = problem.Object{Kind: problem.KindDaemon, Name: daemonController}
+}
+
 // remedyOf says where to look when backends cannot be read.
 func remedyOf(err error) string {
 	var tries []string

@@ -53,6 +53,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	n.metrics.Reach(s.Reach.Reasons())
 	s.objects(r)
 	s.round(r, stats)
+	s.chassis(r.Snapshot)
 	s.waiting(stats)
 	s.outstanding(n.ctl.Outstanding())
 	s.state(n.db, n.settings.StateFile)
@@ -149,7 +150,7 @@ func (s *statusReport) objects(r reconcile.Round) {
 			s.Filtered = append(s.Filtered, n.String())
 		case !n.Intentional():
 			s.NotAsWanted = append(s.NotAsWanted, n.String())
-			f := s.problem("not-as-wanted", n.String(), "bgp-ovn plan")
+			f := s.problem("not-as-wanted", n.String(), blockRemedy(n.Block.Code))
 			f.Like, f.Behind = n.Block.Code, behindBlock[n.Block.Code]
 		}
 	}
@@ -165,6 +166,14 @@ var behindBlock = map[string]string{
 	object.BlockContested:   "contested",
 	object.BlockOverridden:  "overridden",
 	object.BlockQuarantined: "peer-quarantined",
+}
+
+// blockRemedy is what to do about objects that are blocked, by the code of the block.
+func blockRemedy(code string) string {
+	if code == object.BlockNotWired {
+		return "is ovn-controller running? ovn-appctl -t ovn-controller connection-status; bgp-ovn plan lists all"
+	}
+	return "bgp-ovn plan"
 }
 
 // round tells what went wrong in the last round.

@@ -26,6 +26,7 @@ var classes = []class{
 	{"northbound-down", Degraded, []string{"ovsdb-down"}},
 	{"not-synced", Degraded, []string{"ovsdb-down", "southbound-down", "northbound-down"}},
 	{"ovn-controller-hung", Degraded, nil},
+	{"chassis-missing", Degraded, []string{"ovsdb-down", "southbound-down", "not-synced"}},
 	{"unreadable", Degraded, []string{"speaker", "vswitchd-hung", "ovsdb-down"}},
 	// A network or an address is not reachable.
 	{"bridge-missing", Degraded, nil},
@@ -50,7 +51,7 @@ var classes = []class{
 	{"overridden", Degraded, nil},
 	{"driver-panic", Degraded, nil},
 	{"step-failed", Degraded, []string{"vswitchd-hung", "state-file"}},
-	{"frozen", Degraded, []string{"ovsdb-down", "southbound-down", "not-synced"}},
+	{"frozen", Degraded, []string{"ovsdb-down", "southbound-down", "not-synced", "chassis-missing"}},
 	{"not-as-wanted", Degraded, nil},
 	{"outstanding", Degraded, []string{"vswitchd-hung", "speaker"}},
 	// What works now and will not in some event.
