@@ -59,7 +59,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.state(n.db, n.settings.StateFile)
 	s.identifier(n.chosenID)
 	s.panics(r.Skipped)
-	s.contested(n.ctl.Contested())
+	s.contested(n.ctl.Contested(), time.Now())
 	s.Drift = control.DriftOf(n.ctl.Drift(control.LatestDrifts))
 	s.wiring(r.Snapshot)
 	s.daemons(n.daemons)
@@ -293,24 +293,6 @@ func (s *statusReport) panics(skipped []observe.Skip) {
 		f := s.problem("driver-panic", text, "report it with the output of: bgp-ovn snapshot")
 		f.Object, f.Like = problem.Object{Kind: problem.KindDriver, Name: driver}, driver
 	}
-}
-
-// contested makes one problem of all objects that others change back.
-func (s *statusReport) contested(keys []reconcile.Contested) {
-	for _, c := range keys {
-		s.Contested = append(s.Contested, control.Contested{
-			Object: c.Key.Text(), Count: c.Count, Since: c.Since, Last: c.Last,
-		})
-	}
-	if len(keys) == 0 {
-		return
-	}
-	most := slices.MaxFunc(keys, func(a, b reconcile.Contested) int { return a.Count - b.Count })
-	f := s.problem("contested", fmt.Sprintf(
-		"another program keeps changing back %d of our objects; most often %s: %d times since %s",
-		len(keys), most.Key.Text(), most.Count, clock(most.Since.Local())),
-		"find that program: ip -ts monitor all; is there a second controller, or networkd?")
-	f.Since = most.Since
 }
 
 // peers asks the speaker, which may be another process that does not answer.

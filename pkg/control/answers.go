@@ -158,6 +158,17 @@ type Contested struct {
 	Count int       `json:"count"`
 	Since time.Time `json:"since"`
 	Last  time.Time `json:"last"`
+	// PerMinute is how often a minute it was changed back of late.
+	PerMinute int `json:"per_minute"`
+	// By is who did it the last time that this was known, such as "ip[1234]"; empty if it
+	// never was.
+	By string `json:"by"`
+	// Controller says that it is another bgp-ovn.
+	Controller bool `json:"controller"`
+	// PauseSeconds is how long is waited between two repairs, which grows while they are in
+	// vain, and Next when it is repaired again; null if it is as wanted now, or due.
+	PauseSeconds float64    `json:"pause_seconds"`
+	Next         *time.Time `json:"next"`
 }
 
 // Source is a database and how the connection to it is.

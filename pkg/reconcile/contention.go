@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -13,10 +14,18 @@ const (
 	// contestedAfter repairs of drift within contentionWindow a key is contested.
 	contestedAfter   = 5
 	contentionWindow = time.Minute
-	// repairEvery is how often a key is repaired at most in the long run; repairBurst
-	// repairs in a row wait for nothing.
+	// quietAfter is how long a repair has to last for a key to be contested no more. Whoever
+	// changes it back often enough does so more often than that.
+	quietAfter = 20 * time.Second
+	// repairEvery is how often a key is repaired at most at first; repairBurst repairs in a
+	// row wait for nothing.
 	repairEvery = 250 * time.Millisecond
 	repairBurst = 5
+	// longestPause is what the pause between two repairs of a key grows to. It grows only while
+	// repairs are in vain, which they are if they last for less than inVain: where they last
+	// longer they are a good part of the service, and waiting would take it away.
+	longestPause = 4 * time.Second
+	inVain       = 100 * time.Millisecond
 	// contestedShare is the pause, as a multiple of what the round took, after a round
 	// that found nothing but contested keys: what other programs do to these keys
 	// wakes the loop as often as they please.
@@ -29,6 +38,15 @@ type Contested struct {
 	// Count is how often we have repaired it since Since. Last is the last time.
 	Count       int
 	Since, Last time.Time
+	// PerMinute is how often a minute it was changed back of late.
+	PerMinute int
+	// By is who changed it back the last time that this was known, such as "ip[1234]"; empty
+	// if it never was.
+	By string
+	// Pause is how long we wait between two repairs, and Next when it may be repaired again;
+	// zero if now.
+	Pause time.Duration
+	Next  time.Time
 }
 
 // contest is what is known of the repairs of one key.
@@ -40,19 +58,41 @@ type contest struct {
 	recent []time.Time
 	// paid is the time up to which the repairs are paid for, one for each repairEvery.
 	paid time.Time
+	// undone is when the last repair was found undone; zero if it lasts.
+	undone time.Time
 }
 
 // contention remembers which keys were repaired because another program had
 // changed them. A pause belongs to such a key: everything else is applied at once.
 type contention map[object.Key]*contest
 
-// count counts the repairs of drift that a round has made.
+// count counts the repairs of drift that a round has made, and notes what it found undone
+// and has not repaired yet.
 func (c contention) count(r Round, now time.Time) {
 	for i := range r.Plan.Ops {
 		if op := &r.Plan.Ops[i]; op.Cause == plan.CauseDrift && r.Outcomes[i] == nil {
 			it, _ := r.Want.Get(op.Key())
+			c.foundUndone(op.Key(), r.Started)
 			c.repaired(op.Key(), it.Value, now)
+			if op.Drift != nil && op.Drift.By != "" {
+				c[op.Key()].By = op.Drift.By
+			}
 		}
+	}
+	if len(c) == 0 {
+		return
+	}
+	for i := range r.Plan.Notes {
+		if n := &r.Plan.Notes[i]; n.Block.Code == object.BlockContested {
+			c.foundUndone(n.Key, r.Started)
+		}
+	}
+}
+
+// foundUndone notes when the last repair of a key was first seen undone.
+func (c contention) foundUndone(k object.Key, at time.Time) {
+	if one := c[k]; one != nil && one.undone.IsZero() {
+		one.undone = at
 	}
 }
 
@@ -63,8 +103,11 @@ func (c contention) repaired(k object.Key, wanted object.Value, now time.Time) {
 		one = &contest{Contested: Contested{Key: k, Since: now}, wanted: wanted, paid: now}
 		c[k] = one
 	}
+	if one.Count >= repairBurst {
+		one.adapt()
+	}
 	one.Count++
-	one.Last = now
+	one.Last, one.undone = now, time.Time{}
 	if one.recent = append(one.recent, now); len(one.recent) > contestedAfter {
 		one.recent = slices.Delete(one.recent, 0, len(one.recent)-contestedAfter)
 	}
@@ -74,19 +117,48 @@ func (c contention) repaired(k object.Key, wanted object.Value, now time.Time) {
 	one.paid = one.paid.Add(repairEvery)
 }
 
+// adapt makes the pause fit how long the last repair has lasted.
+func (c *contest) adapt() {
+	pause := max(c.Pause, repairEvery)
+	switch lasted := c.undone.Sub(c.Last); {
+	case c.undone.IsZero() || lasted < 0: // the clock was set
+	case lasted < inVain:
+		pause = min(2*pause, longestPause)
+	default:
+		pause /= 2
+	}
+	c.Pause = max(pause, repairEvery)
+}
+
 // due is when the key may be repaired again; zero if it may be now. A pause that is
 // longer than any can be comes of a clock that was set back.
 func (c *contest) due(now time.Time) time.Time {
 	due := c.paid.Add(-repairBurst * repairEvery)
-	if wait := due.Sub(now); wait <= 0 || wait > repairEvery {
+	if c.Pause > repairEvery {
+		due = c.Last.Add(c.Pause)
+	}
+	if wait := due.Sub(now); wait <= 0 || wait > max(repairEvery, c.Pause) {
 		return time.Time{}
 	}
 	return due
 }
 
-// contested reports whether the key was changed back often enough, and lately.
+// contested reports whether the key was changed back often enough, and still is.
 func (c *contest) contested(now time.Time) bool {
-	return len(c.recent) == contestedAfter && now.Sub(c.recent[0]).Abs() <= contentionWindow
+	return len(c.recent) == contestedAfter && now.Sub(c.recent[0]).Abs() <= contentionWindow &&
+		(!c.undone.IsZero() || now.Sub(c.Last).Abs() <= quietAfter)
+}
+
+// told is what is told of the key.
+func (c *contest) told(now time.Time) Contested {
+	out := c.Contested
+	out.Pause, out.Next = max(c.Pause, repairEvery), c.due(now)
+	if n := len(c.recent); n > 1 {
+		took := max(c.recent[n-1].Sub(c.recent[0]), time.Millisecond)
+		out.PerMinute = int(time.Duration(n-1) * time.Minute / took)
+	}
+	out.PerMinute = min(out.PerMinute, out.Count) // no more than there were
+	return out
 }
 
 // prune forgets keys that are left in peace, or wanted otherwise: what the rows ask
@@ -110,8 +182,12 @@ func (c contention) waiting(now time.Time) map[object.Key]string {
 		if out == nil {
 			out = map[object.Key]string{}
 		}
-		out[k] = fmt.Sprintf("another program has changed it back %d times since %s; repaired at most every %s",
-			one.Count, one.Since.Format(time.DateTime), repairEvery)
+		who := "another program"
+		if one.By != "" {
+			who = one.By
+		}
+		out[k] = fmt.Sprintf("%s has changed it back %d times since %s; repaired again after a pause of %s",
+			who, one.Count, one.Since.Format(time.DateTime), max(one.Pause, repairEvery))
 	}
 	return out
 }
@@ -143,7 +219,7 @@ func (c contention) list(now time.Time) []Contested {
 	var out []Contested
 	for _, one := range c {
 		if one.contested(now) {
-			out = append(out, one.Contested)
+			out = append(out, one.told(now))
 		}
 	}
 	slices.SortFunc(out, func(a, b Contested) int { return a.Key.Compare(b.Key) })
@@ -161,12 +237,49 @@ func (c contention) only(p plan.Plan) bool {
 	return true
 }
 
+// end is when keys that are contested are contested no more if nobody changes them back
+// until then; zero if none is.
+func (c contention) end(told []Contested) time.Time {
+	var last time.Time
+	for _, one := range told {
+		if end := one.Last.Add(quietAfter + time.Millisecond); end.After(last) {
+			last = end
+		}
+	}
+	return last
+}
+
+// logContested tells once of each program that keeps changing objects of ours back, and
+// once when that is over.
+func (c *Controller) logContested(now []Contested) {
+	if len(now) == 0 {
+		if len(c.toldOf) > 0 {
+			c.cfg.Log.Info("no object is contested any more")
+		}
+		c.toldOf = nil
+		return
+	}
+	for _, one := range now {
+		// A loop that runs a command has another process each time: the name counts.
+		name, _, _ := strings.Cut(one.By, "[")
+		if c.toldOf[name] || name == "" && len(c.toldOf) > 0 {
+			continue
+		}
+		if c.toldOf == nil {
+			c.toldOf = map[string]bool{}
+		}
+		c.toldOf[name] = true
+		c.cfg.Log.Warn("contested: another program keeps changing our objects back", "by", one.By, "object", one.Key.Text(),
+			"times", one.Count, "per_minute", one.PerMinute, "objects", len(now), "all", "bgp-ovn status")
+	}
+}
+
 // Contested are the keys that other programs keep changing back, sorted.
 func (c *Controller) Contested() []Contested {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.cfg.Clock.Now()
 	return slices.DeleteFunc(slices.Clone(c.contested), func(one Contested) bool {
-		return now.Sub(one.Last).Abs() > contentionWindow
+		return now.Sub(one.Last).Abs() > quietAfter
 	})
 }

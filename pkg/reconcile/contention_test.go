@@ -3,8 +3,10 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,9 +100,9 @@ func contender(t *testing.T, l *loop, key object.Key) (removed *int, stop func()
 	return removed, func() { close(end); <-ended }
 }
 
-// TestContestedKeyBacksOff: what another program removes in a loop is repaired four
-// times a second, its path stays announced all the time, rounds stay few, and changes
-// and drift of other keys pass at once.
+// TestContestedKeyBacksOff: what another program removes in a loop is repaired less and
+// less often, its path stays announced all the time, rounds stay few, and changes and
+// drift of other keys pass at once. Once it is left in peace it comes back.
 func TestContestedKeyBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := run(t, nil, withLedger(t))
@@ -109,9 +111,14 @@ func TestContestedKeyBacksOff(t *testing.T) {
 		fought, other := routeKey(100), routeKey(101)
 		writes, rounds := l.world.Writes(), l.count()
 		removed, stop := contender(t, l, fought)
-		later(10 * time.Second)
-		if n := l.world.Writes() - writes; n < 40 || n > 50 {
-			t.Errorf("%d repairs in ten seconds, want four a second", n)
+		later(8 * time.Second)
+		// Six or so at once, then pauses of a quarter of a second, a half, 1, 2 and 4 seconds.
+		if n := l.world.Writes() - writes; n < 8 || n > 14 {
+			t.Errorf("%d repairs in eight seconds, want about eleven", n)
+		}
+		got := l.c.Contested()
+		if len(got) != 1 || got[0].Key != fought || got[0].Pause != longestPause || !got[0].Next.After(time.Now()) {
+			t.Errorf("got %+v, want the longest pause and the next try", got)
 		}
 		if !l.has(t, pathKey(t, 100)) {
 			t.Error("the path of the contested route was withdrawn")
@@ -134,19 +141,109 @@ func TestContestedKeyBacksOff(t *testing.T) {
 		if worst > 2*quiet {
 			t.Errorf("a change waited %s while another key was contested", worst)
 		}
-		l.world.Unset(other)
-		l.world.Poke()
-		later(4 * quiet)
-		if !l.has(t, other) {
-			t.Error("drift of another key is not repaired at once")
+		for range 4 {
+			l.world.Unset(other)
+			l.world.Poke()
+			later(4 * quiet)
+			if !l.has(t, other) {
+				t.Error("drift of another key is not repaired at once")
+			}
+			later(500 * time.Millisecond)
 		}
 		stop()
-		later(time.Second)
+		later(longestPause)
 		if !l.has(t, fought) {
-			t.Error("the route is not there a second after the other program has stopped")
+			t.Error("the route is not there after the longest pause since the other program has stopped")
+		}
+		later(quietAfter)
+		if got := l.c.Contested(); len(got) != 0 {
+			t.Errorf("it is left in peace, and said to be contested: %+v", got)
 		}
 		t.Logf("removed %d times, %d writes, %d rounds; the longest wait of another key is %s", *removed,
 			l.world.Writes()-writes, l.count()-rounds, worst)
+		l.stop()
+	})
+}
+
+// TestRepairsThatLastAreNotPutOff: what another program removes once a second is there
+// again at once each time: waiting would take more away than it saves.
+func TestRepairsThatLastAreNotPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := run(t, nil, withLedger(t))
+		l.tell(t, vmPort(100, "cmp-1"))
+		later(time.Second)
+		fought := routeKey(100)
+		for i := range 60 {
+			l.world.Unset(fought)
+			l.world.Poke()
+			later(4 * quiet)
+			if !l.has(t, fought) {
+				t.Fatalf("the %dth time it is not repaired at once", i+1)
+			}
+			later(time.Second)
+		}
+		if got := l.c.Contested(); len(got) != 1 || got[0].Pause != repairEvery || !got[0].Next.IsZero() {
+			t.Errorf("got %+v", got)
+		}
+		l.stop()
+	})
+}
+
+// TestPauseShrinksAgain: once repairs last longer, they are made sooner.
+func TestPauseShrinksAgain(t *testing.T) {
+	key := object.Sysctl{Path: "a"}.Key()
+	c, now := contention{}, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	fight := func(lasts time.Duration, times int) time.Duration {
+		for range times {
+			now = now.Add(lasts)
+			c.foundUndone(key, now)
+			if due := c.next(now); !due.IsZero() {
+				now = due
+			}
+			c.repaired(key, nil, now)
+		}
+		return c[key].Pause
+	}
+	if got := fight(time.Millisecond, 20); got != longestPause {
+		t.Errorf("in vain: a pause of %s", got)
+	}
+	if got := fight(inVain, 1); got != longestPause/2 {
+		t.Errorf("a repair has lasted: a pause of %s", got)
+	}
+	if got := fight(inVain, 20); got != repairEvery {
+		t.Errorf("repairs last: a pause of %s", got)
+	}
+}
+
+// TestContentionIsLoggedOnce, with who it is, and once more when it is over.
+func TestContentionIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		ledger := withLedger(t)
+		l := run(t, nil, func(c *Config) {
+			ledger(c)
+			c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		l.tell(t, vmPort(100, "cmp-1"))
+		later(time.Second)
+		_, stop := contender(t, l, routeKey(100))
+		later(30 * time.Second)
+		stop()
+		later(longestPause)
+		if n := strings.Count(log.String(), "msg=\"contested: "); n != 1 {
+			t.Errorf("%d lines of contention in:\n%s", n, log.String())
+		}
+		if n := strings.Count(log.String(), "msg=drift"); n != contestedAfter-1 {
+			t.Errorf("%d lines of drift in:\n%s", n, log.String())
+		}
+		const over = "no object is contested any more"
+		if strings.Contains(log.String(), over) {
+			t.Errorf("it is said to be over at once:\n%s", log.String())
+		}
+		later(quietAfter)
+		if n := strings.Count(log.String(), over); n != 1 {
+			t.Errorf("%d lines that it is over in:\n%s", n, log.String())
+		}
 		l.stop()
 	})
 }
@@ -199,7 +296,7 @@ func TestContentionIsBounded(t *testing.T) {
 	})
 }
 
-// TestContestedKeysAreTold with their count and since when, for a minute after the last time.
+// TestContestedKeysAreTold with their count, rate and since when, until a repair has lasted.
 func TestContestedKeysAreTold(t *testing.T) {
 	s, err := story.Parse("include base\n" + newVM)
 	if err != nil {
@@ -216,16 +313,19 @@ func TestContestedKeysAreTold(t *testing.T) {
 		if told := len(got) == 1; told != (i >= contestedAfter) {
 			t.Fatalf("after %d repairs: got %v", i, got)
 		}
-		want := Contested{Key: key, Count: i, Since: began, Last: n.clock.Now()}
+		want := Contested{
+			Key: key, Count: i, Since: began, Last: n.clock.Now(), Pause: repairEvery, PerMinute: min(i, 12),
+		}
 		if len(got) == 1 && got[0] != want {
 			t.Errorf("after %d repairs: got %+v", i, got[0])
 		}
 		n.clock.advance(5 * time.Second)
 	}
-	n.clock.advance(contentionWindow)
+	n.clock.advance(quietAfter)
 	if got := n.c.Contested(); len(got) != 0 {
-		t.Errorf("a minute later: got %v", got)
+		t.Errorf("a while later: got %v", got)
 	}
+	n.clock.advance(contentionWindow)
 	for range 20 { // twenty in as many minutes are no contention
 		n.world.Unset(key)
 		if n.round(); len(n.c.Contested()) != 0 {
@@ -258,8 +358,8 @@ func TestContestedDoesNotDelayTheRows(t *testing.T) {
 }
 
 // TestContentionByRandomRepairs: whatever the times of repairs are, forward or back, a
-// key is never repaired more often than its allowance, and never waits longer than for
-// one repair.
+// key is never repaired more often than its allowance, and never waits longer than the
+// longest pause.
 func TestContentionByRandomRepairs(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	key := object.Sysctl{Path: "a"}.Key()
@@ -274,7 +374,8 @@ func TestContentionByRandomRepairs(t *testing.T) {
 			}
 			c.prune(object.Set{}, now)
 			if wait := c.waiting(now); len(wait) > 0 {
-				if due := c.next(now); due.Sub(now) > repairEvery || !due.After(now) {
+				c.foundUndone(key, now)
+				if due := c.next(now); due.Sub(now) > longestPause || !due.After(now) {
 					t.Fatalf("at %s the next repair is at %s", now, due)
 				}
 				continue

@@ -16,6 +16,11 @@ type RoundDrift struct {
 	First []history.Drifted
 	// Settled are earlier drifts that are over, or wait.
 	Settled []Settled
+	// Contested counts those of objects that others keep changing back, of which the log
+	// tells once.
+	Contested int
+	// logged are those of which it tells one by one.
+	logged []history.Drifted
 }
 
 // Settled says what became of the drift of an object.
@@ -29,6 +34,10 @@ type Settled struct {
 // mended, and what no step mends because it is another owner's.
 func (c *Controller) findDrift(r Round) RoundDrift {
 	out := RoundDrift{}
+	contested := map[object.Key]bool{}
+	for _, one := range r.Contested {
+		contested[one.Key] = true
+	}
 	for i := range r.Plan.Ops {
 		op, err := &r.Plan.Ops[i], r.Outcomes[i]
 		switch {
@@ -36,9 +45,9 @@ func (c *Controller) findDrift(r Round) RoundDrift {
 			out.Settled = append(out.Settled, Settled{op.Key(), history.Repaired, ""})
 		case op.Drift == nil:
 		case err != nil:
-			out.add(r, op.Key(), *op.Drift, history.NotRepaired, err.Error())
+			out.add(r, op.Key(), *op.Drift, history.NotRepaired, err.Error(), contested[op.Key()])
 		default:
-			out.add(r, op.Key(), *op.Drift, history.Repaired, "")
+			out.add(r, op.Key(), *op.Drift, history.Repaired, "", contested[op.Key()])
 		}
 	}
 	if !r.LastKnown && r.ReadErr == nil {
@@ -71,7 +80,7 @@ func (c *Controller) findNoted(r Round, out *RoundDrift) {
 			continue
 		}
 		d.By = c.cfg.Backends.ChangedBy(n.Value)
-		out.add(r, n.Key, d, history.NotRepaired, n.Block.Text)
+		out.add(r, n.Key, d, history.NotRepaired, n.Block.Text, false)
 	}
 	for k, code := range c.noted {
 		if noted[k] != code {
@@ -99,15 +108,21 @@ func driftOfNote(n plan.Note) (plan.Drift, bool) {
 }
 
 // add counts a drift, and keeps it if it is one of the first.
-func (d *RoundDrift) add(r Round, k object.Key, what plan.Drift, state history.State, why string) {
+func (d *RoundDrift) add(r Round, k object.Key, what plan.Drift, state history.State, why string, contested bool) {
 	if d.Counts == nil {
 		d.Counts = map[history.DriftKind]int{}
 	}
 	d.Counts[history.DriftKind{Kind: k.Kind.String(), How: what.How}]++
-	if len(d.First) < history.MostDrifted {
-		one := history.NewDrifted(r.Started, k, what)
-		one.State, one.Why = state, why
-		d.First = append(d.First, one)
+	if contested {
+		d.Contested++
+	}
+	if len(d.First) == history.MostDrifted {
+		return
+	}
+	one := history.NewDrifted(r.Started, k, what)
+	one.State, one.Why = state, why
+	if d.First = append(d.First, one); !contested && len(d.logged) < mostDriftLines {
+		d.logged = append(d.logged, one)
 	}
 }
 
@@ -142,20 +157,21 @@ func (c *Controller) Drift(most int) ([]history.DriftCount, []history.Drifted) {
 // mostDriftLines is how many drifts of a round have a line each in the log.
 const mostDriftLines = 10
 
-// logDrift logs what had moved: the first of it one by one.
+// logDrift logs what had moved: the first of it one by one. Of objects that are contested
+// [Controller.logContested] tells.
 func (c *Controller) logDrift(d RoundDrift) {
-	total := 0
+	more := -d.Contested - len(d.logged)
 	for _, n := range d.Counts {
-		total += n
+		more += n
 	}
-	for _, one := range d.First[:min(len(d.First), mostDriftLines)] {
+	for _, one := range d.logged {
 		args := []any{"object", one.Object(), "what", one.Drift.String(), "state", string(one.State)}
 		if one.Why != "" {
 			args = append(args, "why", strings.ToValidUTF8(one.Why, ""))
 		}
 		c.cfg.Log.Warn("drift", args...)
 	}
-	if total > mostDriftLines {
-		c.cfg.Log.Warn("more drift", "objects", total-mostDriftLines, "all", "bgp-ovn history --cause drift")
+	if more > 0 {
+		c.cfg.Log.Warn("more drift", "objects", more, "all", "bgp-ovn history --cause drift")
 	}
 }

@@ -115,6 +115,8 @@ type Controller struct {
 	fuse  fuse
 	// contention are the keys that other programs changed lately.
 	contention contention
+	// toldOf are the names of programs of which the log has that they contest.
+	toldOf map[string]bool
 	// derived is the last result of the drivers and what it was derived from.
 	// They are pure: the same snapshot gives the same result.
 	derived derivation

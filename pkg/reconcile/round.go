@@ -40,9 +40,11 @@ type Round struct {
 	JournalErr error
 	// Outcomes has an element a step once the plan has been executed.
 	Outcomes []error
-	// Drift is what of reality had moved, once the plan has been executed.
-	Drift   RoundDrift
-	Started time.Time
+	// Drift is what of reality had moved, and Contested what others keep changing back, once
+	// the plan has been executed.
+	Drift     RoundDrift
+	Contested []Contested
+	Started   time.Time
 	// Derived, Read, Planned and Executed are how long each part took. Applied is
 	// the part of Executed in which backends worked; the rest is the journal.
 	Derived, Read, Planned, Executed, Applied time.Duration

@@ -55,7 +55,7 @@ func (c *Controller) Run(ctx context.Context) error {
 func (c *Controller) due(r Round) []time.Time {
 	c.round.Lock()
 	defer c.round.Unlock()
-	out := []time.Time{c.fails.next(r.Started), c.contention.next(r.Started)}
+	out := []time.Time{c.fails.next(r.Started), c.contention.next(r.Started), c.contention.end(r.Contested)}
 	if hold := c.fuse.due(); hold.After(r.Started) {
 		out = append(out, hold)
 	}
@@ -140,6 +140,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 			r.Applied = c.applied
 		}
 		r.JournalErr = errors.Join(err, c.renew(r))
+		r.Contested = c.contention.list(r.Started)
 		r.Drift = c.findDrift(r)
 	}
 	if !r.LastKnown {
@@ -174,7 +175,7 @@ func (c *Controller) renew(r Round) error {
 func (c *Controller) count(r Round) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last, c.contested = r, c.contention.list(r.Started)
+	c.last, c.contested = r, r.Contested
 	c.rememberDrift(r)
 	c.stat.FrozenSince = c.frozen.since
 	if !r.LastKnown {
@@ -212,12 +213,13 @@ func (c *Controller) report(r Round) {
 		c.cfg.Log.Error("cannot read current state; what could not be read is left alone", "err", r.ReadErr)
 	}
 	c.logDrift(r.Drift)
+	c.logContested(r.Contested)
 	for _, err := range r.Failed() {
 		c.cfg.Log.Warn("step failed", "err", err)
 	}
 	switch took := r.Took().Round(10 * time.Microsecond); {
-	case r.Plan.Empty():
-		c.cfg.Log.Debug("nothing to do", "complete", r.Complete, "took", took)
+	case r.Plan.Empty() || r.Drift.Contested == len(r.Plan.Ops): // of what is contested the log has told
+		c.cfg.Log.Debug("nothing to tell", "plan", r.Plan.Summary(), "complete", r.Complete, "took", took)
 	case !c.cfg.DryRun:
 		c.cfg.Log.Info("applied", "plan", r.Plan.Summary(), "failed", len(r.Failed()), "took", took)
 	}

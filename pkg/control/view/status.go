@@ -130,6 +130,13 @@ func statusDetails(b *strings.Builder, s control.Status) {
 	for _, rule := range s.ShadowedBy {
 		fmt.Fprintf(b, "shadowed by rule: %s\n", rule)
 	}
+	for i, c := range s.Contested {
+		if i == mostContested {
+			fmt.Fprintf(b, "contested: %d more (-o json has all)\n", len(s.Contested)-i)
+			break
+		}
+		b.WriteString(contestedText(c))
+	}
 	for _, skip := range s.Skipped {
 		fmt.Fprintf(b, "skipped: %s\n", skip)
 	}
@@ -177,6 +184,24 @@ func driftText(d history.Drifted) string {
 		return line + "\n" + strings.Repeat(" ", len("  15:04:05  ")) + what + "\n"
 	}
 	return line + "  " + what + "\n"
+}
+
+// mostContested is how many contested objects have a line.
+const mostContested = 10
+
+// contestedText is an object that others change back, with who does and when it is tried
+// again.
+func contestedText(c control.Contested) string {
+	line := fmt.Sprintf("contested: %s\n           changed back %d times since %s, %d a minute", c.Object, c.Count,
+		c.Since.Local().Format(time.TimeOnly), c.PerMinute)
+	if c.By != "" {
+		line += ", by " + c.By
+	}
+	if c.Next != nil {
+		line += fmt.Sprintf("; next try %s (pause %s)", c.Next.Local().Format(time.TimeOnly),
+			time.Duration(c.PauseSeconds*float64(time.Second)))
+	}
+	return line + "\n"
 }
 
 // spell prints an hour as people say it.

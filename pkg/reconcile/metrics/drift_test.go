@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -37,4 +38,15 @@ func TestDriftTotal(t *testing.T) {
 	m.Observe(reconcile.Round{})
 	want(`bgp_ovn_drift_total{how="deleted",kind="route"} 4`)
 	want(`bgp_ovn_drift_total{how="changed",kind="flow"} 2`)
+}
+
+// TestContested: the gauge follows what the last round found.
+func TestContested(t *testing.T) {
+	m := metrics.New()
+	for _, n := range []int{0, 2, 0} {
+		m.Observe(reconcile.Round{Contested: make([]reconcile.Contested, n)})
+		if line := fmt.Sprintf("bgp_ovn_contested %d\n", n); !strings.Contains(scrape(t, m), line) {
+			t.Errorf("no %s", line)
+		}
+	}
 }

@@ -22,6 +22,7 @@ type Metrics struct {
 	steps    *prometheus.CounterVec
 	causes   *prometheus.CounterVec
 	drift    *prometheus.CounterVec
+	contest  prometheus.Gauge
 	objects  *prometheus.GaugeVec
 	notes    *prometheus.GaugeVec
 	skipped  *prometheus.GaugeVec
@@ -66,6 +67,10 @@ func New() *Metrics {
 			m.drift.WithLabelValues(k.String(), string(how))
 		}
 	}
+	m.contest = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "bgp_ovn_contested",
+		Help: "Objects that another program keeps changing back.",
+	})
 	m.objects = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "bgp_ovn_objects",
 		Help: "Objects by kind: wanted, and present as far as they are ours or under our keys.",
@@ -111,8 +116,8 @@ func New() *Metrics {
 		Help: "Announced addresses, of those that the last check looked at, that packets do not get through to, by why.",
 	}, []string{"reason"})
 	m.registry.MustRegister(m.unreachable)
-	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.objects, m.notes,
-		m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
+	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.contest, m.objects,
+		m.notes, m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -161,6 +166,7 @@ func (m *Metrics) Observe(r reconcile.Round) {
 		m.skipped.WithLabelValues(s.Code).Inc()
 	}
 	m.frozen.Set(b2f(r.Frozen != ""))
+	m.contest.Set(float64(len(r.Contested)))
 	m.last.Set(float64(r.Started.UnixMilli()) / 1000)
 }
 
