@@ -33,11 +33,13 @@ func TestProofRegistersAgain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		do   func(context.Context) error
+		// steps of ours that it takes: the flows of a patch port that OVN makes anew.
+		steps uint64
 	}{
-		{"chassis-del", func(ctx context.Context) error { return shared.Central.Deregister(ctx, hv) }},
-		{"database built anew", shared.Central.RebuildSouthbound},
+		{"chassis-del", func(ctx context.Context) error { return shared.Central.Deregister(ctx, hv) }, 0},
+		{"database built anew", shared.Central.RebuildSouthbound, 4},
 	} {
-		t.Run(tt.name, func(t *testing.T) { r.compare(t, tt.do) })
+		t.Run(tt.name, func(t *testing.T) { r.compare(t, tt.do, tt.steps) })
 	}
 }
 
@@ -54,27 +56,44 @@ type registration struct {
 func spread(alone, rounds int) int { return max(120*rounds, 2*alone) }
 
 // compare measures OVN alone and bgp-ovn in turns.
-func (r registration) compare(t *testing.T, do func(context.Context) error) {
+// Allowed is how many steps may be taken each time.
+func (r registration) compare(t *testing.T, do func(context.Context) error, allowed uint64) {
 	t.Helper()
 	rounds := proof.Count(1, 5)
 	var sentAlone, lostAlone, sent, lost, withdrawn int
+	var steps uint64
 	for range rounds {
 		s, l := r.alone(t, do)
 		sentAlone, lostAlone = sentAlone+s, lostAlone+l
 		gone := r.watch(t)
+		before := r.steps(t)
 		s, l = r.losses(t, do)
 		sent, lost = sent+s, lost+l
 		settled(t)
+		if n := r.steps(t) - before; n > allowed {
+			res := harness.Must(shared.agents[r.node.Index-1].CLI(t.Context(), "history", "--since", "20s"))(t)
+			t.Logf("%d steps, among\n%s", n, res.Out)
+			steps += n - allowed
+		}
 		if list := gone(); len(list) > 0 {
 			t.Logf("the top of rack lost %v\n%s", list, shared.agents[r.node.Index-1].Tail(30))
 			withdrawn += len(list)
 		}
 	}
-	proof.Report(t, "%d times: OVN alone lost %d of %d packets at 5 ms, bgp-ovn %d of %d; %d routes withdrawn", rounds,
-		lostAlone, sentAlone, lost, sent, withdrawn)
+	proof.Report(t, "%d times: OVN alone lost %d of %d packets at 5 ms, bgp-ovn %d of %d; withdrew %d, %d steps too many",
+		rounds, lostAlone, sentAlone, lost, sent, withdrawn, steps)
 	if withdrawn > 0 || lost > lostAlone+spread(lostAlone, rounds) {
 		t.Errorf("OVN alone lost %d packets; bgp-ovn lost %d, and %d routes were withdrawn", lostAlone, lost, withdrawn)
 	}
+	if steps > 0 { // what bgp-ovn does not change, it does not lose
+		t.Errorf("%d steps were taken beyond %d each time", steps, allowed)
+	}
+}
+
+// steps is how many steps bgp-ovn has taken on the node.
+func (r registration) steps(t *testing.T) uint64 {
+	t.Helper()
+	return harness.Must(shared.agents[r.node.Index-1].Status(t.Context()))(t).Steps
 }
 
 // losses counts what is lost while something happens to the node, until its ports are

@@ -142,7 +142,8 @@ func controllerConfig(s config.Settings, obs reconcile.Observer, reader *actual.
 	w := intent(s)
 	conf := reconcile.Config{
 		Observer: obs, Drivers: w.Drivers, Fixed: w.Fixed, Forbidden: w.Forbidden, Backends: reader,
-		Journal: reconcile.NoJournal{}, AuditInterval: w.AuditInterval, Fuse: w.Fuse, UnboundHold: w.UnboundHold, Log: log,
+		Text: w.Text, Journal: reconcile.NoJournal{},
+		AuditInterval: w.AuditInterval, Fuse: w.Fuse, UnboundHold: w.UnboundHold, Log: log,
 	}
 	conf.Unmanaged = actual.Scope{OpenVSwitch: s.Flows.Manage, Speaker: true}.Unmanaged()
 	return conf
@@ -150,10 +151,30 @@ func controllerConfig(s config.Settings, obs reconcile.Observer, reader *actual.
 
 // intent is the part of a controller that a reload can replace.
 func intent(s config.Settings) reconcile.Intent {
+	text, _ := s.Text() // what cannot be written cannot be compared either
 	return reconcile.Intent{
+		Text:    text,
 		Drivers: s.NewDrivers(), Fixed: s.PeerItems(), Forbidden: s.Forbidden(), AuditInterval: s.AuditInterval,
 		Fuse: reconcile.FuseConfig{Share: s.Fuse.Share, Least: s.Fuse.Least, Hold: s.Fuse.Hold}, UnboundHold: s.UnboundHold,
 	}
+}
+
+// formerIntent is that of the configuration that an earlier process applied last; nil if it
+// is the present one, or cannot be understood any more. Of what is on the ground nobody can
+// tell then whether the operator or a database took it away, and it is held.
+func formerIntent(notes reconcile.Notes, present string, log *slog.Logger) *reconcile.Intent {
+	text := notes.Remembered(reconcile.NoteText)
+	if text == "" || text == present {
+		return nil
+	}
+	s, problems := config.Read("the former configuration", []byte(text))
+	if err := problems.Err(); err != nil {
+		log.Warn("what the former configuration wanted is not known: what is not wanted any more is held for fuse.hold",
+			"err", err)
+		return nil
+	}
+	w := intent(s)
+	return &w
 }
 
 // speakerDeadline bounds how long commands wait for an answer of the speaker.

@@ -17,6 +17,8 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/state"
 )
 
 // A node exposes what is bound to it, says so, follows the database, and repairs
@@ -226,6 +228,32 @@ func TestConverge(t *testing.T) {
 	}
 	if !strings.Contains(w.routes(), here.String()) {
 		t.Error("the route went with the process")
+	}
+	testFormerIntent(t, w)
+}
+
+// testFormerIntent holds that the configuration that a process has applied is known to the
+// next one if that has another.
+func testFormerIntent(t *testing.T, w *world) {
+	t.Helper()
+	present := intent(w.settings())
+	w.configure("bgp: {listen: {port: -1}, export: {deny: [198.51.100.0/24]}}")
+	changed := intent(w.settings())
+	db, err := state.Open(w.path("state.db"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if got := formerIntent(db, present.Text, w.log()); got != nil {
+		t.Error("the same configuration is taken for another one")
+	}
+	if got := formerIntent(db, changed.Text, w.log()); got == nil || got.Text != present.Text || len(got.Drivers) == 0 {
+		t.Errorf("the former configuration is %+v, want that of\n%s", got, present.Text)
+	}
+	db.Remember(reconcile.NoteText, "bgp: {gone_in_this_release: 1}\n")
+	got := formerIntent(db, changed.Text, w.log())
+	if got != nil || !strings.Contains(w.logged.String(), "gone_in_this_release") {
+		t.Errorf("%+v is made of a configuration that is not valid any more", got)
 	}
 }
 

@@ -13,6 +13,17 @@ type Notes interface {
 // noteFuse is the name of the time since when a mass withdrawal is held.
 const noteFuse = "fuse-since"
 
+// NoteText is the name of the configuration that was applied last, as text.
+const NoteText = "configuration"
+
+// rememberText records the configuration that a round has applied without doubt: what only
+// the one before wanted is gone, or held for a reason of its own.
+func (c *Controller) rememberText() {
+	if c.cfg.Notes != nil && !c.cfg.DryRun {
+		c.cfg.Notes.Remember(NoteText, c.cfg.Text)
+	}
+}
+
 // leastHold is the part of the hold that a fresh process sees for itself: while there
 // was none, nobody could see that the withdrawal persists.
 const leastHold = 10

@@ -85,6 +85,67 @@ func TestConfigurationWhileFrozen(t *testing.T) {
 	}
 }
 
+// What is held keeps the NDP proxy of its subnet: an address that is bound to nobody for a
+// moment changes nothing at all.
+func TestHeldKeepsProxy(t *testing.T) {
+	n, s := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 2001:db8:9::92" chassis gw-1 up
+set vmP cidrs "2001:db8:9::92/64"`)
+	if text := n.world.String(); !strings.Contains(text, "proxy 2001:db8:9:: dev br-ex") {
+		t.Fatalf("there is no proxy:\n%s", text)
+	}
+	if err := s.Tell("set vmP chassis none"); err != nil {
+		t.Fatal(err)
+	}
+	if r := n.round(); !r.Plan.Empty() {
+		t.Errorf("got\n%s", r.Plan)
+	}
+	n.clock.advance(10 * time.Second)
+	n.round()
+	if text := n.world.String(); strings.Contains(text, "2001:db8:9::") {
+		t.Errorf("it stays for ever:\n%s", text)
+	}
+}
+
+// A restart with another configuration takes at once what only the former one wanted, and
+// holds what the database took away meanwhile. A process that dies before it has applied
+// the change leaves that to the next one.
+func TestConfigurationOfAnEarlierProcess(t *testing.T) {
+	n, s := patientNode(t, `port vmP on dp-pub mac "fa:16:3e:15:9e:f0 172.24.4.92" chassis gw-1 up`)
+	former := patient
+	former.Drivers = []desired.Driver{bgp.New(n.cfg)}
+	n.tune = func(c *Config) {
+		c.Fuse, c.UnboundHold, c.Notes, c.Text = patient.Fuse, patient.UnboundHold, n.db, "with tenants"
+	}
+	n.start()
+	n.settle()
+	if got := n.db.Remembered(NoteText); got != "with tenants" {
+		t.Fatalf("%q is remembered", got)
+	}
+	for _, line := range []string{"set vmP chassis none", `stale sb "connection refused"`} {
+		if err := s.Tell(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.cfg = defaults()
+	n.tune = func(c *Config) {
+		c.Fuse, c.UnboundHold, c.Notes, c.Text = patient.Fuse, patient.UnboundHold, n.db, "without"
+		c.Former = &former
+	}
+	n.start()
+	if r := n.round(); !n.announces("10.0.0.5") || n.db.Remembered(NoteText) != "with tenants" {
+		t.Fatalf("%q is remembered while the database is away:\n%s", n.db.Remembered(NoteText), r.Plan)
+	}
+	if err := s.Tell(`stale sb ""`); err != nil {
+		t.Fatal(err)
+	}
+	if r := n.round(); n.announces("10.0.0.5") || !n.announces("172.24.4.92") {
+		t.Errorf("got\n%s", r.Plan)
+	}
+	if got := n.db.Remembered(NoteText); got != "without" {
+		t.Errorf("%q is remembered", got)
+	}
+}
+
 // Why a path was wanted last is what counts, not why it was wanted first: the address
 // went from one port to another of this node, and the first was deleted long ago.
 func TestEvidenceIsOfTheLastReason(t *testing.T) {

@@ -84,10 +84,16 @@ type Config struct {
 	// InspectTables is called when drivers want routing tables, and reports whether it
 	// found out anything about them, so that the snapshot must be taken again.
 	InspectTables func(context.Context, []uint32) bool
-	// Notes remember since when the fuse holds; nil if nothing does.
+	// Notes remember since when the fuse holds, and the configuration that was applied
+	// last; nil if nothing does.
 	Notes Notes
-	Clock Clock
-	Log   *slog.Logger
+	// Text is the configuration as text, for the notes.
+	Text string
+	// Former is the intent that an earlier process applied last, if it is another one: what
+	// only it wanted goes because the operator said so. Nil if none is known.
+	Former *Intent
+	Clock  Clock
+	Log    *slog.Logger
 }
 
 // Clock is the time, so that tests can run it.
@@ -188,10 +194,14 @@ func New(cfg Config) *Controller {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Controller{
+	c := &Controller{
 		cfg: cfg, fails: failures{}, contention: contention{}, losses: losses{}, fuse: fuse{cfg: cfg.Fuse},
 		audit: cfg.AuditInterval, wake: make(chan struct{}, 1),
 	}
+	if w := cfg.Former; w != nil {
+		c.before = former{drivers: w.Drivers, fixed: w.Fixed, set: true}
+	}
+	return c
 }
 
 // derivation is what the drivers made of a snapshot.
@@ -214,6 +224,8 @@ type Intent struct {
 	Fuse          FuseConfig
 	UnboundHold   time.Duration
 	AuditInterval time.Duration
+	// Text is the configuration as text: see [Config.Text].
+	Text string
 	// Own takes the place of what the observer knows of the configuration, for a
 	// preview; nil leaves it.
 	Own *observe.Own
@@ -240,7 +252,7 @@ func (c *Controller) adopt(w Intent) {
 		c.before = former{drivers: c.cfg.Drivers, fixed: c.cfg.Fixed, set: true}
 	}
 	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
-	c.cfg.UnboundHold = w.UnboundHold
+	c.cfg.UnboundHold, c.cfg.Text = w.UnboundHold, w.Text
 	c.own, c.derived.valid, c.settled, c.reconfigured = w.Own, false, nil, true
 }
 

@@ -147,6 +147,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		c.begun, c.reconfigured, c.wanted = true, false, r.Want
 		if r.Frozen == "" {
 			c.before = former{}
+			c.rememberText()
 		}
 		if !c.cfg.DryRun {
 			c.rememberFuse()

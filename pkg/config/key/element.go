@@ -17,6 +17,17 @@ func Elements[T any](target *[]T, name, kind, help string, fresh func() T, keys 
 	return Key{
 		Name: name, Help: help, Type: kind, Fields: fields, target: target,
 		text: func() string { return "" }, // it may hold secrets, and the default is empty
+		node: func() Node {
+			n := Node{Kind: List}
+			for i := range *target {
+				sample := fresh()
+				if finish != nil {
+					finish(&sample)
+				}
+				n.Items = append(n.Items, written(keys(&(*target)[i]), keys(&sample)))
+			}
+			return n
+		},
 		set: func(r *Reading, n Node, path string) {
 			if n.Kind == Null {
 				*target = nil
@@ -73,6 +84,15 @@ func Named[K ~string, V any](target *map[K]V, name, label, help string, names []
 	return Key{
 		Name: name, Help: help, Type: label, Fields: fields, target: target,
 		text: func() string { return "" },
+		node: func() Node {
+			n := Node{Kind: Map}
+			for _, name := range slices.Sorted(maps.Keys(*target)) {
+				var sample V
+				v := (*target)[name]
+				n.Fields = append(n.Fields, Field{Name: string(name), Value: written(keys(&v), keys(&sample))})
+			}
+			return n
+		},
 		set: func(r *Reading, n Node, path string) {
 			if n.Kind == Null {
 				*target = nil

@@ -48,6 +48,8 @@ type Key struct {
 	target any
 	// text prints the value as a flag takes it.
 	text func() string
+	// node is the value as a file would hold it.
+	node func() Node
 	// set puts what was written into target.
 	set func(r *Reading, n Node, path string)
 	// given makes of the texts of a flag or variable what a file would hold.
@@ -93,6 +95,26 @@ func (k Key) Text() string {
 		return ""
 	}
 	return k.text()
+}
+
+// Written is the value as a file would hold it: reading it again gives the same value. It
+// is [Null] for secrets, and lacks those of elements and their values that are the default.
+func (k Key) Written() Node {
+	if k.Secret {
+		return Node{}
+	}
+	return k.node()
+}
+
+// written are the fields of an element that differ from one with the defaults.
+func written(fields, fresh []Key) Node {
+	n := Node{Kind: Map}
+	for i, k := range fields {
+		if value := k.Written(); value.Kind != Null && (k.Required != "" || !k.Equal(fresh[i])) {
+			n.Fields = append(n.Fields, Field{Name: k.Name, Value: value})
+		}
+	}
+	return n
 }
 
 // Default is what the reference says of the default: call it before anything is

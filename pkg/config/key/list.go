@@ -14,6 +14,13 @@ func Listed[T, C any](
 	return Key{
 		Name: name, Help: help, Type: "strings", many: true, target: target,
 		text: func() string { return "[" + commaText(words(*target)) + "]" },
+		node: func() Node {
+			n := Node{Kind: List}
+			for _, word := range words(*target) {
+				n.Items = append(n.Items, Node{Kind: Scalar, Text: word})
+			}
+			return n
+		},
 		set: func(r *Reading, n Node, path string) {
 			if v, ok := readList(r, n, path, each); ok {
 				*target = join(v)

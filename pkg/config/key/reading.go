@@ -118,6 +118,9 @@ func (r *Reading) group(n Node, table []Key, prefix, group string) {
 		if k, ok := find(table, name); ok {
 			value := f.Value
 			value.Place = f.Place // the line of the key, where one looks for it
+			if k.Required != "" && value.Kind == Null {
+				continue // a name without a value is as good as none
+			}
 			r.Set(k, value, path)
 			continue
 		}

@@ -13,6 +13,7 @@ func Parsed[T any](target *T, name, kind, help string, parse func(string) (T, er
 	return Key{
 		Name: name, Help: help, Type: kind, target: target,
 		text: func() string { return print(*target) },
+		node: func() Node { return Node{Kind: Scalar, Text: print(*target)} },
 		set: func(r *Reading, n Node, path string) {
 			text, ok := r.scalar(n, path)
 			if !ok {

@@ -1,6 +1,8 @@
 package bgp
 
 import (
+	"net/netip"
+
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -38,7 +40,7 @@ func (p *pass) gateway(gw gateway) {
 	for _, el := range gw.port.Addresses {
 		for _, prefix := range el.Addrs {
 			p.ExposeIP(gw.network, prefix.Addr(), &expose.Gateway{MAC: el.MAC}, why)
-			p.ProxyNDP(gw.network, prefix, why)
+			p.ProxyNDP(gw.network, prefix, []netip.Addr{prefix.Addr()}, why)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package bgp
 
 import (
+	"net/netip"
+
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -28,7 +30,7 @@ func (p *pass) gatewayRouter(port *observe.PortBinding, chassis string) {
 	for _, el := range lrp.Addresses {
 		for _, prefix := range el.Addrs {
 			p.ExposeIP(n, prefix.Addr(), &expose.Gateway{MAC: el.MAC}, why...)
-			p.ProxyNDP(n, prefix, why...)
+			p.ProxyNDP(n, prefix, []netip.Addr{prefix.Addr()}, why...)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (p *pass) providerPort(port *observe.PortBinding) {
 	}
 	if slices.ContainsFunc(addrs, netip.Addr.Is6) && (port.Type == observe.PortVirtual || p.cfg.Expose.ProxyPlainPorts) {
 		for _, cidr := range port.CIDRs() {
-			p.ProxyNDP(n, cidr, why)
+			p.ProxyNDP(n, cidr, addrs, why)
 		}
 	}
 }

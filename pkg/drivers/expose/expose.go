@@ -258,13 +258,19 @@ func subnetNeeds(n *Network, route object.Route, via netip.Addr) []object.Key {
 }
 
 // ProxyNDP answers neighbour solicitations for the network address of an IPv6
-// prefix on network n (family W5). IPv4 prefixes are ignored: proxy_arp answers
-// for every address.
-func (e *Exposer) ProxyNDP(n *Network, prefix netip.Prefix, why ...object.Source) {
+// prefix on network n (family W5). It stays as long as one of addrs, which [Exposer.ExposeIP]
+// has exposed, is held. IPv4 prefixes are ignored: proxy_arp answers for every address.
+func (e *Exposer) ProxyNDP(n *Network, prefix netip.Prefix, addrs []netip.Addr, why ...object.Source) {
 	if prefix.Addr().Is4() {
 		return
 	}
-	e.add(object.ProxyNeigh{Dev: n.Dev, Addr: prefix.Masked().Addr()}, why, n.block)
+	proxy := object.ProxyNeigh{Dev: n.Dev, Addr: prefix.Masked().Addr()}
+	e.add(proxy, why, n.block)
+	for _, addr := range addrs {
+		if addr.Is6() {
+			e.out.Keep(object.NewRoute(n.Table, netip.PrefixFrom(addr, addr.BitLen()), n.Dev, netip.Addr{}).Key(), proxy.Key())
+		}
+	}
 }
 
 // rule adds the one rule of a bridge table and family (B4). It exists as soon
