@@ -172,8 +172,9 @@ func (c *cli) explainCommand() *cobra.Command {
 		Args: oneArg("ADDRESS", "203.0.113.7", false),
 		Long: `explain follows one address from its database row to the peers and names the
 first thing that is in the way, and which chassis would announce it. Of an address
-that is advertised it says whether packets get through to it on this node. Exit
-status: 0 advertised and reachable, 2 not advertised or not reachable, 1 error.`,
+that is advertised it says whether packets get through to it on this node, and who
+else announces it. Exit status: 0 advertised and reachable, 2 not advertised, not
+reachable or announced elsewhere, too, 1 error.`,
 		Example: "  bgp-ovn explain 203.0.113.7",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := control.ParseAddress(args[0]); err != nil {
@@ -184,7 +185,7 @@ status: 0 advertised and reachable, 2 not advertised or not reachable, 1 error.`
 				if err != nil {
 					return err
 				}
-				c.differs(!e.Advertised || e.Reach != nil && !e.Reach.Reachable)
+				c.differs(!e.Advertised || e.Reach != nil && !e.Reach.Reachable || e.Elsewhere != nil)
 				return view.Explanation(c.stdout, c.form, e)
 			})
 		},

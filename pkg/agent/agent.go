@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -67,6 +68,10 @@ type Node struct {
 	learned *rib.Source
 	// table is what neighbours announce, used or not.
 	table *rib.Table
+	// elsewhere is what somebody else announces of it that is ours.
+	elsewhere *overlaps
+	// id is our BGP identifier.
+	id netip.Addr
 	// quarantine are the peers that may not be configured.
 	quarantine *quarantine
 	// reach judges whether what is announced is reachable.
@@ -147,7 +152,7 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.sources.join.Learned = n.learned
-	n.table = rib.TableOf(n.speaker.Conn(), log)
+	n.table, n.elsewhere = rib.TableOf(n.speaker.Conn(), log), newOverlaps(log)
 	reader, err := actual.NewReader(append(backends, n.speaker)...)
 	if err != nil {
 		return err
@@ -175,7 +180,7 @@ func (n *Node) openSpeaker(ctx context.Context) (*bgp.Backend, error) {
 		n.opts.Log.Warn("no BGP identifier is known: one is chosen until the next start", "identifier", id, "err", chosen)
 	}
 	conf := speakerConfig(n.settings, n.opts.Log)
-	conf.RouterID = id
+	conf.RouterID, n.id = id, id
 	conf.OnPeer = func(e bgp.PeerEvent) {
 		n.metrics.Peer(e.Address, e.State == control.Established)
 		n.past.wake()
@@ -264,6 +269,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	go n.attend(ctx)
 	go n.watchReach(ctx)
 	go n.watchProblems(ctx)
+	go n.watchElsewhere(ctx)
 	n.reportUnfinished()
 	n.reportExposed(n.settings)
 	log.Info("controller runs", "version", version, "state", n.settings.StateFile, "socket", n.settings.Socket)

@@ -81,6 +81,7 @@ func TestBGPTables(t *testing.T) {
 		}
 		tablesOfSession(t, c)
 		pagesOfTables(t, c)
+		announcedElsewhere(t, c, peer)
 		if speakerKey == "" {
 			wrongAS(t, c)
 		}

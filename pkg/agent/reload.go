@@ -77,6 +77,7 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 	n.current = s
 	n.sources.join.SetOwn(own(s))
 	n.ctl.Reconfigure(intent(s))
+	n.elsewhere.forget()
 	n.opts.Log.Info("configuration reloaded", "changed", changed)
 	n.reportExposed(s)
 	return nil

@@ -51,6 +51,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.uplinks(r.Snapshot.Host, behind)
 	s.reachability(found)
 	n.metrics.Reach(s.Reach.Reasons())
+	s.elsewhere(n.elsewhere.report(time.Now()))
 	s.objects(r)
 	s.round(r, stats)
 	s.chassis(r.Snapshot)
@@ -323,6 +324,7 @@ func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Ad
 	e := n.explainSessions(ctx, r, addr)
 	if e.Advertised {
 		e.Reach = n.reach.explain(ctx, r, addr)
+		e.Elsewhere = n.elsewhere.of(addr, time.Now())
 	}
 	return e
 }

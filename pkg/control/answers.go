@@ -126,6 +126,8 @@ type Status struct {
 	Reach Reach `json:"reach"`
 	// Drift is what others did to our objects lately.
 	Drift Drift `json:"drift"`
+	// Elsewhere is what somebody else announces of what we do.
+	Elsewhere Elsewhere `json:"announced_elsewhere"`
 	// Outstanding is what is known to be done and not done yet.
 	Outstanding *reconcile.Outstanding `json:"outstanding,omitempty"`
 	LastRound   *RoundTime             `json:"last_round"`

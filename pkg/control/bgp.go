@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reach/elsewhere"
 )
 
 // BGPPeers is the answer to how the sessions are.
@@ -80,6 +81,19 @@ type BGPCounts struct {
 	Accepted    uint64 `json:"accepted"`
 	Looped      uint64 `json:"looped"`
 	PrefixLimit uint32 `json:"prefix_limit"`
+}
+
+// Elsewhere is what somebody else has announced for a while of what this node announces.
+type Elsewhere struct {
+	Count int `json:"count"`
+	// Prefixes are the first of them, in order.
+	Prefixes []ElsewherePrefix `json:"prefixes"`
+}
+
+// ElsewherePrefix is a prefix of ours that somebody else announces, too.
+type ElsewherePrefix struct {
+	elsewhere.Finding
+	Since time.Time `json:"since"`
 }
 
 // RouteQuery asks for one page of a table of paths.

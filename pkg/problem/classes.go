@@ -47,6 +47,7 @@ var classes = []class{
 	{"port-link-down", Degraded, nil},
 	{"neighbour-failed", Degraded, nil},
 	// Others are in the way.
+	{"announced-elsewhere", Degraded, nil},
 	{"contested", Degraded, nil},
 	{"overridden", Degraded, nil},
 	{"driver-panic", Degraded, nil},

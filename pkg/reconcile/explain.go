@@ -13,6 +13,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reach/elsewhere"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -36,6 +37,8 @@ type Explanation struct {
 	// Reach is what keeps packets to the address away from it on this node, and the way they
 	// take; nil where the address is not announced or the way was not judged.
 	Reach *reach.Verdict `json:"reach,omitempty"`
+	// Elsewhere says who else announces it, or a part of it; nil if nobody does.
+	Elsewhere *Elsewhere `json:"announced_elsewhere,omitempty"`
 	// First is the first blocking reason of the account that got furthest;
 	// empty when the address is advertised.
 	First string `json:"first_reason,omitempty"`
@@ -53,6 +56,15 @@ type Explanation struct {
 	Stale string `json:"stale,omitempty"`
 	// Checked are withholders that were ruled out.
 	Checked []string `json:"checked,omitempty"`
+}
+
+// Elsewhere is somebody else who announces what we do.
+type Elsewhere struct {
+	elsewhere.Finding
+	Code string `json:"code"`
+	// Since is since when, as RFC 3339 writes it.
+	Since string `json:"since"`
+	Try   string `json:"try"`
 }
 
 // Held is what keeps an announcement that is not wanted any more.

@@ -143,6 +143,9 @@ func (e Explanation) verdict() string {
 			text += ", NOT REACHABLE HERE: " + first.Text
 		}
 	}
+	if e.Elsewhere != nil {
+		text += ", ANNOUNCED ELSEWHERE: by " + e.Elsewhere.By()
+	}
 	if e.Learned {
 		text += ", LEARNED"
 	}
@@ -201,6 +204,10 @@ func (e Explanation) String() string {
 		}
 	}
 	e.reachText(&b)
+	if o := e.Elsewhere; o != nil {
+		fmt.Fprintf(&b, "  elsewhere:    %s is %s, since %s (%s)\n  all of them:  %s\n", o.Prefix, o.Text(), o.Since, o.Code,
+			o.Try)
+	}
 	if e.First != "" {
 		fmt.Fprintf(&b, "  first reason: %s (%s)\n", e.First, e.Code)
 	}

@@ -37,6 +37,8 @@ type Metrics struct {
 	aside *prometheus.GaugeVec
 	// unreachable has announced addresses that are not reachable, by why.
 	unreachable *prometheus.GaugeVec
+	// elsewhere counts prefixes of ours that somebody else announces.
+	elsewhere prometheus.Gauge
 }
 
 // New returns an empty registry.
@@ -115,7 +117,11 @@ func New() *Metrics {
 		Name: "bgp_ovn_unreachable",
 		Help: "Announced addresses, of those that the last check looked at, that packets do not get through to, by why.",
 	}, []string{"reason"})
-	m.registry.MustRegister(m.unreachable)
+	m.elsewhere = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "bgp_ovn_announced_elsewhere",
+		Help: "Prefixes that this node announces and that somebody else has announced, too, for 10 seconds.",
+	})
+	m.registry.MustRegister(m.unreachable, m.elsewhere)
 	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.contest, m.objects,
 		m.notes, m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
@@ -201,6 +207,9 @@ func (m *Metrics) Reach(reasons map[string]int) {
 		m.unreachable.WithLabelValues(reason).Set(float64(n))
 	}
 }
+
+// Elsewhere sets how many prefixes of ours somebody else announces.
+func (m *Metrics) Elsewhere(prefixes int) { m.elsewhere.Set(float64(prefixes)) }
 
 func b2f(b bool) float64 {
 	if b {

@@ -105,6 +105,16 @@ func UpdateMessage(attributes []byte, prefixes ...netip.Prefix) []byte {
 	return Message(Update, body)
 }
 
+// WithdrawMessage withdraws IPv4 prefixes.
+func WithdrawMessage(prefixes ...netip.Prefix) []byte {
+	var withdrawn []byte
+	for _, p := range prefixes {
+		withdrawn = append(withdrawn, NLRI(p)...)
+	}
+	body := binary.BigEndian.AppendUint16(nil, uint16(len(withdrawn)))
+	return Message(Update, append(append(body, withdrawn...), 0, 0))
+}
+
 // NLRI is a prefix on the wire: its length in bits, then as many octets as hold them.
 func NLRI(p netip.Prefix) []byte {
 	return append([]byte{byte(p.Bits())}, p.Addr().AsSlice()[:(p.Bits()+7)/8]...)
