@@ -13,10 +13,14 @@ import (
 
 // DoctorConfig is what doctor examines of a node with these settings.
 func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
-	running, err := control.NewClient(s.Socket).OrRead(s.ReadSocket).Running(ctx)
+	status, err := control.NewClient(s.Socket).OrRead(s.ReadSocket).Status(ctx)
 	var exposed []doctor.Exposure
 	for _, p := range s.Exposed() {
 		exposed = append(exposed, doctor.Exposure{Text: p.Place.String() + ": " + p.Text, Remedy: p.Remedy})
+	}
+	var unreachable []doctor.Unreachable
+	for _, u := range status.Reach.Unreachable {
+		unreachable = append(unreachable, doctor.Unreachable{Address: u.Address, Code: u.Code, Text: u.Text, Try: u.Try})
 	}
 	return gather.Config{
 		Node: doctor.Node{
@@ -25,7 +29,7 @@ func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
 			ListenPort: int(s.BGP.ListenPort), Speaker: s.BGP.Speaker,
 			VXLANPort: int(s.VXLANPort), RulePriority: s.Routing.RulePriority, Exposed: exposed,
 		},
-		Running: running && err == nil, Chassis: s.Chassis, RunDir: s.OpenVSwitch.RunDir, ManageFlows: s.Flows.Manage,
+		Running: err == nil, Checked: status.Reach.Checked, Unreachable: unreachable, Chassis: s.Chassis, RunDir: s.OpenVSwitch.RunDir, ManageFlows: s.Flows.Manage,
 		Cookies: s.Cookies(), Alias: marks(s).Alias, Peers: s.BGP.PeerAddrs(),
 	}
 }

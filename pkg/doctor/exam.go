@@ -24,6 +24,7 @@ func Examine(f Facts) []Finding {
 	e.sysctls()
 	e.network()
 	e.bgpPort()
+	e.reachable()
 	if f.Node.EVPN {
 		e.vxlanPort()
 		e.vrfs()
@@ -73,6 +74,43 @@ func (e *exam) mapped() []string {
 		}
 	}
 	return out
+}
+
+// reachable tells of announced addresses that packets do not get through to, those of one
+// reason in one finding. Only a controller knows what it announces.
+func (e *exam) reachable() {
+	if len(e.Unreachable) == 0 {
+		if e.Checked > 0 {
+			e.ok("reachable", "packets get through to all %d announced addresses that were checked", e.Checked)
+		}
+		return
+	}
+	var told []string
+	for _, u := range e.Unreachable {
+		if slices.Contains(told, u.Code) {
+			continue
+		}
+		told = append(told, u.Code)
+		more := ""
+		if n := e.unreachable(u.Code); n > 1 {
+			more = fmt.Sprintf(" (and %d more of %d that were checked)", n-1, e.Checked)
+		}
+		remedy := u.Try
+		if remedy == "" {
+			remedy = "bgp-ovn trace " + u.Address.String()
+		}
+		e.fail("reachable", remedy, "%s is announced and not reachable here: %s: %s%s", u.Address, u.Code, u.Text, more)
+	}
+}
+
+// unreachable counts the addresses of a reason.
+func (e *exam) unreachable(code string) (n int) {
+	for _, u := range e.Unreachable {
+		if u.Code == code {
+			n++
+		}
+	}
+	return n
 }
 
 // capabilities checks those of this process. A service may have others, so the

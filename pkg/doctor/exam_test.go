@@ -252,6 +252,35 @@ func TestSysctls(t *testing.T) {
 	})
 }
 
+// What the controller announces and packets do not get through to is a failure for each
+// reason, with its remedy.
+func TestReachable(t *testing.T) {
+	a, b := netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("203.0.113.8")
+	tests := []spoiled{
+		{"all reachable", func(f *Facts) { f.Checked = 2 }, LevelOK, "", "", ""},
+		{
+			"one", func(f *Facts) {
+				f.Checked, f.Unreachable = 2, []Unreachable{{a, "foreign-rule", "rule 100 comes first", "ip rule del priority 100"}}
+			},
+			LevelFail, "reachable", "203.0.113.7 is announced and not reachable here: foreign-rule: rule 100 comes first",
+			"ip rule del priority 100",
+		},
+		{
+			"two of one reason", func(f *Facts) {
+				f.Checked, f.Unreachable = 2, []Unreachable{{a, "packet-filter", "chain x", ""}, {b, "packet-filter", "chain x", ""}}
+			},
+			LevelFail, "reachable", "chain x (and 1 more of 2 that were checked)", "bgp-ovn trace 203.0.113.7",
+		},
+	}
+	examineEach(t, tests)
+	f := wellNode()
+	f.Checked = 2
+	if !slices.Contains(Examine(f), Finding{Level: LevelOK, Check: "reachable", Text: "packets get through to all 2 " +
+		"announced addresses that were checked"}) {
+		t.Error("what was checked is not told")
+	}
+}
+
 func TestSysctlName(t *testing.T) {
 	for path, want := range map[string]string{
 		SysctlForward4: "net.ipv4.ip_forward", SysctlFilterOf("eth0"): "net.ipv4.conf.eth0.rp_filter",

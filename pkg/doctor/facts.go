@@ -47,12 +47,23 @@ type Exposure struct {
 	Text, Remedy string
 }
 
+// Unreachable is an address that is announced and that packets do not get through to.
+type Unreachable struct {
+	Address netip.Addr
+	// Code, Text and Try are of the first broken link on the way (package reach).
+	Code, Text, Try string
+}
+
 // Facts are what the findings are derived from. Each part comes with the error
 // that kept it from being read; the part is then empty.
 type Facts struct {
 	Node Node
 	// Running says that a controller answers on the control socket.
 	Running bool
+	// Checked is how many announced addresses it has looked at, Unreachable are those of them
+	// that packets do not get through to.
+	Checked     int
+	Unreachable []Unreachable
 
 	// Trials are the types of network devices that were tried.
 	Trials []DeviceTrial

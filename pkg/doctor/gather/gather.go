@@ -30,8 +30,11 @@ type Config struct {
 	// Node is what the configuration asks of the machine; it becomes part of the
 	// facts.
 	Node doctor.Node
-	// Running says that a controller answers on the control socket.
-	Running bool
+	// Running says that a controller answers on the control socket, Checked and Unreachable
+	// are what it says of the addresses that it announces.
+	Running     bool
+	Checked     int
+	Unreachable []doctor.Unreachable
 	// Chassis overrides external_ids:system-id; may be empty.
 	Chassis string
 	// RunDir holds the management sockets of bridges; empty is the default of Open
@@ -49,7 +52,9 @@ type Config struct {
 // Facts reads the facts in the network namespace of the calling thread. The
 // context bounds how long Open vSwitch and the kernel may take.
 func Facts(ctx context.Context, cfg Config) doctor.Facts {
-	f := doctor.Facts{Node: cfg.Node, Running: cfg.Running}
+	f := doctor.Facts{
+		Node: cfg.Node, Running: cfg.Running, Checked: cfg.Checked, Unreachable: cfg.Unreachable,
+	}
 	f.Trials, f.TrialErr = deviceTrials(ctx)
 	f.Capabilities, f.CapabilitiesErr = capabilities()
 	openVSwitch(ctx, cfg, &f)
