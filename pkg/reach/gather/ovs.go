@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -136,6 +137,9 @@ func interfaceOf(rows []map[string]any) *reach.Interface {
 	return out
 }
 
+// maxRows bounds an answer of the database: a few columns of a few rows.
+const maxRows = 4 << 20
+
 // transact asks the database once, on a connection of its own: it is asked by people, not by
 // rounds. Only endpoints without TLS are.
 func transact(ctx context.Context, endpoint string, params []any) ([]result, error) {
@@ -158,7 +162,7 @@ func transact(ctx context.Context, endpoint string, params []any) ([]result, err
 		Result []result `json:"result"`
 		Error  any      `json:"error"`
 	}
-	if err := json.NewDecoder(conn).Decode(&answer); err != nil {
+	if err := json.NewDecoder(io.LimitReader(conn, maxRows)).Decode(&answer); err != nil {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("no answer within %s", Limit)
 		}
