@@ -165,35 +165,6 @@ func (c *cli) snapshotCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) explainCommand() *cobra.Command {
-	var k computing
-	cmd := &cobra.Command{
-		Use: "explain ADDRESS", Short: "say why an address is or is not announced from here",
-		Args: oneArg("ADDRESS", "203.0.113.7", false),
-		Long: `explain follows one address from its database row to the peers and names the
-first thing that is in the way, and which chassis would announce it. Of an address
-that is advertised it says whether packets get through to it on this node, and who
-else announces it. Exit status: 0 advertised and reachable, 2 not advertised, not
-reachable or announced elsewhere, too, 1 error.`,
-		Example: "  bgp-ovn explain 203.0.113.7",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := control.ParseAddress(args[0]); err != nil {
-				return err
-			}
-			return c.compute(cmd.Context(), k, func(svc control.Service) error {
-				e, err := svc.Explain(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				c.differs(!e.Advertised || e.Reach != nil && !e.Reach.Reachable || e.Elsewhere != nil)
-				return view.Explanation(c.stdout, c.form, e)
-			})
-		},
-	}
-	k.flags(cmd)
-	return cmd
-}
-
 func (c *cli) evpnCommand() *cobra.Command {
 	var k computing
 	cmd := &cobra.Command{

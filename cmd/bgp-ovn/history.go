@@ -30,17 +30,18 @@ type looking struct {
 func (c *cli) historyCommand() *cobra.Command {
 	var k looking
 	cmd := &cobra.Command{
-		Use: "history [ADDRESS|PREFIX|OBJECT|PORT]", Short: "what was done, when, why, to what, and by whom it was undone",
+		Use: "history [TARGET]", Short: "what was done, when, why, to what, and by whom it was undone",
 		Long: `history prints each step that was taken, the newest last: when, why (change, drift,
 retry, start, config or repair), what was there before and after, the row that
 decided, and how it went. Where an address moved it says where to. Of drift it says
 what differed, and which program did it where the kernel tells.
 
-ADDRESS and PREFIX show what concerns them, OBJECT is one as plans print it, such as
-"route 203.0.113.7/32", and PORT the name of a port, router or device.
+TARGET is an address, a prefix, a MAC address, a VNI, the name or UUID of a port, VM,
+network, router, bridge or device, or an object as plans print it, such as
+"route 203.0.113.7/32". Of a name the steps of its ports and addresses are told, too.
 The running controller is asked, or without one the state file is read.
 history.steps and history.age bound what is remembered.`,
-		Example: "  bgp-ovn history 203.0.113.7 --since 1h\n  bgp-ovn history --cause drift -f",
+		Example: "  bgp-ovn history 203.0.113.7 --since 1h\n  bgp-ovn history web-1\n  bgp-ovn history --cause drift -f",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := k.filter(strings.Join(args, " "), time.Now())
 			if err != nil {
@@ -102,7 +103,7 @@ func (c *cli) history(ctx context.Context, f history.Filter, follow bool) error 
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
-		if err := line.Steps(c.form, h.Steps); err != nil {
+		if err := line.Steps(c.form, h); err != nil {
 			return err
 		}
 		f.After, f.Since = h.Last, time.Time{} // which begins anew with a new state file

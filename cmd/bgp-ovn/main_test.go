@@ -210,7 +210,7 @@ func TestBadArguments(t *testing.T) {
 			`--against "moon": use model or actual`,
 		},
 		{[]string{"desired", "--driver", "frr", "--snapshot", fixtures + "provider-flat.json"}, `unknown driver "frr"`},
-		{[]string{"explain"}, "give one ADDRESS"},
+		{[]string{"explain"}, "give one address or name"},
 		{[]string{"nonsense"}, `unknown command "nonsense"`},
 		{[]string{"config", "import", "/nonexistent/x.conf"}, "/nonexistent/x.conf"},
 		{[]string{"audit", "--repair"}, "start one with bgp-ovn run"},

@@ -314,7 +314,7 @@ func (n *Node) Converge(ctx context.Context, wait time.Duration, show func(contr
 		if r, err = n.ctl.Round(ctx, true); err != nil {
 			return p, err
 		}
-		if p, err = control.PlanOf(r.Plan); err != nil {
+		if p, err = planOf(r); err != nil {
 			return p, err
 		}
 		if err := show(p); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 )
 
@@ -16,6 +17,8 @@ import (
 // the constructor of the form and never nil afterwards.
 type answers struct {
 	ctl *reconcile.Controller
+	// hypothetical says that nothing is there yet: what is wanted counts as being there.
+	hypothetical bool
 	// snapshot is what a snapshot file is written from.
 	snapshot func(context.Context) (observe.Snapshot, error)
 	// explain is how this form accounts for an address, given a round.
@@ -30,7 +33,26 @@ func (a *answers) Plan(ctx context.Context) (control.Plan, error) {
 	if err != nil {
 		return control.Plan{}, err
 	}
-	return control.PlanOf(r.Plan)
+	return planOf(r)
+}
+
+// planOf is the plan of a round as an answer, with what its rows are called.
+func planOf(r reconcile.Round) (control.Plan, error) {
+	p, err := control.PlanOf(r.Plan)
+	if err == nil {
+		namePlan(names.Of(r.Snapshot), &p)
+	}
+	return p, err
+}
+
+// namePlan tells what the rows of a plan are called.
+func namePlan(book names.Book, p *control.Plan) {
+	for _, s := range p.Ops {
+		book.Collect(p.Names, s.Line)
+	}
+	for _, n := range p.Notes {
+		book.Collect(p.Names, n.Line)
+	}
 }
 
 // readable is a round without its effects; that part of the current state cannot
@@ -49,7 +71,22 @@ func (a *answers) Desired(ctx context.Context) (control.Desired, error) {
 	if err != nil {
 		return control.Desired{}, err
 	}
-	return control.DesiredOf(chassis, want, skipped)
+	out, err := control.DesiredOf(chassis, want, skipped)
+	if err != nil {
+		return out, err
+	}
+	r, err := a.snapshot(ctx)
+	if err != nil {
+		return out, err
+	}
+	book := names.Of(r)
+	for _, o := range out.Objects {
+		book.Collect(out.Names, o.Line())
+	}
+	for _, s := range out.Skipped {
+		book.Collect(out.Names, s.Row, s.Text)
+	}
+	return out, nil
 }
 
 // Explain accounts for an IP address.
@@ -62,7 +99,11 @@ func (a *answers) Explain(ctx context.Context, target string) (control.Explanati
 	if err != nil {
 		return control.Explanation{}, err
 	}
-	return control.Explanation{Version: control.Version, Explanation: a.explain(ctx, r, addr)}, nil
+	out := control.Explanation{
+		Version: control.Version, Explanation: a.explain(ctx, r, addr), Names: map[string]string{},
+	}
+	names.Of(r.Snapshot).Collect(out.Names, out.String())
+	return out, nil
 }
 
 // Trace follows a packet to an address and the answer to it.
@@ -105,7 +146,7 @@ func (a *answers) Audit(ctx context.Context, repair bool) (control.Audit, error)
 	if r.ReadErr != nil {
 		return control.Audit{}, unreadable(r.ReadErr)
 	}
-	p, err := control.PlanOf(r.Plan)
+	p, err := planOf(r)
 	if err != nil {
 		return control.Audit{}, err
 	}

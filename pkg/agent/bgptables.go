@@ -10,6 +10,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 )
 
 // BGPPeers tells of all sessions or, with an address, of one.
@@ -143,6 +144,13 @@ func (n *Node) Advertised(ctx context.Context, q control.RouteQuery) (control.BG
 	}
 	out.Total = page.total
 	out.Paths, out.Next = page.page()
+	out.Names = map[string]string{}
+	book := names.Of(r.Snapshot)
+	for _, p := range out.Paths {
+		for _, o := range p.Objects {
+			book.Collect(out.Names, o.Row)
+		}
+	}
 	return out, nil
 }
 

@@ -83,7 +83,7 @@ func (c *Cleanup) Run(ctx context.Context) (control.Plan, error) {
 	if r.ReadErr != nil {
 		return control.Plan{}, unreadable(r.ReadErr)
 	}
-	p, err := control.PlanOf(r.Plan)
+	p, err := planOf(r)
 	return p, errors.Join(append(r.Failed(), err)...)
 }
 

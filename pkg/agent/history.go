@@ -2,10 +2,13 @@ package agent
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 	"github.com/bgp-ovn/bgp-ovn/state"
 )
@@ -18,11 +21,35 @@ func (n *Node) History(_ context.Context, f history.Filter) (control.History, er
 	if f.Most <= 0 || f.Most > mostSteps {
 		f.Most = mostSteps
 	}
+	known := n.known(f.Target)
+	f.Also = strings.Join(known, "\n")
 	out, err := pastOf(n.db, f)
+	out.Known = append(out.Known, known...)
+	r, _ := n.ctl.Last()
+	book := names.Of(r.Snapshot)
+	for _, s := range out.Steps {
+		book.Collect(out.Names, s.Row, s.Key)
+	}
 	if trouble, ill := n.db.Trouble(); err == nil && ill {
 		out.Incomplete = "the state file cannot be written since " + clock(trouble.Since)
 	}
 	return out, err
+}
+
+// known is what else a target of a history is known as: the ports and addresses that a
+// name stands for. Addresses, prefixes and objects speak for themselves.
+func (n *Node) known(target string) []string {
+	if target == "" || strings.Contains(target, " ") || control.CheckTarget("history", target) != nil {
+		return nil
+	}
+	if _, err := control.ParseWithin(target); err == nil {
+		return nil
+	}
+	r, _ := n.ctl.Last()
+	found := control.Found{Target: target, Result: names.Find(r.Snapshot, target)}
+	n.findVNI(&found, r)
+	terms := found.Terms()
+	return slices.DeleteFunc(terms, func(t string) bool { return t == target })
 }
 
 // HistoryOf reads what the state file says was done, for a command that finds no
@@ -46,7 +73,7 @@ func pastOf(db *state.DB, f history.Filter) (control.History, error) {
 	}
 	return control.History{
 		Version: control.Version, Steps: p.Steps, Last: p.Last, More: p.More, Omitted: p.Omitted, Damaged: p.Damaged,
-		Oldest: p.Oldest,
+		Oldest: p.Oldest, Known: []string{}, Names: map[string]string{},
 	}, nil
 }
 

@@ -90,7 +90,7 @@ func (p *Preview) Watch(ctx context.Context, show func(control.Plan) error) erro
 			return
 		}
 		last = text
-		shown, err := control.PlanOf(r.Plan)
+		shown, err := planOf(r)
 		if err == nil {
 			err = show(shown)
 		}

@@ -41,7 +41,7 @@ func (n *Node) Reload(ctx context.Context, dryRun bool) (control.Reload, error) 
 	if err != nil {
 		return out, err
 	}
-	p, err := control.PlanOf(r.Plan)
+	p, err := planOf(r)
 	out.Plan = &p
 	return out, err
 }

@@ -66,6 +66,7 @@ func OpenReplay(ctx context.Context, s config.Settings, snap observe.Snapshot, a
 		snap.Protected = observe.Protect(snap, own(s))
 	}
 	r := &Replay{}
+	r.hypothetical = true
 	backends := []actual.Backend{freshNode(snap)}
 	if against == AgainstActual {
 		var err error

@@ -14,6 +14,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
@@ -71,6 +72,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	states, err := n.peers(ctx)
 	s.peers(states, err, n.settings.BGP.RestartTime, behind)
 	s.arrange(n.past, states, time.Now())
+	s.name(names.Of(r.Snapshot))
 	return s.Status
 }
 
@@ -93,6 +95,22 @@ func (s *statusReport) problem(code, text, try string) *problem.Finding {
 // has reports whether something with the code was found.
 func (s *statusReport) has(code string) bool {
 	return slices.ContainsFunc(s.found, func(f problem.Finding) bool { return f.Code == code })
+}
+
+// name tells what the rows that texts mention are called.
+func (s *statusReport) name(book names.Book) {
+	s.Names = map[string]string{}
+	for _, p := range problem.Flat(s.Problems) {
+		book.Collect(s.Names, p.Text)
+	}
+	for _, p := range s.LastHour {
+		book.Collect(s.Names, p.Text)
+	}
+	for _, skip := range s.Skipped {
+		book.Collect(s.Names, skip.Row, skip.Text)
+	}
+	book.Collect(s.Names, s.NotAsWanted...)
+	book.Collect(s.Names, s.Filtered...)
 }
 
 // arrange makes problems of what was found, and tells of those that have gone.

@@ -13,6 +13,8 @@ import (
 type Explanation struct {
 	Version int `json:"version"`
 	reconcile.Explanation
+	// Names is what people call the rows that texts mention by UUID.
+	Names map[string]string `json:"names"`
 }
 
 // Audit is the answer of an audit.
@@ -95,6 +97,8 @@ type Status struct {
 	Healthy bool         `json:"healthy"`
 	// Problems are in the order of harm, each with those that it explains.
 	Problems []Problem `json:"problems"`
+	// Names is what people call the rows that texts mention by UUID.
+	Names map[string]string `json:"names"`
 	// LastHour are the problems that went within the last hour, by when they came.
 	LastHour []problem.Past `json:"last_hour"`
 

@@ -175,6 +175,8 @@ type BGPAdvertised struct {
 	Total   int              `json:"total"`
 	NotSent int              `json:"not_sent"`
 	Paths   []AdvertisedPath `json:"paths"`
+	// Names is what people call the rows that are mentioned by UUID.
+	Names map[string]string `json:"names"`
 	// Next asks for the page after this one; empty on the last.
 	Next string `json:"next,omitempty"`
 }

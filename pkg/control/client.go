@@ -85,6 +85,11 @@ func (c *Client) Explain(ctx context.Context, target string) (Explanation, error
 	return ask[Explanation](ctx, c, http.MethodGet, "explain", url.Values{"target": {target}})
 }
 
+// Find asks for [Service.Find].
+func (c *Client) Find(ctx context.Context, target string) (Found, error) {
+	return ask[Found](ctx, c, http.MethodGet, "find", url.Values{"target": {target}})
+}
+
 // Trace asks for [Service.Trace].
 func (c *Client) Trace(ctx context.Context, q TraceQuestion) (Trace, error) {
 	query := url.Values{"to": {q.To.String()}}

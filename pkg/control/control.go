@@ -30,6 +30,8 @@ type Service interface {
 	Desired(ctx context.Context) (Desired, error)
 	// Explain says why an IP address is or is not announced from here.
 	Explain(ctx context.Context, target string) (Explanation, error)
+	// Find says what an address, a name, a UUID or a number stands for.
+	Find(ctx context.Context, target string) (Found, error)
 	// Trace follows a packet to an address, and the answer to it, through this node.
 	Trace(ctx context.Context, q TraceQuestion) (Trace, error)
 	// EVPN tells of one VNI (1 to 16777215), or of all with 0. Nothing known of the

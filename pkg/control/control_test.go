@@ -21,6 +21,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
@@ -36,6 +37,7 @@ type canned struct {
 	explain control.Explanation
 	evpn    control.EVPN
 	trace   control.Trace
+	found   control.Found
 	audit   control.Audit
 	reload  control.Reload
 	history control.History
@@ -70,6 +72,10 @@ func (c *canned) Snapshot(context.Context) ([]byte, error) {
 
 func (c *canned) Explain(_ context.Context, target string) (control.Explanation, error) {
 	return c.explain, c.note("explain", target)
+}
+
+func (c *canned) Find(_ context.Context, target string) (control.Found, error) {
+	return c.found, c.note("find", target)
 }
 
 func (c *canned) Trace(_ context.Context, q control.TraceQuestion) (control.Trace, error) {
@@ -145,6 +151,10 @@ func sample() *canned {
 			Advertised: true,
 			Chassis:    []string{"hv1"},
 		}},
+		found: control.Found{Version: 1, Target: "web-1", Result: names.Result{Total: 1, Matches: []names.Match{{
+			Kind: names.KindPort, Name: "web-1", Terms: []string{"t"},
+			Addresses: []names.Address{{Addr: netip.MustParseAddr("192.0.2.7"), Relation: names.Own, Announced: true}},
+		}}, Looked: []names.Looked{{What: "ports", Count: 3}}}},
 		trace: control.Trace{
 			Version: 1, Announced: true, From: []string{"eth0"}, Verdict: reach.Verdict{
 				Address: netip.MustParseAddr("192.0.2.7"), Checked: true,
@@ -213,6 +223,7 @@ func TestRoundTrip(t *testing.T) {
 		"plan":    func() (err error) { got.plan, err = c.Plan(ctx); return err }(),
 		"desired": func() (err error) { got.desired, err = c.Desired(ctx); return err }(),
 		"explain": func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return err }(),
+		"find":    func() (err error) { got.found, err = c.Find(ctx, "web-1"); return err }(),
 		"trace":   func() (err error) { got.trace, err = c.Trace(ctx, traceQuestion); return err }(),
 		"evpn":    func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
 		"audit":   func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
@@ -232,7 +243,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, a := range want.asked {
 		asked[a] = true
 	}
-	for _, a := range []any{"192.0.2.7", traceQuestion, uint32(7), true, "192.0.2.9", question} {
+	for _, a := range []any{"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question} {
 		if !asked[a] {
 			t.Errorf("the server was never asked with %v", a)
 		}
@@ -249,6 +260,7 @@ func TestRoundTrip(t *testing.T) {
 		{got.plan, want.plan},
 		{got.desired, want.desired},
 		{got.explain, want.explain},
+		{got.found, want.found},
 		{got.evpn, want.evpn},
 		{got.trace, want.trace},
 		{got.audit, want.audit},

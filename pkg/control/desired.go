@@ -15,6 +15,8 @@ type Desired struct {
 	Objects []Object `json:"objects"`
 	// Skipped are objects that must wait, then rows that could not be used.
 	Skipped []Skipped `json:"skipped"`
+	// Names is what people call the rows that lines and sources mention by UUID.
+	Names map[string]string `json:"names"`
 }
 
 // Object is one desired object: a flat JSON object with its kind, key, the
@@ -60,7 +62,9 @@ type Skipped struct {
 // DesiredOf is a desired set, and the rows of which nothing could be made, as an
 // answer.
 func DesiredOf(chassis string, want object.Set, skips []observe.Skip) (Desired, error) {
-	out := Desired{Version: Version, Chassis: chassis, Objects: []Object{}, Skipped: []Skipped{}}
+	out := Desired{
+		Version: Version, Chassis: chassis, Objects: []Object{}, Skipped: []Skipped{}, Names: map[string]string{},
+	}
 	for _, it := range want.Sorted() {
 		if it.Block != nil {
 			k := it.Value.Key()

@@ -21,6 +21,11 @@ type History struct {
 	// the history that cannot be read.
 	Omitted int `json:"omitted"`
 	Damaged int `json:"damaged"`
+	// Names is what people call the rows that steps mention by UUID.
+	Names map[string]string `json:"names"`
+	// Known is what else the target is known as, of which steps are told too: the logical
+	// ports and addresses that a name stands for.
+	Known []string `json:"known_as"`
 	// Oldest is since when steps are known.
 	Oldest time.Time `json:"oldest,omitzero"`
 	// Incomplete says why the newest steps may be missing; empty if they are not.

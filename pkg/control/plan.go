@@ -14,6 +14,8 @@ type Plan struct {
 	Version int    `json:"version"`
 	Ops     []Step `json:"ops"`
 	Notes   []Note `json:"notes"`
+	// Names is what people call the rows that lines and sources mention by UUID.
+	Names map[string]string `json:"names"`
 	// Summary counts the steps in words.
 	Summary string `json:"summary"`
 }
@@ -70,7 +72,10 @@ func (p Plan) Differs() bool {
 // PlanOf is a computed plan as an answer. An error means that a value cannot be
 // encoded, which only a mistake in its type can cause.
 func PlanOf(p plan.Plan) (Plan, error) {
-	out := Plan{Version: Version, Ops: make([]Step, len(p.Ops)), Notes: make([]Note, len(p.Notes)), Summary: p.Summary()}
+	out := Plan{
+		Version: Version, Ops: make([]Step, len(p.Ops)), Notes: make([]Note, len(p.Notes)), Summary: p.Summary(),
+		Names: map[string]string{},
+	}
 	for i, op := range p.Ops {
 		s := Step{
 			Verb: op.Verb.String(), Kind: op.Key().Kind.String(), Key: op.Key().String(),

@@ -144,7 +144,7 @@ func TestDesiredFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	if raw, err := json.Marshal(empty); err != nil ||
-		string(raw) != `{"version":1,"chassis":"hv1","objects":[],"skipped":[]}` {
+		string(raw) != `{"version":1,"chassis":"hv1","objects":[],"skipped":[],"names":{}}` {
 		t.Errorf("nothing: %s, %v", raw, err)
 	}
 }

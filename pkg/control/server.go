@@ -84,6 +84,9 @@ func Handler(c Controller) http.Handler {
 	answer(mux, "GET /v1/explain", func(r *http.Request) (any, error) {
 		return c.Explain(r.Context(), r.URL.Query().Get("target"))
 	})
+	answer(mux, "GET /v1/find", func(r *http.Request) (any, error) {
+		return c.Find(r.Context(), r.URL.Query().Get("target"))
+	})
 	answer(mux, "GET /v1/trace", func(r *http.Request) (any, error) {
 		query := r.URL.Query()
 		q, err := ParseTrace(query.Get("to"), query.Get("from"), query.Get("src"))

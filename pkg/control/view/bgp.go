@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 )
 
 // BGPPeers prints a line for each session, with what is wrong below it.
@@ -152,7 +153,7 @@ func at(t time.Time) string {
 func Advertised(w io.Writer, form Form, a control.BGPAdvertised) error {
 	t := table{columns: []column{{"PREFIX", 30}, {"NEXT HOP", 18}, {"SENT TO", 20}, {"OBJECT", 26}}}
 	for _, p := range a.Paths {
-		t.row(p.NLRI, hops(p.Sent), peers(p.Sent), objects(p.Objects))
+		t.row(p.NLRI, hops(p.Sent), peers(p.Sent), objects(p.Objects, a.Names))
 	}
 	text := t.String() + shown(len(a.Paths), a.Total)
 	if a.NotSent > 0 {
@@ -183,11 +184,11 @@ func peers(sent []control.SentTo) string {
 	return fmt.Sprintf("%s +%d", sent[0].Peer, len(sent)-1)
 }
 
-func objects(list []control.PathSource) string {
+func objects(list []control.PathSource, labels map[string]string) string {
 	if len(list) == 0 {
 		return "-"
 	}
-	text := list[0].Table + " " + list[0].Row
+	text := list[0].Table + " " + names.Relabel(list[0].Row, labels)
 	if len(list) > 1 {
 		text += fmt.Sprintf(" +%d", len(list)-1)
 	}
@@ -242,6 +243,9 @@ func shown(n, total int) string {
 func plural(n int, word string) string {
 	if n == 1 {
 		return "1 " + word
+	}
+	if strings.HasSuffix(word, "s") {
+		word += "e"
 	}
 	return strconv.Itoa(n) + " " + word + "s"
 }

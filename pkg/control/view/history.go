@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 )
 
@@ -18,7 +19,7 @@ func History(w io.Writer, form Form, h control.History) error {
 		fmt.Fprintf(&b, "%d older steps are not shown: --limit %d, --since, or a narrower question\n", h.More,
 			h.More+len(h.Steps))
 	}
-	if err := NewTimeline(&b).steps(h.Steps); err != nil {
+	if err := NewTimeline(&b).steps(h.Steps, h.Names); err != nil {
 		return err
 	}
 	if len(h.Steps) == 0 {
@@ -27,6 +28,9 @@ func History(w io.Writer, form Form, h control.History) error {
 			b.WriteString(" (since " + clock(h.Oldest.Local()) + ")")
 		}
 		b.WriteByte('\n')
+		if len(h.Known) > 0 {
+			block(&b, "  ", "looked for steps about "+strings.Join(h.Known, ", "))
+		}
 	}
 	if h.Omitted > 0 {
 		fmt.Fprintf(&b, "%d steps of large rounds are not recorded\n", h.Omitted)
@@ -50,11 +54,11 @@ type Timeline struct {
 func NewTimeline(w io.Writer) *Timeline { return &Timeline{w: w} }
 
 // Steps prints steps, as text or as one JSON object a line.
-func (t *Timeline) Steps(form Form, steps []history.Step) error {
+func (t *Timeline) Steps(form Form, h control.History) error {
 	if form == Text {
-		return t.steps(steps)
+		return t.steps(h.Steps, h.Names)
 	}
-	for _, s := range steps {
+	for _, s := range h.Steps {
 		if err := printLine(t.w, s); err != nil {
 			return err
 		}
@@ -62,9 +66,10 @@ func (t *Timeline) Steps(form Form, steps []history.Step) error {
 	return nil
 }
 
-func (t *Timeline) steps(steps []history.Step) error {
+func (t *Timeline) steps(steps []history.Step, labels map[string]string) error {
 	for _, s := range steps {
 		at := s.At.Local()
+		s.Row = names.Relabel(s.Row, labels)
 		text := StepText(s)
 		if day := at.Format(time.DateOnly); day != t.day {
 			text, t.day = day+"\n"+text, day

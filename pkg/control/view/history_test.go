@@ -77,7 +77,7 @@ func TestTimeline(t *testing.T) {
 	got := printed(t, func(w io.Writer) error {
 		line := view.NewTimeline(w)
 		for _, s := range steps {
-			if err := line.Steps(view.Text, []history.Step{s}); err != nil {
+			if err := line.Steps(view.Text, control.History{Steps: []history.Step{s}}); err != nil {
 				return err
 			}
 		}
@@ -86,7 +86,9 @@ func TestTimeline(t *testing.T) {
 	if strings.Count(got, "2026-03-04\n") != 1 {
 		t.Errorf("got\n%s", got)
 	}
-	got = printed(t, func(w io.Writer) error { return view.NewTimeline(w).Steps(view.JSON, steps) })
+	got = printed(t, func(w io.Writer) error {
+		return view.NewTimeline(w).Steps(view.JSON, control.History{Steps: steps})
+	})
 	if strings.Count(got, "\n") != len(steps) || !strings.Contains(got, `"drift":{"how":"deleted"`) {
 		t.Errorf("got\n%s", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 )
 
 // Plan prints one line a step, then what stays undone and why, then the counts.
@@ -20,7 +21,7 @@ func planText(p control.Plan) string {
 		b.WriteString(n.Line + "\n")
 	}
 	b.WriteString(p.Summary + "\n")
-	return b.String()
+	return names.Relabel(b.String(), p.Names)
 }
 
 // Desired prints one line an object, then what must wait or was skipped.
@@ -36,7 +37,7 @@ func Desired(w io.Writer, form Form, d control.Desired) error {
 		}
 		fmt.Fprintf(&b, "! %s%s: %s\n", what, s.Code, s.Text)
 	}
-	return Print(w, form, d, b.String())
+	return Print(w, form, d, names.Relabel(b.String(), d.Names))
 }
 
 // Audit prints the drift, what differed and by whom, what of it was mended, and in the last line what the exit
@@ -49,6 +50,7 @@ func Audit(w io.Writer, form Form, a control.Audit) error {
 		}
 	}
 	text += planText(control.Plan{Notes: a.Drift.Notes, Summary: a.Drift.Summary})
+	text = names.Relabel(text, a.Drift.Names)
 	for _, f := range a.Failed {
 		text += "failed: " + f + "\n"
 	}

@@ -3,10 +3,12 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 )
@@ -16,10 +18,10 @@ import (
 func Status(w io.Writer, form Form, s control.Status) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on chassis %s: %s\n", s.Program, s.Chassis, health(s))
-	for _, p := range s.Problems {
+	for _, p := range named(s.Problems, s.Names) {
 		statusProblem(&b, p, s.At)
 	}
-	lastHour(&b, s.LastHour)
+	lastHour(&b, s.LastHour, s.Names)
 	b.WriteString("sources\n")
 	for _, src := range s.Sources {
 		fmt.Fprintf(&b, "  %-40s %s\n", src.Name, src.Text)
@@ -35,8 +37,20 @@ func Status(w io.Writer, form Form, s control.Status) error {
 	fmt.Fprintf(&b, "rounds %d, of which %d changed nothing; audits %d; steps %d, failed %d; state writes %d\n",
 		s.Rounds, s.EmptyRounds, s.Audits, s.Steps, s.FailedSteps, s.StateWrites)
 	statusDrift(&b, s.Drift)
-	statusDetails(&b, s)
+	var details strings.Builder
+	statusDetails(&details, s)
+	b.WriteString(names.Relabel(details.String(), s.Names))
 	return Print(w, form, s, b.String())
+}
+
+// named are problems with what rows are called in their texts.
+func named(list []control.Problem, labels map[string]string) []control.Problem {
+	out := slices.Clone(list)
+	for i := range out {
+		out[i].Text = names.Relabel(out[i].Text, labels)
+		out[i].Explains = named(out[i].Explains, labels)
+	}
+	return out
 }
 
 // health is the state in a word or two.
@@ -86,13 +100,13 @@ func sinceText(since, now time.Time) string {
 }
 
 // lastHour prints the problems that have gone.
-func lastHour(b *strings.Builder, past []problem.Past) {
+func lastHour(b *strings.Builder, past []problem.Past, labels map[string]string) {
 	if len(past) == 0 {
 		return
 	}
 	b.WriteString("gone within the last hour\n")
 	for _, p := range past {
-		text := p.Code + ": " + p.Text
+		text := p.Code + ": " + names.Relabel(p.Text, labels)
 		if p.Times > 1 {
 			text += fmt.Sprintf(" (%d times)", p.Times)
 		}

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 )
 
 // Form is the form of an output.
@@ -106,7 +107,7 @@ func toBlock(n *yaml.Node) {
 
 // Explanation prints a verdict with its chain.
 func Explanation(w io.Writer, form Form, e control.Explanation) error {
-	return Print(w, form, e, e.Explanation.String())
+	return Print(w, form, e, names.Relabel(e.Explanation.String(), e.Names))
 }
 
 // clock prints a time; the zero time is that of the start.

@@ -15,6 +15,9 @@ type Filter struct {
 	// Target is an address, a prefix, an object as plans print it, or a name that is in
 	// its key or in the rows that led to it; empty is everything.
 	Target string
+	// Also are further targets, one a line, of steps that are wanted besides: what the
+	// target is known as.
+	Also string
 	// Since leaves out what was before; the zero time is the beginning.
 	Since time.Time
 	// Cause leaves out steps of other causes; empty is every cause.
@@ -46,6 +49,7 @@ type Matcher struct {
 	f      Filter
 	prefix netip.Prefix // of a target that is an address or a prefix
 	words  []string
+	also   []Matcher
 }
 
 // NewMatcher prepares a filter.
@@ -57,6 +61,9 @@ func NewMatcher(f Filter) Matcher {
 	} else if p, err := netip.ParsePrefix(f.Target); err == nil {
 		m.prefix = p.Masked()
 	}
+	for also := range strings.Lines(f.Also) {
+		m.also = append(m.also, NewMatcher(Filter{Target: strings.TrimSuffix(also, "\n")}))
+	}
 	return m
 }
 
@@ -65,6 +72,11 @@ func (m Matcher) Matches(s Step) bool {
 	if s.Round <= m.f.After && m.f.After > 0 || s.At.Before(m.f.Since) || m.f.Cause != "" && s.Cause != m.f.Cause {
 		return false
 	}
+	return m.isAbout(s) || slices.ContainsFunc(m.also, func(also Matcher) bool { return also.isAbout(s) })
+}
+
+// isAbout reports whether a step is about the target.
+func (m Matcher) isAbout(s Step) bool {
 	switch {
 	case m.f.Target == "":
 		return true
