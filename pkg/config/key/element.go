@@ -28,6 +28,12 @@ func Elements[T any](target *[]T, name, kind, help string, fresh func() T, keys 
 			}
 			return n
 		},
+		inner: func() (out [][]Key) {
+			for i := range *target {
+				out = append(out, keys(&(*target)[i]))
+			}
+			return out
+		},
 		set: func(r *Reading, n Node, path string) {
 			if n.Kind == Null {
 				*target = nil
@@ -92,6 +98,13 @@ func Named[K ~string, V any](target *map[K]V, name, label, help string, names []
 				n.Fields = append(n.Fields, Field{Name: string(name), Value: written(keys(&v), keys(&sample))})
 			}
 			return n
+		},
+		inner: func() (out [][]Key) {
+			for _, name := range slices.Sorted(maps.Keys(*target)) {
+				v := (*target)[name]
+				out = append(out, keys(&v))
+			}
+			return out
 		},
 		set: func(r *Reading, n Node, path string) {
 			if n.Kind == Null {

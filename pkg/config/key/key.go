@@ -50,6 +50,8 @@ type Key struct {
 	text func() string
 	// node is the value as a file would hold it.
 	node func() Node
+	// inner are the keys of each element; nil for keys without elements.
+	inner func() [][]Key
 	// set puts what was written into target.
 	set func(r *Reading, n Node, path string)
 	// given makes of the texts of a flag or variable what a file would hold.
