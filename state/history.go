@@ -206,7 +206,7 @@ func (db *DB) History(f history.Filter) (Past, error) {
 	if err != nil {
 		return Past{}, err // the transaction may still go on, and fill the other one
 	}
-	m := history.NewMatcher(f)
+	var all []history.Step
 	for i, raw := range records {
 		var r record
 		if json.Unmarshal(raw, &r) != nil {
@@ -214,15 +214,9 @@ func (db *DB) History(f history.Filter) (Past, error) {
 			continue
 		}
 		out.Omitted += r.Omitted
-		for _, s := range r.all(keys[i].number) {
-			if m.Matches(s) {
-				out.Steps = append(out.Steps, s)
-			}
-		}
+		all = append(all, r.all(keys[i].number)...)
 	}
-	if n := len(out.Steps) - f.Most; f.Most > 0 && n > 0 {
-		out.Steps, out.More = out.Steps[n:], n
-	}
+	out.Steps, out.More = history.Select(all, f)
 	return out, nil
 }
 

@@ -244,6 +244,30 @@ func (db *DB) Keys(k object.Kind) []object.Key {
 	return slices.Collect(maps.Keys(db.ledger[k]))
 }
 
+// Lines are the entries of the ledger as they are stored, one a line in the order of their
+// keys. Secrets are not in them.
+func (db *DB) Lines() ([]byte, error) {
+	db.mu.Lock()
+	var entries []Entry
+	for _, kind := range slices.Sorted(maps.Keys(db.ledger)) {
+		for _, k := range sorted(slices.Collect(maps.Keys(db.ledger[kind]))) {
+			entries = append(entries, db.ledger[kind][k])
+		}
+	}
+	db.mu.Unlock()
+	enc := encoder{lists: map[*object.Key]encodedList{}}
+	var b bytes.Buffer
+	for _, e := range entries {
+		raw, err := enc.encode(e)
+		if err != nil {
+			return nil, fmt.Errorf("write the ledger: %w", err)
+		}
+		b.Write(raw)
+		b.WriteByte('\n')
+	}
+	return b.Bytes(), nil
+}
+
 // LastKnown is the set that was last written, without peers: what a restarted
 // controller goes on announcing while no database answers, and the settings that it
 // stands on.

@@ -17,6 +17,7 @@ import (
 // computing are the flags of commands that compute without changing anything.
 type computing struct {
 	snapshot string
+	bundle   string
 	against  string
 	driver   string
 	wait     time.Duration
@@ -27,7 +28,10 @@ func (k *computing) flags(cmd *cobra.Command) {
 	k.against = string(agent.AgainstModel)
 	cmd.Flags().StringVar(&k.snapshot, "snapshot", "",
 		"compute from this snapshot file instead of the databases; --chassis names the node")
+	cmd.Flags().StringVar(&k.bundle, "bundle", "", bundleHelp)
+	cmd.MarkFlagsMutuallyExclusive("snapshot", "bundle")
 	cmd.Flags().StringVar(&k.driver, "driver", "", "run this driver only")
+	cmd.MarkFlagsMutuallyExclusive("driver", "bundle")
 	k.waitFlag(cmd)
 }
 
@@ -41,6 +45,9 @@ func (c *cli) compute(ctx context.Context, k computing, f func(control.Service) 
 	against, err := k.parseAgainst()
 	if err != nil {
 		return err
+	}
+	if k.bundle != "" {
+		return c.recorded(k.bundle, func(r *agent.Recorded) error { return f(r) })
 	}
 	s, problems := c.load()
 	if k.driver != "" {

@@ -14,7 +14,8 @@ import (
 )
 
 func (c *cli) statusCommand() *cobra.Command {
-	return &cobra.Command{
+	var path string
+	cmd := &cobra.Command{
 		Use: "status", Short: "is the controller well, and if not, what is wrong", Args: noArgs,
 		Long: `status asks the running controller what is wrong. The first problem does the most
 harm; what it explains is listed below it ("therefore"), and equal ones are counted.
@@ -26,16 +27,28 @@ nothing that was looked at is forwarded. It is DEGRADED if some cannot, or if ch
 are not followed, and WARNING if nothing is lost yet.
 Exit status: 0 healthy, 2 something is wrong, 1 no answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, problems := c.load()
-			c.warn(problems)
-			status, err := client(s).Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			c.differs(!status.Healthy)
-			return view.Status(c.stdout, c.form, status)
+			return c.askController(path, func(ctl control.Controller) error {
+				status, err := ctl.Status(cmd.Context())
+				if err != nil {
+					return err
+				}
+				c.differs(!status.Healthy)
+				return view.Status(c.stdout, c.form, status)
+			})
 		},
 	}
+	cmd.Flags().StringVar(&path, "bundle", "", bundleHelp)
+	return cmd
+}
+
+// askController asks the running controller, or the support bundle at a path.
+func (c *cli) askController(path string, f func(control.Controller) error) error {
+	if path != "" {
+		return c.recorded(path, func(r *agent.Recorded) error { return f(r) })
+	}
+	s, problems := c.load()
+	c.warn(problems)
+	return f(client(s))
 }
 
 func (c *cli) reloadCommand() *cobra.Command {

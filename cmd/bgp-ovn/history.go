@@ -25,6 +25,7 @@ type looking struct {
 	since, cause string
 	follow       bool
 	limit        int
+	bundle       string
 }
 
 func (c *cli) historyCommand() *cobra.Command {
@@ -47,6 +48,15 @@ history.steps and history.age bound what is remembered.`,
 			if err != nil {
 				return err
 			}
+			if k.bundle != "" {
+				return c.askController(k.bundle, func(ctl control.Controller) error {
+					h, err := ctl.History(cmd.Context(), f)
+					if err != nil {
+						return err
+					}
+					return view.History(c.stdout, c.form, h)
+				})
+			}
 			return c.history(cmd.Context(), f, k.follow)
 		},
 	}
@@ -54,6 +64,8 @@ history.steps and history.age bound what is remembered.`,
 	cmd.Flags().StringVar(&k.cause, "cause", "", "only steps of this cause: change, drift, retry, start, config or repair")
 	cmd.Flags().BoolVarP(&k.follow, "follow", "f", false, "go on printing what is done")
 	cmd.Flags().IntVar(&k.limit, "limit", 1000, "how many steps to print at most, the newest; 0 prints all")
+	cmd.Flags().StringVar(&k.bundle, "bundle", "", bundleHelp)
+	cmd.MarkFlagsMutuallyExclusive("bundle", "follow")
 	return cmd
 }
 

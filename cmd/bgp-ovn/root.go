@@ -112,7 +112,8 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(
 		c.runCommand(), c.speakerCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
 		c.statusCommand(), c.historyCommand(), c.bgpCommand(),
-		c.explainCommand(), c.traceCommand(), c.evpnCommand(), c.doctorCommand(), c.reloadCommand(), c.peerCommand(),
+		c.explainCommand(), c.traceCommand(), c.evpnCommand(), c.doctorCommand(), c.supportBundleCommand(), c.reloadCommand(),
+		c.peerCommand(),
 		c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
 	return root

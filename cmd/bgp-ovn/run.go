@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,9 +49,14 @@ not to the kernel, not to Open vSwitch, not to peers, not to disk.
 	return cmd
 }
 
-// options are those of a controller in this process.
+// options are those of a controller in this process, which keeps the newest lines of its
+// log.
 func (c *cli) options(s config.Settings) agent.Options {
-	return agent.Options{Log: c.logger(s), Program: versionText(), Level: &c.level, Load: c.valid}
+	recent := &agent.Recent{}
+	return agent.Options{
+		Log:     agent.NewLogger(io.MultiWriter(c.stderr, recent), s.Log, &c.level),
+		Program: versionText(), Level: &c.level, Load: c.valid, Recent: recent,
+	}
 }
 
 // serve is the service.

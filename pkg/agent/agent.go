@@ -47,6 +47,8 @@ type Options struct {
 	Wait time.Duration
 	// Level is that of Log, which a reload changes.
 	Level *slog.LevelVar
+	// Recent are the newest lines of Log; nil if they are not kept.
+	Recent *Recent
 	// Load reads the configuration again, for a reload.
 	Load func() (config.Settings, error)
 }

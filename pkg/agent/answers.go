@@ -99,11 +99,14 @@ func (a *answers) Explain(ctx context.Context, target string) (control.Explanati
 	if err != nil {
 		return control.Explanation{}, err
 	}
-	out := control.Explanation{
-		Version: control.Version, Explanation: a.explain(ctx, r, addr), Names: map[string]string{},
-	}
+	return named(r, a.explain(ctx, r, addr)), nil
+}
+
+// named is an explanation as an answer, with the names of what it mentions.
+func named(r reconcile.Round, e reconcile.Explanation) control.Explanation {
+	out := control.Explanation{Version: control.Version, Explanation: e, Names: map[string]string{}}
 	names.Of(r.Snapshot).Collect(out.Names, out.String())
-	return out, nil
+	return out
 }
 
 // Trace follows a packet to an address and the answer to it.
@@ -121,16 +124,7 @@ func (a *answers) EVPN(ctx context.Context, vni uint32) (control.EVPN, error) {
 	if err != nil {
 		return control.EVPN{}, err
 	}
-	out := control.EVPN{Version: control.Version, VNIs: []control.VNI{}}
-	for _, v := range a.ctl.VNIs(r) {
-		if vni == 0 || v.VNI == vni {
-			out.VNIs = append(out.VNIs, control.VNIOf(v))
-		}
-	}
-	if vni != 0 && len(out.VNIs) == 0 {
-		return out, fmt.Errorf("evpn %d: nothing here wants this VNI; explain ADDRESS says why an address is not in one", vni)
-	}
-	return out, nil
+	return evpnOf(a.ctl, r, vni)
 }
 
 // Audit reads everything and reports what differs; with repair it mends that.

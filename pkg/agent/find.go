@@ -17,14 +17,19 @@ const mostRouted = 100
 
 // Find says what a name, an address or a number stands for.
 func (a *answers) Find(ctx context.Context, target string) (control.Found, error) {
-	out := control.Found{Version: control.Version, Target: target}
 	if err := control.CheckTarget("find", target); err != nil {
-		return out, err
+		return control.Found{Version: control.Version, Target: target}, err
 	}
 	r, err := a.ctl.Plan(ctx, false)
 	if err != nil {
-		return out, err
+		return control.Found{Version: control.Version, Target: target}, err
 	}
+	return a.find(r, target), nil
+}
+
+// find is what a target stands for in a round.
+func (a *answers) find(r reconcile.Round, target string) control.Found {
+	out := control.Found{Version: control.Version, Target: target}
 	out.Result = names.Find(r.Snapshot, target)
 	a.findVNI(&out, r)
 	for i := range out.Matches {
@@ -37,7 +42,7 @@ func (a *answers) Find(ctx context.Context, target string) (control.Found, error
 			addr.Announced = a.announced(r, addr.Addr)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // announced reports whether there is a path of an address, or would be.

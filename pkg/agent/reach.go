@@ -88,6 +88,17 @@ func (c *reachability) wake() {
 	}
 }
 
+// unreachable are the addresses that the last check found unreachable.
+func (c *reachability) unreachable() []netip.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]netip.Addr, len(c.last.Unreachable))
+	for i, u := range c.last.Unreachable {
+		out[i] = u.Address
+	}
+	return out
+}
+
 // watchReach checks after each audit, and from time to time, until ctx ends.
 func (n *Node) watchReach(ctx context.Context) {
 	tick := time.NewTicker(reachEvery)

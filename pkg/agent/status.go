@@ -348,12 +348,18 @@ func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Ad
 }
 
 func (n *Node) explainSessions(ctx context.Context, r reconcile.Round, addr netip.Addr) reconcile.Explanation {
+	peers, known := n.peerStatus(ctx, r, object.FamilyOf(addr))
+	return n.ctl.Explain(r, addr, peers, known)
+}
+
+// peerStatus is what an explanation says of the sessions that carry a family; false if the
+// speaker does not answer.
+func (n *Node) peerStatus(ctx context.Context, r reconcile.Round, family object.Family) ([]reconcile.PeerStatus, bool) {
 	states, err := n.peers(ctx)
 	if err != nil {
-		return n.ctl.Explain(r, addr, nil, false)
+		return nil, false
 	}
-	var peers []reconcile.PeerStatus
-	family := object.FamilyOf(addr)
+	peers := []reconcile.PeerStatus{}
 	for _, s := range states {
 		if !slices.ContainsFunc(s.Families, func(f bgp.FamilyState) bool { return f.Family == family }) {
 			continue
@@ -370,7 +376,7 @@ func (n *Node) explainSessions(ctx context.Context, r reconcile.Round, addr neti
 			Address: q.Peer, Text: q.Peer + " " + object.BlockQuarantined + " until " + clock(q.Until.Local()),
 		})
 	}
-	return n.ctl.Explain(r, addr, peers, true)
+	return peers, true
 }
 
 // clock prints a time for messages; the zero time is that of the start.

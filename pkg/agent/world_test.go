@@ -90,6 +90,7 @@ type world struct {
 	config string
 	logged *lockedBuffer
 	level  slog.LevelVar
+	recent *Recent
 }
 
 const (
@@ -240,7 +241,7 @@ func (w *world) log() *slog.Logger {
 }
 
 func (w *world) options() Options {
-	return Options{Log: w.log(), Program: "bgp-ovn test", Level: &w.level, Load: w.load, Wait: deadline}
+	return Options{Log: w.log(), Program: "bgp-ovn test", Level: &w.level, Load: w.load, Wait: deadline, Recent: w.recent}
 }
 
 // open makes a node that is closed when the test ends.

@@ -60,6 +60,9 @@ type Controller interface {
 	Advertised(ctx context.Context, q RouteQuery) (BGPAdvertised, error)
 	// Received is a page of what neighbours send; with rejected of what is not used of it.
 	Received(ctx context.Context, q RouteQuery, rejected bool) (BGPReceived, error)
+	// Record tells everything that is known, for a support bundle. What cannot be told is a
+	// part that says why; an error is take's.
+	Record(ctx context.Context, take Take) error
 	// ReleasePeer ends the quarantine of the peer with an address. One that is not in
 	// quarantine is an error.
 	ReleasePeer(ctx context.Context, address string) (Released, error)

@@ -31,6 +31,7 @@ import (
 // canned answers every question with what it holds, and records what it was
 // asked.
 type canned struct {
+	parts   []control.Part
 	status  control.Status
 	plan    control.Plan
 	desired control.Desired
@@ -108,6 +109,15 @@ func (c *canned) Advertised(_ context.Context, q control.RouteQuery) (control.BG
 
 func (c *canned) Received(_ context.Context, q control.RouteQuery, rejected bool) (control.BGPReceived, error) {
 	return c.received, c.note(fmt.Sprint("received ", rejected), q)
+}
+
+func (c *canned) Record(_ context.Context, take control.Take) error {
+	for _, p := range c.parts {
+		if err := take(p); err != nil {
+			return err
+		}
+	}
+	return c.note("record")
 }
 
 func (c *canned) ReleasePeer(_ context.Context, address string) (control.Released, error) {

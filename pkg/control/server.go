@@ -117,6 +117,7 @@ func Handler(c Controller) http.Handler {
 	answer(mux, "POST /v1/peer/release", func(r *http.Request) (any, error) {
 		return c.ReleasePeer(r.Context(), r.URL.Query().Get("address"))
 	})
+	mux.HandleFunc("GET /v1/record", func(w http.ResponseWriter, r *http.Request) { record(w, r, c) })
 	mux.HandleFunc("GET /v1/snapshot", func(w http.ResponseWriter, r *http.Request) {
 		raw, err := c.Snapshot(r.Context())
 		write(w, raw, err)

@@ -77,5 +77,14 @@ func (w *timedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
+// FlushError sends what was written. What comes after it has its own time: computing it may
+// take as long as it needs.
+func (w *timedWriter) FlushError() error {
+	err := w.control.Flush()
+	w.began, w.size = time.Time{}, 0
+	_ = w.control.SetWriteDeadline(time.Time{})
+	return err
+}
+
 // Unwrap is for http.ResponseController.
 func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -87,6 +87,21 @@ func (m Matcher) isAbout(s Step) bool {
 	}
 }
 
+// Select are the steps that a filter asks for, the newest if there are more, and how many
+// older ones there are.
+func Select(steps []Step, f Filter) (out []Step, more int) {
+	out = []Step{}
+	for m, i := NewMatcher(f), 0; i < len(steps); i++ {
+		if m.Matches(steps[i]) {
+			out = append(out, steps[i])
+		}
+	}
+	if n := len(out) - f.Most; f.Most > 0 && n > 0 {
+		return out[n:], n
+	}
+	return out, 0
+}
+
 // concerns reports whether the step is about an address in the prefix, or about a prefix
 // that leads to it. A default route leads everywhere, and concerns itself only.
 func (m Matcher) concerns(s Step) bool {

@@ -1,0 +1,309 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/model"
+	"github.com/bgp-ovn/bgp-ovn/pkg/bundle"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// Recorded answers from a support bundle what the controller would have answered when the
+// bundle was made. It is a [control.Controller] that changes nothing.
+type Recorded struct {
+	bundle *bundle.Bundle
+	log    *slog.Logger
+}
+
+// OpenRecorded reads a support bundle.
+func OpenRecorded(path string, log *slog.Logger) (*Recorded, error) {
+	b, err := bundle.Read(path, control.Parts()...)
+	if err != nil {
+		return nil, err
+	}
+	return &Recorded{b, log}, nil
+}
+
+var _ control.Controller = (*Recorded)(nil)
+
+// errRecorded says what a support bundle cannot do.
+func errRecorded(what string) error {
+	return fmt.Errorf("%s: a support bundle is a record: ask on the node, without --bundle", what)
+}
+
+// recorded decodes the answer that a part is.
+func recorded[T any](r *Recorded, part string) (v T, err error) {
+	err = r.bundle.Unmarshal(part, &v)
+	return v, err
+}
+
+// Manifest says what the bundle is of, and what it lacks.
+func (r *Recorded) Manifest() bundle.Manifest { return r.bundle.Manifest }
+
+// Status is the recorded one.
+func (r *Recorded) Status(context.Context) (control.Status, error) {
+	return recorded[control.Status](r, control.PartStatus)
+}
+
+// Plan is the recorded one.
+func (r *Recorded) Plan(context.Context) (control.Plan, error) {
+	return recorded[control.Plan](r, control.PartPlan)
+}
+
+// Desired is the recorded one.
+func (r *Recorded) Desired(context.Context) (control.Desired, error) {
+	return recorded[control.Desired](r, control.PartDesired)
+}
+
+// Snapshot is the recorded one.
+func (r *Recorded) Snapshot(context.Context) ([]byte, error) {
+	return r.bundle.Member(control.PartSnapshot)
+}
+
+// History is what is asked for of the recorded one.
+func (r *Recorded) History(_ context.Context, f history.Filter) (control.History, error) {
+	h, err := recorded[control.History](r, control.PartHistory)
+	if err != nil {
+		return h, err
+	}
+	h.Steps, h.More = history.Select(h.Steps, f)
+	return h, nil
+}
+
+// BGPPeers is the recorded answer, or the part of it about one peer.
+func (r *Recorded) BGPPeers(_ context.Context, address string) (control.BGPPeers, error) {
+	all, err := recorded[control.BGPPeers](r, control.PartPeers)
+	if err != nil || address == "" {
+		return all, err
+	}
+	out := control.BGPPeers{Version: all.Version, Peers: []control.BGPPeer{}, Held: []control.Quarantine{}}
+	for _, p := range all.Peers {
+		if p.Address == address {
+			out.Peers = append(out.Peers, p)
+		}
+	}
+	for _, q := range all.Held {
+		if q.Peer == address {
+			out.Held = append(out.Held, q)
+		}
+	}
+	if len(out.Peers)+len(out.Held) == 0 {
+		return out, fmt.Errorf("peer %.80q is not in the support bundle", address)
+	}
+	return out, nil
+}
+
+// Advertised cannot be asked in pages of a record.
+func (r *Recorded) Advertised(context.Context, control.RouteQuery) (control.BGPAdvertised, error) {
+	return control.BGPAdvertised{}, errRecorded("bgp advertised")
+}
+
+// Received cannot be asked in pages of a record.
+func (r *Recorded) Received(context.Context, control.RouteQuery, bool) (control.BGPReceived, error) {
+	return control.BGPReceived{}, errRecorded("bgp received")
+}
+
+// Trace needs the node.
+func (r *Recorded) Trace(context.Context, control.TraceQuestion) (control.Trace, error) {
+	return control.Trace{}, errRecorded("trace")
+}
+
+// Audit needs the node.
+func (r *Recorded) Audit(context.Context, bool) (control.Audit, error) {
+	return control.Audit{}, errRecorded("audit")
+}
+
+// Reload needs the node.
+func (r *Recorded) Reload(context.Context, bool) (control.Reload, error) {
+	return control.Reload{}, errRecorded("reload")
+}
+
+// ReleasePeer needs the node.
+func (r *Recorded) ReleasePeer(context.Context, string) (control.Released, error) {
+	return control.Released{}, errRecorded("bgp release")
+}
+
+// Record needs the node.
+func (r *Recorded) Record(context.Context, control.Take) error { return errRecorded("support-bundle") }
+
+// Find says what a target stood for.
+func (r *Recorded) Find(ctx context.Context, target string) (control.Found, error) {
+	if err := control.CheckTarget("find", target); err != nil {
+		return control.Found{Version: control.Version, Target: target}, err
+	}
+	ctl, round, err := r.round(ctx)
+	if err != nil {
+		return control.Found{Version: control.Version, Target: target}, err
+	}
+	return (&answers{ctl: ctl}).find(round, target), nil
+}
+
+// EVPN derives the VNIs from the recorded round.
+func (r *Recorded) EVPN(ctx context.Context, vni uint32) (control.EVPN, error) {
+	ctl, round, err := r.round(ctx)
+	if err != nil {
+		return control.EVPN{}, err
+	}
+	return evpnOf(ctl, round, vni)
+}
+
+// Explain is the recorded explanation of an address. For those that were not explained in
+// advance it is derived from the recorded round, and says nothing of packets.
+func (r *Recorded) Explain(ctx context.Context, target string) (control.Explanation, error) {
+	addr, err := control.ParseAddress(target)
+	if err != nil {
+		return control.Explanation{}, err
+	}
+	if all, err := recorded[[]control.Explanation](r, control.PartExplanations); err == nil {
+		for _, e := range all {
+			if e.Address == addr {
+				return e, nil
+			}
+		}
+	}
+	ctl, round, err := r.round(ctx)
+	if err != nil {
+		return control.Explanation{}, err
+	}
+	s, err := recorded[Sessions](r, control.PartSessions)
+	if err != nil {
+		s = Sessions{} // of a bundle without a controller: sessions are not known
+	}
+	peers := s.IPv4
+	if addr.Is6() {
+		peers = s.IPv6
+	}
+	return asSent(named(round, ctl.Explain(round, addr, peers, s.Known)))
+}
+
+// asSent is an answer as a client gets it, without what only the controller itself sees.
+func asSent(e control.Explanation) (out control.Explanation, err error) {
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return out, err
+	}
+	err = json.Unmarshal(raw, &out)
+	return out, err
+}
+
+// round makes the recorded round again: what is wanted is derived from snapshot and
+// configuration as it was then, what was there and what stood in the way is recorded.
+func (r *Recorded) round(ctx context.Context) (*reconcile.Controller, reconcile.Round, error) {
+	var none reconcile.Round
+	s, err := r.settings()
+	if err != nil {
+		return nil, none, err
+	}
+	raw, err := r.bundle.Member(control.PartSnapshot)
+	if err != nil {
+		return nil, none, err
+	}
+	f, err := file.Decode(bytes.NewReader(raw))
+	if err != nil {
+		return nil, none, fmt.Errorf("%s of the support bundle: %w", control.PartSnapshot, err)
+	}
+	snap, err := f.Snapshot("")
+	if err != nil {
+		return nil, none, fmt.Errorf("%s of the support bundle: %w", control.PartSnapshot, err)
+	}
+	have, err := r.current()
+	if err != nil {
+		return nil, none, err
+	}
+	reader, err := actual.NewReader(model.New())
+	if err != nil {
+		return nil, none, err
+	}
+	conf := controllerConfig(s, still{snap}, reader, r.log)
+	conf.DryRun = true
+	ctl := reconcile.New(conf)
+	round := reconcile.Round{Snapshot: snap, Have: have, Complete: true}
+	if round.Want, round.Skipped, _, err = ctl.Desired(ctx); err != nil {
+		return nil, none, err
+	}
+	return ctl, round, r.obstacles(&round)
+}
+
+// settings are those of the bundle, which has no secrets.
+func (r *Recorded) settings() (config.Settings, error) {
+	raw, err := r.bundle.Member(control.PartConfiguration)
+	if err != nil {
+		return config.Settings{}, err
+	}
+	s, problems := config.Read(control.PartConfiguration, raw)
+	if len(problems) > 0 {
+		return s, fmt.Errorf("%s of the support bundle: %w", control.PartConfiguration, problems.Err())
+	}
+	return s, nil
+}
+
+// current is what was there.
+func (r *Recorded) current() (object.Set, error) {
+	var have object.Set
+	raw, err := r.bundle.Member(control.PartCurrent)
+	if err != nil {
+		return have, err
+	}
+	for i, line := range strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n") {
+		if line == "" {
+			continue
+		}
+		v, err := object.Parse(line)
+		if err != nil {
+			return have, fmt.Errorf("%s:%d of the support bundle: %w", control.PartCurrent, i+1, err)
+		}
+		have.Put(object.Item{Value: v})
+	}
+	return have, nil
+}
+
+// obstacles takes the notes of the recorded plan over, and Frozen of the status.
+func (r *Recorded) obstacles(round *reconcile.Round) error {
+	p, err := recorded[control.Plan](r, control.PartPlan)
+	if err != nil {
+		return err
+	}
+	for _, n := range p.Notes {
+		k, err := object.ParseKey(n.Kind + " " + n.Key)
+		if err != nil {
+			return fmt.Errorf("%s of the support bundle: %w", control.PartPlan, err)
+		}
+		note := plan.Note{Key: k, Block: object.Block{Code: n.Code, Text: n.Text}}
+		if it, ok := round.Want.Get(k); ok {
+			note.Value, note.Why = it.Value, it.Why
+		} else if it, ok := round.Have.Get(k); ok {
+			note.Value = it.Value
+		}
+		round.Plan.Notes = append(round.Plan.Notes, note)
+	}
+	if s, err := recorded[control.Status](r, control.PartStatus); err == nil {
+		round.Frozen = s.Frozen
+	}
+	return nil
+}
+
+// evpnOf tells of one VNI of a round, or of all with 0.
+func evpnOf(ctl *reconcile.Controller, r reconcile.Round, vni uint32) (control.EVPN, error) {
+	out := control.EVPN{Version: control.Version, VNIs: []control.VNI{}}
+	for _, v := range ctl.VNIs(r) {
+		if vni == 0 || v.VNI == vni {
+			out.VNIs = append(out.VNIs, control.VNIOf(v))
+		}
+	}
+	if vni != 0 && len(out.VNIs) == 0 {
+		return out, fmt.Errorf("evpn %d: nothing here wants this VNI; explain ADDRESS says why an address is not in one", vni)
+	}
+	return out, nil
+}
