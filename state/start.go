@@ -48,7 +48,9 @@ type service struct {
 	// of it has been since.
 	changes, written uint64
 	trouble          Trouble
-	asides           []Aside
+	// failures counts what could not be read or written.
+	failures uint64
+	asides   []Aside
 }
 
 // Trouble is why the file does not say what is remembered.
@@ -113,6 +115,13 @@ func (db *DB) Trouble() (Trouble, bool) {
 	return db.service.trouble, db.service.trouble.Err != nil
 }
 
+// Failures counts transactions that failed.
+func (db *DB) Failures() uint64 {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.service.failures
+}
+
 // Asides are the files that were set aside and are still there, the oldest first.
 func (db *DB) Asides() []Aside {
 	db.mu.Lock()
@@ -126,6 +135,9 @@ func (db *DB) settle(err error) {
 	defer db.mu.Unlock()
 	s := db.service
 	was := s.trouble
+	if err != nil {
+		s.failures++
+	}
 	switch {
 	case err != nil && was.Err == nil:
 		s.trouble = Trouble{db.now(), err}

@@ -91,6 +91,10 @@ type Node struct {
 	// one. Other goroutines read settings, which no reload changes.
 	reloading sync.Mutex
 	current   config.Settings
+	// loaded is when these were read.
+	loaded time.Time
+	// stepped holds a token after a step of a session.
+	stepped chan struct{}
 	// ready is called after the first round.
 	ready func()
 }
@@ -107,7 +111,10 @@ type shadower interface {
 // announced while they are not. Nothing is written before [Node.Run] or [Node.Converge]
 // but a state file where there is none.
 func Open(ctx context.Context, s config.Settings, opts Options) (*Node, error) {
-	n := &Node{settings: s, current: s, opts: opts, metrics: metrics.New(), past: newPast(), ready: func() {}}
+	n := &Node{
+		settings: s, current: s, loaded: time.Now(), opts: opts, metrics: metrics.New(opts.Program), past: newPast(),
+		stepped: make(chan struct{}, 1), ready: func() {},
+	}
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -183,36 +190,14 @@ func (n *Node) openSpeaker(ctx context.Context) (*bgp.Backend, error) {
 	}
 	conf := speakerConfig(n.settings, n.opts.Log)
 	conf.RouterID, n.id = id, id
-	conf.OnPeer = func(e bgp.PeerEvent) {
-		n.metrics.Peer(e.Address, e.State == control.Established)
+	conf.OnPeer = func(bgp.PeerEvent) {
+		select {
+		case n.stepped <- struct{}{}:
+		default: // it is pending
+		}
 		n.past.wake()
 	}
 	return newSpeaker(conf)
-}
-
-// afterRound is called from the loop.
-func (n *Node) afterRound(r reconcile.Round) {
-	n.metrics.Observe(r)
-	n.metrics.Quarantined(peerBlocks(r))
-	n.observeSources()
-	if r.Complete {
-		n.reach.wake()
-	}
-	n.ready()
-}
-
-// observeSources brings the metrics of what is followed and of the state file up to date.
-func (n *Node) observeSources() {
-	for _, d := range n.sources.databases {
-		n.metrics.Source(d.metric, d.status().Synced)
-	}
-	n.metrics.Source("open_vswitch", n.sources.ovs.Status().Connected)
-	_, ill := n.db.Trouble()
-	aside := map[string]int{}
-	for _, a := range n.db.Asides() {
-		aside[a.Reason]++
-	}
-	n.metrics.State(!ill, aside)
 }
 
 // attendEvery is how often a node looks after what nothing tells it of, and readyAfter
@@ -269,6 +254,8 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	go watchdog(ctx, log, func() { n.ctl.Last() })
 	n.watchDaemons(ctx)
 	go n.attend(ctx)
+	go n.watchSessions(ctx)
+	go n.watchConfig(ctx)
 	go n.watchReach(ctx)
 	go n.watchProblems(ctx)
 	go n.watchElsewhere(ctx)

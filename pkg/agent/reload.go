@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/metrics"
 )
 
 // keyMetrics is the key whose change opens another listener.
@@ -74,7 +76,8 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 	}
 	n.opts.Level.Set(s.Log.Level)
 	n.learned.Accept(s.Learn.Accept)
-	n.current = s
+	n.current, n.loaded = s, time.Now()
+	n.metrics.Config(metrics.Config{Hash: hashOf(s), Loaded: n.loaded})
 	n.sources.join.SetOwn(own(s))
 	n.ctl.Reconfigure(intent(s))
 	n.elsewhere.forget()

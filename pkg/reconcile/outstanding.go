@@ -27,14 +27,17 @@ func (c *Controller) notified() {
 	}
 }
 
-// takesUp notes that a round begins, which sees all that was notified so far.
-func (c *Controller) takesUp() {
+// takesUp notes that a round begins, which sees all that was notified so far, and returns
+// when the first of that was; zero if nothing was.
+func (c *Controller) takesUp() (noticed time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.todo.working = c.todo.woken; c.todo.working.IsZero() {
+	noticed = c.todo.woken
+	if c.todo.working = noticed; noticed.IsZero() {
 		c.todo.working = c.cfg.Clock.Now()
 	}
 	c.todo.woken, c.todo.steps = time.Time{}, 0
+	return noticed
 }
 
 // applies notes how many steps a round has to take.

@@ -45,6 +45,9 @@ type Round struct {
 	Drift     RoundDrift
 	Contested []Contested
 	Started   time.Time
+	// Noticed is when the first of the changes was notified that the round was made for; zero
+	// if there was none.
+	Noticed time.Time
 	// Derived, Read, Planned and Executed are how long each part took. Applied is
 	// the part of Executed in which backends worked; the rest is the journal.
 	Derived, Read, Planned, Executed, Applied time.Duration

@@ -104,8 +104,9 @@ func (c *Controller) Round(ctx context.Context, complete bool) (Round, error) {
 func (c *Controller) roundFor(ctx context.Context, complete, asked bool) (Round, error) {
 	c.round.Lock()
 	defer c.round.Unlock()
-	c.takesUp()
+	noticed := c.takesUp()
 	r, err := c.plan(ctx, complete, asked)
+	r.Noticed = noticed
 	defer func() { c.endRound(err != nil) }()
 	if err != nil {
 		return r, err

@@ -96,6 +96,9 @@ func classOf(rank uint8) Class {
 	return "another class"
 }
 
+// ClassOf is the class that gives a path of ours its attributes.
+func ClassOf(it object.Item) Class { return classOf(it.Rank) }
+
 // Attributes are the path attributes of a class. The zero value adds none.
 type Attributes struct {
 	Communities, LargeCommunities object.Words

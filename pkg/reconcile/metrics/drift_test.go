@@ -21,7 +21,7 @@ func scrape(t *testing.T, m *metrics.Metrics) string {
 
 // TestDriftTotal: drift is counted by kind and way, and both are there before the first.
 func TestDriftTotal(t *testing.T) {
-	m := metrics.New()
+	m := metrics.New("bgp-ovn test")
 	want := func(line string) {
 		t.Helper()
 		if text := scrape(t, m); !strings.Contains(text, line+"\n") {
@@ -42,7 +42,7 @@ func TestDriftTotal(t *testing.T) {
 
 // TestContested: the gauge follows what the last round found.
 func TestContested(t *testing.T) {
-	m := metrics.New()
+	m := metrics.New("bgp-ovn test")
 	for _, n := range []int{0, 2, 0} {
 		m.Observe(reconcile.Round{Contested: make([]reconcile.Contested, n)})
 		if line := fmt.Sprintf("bgp_ovn_contested %d\n", n); !strings.Contains(scrape(t, m), line) {

@@ -24,34 +24,45 @@ type Metrics struct {
 	drift    *prometheus.CounterVec
 	contest  prometheus.Gauge
 	objects  *prometheus.GaugeVec
-	notes    *prometheus.GaugeVec
-	skipped  *prometheus.GaugeVec
+	notes    *table
+	skipped  *table
 	frozen   prometheus.Gauge
 	last     prometheus.Gauge
-	peers    *prometheus.GaugeVec
-	sources  *prometheus.GaugeVec
+	peers    *table
+	sources  *table
 	// quarantined has the peers of the configuration.
-	quarantined *prometheus.GaugeVec
+	quarantined *table
 	// state tells of the state file, aside of those that were set aside.
 	state prometheus.Gauge
-	aside *prometheus.GaugeVec
+	aside *table
 	// unreachable has announced addresses that are not reachable, by why.
-	unreachable *prometheus.GaugeVec
+	unreachable *table
 	// elsewhere counts prefixes of ours that somebody else announces.
 	elsewhere prometheus.Gauge
+	// lag is how long changes take from their notification until they are applied.
+	lag prometheus.Histogram
+	// node has what is beside rounds.
+	node nodeTables
 }
 
-// New returns an empty registry.
-func New() *Metrics {
+// New returns a registry for a program, which is its name and its version.
+func New(program string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.node.register(m.registry, program)
 	m.rounds = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bgp_ovn_rounds_total",
 		Help: "Rounds, by whether they changed anything.",
 	}, []string{"result"})
 	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "bgp_ovn_round_seconds", Help: "Duration of the parts of a round in seconds.",
-		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
+		Buckets: latencies(), NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeMost,
 	}, []string{"part"})
+	m.lag = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "bgp_ovn_source_lag_seconds",
+		Help: "Time from the notification of a change, such as a transaction of the Southbound database, " +
+			"until it is applied.",
+		Buckets: latencies(), NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeMost,
+	})
 	m.steps = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bgp_ovn_steps_total",
 		Help: "Steps executed, by kind, verb and outcome.",
@@ -77,14 +88,10 @@ func New() *Metrics {
 		Name: "bgp_ovn_objects",
 		Help: "Objects by kind: wanted, and present as far as they are ours or under our keys.",
 	}, []string{"kind", "state"})
-	m.notes = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "bgp_ovn_not_as_wanted",
-		Help: "Objects that differ from the desired state and that no step will mend now, by code.",
-	}, []string{"code"})
-	m.skipped = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "bgp_ovn_skipped_rows",
-		Help: "Rows that could not be used, by code.",
-	}, []string{"code"})
+	m.notes = newTable(prometheus.GaugeValue, "bgp_ovn_not_as_wanted",
+		"Objects that differ from the desired state and that no step will mend now, by code.", "code")
+	m.skipped = newTable(prometheus.GaugeValue, "bgp_ovn_skipped_rows",
+		"Rows that could not be used, by code.", "code")
 	m.frozen = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "bgp_ovn_frozen",
 		Help: "1 while nothing may be removed: a database is unreachable, empty, or the fuse has blown.",
@@ -93,41 +100,41 @@ func New() *Metrics {
 		Name: "bgp_ovn_last_round_timestamp_seconds",
 		Help: "When the last round began, in seconds since 1970.",
 	})
-	m.peers = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "bgp_ovn_peer_up",
-		Help: "1 while the session with the peer is established.",
-	}, []string{"peer"})
-	m.quarantined = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "bgp_ovn_peer_quarantined",
-		Help: "1 while the peer is held down because its messages ended the speaker.",
-	}, []string{"peer"})
-	m.sources = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "bgp_ovn_source_up",
-		Help: "1 while the database is connected and in step.",
-	}, []string{"source"})
+	m.peers = newTable(prometheus.GaugeValue, "bgp_ovn_peer_up",
+		"1 while the session with the peer is established.", "peer")
+	m.quarantined = newTable(prometheus.GaugeValue, "bgp_ovn_peer_quarantined",
+		"1 while the peer is held down because its messages ended the speaker.", "peer")
+	m.sources = newTable(prometheus.GaugeValue, "bgp_ovn_source_up",
+		"1 while the database is connected and in step.", "source")
 	m.state = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "bgp_ovn_state_file_up",
 		Help: "1 while the state file says all that is remembered, 0 while it cannot be written.",
 	})
-	m.aside = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "bgp_ovn_state_files_set_aside",
-		Help: "State files that were set aside and are still there, by why.",
-	}, []string{"reason"})
-	m.unreachable = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "bgp_ovn_unreachable",
-		Help: "Announced addresses, of those that the last check looked at, that packets do not get through to, by why.",
-	}, []string{"reason"})
+	m.aside = newTable(prometheus.GaugeValue, "bgp_ovn_state_files_set_aside",
+		"State files that were set aside and are still there, by why.", "reason")
+	m.unreachable = newTable(prometheus.GaugeValue, "bgp_ovn_unreachable",
+		"Announced addresses, of those that the last check looked at, that packets do not get through to, by why.", "reason")
 	m.elsewhere = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "bgp_ovn_announced_elsewhere",
 		Help: "Prefixes that this node announces and that somebody else has announced, too, for 10 seconds.",
 	})
-	m.registry.MustRegister(m.unreachable, m.elsewhere)
+	m.registry.MustRegister(m.unreachable, m.elsewhere, m.lag)
 	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.contest, m.objects,
 		m.notes, m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
+
+// Latencies are native histograms for scrapers that ask for these, with buckets that are at
+// most a tenth apart, and have fixed buckets for all others.
+const (
+	nativeFactor = 1.1
+	nativeMost   = 160
+)
+
+// latencies are the fixed buckets, from 0.1 ms to 2.4 s.
+func latencies() []float64 { return prometheus.ExponentialBuckets(0.0001, 2.5, 12) }
 
 // Handler serves the registry.
 func (m *Metrics) Handler() http.Handler {
@@ -163,50 +170,56 @@ func (m *Metrics) Observe(r reconcile.Round) {
 		m.objects.WithLabelValues(k.String(), "wanted").Set(float64(r.Want.LenOf(k)))
 		m.objects.WithLabelValues(k.String(), "present").Set(float64(r.Have.LenOf(k)))
 	}
-	m.notes.Reset()
+	notes, held := map[string]int{}, map[string]int{}
 	for _, n := range r.Plan.Notes {
-		m.notes.WithLabelValues(n.Block.Code).Inc()
+		notes[n.Block.Code]++
+		if r.Have.Has(n.Key) && !r.Want.Has(n.Key) {
+			held[n.Block.Code]++
+		}
 	}
-	m.skipped.Reset()
+	m.notes.counts(notes)
+	m.node.held.counts(held)
+	skipped := map[string]int{}
 	for _, s := range r.Skipped {
-		m.skipped.WithLabelValues(s.Code).Inc()
+		skipped[s.Code]++
+	}
+	m.skipped.counts(skipped)
+	if p := r.Snapshot.Protected; p != nil {
+		m.node.protected.one(float64(len(p.Prefixes)))
+	}
+	if !r.Noticed.IsZero() && !r.Plan.Empty() {
+		m.lag.Observe((r.Started.Sub(r.Noticed) + r.Took()).Seconds())
 	}
 	m.frozen.Set(b2f(r.Frozen != ""))
 	m.contest.Set(float64(len(r.Contested)))
 	m.last.Set(float64(r.Started.UnixMilli()) / 1000)
 }
 
-// Peer sets the state of one session.
-func (m *Metrics) Peer(address string, up bool) { m.peers.WithLabelValues(address).Set(b2f(up)) }
-
 // Quarantined sets of all peers of the configuration whether they are held down.
-func (m *Metrics) Quarantined(peers map[string]bool) {
-	m.quarantined.Reset()
-	for address, held := range peers {
-		m.quarantined.WithLabelValues(address).Set(b2f(held))
+func (m *Metrics) Quarantined(peers map[string]bool) { m.quarantined.set(flags(peers)) }
+
+// Sources sets the state of the databases.
+func (m *Metrics) Sources(up map[string]bool) { m.sources.set(flags(up)) }
+
+// flags are rows of 0 and 1.
+func flags(of map[string]bool) []row {
+	rows := make([]row, 0, len(of))
+	for label, yes := range of {
+		rows = append(rows, row{b2f(yes), []string{label}})
 	}
+	return rows
 }
 
-// Source sets the state of one database.
-func (m *Metrics) Source(name string, up bool) { m.sources.WithLabelValues(name).Set(b2f(up)) }
-
-// State sets whether the state file says what is remembered, and how many files were set
-// aside, by why.
-func (m *Metrics) State(up bool, aside map[string]int) {
+// State sets whether the state file says what is remembered, how many of its transactions
+// failed, and how many files were set aside, by why.
+func (m *Metrics) State(up bool, failed uint64, aside map[string]int) {
 	m.state.Set(b2f(up))
-	m.aside.Reset()
-	for reason, n := range aside {
-		m.aside.WithLabelValues(reason).Set(float64(n))
-	}
+	m.node.stateErrors.one(float64(failed))
+	m.aside.counts(aside)
 }
 
 // Reach sets how many announced addresses are not reachable, by why.
-func (m *Metrics) Reach(reasons map[string]int) {
-	m.unreachable.Reset()
-	for reason, n := range reasons {
-		m.unreachable.WithLabelValues(reason).Set(float64(n))
-	}
-}
+func (m *Metrics) Reach(reasons map[string]int) { m.unreachable.counts(reasons) }
 
 // Elsewhere sets how many prefixes of ours somebody else announces.
 func (m *Metrics) Elsewhere(prefixes int) { m.elsewhere.Set(float64(prefixes)) }

@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/metrics"
+)
+
+// configEvery is how often the configuration file is compared with what runs.
+const configEvery = 30 * time.Second
+
+// afterRound is called from the loop.
+func (n *Node) afterRound(r reconcile.Round) {
+	n.metrics.Observe(r)
+	n.metrics.Quarantined(peerBlocks(r))
+	n.metrics.Prefixes(byClass(r.Want))
+	n.observeSources()
+	if r.Complete {
+		n.reach.wake()
+	}
+	n.ready()
+}
+
+// byClass counts the paths that are desired.
+func byClass(want object.Set) map[string]int {
+	out := map[string]int{}
+	for _, it := range want.AllOf(object.KindPath) {
+		out[string(expose.ClassOf(it))]++
+	}
+	if evpn := want.LenOf(object.KindEVPN); evpn > 0 {
+		out["evpn"] = evpn
+	}
+	return out
+}
+
+// observeSources brings the metrics of what is followed and of the state file up to date.
+func (n *Node) observeSources() {
+	up := map[string]bool{"open_vswitch": n.sources.ovs.Status().Connected}
+	for _, d := range n.sources.databases {
+		up[d.metric] = d.status().Synced
+	}
+	n.metrics.Sources(up)
+	_, ill := n.db.Trouble()
+	aside := map[string]int{}
+	for _, a := range n.db.Asides() {
+		aside[a.Reason]++
+	}
+	n.metrics.State(!ill, n.db.Failures(), aside)
+	_, stats := n.ctl.Last()
+	n.metrics.Frozen(stats.FrozenSince)
+}
+
+// observeSessions brings the metrics of sessions up to date. That the speaker does not answer
+// is one of them.
+func (n *Node) observeSessions(ctx context.Context) {
+	states, err := n.peers(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	out := make([]metrics.Session, 0, len(states))
+	for _, s := range states {
+		m := metrics.Session{
+			Peer: s.Address, State: string(s.State), Up: s.State == bgp.Established, Since: s.Since, Flaps: s.Flaps,
+		}
+		for _, f := range s.Families {
+			m.Prefixes = append(m.Prefixes, metrics.Prefixes{
+				Family: f.Family.String(), Sent: f.Sent, Received: f.Received, Accepted: f.Accepted,
+				Rejected: f.Received - min(f.Accepted, f.Received),
+			})
+		}
+		out = append(out, m)
+	}
+	n.metrics.Sessions(out, err == nil)
+}
+
+// watchSessions keeps the metrics of sessions up to date until ctx ends: at once where one
+// comes up or goes down, and from time to time for the counts.
+func (n *Node) watchSessions(ctx context.Context) {
+	tick := time.NewTicker(attendEvery)
+	defer tick.Stop()
+	for {
+		n.observeSessions(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-n.stepped:
+		}
+	}
+}
+
+// watchConfig compares the file with what runs until ctx ends.
+func (n *Node) watchConfig(ctx context.Context) {
+	for {
+		n.observeConfig()
+		if !pause(ctx, configEvery) {
+			return
+		}
+	}
+}
+
+func (n *Node) observeConfig() {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	stale := false
+	if n.opts.Load != nil {
+		s, err := n.opts.Load()
+		changed, _ := config.Changes(n.current, s)
+		stale = err != nil || len(changed) > 0
+	}
+	n.metrics.Config(metrics.Config{Hash: hashOf(n.current), Loaded: n.loaded, Stale: stale})
+}
+
+// hashOf identifies settings, without their passwords: those could be guessed from it.
+func hashOf(s config.Settings) string {
+	text, err := s.Text()
+	if err != nil {
+		return "unknown"
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}

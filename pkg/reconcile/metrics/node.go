@@ -1,0 +1,130 @@
+package metrics
+
+import (
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Session is one BGP session as its metrics have it.
+type Session struct {
+	Peer  string
+	State string
+	Up    bool
+	// Since is when the session came up or, if it is not, went down; zero if it never was up.
+	Since time.Time
+	Flaps uint32
+	// Prefixes are the counts by family.
+	Prefixes []Prefixes
+}
+
+// Prefixes counts those of one family on one session.
+type Prefixes struct {
+	Family                             string
+	Sent, Received, Accepted, Rejected uint64
+}
+
+// Config is what runs.
+type Config struct {
+	// Hash identifies the settings without their secrets.
+	Hash   string
+	Loaded time.Time
+	// Stale says that the file says something else than what runs, or cannot be used.
+	Stale bool
+}
+
+// nodeTables are the metrics of what is beside rounds.
+type nodeTables struct {
+	build, sessionState, sessionSince, flaps, prefixes, speaker *table
+	classes, held, protected, frozenSince                       *table
+	config, configLoaded, configStale, stateErrors              *table
+}
+
+// register makes the tables. Program is the name and the version.
+func (n *nodeTables) register(in prometheus.Registerer, program string) {
+	add := func(to **table, kind prometheus.ValueType, name, help string, labels ...string) {
+		*to = newTable(kind, name, help, labels...)
+		in.MustRegister(*to)
+	}
+	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
+	add(&n.build, gauge, "bgp_ovn_build_info", "1, with the version of this program and of Go.", "version", "goversion")
+	add(&n.speaker, gauge, "bgp_ovn_speaker_up", "1 while the BGP speaker answers.")
+	add(&n.sessionState, gauge, "bgp_ovn_peer_state",
+		"1, with the state of the session by its name in RFC 4271 section 8.2.2.", "peer", "state")
+	add(&n.sessionSince, gauge, "bgp_ovn_peer_state_since_timestamp_seconds",
+		"When the session came up or, if it is not, went down, in seconds since 1970.", "peer")
+	add(&n.flaps, counter, "bgp_ovn_peer_flaps_total", "How often the session was lost.", "peer")
+	add(&n.prefixes, gauge, "bgp_ovn_peer_prefixes",
+		"Prefixes of the session by family: sent, received, and of these accepted and rejected.",
+		"peer", "family", "count")
+	add(&n.classes, gauge, "bgp_ovn_prefixes", "Prefixes that are desired to be announced, by class.", "class")
+	add(&n.held, gauge, "bgp_ovn_held", "Objects that nothing asks for and that stay, by why.", "code")
+	add(&n.protected, gauge, "bgp_ovn_protected_prefixes", "Prefixes that the node lives on, which are never routed away.")
+	add(&n.frozenSince, gauge, "bgp_ovn_frozen_since_timestamp_seconds",
+		"Since when nothing may be removed, in seconds since 1970; 0 while it may.")
+	add(&n.config, gauge, "bgp_ovn_config_info", 
+		"1, with a hash of the running configuration without its passwords.", "hash")
+	add(&n.configLoaded, gauge, "bgp_ovn_config_loaded_timestamp_seconds",
+		"When the running configuration was loaded, in seconds since 1970.")
+	add(&n.configStale, gauge, "bgp_ovn_config_stale",
+		"1 while the configuration file differs from what runs, or cannot be used.")
+	add(&n.stateErrors, counter, "bgp_ovn_state_file_errors_total", "Transactions of the state file that failed.")
+	_, version, ok := strings.Cut(program, " ")
+	if !ok {
+		version = program
+	}
+	n.build.set([]row{{1, []string{version, runtime.Version()}}})
+	n.frozenSince.one(0)
+}
+
+// Sessions sets the state of all sessions. Those of a speaker that does not answer are not
+// known, and not there.
+func (m *Metrics) Sessions(all []Session, known bool) {
+	m.node.speaker.one(b2f(known))
+	var up, states, since, flaps, prefixes []row
+	for _, s := range all {
+		up = append(up, row{b2f(s.Up), []string{s.Peer}})
+		states = append(states, row{1, []string{s.Peer, s.State}})
+		flaps = append(flaps, row{float64(s.Flaps), []string{s.Peer}})
+		if !s.Since.IsZero() {
+			since = append(since, row{seconds(s.Since), []string{s.Peer}})
+		}
+		for _, p := range s.Prefixes {
+			for _, c := range []struct {
+				name string
+				n    uint64
+			}{{"sent", p.Sent}, {"received", p.Received}, {"accepted", p.Accepted}, {"rejected", p.Rejected}} {
+				prefixes = append(prefixes, row{float64(c.n), []string{s.Peer, p.Family, c.name}})
+			}
+		}
+	}
+	m.peers.set(up)
+	m.node.sessionState.set(states)
+	m.node.sessionSince.set(since)
+	m.node.flaps.set(flaps)
+	m.node.prefixes.set(prefixes)
+}
+
+// Prefixes sets how many prefixes are desired to be announced, by class.
+func (m *Metrics) Prefixes(byClass map[string]int) { m.node.classes.counts(byClass) }
+
+// Frozen sets since when nothing may be removed; the zero time says that it may.
+func (m *Metrics) Frozen(since time.Time) {
+	if since.IsZero() {
+		m.node.frozenSince.one(0)
+		return
+	}
+	m.node.frozenSince.one(seconds(since))
+}
+
+// Config sets which configuration runs.
+func (m *Metrics) Config(c Config) {
+	m.node.config.set([]row{{1, []string{c.Hash}}})
+	m.node.configLoaded.one(seconds(c.Loaded))
+	m.node.configStale.one(b2f(c.Stale))
+}
+
+// seconds is a time as Prometheus has it.
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
