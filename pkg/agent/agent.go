@@ -86,6 +86,8 @@ type Node struct {
 	metrics  *metrics.Metrics
 	// listener serves the metrics on a TCP address that a reload can change.
 	listener *metricsListener
+	// openings are what could not be listened on.
+	openings openings
 
 	// reloading is held during a reload; current are the settings after the last
 	// one. Other goroutines read settings, which no reload changes.
@@ -229,25 +231,14 @@ func (n *Node) attend(ctx context.Context) {
 
 // Run serves the control socket and the metrics and repeats rounds until ctx
 // ends. Everything that was applied stays in place. It tells systemd when it is
-// ready, reloads, and ends. An error means that it cannot start or go on.
+// ready, reloads, and ends. An error means that it cannot go on.
 func (n *Node) Run(ctx context.Context, version string) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	log := n.opts.Log
 	n.ready = sync.OnceFunc(func() { notify(log, stateReady) })
-	sockets, err := openSockets(n.settings)
-	if err != nil {
-		return err
-	}
-	// Before the socket is served: a reload that somebody asks for there uses it.
-	n.listener = newMetricsListener(ctx, n.metrics.Handler(), log)
-	l, err := n.listener.open(n.settings.MetricsListen)
-	if err != nil {
-		return errors.Join(err, sockets.close())
-	}
-	n.listener.serve(l)
 	var serving sync.WaitGroup
-	sockets.serve(ctx, &serving, n, n.metrics.Handler(), log)
+	n.listen(ctx, &serving)
 	defer serving.Wait()
 	defer stop() // before the wait above
 	go n.reloadOnHangup(ctx)
@@ -262,7 +253,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	n.reportUnfinished()
 	n.reportExposed(n.settings)
 	log.Info("controller runs", "version", version, "state", n.settings.StateFile, "socket", n.settings.Socket)
-	err = n.ctl.Run(ctx)
+	err := n.ctl.Run(ctx)
 	notify(log, stateStopping)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -103,6 +104,10 @@ func remedyOf(err error) string {
 		case "bgp":
 			tries = append(tries, "is bgp-ovn speaker running, and is bgp.speaker right?")
 		case "ovs":
+			if errors.Is(e, exec.ErrNotFound) {
+				tries = append(tries, "apt install openvswitch-switch, or what your distribution calls it;")
+				continue
+			}
 			tries = append(tries, "is ovs-vswitchd running?")
 		case "ovsport":
 			tries = append(tries, "is ovsdb-server running?")

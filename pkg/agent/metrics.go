@@ -23,6 +23,20 @@ type metricsListener struct {
 
 	mu      sync.Mutex
 	serving *http.Server // nil while it does not listen
+	address string       // the one of the configuration
+}
+
+// want says which address the configuration has, and wants whether it is that one.
+func (m *metricsListener) want(address string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.address = address
+}
+
+func (m *metricsListener) wants(address string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.address == address
 }
 
 // newMetricsListener returns one that does not listen yet, and stops when ctx

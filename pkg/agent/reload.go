@@ -72,7 +72,9 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 		if err != nil {
 			return fmt.Errorf("the running configuration stays: %w", err)
 		}
+		n.listener.want(s.MetricsListen)
 		n.listener.serve(l)
+		n.openings.forget(keyMetrics)
 	}
 	n.opts.Level.Set(s.Log.Level)
 	n.learned.Accept(s.Learn.Accept)

@@ -2,45 +2,47 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
 	"os/user"
 	"strconv"
 	"sync"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 )
 
-// sockets are those on which the running controller answers.
-type sockets struct {
-	all  net.Listener
-	read net.Listener // nil if nobody is granted reading alone
+// listen opens the control socket, that of readers and the address of the metrics, and
+// serves on them until ctx ends; done tells when all has ended. Traffic does not depend on
+// them, and one that cannot be opened is tried again.
+func (n *Node) listen(ctx context.Context, done *sync.WaitGroup) {
+	s, log, metrics := n.settings, n.opts.Log, n.metrics.Handler()
+	n.openings.log, n.openings.done = log, done
+	// Before the socket is served: a reload that somebody asks for there uses it.
+	n.listener = newMetricsListener(ctx, metrics, log)
+	n.listener.want(s.MetricsListen)
+	n.openings.open(ctx, keyMetrics, func() (net.Listener, error) { return n.listener.open(s.MetricsListen) },
+		n.listener.serve, func() bool { return n.listener.wants(s.MetricsListen) })
+	serve := func(how func(context.Context, net.Listener)) func(net.Listener) {
+		return func(l net.Listener) { done.Go(func() { how(ctx, l) }) }
+	}
+	n.openings.open(ctx, "socket", func() (net.Listener, error) {
+		return listenAs("socket_group", s.SocketGroup, s.Socket)
+	}, serve(func(ctx context.Context, l net.Listener) { control.Serve(ctx, l, n, metrics, log) }), nil)
+	if s.ReadSocketGroup == "" {
+		return
+	}
+	n.openings.open(ctx, "read_socket", func() (net.Listener, error) {
+		return listenAs("read_socket_group", s.ReadSocketGroup, s.ReadSocket)
+	}, serve(func(ctx context.Context, l net.Listener) { control.ServeReading(ctx, l, n, metrics, log) }), nil)
 }
 
-// openSockets listens, without serving yet.
-func openSockets(s config.Settings) (sockets, error) {
-	group, err := groupID("socket_group", s.SocketGroup)
+// listenAs listens on a socket that the group of a key may use.
+func listenAs(key, group, path string) (net.Listener, error) {
+	id, err := groupID(key, group)
 	if err != nil {
-		return sockets{}, err
+		return nil, err
 	}
-	readers, err := groupID("read_socket_group", s.ReadSocketGroup)
-	if err != nil {
-		return sockets{}, err
-	}
-	var out sockets
-	if out.all, err = control.Listen(s.Socket, group); err != nil {
-		return sockets{}, err
-	}
-	if s.ReadSocketGroup != "" {
-		if out.read, err = control.Listen(s.ReadSocket, readers); err != nil {
-			return sockets{}, errors.Join(fmt.Errorf("read_socket: %w", err), out.all.Close())
-		}
-	}
-	return out, nil
+	return control.Listen(path, id)
 }
 
 // groupID is the number of a group that a key names; -1 if it names none.
@@ -57,22 +59,4 @@ func groupID(key, name string) (int, error) {
 			key, name, name)
 	}
 	return strconv.Atoi(group.Gid)
-}
-
-// serve answers until ctx ends; done then tells when all has ended.
-func (s sockets) serve(ctx context.Context, done *sync.WaitGroup, c control.Controller, metrics http.Handler,
-	log *slog.Logger,
-) {
-	done.Go(func() { control.Serve(ctx, s.all, c, metrics, log) })
-	if s.read != nil {
-		done.Go(func() { control.ServeReading(ctx, s.read, c, metrics, log) })
-	}
-}
-
-// close ends listening where nothing was served.
-func (s sockets) close() error {
-	if s.read == nil {
-		return s.all.Close()
-	}
-	return errors.Join(s.all.Close(), s.read.Close())
 }

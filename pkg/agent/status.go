@@ -60,6 +60,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.outstanding(n.ctl.Outstanding())
 	s.state(n.db, n.settings.StateFile)
 	s.identifier(n.chosenID)
+	s.openings(n.openings.list())
 	s.panics(r.Skipped)
 	s.contested(n.ctl.Contested(), time.Now())
 	s.Drift = control.DriftOf(n.ctl.Drift(control.LatestDrifts))

@@ -259,8 +259,8 @@ func (w *world) open() *Node {
 	return n
 }
 
-// start runs a node until the test ends, and returns a client of it.
-func (w *world) start() *control.Client {
+// runNode runs a node until the test ends.
+func (w *world) runNode() *Node {
 	w.t.Helper()
 	n := w.open()
 	ctx, stop := context.WithCancel(context.Background())
@@ -272,6 +272,14 @@ func (w *world) start() *control.Client {
 			w.t.Error(err)
 		}
 	})
+	return n
+}
+
+// start runs a node until the test ends, and returns a client of it.
+func (w *world) start() *control.Client {
+	w.t.Helper()
+	w.runNode()
+	ctx := context.Background()
 	c := control.NewClient(w.path("control.sock"))
 	await(w.t, func() string {
 		s, err := c.Status(ctx)

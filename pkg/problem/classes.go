@@ -57,6 +57,7 @@ var classes = []class{
 	{"outstanding", Degraded, []string{"vswitchd-hung", "speaker"}},
 	// What works now and will not in some event.
 	{"state-file", Warning, nil},
+	{"not-listening", Warning, nil},
 	{"southbound-remote", Warning, nil},
 	{"northbound-remote", Warning, nil},
 	{"router-id", Warning, nil},

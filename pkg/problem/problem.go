@@ -53,6 +53,7 @@ const (
 	KindBridge   = "bridge"
 	KindNetwork  = "network" // a physical network of OVN
 	KindFile     = "file"
+	KindSetting  = "setting" // a key of the configuration
 	KindDriver   = "driver"
 )
 

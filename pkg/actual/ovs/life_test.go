@@ -103,12 +103,43 @@ func TestTimeoutAndBadOutput(t *testing.T) {
 	}
 }
 
+// A node on which ovs-ofctl is not installed yet starts, says so, and uses it once it is.
+func TestProgramComesLater(t *testing.T) {
+	s := vswitchtest.Start(t)
+	s.AddBridge("br-ex")
+	program := filepath.Join(t.TempDir(), "ovs-ofctl")
+	b, err := New(Config{RunDir: s.Dir, Ofctl: program, Cookies: []uint64{ourCookie}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	f := focus(t, pair(1)...)
+	if _, err := b.Read(t.Context(), f); err == nil || !strings.Contains(err.Error(), "is not installed") {
+		t.Errorf("got %v, want that it is not installed", err)
+	}
+	for _, err := range b.Apply(t.Context(), creates(pair(1)...)) {
+		if err == nil {
+			t.Error("a flow was made without a program")
+		}
+	}
+	real, err := exec.LookPath(DefaultOfctl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, program); err != nil {
+		t.Fatal(err)
+	}
+	vswitchtest.Eventually(t, "flows can be read", func() bool {
+		_, err := b.Read(t.Context(), f)
+		return err == nil
+	})
+}
+
 func TestNew(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"no such program": {Ofctl: "/nonexistent/ovs-ofctl", Cookies: []uint64{1}},
-		"no cookie":       {},
-		"cookie 0":        {Cookies: []uint64{1, 0}},
-		"relative":        {RunDir: "run", Cookies: []uint64{1}},
+		"no cookie": {},
+		"cookie 0":  {Cookies: []uint64{1, 0}},
+		"relative":  {RunDir: "run", Cookies: []uint64{1}},
 	} {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("%s: no error", name)

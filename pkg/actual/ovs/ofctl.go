@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -37,7 +38,7 @@ var (
 
 // ofctl runs ovs-ofctl.
 type ofctl struct {
-	path    string
+	path    string // or the name, looked up each time: a package may bring it later
 	runDir  string
 	timeout time.Duration
 }
@@ -130,6 +131,8 @@ func (o ofctl) run(ctx context.Context, stdin []byte, args ...string) ([]byte, e
 func (o ofctl) explain(ctx context.Context, err error, stderr string) error {
 	text := errorText(stderr)
 	switch {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s, which comes with Open vSwitch, is not installed: %w", o.path, err)
 	case ctx.Err() != nil:
 		return fmt.Errorf("run ovs-ofctl: no answer after %v: %w", o.timeout, ctx.Err())
 	case strings.Contains(stderr, "version negotiation failed"):

@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -74,13 +73,9 @@ type Backend struct {
 
 var _ actual.Backend = (*Backend)(nil)
 
-// New checks the configuration. It does not need Open vSwitch to run.
+// New checks the configuration. It does not need Open vSwitch to run, nor to be installed
+// yet: until then nothing can be read.
 func New(cfg Config) (*Backend, error) {
-	name := cmp.Or(cfg.Ofctl, DefaultOfctl)
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return nil, fmt.Errorf("find %s, which comes with Open vSwitch: %w", name, err)
-	}
 	if len(cfg.Cookies) == 0 {
 		return nil, fmt.Errorf("no cookie is configured; flows of this agent cannot be recognised without one")
 	}
@@ -101,7 +96,7 @@ func New(cfg Config) (*Backend, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	b := &Backend{
-		tool:    ofctl{path: path, runDir: runDir, timeout: cfg.Timeout},
+		tool:    ofctl{path: cmp.Or(cfg.Ofctl, DefaultOfctl), runDir: runDir, timeout: cfg.Timeout},
 		cookies: slices.Clone(cfg.Cookies),
 		grace:   cfg.Grace,
 		log:     cfg.Logger,
