@@ -225,6 +225,7 @@ func (n *Node) attend(ctx context.Context) {
 		case <-tick.C:
 			n.db.Check()
 			n.observeSources()
+			n.reopen(ctx)
 		}
 	}
 }

@@ -195,3 +195,19 @@ func (s *statusReport) quarantined(held []control.Quarantine) {
 		f.Object, f.Since = problem.Object{Kind: problem.KindPeer, Name: q.Peer}, q.Last
 	}
 }
+
+// reopen lets peers connect again that were shut at their prefix limit, if that is
+// configured. What cannot be asked is asked again soon.
+func (n *Node) reopen(ctx context.Context) {
+	n.reloading.Lock()
+	after := n.current.BGP.PrefixLimitRestart
+	n.reloading.Unlock()
+	if after == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, speakerDeadline)
+	defer cancel()
+	if _, err := n.speaker.Reopen(ctx, after); err != nil {
+		n.opts.Log.Debug("peers at their prefix limit cannot be looked after", "err", err)
+	}
+}

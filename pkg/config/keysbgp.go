@@ -26,6 +26,10 @@ func bgpKeys(b *BGP) []key.Key {
 		key.Seconds(&b.DeferralTime, "bgp.graceful_restart.deferral_time",
 			"seconds that we wait for the peers' End-of-RIB after a restart",
 			key.Range[int64]{High: 65535, Use: "use 0 to 65535 seconds"}),
+		key.Seconds(&b.PrefixLimitRestart, "bgp.prefix_limit_restart",
+			"seconds after which a peer may connect again that has exceeded its prefix limit; 0 is never, "+
+				"until its configuration changes",
+			key.Range[int64]{Also: []int64{0}, Low: 10, High: key.MaxSeconds, Use: "use 10 or more seconds, or 0"}).Reloads(),
 		key.Elements(&b.Peers, "bgp.peers", "peer",
 			"a neighbour as address=...,as=...[,port=...][,families=a+b][,password=...][,ttl_security][,multihop=n]"+
 				"[,hold_time=s][,passive] and so on; may be repeated", newPeer, peerKeys, finishPeer).Reloads(),

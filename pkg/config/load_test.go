@@ -91,6 +91,7 @@ var written = map[string]struct{ file, flag string }{
 	"bgp.listen.port":                    {"-1", "-1"},
 	"bgp.graceful_restart.restart_time":  {"1_000", "1000"},
 	"bgp.graceful_restart.deferral_time": {"7", "7"},
+	"bgp.prefix_limit_restart":           {"600", "600"},
 	"bgp.peers": {
 		`[{address: 192.0.2.1, as: 65000, families: [ipv4-unicast, l2vpn-evpn], password: "a,b", passive: yes}]`,
 		`address=192.0.2.1,as=65000,families=l2vpn-evpn+ipv4-unicast,"password=a,b",passive`,

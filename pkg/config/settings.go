@@ -152,6 +152,9 @@ type BGP struct {
 	// section 3); 0 turns graceful restart off. DeferralTime is how long we wait for
 	// the peers' End-of-RIB after a restart.
 	RestartTime, DeferralTime time.Duration
+	// PrefixLimitRestart is how long a peer stays shut that has exceeded its prefix
+	// limit; 0 is until its configuration changes (bgp.prefix_limit_restart).
+	PrefixLimitRestart time.Duration
 	// Peers are the neighbours, in the order of the file, without the restart time,
 	// which all have in common: see PeerItems.
 	Peers []object.Peer

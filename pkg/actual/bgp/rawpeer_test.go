@@ -110,3 +110,46 @@ func TestPrefixLimit(t *testing.T) {
 	})
 	awaitLearned(t, b, "0.0.0.0/0", false)
 }
+
+// A peer that was shut at its prefix limit may connect again after a time, with its limit.
+func TestReopenAfterPrefixLimit(t *testing.T) {
+	inEachForm(t, func(t *testing.T, open func(testing.TB, func(*bgp.Config)) *bgp.Backend) {
+		b := open(t, nil)
+		p := passive("192.0.2.2", object.IPv4Unicast)
+		p.PrefixLimit = 2
+		apply(t, b, create(p))
+		if next, err := b.Reopen(t.Context(), 0); err != nil || !next.IsZero() {
+			t.Errorf("with no session yet: %v, %v", next, err)
+		}
+		for range 2 {
+			n := rawPeer(t, speakertest.IPv4)
+			sends(t, n, hosts("198.51.100.1", 2), neighbourAS)
+			receives(t, b, 2)
+			sends(t, n, hosts("198.51.100.101", 5), neighbourAS)
+			<-n.Done()
+			eventually(t, 10*time.Second, func() string {
+				next, err := b.Reopen(t.Context(), time.Hour)
+				return emptyIf(err == nil && !next.IsZero(), fmt.Sprintf("next %v, %v", next, err))
+			})
+			if _, err := b.Reopen(t.Context(), 0); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, 10*time.Second, func() string {
+				s := stateOf(t, b, "192.0.2.2")
+				return emptyIf(!strings.Contains(s.LastError, "stays down"), fmt.Sprintf("%+v", s))
+			})
+			if it, ok := read(t, b, true).Get(p.Key()); !ok || it.Value != object.Value(p) {
+				t.Errorf("the peer reads as %v", it)
+			}
+		}
+	})
+}
+
+// receives waits until that many prefixes are received in whichever session.
+func receives(t testing.TB, b *bgp.Backend, received uint64) {
+	t.Helper()
+	eventually(t, 20*time.Second, func() string {
+		s := stateOf(t, b, "192.0.2.2")
+		return emptyIf(s.State == bgp.Established && s.Families[0].Received == received, fmt.Sprintf("%+v", s))
+	})
+}

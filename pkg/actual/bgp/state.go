@@ -116,7 +116,7 @@ func peerState(p *api.Peer, recorded speaker.Session, paths object.Set) PeerStat
 	}
 	if overLimit(p) {
 		s.LastError = "the neighbour announces more than its prefix limit allows; " +
-			"the session stays down until the peer's configuration changes"
+			"the session stays down for bgp.prefix_limit_restart, or until the peer's configuration changes"
 		s.Fault = speaker.FaultPrefixLimit
 	}
 	out := outletOf(p, recorded)

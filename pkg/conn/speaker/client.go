@@ -306,3 +306,10 @@ func (c client) foreignPeers(ctx context.Context) (n int, err error) {
 	})
 	return n, err
 }
+
+func (r remote) EnablePeer(ctx context.Context, req *api.EnablePeerRequest) error {
+	return r.call(ctx, func(ctx context.Context, c api.GoBgpServiceClient) error {
+		_, err := c.EnablePeer(ctx, req)
+		return err
+	})
+}

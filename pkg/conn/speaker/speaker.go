@@ -80,6 +80,7 @@ type Calls interface {
 	UpdatePeer(context.Context, *api.UpdatePeerRequest) (*api.UpdatePeerResponse, error)
 	DeletePeer(context.Context, *api.DeletePeerRequest) error
 	ResetPeer(context.Context, *api.ResetPeerRequest) error
+	EnablePeer(context.Context, *api.EnablePeerRequest) error
 	ListPeer(context.Context, *api.ListPeerRequest, func(*api.Peer)) error
 }
 
