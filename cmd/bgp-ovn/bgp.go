@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -158,67 +155,4 @@ prints the page after it.`
 	flags.StringVar(&q.After, "after", "", "begin after this path: next of the page before")
 	watchFlag(cmd, &every)
 	return cmd
-}
-
-// defaultWatch is how often --watch without a value asks, and clearScreen what it prints
-// before each answer.
-const (
-	defaultWatch = "2s"
-	clearScreen  = "\x1b[H\x1b[2J"
-)
-
-// watchFlag declares --watch.
-func watchFlag(cmd *cobra.Command, every *time.Duration) {
-	cmd.Flags().Var((*positive)(every), "watch", "ask again and again, every 2s or as often as given, until interrupted")
-	cmd.Flags().Lookup("watch").NoOptDefVal = defaultWatch
-	cmd.Flags().Lookup("watch").DefValue = ""
-}
-
-// isTerminal reports whether a person looks at what is written.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
-}
-
-// watching asks once or, with a period, until it is interrupted. Text is printed over the
-// text before it; JSON and YAML one after the other.
-func (c *cli) watching(ctx context.Context, every time.Duration,
-	show func(context.Context, *control.Client) error,
-) error {
-	s, problems := c.load()
-	c.warn(problems)
-	ask := client(s)
-	if every == 0 {
-		return show(ctx, ask)
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		c.exit = exitSame // the last answer counts
-		switch {
-		case c.form == view.YAML:
-			fmt.Fprintln(c.stdout, "---")
-		case c.form == view.Text && isTerminal(c.stdout):
-			fmt.Fprint(c.stdout, clearScreen)
-		}
-		err := show(ctx, ask)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil && !errors.Is(err, control.ErrNoController) {
-			return err
-		}
-		if err != nil { // it may be restarting
-			fmt.Fprintln(c.stderr, "bgp-ovn:", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
 }

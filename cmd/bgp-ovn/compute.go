@@ -174,6 +174,7 @@ func (c *cli) snapshotCommand() *cobra.Command {
 
 func (c *cli) evpnCommand() *cobra.Command {
 	var k computing
+	var every time.Duration
 	cmd := &cobra.Command{
 		Use: "evpn [VNI]", Short: "show the VXLAN network identifiers of this node and what is missing of them",
 		Args: oneArg("VNI", "1001", true),
@@ -188,19 +189,22 @@ prints all of that, and the rows and routes that could not be used. Exit status:
 			if err != nil {
 				return err
 			}
-			return c.compute(cmd.Context(), k, func(svc control.Service) error {
-				e, err := svc.EVPN(cmd.Context(), vni)
-				if err != nil {
-					return err
-				}
-				for _, v := range e.VNIs {
-					c.differs(len(v.Missing) > 0)
-				}
-				return view.EVPN(c.stdout, c.form, e, vni != 0)
+			return c.repeat(cmd.Context(), every, func(ctx context.Context) error {
+				return c.compute(ctx, k, func(svc control.Service) error {
+					e, err := svc.EVPN(ctx, vni)
+					if err != nil {
+						return err
+					}
+					for _, v := range e.VNIs {
+						c.differs(len(v.Missing) > 0)
+					}
+					return view.EVPN(c.stdout, c.form, e, vni != 0)
+				})
 			})
 		},
 	}
 	k.flags(cmd)
+	watchFlag(cmd, &every)
 	return cmd
 }
 

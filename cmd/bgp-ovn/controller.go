@@ -15,6 +15,7 @@ import (
 
 func (c *cli) statusCommand() *cobra.Command {
 	var path string
+	var every time.Duration
 	cmd := &cobra.Command{
 		Use: "status", Short: "is the controller well, and if not, what is wrong", Args: noArgs,
 		Long: `status asks the running controller what is wrong. The first problem does the most
@@ -27,16 +28,19 @@ nothing that was looked at is forwarded. It is DEGRADED if some cannot, or if ch
 are not followed, and WARNING if nothing is lost yet.
 Exit status: 0 healthy, 2 something is wrong, 1 no answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.askController(path, func(ctl control.Controller) error {
-				status, err := ctl.Status(cmd.Context())
-				if err != nil {
-					return err
-				}
-				c.differs(!status.Healthy)
-				return view.Status(c.stdout, c.form, status)
+			return c.repeat(cmd.Context(), every, func(ctx context.Context) error {
+				return c.askController(path, func(ctl control.Controller) error {
+					status, err := ctl.Status(ctx)
+					if err != nil {
+						return err
+					}
+					c.differs(!status.Healthy)
+					return view.Status(c.stdout, c.form, status)
+				})
 			})
 		},
 	}
+	watchFlag(cmd, &every)
 	cmd.Flags().StringVar(&path, "bundle", "", bundleHelp)
 	return cmd
 }

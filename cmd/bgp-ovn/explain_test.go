@@ -34,7 +34,7 @@ func TestExplainByName(t *testing.T) {
 			"a prefix", "fip-distributed.json", "172.24.4.0/24", exitDiffers,
 			[]string{
 				"172.24.4.0/24 stands for 3 addresses",
-				"172.24.4.100  port cr-lrp-a.. of router r1  r1, hv1.lab.example    yes",
+				"172.24.4.100  port cr-lrp-ad2ab0e6 of router r1  r1, hv1.lab.example    yes",
 			},
 		},
 		{

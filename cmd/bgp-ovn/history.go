@@ -112,8 +112,8 @@ func (c *cli) history(ctx context.Context, f history.Filter, follow bool) error 
 		return view.History(c.stdout, c.form, h)
 	}
 	line := view.NewTimeline(c.stdout)
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
+	tick, stop := c.ticker(followEvery)
+	defer stop()
 	for {
 		if err := line.Steps(c.form, h); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (c *cli) history(ctx context.Context, f history.Filter, follow bool) error 
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-tick:
 		}
 		if h, err = client(s).History(ctx, f); err != nil && ctx.Err() == nil {
 			return err

@@ -43,7 +43,7 @@ func (c *chronicler) History(_ context.Context, f history.Filter) (control.Histo
 	}}}, nil
 }
 
-func serveHistory(t *testing.T, c *chronicler) string {
+func serveHistory(t *testing.T, c control.Controller) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "hist")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -32,6 +33,10 @@ type environment struct {
 	// environ names the variables that there are, so that config check can tell of
 	// those that look like keys and are none.
 	environ []string
+	// ticker is the time between two answers, and terminal how wide the terminal is that
+	// is written to, if it is one; nil for the real ones.
+	ticker   func(time.Duration) (<-chan time.Time, func())
+	terminal func(io.Writer) (columns int, ok bool)
 }
 
 // cli is one invocation.
@@ -40,6 +45,8 @@ type cli struct {
 	configPath string
 	form       view.Form
 	exit       int
+	// tty says that stdout is a terminal.
+	tty bool
 	// flags are the keys of the configuration that were given on the command line.
 	flags *pflag.FlagSet
 	// level is that of the logger; a reload can change it.
@@ -49,6 +56,12 @@ type cli struct {
 // Main runs one command and returns its exit status.
 func Main(ctx context.Context, env environment) int {
 	c := &cli{environment: env}
+	if c.ticker == nil {
+		c.ticker = realTicker
+	}
+	if c.terminal == nil {
+		c.terminal = terminal
+	}
 	root := c.root()
 	root.SetArgs(env.args)
 	root.SetOut(env.stdout)
@@ -105,7 +118,9 @@ func (c *cli) root() *cobra.Command {
 		}
 	})
 	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
-		c.form, err = view.ParseForm(output)
+		if c.form, err = view.ParseForm(output); c.form == view.Text {
+			c.screen()
+		}
 		return err
 	}
 	root.SetFlagErrorFunc(flagError)

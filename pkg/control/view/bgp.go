@@ -15,7 +15,7 @@ import (
 // BGPPeers prints a line for each session, with what is wrong below it.
 func BGPPeers(w io.Writer, form Form, p control.BGPPeers) error {
 	var b strings.Builder
-	t := table{columns: []column{
+	t := table{page: columnsOf(w), columns: []column{
 		{"PEER", 24},
 		{"AS", 10},
 		{"STATE", 12},
@@ -151,7 +151,12 @@ func at(t time.Time) string {
 
 // Advertised prints a line for each path.
 func Advertised(w io.Writer, form Form, a control.BGPAdvertised) error {
-	t := table{columns: []column{{"PREFIX", 30}, {"NEXT HOP", 18}, {"SENT TO", 20}, {"OBJECT", 26}}}
+	t := table{page: columnsOf(w), columns: []column{
+		{"PREFIX", 30},
+		{"NEXT HOP", 18},
+		{"SENT TO", 20},
+		{"OBJECT", 26},
+	}}
 	for _, p := range a.Paths {
 		t.row(p.NLRI, hops(p.Sent), peers(p.Sent), objects(p.Objects, a.Names))
 	}
@@ -197,7 +202,13 @@ func objects(list []control.PathSource, labels map[string]string) string {
 
 // Received prints a line for each path, and counts why paths are not used.
 func Received(w io.Writer, form Form, r control.BGPReceived) error {
-	t := table{columns: []column{{"PREFIX", 27}, {"PEER", 20}, {"NEXT HOP", 18}, {"AS PATH", 15}, {"USED", 12}}}
+	t := table{page: columnsOf(w), columns: []column{
+		{"PREFIX", 27},
+		{"PEER", 20},
+		{"NEXT HOP", 18},
+		{"AS PATH", 15},
+		{"USED", 12},
+	}}
 	for _, p := range r.Paths {
 		t.row(p.NLRI, p.Peer, cmp.Or(p.NextHop, "-"), cmp.Or(p.ASPath, "-"), verdict(p))
 	}
@@ -220,7 +231,13 @@ func verdict(p control.ReceivedPath) string {
 
 // Rejected prints each path that is not used, with the reason in words.
 func Rejected(w io.Writer, form Form, r control.BGPReceived) error {
-	t := table{columns: []column{{"PREFIX", 27}, {"PEER", 20}, {"NEXT HOP", 18}, {"AS PATH", 15}, {"REASON", 12}}}
+	t := table{page: columnsOf(w), columns: []column{
+		{"PREFIX", 27},
+		{"PEER", 20},
+		{"NEXT HOP", 18},
+		{"AS PATH", 15},
+		{"REASON", 12},
+	}}
 	reasons := map[string]bool{}
 	for _, p := range r.Paths {
 		t.row(p.NLRI, p.Peer, cmp.Or(p.NextHop, "-"), cmp.Or(p.ASPath, "-"), p.Reason)

@@ -21,10 +21,19 @@ func EVPN(w io.Writer, form Form, e control.EVPN, whole bool) error {
 			vniScreen(&b, v)
 		}
 	default:
-		b.WriteString("VNI       VRF            RD                    announced  remote  vteps  state\n")
+		t := table{page: columnsOf(w), columns: []column{
+			{"VNI", 8},
+			{"VRF", 13},
+			{"RD", 20},
+			{"ANNOUNCED", 9},
+			{"REMOTE", 6},
+			{"VTEPS", 5},
+			{"STATE", 24},
+		}}
 		for _, v := range e.VNIs {
-			b.WriteString(vniLine(v) + "\n")
+			vniRow(&t, v)
 		}
+		b.WriteString(t.String())
 	}
 	return Print(w, form, e, b.String())
 }
@@ -59,12 +68,12 @@ func vniScreen(b *strings.Builder, v control.VNI) {
 	}
 }
 
-// vniLine is the VNI in one line of the table.
-func vniLine(v control.VNI) string {
+// vniRow is the VNI in one line of the table.
+func vniRow(t *table, v control.VNI) {
 	state := "ok"
 	if len(v.Missing) > 0 {
 		state = fmt.Sprintf("%d MISSING, first: %s", len(v.Missing), v.Missing[0])
 	}
-	return fmt.Sprintf("%-9d %-14s %-21s %9d %7d %6d  %s", v.VNI, cmp.Or(v.VRF, "(stretched)"),
-		cmp.Or(strings.Join(v.RDs, ","), "-"), len(v.Announced), len(v.Remote), len(v.VTEPs), state)
+	t.row(fmt.Sprint(v.VNI), cmp.Or(v.VRF, "(stretched)"), cmp.Or(strings.Join(v.RDs, ","), "-"),
+		fmt.Sprint(len(v.Announced)), fmt.Sprint(len(v.Remote)), fmt.Sprint(len(v.VTEPs)), state)
 }

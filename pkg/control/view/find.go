@@ -12,7 +12,7 @@ import (
 // Found lists what a target stands for, a line for each address; command is what was to
 // be asked about one.
 func Found(w io.Writer, form Form, command string, f control.Found) error {
-	t := table{columns: []column{{"ADDRESS", 39}, {"IS", 28}, {"ON", 24}, {"ANNOUNCED", 9}}}
+	t := table{page: columnsOf(w), columns: []column{{"ADDRESS", 39}, {"IS", 28}, {"ON", 24}, {"ANNOUNCED", 9}}}
 	for _, m := range f.Matches {
 		for _, a := range m.Addresses {
 			announced := "no"

@@ -38,7 +38,7 @@ func ParseForm(s string) (Form, error) {
 
 // Print writes an answer: v as indented JSON, the same as YAML, or text.
 func Print(w io.Writer, form Form, v any, text string) error {
-	out := []byte(text)
+	out := []byte(onScreen(w, text))
 	if form != Text {
 		raw, err := json.Marshal(v)
 		if err != nil {
@@ -107,7 +107,7 @@ func toBlock(n *yaml.Node) {
 
 // Explanation prints a verdict with its chain.
 func Explanation(w io.Writer, form Form, e control.Explanation) error {
-	return Print(w, form, e, names.Relabel(e.Explanation.String(), e.Names))
+	return Print(w, form, e, hanging(w, names.Relabel(e.Explanation.String(), e.Names)))
 }
 
 // clock prints a time; the zero time is that of the start.

@@ -107,9 +107,9 @@ func TestEVPN(t *testing.T) {
 		{VNI: 2002, VXLAN: "vxlan-2002", Bridge: "br-2002", VTEP: "192.0.2.11", Stations: []string{"02:00:00:00:00:02 here"}},
 	}}
 	compare(t, printed(t, func(w io.Writer) error { return view.EVPN(w, view.Text, e, false) }),
-		`VNI       VRF            RD                    announced  remote  vteps  state
-1001      vrf-1001       192.0.2.11:1001               2       0      0  2 MISSING, first: link x: to create
-2002      (stretched)    -                             0       0      0  ok
+		`VNI   VRF          RD               ANNOUNCED  REMOTE  VTEPS  STATE
+1001  vrf-1001     192.0.2.11:1001  2          0       0      2 MISSING, first: link x: to create
+2002  (stretched)  -                0          0       0      ok
 `)
 	compare(t, printed(t, func(w io.Writer) error { return view.EVPN(w, view.Text, e, true) }),
 		`VNI 1001  VRF vrf-1001, table 1001, router MAC 02:00:00:00:00:01
