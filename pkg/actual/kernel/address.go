@@ -128,7 +128,7 @@ func (b *Backend) addressChanged(m rtnl.Message) error {
 		b.itemChanged(it, m.Type == unix.RTM_NEWADDR)
 	}
 	if m.Type == unix.RTM_DELADDR {
-		b.culprits.lost(place{a.Dev, a.Prefix.Addr().Is6()}, "address "+a.Prefix.String()+" went")
+		b.culprits.lost(place{a.Dev, a.Prefix.Addr().Is6()}, addressWent(a.Address))
 		b.addressGone(a.Dev, a.Prefix.Addr(), true)
 	}
 	return nil

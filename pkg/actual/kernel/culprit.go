@@ -64,6 +64,9 @@ func (c *culprits) lost(at place, what string) {
 	c.losses[at] = loss{what, c.owners.Of(c.port), now}
 }
 
+// addressWent says of an address what may explain that other objects are missing.
+func addressWent(a object.Address) string { return "address " + a.Prefix.String() + " went" }
+
 // lostDevice notes, for both families, that a device went, or went down.
 func (c *culprits) lostDevice(now link, gone bool) {
 	what := "device " + now.name + " lost its carrier"
@@ -100,7 +103,12 @@ func (b *Backend) ChangedBy(v object.Value) string {
 	if by != "" && by != theKernel {
 		return by
 	}
-	l, ok := b.culprits.losses[place{deviceOf(v), v.Key().Prefix.Addr().Is6()}]
+	six := v.Key().Prefix.Addr().Is6()
+	l, ok := b.culprits.losses[place{deviceOf(v), six}]
+	if a, is := v.(object.Address); is && six && (!ok || l.what == addressWent(a)) {
+		// inet6_ifa_notify in net/ipv6/addrconf.c sends every message as the kernel's own.
+		return ""
+	}
 	if !ok || time.Since(l.at) > lossCounts || v.Key().Kind.IsSetting() {
 		return by
 	}

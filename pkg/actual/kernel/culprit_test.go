@@ -81,6 +81,33 @@ func TestCulprits(t *testing.T) {
 	}
 }
 
+// TestCulpritOfIPv6Address: the kernel does not tell who took one away, and that it went
+// because it went is no answer.
+func TestCulpritOfIPv6Address(t *testing.T) {
+	for do, want := range map[string]string{
+		"addr del 2001:db8::1/128 dev d0": "",
+		"link del d0":                     "the kernel, when device d0 was deleted",
+	} {
+		t.Run(do[:4], func(t *testing.T) {
+			l := newLab(t)
+			v := parse(t, "address 2001:db8::1/128 dev d0")
+			focus := wanting(t, v)
+			l.read(focus)
+			l.must(create(v))
+			l.read(focus)
+			l.clearSignals()
+			l.ip(do)
+			l.woken()
+			if l.read(focus).Has(v.Key()) {
+				t.Fatal("the address is still there")
+			}
+			if by := l.b.ChangedBy(v); by != want && !(want != "" && strings.HasPrefix(by, want)) {
+				t.Errorf("got %q, want %q", by, want)
+			}
+		})
+	}
+}
+
 // TestCulpritWithSeveralSockets: only the first socket of a process has its number as
 // port; the others are found by who has them open.
 func TestCulpritWithSeveralSockets(t *testing.T) {

@@ -204,7 +204,7 @@ func (b *Backend) routeChanged(m rtnl.Message) error {
 	}
 	k := row.Key()
 	have, there := b.mirror.set.Get(k)
-	report := ours || have.Marked || b.scope.wants(k)
+	report := ours || have.Marked || b.scope.wants(k) || b.scope.wantsBeside(row.Route)
 	it := b.routeItem(row)
 	same := there && have.SameFound(it)
 	if report && !same == (m.Type == unix.RTM_NEWROUTE) {

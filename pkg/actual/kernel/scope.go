@@ -25,6 +25,10 @@ type scope struct {
 	// entries are.
 	masters, fdb map[string]struct{}
 	sysctls      map[string]struct{}
+	// metrics are those of wanted routes beside the main table, metric the last one that was
+	// added. There are very few.
+	metrics map[uint32]struct{}
+	metric  uint32
 }
 
 func newScope() scope {
@@ -36,6 +40,7 @@ func newScope() scope {
 		masters: make(map[string]struct{}),
 		fdb:     make(map[string]struct{}),
 		sysctls: make(map[string]struct{}),
+		metrics: make(map[uint32]struct{}),
 	}
 }
 
@@ -66,6 +71,10 @@ func (s *scope) widen(f actual.Focus) parts {
 // others, which only the route asks for.
 func (s *scope) addRoute(r object.Route) (grown parts) {
 	const perDevice = partAddresses | partNeighs | partProxies
+	if r.Table != object.TableMain && (r.Metric != s.metric || len(s.metrics) == 0) {
+		s.metric = r.Metric
+		s.metrics[r.Metric] = struct{}{}
+	}
 	switch {
 	case r.Unreachable:
 		return 0
@@ -129,6 +138,20 @@ func (s *scope) tableList() []uint32 { return slices.Sorted(maps.Keys(s.tables))
 
 // wants reports whether a key is in the focus as wanted.
 func (s *scope) wants(k object.Key) bool { return s.focus.Want.Has(k) }
+
+// wantsBeside reports whether a route to the same destination is wanted with another metric:
+// one of the two has no effect. The main table is everybody's.
+func (s *scope) wantsBeside(r object.Route) bool {
+	if r.Table == object.TableMain {
+		return false
+	}
+	for metric := range s.metrics {
+		if metric != r.Metric && s.wants(r.KeyAt(metric)) {
+			return true
+		}
+	}
+	return false
+}
 
 // sameFocus reports whether two focuses are the very same data. Neither sets
 // nor lists that have been handed on are changed, so identity is enough, and it

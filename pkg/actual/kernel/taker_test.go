@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -47,6 +48,33 @@ func TestOverridden(t *testing.T) {
 				t.Errorf("it has gone, and yet: %q", it.Overridden())
 			}
 		})
+	}
+}
+
+// TestBetterMetricWakes: another owner's route that wins over ours by its metric is under
+// another key, and is noticed all the same; in the main table it is everybody's business.
+func TestBetterMetricWakes(t *testing.T) {
+	l := newLab(t)
+	want := []object.Value{
+		parse(t, "route 2001:db8::5/128 table 201 metric 1024  dev d0"),
+		parse(t, "route 10.0.0.5/32 table 201 metric 0  dev d0"),
+	}
+	focus := wanting(t, want...)
+	l.read(focus)
+	l.build(want)
+	l.read(focus)
+	for _, do := range []string{"add", "del"} {
+		l.clearSignals()
+		l.ip("-6 route " + do + " 2001:db8::5 dev d1 table 201 metric 1")
+		l.woken()
+	}
+	other := parse(t, "route 2001:db8::5/128 table 201 metric 1  dev d1").(object.Route)
+	if !l.b.scope.wantsBeside(other) {
+		t.Error("a route with a better metric counts as harmless")
+	}
+	other.Dst = netip.MustParsePrefix("2001:db8::6/128")
+	if l.b.scope.wantsBeside(other) {
+		t.Error("a route to another destination counts as beside ours")
 	}
 }
 
