@@ -24,6 +24,9 @@ type World struct {
 	Addr netip.Addr
 	Tap  string
 	Port string
+	// Addr6 is its IPv6 address, Routed and Routed6 addresses of a router, for which
+	// neighbours are wanted.
+	Addr6, Routed, Routed6 netip.Addr
 }
 
 // Fault is one that an operator may meet.
@@ -47,7 +50,10 @@ type Fault struct {
 
 // Expand puts the names of a world in the place of words.
 func (w World) Expand(text string) string {
-	return strings.NewReplacer("ADDR", w.Addr.String(), "TAP", w.Tap, "PORT", w.Port).Replace(text)
+	return strings.NewReplacer( // the longer words first
+		"ADDR6", w.Addr6.String(), "FIP6", w.Routed6.String(), "FIP", w.Routed.String(),
+		"ADDR", w.Addr.String(), "TAP", w.Tap, "PORT", w.Port,
+	).Replace(text)
 }
 
 // run runs a command on the node, in which ADDR and so on are expanded.

@@ -41,3 +41,29 @@ func TestFaultsAreComplete(t *testing.T) {
 		t.Error("no faults")
 	}
 }
+
+// Every drift says what is to be told of it, and each kind of object that is wanted on a
+// node with a provider network has some.
+func TestDriftsAreComplete(t *testing.T) {
+	names, kinds := map[string]bool{}, map[string]int{}
+	for _, d := range faults.Drifts() {
+		switch {
+		case d.Name == "" || names[d.Name] || len(d.Lines) == 0:
+			t.Errorf("%s: no name of its own, or nothing happens: %+v", d.Name, d)
+		case d.Kind == "" && d.Stays == "":
+			t.Errorf("%s: nothing is claimed of it", d.Name)
+		case (d.Kind == "") != (d.How == ""), d.Stays != "" && (d.Shows == "" || len(d.Heal) == 0):
+			t.Errorf("%s: something is missing: %+v", d.Name, d)
+		}
+		names[d.Name] = true
+		kinds[d.Kind]++
+	}
+	for _, kind := range []string{"device", "sysctl", "address", "neigh", "proxy", "route", "rule", "flow"} {
+		if kinds[kind] == 0 {
+			t.Errorf("no drift of kind %s", kind)
+		}
+	}
+	if len(names) < 50 {
+		t.Errorf("only %d drifts", len(names))
+	}
+}

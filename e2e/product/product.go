@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -163,4 +166,25 @@ func (a *Agent) Settle(ctx context.Context) error {
 		return errors.Join(err, printed)
 	}
 	return fmt.Errorf("%w\n%s\n%s", err, text, a.Tail(20))
+}
+
+// Metrics are those of the running controller, as Prometheus text.
+func (a *Agent) Metrics(ctx context.Context) (string, error) {
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", a.socket())
+		},
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://control/metrics", nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return "", fmt.Errorf("metrics of %s: %w", a.Chassis.Name, err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	return string(text), err
 }

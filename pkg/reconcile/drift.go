@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -132,7 +133,7 @@ func (c *Controller) rememberDrift(r Round) {
 		c.drifts.Settle(s.Key.Kind.String(), s.Key.String(), s.State, s.Why)
 	}
 	c.drifts.Count(r.Started, r.Drift.Counts)
-	for _, d := range r.Drift.First {
+	for _, d := range slices.Backward(r.Drift.First) { // the first of a plan are what others stand on
 		c.drifts.Add(d)
 	}
 }
