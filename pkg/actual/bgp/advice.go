@@ -39,6 +39,10 @@ var advice = map[speaker.Fault][2]string{
 		"one end demands a capability or a family that the other one does not offer",
 		"compare families of the peer with the neighbour's configuration",
 	},
+	speaker.FaultOpenRejected: {
+		"the neighbour has another AS number configured for this node, or demands what is not offered here",
+		"compare bgp.as and the peer's as and families with the neighbour; its log has the reason",
+	},
 	speaker.FaultHoldTimer: {
 		"nothing came for the hold time: the way is broken or filtered, or the neighbour hangs",
 		"ping the neighbour; then: tcpdump -ni any tcp port 179",

@@ -14,6 +14,7 @@ const (
 	FaultWrongAS       Fault = "wrong-as"       // the AS number in the OPEN is not the configured one
 	FaultIdentifier    Fault = "bad-identifier" // both ends have one BGP identifier, or one is 0
 	FaultCapability    Fault = "capability"     // one end demands what the other one lacks
+	FaultOpenRejected  Fault = "open-rejected"  // the other end refuses our OPEN and does not get to say why
 	FaultHoldTimer     Fault = "hold-timer"     // no message came for the hold time
 	FaultPrefixLimit   Fault = "prefix-limit"   // too many prefixes were announced
 	FaultAdminShutdown Fault = "admin-shutdown" // an operator shut the session down, or reset it
@@ -40,11 +41,17 @@ func notificationFault(code, subcode uint8) Fault {
 		case bgp.BGP_ERROR_SUB_UNSUPPORTED_CAPABILITY:
 			return FaultCapability
 		}
+	case bgp.BGP_ERROR_FSM_ERROR:
+		// GoBGP expects no NOTIFICATION as the answer to its OPEN, and says that of itself.
+		if subcode == bgp.BGP_ERROR_SUB_RECEIVE_UNEXPECTED_MESSAGE_IN_OPENSENT_STATE {
+			return FaultOpenRejected
+		}
 	case bgp.BGP_ERROR_CEASE:
 		switch subcode {
 		case bgp.BGP_ERROR_SUB_MAXIMUM_NUMBER_OF_PREFIXES_REACHED:
 			return FaultPrefixLimit
-		case bgp.BGP_ERROR_SUB_ADMINISTRATIVE_SHUTDOWN, bgp.BGP_ERROR_SUB_ADMINISTRATIVE_RESET:
+		case bgp.BGP_ERROR_SUB_ADMINISTRATIVE_SHUTDOWN, bgp.BGP_ERROR_SUB_ADMINISTRATIVE_RESET,
+			bgp.BGP_ERROR_SUB_OTHER_CONFIGURATION_CHANGE:
 			return FaultAdminShutdown
 		case bgp.BGP_ERROR_SUB_PEER_DECONFIGURED, bgp.BGP_ERROR_SUB_CONNECTION_REJECTED:
 			return FaultUnconfigured

@@ -110,6 +110,9 @@ func cause(text string) string {
 func notification(verb string, f fields) string {
 	code := bgp.NewNotificationErrorCode(number(f["Code"]), number(f["Subcode"]))
 	text := fmt.Sprintf("%s notification %s", verb, code)
+	if notificationFault(number(f["Code"]), number(f["Subcode"])) == FaultOpenRejected {
+		text += ": the neighbour refuses our OPEN message"
+	}
 	// RFC 9003: what the operator at the other end wrote when he shut the session down.
 	if reason := f.text("Communicated-Reason"); reason != "" {
 		text += fmt.Sprintf(": %q", reason)

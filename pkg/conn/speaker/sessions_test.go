@@ -161,6 +161,10 @@ func TestFaultOf(t *testing.T) {
 			"received notification", append(notified, "Communicated-Reason", "maintenance"),
 			"received notification code 6(cease)", `: "maintenance"`,
 		},
+		{
+			"sent notification", []any{"Code", bgp.BGP_ERROR_FSM_ERROR, "Subcode", 1}, "sent notification code 5(fsm)",
+			": the neighbour refuses our OPEN message",
+		},
 		{"sent notification", notified, "sent notification code 6(cease)", "(administrative shutdown)"},
 	} {
 		s, _ := recorder(slog.LevelInfo)
