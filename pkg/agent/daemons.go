@@ -102,7 +102,7 @@ func remedyOf(err error) string {
 	for _, e := range readErrors(err) {
 		switch e.Backend {
 		case "bgp":
-			tries = append(tries, "is bgp-ovn speaker running, and is bgp.speaker right?")
+			tries = append(tries, "is bgp-ovn speaker running, and is bgp.speaker right? systemctl status bgp-ovn-speaker")
 		case "ovs":
 			if errors.Is(e, exec.ErrNotFound) {
 				tries = append(tries, "apt install openvswitch-switch, or what your distribution calls it;")

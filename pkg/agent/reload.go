@@ -65,6 +65,30 @@ func (n *Node) reread() (config.Settings, []string, error) {
 	return s, changed, nil
 }
 
+// unloaded tells that the configuration is not as it was when it was read last: what an
+// operator wrote there has no effect yet.
+func (n *Node) unloaded(s *statusReport) {
+	if !n.reloading.TryLock() {
+		return // it is being read
+	}
+	defer n.reloading.Unlock()
+	now, err := n.opts.Load()
+	if err != nil {
+		s.problem("configuration-not-loaded", "the configuration is not valid any more, the running one stays: "+
+			strings.Join(strings.Fields(err.Error()), " "), "mend it, then bgp-ovn reload --dry-run")
+		return
+	}
+	changed, restart := config.Changes(n.current, now)
+	switch {
+	case len(restart) > 0:
+		s.problem("configuration-not-loaded", "the configuration has changed since it was read, and only a restart can "+
+			"take that up: "+strings.Join(restart, ", "), "systemctl restart bgp-ovn")
+	case len(changed) > 0:
+		s.problem("configuration-not-loaded", "the configuration has changed since it was read: "+
+			strings.Join(changed, ", "), "bgp-ovn reload --dry-run, then bgp-ovn reload")
+	}
+}
+
 // takeUp replaces the settings; whoever calls it holds reloading.
 func (n *Node) takeUp(s config.Settings, changed []string) error {
 	if slices.Contains(changed, keyMetrics) { // the only thing that can fail

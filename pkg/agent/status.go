@@ -61,6 +61,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.state(n.db, n.settings.StateFile)
 	s.identifier(n.chosenID)
 	s.openings(n.openings.list())
+	n.unloaded(&s)
 	s.panics(r.Skipped)
 	s.contested(n.ctl.Contested(), time.Now())
 	s.Drift = control.DriftOf(n.ctl.Drift(control.LatestDrifts))
@@ -170,7 +171,8 @@ func (s *statusReport) objects(r reconcile.Round) {
 			s.Filtered = append(s.Filtered, n.String())
 		case !n.Intentional():
 			s.NotAsWanted = append(s.NotAsWanted, n.String())
-			f := s.problem("not-as-wanted", n.String(), blockRemedy(n.Block.Code))
+			want, _ := r.Want.Get(n.Key)
+			f := s.problem("not-as-wanted", n.String(), blockRemedy(n.Block, want.Value))
 			f.Like, f.Behind = n.Block.Code, behindBlock[n.Block.Code]
 		}
 	}
@@ -188,12 +190,35 @@ var behindBlock = map[string]string{
 	object.BlockQuarantined: "peer-quarantined",
 }
 
-// blockRemedy is what to do about objects that are blocked, by the code of the block.
-func blockRemedy(code string) string {
-	if code == object.BlockNotWired {
+// blockRemedy is what to do about an object that is blocked.
+func blockRemedy(b object.Block, want object.Value) string {
+	switch {
+	case b.Code == object.BlockNotWired:
 		return "is ovn-controller running? ovn-appctl -t ovn-controller connection-status; bgp-ovn plan lists all"
+	case strings.Contains(b.Text, ipv6Disabled):
+		return enableIPv6(want)
+	default:
+		return "bgp-ovn plan"
 	}
-	return "bgp-ovn plan"
+}
+
+// ipv6Disabled is in what the kernel says (net/ipv6/addrconf.c, route.c).
+const ipv6Disabled = "IPv6 is disabled on"
+
+// enableIPv6 is the command that lets the kernel take an object of IPv6.
+func enableIPv6(v object.Value) string {
+	dev := "DEVICE"
+	switch v := v.(type) {
+	case object.Route:
+		dev = v.Dev
+	case object.Address:
+		dev = v.Dev
+	case object.Neigh:
+		dev = v.Dev
+	case object.ProxyNeigh:
+		dev = v.Dev
+	}
+	return "sysctl -w net.ipv6.conf." + strings.ReplaceAll(dev, ".", "/") + ".disable_ipv6=0"
 }
 
 // round tells what went wrong in the last round.
@@ -215,6 +240,10 @@ func (s *statusReport) round(r reconcile.Round, stats reconcile.Stats) {
 		var step *execute.StepError
 		if errors.As(err, &step) {
 			f.Like, f.On = step.Op.Key().Kind.String()+step.Err.Error(), backendOf(step.Op.Key().Kind)
+			if strings.Contains(step.Err.Error(), ipv6Disabled) {
+				want, _ := r.Want.Get(step.Op.Key())
+				f.Try = enableIPv6(want.Value)
+			}
 		}
 	}
 }

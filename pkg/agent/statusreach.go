@@ -17,7 +17,7 @@ import (
 func (s *statusReport) peers(states []bgp.PeerState, err error, restart time.Duration, behind map[netip.Addr]string) {
 	if err != nil {
 		f := s.problem("speaker", "the speaker does not answer: "+err.Error(),
-			"is bgp-ovn speaker running, and is bgp.speaker right?")
+			"is bgp-ovn speaker running, and is bgp.speaker right? systemctl status bgp-ovn-speaker")
 		f.Object = problem.Object{Kind: problem.KindDaemon, Name: "speaker"}
 		return
 	}

@@ -60,6 +60,7 @@ var classes = []class{
 	{"not-listening", Warning, nil},
 	{"southbound-remote", Warning, nil},
 	{"northbound-remote", Warning, nil},
+	{"configuration-not-loaded", Warning, nil},
 	{"router-id", Warning, nil},
 	{"state-set-aside", Warning, nil},
 }
