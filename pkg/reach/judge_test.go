@@ -213,7 +213,7 @@ var spoils = []spoiled{
 		f.Switch.In = reach.Trace{Asked: true, Dropped: true, Bridge: "br-int", Last: "table=44 ip, priority 2000"}
 	}, "", "", "", "", 0},
 	{"foreign flow takes answers", func(f *reach.Facts) {
-		f.Switch.Answer = reach.Trace{Asked: true, First: "table=0 ip, priority 1000", Cookie: 0, Output: "drop", Dropped: true}
+		f.Switch.Answer = reach.Trace{Asked: true, First: "table=0 ip, priority 1000", Output: "drop", Dropped: true}
 	}, reach.CodeForeignFlow, "answer", "takes answers of", "del-flows br-ex table=0,priority=1000,ip", 0},
 	{
 		"answers are dropped behind our flow", func(f *reach.Facts) { f.Switch.Answer.Dropped = true }, reach.CodeForeignFlow,

@@ -63,7 +63,8 @@ type fork struct{ table, bridge string }
 
 // changes are the actions of the datapath that put a packet nowhere (ovs-actions(7)).
 var changes = []string{
-	"drop", "set", "set_masked", "ct", "ct_clear", "recirc", "hash", "meter", "push_vlan", "pop_vlan", "push_mpls", "pop_mpls",
+	"drop", "set", "set_masked", "ct", "ct_clear", "recirc", "hash", "meter", "push_vlan", "pop_vlan", "push_mpls",
+	"pop_mpls",
 	"push_eth", "pop_eth", "push_nsh", "pop_nsh",
 }
 
