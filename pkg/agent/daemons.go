@@ -90,8 +90,8 @@ func (s *statusReport) chassis(snap observe.Snapshot) {
 	if _, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		return
 	}
-	f := s.problem("chassis-missing", fmt.Sprintf("the Southbound database has no Chassis row named %q: ovn-controller of "+
-		"this node has ended or is not registered, or the database is not the right one", snap.Chassis),
+	f := s.problem("chassis-missing", fmt.Sprintf("the Southbound database has no Chassis row named %q: ovn-controller "+
+		"of this node has ended or is not registered, or the database is not the right one", snap.Chassis),
 		"systemctl status ovn-controller; ovs-vsctl get Open_vSwitch . external_ids:system-id")
 	f.Object = problem.Object{Kind: problem.KindDaemon, Name: daemonController}
 }

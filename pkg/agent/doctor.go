@@ -29,7 +29,8 @@ func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
 			ListenPort: int(s.BGP.ListenPort), Speaker: s.BGP.Speaker,
 			VXLANPort: int(s.VXLANPort), RulePriority: s.Routing.RulePriority, Exposed: exposed,
 		},
-		Running: err == nil, Checked: status.Reach.Checked, Unreachable: unreachable, Chassis: s.Chassis, RunDir: s.OpenVSwitch.RunDir, ManageFlows: s.Flows.Manage,
+		Running: err == nil, Checked: status.Reach.Checked, Unreachable: unreachable, Chassis: s.Chassis,
+		RunDir: s.OpenVSwitch.RunDir, ManageFlows: s.Flows.Manage,
 		Cookies: s.Cookies(), Alias: marks(s).Alias, Peers: s.BGP.PeerAddrs(),
 	}
 }

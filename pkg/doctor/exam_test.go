@@ -267,9 +267,9 @@ func TestReachable(t *testing.T) {
 		},
 		{
 			"two of one reason", func(f *Facts) {
-				f.Checked, f.Unreachable = 2, []Unreachable{{a, "packet-filter", "chain x", ""}, {b, "packet-filter", "chain x", ""}}
+				f.Checked, f.Unreachable = 2, []Unreachable{{a, "packet-filter", "chain", ""}, {b, "packet-filter", "chain", ""}}
 			},
-			LevelFail, "reachable", "chain x (and 1 more of 2 that were checked)", "bgp-ovn trace 203.0.113.7",
+			LevelFail, "reachable", "chain (and 1 more of 2 that were checked)", "bgp-ovn trace 203.0.113.7",
 		},
 	}
 	examineEach(t, tests)
