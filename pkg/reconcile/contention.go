@@ -74,8 +74,8 @@ func (c contention) count(r Round, now time.Time) {
 			it, _ := r.Want.Get(op.Key())
 			c.foundUndone(op.Key(), r.Started)
 			c.repaired(op.Key(), it.Value, now)
-			if op.Drift != nil && op.Drift.By != "" {
-				c[op.Key()].By = op.Drift.By
+			if one := c[op.Key()]; op.Drift != nil && (program(op.Drift.By) != "" || one.By == "") {
+				one.By = op.Drift.By
 			}
 		}
 	}
@@ -237,6 +237,16 @@ func (c contention) only(p plan.Plan) bool {
 	return true
 }
 
+// program is the name in who changed something, such as "ip" of "ip[1234]" and of "the
+// kernel, when address 10.0.0.1/24 went, by ip[1234]"; empty if there is none.
+func program(by string) string {
+	name, _, ok := strings.Cut(by, "[")
+	if !ok {
+		return ""
+	}
+	return name[strings.LastIndexByte(name, ' ')+1:]
+}
+
 // end is when keys that are contested are contested no more if nobody changes them back
 // until then; zero if none is.
 func (c contention) end(told []Contested) time.Time {
@@ -261,7 +271,7 @@ func (c *Controller) logContested(now []Contested) {
 	}
 	for _, one := range now {
 		// A loop that runs a command has another process each time: the name counts.
-		name, _, _ := strings.Cut(one.By, "[")
+		name := program(one.By)
 		if c.toldOf[name] || name == "" && len(c.toldOf) > 0 {
 			continue
 		}

@@ -411,3 +411,16 @@ func TestOnlyContested(t *testing.T) {
 		}
 	}
 }
+
+// TestProgram: of who it was, the name counts, not the number and not what came between.
+func TestProgram(t *testing.T) {
+	for by, want := range map[string]string{
+		"": "", "ip[1234]": "ip", "process 1234": "", "the kernel": "",
+		"the kernel, when address 10.0.0.1/24 went, by systemd-network[7]": "systemd-network",
+		"the kernel, when device d0 went down":                             "",
+	} {
+		if got := program(by); got != want {
+			t.Errorf("%q: got %q, want %q", by, got, want)
+		}
+	}
+}

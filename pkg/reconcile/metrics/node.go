@@ -64,7 +64,7 @@ func (n *nodeTables) register(in prometheus.Registerer, program string) {
 	add(&n.protected, gauge, "bgp_ovn_protected_prefixes", "Prefixes that the node lives on, which are never routed away.")
 	add(&n.frozenSince, gauge, "bgp_ovn_frozen_since_timestamp_seconds",
 		"Since when nothing may be removed, in seconds since 1970; 0 while it may.")
-	add(&n.config, gauge, "bgp_ovn_config_info", 
+	add(&n.config, gauge, "bgp_ovn_config_info",
 		"1, with a hash of the running configuration without its passwords.", "hash")
 	add(&n.configLoaded, gauge, "bgp_ovn_config_loaded_timestamp_seconds",
 		"When the running configuration was loaded, in seconds since 1970.")
