@@ -74,6 +74,8 @@ type Node struct {
 	elsewhere *overlaps
 	// id is our BGP identifier.
 	id netip.Addr
+	// stations are told of sessions and paths.
+	stations *stations
 	// quarantine are the peers that may not be configured.
 	quarantine *quarantine
 	// reach judges whether what is announced is reachable.
@@ -163,6 +165,7 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.sources.join.Learned = n.learned
+	n.stations = newStations(n)
 	n.table, n.elsewhere = rib.TableOf(n.speaker.Conn(), log), newOverlaps(log)
 	reader, err := actual.NewReader(append(backends, n.speaker)...)
 	if err != nil {
@@ -247,6 +250,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	n.watchDaemons(ctx)
 	go n.attend(ctx)
 	go n.watchSessions(ctx)
+	serving.Go(func() { n.stations.run(ctx, n.settings.BGP.BMP) })
 	go n.watchConfig(ctx)
 	go n.watchReach(ctx)
 	go n.watchProblems(ctx)

@@ -28,13 +28,13 @@ func sessionWith(port uint16, from netip.Addr, as uint32) (*speakertest.Peer, er
 	return p, nil
 }
 
-// ownPort is that of the speaker in this process, which holds it until the process ends.
-const ownPort = 1792
+// The ports of speakers in this process, which hold them until the process ends.
+const ownPort, ownBMPPort = 1792, 1793
 
 // speakerForms runs a test with each of the two forms of a speaker, the beginning of key
 // bgp, and the port.
-func speakerForms(t *testing.T, test func(t *testing.T, w *world, speakerKey string, port uint16)) {
-	t.Run("in process", func(t *testing.T) { test(t, newWorld(t), "", ownPort) })
+func speakerForms(t *testing.T, own uint16, test func(t *testing.T, w *world, speakerKey string, port uint16)) {
+	t.Run("in process", func(t *testing.T) { test(t, newWorld(t), "", own) })
 	t.Run("another process", func(t *testing.T) {
 		w := newWorld(t)
 		socket := "unix:" + w.path("speaker.sock")
@@ -50,7 +50,7 @@ var (
 
 // TestBGPTables: what a real session has sent and received, in both forms of the speaker.
 func TestBGPTables(t *testing.T) {
-	speakerForms(t, func(t *testing.T, w *world, speakerKey string, port uint16) {
+	speakerForms(t, ownPort, func(t *testing.T, w *world, speakerKey string, port uint16) {
 		w.configure(fmt.Sprintf(`bgp: {as: 65001, router_id: 192.0.2.1, %slisten: {address: 127.0.0.1, port: %d}, `+
 			`peers: [{address: %s, as: %d, passive: true}, {address: %s, as: 65099, passive: true}]}`,
 			speakerKey, port, tablePeer, speakertest.AS, stranger), `learn: {accept: ["10.0.0.0/8 le 24"]}`)

@@ -107,6 +107,7 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 	n.sources.join.SetOwn(own(s))
 	n.ctl.Reconfigure(intent(s))
 	n.elsewhere.forget()
+	n.stations.set(s.BGP.BMP)
 	n.opts.Log.Info("configuration reloaded", "changed", changed)
 	n.reportExposed(s)
 	return nil

@@ -18,6 +18,7 @@ func check(s *Settings, r *key.Reading) {
 		r.Report("drivers", "there is none", "name at least one of "+strings.Join(s.list.Names(), ", "))
 	}
 	checkPeers(s, r)
+	checkStations(s, r)
 	checkDatabase("ovn_sb", s.Southbound, r)
 	checkDatabase("ovn_nb", s.Northbound, r)
 	if s.ReadSocketGroup != "" && s.ReadSocket == s.Socket {

@@ -30,6 +30,9 @@ func bgpKeys(b *BGP) []key.Key {
 			"seconds after which a peer may connect again that has exceeded its prefix limit; 0 is never, "+
 				"until its configuration changes",
 			key.Range[int64]{Also: []int64{0}, Low: 10, High: key.MaxSeconds, Use: "use 10 or more seconds, or 0"}).Reloads(),
+		key.Elements(&b.BMP, "bgp.bmp", "station",
+			"a monitoring station (BMP, RFC 7854) as address=...[,port=...][,policy=...][,statistics=s]; may be repeated",
+			newStation, stationKeys, nil).Reloads(),
 		key.Elements(&b.Peers, "bgp.peers", "peer",
 			"a neighbour as address=...,as=...[,port=...][,families=a+b][,password=...][,ttl_security][,multihop=n]"+
 				"[,hold_time=s][,passive] and so on; may be repeated", newPeer, peerKeys, finishPeer).Reloads(),

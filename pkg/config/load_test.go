@@ -103,8 +103,12 @@ var written = map[string]struct{ file, flag string }{
 	"bgp.export.allow": {
 		"[203.0.113.0/24 le 32, 198.51.100.0/24]", "203.0.113.0/24 le 32,198.51.100.0/24",
 	},
-	"bgp.export.deny":                      {"[2001:db8::/32 le 128]", "2001:db8::/32 le 128"},
-	"learn.accept":                         {"[]", ""},
+	"bgp.export.deny": {"[2001:db8::/32 le 128]", "2001:db8::/32 le 128"},
+	"learn.accept":    {"[]", ""},
+	"bgp.bmp": {
+		`[{address: 192.0.2.50, port: 5000, policy: local-rib, statistics: 60}]`,
+		"address=192.0.2.50,port=5000,policy=local-rib,statistics=60",
+	},
 	"learn.source4":                        {"192.0.2.7", "192.0.2.7"},
 	"learn.source6":                        {"2001:db8::7", "2001:db8::7"},
 	"learn.metric":                         {"7", "7"},

@@ -61,6 +61,13 @@ func TestWhatCannotRunIsRefused(t *testing.T) {
 		"bgp: {peers: [{address: '192.0.2.1', as: 4294967295}]}":         "4294967295 is reserved",
 		"bgp: {peers: [{address: '192.0.2.1', as: 1, port: 65536}]}":     "65536 is out of range",
 		"bgp: {peers: [{address: '2001:db8::1', as: 1}, {address: '2001:DB8:0:0::1', as: 1}]}": "duplicate neighbour",
+		"bgp: {bmp: [{port: 11019}]}":                                "set the station's IP address",
+		"bgp: {bmp: [{address: station-1}]}":                         "is not an IP address",
+		"bgp: {bmp: [{address: '::'}]}":                              "is no address of a single node",
+		"bgp: {bmp: [{address: 192.0.2.50, port: 0}]}":               "out of range",
+		"bgp: {bmp: [{address: 192.0.2.50, policy: adj-out}]}":       "unknown policy",
+		"bgp: {bmp: [{address: 192.0.2.50}, {address: 192.0.2.50}]}": "duplicate station",
+		"bgp: {bmp: [{address: 192.0.2.50, statistics: 65536}]}":     "out of range",
 	} {
 		_, problems := Read("c.yaml", []byte(file+"\n"))
 		err := problems.Err()

@@ -155,6 +155,8 @@ type BGP struct {
 	// PrefixLimitRestart is how long a peer stays shut that has exceeded its prefix
 	// limit; 0 is until its configuration changes (bgp.prefix_limit_restart).
 	PrefixLimitRestart time.Duration
+	// BMP are stations that are told of sessions and paths.
+	BMP []BMPStation
 	// Peers are the neighbours, in the order of the file, without the restart time,
 	// which all have in common: see PeerItems.
 	Peers []object.Peer

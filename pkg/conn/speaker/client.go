@@ -214,6 +214,30 @@ func (r remote) ResetPeer(ctx context.Context, req *api.ResetPeerRequest) error 
 	})
 }
 
+func (r remote) AddBmp(ctx context.Context, req *api.AddBmpRequest) error {
+	return r.call(ctx, func(ctx context.Context, c api.GoBgpServiceClient) error {
+		_, err := c.AddBmp(ctx, req)
+		return err
+	})
+}
+
+func (r remote) DeleteBmp(ctx context.Context, req *api.DeleteBmpRequest) error {
+	return r.call(ctx, func(ctx context.Context, c api.GoBgpServiceClient) error {
+		_, err := c.DeleteBmp(ctx, req)
+		return err
+	})
+}
+
+func (r remote) ListBmp(ctx context.Context, req *api.ListBmpRequest, fn func(*api.ListBmpResponse_BmpStation)) error {
+	return r.call(ctx, func(ctx context.Context, c api.GoBgpServiceClient) error {
+		stream, err := c.ListBmp(ctx, req)
+		if err != nil {
+			return err
+		}
+		return each(stream.Recv, func(rsp *api.ListBmpResponse) { fn(rsp.GetStation()) })
+	})
+}
+
 func (r remote) ListPeer(ctx context.Context, req *api.ListPeerRequest, fn func(*api.Peer)) error {
 	return r.call(ctx, func(ctx context.Context, c api.GoBgpServiceClient) error { return listPeers(ctx, c, req, fn) })
 }

@@ -82,6 +82,10 @@ type Calls interface {
 	ResetPeer(context.Context, *api.ResetPeerRequest) error
 	EnablePeer(context.Context, *api.EnablePeerRequest) error
 	ListPeer(context.Context, *api.ListPeerRequest, func(*api.Peer)) error
+
+	AddBmp(context.Context, *api.AddBmpRequest) error
+	DeleteBmp(context.Context, *api.DeleteBmpRequest) error
+	ListBmp(context.Context, *api.ListBmpRequest, func(*api.ListBmpResponse_BmpStation)) error
 }
 
 // Owner is the one backend over a connection, which is notified of its changes.

@@ -38,6 +38,7 @@ func crowded() *metrics.Metrics {
 	m.State(false, 7, map[string]int{"damaged": 1})
 	m.Reach(map[string]int{"foreign-rule": 2})
 	m.Elsewhere(4)
+	m.Stations(map[string]bool{"192.0.2.50:11019": true})
 	m.Prefixes(map[string]int{"fip": 2, "gateway": 1})
 	m.Frozen(began)
 	m.Config(metrics.Config{Hash: "0123", Loaded: began, Stale: true})
@@ -80,7 +81,7 @@ func TestValues(t *testing.T) {
 func TestSeriesGo(t *testing.T) {
 	m := crowded()
 	for _, left := range []string{
-		`peer="192.0.2.9"`, `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `"192.0.2.1"`,
+		`peer="192.0.2.9"`, "station=", `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `"192.0.2.1"`,
 		`"192.0.2.2"`, `code="held"`, `code="conflict"`,
 	} {
 		if !strings.Contains(scrape(t, m), left) {
@@ -93,13 +94,14 @@ func TestSeriesGo(t *testing.T) {
 	m.State(true, 7, nil)
 	m.Reach(nil)
 	m.Elsewhere(0)
+	m.Stations(nil)
 	m.Prefixes(map[string]int{"gateway": 1})
 	m.Frozen(time.Time{})
 	m.Config(metrics.Config{Hash: "4567"})
 	m.Sessions(nil, false)
 	text := scrape(t, m)
 	for _, gone := range []string{
-		`peer="`, `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `code="`,
+		`peer="`, "station=", `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `code="`,
 	} {
 		if strings.Contains(text, gone) {
 			t.Errorf("%s is left in\n%s", gone, text)

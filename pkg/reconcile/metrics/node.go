@@ -39,6 +39,7 @@ type Config struct {
 type nodeTables struct {
 	build, sessionState, sessionSince, flaps, prefixes, speaker *table
 	classes, held, protected, frozenSince                       *table
+	stations                                                    *table
 	config, configLoaded, configStale, stateErrors              *table
 }
 
@@ -59,6 +60,7 @@ func (n *nodeTables) register(in prometheus.Registerer, program string) {
 	add(&n.prefixes, gauge, "bgp_ovn_peer_prefixes",
 		"Prefixes of the session by family: sent, received, and of these accepted and rejected.",
 		"peer", "family", "count")
+	add(&n.stations, gauge, "bgp_ovn_bmp_up", "1 while the monitoring station is connected.", "station")
 	add(&n.classes, gauge, "bgp_ovn_prefixes", "Prefixes that are desired to be announced, by class.", "class")
 	add(&n.held, gauge, "bgp_ovn_held", "Objects that nothing asks for and that stay, by why.", "code")
 	add(&n.protected, gauge, "bgp_ovn_protected_prefixes", "Prefixes that the node lives on, which are never routed away.")
@@ -106,6 +108,9 @@ func (m *Metrics) Sessions(all []Session, known bool) {
 	m.node.flaps.set(flaps)
 	m.node.prefixes.set(prefixes)
 }
+
+// Stations sets which of the monitoring stations are connected.
+func (m *Metrics) Stations(up map[string]bool) { m.node.stations.set(flags(up)) }
 
 // Prefixes sets how many prefixes are desired to be announced, by class.
 func (m *Metrics) Prefixes(byClass map[string]int) { m.node.classes.counts(byClass) }
