@@ -104,7 +104,7 @@ func (a *answers) Explain(ctx context.Context, target string) (control.Explanati
 
 // named is an explanation as an answer, with the names of what it mentions.
 func named(r reconcile.Round, e reconcile.Explanation) control.Explanation {
-	out := control.Explanation{Version: control.Version, Explanation: e, Names: map[string]string{}}
+	out := control.ExplanationOf(e)
 	names.Of(r.Snapshot).Collect(out.Names, out.String())
 	return out
 }

@@ -60,8 +60,8 @@ func receivedPathOf(p *rib.ReceivedPath, reason, text string) control.ReceivedPa
 	out := control.ReceivedPath{
 		Peer: p.Peer, Family: p.Family, NLRI: p.NLRI, PathID: p.ID, NextHop: addrText(p.NextHop), ASPath: p.ASPath,
 		Origin: p.Origin, MED: numberOf(p.MED), LocalPref: numberOf(p.LocalPref),
-		Communities:      slices.Concat([]string{}, p.Communities),
-		LargeCommunities: slices.Concat([]string{}, p.LargeCommunities),
+		Communities:      append([]string{}, p.Communities...),
+		LargeCommunities: append([]string{}, p.LargeCommunities...),
 		Since:            p.Since, Stale: p.Stale, Used: reason == "", Reason: reason, Text: text,
 	}
 	return out

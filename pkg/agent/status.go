@@ -38,7 +38,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 		Steps: stats.Steps, FailedSteps: stats.FailedSteps, StateWrites: n.db.Writes(),
 		Sources: []control.Source{}, Peers: []control.Peer{}, Counts: []control.Count{},
 		Quarantined: []control.Quarantine{},
-		NotAsWanted: []string{}, Filtered: []string{}, Skipped: slices.Concat([]observe.Skip{}, r.Skipped),
+		NotAsWanted: []string{}, Filtered: []string{}, Skipped: append([]observe.Skip{}, r.Skipped...),
 		ShadowedBy: []string{}, Contested: []control.Contested{},
 	}}
 	if rules, err := n.kernel.Shadows(ctx, n.settings.Routing.RulePriority); err == nil { // for information only
@@ -68,7 +68,9 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.wiring(r.Snapshot)
 	s.daemons(n.daemons)
 	if !stats.LastChange.IsZero() {
-		s.LastChange = &control.RoundTime{At: stats.LastChange, Took: stats.ChangeTook.Round(time.Microsecond).String()}
+		s.LastChange = &control.RoundTime{
+			At: stats.LastChange, Seconds: stats.ChangeTook.Seconds(), Took: stats.ChangeTook.Round(time.Microsecond).String(),
+		}
 	}
 	s.quarantined(n.quarantine.held(peerItems(r)))
 	states, err := n.peers(ctx)
@@ -133,7 +135,13 @@ func (s *statusReport) openVSwitch(endpoint string, st ovs.Status) {
 			"is ovsdb-server running? ovs-vsctl show")
 		f.Object, f.Since = problem.Object{Kind: problem.KindDatabase, Name: "Open_vSwitch"}, st.Since
 	}
-	s.Sources = append(s.Sources, control.Source{Name: "Open_vSwitch " + endpoint, OK: st.Connected, Text: text})
+	src := control.Source{
+		Name: "Open_vSwitch " + endpoint, OK: st.Connected, Remote: endpoint, Since: st.Since, Text: text,
+	}
+	if !st.Connected && st.LastError != nil {
+		src.Error = st.LastError.Error()
+	}
+	s.Sources = append(s.Sources, src)
 }
 
 // database tells of the session with a database of OVN.
@@ -153,7 +161,14 @@ func (s *statusReport) database(d database) {
 	} else if said := d.complaint(); said != "" {
 		s.problem(strings.ToLower(d.title)+"-remote", said, "ovs-vsctl get Open_vSwitch . external_ids:"+d.remote)
 	}
-	s.Sources = append(s.Sources, control.Source{Name: "OVN_" + d.title, OK: st.Synced, Text: text})
+	src := control.Source{
+		Name: "OVN_" + d.title, OK: st.Synced, Remote: st.Remote, Since: st.Since, Schema: st.Schema, Method: st.Method,
+		Transactions: st.Transactions, Copies: st.Copies, Text: text,
+	}
+	if !st.Synced {
+		src.Error = st.LastError
+	}
+	s.Sources = append(s.Sources, src)
 }
 
 // objects counts what is desired and what is there, and lists what differs.
@@ -232,7 +247,8 @@ func (s *statusReport) round(r reconcile.Round, stats reconcile.Stats) {
 	}
 	if !r.Started.IsZero() {
 		s.LastRound = &control.RoundTime{
-			At: r.Started, Took: r.Took().Round(time.Microsecond).String(), Summary: r.Plan.Summary(),
+			At: r.Started, Seconds: r.Took().Seconds(), Took: r.Took().Round(time.Microsecond).String(),
+			Summary: r.Plan.Summary(),
 		}
 	}
 	for _, err := range r.Failed() {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
@@ -15,6 +16,17 @@ type Explanation struct {
 	reconcile.Explanation
 	// Names is what people call the rows that texts mention by UUID.
 	Names map[string]string `json:"names"`
+}
+
+// ExplanationOf is what is known of an address as an answer, in which no list is null.
+func ExplanationOf(e reconcile.Explanation) Explanation {
+	e.Accounts = append([]reason.Account{}, e.Accounts...)
+	e.Chassis = append([]string{}, e.Chassis...)
+	for i := range e.Accounts {
+		a := &e.Accounts[i]
+		a.Chassis, a.Steps = append([]string{}, a.Chassis...), append([]reason.Step{}, a.Steps...)
+	}
+	return Explanation{Version: Version, Explanation: e, Names: map[string]string{}}
 }
 
 // Audit is the answer of an audit.
@@ -180,7 +192,21 @@ type Contested struct {
 // Source is a database and how the connection to it is.
 type Source struct {
 	Name string `json:"name"`
-	OK   bool   `json:"ok"`
+	// OK says that it is followed: its rows are in step with it.
+	OK bool `json:"ok"`
+	// Remote is the server, Since is since when it is followed, or is not.
+	Remote string    `json:"remote"`
+	Since  time.Time `json:"since"`
+	// Error is why it is not followed; empty if it is.
+	Error string `json:"error"`
+	// Schema is the version of its schema and Method how it is monitored; empty of
+	// Open_vSwitch.
+	Schema string `json:"schema"`
+	Method string `json:"method"`
+	// Transactions counts those that were received, Copies how often all rows were.
+	Transactions uint64 `json:"transactions"`
+	Copies       uint64 `json:"copies"`
+	// Text is all of that for people.
 	Text string `json:"text"`
 }
 
@@ -194,7 +220,9 @@ type Count struct {
 // RoundTime is when a round was and how long it took.
 type RoundTime struct {
 	At time.Time `json:"at"`
-	// Took is a duration as Go prints it, such as 1.5ms.
+	// Seconds is how long it took.
+	Seconds float64 `json:"seconds"`
+	// Took is the same for people, such as 1.5ms.
 	Took    string `json:"took"`
 	Summary string `json:"summary,omitempty"`
 }

@@ -9,6 +9,9 @@ import (
 const (
 	// Remembered is how long a problem is remembered after it has gone.
 	Remembered = time.Hour
+	// brief is what lasts too short to be remembered, such as the time before the first
+	// round of a process.
+	brief = time.Second
 	// again is the pause within which the same problem counts as one that goes and comes.
 	again = time.Minute
 	// mostPast bounds how many are remembered, and mostOpen how many are followed.
@@ -105,8 +108,9 @@ func (m *Memory) close(now time.Time, present map[identity]bool) {
 		if now.Before(p.From) { // the clock was set back
 			p.To = p.From
 		}
-		ended = append(ended, gone{id, p})
-		delete(m.open, id)
+		if delete(m.open, id); now.Before(p.From) || now.Sub(p.From) >= brief {
+			ended = append(ended, gone{id, p})
+		}
 	}
 	slices.SortFunc(ended, compareGone)
 	for _, g := range ended {

@@ -70,7 +70,7 @@ func TestMemoryOfFlapping(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	var m Memory
 	for i := range 3000 {
-		m.Observe(at(float64(i)/100), []Finding{
+		m.Observe(at(float64(i)/50), []Finding{
 			peer(fmt.Sprint(i)), {Code: "foreign-rule", Text: "rule", Object: Object{KindAddress, fmt.Sprint(i)}},
 		})
 	}
@@ -81,7 +81,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := range 5000 {
 		many = append(many, peer(fmt.Sprint("x", i)))
 	}
-	if got := m.Observe(at(31), many); len(got) != len(many) || len(m.open) != mostOpen {
+	if got := m.Observe(at(61), many); len(got) != len(many) || len(m.open) != mostOpen {
 		t.Errorf("%d of %d are open", len(m.open), len(got))
 	}
 	m = Memory{}
@@ -100,6 +100,22 @@ func TestMemoryClockSetBack(t *testing.T) {
 	m.Observe(at(30), []Finding{peer("a")})
 	m.Observe(at(10), nil)
 	if got := m.Past(at(10)); len(got) != 1 || got[0].To.Before(got[0].From) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// What lasts less than a second is not remembered, unless somebody says that it ended.
+func TestMemoryOfBriefProblems(t *testing.T) {
+	var m Memory
+	m.Observe(at(1), []Finding{{Code: "not-synced", Text: "no round yet"}})
+	m.Observe(at(1).Add(brief-1), nil)
+	if got := m.Past(at(2)); len(got) != 0 {
+		t.Errorf("got %+v", got)
+	}
+	flap := peer("a")
+	flap.Since = at(1)
+	m.Ended(flap, at(1).Add(time.Millisecond))
+	if got := m.Past(at(2)); len(got) != 1 {
 		t.Errorf("got %+v", got)
 	}
 }
