@@ -185,8 +185,10 @@ type Trace struct {
 
 // Chain is a base chain of a packet filter on a hook that forwarded packets meet.
 type Chain struct {
-	// Family is ip, ip6, inet.
+	// Family is ip, ip6, inet or netdev.
 	Family, Table, Name, Hook string
+	// OneDevice says that packets of one device meet it, and it is not known which.
+	OneDevice bool
 	// Drop says that its policy is drop.
 	Drop  bool
 	Rules []FilterRule

@@ -35,7 +35,11 @@ func (j *judgement) filter() {
 		var worst outcome
 		var rule string
 		for _, p := range ways {
-			if o, text := c.decide(p); o == drops || o == mayDrop && worst == passes {
+			o, text := c.decide(p)
+			if c.OneDevice && o == drops {
+				o, text = mayDrop, text+", on one device"
+			}
+			if o == drops || o == mayDrop && worst == passes {
 				worst, rule = o, text
 			}
 			if worst == drops {
@@ -66,7 +70,7 @@ func (c Chain) title() string { return c.Family + " " + c.Table + " " + c.Name }
 
 // sees reports whether packets of the family meet the chain.
 func (c Chain) sees(ipv6 bool) bool {
-	return c.Family == "inet" || ipv6 == (c.Family == "ip6")
+	return c.Family == "inet" || c.Family == "netdev" || ipv6 == (c.Family == "ip6")
 }
 
 // decide follows the rules. What is not understood may match or not.

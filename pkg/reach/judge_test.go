@@ -282,6 +282,25 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// A filter of which it is not known whether a packet meets it is named, and does not decide.
+func TestSuspects(t *testing.T) {
+	for name, c := range map[string]reach.Chain{
+		"one device": {Family: "netdev", Table: "host", Name: "in", Hook: "ingress", Drop: true, OneDevice: true},
+		"by state": {Family: "inet", Table: "host", Name: "fwd", Hook: "forward", Drop: true, Rules: []reach.FilterRule{
+			{Action: reach.Accept, Conditions: []reach.Condition{{}}, Text: "rule 1"},
+		}},
+	} {
+		f := wellFacts(true)
+		f.Filters = []reach.Chain{c}
+		v := reach.Judge(f)
+		if !v.Reachable || !slices.ContainsFunc(v.Stages, func(s reach.Stage) bool {
+			return s.State == reach.Suspect && strings.Contains(s.Text, "host "+c.Name) && s.Try != ""
+		}) {
+			t.Errorf("%s: %+v", name, v.Stages)
+		}
+	}
+}
+
 // Of two faults the one that a packet meets first is named first, and what follows from it is
 // not named beside it.
 func TestPrecedence(t *testing.T) {

@@ -43,11 +43,12 @@ func (s *session) chainsOf(conn *nftables.Conn) error {
 		return fmt.Errorf("list chains: %w", err)
 	}
 	for _, c := range chains {
-		family := families[c.Table.Family]
-		if c.Hooknum == nil || hooks[*c.Hooknum] == "" || family == "" {
+		family, hook := families[c.Table.Family], hookOf(c)
+		if hook == "" || family == "" {
 			continue
 		}
-		out := reach.Chain{Family: family, Table: c.Table.Name, Name: c.Name, Hook: hooks[*c.Hooknum]}
+		out := reach.Chain{Family: family, Table: c.Table.Name, Name: c.Name, Hook: hook}
+		out.OneDevice = hook == hookIngress || hook == hookEgress
 		out.Drop = c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
 		rules, err := conn.GetRules(c.Table, c)
 		if err != nil {
@@ -63,8 +64,34 @@ func (s *session) chainsOf(conn *nftables.Conn) error {
 	return nil
 }
 
+// The hooks of one device each. Which device is not in what the library reads.
+const (
+	hookIngress = "ingress"
+	hookEgress  = "egress"
+)
+
+// inetIngress is NF_INET_INGRESS.
+const inetIngress = 5
+
+// hookOf names the hook of a base chain; empty if forwarded packets do not meet it. The
+// numbers of family netdev are others.
+func hookOf(c *nftables.Chain) string {
+	switch {
+	case c.Hooknum == nil:
+		return ""
+	case c.Table.Family == nftables.TableFamilyNetdev && *c.Hooknum == *nftables.ChainHookIngress,
+		c.Table.Family == nftables.TableFamilyINet && *c.Hooknum == inetIngress:
+		return hookIngress
+	case c.Table.Family == nftables.TableFamilyNetdev:
+		return hookEgress
+	default:
+		return hooks[*c.Hooknum]
+	}
+}
+
 var families = map[nftables.TableFamily]string{
 	nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet",
+	nftables.TableFamilyNetdev: "netdev",
 }
 
 // describe prints what of a rule is understood.

@@ -127,7 +127,7 @@ func TestFilterRule(t *testing.T) {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}
-	if len(families) != 3 || families[nftables.TableFamilyINet] != "inet" {
+	if len(families) != 4 || families[nftables.TableFamilyINet] != "inet" {
 		t.Error("the families that forwarded packets meet")
 	}
 }
