@@ -132,7 +132,7 @@ func (s *statusReport) openVSwitch(endpoint string, st ovs.Status) {
 	if !st.Connected {
 		text = fmt.Sprintf("not connected since %s: %v", clock(st.Since), st.LastError)
 		f := s.problem("ovsdb-down", fmt.Sprintf("the Open_vSwitch database is not connected: %v", st.LastError),
-			"is ovsdb-server running? ovs-vsctl show")
+			"ovs-vsctl show; if that hangs or is refused: systemctl restart ovsdb-server")
 		f.Object, f.Since = problem.Object{Kind: problem.KindDatabase, Name: "Open_vSwitch"}, st.Since
 	}
 	src := control.Source{

@@ -141,7 +141,7 @@ func (c *Connection) follow(ctx context.Context, s *Session, lost <-chan struct{
 			}
 		case <-probe.C:
 			if err := s.echo(ctx); err != nil {
-				return fmt.Errorf("the server does not answer: echo: %w", err)
+				return fmt.Errorf("the server does not answer: %w", err)
 			}
 		}
 	}
@@ -156,7 +156,11 @@ func (c *Connection) publish(t Tables) {
 func (s *Session) echo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, min(s.timeout, echoLimit))
 	defer cancel()
-	return s.client.Echo(ctx)
+	err := s.client.Echo(ctx)
+	if ctx.Err() != nil { // the library speaks of an incorrect answer then
+		return fmt.Errorf("no answer within %s", min(s.timeout, echoLimit))
+	}
+	return err
 }
 
 // settle reads the cache once it has come to rest and holds no reference into
