@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -130,13 +131,32 @@ func (c *Chassis) configuration() []string {
 		"set", "Open_vSwitch", ".", column("external_ids", ids),
 		"other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1",
 	}
-	bridges := append([]string{IntegrationBridge, tunnelBridge}, c.ProviderBridges()...)
-	for i, b := range bridges {
-		args = append(args, "--", "add-br", b, "--", "set", "Bridge", b, "datapath_type=netdev",
-			column("other_config", map[string]string{"hwaddr": c.hwaddr(i).String()}))
+	for i, b := range c.bridges() {
+		args = append(append(args, "--"), c.bridge(i, b)...)
 	}
 	return append(args, "--", "set", "Bridge", IntegrationBridge, "fail_mode=secure",
 		"--", "add-port", tunnelBridge, tunnelLink)
+}
+
+// bridges are all bridges of the chassis, in the order of their MAC addresses.
+func (c *Chassis) bridges() []string {
+	return append([]string{IntegrationBridge, tunnelBridge}, c.ProviderBridges()...)
+}
+
+// bridge makes a bridge, the i-th one.
+func (c *Chassis) bridge(i int, name string) []string {
+	return []string{
+		"add-br", name, "--", "set", "Bridge", name, "datapath_type=netdev",
+		column("other_config", map[string]string{"hwaddr": c.hwaddr(i).String()}),
+	}
+}
+
+// AddBridge makes a bridge again that was deleted.
+func (c *Chassis) AddBridge(ctx context.Context, name string) error {
+	if _, err := c.Vsctl(ctx, c.bridge(slices.Index(c.bridges(), name), name)...); err != nil {
+		return err
+	}
+	return c.bringUpBridges(ctx)
 }
 
 // bringUpBridges does what a node's boot does: bridges up, tunnel address on.

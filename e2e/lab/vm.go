@@ -79,6 +79,22 @@ func (v *VM) Unplug(ctx context.Context) error {
 	return errors.Join(harness.RemoveNamespace(v.NetnsPath()), v.close())
 }
 
+// LinkUp brings the guest's end of its cable up again, with what went along with it: IPv6
+// addresses and default routes.
+func (v *VM) LinkUp(context.Context) error {
+	if err := v.SetLink("eth0", true); err != nil {
+		return err
+	}
+	for _, p := range v.Port.prefixes() {
+		if p.Addr().Is6() {
+			if err := v.addAddrs("eth0", p); err != nil {
+				return err
+			}
+		}
+	}
+	return v.addDefaults(v.Port.gateways()...)
+}
+
 // dropNIC removes the cable at once; with its namespace it would go only when
 // the kernel gets round to it, and the name could not be used again till then.
 func (v *VM) dropNIC() error {

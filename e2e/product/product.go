@@ -74,6 +74,18 @@ func (a *Agent) common() []string {
 	}
 }
 
+// Edit changes the text of the configuration file.
+func (a *Agent) Edit(change func(string) string) error {
+	text, err := os.ReadFile(a.config)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	if err := os.WriteFile(a.config, []byte(change(string(text))), 0o600); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return nil
+}
+
 func (a *Agent) write(lines []string) error {
 	if err := os.WriteFile(a.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
@@ -111,6 +123,11 @@ func peer(addr, family string, keys []string) string {
 		keys = []string{"hold_time: 9"}
 	}
 	return fmt.Sprintf("  - {address: %q, as: %d, families: [%s], %s}", addr, lab.TorAS, family, strings.Join(keys, ", "))
+}
+
+// SpeakerProcess prepares the speaker of the node as a process of its own (bgp.speaker).
+func (a *Agent) SpeakerProcess(ready func(context.Context) (bool, error)) *lab.Daemon {
+	return a.Chassis.Daemon("speaker", ready, a.bin, "speaker", "--config", a.config)
 }
 
 func (a *Agent) socket() string { return filepath.Join(a.Chassis.Dir, "control.sock") }

@@ -1,0 +1,93 @@
+package faults
+
+import (
+	"context"
+	"strings"
+)
+
+// torBGP configures BGP of the top of rack: lines with NODE4 and NODE6 in them.
+func torBGP(lines ...string) Step {
+	return func(ctx context.Context, w World) error {
+		all := []string{"router bgp 65000"}
+		for _, line := range lines {
+			all = append(all, w.Expand(line))
+		}
+		return w.Lab.Tor.Configure(ctx, all...)
+	}
+}
+
+// reset has the top of rack begin the sessions with the node anew.
+func reset(ctx context.Context, w World) error {
+	_, err := w.Lab.Tor.Vtysh(ctx, w.Expand("clear bgp NODE4"), w.Expand("clear bgp NODE6"))
+	return err
+}
+
+// sessions are faults of the sessions with the peers, and of what is on them.
+var sessions = []Fault{
+	{
+		Name: "wrong-as", Symptom: "a session does not come up",
+		Inject: func(ctx context.Context, w World) error {
+			if err := w.Agent.Edit(func(text string) string {
+				return strings.ReplaceAll(text, "as: 65000", "as: 65009")
+			}); err != nil {
+				return err
+			}
+			return reload(ctx, w)
+		},
+		Heal: configure(), Command: "status", Code: "peer-down", Says: "bad peer as",
+		Remedy: "compare bgp.as and the peer's as",
+		Effect: Some,
+	},
+	{
+		Name: "wrong-password", Symptom: "a session does not come up",
+		Inject: torBGP("neighbor NODE4 password other"), Heal: steps(torBGP("no neighbor NODE4 password other"), reset),
+		Command: "status", Code: "peer-down", Says: "TCP MD5", Remedy: "compare the passwords of both ends",
+		Effect: Some,
+	},
+	{
+		Name: "peer-stopped", Symptom: "a session does not come up",
+		Inject: torBGP("neighbor NODE4 shutdown message maintenance"), Heal: torBGP("no neighbor NODE4 shutdown"),
+		Command: "status", Code: "peer-down", Says: "maintenance", Remedy: "ask the operator of the neighbour",
+		Effect: Some,
+	},
+	{
+		Name: "peer-unreachable", Symptom: "a session does not come up",
+		Inject: run("ip addr del NODE4/31 dev fabric0"),
+		Heal:   run("ip addr add NODE4/31 dev fabric0", "ip route replace default via PEER4"), Command: "status",
+		Code: "peer-down", Says: "unreachable", Remedy: "ip route get", Effect: Some,
+	},
+	{
+		Name: "port-filtered", Symptom: "a session is lost and does not come back",
+		Inject: run("nft add table ip host", "nft add chain ip host in { type filter hook input priority 0 ; }",
+			"nft add rule ip host in iifname fabric0 tcp sport 179 drop",
+			"nft add rule ip host in iifname fabric0 tcp dport 179 drop"),
+		Heal: run("nft delete table ip host"), Command: "status", Code: "peer-down", Says: "hold",
+		Remedy: "tcpdump -ni any tcp port 179", Effect: Some,
+	},
+	{
+		Name: "neighbour-limit", Symptom: "the neighbour has closed the session",
+		Inject: torBGP("address-family ipv4 unicast", "neighbor NODE4 maximum-prefix 1"),
+		Heal:   steps(torBGP("address-family ipv4 unicast", "no neighbor NODE4 maximum-prefix"), reset), Command: "status",
+		Code: "peer-down", Says: "prefixes", Remedy: "raise prefix_limit here or the neighbour's maximum-prefix",
+		Effect: Some,
+	},
+	{
+		Name: "learned-limit", Symptom: "a route of the fabric is missing on the node",
+		Inject: steps(configure("learn: {accept: [\"203.0.113.0/24 le 32\"], max: 1}"), torBGP("address-family ipv4 unicast",
+			"network 203.0.113.7/32", "network 203.0.113.8/32")),
+		Heal: steps(torBGP("address-family ipv4 unicast", "no network 203.0.113.7/32", "no network 203.0.113.8/32"),
+			configure()),
+		Command: "explain 203.0.113.8", Code: "learn", Says: "learn.max is 1", Remedy: "learn.max", Effect: Lossless,
+	},
+	{
+		Name: "export-denied", Symptom: "NOT ADVERTISED",
+		Inject: configure("  export: {deny: [\"ADDR/32\"]}"), Heal: configure(), Command: "explain ADDR",
+		Code: "filtered-by-policy", Says: "bgp.export", Remedy: "change bgp.export in the configuration, then bgp-ovn reload",
+		Effect: Some,
+	},
+	{
+		Name: "speaker-killed", Symptom: "all sessions are lost at once, and the controller runs",
+		Inject: toSpeaker, Heal: fromSpeaker, Command: "status", Code: "speaker",
+		Says: "the speaker does not answer", Remedy: "systemctl status bgp-ovn-speaker", Effect: Some,
+	},
+}
