@@ -122,12 +122,18 @@ func elsewhereTry(f elsewhere.Finding) string {
 
 // watchElsewhere looks for others that announce what is ours, until ctx ends.
 func (n *Node) watchElsewhere(ctx context.Context) {
+	last := 0
 	for {
 		began := time.Now()
 		if err := n.lookElsewhere(ctx); err != nil && ctx.Err() == nil {
 			n.opts.Log.Debug("cannot look for others that announce our prefixes", "err", err)
 		}
-		n.metrics.Elsewhere(n.elsewhere.report(time.Now()).Count)
+		count := n.elsewhere.report(time.Now()).Count
+		n.metrics.Elsewhere(count)
+		if count != last {
+			last = count
+			n.past.wake()
+		}
 		if !pause(ctx, max(elsewhereEvery, elsewhereShare*time.Since(began))) {
 			return
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/internal/proof"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker/speakertest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 )
@@ -26,7 +27,10 @@ func runController(path string) int {
 	s, err := loadFile(path)
 	var n *Node
 	if err == nil {
-		n, err = Open(context.Background(), s, Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Program: "test"})
+		n, err = Open(context.Background(), s, Options{
+			Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Program: "test",
+			Load: func() (config.Settings, error) { return loadFile(path) },
+		})
 	}
 	if err == nil {
 		err = errors.Join(n.Run(context.Background(), "test"), n.Close())
