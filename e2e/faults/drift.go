@@ -260,7 +260,8 @@ var switchDrifts = []Drift{
 	},
 	{
 		Name: "flow-before", Lines: []string{"ovs-ofctl add-flow br-ex priority=1000,ip,actions=drop"},
-		Heal: []string{"ovs-ofctl del-flows --strict br-ex priority=1000,ip"}, Code: "foreign-flow",
+		Heal: []string{"ovs-ofctl del-flows --strict br-ex priority=1000,ip"}, Kind: "flow",
+		How: plan.HowOverridden, Code: "overridden",
 		Stays: "ovs-ofctl dump-flows br-ex", Shows: "priority=1000",
 	},
 }

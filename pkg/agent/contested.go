@@ -44,10 +44,11 @@ func (s *statusReport) contested(keys []reconcile.Contested, now time.Time) {
 	var f *problem.Finding
 	switch {
 	case most.Controller:
-		f = s.problem("contested", fmt.Sprintf("two controllers: %s and this one, process %d, undo each other's changes to %s",
-			most.By, os.Getpid(), what), "stop one of them: "+whoIs(most.By))
+		f = s.problem("contested", fmt.Sprintf("two controllers: %s and this one, process %d, undo each other's "+
+			"changes to %s", most.By, os.Getpid(), what), "stop one of them: "+whoIs(most.By))
 	case most.By != "":
-		f = s.problem("contested", most.By+" keeps changing back "+what, "stop it, or have it leave them alone: "+whoIs(most.By))
+		f = s.problem("contested", most.By+" keeps changing back "+what,
+			"stop it, or have it leave them alone: "+whoIs(most.By))
 	default:
 		f = s.problem("contested", "another program keeps changing back "+what,
 			"find that program: ip -ts monitor all; is there a second controller, or networkd?")
