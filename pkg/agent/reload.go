@@ -68,8 +68,8 @@ func (n *Node) reread() (config.Settings, []string, error) {
 // unloaded tells that the configuration is not as it was when it was read last: what an
 // operator wrote there has no effect yet.
 func (n *Node) unloaded(s *statusReport) {
-	if !n.reloading.TryLock() {
-		return // it is being read
+	if n.opts.Load == nil || !n.reloading.TryLock() {
+		return // it cannot be read again, or is being read
 	}
 	defer n.reloading.Unlock()
 	now, err := n.opts.Load()
