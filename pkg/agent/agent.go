@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
@@ -33,6 +34,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/metrics"
+	"github.com/bgp-ovn/bgp-ovn/pkg/web"
 	"github.com/bgp-ovn/bgp-ovn/state"
 )
 
@@ -90,6 +92,11 @@ type Node struct {
 	listener *metricsListener
 	// openings are what could not be listened on.
 	openings openings
+
+	// lastRound is how long the last round took, since the page was told of it.
+	lastRound atomic.Int64
+	// day is what was measured within the last day, for the page of web.listen.
+	day web.Series
 
 	// reloading is held during a reload; current are the settings after the last
 	// one. Other goroutines read settings, which no reload changes.

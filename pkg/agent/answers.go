@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
@@ -71,15 +72,21 @@ func (a *answers) Desired(ctx context.Context) (control.Desired, error) {
 	if err != nil {
 		return control.Desired{}, err
 	}
+	snap, err := a.snapshot(ctx)
+	if err != nil {
+		return control.Desired{}, err
+	}
+	return desiredOf(chassis, want, skipped, snap)
+}
+
+// desiredOf is what is wanted as an answer, with what its rows are called.
+func desiredOf(chassis string, want object.Set, skipped []observe.Skip, snap observe.Snapshot,
+) (control.Desired, error) {
 	out, err := control.DesiredOf(chassis, want, skipped)
 	if err != nil {
 		return out, err
 	}
-	r, err := a.snapshot(ctx)
-	if err != nil {
-		return out, err
-	}
-	book := names.Of(r)
+	book := names.Of(snap)
 	for _, o := range out.Objects {
 		book.Collect(out.Names, o.Line())
 	}

@@ -97,7 +97,7 @@ func (n *Node) Record(ctx context.Context, take control.Take) error {
 	n.reloading.Lock()
 	current := n.current
 	n.reloading.Unlock()
-	secrets := append(current.Secrets(), n.settings.Secrets()...)
+	secrets := append(secretsOf(current), n.settings.Secrets()...)
 	rec.part(control.PartConfiguration, func(context.Context) (control.Part, error) { return configurationPart(current) })
 	rec.json(control.PartStatus, func(ctx context.Context) (any, error) { return n.Status(ctx) })
 	rec.json(control.PartHistory, func(ctx context.Context) (any, error) { return n.History(ctx, history.Filter{}) })
@@ -174,14 +174,14 @@ func recordRound(rec *recorder, r reconcile.Round, why string) {
 		return with(b.Bytes(), err)
 	})
 	rec.part(control.PartPlan, func(context.Context) (control.Part, error) {
-		p, err := control.PlanOf(r.Plan)
+		p, err := planOf(r)
 		if err != nil {
 			return control.Part{}, err
 		}
 		return with(json.Marshal(p))
 	})
 	rec.part(control.PartDesired, func(context.Context) (control.Part, error) {
-		d, err := control.DesiredOf(r.Snapshot.Chassis, r.Want, r.Skipped)
+		d, err := desiredOf(r.Snapshot.Chassis, r.Want, r.Skipped, r.Snapshot)
 		if err != nil {
 			return control.Part{}, err
 		}

@@ -28,6 +28,7 @@ func (n *Node) listen(ctx context.Context, done *sync.WaitGroup) {
 	n.openings.open(ctx, "socket", func() (net.Listener, error) {
 		return listenAs("socket_group", s.SocketGroup, s.Socket)
 	}, serve(func(ctx context.Context, l net.Listener) { control.Serve(ctx, l, n, metrics, log) }), nil)
+	n.listenWeb(ctx, done)
 	if s.ReadSocketGroup == "" {
 		return
 	}

@@ -89,11 +89,24 @@ func (s *Support) Write(ctx context.Context, to io.Writer, now time.Time) (bundl
 
 // add writes a member of text that others made, without the secrets that are configured.
 func (s *Support) add(name string, data []byte) error {
-	return s.out.Add(name, Scrub(data, s.Settings.Secrets()))
+	return s.out.Add(name, Scrub(data, s.secrets()))
+}
+
+func (s *Support) secrets() []string { return secretsOf(s.Settings) }
+
+// secretsOf are the secrets of a configuration, and of the files that it names.
+func secretsOf(s config.Settings) []string {
+	out := s.Secrets()
+	if path := s.Web.TokenFile; path != "" {
+		if token, err := config.ReadSecret(path); err == nil {
+			out = append(out, token)
+		}
+	}
+	return out
 }
 
 func (s *Support) scrubbed(text string) string {
-	return string(Scrub([]byte(text), s.Settings.Secrets()))
+	return string(Scrub([]byte(text), s.secrets()))
 }
 
 // take writes a part of a record. Answers have no secrets in them, and are not searched for

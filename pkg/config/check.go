@@ -24,6 +24,7 @@ func check(s *Settings, r *key.Reading) {
 	if s.ReadSocketGroup != "" && s.ReadSocket == s.Socket {
 		r.Report("read_socket", "it is the control socket (socket)", "choose another path")
 	}
+	checkWeb(s.Web, r)
 	for i, o := range s.options {
 		name := s.list[i].Name
 		running := slices.Contains(s.Drivers, name)

@@ -74,6 +74,14 @@ func nodeKeys(s *Settings) []key.Key {
 		key.Duration(&s.History.Age, "history.age", "how long they are remembered"),
 		key.Text(&s.MetricsListen, "metrics.listen",
 			"address:port for Prometheus; the control socket always has /metrics", checkListen).Reloads(),
+		key.Text(&s.Web.Listen, "web.listen",
+			"address:port or unix:/path of a page that shows this node and changes nothing; beyond loopback it needs the three "+
+				"other keys", checkWebListen),
+		key.Text(&s.Web.Certificate, "web.certificate", "file with the TLS certificate of the page", checkAbsolute),
+		key.Text(&s.Web.Key, "web.private_key", "file with the private key of that certificate", checkAbsolute),
+		key.Text(&s.Web.TokenFile, "web.token_file",
+			"file that holds the password of the page, at least 16 bytes, and nothing else, which not everybody may read",
+			checkAbsolute),
 	}
 }
 

@@ -32,10 +32,19 @@ func checkPassword(text string) error {
 	return nil
 }
 
-// readPassword reads the password that a file holds, without the line break at its end.
+// readPassword reads the password of a neighbour that a file holds.
+func readPassword(path string) (string, error) {
+	password, err := ReadSecret(path)
+	if err != nil {
+		return "", err
+	}
+	return password, checkPassword(password)
+}
+
+// ReadSecret reads the password that a file holds, without the line break at its end.
 // Links are followed, as secrets of Kubernetes are. An error repeats neither the
 // contents nor the path, which may be a password in the wrong place.
-func readPassword(path string) (string, error) {
+func ReadSecret(path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		return "", key.Wrong("write the /absolute/path of a file that holds the password and nothing else",
 			"it is not an absolute path")
@@ -67,7 +76,7 @@ func readPassword(path string) (string, error) {
 	case strings.ContainsAny(password, "\r\n"):
 		return "", key.Wrong("leave the password alone in it", "the file has several lines")
 	}
-	return password, checkPassword(password)
+	return password, nil
 }
 
 // exposedPasswords tells of passwords that others on the node can read: in a flag, or

@@ -87,6 +87,8 @@ type Settings struct {
 	// MetricsListen is ADDRESS:PORT for Prometheus; empty listens nowhere
 	// (metrics.listen).
 	MetricsListen string
+	// Web is the page that shows the node (web).
+	Web Web
 	// Shared are the settings that several drivers have in common. What of them stands
 	// elsewhere in Settings too (marks, tables, AS) is filled in by NewDrivers.
 	Shared drivers.Shared
@@ -172,6 +174,14 @@ type Learn struct {
 // TableRange bounds the routing tables that may be taken, both ends included
 // (table_range).
 type TableRange struct{ TableLow, TableHigh uint32 }
+
+// Web is the key web.
+type Web struct {
+	// Listen is ADDRESS:PORT or unix:/path; empty serves no page.
+	Listen string
+	// Certificate and Key are files for TLS, TokenFile that of the token.
+	Certificate, Key, TokenFile string
+}
 
 // Routing is the key routing.
 type Routing struct {
