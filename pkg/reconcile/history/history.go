@@ -2,8 +2,8 @@
 // what, and how it went. The state file keeps it, the control socket answers with it,
 // and commands print it.
 //
-// It refuses to store anything (package state does) and to print (package view does). It
-// is pure but for times that it is given.
+// Package state stores it and package view prints it. Everything here is pure; times are
+// given.
 //
 // Read next: [Of], then filter.go.
 package history
