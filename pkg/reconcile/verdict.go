@@ -225,7 +225,7 @@ func (e Explanation) String() string {
 		fmt.Fprintf(&b, "  also checked: %s\n", strings.Join(e.Checked, ", "))
 	}
 	if e.Stale != "" {
-		fmt.Fprintf(&b, "  stale:        %s\n", e.Stale)
+		fmt.Fprintf(&b, "  stale:        %s; what to do: bgp-ovn status\n", e.Stale)
 	}
 	return b.String()
 }
