@@ -37,7 +37,7 @@ var functions = template.FuncMap{
 type content struct {
 	Now    time.Time
 	Status control.Status
-	// Harms is how many problems are left out.
+	// MoreProblems is how many are left out.
 	MoreProblems int
 	Picture      Picture
 	Plots        []Plot
@@ -50,7 +50,6 @@ type content struct {
 	// Explained is the address that is explained, and Explanation the text.
 	Explained   string
 	Explanation string
-	Reachable   string
 	Steps       []history.Step
 	// Errors are answers that did not come, by what they are about.
 	Errors map[string]string
@@ -78,7 +77,9 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 // content asks for everything that is on the page. An answer that does not come leaves its
 // part empty, with the reason.
 func (s *server) content(ctx context.Context, q url.Values, now time.Time) content {
-	c := content{Now: now, Errors: map[string]string{}, Search: strings.TrimSpace(q.Get("q")), Explained: q.Get("explain")}
+	c := content{
+		Now: now, Errors: map[string]string{}, Search: strings.TrimSpace(q.Get("q")), Explained: q.Get("explain"),
+	}
 	note := func(part string, err error) {
 		if err != nil {
 			c.Errors[part] = err.Error()

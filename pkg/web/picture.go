@@ -117,11 +117,18 @@ func draw(s control.Status, legs []Leg) Picture {
 	return p
 }
 
+// breaksIn says in which column an address becomes unreachable for a reason; others are
+// beyond what is drawn, and shown at the addresses alone.
+var breaksIn = map[string]int{
+	"foreign-rule": 2, "foreign-route": 2, "foreign-flow": 3, "forwarding-off": 3,
+}
+
 // leg draws a way from the speaker to the ports.
 func (p *Picture) leg(l Leg, from Box, y int) {
-	table := box(2, y, fmt.Sprintf("table %d", l.Table), l.Rules.Missing() || l.Routes.Missing(),
+	table := box(2, y, fmt.Sprintf("table %d", l.Table), l.Rules.Missing() || l.Routes.Missing() || breaksIn[l.Code] == 2,
 		"rules "+l.Rules.String(), "routes "+l.Routes.String())
-	bridge := box(3, y, l.Dev, l.Device != "" || l.Flows.Missing(), "flows "+l.Flows.String())
+	bridge := box(3, y, l.Dev, l.Device != "" || l.Flows.Missing() || breaksIn[l.Code] == 3,
+		"flows "+l.Flows.String())
 	if l.Device != "" {
 		bridge = box(3, y, l.Dev, true, l.Device)
 	}

@@ -263,3 +263,33 @@ func FuzzPage(f *testing.F) {
 		}
 	})
 }
+
+// The box in which the way breaks is drawn as broken, and no other one but the addresses.
+func TestWhereItBreaks(t *testing.T) {
+	whole := Leg{Table: 201, Dev: "br-ex", Network: "physnet1"}
+	for _, tt := range []struct {
+		change func(*Leg)
+		want   string
+	}{
+		{func(*Leg) {}, ""},
+		{func(l *Leg) { l.Unreachable, l.Code = 1, "foreign-rule" }, "table 201, 0 of 0 announced"},
+		{func(l *Leg) { l.Unreachable, l.Code = 1, "foreign-flow" }, "br-ex, 0 of 0 announced"},
+		{func(l *Leg) { l.Unreachable, l.Code = 1, "port-link-down" }, "0 of 0 announced"},
+		{func(l *Leg) { l.Routes = Pair{2, 1} }, "table 201"},
+		{func(l *Leg) { l.Flows = Pair{2, 1} }, "br-ex"},
+		{func(l *Leg) { l.Paths = Pair{2, 1} }, "1 of 2 announced"},
+	} {
+		leg := whole
+		tt.change(&leg)
+		up := control.Status{Peers: []control.Peer{{Address: "192.0.2.2", State: control.Established}}}
+		var broken []string
+		for _, b := range draw(up, []Leg{leg}).Boxes {
+			if b.Broken {
+				broken = append(broken, b.Name)
+			}
+		}
+		if got := strings.Join(broken, ", "); got != tt.want {
+			t.Errorf("%+v: broken are %q, want %q", leg, got, tt.want)
+		}
+	}
+}
