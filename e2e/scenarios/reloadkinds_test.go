@@ -10,6 +10,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 )
 
 // kind is one kind of change, applied to the configuration and taken back.
@@ -420,8 +421,8 @@ func (r *reloading) audits(n uint64) func() string {
 // peer waits until a neighbour is, or is not, in the speaker.
 func (r *reloading) peer(addr string, there bool) func() string {
 	return func() string {
-		res, err := r.a.CLI(r.t.Context(), "status")
-		return unless(err == nil && strings.Contains(res.Out, addr) == there,
-			fmt.Sprintf("peer %s: want %t in %s", addr, there, res.Out))
+		s, err := r.a.Status(r.t.Context())
+		has := slices.ContainsFunc(s.Peers, func(p control.Peer) bool { return p.Address == addr })
+		return unless(err == nil && has == there, fmt.Sprintf("peer %s: want %t in %+v", addr, there, s.Peers))
 	}
 }
