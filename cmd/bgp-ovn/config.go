@@ -34,6 +34,12 @@ func (c *cli) configCommand() *cobra.Command {
 			fmt.Fprint(c.stdout, config.Reference())
 			return nil
 		},
+	}, &cobra.Command{
+		Use: "sample", Short: "print a configuration file with every key as a comment", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Fprint(c.stdout, config.Sample())
+			return nil
+		},
 	}, c.importCommand())
 	return cmd
 }
@@ -65,6 +71,9 @@ Exit status: 0 everything was translated, 2 something needs a look, 1 error.`,
 // version is set by the linker for releases.
 var version = ""
 
+// commit and date are those of the commit that the program was built from, set like version.
+var commit, date = "", ""
+
 // versionText names the program and its build.
 func versionText() string {
 	v := version
@@ -85,6 +94,10 @@ func (c *cli) versionCommand() *cobra.Command {
 				"version": versionText(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 			}
 			text := fmt.Sprintf("%s %s %s\n", out["version"], out["go"], out["platform"])
+			if commit != "" {
+				out["commit"], out["date"] = commit, date
+				text += fmt.Sprintf("commit %s of %s\n", commit, date)
+			}
 			return view.Print(c.stdout, c.form, out, text)
 		},
 	}

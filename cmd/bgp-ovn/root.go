@@ -131,8 +131,12 @@ func (c *cli) root() *cobra.Command {
 		c.peerCommand(),
 		c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
+	extra(root)
 	return root
 }
+
+// extra adds commands that only a program for building packages has.
+var extra = func(*cobra.Command) {}
 
 // load reads the configuration. With problems, the settings are good enough to
 // find a running controller with.
