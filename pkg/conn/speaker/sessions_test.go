@@ -162,7 +162,9 @@ func TestFaultOf(t *testing.T) {
 			"received notification code 6(cease)", `: "maintenance"`,
 		},
 		{
-			"sent notification", []any{"Code", bgp.BGP_ERROR_FSM_ERROR, "Subcode", 1}, "sent notification code 5(fsm)",
+			"sent notification",
+			[]any{"Code", bgp.BGP_ERROR_FSM_ERROR, "Subcode", 1},
+			"sent notification code 5(fsm)",
 			": the neighbour refuses our OPEN message",
 		},
 		{"sent notification", notified, "sent notification code 6(cease)", "(administrative shutdown)"},
