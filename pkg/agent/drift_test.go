@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	api "github.com/osrg/gobgp/v4/api"
@@ -56,6 +57,10 @@ func TestDriftInTheSpeaker(t *testing.T) {
 			_, err := gobgp.DeletePeer(ctx, &api.DeletePeerRequest{Address: "127.0.0.2"})
 			return err
 		}},
+		{"peer disabled", "peer", plan.HowChanged, func(ctx context.Context) error {
+			_, err := gobgp.DisablePeer(ctx, &api.DisablePeerRequest{Address: "127.0.0.2"})
+			return err
+		}},
 		{"path added", "path", plan.HowAdded, func(ctx context.Context) error {
 			_, err := gobgp.AddPath(ctx, &api.AddPathRequest{TableType: global, Path: pathTo("203.0.113.9")})
 			return err
@@ -87,6 +92,35 @@ func TestDriftInTheSpeaker(t *testing.T) {
 			})
 		})
 	}
+	t.Run("path of others", func(t *testing.T) { testOthersInTheSpeaker(t, c, gobgp) })
+}
+
+// What others put into the speaker goes to our neighbours: it is left alone, and told.
+func testOthersInTheSpeaker(t *testing.T, c *control.Client, gobgp api.GoBgpServiceClient) {
+	t.Helper()
+	foreign := func(s control.Status) string {
+		for _, p := range s.Problems {
+			if p.Code == "speaker-foreign" {
+				return p.Text
+			}
+		}
+		return ""
+	}
+	path := pathTo("203.0.113.99")
+	path.Identifier = 0
+	if _, err := gobgp.AddPath(t.Context(), &api.AddPathRequest{TableType: global, Path: path}); err != nil {
+		t.Fatal(err)
+	}
+	awaitStatus(t, c, func(s control.Status) string {
+		if text := foreign(s); !strings.Contains(text, "1 paths and 0 peers") || !strings.Contains(text, "203.0.113.99/32") {
+			return fmt.Sprintf("status says %q", text)
+		}
+		return ""
+	})
+	if _, err := gobgp.DeletePath(t.Context(), &api.DeletePathRequest{TableType: global, Family: ipv4, Path: path}); err != nil {
+		t.Fatal(err)
+	}
+	awaitStatus(t, c, func(s control.Status) string { return foreign(s) })
 }
 
 // counted is how often status counts drift of one kind and way.

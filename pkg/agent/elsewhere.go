@@ -2,11 +2,13 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
@@ -259,4 +261,16 @@ func (s *statusReport) elsewhere(found control.Elsewhere) {
 	p := s.problem("announced-elsewhere", first.Prefix.String()+" is "+first.Text(), elsewhereTry(first.Finding))
 	p.Object, p.Since = problem.Object{Kind: problem.KindAddress, Name: first.Prefix.Addr().String()}, first.Since
 	p.Count = found.Count
+}
+
+// others tells of what somebody else has put into our speaker: it is announced to our
+// neighbours, whether this node can forward it or not.
+func (s *statusReport) others(o bgp.Others) {
+	if o.First == nil {
+		return
+	}
+	try := "whoever may open the socket of bgp.speaker can: find out who, and let them take it out again"
+	f := s.problem("speaker-foreign", fmt.Sprintf("somebody else has put %d paths and %d peers into the speaker, which are "+
+		"left alone; the first: %s", o.Paths, o.Peers, object.Text(o.First)), try)
+	f.Count = o.Paths + o.Peers
 }

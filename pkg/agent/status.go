@@ -53,6 +53,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.reachability(found)
 	n.metrics.Reach(s.Reach.Reasons())
 	s.elsewhere(n.elsewhere.report(time.Now()))
+	s.others(n.speaker.Others())
 	s.objects(r)
 	s.round(r, stats)
 	s.chassis(r.Snapshot)

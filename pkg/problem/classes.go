@@ -49,6 +49,7 @@ var classes = []class{
 	// Others are in the way.
 	{"announced-elsewhere", Degraded, nil},
 	{"contested", Degraded, nil},
+	{"speaker-foreign", Degraded, []string{"contested"}},
 	{"overridden", Degraded, nil},
 	{"driver-panic", Degraded, nil},
 	{"step-failed", Degraded, []string{"vswitchd-hung", "state-file"}},

@@ -17,7 +17,7 @@ func (b *Backend) applyPeer(ctx context.Context, c object.Change, p object.Peer,
 	switch {
 	case c.After == nil && c.Reclaim && !exists:
 		return b.dropReclaimed(ctx, p)
-	case c.After == nil && !exists, c.After != nil && exists && have.Value == c.After:
+	case c.After == nil && !exists, c.After != nil && exists && have.Value == c.After && have.Deviates() == "":
 		return nil
 	case c.After == nil:
 		return b.deletePeer(ctx, have.Value.(object.Peer))
@@ -80,7 +80,13 @@ func (b *Backend) changePeer(ctx context.Context, have, want object.Peer, peer *
 	if overLimit(now) && speaker.StateOf(now) != Established {
 		return b.replacePeer(ctx, now, have, peer)
 	}
-	return b.updatePeer(ctx, want, peer)
+	if err := b.updatePeer(ctx, want, peer); err != nil || !isDisabled(now) {
+		return err
+	}
+	if err := b.speaker.EnablePeer(ctx, &api.EnablePeerRequest{Address: want.Address}); err != nil {
+		return fmt.Errorf("enable the peer, which somebody had shut: %w", err)
+	}
+	return nil
 }
 
 // reclaimPeer gives a peer our description again, if it is still what the caller knows

@@ -76,7 +76,7 @@ func (b *Backend) missing(ctx context.Context) (bool, error) {
 	}
 	same := 0
 	for _, p := range peers {
-		if speaker.IsOurPeer(p) && b.mirror.has(peerFromAPI(p)) {
+		if speaker.IsOurPeer(p) && b.mirror.has(peerFromAPI(p)) && !isDisabled(p) {
 			same++
 		}
 	}

@@ -30,6 +30,8 @@ type mirror struct {
 	unread bool
 	// others are paths and peers that carry no mark of ours, by their keys.
 	others object.Set
+	// foreign tells of others, as they were read last.
+	foreign Others
 	// paths counts our paths by family.
 	paths map[object.Family]int
 }
@@ -38,6 +40,8 @@ type mirror struct {
 var (
 	noIdentifier  = &object.Found{Deviates: "another identifier"}
 	noDescription = &object.Found{Deviates: "no bgp-ovn description"}
+	// disabled is said of a peer of ours that somebody has shut (gobgp neighbor disable).
+	disabled = &object.Found{Deviates: "its session administratively down"}
 )
 
 // share hands the set to a reader: the next change copies it first.
@@ -136,6 +140,7 @@ func (b *Backend) refresh(ctx context.Context) error {
 	}
 	have := make([]object.Value, 0, b.mirror.set.Len())
 	var others object.Set
+	shut := map[object.Key]bool{}
 	for _, family := range []object.Family{object.IPv4Unicast, object.IPv6Unicast, object.L2VPNEVPN} {
 		err := b.listPaths(ctx, family, func(p object.Value, ours bool) {
 			if ours {
@@ -158,13 +163,35 @@ func (b *Backend) refresh(ctx context.Context) error {
 			continue
 		}
 		have = append(have, peerFromAPI(p))
+		shut[have[len(have)-1].Key()] = isDisabled(p)
 		b.running = true
 		b.adopt(p)
 	}
 	b.mirror.replace(have)
-	b.mirror.others = others
+	b.mirror.noteShut(shut)
+	b.mirror.others, b.mirror.foreign = others, othersOf(others)
 	b.room.found(peers)
 	return nil
+}
+
+// noteShut notes which peers of ours somebody has shut.
+func (m *mirror) noteShut(shut map[object.Key]bool) {
+	for _, it := range m.set.SortedOf(object.KindPeer) {
+		k := it.Value.Key()
+		if is := it.Found == disabled; is == shut[k] {
+			continue
+		}
+		it.Found = nil
+		if shut[k] {
+			it.Found = disabled
+		}
+		m.own().Put(it)
+	}
+}
+
+// isDisabled reports whether a peer was shut by somebody, and not at its prefix limit.
+func isDisabled(p *api.Peer) bool {
+	return p.GetState().GetAdminState() == api.PeerState_ADMIN_STATE_DOWN
 }
 
 // replace takes the values over; where nothing differs the set stays the one
