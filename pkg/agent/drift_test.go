@@ -117,7 +117,8 @@ func testOthersInTheSpeaker(t *testing.T, c *control.Client, gobgp api.GoBgpServ
 		}
 		return ""
 	})
-	if _, err := gobgp.DeletePath(t.Context(), &api.DeletePathRequest{TableType: global, Family: ipv4, Path: path}); err != nil {
+	gone := &api.DeletePathRequest{TableType: global, Family: ipv4, Path: path}
+	if _, err := gobgp.DeletePath(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
 	awaitStatus(t, c, func(s control.Status) string { return foreign(s) })

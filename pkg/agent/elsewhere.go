@@ -270,7 +270,7 @@ func (s *statusReport) others(o bgp.Others) {
 		return
 	}
 	try := "whoever may open the socket of bgp.speaker can: find out who, and let them take it out again"
-	f := s.problem("speaker-foreign", fmt.Sprintf("somebody else has put %d paths and %d peers into the speaker, which are "+
-		"left alone; the first: %s", o.Paths, o.Peers, object.Text(o.First)), try)
+	f := s.problem("speaker-foreign", fmt.Sprintf("somebody else has put %d paths and %d peers into the speaker, "+
+		"which are left alone; the first: %s", o.Paths, o.Peers, object.Text(o.First)), try)
 	f.Count = o.Paths + o.Peers
 }
