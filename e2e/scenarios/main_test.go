@@ -110,7 +110,9 @@ func guest(t *testing.T, name string, n *lab.Network, c *lab.Chassis, addrs ...s
 // at waits until the top of rack sends the addresses to exactly these chassis.
 func at(t *testing.T, addr string, to ...*lab.Chassis) {
 	t.Helper()
-	ctx := harness.Context(t, 20*time.Second)
+	// A test before may have had the node register again: for fuse.hold, 30 s, rows that are
+	// not there do not count then.
+	ctx := harness.Context(t, 50*time.Second)
 	if _, err := shared.Tor.WaitRoute(ctx, host(addr), to...); err != nil {
 		for _, a := range shared.agents {
 			res, _ := a.CLI(t.Context(), "explain", addr)

@@ -207,7 +207,7 @@ func (r *reloading) kindsOfFilters() []kind {
 		{
 			name: "log.level", edit: edit{lines: []string{"log: {level: debug}"}}, changed: "log.level",
 			shows: func() string {
-				return unless(log(`level=DEBUG msg="nothing to do"`), "no round is logged at level debug")
+				return unless(log(`level=DEBUG msg="nothing to tell"`), "no round is logged at level debug")
 			},
 		},
 		{
