@@ -127,12 +127,16 @@ func (o ofctl) run(ctx context.Context, stdin []byte, args ...string) ([]byte, e
 	return stdout.Bytes(), nil
 }
 
+func notInstalled(program string, err error) error {
+	return fmt.Errorf("%s, which comes with Open vSwitch, is not installed: %w", program, err)
+}
+
 // explain turns a failure of ovs-ofctl into the error that callers handle.
 func (o ofctl) explain(ctx context.Context, err error, stderr string) error {
 	text := errorText(stderr)
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s, which comes with Open vSwitch, is not installed: %w", o.path, err)
+		return notInstalled(o.path, err)
 	case ctx.Err() != nil:
 		return fmt.Errorf("run ovs-ofctl: no answer after %v: %w", o.timeout, ctx.Err())
 	case strings.Contains(stderr, "version negotiation failed"):

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -72,6 +73,14 @@ type Backend struct {
 }
 
 var _ actual.Backend = (*Backend)(nil)
+
+// Installed says why ovs-ofctl cannot be run; nil if it is there.
+func Installed() error {
+	if _, err := exec.LookPath(DefaultOfctl); err != nil {
+		return notInstalled(DefaultOfctl, err)
+	}
+	return nil
+}
 
 // New checks the configuration. It does not need Open vSwitch to run, nor to be installed
 // yet: until then nothing can be read.

@@ -34,6 +34,9 @@ func openVSwitch(ctx context.Context, cfg Config, f *doctor.Facts) {
 func askBridges(ctx context.Context, cfg Config, mappings []observe.BridgeMapping,
 	timeout time.Duration,
 ) (map[string]error, error) {
+	if err := ovs.Installed(); err != nil {
+		return nil, err
+	}
 	flows, err := ovs.New(ovs.Config{RunDir: cfg.RunDir, Cookies: cfg.Cookies, Timeout: timeout})
 	if err != nil {
 		return nil, err
