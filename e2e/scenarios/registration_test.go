@@ -59,15 +59,21 @@ func spread(alone, rounds int) int { return max(120*rounds, 2*alone) }
 // Allowed is how many steps may be taken each time.
 func (r registration) compare(t *testing.T, do func(context.Context) error, allowed uint64) {
 	t.Helper()
-	rounds := proof.Count(1, 5)
+	rounds := proof.Count(1, 10)
 	var sentAlone, lostAlone, sent, lost, withdrawn int
 	var steps uint64
-	for range rounds {
+	alone := func() {
 		s, l := r.alone(t, do)
 		sentAlone, lostAlone = sentAlone+s, lostAlone+l
+	}
+	for round := range rounds {
+		first := round%2 == 0 // the second of two loses more
+		if first {
+			alone()
+		}
 		gone := r.watch(t)
 		before := r.steps(t)
-		s, l = r.losses(t, do)
+		s, l := r.losses(t, do)
 		sent, lost = sent+s, lost+l
 		settled(t)
 		if n := r.steps(t) - before; n > allowed {
@@ -78,6 +84,9 @@ func (r registration) compare(t *testing.T, do func(context.Context) error, allo
 		if list := gone(); len(list) > 0 {
 			t.Logf("the top of rack lost %v\n%s", list, shared.agents[r.node.Index-1].Tail(30))
 			withdrawn += len(list)
+		}
+		if !first {
+			alone()
 		}
 	}
 	proof.Report(t, "%d times: OVN alone lost %d of %d packets at 5 ms, bgp-ovn %d of %d; withdrew %d, %d steps too many",
