@@ -26,7 +26,8 @@ func TestSchemas(t *testing.T) {
 		}
 		names = append(names, a.Name+".json")
 		golden.WholeFile(t, filepath.Join(dir, a.Name+".json"), string(raw)+"\n")
-		fmt.Fprintf(&table, "| `bgp-ovn %s` | [%s.json](%s.json) |\n", strings.Join(a.Commands, "`, `bgp-ovn "), a.Name, a.Name)
+		commands := strings.Join(a.Commands, "`, `bgp-ovn ")
+		fmt.Fprintf(&table, "| `bgp-ovn %s` | [%s.json](%s.json) |\n", commands, a.Name, a.Name)
 	}
 	const mark = "<!-- generated: go test ./internal/apischema -update -->\n\n| Command | Schema |\n|---|---|\n"
 	path := filepath.Join(dir, "README.md")

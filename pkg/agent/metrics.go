@@ -64,10 +64,27 @@ func (m *metricsListener) open(address string) (net.Listener, error) {
 	return l, nil
 }
 
+// takeUp serves on a listener that was opened late, unless a reload has named another
+// address meanwhile.
+func (m *metricsListener) takeUp(l net.Listener, address string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.address == address {
+		m.swap(l)
+	} else if l != nil {
+		_ = l.Close()
+	}
+}
+
 // serve takes up a listener in place of the one before it; nil ends serving.
 func (m *metricsListener) serve(l net.Listener) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.swap(l)
+}
+
+// swap is serve for a caller that holds mu.
+func (m *metricsListener) swap(l net.Listener) {
 	if m.serving != nil {
 		_ = m.serving.Close() // with its listener; whoever reads asks again
 	}

@@ -199,7 +199,9 @@ func (s *statusReport) quarantined(held []control.Quarantine) {
 // reopen lets peers connect again that were shut at their prefix limit, if that is
 // configured. What cannot be asked is asked again soon.
 func (n *Node) reopen(ctx context.Context) {
-	n.reloading.Lock()
+	if !n.reloading.TryLock() {
+		return // a reload that hangs keeps nothing else waiting
+	}
 	after := n.current.BGP.PrefixLimitRestart
 	n.reloading.Unlock()
 	if after == 0 {

@@ -49,7 +49,6 @@ var classes = []class{
 	// Others are in the way.
 	{"announced-elsewhere", Degraded, nil},
 	{"contested", Degraded, nil},
-	{"speaker-foreign", Degraded, []string{"contested"}},
 	{"overridden", Degraded, nil},
 	{"driver-panic", Degraded, nil},
 	{"step-failed", Degraded, []string{"vswitchd-hung", "state-file"}},
@@ -62,6 +61,7 @@ var classes = []class{
 	{"southbound-remote", Warning, nil},
 	{"northbound-remote", Warning, nil},
 	{"configuration-not-loaded", Warning, nil},
+	{"speaker-foreign", Warning, nil},
 	{"router-id", Warning, nil},
 	{"state-set-aside", Warning, nil},
 }

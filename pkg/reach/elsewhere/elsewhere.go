@@ -90,7 +90,7 @@ func (s *Survey) Announce(p netip.Prefix, shared bool) {
 	}
 }
 
-// Add takes in a path of a neighbour. It is somebody else's if its next hop is none of ours
+// Add takes in a path of a neighbour. It is announced by others if its next hop is none of ours
 // and
 //
 //   - is the tunnel address of another chassis,

@@ -128,7 +128,8 @@ func TestSurvey(t *testing.T) {
 
 func TestText(t *testing.T) {
 	f := find([]string{"10.0.0.5/32 192.0.2.100 192.0.2.100 | 65000 65007"})[0]
-	const want = `a part of it, 10.0.0.5/32, announced by 192.0.2.100; heard from peer 192.0.2.100 with AS_PATH "65000 65007"`
+	const want = "a part of it, 10.0.0.5/32, announced by 192.0.2.100; " +
+		`heard from peer 192.0.2.100 with AS_PATH "65000 65007"`
 	if f.Text() != want {
 		t.Errorf("got %s, want %s", f.Text(), want)
 	}
