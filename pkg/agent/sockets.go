@@ -21,7 +21,8 @@ func (n *Node) listen(ctx context.Context, done *sync.WaitGroup) {
 	n.listener = newMetricsListener(ctx, metrics, log)
 	n.listener.want(s.MetricsListen)
 	n.openings.open(ctx, keyMetrics, func() (net.Listener, error) { return n.listener.open(s.MetricsListen) },
-		func(l net.Listener) { n.listener.takeUp(l, s.MetricsListen) }, func() bool { return n.listener.wants(s.MetricsListen) })
+		func(l net.Listener) { n.listener.takeUp(l, s.MetricsListen) },
+		func() bool { return n.listener.wants(s.MetricsListen) })
 	serve := func(how func(context.Context, net.Listener)) func(net.Listener) {
 		return func(l net.Listener) { done.Go(func() { how(ctx, l) }) }
 	}
