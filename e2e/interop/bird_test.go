@@ -76,6 +76,17 @@ func onOff(on bool) string {
 	return "off"
 }
 
+func (b bird) hops(family object.Family) map[string]string {
+	b.t.Helper()
+	return hopsOf(b.routes(family))
+}
+
+func (b bird) learned(family object.Family, prefix string) (route, bool) {
+	b.t.Helper()
+	r, ok := b.routes(family)[prefix]
+	return r, ok
+}
+
 // routes reads `show route all`: a line with the prefix, then indented lines.
 func (b bird) routes(family object.Family) map[string]route {
 	b.t.Helper()

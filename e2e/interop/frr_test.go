@@ -99,27 +99,32 @@ func (f frr) show(what string, into any) {
 	}
 }
 
-func (f frr) routes(family object.Family) map[string]route {
+func (f frr) hops(family object.Family) map[string]string {
 	f.t.Helper()
 	var table struct {
-		Routes map[string][]struct{ Valid bool }
+		Routes map[string][]struct {
+			Valid    bool
+			Nexthops []struct {
+				IP string `json:"ip"`
+			}
+		}
 	}
 	f.show("bgp "+spaced(family), &table)
-	out := map[string]route{}
+	out := map[string]string{}
 	for prefix, paths := range table.Routes {
-		if len(paths) == 0 || !paths[0].Valid {
+		if len(paths) == 0 || !paths[0].Valid || len(paths[0].Nexthops) == 0 {
 			continue
 		}
 		// Its own have no next hop.
-		if r := f.route(family, prefix); r.Hop != "0.0.0.0" && r.Hop != "::" {
-			out[prefix] = r
+		if hop := paths[0].Nexthops[0].IP; hop != "0.0.0.0" && hop != "::" {
+			out[prefix] = hop
 		}
 	}
 	return out
 }
 
-// route asks for what the listing leaves out.
-func (f frr) route(family object.Family, prefix string) route {
+// learned asks for what the listing leaves out.
+func (f frr) learned(family object.Family, prefix string) (route, bool) {
 	f.t.Helper()
 	var detail struct {
 		Paths []struct {
@@ -132,7 +137,7 @@ func (f frr) route(family object.Family, prefix string) route {
 	}
 	f.show("bgp "+spaced(family)+" "+prefix, &detail)
 	if len(detail.Paths) == 0 || len(detail.Paths[0].Nexthops) == 0 {
-		return route{}
+		return route{}, false
 	}
 	p := detail.Paths[0]
 	r := route{Hop: p.Nexthops[0].IP}
@@ -141,5 +146,5 @@ func (f frr) route(family object.Family, prefix string) route {
 	}
 	r.Communities = words(f.t, object.CommunitiesOf, strings.Fields(p.Community.String))
 	r.Large = words(f.t, object.LargeCommunitiesOf, strings.Fields(p.LargeCommunity.String))
-	return r
+	return r, true
 }

@@ -82,6 +82,17 @@ type shown struct {
 	Neighbour string `json:"neighbor-ip"`
 }
 
+func (g gobgpd) hops(family object.Family) map[string]string {
+	g.t.Helper()
+	return hopsOf(g.routes(family))
+}
+
+func (g gobgpd) learned(family object.Family, prefix string) (route, bool) {
+	g.t.Helper()
+	r, ok := g.routes(family)[prefix]
+	return r, ok
+}
+
 func (g gobgpd) routes(family object.Family) map[string]route {
 	g.t.Helper()
 	name := "ipv4"

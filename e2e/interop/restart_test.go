@@ -64,7 +64,7 @@ func watch(t *testing.T, r router, want4, want6 map[string]string) func() []stri
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			for family, want := range map[object.Family]map[string]string{v4: want4, v6: want6} {
-				have := r.routes(family)
+				have := r.hops(family)
 				for prefix := range want {
 					if _, ok := have[prefix]; !ok && ctx.Err() == nil {
 						lost[prefix] = true
@@ -98,14 +98,14 @@ func TestLongLivedGracefulRestart(t *testing.T) {
 		n.killSpeaker()
 		stale := words(t, object.CommunitiesOf, []string{"65535:6"})
 		harness.Eventually(t, 20*time.Second, func() string {
-			got, ok := r.routes(v4)["203.0.113.7/32"]
+			got, ok := r.learned(v4, "203.0.113.7/32")
 			return unless(ok && got.Communities == stale, fmt.Sprintf("present %t, %+v", ok, got))
 		})
 		n.startSpeaker()
 		n.readable()
 		n.want(path("203.0.113.7/32"), p)
 		harness.Eventually(t, 30*time.Second, func() string {
-			got, ok := r.routes(v4)["203.0.113.7/32"]
+			got, ok := r.learned(v4, "203.0.113.7/32")
 			return unless(ok && got.Communities.Empty(), fmt.Sprintf("present %t, %+v", ok, got))
 		})
 	})

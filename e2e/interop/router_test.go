@@ -33,14 +33,25 @@ type route struct {
 
 // router is a program at the other end.
 type router interface {
-	// routes lists what it has learned and can use.
-	routes(f object.Family) map[string]route
+	// hops lists what it has learned and can use: prefixes with their next hops.
+	hops(f object.Family) map[string]string
+	// learned is one of them with its attributes.
+	learned(f object.Family, prefix string) (route, bool)
 }
 
 // routers start each program with these sessions.
 var routers = map[string]func(w *wire, sessions ...session) router{
 	"frr-8.4": frrReleases["frr-8.4"].start, "frr-10.3": frrReleases["frr-10.3"].start,
 	"bird": newBIRD, "gobgpd": newGoBGP,
+}
+
+// hopsOf leaves the attributes out.
+func hopsOf(routes map[string]route) map[string]string {
+	out := make(map[string]string, len(routes))
+	for prefix, r := range routes {
+		out[prefix] = r.Hop
+	}
+	return out
 }
 
 // each runs a test against every router, side by side.
@@ -59,10 +70,7 @@ func each(t *testing.T, test func(t *testing.T, start func(*wire, ...session) ro
 func expect(t testing.TB, r router, f object.Family, want map[string]string) {
 	t.Helper()
 	harness.Eventually(t, 30*time.Second, func() string {
-		have := map[string]string{}
-		for prefix, route := range r.routes(f) {
-			have[prefix] = route.Hop
-		}
+		have := r.hops(f)
 		return unless(fmt.Sprint(have) == fmt.Sprint(want), fmt.Sprintf("the router has %v, want %v", have, want))
 	})
 }

@@ -93,14 +93,14 @@ func TestAttributes(t *testing.T) {
 			expected := want[family]
 			expected.Communities, expected.Large = p4.Communities, p4.LargeCommunities
 			harness.Eventually(t, 30*time.Second, func() string {
-				got := r.routes(family)[prefix]
+				got, _ := r.learned(family, prefix)
 				return unless(got == expected, fmt.Sprintf("got %+v, want %+v", got, expected))
 			})
 		}
 		// Without them again: an update, not a withdrawal.
 		n.change(p4, path("203.0.113.7/32"))
 		harness.Eventually(t, 30*time.Second, func() string {
-			got := r.routes(v4)["203.0.113.7/32"]
+			got, _ := r.learned(v4, "203.0.113.7/32")
 			return unless(got.Communities.Empty() && got.Large.Empty() && got.Hop == w.ours4, fmt.Sprintf("got %+v", got))
 		})
 	})
