@@ -118,7 +118,7 @@ func (b *Backend) flush(ctx context.Context, m *moves, out []error) {
 		return
 	}
 	b.makeRoom(ctx)
-	for n, err := range b.speaker.MovePaths(ctx, m.paths) {
+	for n, err := range b.move(ctx, m.paths) {
 		if err != nil {
 			b.mirror.doubt = true
 			out[m.of[n]] = errors.Join(out[m.of[n]], fmt.Errorf("%s the path: %w", verbOf(m.paths[n]), err))

@@ -191,6 +191,35 @@ func TestPathsDoNotWaitForEndOfRIB(t *testing.T) {
 	})
 }
 
+// What changes while a restarting speaker waits for the End-of-RIB of its neighbours reaches
+// them: what is withdrawn then would stay with them until the session ends.
+func TestChangesDoNotWaitForEndOfRIB(t *testing.T) {
+	inEachForm(t, func(t *testing.T, open func(testing.TB, func(*bgp.Config)) *bgp.Backend) {
+		b := open(t, func(c *bgp.Config) { c.Deferral = time.Hour })
+		p := passive("192.0.2.2", object.IPv4Unicast)
+		p.RestartTime = 60
+		gone, kept := path("203.0.113.7/32"), path("203.0.113.8/32")
+		apply(t, b, create(gone, kept))
+		apply(t, b, create(p))
+		n := rawPeerWith(t, speakertest.Families(speakertest.IPv4), speakertest.GracefulRestart(60, speakertest.IPv4))
+		eventually(t, 20*time.Second, func() string {
+			return emptyIf(n.Updates() >= 2, fmt.Sprintf("%d updates", n.Updates()))
+		})
+		apply(t, b, remove(gone))
+		eventually(t, 20*time.Second, func() string {
+			return emptyIf(n.Withdrawals() == 1, fmt.Sprintf("%d withdrawals", n.Withdrawals()))
+		})
+		before := n.Updates()
+		apply(t, b, create(path("203.0.113.9/32")))
+		eventually(t, 20*time.Second, func() string {
+			return emptyIf(n.Updates() > before, "what is new is not announced")
+		})
+		if n.Withdrawals() != 1 {
+			t.Errorf("%d withdrawals, want 1", n.Withdrawals())
+		}
+	})
+}
+
 // sawRestart reports whether our OPEN announced a restart to the neighbour.
 func (n *neighbour) sawRestart() bool {
 	n.t.Helper()

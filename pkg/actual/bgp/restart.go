@@ -113,14 +113,12 @@ func (b *Backend) release(address string) {
 		}
 		// The event comes before the state: what is not Established yet takes no paths.
 		if speaker.StateOf(now[0]) == Established {
-			err = b.speaker.ResetPeer(ctx, &api.ResetPeerRequest{
-				Address: address, Soft: true, Direction: api.ResetPeerRequest_DIRECTION_OUT,
-			})
-			if err != nil {
-				b.log.Warn("paths wait for the neighbours' End-of-RIB", slog.String("peer", address), slog.Any("err", err))
-				return
-			}
+			// Recorded first: what changes from now on has to be sent by us (flushDeferred).
 			b.speaker.Sessions.Release(address)
+			if err := b.announceAll(ctx, address); err != nil {
+				b.speaker.Sessions.Unrelease(address)
+				b.log.Warn("paths wait for the neighbours' End-of-RIB", slog.String("peer", address), slog.Any("err", err))
+			}
 			return
 		}
 		select {
@@ -129,6 +127,13 @@ func (b *Backend) release(address string) {
 		case <-tick.C:
 		}
 	}
+}
+
+// announceAll sends everything that the peer is to have, restarting or not.
+func (b *Backend) announceAll(ctx context.Context, address string) error {
+	return b.speaker.ResetPeer(ctx, &api.ResetPeerRequest{
+		Address: address, Soft: true, Direction: api.ResetPeerRequest_DIRECTION_OUT,
+	})
 }
 
 func isRestarting(p *api.Peer) bool { return p.GetGracefulRestart().GetLocalRestarting() }

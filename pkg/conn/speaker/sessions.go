@@ -133,6 +133,30 @@ func (j *Sessions) Release(address string) {
 	}
 }
 
+// Unrelease takes Release back: the paths were not sent, or the speaker is no longer
+// restarting and sends them by itself.
+func (j *Sessions) Unrelease(address string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s, ok := j.peers[address]; ok {
+		s.Released = false
+	}
+}
+
+// AllReleased lists the peers of which Release is recorded, in order.
+func (j *Sessions) AllReleased() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var list []string
+	for address, s := range j.peers {
+		if s.Released {
+			list = append(list, address)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // followed lists the peers that are followed, in order.
 func (j *Sessions) followed() []string {
 	j.mu.Lock()

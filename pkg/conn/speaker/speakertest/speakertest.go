@@ -31,8 +31,8 @@ type Peer struct {
 	mu sync.Mutex // guards what follows
 	// notification is the one that the speaker sent, if it did: code and subcode.
 	notification *[2]byte
-	// updates counts what the speaker sent.
-	updates int
+	// updates counts what the speaker sent, withdrawals those of them that withdraw IPv4.
+	updates, withdrawals int
 }
 
 // Dial connects from an address to a speaker.
@@ -96,6 +96,9 @@ func (p *Peer) follow() {
 		switch kind {
 		case Update:
 			p.updates++
+			if len(body) >= 2 && binary.BigEndian.Uint16(body) > 0 { // WITHDRAWN ROUTES
+				p.withdrawals++
+			}
 		case Notification:
 			if len(body) >= 2 {
 				p.notification = &[2]byte{body[0], body[1]}
@@ -160,6 +163,14 @@ func (p *Peer) Updates() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.updates
+}
+
+// Withdrawals counts the UPDATE messages that withdraw IPv4 prefixes (RFC 4271 section
+// 4.3).
+func (p *Peer) Withdrawals() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.withdrawals
 }
 
 // Close breaks the connection, without a NOTIFICATION.
