@@ -14,21 +14,27 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 )
 
-// bindsVariable is how often TestBindLatency binds a VM; figures want 100.
+// bindsVariable is how often the tests here do what they measure; figures want 100.
 const bindsVariable = "BINDS"
+
+func times(t *testing.T) int {
+	t.Helper()
+	if text := os.Getenv(bindsVariable); text != "" {
+		return harness.Must(strconv.Atoi(text))(t)
+	}
+	return 10
+}
 
 // A VM that is bound comes to be in FRR's table: several binds, each from the moment
 // the Southbound database says that the port is up to the moment the kernel of
 // the top of rack has the route. The figures are printed and not judged: on a busy
 // machine they are the machine's.
 func TestBindLatency(t *testing.T) {
-	binds := 10
-	if text := os.Getenv(bindsVariable); text != "" {
-		binds = harness.Must(strconv.Atoi(text))(t)
-	}
+	binds := times(t)
 	hv := shared.Chassis[2]
 	watch := watchUp(t)
 	ctx := harness.Context(t, 3*time.Minute)
@@ -51,6 +57,33 @@ func TestBindLatency(t *testing.T) {
 	t.Log("the rest is FRR, whose bgpd lets received routes rest 50 ms in its work queue before it selects a path")
 }
 
+// A gateway moves to another node, to and fro: each time from the moment the Southbound
+// database names the other chassis to the moment that either agent is done. What another
+// chassis has, its former one gives up at once.
+func TestMoveLatency(t *testing.T) {
+	ctx := harness.Context(t, 5*time.Minute)
+	nodes := shared.Chassis[:2]
+	s := newSite(t, "latmove", []string{"10.31.0.0/26"}, []string{"172.24.4.251"}, nodes...)
+	prefix := netip.MustParsePrefix("172.24.4.251/32")
+	at(t, "172.24.4.251", nodes[0])
+	watch := watchBound(t)
+	var withdrawn, announced, took []time.Duration
+	for i := range times(t) {
+		from, to := i%2, (i+1)%2
+		bound := watch(ctx, "cr-"+s.router.GatewayPort(), nodes[to].SystemID)
+		harness.Check(t, s.router.Prefer(ctx, nodes[to], nodes[from]))
+		arrived := harness.Must(shared.Tor.WaitRoute(ctx, prefix, nodes[to]))(t)
+		began := <-bound
+		took = append(took, arrived.Sub(began))
+		withdrawn = append(withdrawn, applied(t, shared.agents[from]).Sub(began))
+		announced = append(announced, applied(t, shared.agents[to]).Sub(began))
+		settled(t)
+	}
+	report(t, "another chassis is named -> route at the top of rack leads there alone", took)
+	report(t, "of which the former node: named -> withdrawal handed to the peers", withdrawn)
+	report(t, "of which the new node: named -> path handed to the peers", announced)
+}
+
 func report(t *testing.T, what string, took []time.Duration) {
 	t.Helper()
 	slices.Sort(took)
@@ -66,18 +99,42 @@ func applied(t *testing.T, a *product.Agent) time.Time {
 	return s.LastChange.At.Add(length)
 }
 
-// watchUp watches the Southbound database on a connection of its own.
+// watchUp watches the Southbound database on a connection of its own for a port that is bound
+// and up.
 func watchUp(t *testing.T) func(context.Context, string) <-chan time.Time {
+	t.Helper()
+	watch := watchPorts(t)
+	return func(ctx context.Context, port string) <-chan time.Time {
+		return watch(ctx, port, func(p *observe.PortBinding, _ *observe.Southbound) bool {
+			return !p.Chassis.IsZero() && !p.Down
+		})
+	}
+}
+
+// watchBound watches the database for a port that is bound to a chassis.
+func watchBound(t *testing.T) func(ctx context.Context, port, chassis string) <-chan time.Time {
+	t.Helper()
+	watch := watchPorts(t)
+	return func(ctx context.Context, port, chassis string) <-chan time.Time {
+		return watch(ctx, port, func(p *observe.PortBinding, rows *observe.Southbound) bool {
+			return rows.ChassisName(p.Chassis) == chassis
+		})
+	}
+}
+
+type portCondition = func(*observe.PortBinding, *observe.Southbound) bool
+
+func watchPorts(t *testing.T) func(context.Context, string, portCondition) <-chan time.Time {
 	t.Helper()
 	src, err := sb.Open(t.Context(), ovsdb.Config{Remotes: []string{shared.Central.SBSocket()}})
 	harness.Check(t, err)
 	t.Cleanup(func() { harness.Check(t, src.Close()) })
-	return func(ctx context.Context, port string) <-chan time.Time {
+	return func(ctx context.Context, port string, holds portCondition) <-chan time.Time {
 		at := make(chan time.Time, 1)
 		go func() {
 			for {
 				if rows, err := src.Read(ctx); err == nil {
-					if p, ok := rows.Port(port); ok && !p.Chassis.IsZero() && !p.Down {
+					if p, ok := rows.Port(port); ok && holds(p, rows) {
 						at <- time.Now()
 						return
 					}
