@@ -262,6 +262,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	go n.watchReach(ctx)
 	go n.watchProblems(ctx)
 	go n.watchElsewhere(ctx)
+	go n.watchFleet(ctx)
 	n.reportUnfinished()
 	n.reportExposed(n.settings)
 	log.Info("controller runs", "version", version, "state", n.settings.StateFile, "socket", n.settings.Socket)

@@ -45,7 +45,7 @@ func (k Key) Compare(o Key) int {
 		cmp.Compare(k.Kind.Place(), o.Kind.Place()),
 		strings.Compare(k.Name, o.Name),
 		cmp.Compare(k.Num, o.Num),
-		comparePrefix(k.Prefix, o.Prefix),
+		ComparePrefix(k.Prefix, o.Prefix),
 		cmp.Compare(k.Aux, o.Aux),
 		strings.Compare(k.Sub, o.Sub),
 	)
@@ -70,7 +70,8 @@ func (k Key) Alternatives() []Key {
 	return out
 }
 
-func comparePrefix(a, b netip.Prefix) int {
+// ComparePrefix is the order of prefixes: by address, then the shorter ones first.
+func ComparePrefix(a, b netip.Prefix) int {
 	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 }
 

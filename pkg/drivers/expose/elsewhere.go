@@ -89,10 +89,7 @@ const keyMappings = "ovn-bridge-mappings"
 // tells. If its row does not have its bridge mappings it is taken to reach every
 // physical network, and known is false.
 func elsewhere(snap observe.Snapshot, chassis *observe.Chassis) (view observe.Snapshot, known bool) {
-	text, known := chassis.OtherConfig[keyMappings]
-	if !known {
-		text, known = chassis.ExternalIDs[keyMappings]
-	}
+	text, known := mappingsOf(chassis)
 	mappings, _ := observe.ParseBridgeMappings(text)
 	var localnets []*observe.PortBinding
 	for _, p := range snap.SB.Ports {
@@ -121,4 +118,40 @@ func elsewhere(snap observe.Snapshot, chassis *observe.Chassis) (view observe.Sn
 		ovs.Bridges = append(ovs.Bridges, b)
 	}
 	return observe.Snapshot{Chassis: chassis.Name, SB: snap.SB, NB: snap.NB, OVS: ovs}, known
+}
+
+// Reach returns a function that says whether a logical switch is a provider network that a
+// chassis reaches, as far as the database tells. A chassis whose row does not have its
+// bridge mappings is taken to reach every physical network.
+func Reach(sb *observe.Southbound, reserved []NetworkRef) func(network, chassis observe.UUID) bool {
+	physical := map[observe.UUID][]string{}
+	for _, p := range sb.Ports {
+		if p.Type != observe.PortLocalnet ||
+			slices.ContainsFunc(reserved, func(r NetworkRef) bool { return r.Is(sb, p) }) {
+			continue
+		}
+		physical[p.Datapath] = append(physical[p.Datapath], p.Options["network_name"])
+	}
+	mapped := map[observe.UUID][]observe.BridgeMapping{}
+	all := map[observe.UUID]bool{}
+	for _, c := range sb.Chassis {
+		text, known := mappingsOf(c)
+		mapped[c.UUID], _ = observe.ParseBridgeMappings(text)
+		all[c.UUID] = !known
+	}
+	return func(network, chassis observe.UUID) bool {
+		return slices.ContainsFunc(physical[network], func(name string) bool {
+			return all[chassis] || slices.ContainsFunc(mapped[chassis],
+				func(m observe.BridgeMapping) bool { return m.Network == name })
+		})
+	}
+}
+
+// mappingsOf are the bridge mappings in the row of a chassis; false if it has none.
+func mappingsOf(c *observe.Chassis) (string, bool) {
+	if text, ok := c.OtherConfig[keyMappings]; ok {
+		return text, true
+	}
+	text, ok := c.ExternalIDs[keyMappings]
+	return text, ok
 }

@@ -45,6 +45,9 @@ func (f *Filter) block(prefix netip.Prefix, asked bool) *object.Block {
 	return filtered("it lies in no range of bgp.export.allow")
 }
 
+// Passes reports whether a prefix may be announced that nobody asked for by name.
+func (f *Filter) Passes(prefix netip.Prefix) bool { return f.block(prefix, false) == nil }
+
 // Denied says which entry of Deny has the prefix; nil if none has.
 func (f *Filter) Denied(prefix netip.Prefix) *object.Block {
 	for _, r := range f.Deny {

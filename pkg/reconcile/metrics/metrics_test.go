@@ -40,6 +40,10 @@ func crowded() *metrics.Metrics {
 	m.Elsewhere(4)
 	m.Stations(map[string]bool{"192.0.2.50:11019": true})
 	m.Prefixes(map[string]int{"fip": 2, "gateway": 1})
+	m.Fleet(metrics.Fleet{
+		Self: []metrics.Member{{Chassis: "hv1"}}, Next: []metrics.Member{{Chassis: "hv2"}}, Expected: sketch(1),
+		Announced: sketch(1),
+	})
 	m.Frozen(began)
 	m.Config(metrics.Config{Hash: "0123", Loaded: began, Stale: true})
 	m.Sessions([]metrics.Session{
@@ -82,7 +86,7 @@ func TestSeriesGo(t *testing.T) {
 	m := crowded()
 	for _, left := range []string{
 		`peer="192.0.2.9"`, "station=", `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `"192.0.2.1"`,
-		`"192.0.2.2"`, `code="held"`, `code="conflict"`,
+		`"192.0.2.2"`, `code="held"`, `code="conflict"`, `"hv2"`, `bucket="0"`,
 	} {
 		if !strings.Contains(scrape(t, m), left) {
 			t.Fatalf("the test proves nothing of %s", left)
@@ -96,12 +100,13 @@ func TestSeriesGo(t *testing.T) {
 	m.Elsewhere(0)
 	m.Stations(nil)
 	m.Prefixes(map[string]int{"gateway": 1})
+	m.Fleet(metrics.Fleet{})
 	m.Frozen(time.Time{})
 	m.Config(metrics.Config{Hash: "4567"})
 	m.Sessions(nil, false)
 	text := scrape(t, m)
 	for _, gone := range []string{
-		`peer="`, "station=", `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `code="`,
+		`peer="`, "station=", `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `code="`, `"hv`, `bucket=`,
 	} {
 		if strings.Contains(text, gone) {
 			t.Errorf("%s is left in\n%s", gone, text)

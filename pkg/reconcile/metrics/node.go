@@ -41,6 +41,7 @@ type nodeTables struct {
 	classes, held, protected, frozenSince                       *table
 	stations                                                    *table
 	config, configLoaded, configStale, stateErrors              *table
+	fleet                                                       fleetTables
 }
 
 // register makes the tables. Program is the name and the version.
@@ -73,6 +74,7 @@ func (n *nodeTables) register(in prometheus.Registerer, program string) {
 	add(&n.configStale, gauge, "bgp_ovn_config_stale",
 		"1 while the configuration file differs from what runs, or cannot be used.")
 	add(&n.stateErrors, counter, "bgp_ovn_state_file_errors_total", "Transactions of the state file that failed.")
+	n.fleet.register(in)
 	_, version, ok := strings.Cut(program, " ")
 	if !ok {
 		version = program
