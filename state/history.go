@@ -226,13 +226,13 @@ func (r record) all(number uint64) []history.Step {
 		s := &r.Done[i]
 		s.Round, s.At, s.Seconds = number, r.At, r.Seconds
 		if s.Rows == nil {
-			s.Rows = []string{}
+			s.Rows = []history.RowRef{}
 		}
 	}
 	took, _ := time.ParseDuration(r.Took) // 0 of a text that is none
 	for i, line := range r.Steps {
 		s := history.Step{
-			Round: number, At: r.At, Seconds: took.Seconds(), Line: line, Rows: []string{},
+			Round: number, At: r.At, Seconds: took.Seconds(), Line: line, Rows: []history.RowRef{},
 		}
 		if len(r.Failed) == 0 {
 			s.Outcome = history.OK

@@ -55,7 +55,7 @@ func TestHistorySurvives(t *testing.T) {
 		if b.Outcome != history.Failed || b.Error != "busy" || *b.Before != sysctlOff.Attrs() {
 			t.Errorf("failed: %+v", b)
 		}
-		if c.To != "cmp-7" || !c.Moves() || c.Row != why[0].RowRef() || c.After != nil ||
+		if c.To != "cmp-7" || !c.Moves() || c.Row.String() != why[0].RowRef() || c.After != nil ||
 			c.Prefix.String() != "172.24.4.146/32" {
 			t.Errorf("moved: %+v", c)
 		}

@@ -49,7 +49,7 @@ func TestAuditSaysOneThing(t *testing.T) {
 		{"drift, repaired", true, auditOf(step), 0, control.AuditAgrees, "no drift"},
 		{
 			"repair fails", true,
-			control.Audit{Drift: control.Plan{Ops: step}, Failed: []string{"no device"}},
+			control.Audit{Drift: control.Plan{Ops: step}, Failed: []control.FailedStep{{Line: "no device"}}},
 			exitError, control.AuditFailed, "1 difference remains",
 		},
 		{

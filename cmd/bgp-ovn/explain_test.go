@@ -107,7 +107,7 @@ func TestNamesBeforeUUIDs(t *testing.T) {
 			t.Errorf("%s: got\n%s%s", command, out, errs)
 		}
 		out, _, _ = run(t, nil, command, "--snapshot", fixtures+"virtual-port.json", "--chassis", "hv1", "-o", "json")
-		if !strings.Contains(out, `"`+uuid+`": "`+name+`"`) || !strings.Contains(out, "Port_Binding "+uuid) {
+		if !strings.Contains(out, `"`+uuid+`": "`+name+`"`) || !strings.Contains(out, `"row": "`+uuid+`"`) {
 			t.Errorf("%s: the JSON form lacks the UUID or the name", command)
 		}
 	}

@@ -38,7 +38,7 @@ func (c *chronicler) History(_ context.Context, f history.Filter) (control.Histo
 	attrs := "dev br-ex"
 	return control.History{Version: 1, Last: n, Steps: []history.Step{{
 		Round: n, At: time.Unix(int64(n), 0), Cause: plan.CauseDrift, Kind: "route", Key: "10.0.0.5/32", After: &attrs,
-		Rows: []string{}, Outcome: history.OK,
+		Rows: []history.RowRef{}, Outcome: history.OK,
 		Drift: &plan.Drift{How: plan.HowDeleted, Fields: []plan.Difference{}, By: "ip[7]"},
 	}}}, nil
 }

@@ -102,7 +102,7 @@ func TestPlanJSON(t *testing.T) {
 		Ops []struct {
 			Verb, Kind, Key string
 			Before, After   any
-			Needs, Why      []string
+			Needs, Why      []map[string]any
 		}
 	}
 	if err := json.Unmarshal([]byte(out), &got); err != nil {

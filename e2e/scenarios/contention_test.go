@@ -106,7 +106,7 @@ func contend(t *testing.T, a *product.Agent, k contender, addr, other string) {
 		return ""
 	})
 	for _, c := range s.Contested {
-		if kind, _, _ := strings.Cut(c.Object, " "); !slices.Contains(k.kinds, kind) {
+		if !slices.Contains(k.kinds, c.Kind) {
 			t.Errorf("contested: %+v", c)
 		}
 		if c.Controller != strings.HasPrefix(k.says, "two controllers") {

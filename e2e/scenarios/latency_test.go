@@ -95,7 +95,7 @@ func report(t *testing.T, what string, took []time.Duration) {
 func applied(t *testing.T, a *product.Agent) time.Time {
 	t.Helper()
 	s := harness.Must(a.Status(t.Context()))(t)
-	length := harness.Must(time.ParseDuration(s.LastChange.Took))(t)
+	length := s.LastChange.Took()
 	return s.LastChange.At.Add(length)
 }
 

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -81,7 +82,7 @@ var special = map[reflect.Type]map[string]any{
 		"type": "object", "required": []string{"kind", "key", "why", "line"},
 		"properties": map[string]any{
 			"kind": map[string]any{"type": "string"}, "key": map[string]any{"type": "string"},
-			"why":  map[string]any{"type": "array", "items": map[string]any{"type": "string"}},
+			"why":  map[string]any{"type": "array", "items": map[string]any{"type": "object"}},
 			"line": map[string]any{"type": "string"},
 		},
 		"description": "A desired object: kind, key, why, line, and the fields of its kind.",
@@ -186,5 +187,11 @@ func Validate(dir, name string, answer []byte) error {
 	if err != nil {
 		return err
 	}
-	return schema.Validate(v)
+	if err := schema.Validate(v); err != nil {
+		return err
+	}
+	if found, err := Sentences(answer); err != nil || len(found) > 0 {
+		return errors.Join(err, errors.New("no field for each thing: "+strings.Join(found, "; ")))
+	}
+	return nil
 }

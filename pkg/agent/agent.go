@@ -28,6 +28,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/unixctl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
@@ -113,7 +114,7 @@ type Node struct {
 // shadower tells which rules of others come before ours. The kernel backend is
 // the real one.
 type shadower interface {
-	Shadows(ctx context.Context, priority uint32) ([]string, error)
+	Shadows(ctx context.Context, priority uint32) ([]kernel.ForeignRule, error)
 }
 
 // Open makes the running controller: it takes the lock of the state file, opens

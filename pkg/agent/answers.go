@@ -151,9 +151,9 @@ func (a *answers) Audit(ctx context.Context, repair bool) (control.Audit, error)
 	if err != nil {
 		return control.Audit{}, err
 	}
-	out := control.Audit{Version: control.Version, Drift: p, Repaired: repair, Failed: []string{}}
+	out := control.Audit{Version: control.Version, Drift: p, Repaired: repair, Failed: []control.FailedStep{}}
 	for _, err := range r.Failed() {
-		out.Failed = append(out.Failed, err.Error())
+		out.Failed = append(out.Failed, control.FailedStepOf(err))
 	}
 	out.Incomplete = r.Frozen
 	out.Result, out.Remaining = out.Outcome()

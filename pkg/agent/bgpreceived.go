@@ -45,12 +45,7 @@ func (n *Node) Received(ctx context.Context, q control.RouteQuery, rejected bool
 	if err != nil {
 		return out, err
 	}
-	for reason, count := range counts {
-		out.Reasons = append(out.Reasons, control.ReasonCount{Reason: reason, Count: count})
-	}
-	slices.SortFunc(out.Reasons, func(a, b control.ReasonCount) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason))
-	})
+	out.Reasons = reasonsOf(counts)
 	out.Total = page.total
 	out.Paths, out.Next = page.page()
 	return out, nil

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -138,7 +140,9 @@ func (n *Node) Advertised(ctx context.Context, q control.RouteQuery) (control.BG
 			}
 			page.add(at, func() control.AdvertisedPath {
 				wanted, _ := r.Want.Get(k)
-				return advertisedOf(at, it.Value, sent, wanted.Why)
+				p, encoding := advertisedOf(at, it.Value, sent, wanted.Why)
+				err = errors.Join(err, encoding)
+				return p
 			})
 		}
 	}
@@ -151,7 +155,7 @@ func (n *Node) Advertised(ctx context.Context, q control.RouteQuery) (control.BG
 			book.Collect(out.Names, o.Row)
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 // positionOf is where a path of ours is in the table.
@@ -167,9 +171,11 @@ func isWithin(within, prefix netip.Prefix) bool {
 	return !within.IsValid() || prefix.IsValid() && prefix.Bits() >= within.Bits() && within.Contains(prefix.Addr())
 }
 
-func advertisedOf(at position, v object.Value, sent []bgp.Sent, why []object.Source) control.AdvertisedPath {
+func advertisedOf(at position, v object.Value, sent []bgp.Sent, why []object.Source,
+) (control.AdvertisedPath, error) {
 	p := control.AdvertisedPath{
-		Family: at.family, NLRI: at.nlri, Attributes: v.Attrs(), Sent: []control.SentTo{}, Objects: []control.PathSource{},
+		Family: at.family, NLRI: at.nlri, Attributes: v.Attrs(), Sent: []control.SentTo{},
+		Objects: append([]object.Source{}, why...),
 	}
 	if at.prefix.IsValid() {
 		p.NLRI = at.prefix.String()
@@ -177,8 +183,7 @@ func advertisedOf(at position, v object.Value, sent []bgp.Sent, why []object.Sou
 	for _, s := range sent {
 		p.Sent = append(p.Sent, control.SentTo{Peer: s.Peer, NextHop: s.NextHop.String()})
 	}
-	for _, w := range why {
-		p.Objects = append(p.Objects, control.PathSource{Table: w.Table, Row: w.Row, Driver: w.Driver})
-	}
-	return p
+	var err error
+	p.Path, err = json.Marshal(v)
+	return p, err
 }

@@ -103,8 +103,9 @@ func tablesOfSession(t *testing.T, c *control.Client) {
 		return ""
 	})
 	peer := p.Peers[0]
-	if !slices.Contains(peer.Remote, control.BGPCapability{Name: "graceful-restart", Detail: "60 s"}) ||
-		!slices.Contains(peer.Local, control.BGPCapability{Name: "family", Detail: "ipv4-unicast"}) {
+	if !slices.Contains(peer.Remote, control.BGPCapability{Name: "graceful-restart", Detail: "60 s", Seconds: 60}) ||
+		!slices.Contains(peer.Local,
+			control.BGPCapability{Name: "family", Detail: "ipv4-unicast", Family: "ipv4-unicast"}) {
 		t.Errorf("capabilities %+v, %+v", peer.Local, peer.Remote)
 	}
 	if peer.OurRoutes.Kept != "session-up" || peer.Uptime <= 0 || peer.Downtime != 0 {

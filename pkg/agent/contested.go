@@ -18,7 +18,7 @@ import (
 func (s *statusReport) contested(keys []reconcile.Contested, now time.Time) {
 	for _, k := range keys {
 		c := control.Contested{
-			Object: k.Key.Text(), Count: k.Count, Since: k.Since, Last: k.Last, PerMinute: k.PerMinute, By: k.By,
+			Kind: k.Key.Kind.String(), Key: k.Key.String(), Count: k.Count, Since: k.Since, Last: k.Last, PerMinute: k.PerMinute, By: k.By,
 			Controller: isController(k.By), PauseSeconds: k.Pause.Seconds(),
 		}
 		if k.Next.After(now) {
@@ -35,7 +35,7 @@ func (s *statusReport) contested(keys []reconcile.Contested, now time.Time) {
 		}
 		return a.Count - b.Count
 	})
-	what := fmt.Sprintf("%d of our objects; most often %s: %d times since %s, %d a minute", len(keys), most.Object,
+	what := fmt.Sprintf("%d of our objects; most often %s: %d times since %s, %d a minute", len(keys), most.Object(),
 		most.Count, clock(most.Since.Local()), most.PerMinute)
 	if most.Next != nil {
 		what += fmt.Sprintf("; repaired again at %s, after a pause of %s", most.Next.Local().Format(time.TimeOnly),

@@ -28,7 +28,10 @@ func (n *Node) History(_ context.Context, f history.Filter) (control.History, er
 	r, _ := n.ctl.Last()
 	book := names.Of(r.Snapshot)
 	for _, s := range out.Steps {
-		book.Collect(out.Names, s.Row, s.Key)
+		book.Collect(out.Names, s.Key)
+		if s.Row != nil {
+			book.Collect(out.Names, s.Row.Name)
+		}
 	}
 	if trouble, ill := n.db.Trouble(); err == nil && ill {
 		out.Incomplete = "the state file cannot be written since " + clock(trouble.Since)

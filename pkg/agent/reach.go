@@ -199,6 +199,7 @@ func (c *reachability) judge(ctx context.Context, questions []gather.Question) [
 			}
 		}
 		out[i] = reach.Judge(f)
+		out[i].From = append([]string{}, questions[i].Uplinks...)
 	}
 	return out
 }
@@ -238,7 +239,7 @@ func (c *reachability) trace(ctx context.Context, r reconcile.Round, t control.T
 		return control.Trace{}, fmt.Errorf("trace %s: no device leads to a BGP peer: name one with --from", t.To)
 	}
 	v := c.judge(ctx, []gather.Question{q})[0]
-	return control.Trace{Version: control.Version, Announced: announced, From: q.Uplinks, Verdict: v}, nil
+	return control.Trace{Version: control.Version, Announced: announced, Verdict: v}, nil
 }
 
 // check looks at one address of each network and a sample of all, unless the last check is

@@ -14,6 +14,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/doctor"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
@@ -29,12 +30,15 @@ type Recorded struct {
 
 // OpenRecorded reads a support bundle.
 func OpenRecorded(path string, log *slog.Logger) (*Recorded, error) {
-	b, err := bundle.Read(path, control.Parts()...)
+	b, err := bundle.Read(path, recordedParts()...)
 	if err != nil {
 		return nil, err
 	}
 	return &Recorded{b, log}, nil
 }
+
+// recordedParts are the members of a bundle that answers are made of.
+func recordedParts() []string { return append(control.Parts(), partDoctor) }
 
 var _ control.Controller = (*Recorded)(nil)
 
@@ -82,48 +86,45 @@ func (r *Recorded) History(_ context.Context, f history.Filter) (control.History
 	return h, nil
 }
 
-// BGPPeers is the recorded answer, or the part of it about one peer.
-func (r *Recorded) BGPPeers(_ context.Context, address string) (control.BGPPeers, error) {
-	all, err := recorded[control.BGPPeers](r, control.PartPeers)
-	if err != nil || address == "" {
-		return all, err
+// Trace is the way that was recorded in advance: from all uplinks, with the peers as
+// sources.
+func (r *Recorded) Trace(_ context.Context, q control.TraceQuestion) (control.Trace, error) {
+	if q.From != "" || q.Src.IsValid() {
+		return control.Trace{}, errRecorded("trace --from and --src")
 	}
-	out := control.BGPPeers{Version: all.Version, Peers: []control.BGPPeer{}, Held: []control.Quarantine{}}
-	for _, p := range all.Peers {
-		if p.Address == address {
-			out.Peers = append(out.Peers, p)
+	all, err := recorded[[]control.Explanation](r, control.PartExplanations)
+	if err != nil {
+		return control.Trace{}, err
+	}
+	for _, e := range all {
+		if e.Address == q.To && e.Reach != nil {
+			return control.Trace{Version: control.Version, Announced: true, Verdict: *e.Reach}, nil
 		}
 	}
-	for _, q := range all.Held {
-		if q.Peer == address {
-			out.Held = append(out.Held, q)
-		}
+	return control.Trace{}, fmt.Errorf("trace %s: the way to it is not in the support bundle, which has those to %d "+
+		"announced addresses: ask on the node, without --bundle", q.To, len(all))
+}
+
+// Audit is the comparison that was made for the bundle, which read everything. It mends
+// nothing.
+func (r *Recorded) Audit(ctx context.Context, repair bool) (control.Audit, error) {
+	if repair {
+		return control.Audit{}, errRecorded("audit --repair")
 	}
-	if len(out.Peers)+len(out.Held) == 0 {
-		return out, fmt.Errorf("peer %.80q is not in the support bundle", address)
+	p, err := r.Plan(ctx)
+	if err != nil {
+		return control.Audit{}, err
 	}
+	out := control.Audit{Version: control.Version, Drift: p, Failed: []control.FailedStep{}}
+	if s, err := r.Status(ctx); err == nil {
+		out.Incomplete = s.Frozen
+	}
+	out.Result, out.Remaining = out.Outcome()
 	return out, nil
 }
 
-// Advertised cannot be asked in pages of a record.
-func (r *Recorded) Advertised(context.Context, control.RouteQuery) (control.BGPAdvertised, error) {
-	return control.BGPAdvertised{}, errRecorded("bgp advertised")
-}
-
-// Received cannot be asked in pages of a record.
-func (r *Recorded) Received(context.Context, control.RouteQuery, bool) (control.BGPReceived, error) {
-	return control.BGPReceived{}, errRecorded("bgp received")
-}
-
-// Trace needs the node.
-func (r *Recorded) Trace(context.Context, control.TraceQuestion) (control.Trace, error) {
-	return control.Trace{}, errRecorded("trace")
-}
-
-// Audit needs the node.
-func (r *Recorded) Audit(context.Context, bool) (control.Audit, error) {
-	return control.Audit{}, errRecorded("audit")
-}
+// Doctor is what doctor said of the node.
+func (r *Recorded) Doctor() (doctor.Report, error) { return recorded[doctor.Report](r, partDoctor) }
 
 // Reload needs the node.
 func (r *Recorded) Reload(context.Context, bool) (control.Reload, error) {
@@ -299,7 +300,11 @@ func evpnOf(ctl *reconcile.Controller, r reconcile.Round, vni uint32) (control.E
 	out := control.EVPN{Version: control.Version, VNIs: []control.VNI{}}
 	for _, v := range ctl.VNIs(r) {
 		if vni == 0 || v.VNI == vni {
-			out.VNIs = append(out.VNIs, control.VNIOf(v))
+			vni, err := control.VNIOf(v)
+			if err != nil {
+				return out, err
+			}
+			out.VNIs = append(out.VNIs, vni)
 		}
 	}
 	if vni != 0 && len(out.VNIs) == 0 {

@@ -38,11 +38,13 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 		Steps: stats.Steps, FailedSteps: stats.FailedSteps, StateWrites: n.db.Writes(),
 		Sources: []control.Source{}, Peers: []control.Peer{}, Counts: []control.Count{},
 		Quarantined: []control.Quarantine{},
-		NotAsWanted: []string{}, Filtered: []string{}, Skipped: append([]observe.Skip{}, r.Skipped...),
-		ShadowedBy: []string{}, Contested: []control.Contested{},
+		NotAsWanted: []control.Note{}, Filtered: []control.Note{}, Skipped: append([]observe.Skip{}, r.Skipped...),
+		ShadowedBy: []control.Rule{}, Contested: []control.Contested{},
 	}}
 	if rules, err := n.kernel.Shadows(ctx, n.settings.Routing.RulePriority); err == nil { // for information only
-		s.ShadowedBy = append(s.ShadowedBy, rules...)
+		for _, r := range rules {
+			s.ShadowedBy = append(s.ShadowedBy, control.Rule{Priority: r.Priority, Line: r.Text})
+		}
 	}
 	s.openVSwitch(n.settings.OpenVSwitch.Endpoint, n.sources.ovs.Status())
 	for _, d := range n.sources.databases {
@@ -70,7 +72,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.daemons(n.daemons)
 	if !stats.LastChange.IsZero() {
 		s.LastChange = &control.RoundTime{
-			At: stats.LastChange, Seconds: stats.ChangeTook.Seconds(), Took: stats.ChangeTook.Round(time.Microsecond).String(),
+			At: stats.LastChange, Seconds: stats.ChangeTook.Seconds(),
 		}
 	}
 	s.quarantined(n.quarantine.held(peerItems(r)))
@@ -114,8 +116,9 @@ func (s *statusReport) name(book names.Book) {
 	for _, skip := range s.Skipped {
 		book.Collect(s.Names, skip.Row, skip.Text)
 	}
-	book.Collect(s.Names, s.NotAsWanted...)
-	book.Collect(s.Names, s.Filtered...)
+	for _, n := range slices.Concat(s.NotAsWanted, s.Filtered) {
+		book.Collect(s.Names, n.Line)
+	}
 }
 
 // arrange makes problems of what was found, and tells of those that have gone.
@@ -184,9 +187,9 @@ func (s *statusReport) objects(r reconcile.Round) {
 		case n.Block.Code == object.BlockOverridden: // it is as wanted, and has no effect
 			s.problem(object.BlockOverridden, n.Key.Text()+": "+n.Block.Text, "remove what wins, or give it other destinations")
 		case n.Block.Code == object.BlockFiltered:
-			s.Filtered = append(s.Filtered, n.String())
+			s.Filtered = append(s.Filtered, control.NoteOf(n))
 		case !n.Intentional():
-			s.NotAsWanted = append(s.NotAsWanted, n.String())
+			s.NotAsWanted = append(s.NotAsWanted, control.NoteOf(n))
 			want, _ := r.Want.Get(n.Key)
 			f := s.problem("not-as-wanted", n.String(), blockRemedy(n.Block, want.Value))
 			f.Like, f.Behind = n.Block.Code, behindBlock[n.Block.Code]
@@ -247,9 +250,9 @@ func (s *statusReport) round(r reconcile.Round, stats reconcile.Stats) {
 		f.Since = stats.FrozenSince
 	}
 	if !r.Started.IsZero() {
+		counts := control.PlanCounts(r.Plan.Counts())
 		s.LastRound = &control.RoundTime{
-			At: r.Started, Seconds: r.Took().Seconds(), Took: r.Took().Round(time.Microsecond).String(),
-			Summary: r.Plan.Summary(),
+			At: r.Started, Seconds: r.Took().Seconds(), Counts: &counts, Summary: r.Plan.Summary(),
 		}
 	}
 	for _, err := range r.Failed() {

@@ -24,6 +24,9 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/state"
 )
 
+// partDoctor is the member of a bundle that has the findings of doctor.
+const partDoctor = "doctor.json"
+
 // Support makes support bundles. Whatever does not answer costs its own members and a while,
 // never the bundle.
 type Support struct {
@@ -318,11 +321,11 @@ func (s *Support) examine(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		s.out.Miss("doctor.json", s.scrubbed(err.Error()))
+		s.out.Miss(partDoctor, s.scrubbed(err.Error()))
 		return nil
 	}
 	r := <-done
-	return errors.Join(s.add("doctor.json", r.form), s.add("doctor.txt", r.text))
+	return errors.Join(s.add(partDoctor, r.form), s.add("doctor.txt", r.text))
 }
 
 // node is what the commands of the kernel and Open vSwitch depend on: the tables and

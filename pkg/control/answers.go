@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -8,6 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/execute"
 )
 
 // Explanation is the answer to why an address is or is not announced.
@@ -34,8 +36,8 @@ type Audit struct {
 	Version int  `json:"version"`
 	Drift   Plan `json:"drift"`
 	// Repaired says that the differences were to be mended, Failed which were not.
-	Repaired bool     `json:"repaired"`
-	Failed   []string `json:"failed"`
+	Repaired bool         `json:"repaired"`
+	Failed   []FailedStep `json:"failed"`
 	// Incomplete says why the comparison proves nothing about what should be removed: a
 	// database is away, say. Empty if it does.
 	Incomplete string `json:"incomplete,omitempty"`
@@ -43,6 +45,28 @@ type Audit struct {
 	Result AuditResult `json:"result"`
 	// Remaining is how many differences there are when the audit has ended.
 	Remaining int `json:"remaining"`
+}
+
+// FailedStep is a step that failed.
+type FailedStep struct {
+	// Verb, Kind and Key are those of the step; empty of an error that is not about one.
+	Verb string `json:"verb"`
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
+	// Error says why, Line all of that for people.
+	Error string `json:"error"`
+	Line  string `json:"line"`
+}
+
+// FailedStepOf is the error of a step as an answer.
+func FailedStepOf(err error) FailedStep {
+	out := FailedStep{Error: err.Error(), Line: err.Error()}
+	var step *execute.StepError
+	if errors.As(err, &step) {
+		k := step.Op.Key()
+		out.Verb, out.Kind, out.Key, out.Error = step.Op.Verb.String(), k.Kind.String(), k.String(), step.Err.Error()
+	}
+	return out
 }
 
 // AuditResult is what an audit comes to, in one word.
@@ -123,11 +147,11 @@ type Status struct {
 	Quarantined []Quarantine `json:"quarantined"`
 	Counts      []Count      `json:"counts"`
 	// NotAsWanted are the objects that differ from the desired state, Filtered those
-	// that the export filter keeps back, as lines.
-	NotAsWanted []string `json:"not_as_wanted"`
+	// that the export filter keeps back.
+	NotAsWanted []Note `json:"not_as_wanted"`
 	// Contested are objects that another program keeps changing back.
 	Contested []Contested    `json:"contested"`
-	Filtered  []string       `json:"filtered_by_policy"`
+	Filtered  []Note         `json:"filtered_by_policy"`
 	Skipped   []observe.Skip `json:"skipped"`
 	// Rounds counts rounds, EmptyRounds those that changed nothing, Audits those that
 	// read everything.
@@ -152,7 +176,14 @@ type Status struct {
 	Frozen string `json:"frozen,omitempty"`
 	// ShadowedBy are rules of others that come before ours: a packet that one of them
 	// matches never reaches our tables.
-	ShadowedBy []string `json:"shadowed_by"`
+	ShadowedBy []Rule `json:"shadowed_by"`
+}
+
+// Rule is an ip rule of another owner.
+type Rule struct {
+	Priority uint32 `json:"priority"`
+	// Line is the rule as ip rule prints it.
+	Line string `json:"line"`
 }
 
 // Problem is something to act on.
@@ -170,8 +201,9 @@ type Quarantine struct {
 
 // Contested is an object that another program changes back time and again.
 type Contested struct {
-	// Object is its key in the form in which a plan prints it.
-	Object string `json:"object"`
+	// Kind and Key are those of the object.
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
 	// Count is how often it was repaired since Since; Last is the last time.
 	Count int       `json:"count"`
 	Since time.Time `json:"since"`
@@ -188,6 +220,9 @@ type Contested struct {
 	PauseSeconds float64    `json:"pause_seconds"`
 	Next         *time.Time `json:"next"`
 }
+
+// Object is kind and key.
+func (c Contested) Object() string { return c.Kind + " " + c.Key }
 
 // Source is a database and how the connection to it is.
 type Source struct {
@@ -222,10 +257,13 @@ type RoundTime struct {
 	At time.Time `json:"at"`
 	// Seconds is how long it took.
 	Seconds float64 `json:"seconds"`
-	// Took is the same for people, such as 1.5ms.
-	Took    string `json:"took"`
-	Summary string `json:"summary,omitempty"`
+	// Counts counts what it had to do; null of a change. Summary is the same for people.
+	Counts  *PlanCounts `json:"counts"`
+	Summary string      `json:"summary,omitempty"`
 }
+
+// Took is how long it took.
+func (r RoundTime) Took() time.Duration { return time.Duration(r.Seconds * float64(time.Second)) }
 
 // Peer is how the session with a neighbour is.
 type Peer struct {
@@ -264,44 +302,4 @@ type PeerFamily struct {
 	Sent       uint64 `json:"sent"`
 	Received   uint64 `json:"received"`
 	Accepted   uint64 `json:"accepted"`
-}
-
-// EVPN is the answer to which VNIs a node has.
-type EVPN struct {
-	Version int   `json:"version"`
-	VNIs    []VNI `json:"vnis"`
-}
-
-// VNI is what a node wants of one VXLAN network identifier, and what is missing
-// of it.
-type VNI struct {
-	VNI    uint32 `json:"vni"`
-	VXLAN  string `json:"vxlan"`
-	Bridge string `json:"bridge"`
-	// VRF and Table are those of an L3VNI; empty and 0 for a stretched network.
-	VRF   string `json:"vrf,omitempty"`
-	Table uint32 `json:"table,omitempty"`
-	// VTEP is our own address, RouterMAC that of the bridge in a VRF.
-	VTEP      string `json:"vtep"`
-	RouterMAC string `json:"router_mac,omitempty"`
-	// RDs and Targets are those of what is announced, Imports the targets of what is
-	// taken in.
-	RDs     []string `json:"rds"`
-	Targets []string `json:"route_targets"`
-	Imports []string `json:"import_targets"`
-	// Legs are the devices that lead to provider bridges.
-	Legs []string `json:"legs"`
-	// Announced are the NLRI of our paths, Local the local routes of the VRF, Remote
-	// those that lead to other VTEPs.
-	Announced []string `json:"announced"`
-	Local     []string `json:"local"`
-	Remote    []string `json:"remote"`
-	// VTEPs are the others, with their router MACs or as flooding entries; Stations
-	// are MAC addresses of a stretched network and where they are.
-	VTEPs    []string `json:"vteps"`
-	Stations []string `json:"stations"`
-	// Unused are rows and routes of the VNI that could not be used, with the reason.
-	Unused []string `json:"unused"`
-	// Missing are objects that differ from the desired state, with the reason.
-	Missing []string `json:"missing"`
 }

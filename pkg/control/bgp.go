@@ -1,6 +1,7 @@
 package control
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -56,8 +57,16 @@ type BGPFault struct {
 
 // BGPCapability is what one end of a session offers.
 type BGPCapability struct {
-	Name   string `json:"name"`
+	Name string `json:"name"`
+	// Detail is what goes with it, for people.
 	Detail string `json:"detail,omitempty"`
+	// Family is that of family and add-path, Mode the direction of add-path: receive, send
+	// or both. Seconds is the time of graceful-restart, and Number the AS of 4-octet-as or
+	// the code of one that is not known.
+	Family  string `json:"family,omitempty"`
+	Mode    string `json:"mode,omitempty"`
+	Seconds uint32 `json:"seconds,omitempty"`
+	Number  uint32 `json:"number,omitempty"`
 }
 
 // BGPKeeping is whether routes outlive their session.
@@ -186,25 +195,20 @@ type AdvertisedPath struct {
 	Family object.Family `json:"family"`
 	// NLRI is the prefix or, for EVPN, the route.
 	NLRI string `json:"nlri"`
-	// Attributes is the rest of the path in the form of a plan.
-	Attributes string `json:"attributes"`
+	// Path are the fields of the path, as in the objects of desired. Attributes are the same
+	// but the NLRI, in the form of a plan.
+	Path       json.RawMessage `json:"path"`
+	Attributes string          `json:"attributes"`
 	// Sent are the neighbours that it is sent to, with the next hop.
 	Sent []SentTo `json:"sent"`
 	// Objects are the rows that it was derived from.
-	Objects []PathSource `json:"objects"`
+	Objects []object.Source `json:"objects"`
 }
 
 // SentTo is a neighbour that has been sent a path.
 type SentTo struct {
 	Peer    string `json:"peer"`
 	NextHop string `json:"next_hop"`
-}
-
-// PathSource is a row that a path was derived from.
-type PathSource struct {
-	Table  string `json:"table"`
-	Row    string `json:"row"`
-	Driver string `json:"driver"`
 }
 
 // BGPReceived is a page of what neighbours announce.

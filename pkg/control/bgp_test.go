@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"encoding/json"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -24,8 +25,8 @@ func TestBGPRoundTrip(t *testing.T) {
 			Counts: []control.BGPCounts{{Family: object.IPv4Unicast, Sent: 7}},
 		}}},
 		sent: control.BGPAdvertised{Version: 1, Total: 1, Paths: []control.AdvertisedPath{{
-			Family: object.IPv6Unicast, NLRI: "2001:db8::1/128", Sent: []control.SentTo{{Peer: "p", NextHop: "h"}},
-			Objects: []control.PathSource{{Table: "Port_Binding", Row: "vm"}},
+			Family: object.IPv6Unicast, NLRI: "2001:db8::1/128", Path: json.RawMessage(`{"med":7}`), Sent: []control.SentTo{{Peer: "p", NextHop: "h"}},
+			Objects: []object.Source{{Table: "Port_Binding", Row: "vm"}},
 		}}},
 		received: control.BGPReceived{
 			Version: 1, Total: 2, Reasons: []control.ReasonCount{}, Next: "n",

@@ -130,16 +130,17 @@ func sample() *canned {
 		Version: 1, Summary: "1 to create",
 		Ops: []control.Step{{
 			Verb: "create", Kind: "path", Key: "ipv4-unicast 192.0.2.7/32", Before: json.RawMessage("null"),
-			After: json.RawMessage(`{"med":null}`), Needs: []string{"route x"}, Why: []string{}, Line: "+ path ...",
+			After: json.RawMessage(`{"med":null}`), Needs: []control.ObjectRef{{Kind: "route", Key: "x"}},
+			Why: []object.Source{}, Line: "+ path ...",
 		}},
 		Notes: []control.Note{{
-			Kind: "flow", Key: "br-ex", Code: object.BlockUnmanaged, Intentional: true, Why: []string{},
+			Kind: "flow", Key: "br-ex", Code: object.BlockUnmanaged, Intentional: true, Why: []object.Source{},
 			Line: "! flow",
 		}},
 	}
 	var d control.Desired
 	if err := json.Unmarshal([]byte(`{"version":1,"chassis":"hv1",
-		"objects":[{"kind":"path","key":"k","why":["a row"],"line":"path k"}],
+		"objects":[{"kind":"path","key":"k","why":[{"table":"a","row":"row"}],"line":"path k"}],
 		"skipped":[{"table":"Port_Binding","row":"vm","code":"unreadable","text":"mac"}]}`), &d); err != nil {
 		panic(err)
 	}
@@ -152,10 +153,10 @@ func sample() *canned {
 				Address: "192.0.2.1", AS: 65000, State: control.Established, Since: at,
 				Families: []control.PeerFamily{{Family: object.IPv4Unicast, Negotiated: true, Sent: 3}},
 			}},
-			Counts: []control.Count{{Kind: object.KindRoute, Wanted: 2, Have: 1}}, NotAsWanted: []string{"a"},
-			Filtered: []string{},
-			Skipped:  []observe.Skip{{Table: "Port_Binding", Row: "vm", Code: "unreadable"}}, ShadowedBy: []string{},
-			LastRound: &control.RoundTime{At: at, Took: "1ms", Summary: "s"},
+			Counts: []control.Count{{Kind: object.KindRoute, Wanted: 2, Have: 1}}, NotAsWanted: []control.Note{{Line: "a"}},
+			Filtered: []control.Note{},
+			Skipped:  []observe.Skip{{Table: "Port_Binding", Row: "vm", Code: "unreadable"}}, ShadowedBy: []control.Rule{},
+			LastRound: &control.RoundTime{At: at, Seconds: 0.001, Summary: "s"},
 		},
 		explain: control.Explanation{Version: 1, Explanation: reconcile.Explanation{
 			Advertised: true,
@@ -166,18 +167,18 @@ func sample() *canned {
 			Addresses: []names.Address{{Addr: netip.MustParseAddr("192.0.2.7"), Relation: names.Own, Announced: true}},
 		}}, Looked: []names.Looked{{What: "ports", Count: 3}}}},
 		trace: control.Trace{
-			Version: 1, Announced: true, From: []string{"eth0"}, Verdict: reach.Verdict{
-				Address: netip.MustParseAddr("192.0.2.7"), Checked: true,
+			Version: 1, Announced: true, Verdict: reach.Verdict{
+				From: []string{"eth0"}, Address: netip.MustParseAddr("192.0.2.7"), Checked: true,
 				Stages: []reach.Stage{{Name: "rule", Text: "t", State: reach.Broken, Code: reach.CodeForeignRule, Try: "y"}},
 			},
 		},
-		evpn:   control.EVPN{Version: 1, VNIs: []control.VNI{{VNI: 7, Legs: []string{"a - b"}}}},
-		audit:  control.Audit{Version: 1, Drift: p, Repaired: true, Failed: []string{"f"}},
+		evpn:   control.EVPN{Version: 1, VNIs: []control.VNI{{VNI: 7, Legs: []control.Leg{{Line: "a - b"}}}}},
+		audit:  control.Audit{Version: 1, Drift: p, Repaired: true, Failed: []control.FailedStep{{Line: "f"}}},
 		reload: control.Reload{Version: 1, Changed: []string{"bgp.peers"}, Plan: &p},
 
 		history: control.History{
 			Version: 1, Last: 9, More: 1,
-			Steps: []history.Step{{Round: 9, Kind: "route", Key: "192.0.2.7/32", Rows: []string{"a b"}}},
+			Steps: []history.Step{{Round: 9, Kind: "route", Key: "192.0.2.7/32", Rows: []history.RowRef{{Table: "a", Name: "b"}}}},
 		},
 		released: control.Released{Version: 1, Peer: "192.0.2.9"},
 	}

@@ -36,14 +36,14 @@ func (o *Object) UnmarshalJSON(raw []byte) error {
 // it.
 func (o Object) Line() string {
 	var v struct {
-		Line string   `json:"line"`
-		Why  []string `json:"why"`
+		Line string          `json:"line"`
+		Why  []object.Source `json:"why"`
 	}
 	if json.Unmarshal(o.raw, &v) != nil {
 		return string(o.raw) // a newer form; better than nothing
 	}
 	if len(v.Why) > 0 {
-		v.Line += "  # " + v.Why[0]
+		v.Line += "  # " + v.Why[0].String()
 	}
 	return v.Line
 }
@@ -57,6 +57,22 @@ type Skipped struct {
 	// Code is stable and meant for scripts; docs/glossary.md has all of them.
 	Code string `json:"code"`
 	Text string `json:"text"`
+}
+
+// Line is what is skipped and why, for people.
+func (s Skipped) Line() string {
+	what := s.Kind + " " + s.Key + "  "
+	switch {
+	case s.Kind == "" && s.Table == "":
+		what = ""
+	case s.Kind == "":
+		what = s.Table + " " + s.Row + ": "
+	}
+	return what + s.Code + ": " + s.Text
+}
+
+func skippedOf(s observe.Skip) Skipped {
+	return Skipped{Table: s.Table, Row: s.Row, Code: s.Code, Text: s.Text}
 }
 
 // DesiredOf is a desired set, and the rows of which nothing could be made, as an
@@ -80,7 +96,7 @@ func DesiredOf(chassis string, want object.Set, skips []observe.Skip) (Desired, 
 		out.Objects = append(out.Objects, Object{raw})
 	}
 	for _, s := range skips {
-		out.Skipped = append(out.Skipped, Skipped{Table: s.Table, Row: s.Row, Code: s.Code, Text: s.Text})
+		out.Skipped = append(out.Skipped, skippedOf(s))
 	}
 	return out, nil
 }

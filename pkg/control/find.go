@@ -62,5 +62,5 @@ func (f Found) Nothing(command string) error {
 // NoAddress is the error of a target that has no address to ask about.
 func (f Found) NoAddress(command string) error {
 	m := f.Matches[0]
-	return fmt.Errorf("%s %.80q: %s %s has no address here that could be asked about", command, f.Target, m.Kind, m.Name)
+	return fmt.Errorf("%s %.80q: %s %s has no address here that could be asked about", command, f.Target, m.What(), m.Name)
 }

@@ -16,8 +16,21 @@ type Plan struct {
 	Notes   []Note `json:"notes"`
 	// Names is what people call the rows that lines and sources mention by UUID.
 	Names map[string]string `json:"names"`
-	// Summary counts the steps in words.
-	Summary string `json:"summary"`
+	// Counts counts steps and notes; Summary is the same for people.
+	Counts  PlanCounts `json:"counts"`
+	Summary string     `json:"summary"`
+}
+
+// PlanCounts counts what a plan has to do.
+type PlanCounts struct {
+	Create int `json:"create"`
+	Update int `json:"update"`
+	Delete int `json:"delete"`
+	// Blocked are those that must wait, or that are held; Filtered what policy keeps from
+	// being announced; Unmanaged what is left to others.
+	Blocked   int `json:"blocked"`
+	Filtered  int `json:"filtered"`
+	Unmanaged int `json:"unmanaged"`
 }
 
 // Step is one change. Before is null for a create, After for a delete.
@@ -27,11 +40,11 @@ type Step struct {
 	Key    string          `json:"key"`
 	Before json.RawMessage `json:"before"`
 	After  json.RawMessage `json:"after"`
-	// Needs are steps of the same plan that must succeed first, as kind and key.
-	Needs []string `json:"needs"`
+	// Needs are steps of the same plan that must succeed first.
+	Needs []ObjectRef `json:"needs"`
 	// Why are the rows that led to the object.
-	Why  []string `json:"why"`
-	Note string   `json:"note,omitempty"`
+	Why  []object.Source `json:"why"`
+	Note string          `json:"note,omitempty"`
 	// Cause says why the step is taken, Drift what of reality moved and by whom: null
 	// unless the step mends that.
 	Cause plan.Cause  `json:"cause,omitempty"`
@@ -40,15 +53,22 @@ type Step struct {
 	Line string `json:"line"`
 }
 
+// ObjectRef names an object.
+type ObjectRef struct {
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
+}
+
 // Note is something that differs from what is desired and that no step will mend
 // now.
 type Note struct {
 	Kind string `json:"kind"`
 	Key  string `json:"key"`
 	// Code is stable and meant for scripts; docs/glossary.md has all of them.
-	Code string   `json:"code"`
-	Text string   `json:"text"`
-	Why  []string `json:"why"`
+	Code string `json:"code"`
+	Text string `json:"text"`
+	// Why are the rows that led to the object.
+	Why []object.Source `json:"why"`
 	// Intentional says that the configuration asks for it: it is no trouble.
 	Intentional bool `json:"intentional"`
 	// Line is the note as a printed plan shows it.
@@ -74,16 +94,16 @@ func (p Plan) Differs() bool {
 func PlanOf(p plan.Plan) (Plan, error) {
 	out := Plan{
 		Version: Version, Ops: make([]Step, len(p.Ops)), Notes: make([]Note, len(p.Notes)), Summary: p.Summary(),
-		Names: map[string]string{},
+		Counts: PlanCounts(p.Counts()), Names: map[string]string{},
 	}
 	for i, op := range p.Ops {
 		s := Step{
 			Verb: op.Verb.String(), Kind: op.Key().Kind.String(), Key: op.Key().String(),
-			Needs: make([]string, len(op.Needs)), Why: object.Phrases(op.Why), Note: op.Note, Line: op.String(),
+			Needs: make([]ObjectRef, len(op.Needs)), Why: append([]object.Source{}, op.Why...), Note: op.Note, Line: op.String(),
 			Cause: op.Cause, Drift: op.Drift,
 		}
 		for n, k := range op.Needs {
-			s.Needs[n] = k.Text()
+			s.Needs[n] = ObjectRef{Kind: k.Kind.String(), Key: k.String()}
 		}
 		var err error
 		if s.Before, err = valueJSON(op.Before); err != nil {
@@ -95,12 +115,17 @@ func PlanOf(p plan.Plan) (Plan, error) {
 		out.Ops[i] = s
 	}
 	for i, n := range p.Notes {
-		out.Notes[i] = Note{
-			Kind: n.Key.Kind.String(), Key: n.Key.String(), Code: n.Block.Code, Text: n.Block.Text,
-			Why: object.Phrases(n.Why), Intentional: n.Intentional(), Line: n.String(),
-		}
+		out.Notes[i] = NoteOf(n)
 	}
 	return out, nil
+}
+
+// NoteOf is what no step will mend as an answer.
+func NoteOf(n plan.Note) Note {
+	return Note{
+		Kind: n.Key.Kind.String(), Key: n.Key.String(), Code: n.Block.Code, Text: n.Block.Text,
+		Why: append([]object.Source{}, n.Why...), Intentional: n.Intentional(), Line: n.String(),
+	}
 }
 
 func valueJSON(v object.Value) (json.RawMessage, error) {

@@ -60,10 +60,11 @@ func TestPlanFields(t *testing.T) {
 	if after, ok := create["after"].(map[string]any); !ok || after["prefix"] != "192.0.2.7/32" {
 		t.Errorf("after: %v", create["after"])
 	}
-	if needs := create["needs"]; !reflect.DeepEqual(needs, []any{rt.Key().Text()}) {
+	if needs := create["needs"]; !reflect.DeepEqual(needs, []any{map[string]any{"kind": "route", "key": rt.Key().String()}}) {
 		t.Errorf("needs %v", needs)
 	}
-	if why := create["why"]; !reflect.DeepEqual(why, []any{row.String()}) {
+	source := map[string]any{"driver": row.Driver, "rule": row.Rule, "table": row.Table, "row": row.Row}
+	if why := create["why"]; !reflect.DeepEqual(why, []any{source}) {
 		t.Errorf("why %v", why)
 	}
 	note := got.Notes[0]

@@ -53,8 +53,6 @@ type Trace struct {
 	Version int `json:"version"`
 	// Announced says that the address is announced from here.
 	Announced bool `json:"announced"`
-	// From are the devices that it may come in by.
-	From []string `json:"from"`
 	reach.Verdict
 }
 

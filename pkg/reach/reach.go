@@ -75,6 +75,8 @@ type Stage struct {
 // Verdict is the whole way with what is wrong on it.
 type Verdict struct {
 	Address netip.Addr `json:"address"`
+	// From are the devices that a packet for it may come in by.
+	From []string `json:"from"`
 	// Checked says that the way could be judged at all.
 	Checked   bool    `json:"checked"`
 	Reachable bool    `json:"reachable"`

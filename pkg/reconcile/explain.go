@@ -54,8 +54,8 @@ type Explanation struct {
 	Hypothetical bool `json:"hypothetical"`
 	// Stale says why the answer may be old.
 	Stale string `json:"stale,omitempty"`
-	// Checked are withholders that were ruled out.
-	Checked []string `json:"checked,omitempty"`
+	// RuledOut are codes of what might have kept it back and does not.
+	RuledOut []string `json:"ruled_out,omitempty"`
 }
 
 // Elsewhere is somebody else who announces what we do.

@@ -80,7 +80,7 @@ func (e *Explanation) conclude(r Round) {
 		}
 	}
 	if blocked && r.Frozen == "" {
-		e.Checked = append(e.Checked, "not frozen")
+		e.RuledOut = append(e.RuledOut, "frozen")
 	}
 }
 
@@ -221,8 +221,8 @@ func (e Explanation) String() string {
 	if e.Try != "" {
 		fmt.Fprintf(&b, "  try:          %s\n", e.Try)
 	}
-	if len(e.Checked) > 0 {
-		fmt.Fprintf(&b, "  also checked: %s\n", strings.Join(e.Checked, ", "))
+	for _, code := range e.RuledOut {
+		fmt.Fprintf(&b, "  also checked: not %s\n", code)
 	}
 	if e.Stale != "" {
 		fmt.Fprintf(&b, "  stale:        %s; what to do: bgp-ovn status\n", e.Stale)

@@ -2,48 +2,55 @@ package reconcile
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
 // VNI is what a node wants of one VXLAN network identifier, and what is missing of
-// it. It is read off the objects, whichever driver wanted them. Its JSON is that of
-// `evpn -o json`, version 1: legs, VTEPs and stations are the text that they print.
+// it. It is read off the objects, whichever driver wanted them.
 type VNI struct {
-	VNI    uint32 `json:"vni"`
-	VXLAN  string `json:"vxlan"`
-	Bridge string `json:"bridge"`
+	VNI    uint32
+	VXLAN  string
+	Bridge string
 	// VRF and Table are those of an L3VNI; empty and 0 for a stretched network.
-	VRF   string `json:"vrf,omitempty"`
-	Table uint32 `json:"table,omitempty"`
+	VRF   string
+	Table uint32
 	// VTEP is our own address, RouterMAC that of the bridge in a VRF.
-	VTEP      netip.Addr `json:"vtep"`
-	RouterMAC object.MAC `json:"router_mac,omitzero"`
+	VTEP      netip.Addr
+	RouterMAC object.MAC
 	// RDs and Targets are those of what is announced, Imports the targets of what is
 	// taken in.
-	RDs     []string `json:"rds"`
-	Targets []string `json:"route_targets"`
-	Imports []string `json:"import_targets"`
+	RDs     []string
+	Targets []string
+	Imports []string
 	// Legs are the devices that lead to provider bridges.
-	Legs []Leg `json:"legs"`
-	// Announced are the NLRI of our paths, Local the local routes of the VRF,
-	// Remote those that lead to other VTEPs.
-	Announced []string `json:"announced"`
-	Local     []string `json:"local"`
-	Remote    []string `json:"remote"`
+	Legs []Leg
+	// Announced are our paths, Local the local routes of the VRF, Remote those that lead
+	// to other VTEPs.
+	Announced []object.EVPNPath
+	Local     []object.Route
+	Remote    []object.Route
 	// VTEPs are the others; Stations are MAC addresses of a stretched network and
 	// where they are.
-	VTEPs    []VTEP    `json:"vteps"`
-	Stations []Station `json:"stations"`
+	VTEPs    []VTEP
+	Stations []Station
 	// Unused are rows and routes of the VNI that could not be used, with the reason.
-	Unused []string `json:"unused"`
+	Unused []observe.Skip
 	// Missing are objects that differ from the desired state, with the reason. What
 	// the operator keeps back by policy is not among them.
-	Missing []string `json:"missing"`
+	Missing []Missing
+}
+
+// Missing is an object that is not as a VNI needs it.
+type Missing struct {
+	Key object.Key
+	// Verb is that of the step that will mend it; empty where Block says why none will.
+	Verb  string
+	Block object.Block
 }
 
 // Leg is a device in the VRF or on the bridge of a VNI that leads to a provider
@@ -114,13 +121,7 @@ func (r Round) VNIs() []VNI {
 
 func newVNI(o overlay) VNI {
 	l := o.VXLAN
-	// Empty lists are written as such in JSON, not as null.
-	v := VNI{
-		VNI: l.VNI, VXLAN: l.Name, Bridge: l.Master, VTEP: l.Local,
-		RDs: []string{}, Targets: []string{}, Imports: []string{}, Legs: []Leg{},
-		Announced: []string{}, Local: []string{}, Remote: []string{},
-		VTEPs: []VTEP{}, Stations: []Station{}, Unused: []string{}, Missing: []string{},
-	}
+	v := VNI{VNI: l.VNI, VXLAN: l.Name, Bridge: l.Master, VTEP: l.Local}
 	if o.VRF.Name != "" {
 		v.VRF, v.Table, v.RouterMAC = o.VRF.Name, o.VRF.Table, o.Bridge.MAC
 	}
@@ -149,7 +150,7 @@ func (v *VNI) fill(r Round, all []object.Item) {
 	}
 	for _, s := range r.Skipped {
 		if s.VNI == v.VNI {
-			v.Unused = append(v.Unused, s.String())
+			v.Unused = append(v.Unused, s)
 		}
 	}
 	v.RDs, v.Targets = compact(v.RDs), compact(v.Targets)
@@ -214,7 +215,7 @@ func (v *VNI) take(o object.Value, through map[netip.Addr]int) {
 		}
 	case object.EVPNPath:
 		if o.VNI == v.VNI {
-			v.Announced = append(v.Announced, o.Key().String())
+			v.Announced = append(v.Announced, o)
 			v.RDs = append(v.RDs, o.RD)
 			v.Targets = append(v.Targets, o.Targets.List()...)
 		}
@@ -227,13 +228,12 @@ func (v *VNI) takeRoute(o object.Route, through map[netip.Addr]int) {
 	if v.Table == 0 || o.Table != v.Table || o.Unreachable {
 		return
 	}
-	text := o.Dst.String() + " " + o.Attrs()
 	hops := o.NextHops()
 	if !slices.ContainsFunc(hops, func(h object.Hop) bool { return h.Dev == v.Bridge }) {
-		v.Local = append(v.Local, text)
+		v.Local = append(v.Local, o)
 		return
 	}
-	v.Remote = append(v.Remote, text)
+	v.Remote = append(v.Remote, o)
 	for _, h := range hops {
 		through[h.Via]++
 	}
@@ -255,12 +255,12 @@ func (v *VNI) missing(r Round, devices map[string]bool) {
 	}
 	for _, op := range r.Plan.Ops {
 		if mine(op.After) || mine(op.Before) {
-			v.Missing = append(v.Missing, fmt.Sprintf("%s: to %s", op.Key().Text(), op.Verb))
+			v.Missing = append(v.Missing, Missing{Key: op.Key(), Verb: op.Verb.String()})
 		}
 	}
 	for _, n := range r.Plan.Notes {
 		if !n.Intentional() && mine(n.Value) {
-			v.Missing = append(v.Missing, fmt.Sprintf("%s: %s: %s", n.Key.Text(), n.Block.Code, n.Block.Text))
+			v.Missing = append(v.Missing, Missing{Key: n.Key, Block: n.Block})
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,93 +122,6 @@ VNI 3001  stretched network
 	}
 }
 
-// vnisJSON is the JSON of version 1 of vniRound.
-const vnisJSON = `{
- "vni": 1001,
- "vxlan": "vxlan-1001",
- "bridge": "br-1001",
- "vrf": "vrf-1001",
- "table": 1001,
- "vtep": "99.99.1.1",
- "router_mac": "02:00:00:00:10:01",
- "rds": [
-  "99.99.1.1:1001"
- ],
- "route_targets": [
-  "64999:1001"
- ],
- "import_targets": [],
- "legs": [
-  "veth-vrf-1001 - veth-ovs-1001 on br-ex ofport 11"
- ],
- "announced": [
-  "type-5 10.0.0.5/32 rd 99.99.1.1:1001"
- ],
- "local": [
-  "10.0.0.0/26 dev veth-vrf-1001 via 172.24.4.146"
- ],
- "remote": [
-  "10.9.0.0/24 dev br-1001 via 99.99.2.2"
- ],
- "vteps": [
-  "99.99.2.2 router-mac 52:54:00:aa:bb:02 routes 1"
- ],
- "stations": [],
- "unused": [
-  "Learned type-5 10.8.0.0/24 rd 99.99.2.2:7: degraded: VNI 1001, peer 192.0.2.1: it has no Router's MAC"
- ],
- "missing": [
-  "ovsport veth-ovs-1001: to create"
- ]
-}
-{
- "vni": 3001,
- "vxlan": "vxlan-3001",
- "bridge": "br-3001",
- "vtep": "99.99.1.1",
- "rds": [
-  "99.99.1.1:3001"
- ],
- "route_targets": [
-  "64999:3001"
- ],
- "import_targets": [],
- "legs": [
-  "veth-br-3001 - veth-ovs-3001"
- ],
- "announced": [
-  "type-3 99.99.1.1 rd 99.99.1.1:3001"
- ],
- "local": [],
- "remote": [],
- "vteps": [
-  "99.99.2.2 flooded to"
- ],
- "stations": [
-  "172.24.8.9 is fa:16:3e:00:00:02",
-  "fa:16:3e:00:00:01 here",
-  "fa:16:3e:00:00:02 at 99.99.2.2"
- ],
- "unused": [],
- "missing": []
-}
-`
-
-// The JSON of version 1: names of fields, and legs, VTEPs and stations as text.
-func TestVNIsJSON(t *testing.T) {
-	var got strings.Builder
-	e := json.NewEncoder(&got)
-	e.SetIndent("", " ")
-	for _, v := range vniRound(t).VNIs() {
-		if err := e.Encode(v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got.String() != vnisJSON {
-		t.Errorf("got\n%s\nwant\n%s", got.String(), vnisJSON)
-	}
-}
-
 // A bridge whose name begins with that of another one has routes of its own.
 func TestVNIsTellBridgesApart(t *testing.T) {
 	r := Round{Want: parsed(t, `link vrf-1 type vrf table 1 up
@@ -223,9 +135,9 @@ route 10.2.0.0/24 table 1 metric 20 nexthop 99.99.2.2 dev br-10 nexthop 99.99.3.
 		t.Fatalf("got %d VNIs", len(vnis))
 	}
 	v := vnis[0]
-	if len(v.Remote) != 1 || !strings.HasPrefix(v.Remote[0], "10.1.0.0/24 ") || len(v.Local) != 1 ||
-		!strings.HasPrefix(v.Local[0], "10.2.0.0/24 ") {
-		t.Errorf("remote %q, local %q; want 10.1.0.0/24 alone as remote", v.Remote, v.Local)
+	if len(v.Remote) != 1 || v.Remote[0].Dst.String() != "10.1.0.0/24" || len(v.Local) != 1 ||
+		v.Local[0].Dst.String() != "10.2.0.0/24" {
+		t.Errorf("remote %v, local %v; want 10.1.0.0/24 alone as remote", v.Remote, v.Local)
 	}
 	if len(v.VTEPs) != 1 || v.VTEPs[0].Routes != 1 {
 		t.Errorf("VTEPs %v, want one with one route", v.VTEPs)
@@ -255,6 +167,20 @@ func texts[T fmt.Stringer](list []T) []string {
 	return out
 }
 
+func keysOf(list []object.EVPNPath) (keys []object.Key) {
+	for _, p := range list {
+		keys = append(keys, p.Key())
+	}
+	return keys
+}
+
+func routes(list []object.Route) (out []string) {
+	for _, r := range list {
+		out = append(out, r.Dst.String()+" "+r.Attrs())
+	}
+	return out
+}
+
 // screen is everything about the VNI, line by line.
 func screen(v VNI) string {
 	var b strings.Builder
@@ -272,13 +198,13 @@ func screen(v VNI) string {
 		{"rd", v.RDs},
 		{"rt export", v.Targets},
 		{"rt import", v.Imports},
-		{"announced", v.Announced},
-		{"local", v.Local},
-		{"remote", v.Remote},
+		{"announced", texts(keysOf(v.Announced))},
+		{"local", routes(v.Local)},
+		{"remote", routes(v.Remote)},
 		{"vtep", texts(v.VTEPs)},
 		{"station", texts(v.Stations)},
-		{"unused", v.Unused},
-		{"MISSING", v.Missing},
+		{"unused", texts(v.Unused)},
+		{"MISSING", texts(v.Missing)},
 	} {
 		for _, text := range part.list {
 			fmt.Fprintf(&b, "  %-12s %s\n", part.name, text)

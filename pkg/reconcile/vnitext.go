@@ -54,11 +54,10 @@ func (s Station) String() string {
 	}
 }
 
-// MarshalText is String for JSON.
-func (l Leg) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
-
-// MarshalText is String for JSON.
-func (t VTEP) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
-
-// MarshalText is String for JSON.
-func (s Station) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+// String prints the object and what is done about it, or why nothing is.
+func (m Missing) String() string {
+	if m.Verb != "" {
+		return m.Key.Text() + ": to " + m.Verb
+	}
+	return m.Key.Text() + ": " + m.Block.Code + ": " + m.Block.Text
+}

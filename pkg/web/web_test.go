@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 )
@@ -45,7 +46,7 @@ func (n *node) Advertised(_ context.Context, q control.RouteQuery) (control.BGPA
 	for i := range q.Limit {
 		out.Paths = append(out.Paths, control.AdvertisedPath{
 			NLRI:    fmt.Sprintf("10.%d.%d.%d/32", i>>16, i>>8&255, i&255),
-			Objects: []control.PathSource{{Table: "Port_Binding", Row: evil}},
+			Objects: []object.Source{{Table: "Port_Binding", Row: evil}},
 		})
 	}
 	return out, n.err

@@ -12,9 +12,16 @@ import (
 
 // Capability is what one end offers in its OPEN (RFC 5492).
 type Capability struct {
-	// Name is stable; Detail is what goes with it, such as the family or a time.
-	Name   string `json:"name"`
-	Detail string `json:"detail,omitempty"`
+	// Name is stable; Detail is what goes with it, for people.
+	Name   string
+	Detail string
+	// Family is that of family and add-path, Mode the direction of add-path, Seconds the
+	// time of graceful-restart, and Number the AS of 4-octet-as or the code of one that is
+	// not known.
+	Family  string
+	Mode    string
+	Seconds uint32
+	Number  uint32
 }
 
 // String is the name with what goes with it.
@@ -34,7 +41,8 @@ func capabilityOf(c *api.Capability) []Capability {
 	one := func(name, detail string) []Capability { return []Capability{{Name: name, Detail: detail}} }
 	switch {
 	case c.GetMultiProtocol() != nil:
-		return one("family", familyText(c.GetMultiProtocol().GetFamily()))
+		family := familyText(c.GetMultiProtocol().GetFamily())
+		return []Capability{{Name: "family", Detail: family, Family: family}}
 	case c.GetRouteRefresh() != nil:
 		return one("route-refresh", "")
 	case c.GetEnhancedRouteRefresh() != nil:
@@ -42,11 +50,13 @@ func capabilityOf(c *api.Capability) []Capability {
 	case c.GetExtendedNexthop() != nil:
 		return one("extended-next-hop", "")
 	case c.GetGracefulRestart() != nil:
-		return one("graceful-restart", fmt.Sprintf("%d s", c.GetGracefulRestart().GetTime()))
+		seconds := c.GetGracefulRestart().GetTime()
+		return []Capability{{Name: "graceful-restart", Detail: fmt.Sprintf("%d s", seconds), Seconds: seconds}}
 	case c.GetLongLivedGracefulRestart() != nil:
 		return one("long-lived-graceful-restart", "")
 	case c.GetFourOctetAsn() != nil:
-		return one("4-octet-as", fmt.Sprint(c.GetFourOctetAsn().GetAsn()))
+		as := c.GetFourOctetAsn().GetAsn()
+		return []Capability{{Name: "4-octet-as", Detail: fmt.Sprint(as), Number: as}}
 	case c.GetAddPath() != nil:
 		return addPath(c.GetAddPath())
 	case c.GetFqdn() != nil:
@@ -56,7 +66,8 @@ func capabilityOf(c *api.Capability) []Capability {
 	case c.GetExtendedMessage() != nil:
 		return one("extended-message", "")
 	case c.GetUnknown() != nil:
-		return one("unknown", fmt.Sprint(c.GetUnknown().GetCode()))
+		code := c.GetUnknown().GetCode()
+		return []Capability{{Name: "unknown", Detail: fmt.Sprint(code), Number: code}}
 	}
 	return nil // an old code for one that is listed
 }
@@ -64,7 +75,8 @@ func capabilityOf(c *api.Capability) []Capability {
 func addPath(c *api.AddPathCapability) (out []Capability) {
 	for _, t := range c.GetTuples() {
 		mode := strings.ToLower(strings.TrimPrefix(t.GetMode().String(), "MODE_"))
-		out = append(out, Capability{"add-path", familyText(t.GetFamily()) + " " + mode})
+		family := familyText(t.GetFamily())
+		out = append(out, Capability{Name: "add-path", Detail: family + " " + mode, Family: family, Mode: mode})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -224,7 +225,14 @@ func TestShadows(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.Join(append(lines, "105: from all to 2001:db8::/32 lookup 55"), "\n")
-	if strings.Join(got, "\n") != want {
-		t.Errorf("got:\n%s\nwant:\n%s\nip says:\n%s", strings.Join(got, "\n"), want, l.ip("rule"))
+	var texts []string
+	for _, r := range got {
+		texts = append(texts, r.Text)
+		if !strings.HasPrefix(r.Text, fmt.Sprintf("%d: ", r.Priority)) {
+			t.Errorf("priority %d of %s", r.Priority, r.Text)
+		}
+	}
+	if strings.Join(texts, "\n") != want {
+		t.Errorf("got:\n%s\nwant:\n%s\nip says:\n%s", strings.Join(texts, "\n"), want, l.ip("rule"))
 	}
 }

@@ -162,18 +162,25 @@ func (b *Backend) ruleChanged(m rtnl.Message) error {
 	return nil
 }
 
+// ForeignRule is a rule of another owner.
+type ForeignRule struct {
+	Priority uint32
+	// Text is the rule as ip rule prints it.
+	Text string
+}
+
 // Shadows lists the rules of others that come before priority, those of the
 // kernel (local, l3mdev, main, default) excepted. A packet that one of them
 // matches never reaches our tables.
 // The l3mdev rule, which the VRF driver adds with the first VRF, has the protocol of
 // the kernel as well (vrf_fib_rule in drivers/net/vrf.c).
-func (b *Backend) Shadows(ctx context.Context, priority uint32) ([]string, error) {
+func (b *Backend) Shadows(ctx context.Context, priority uint32) ([]ForeignRule, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.watch == nil {
 		return nil, errClosed
 	}
-	var lines []string
+	var lines []ForeignRule
 	_, err := b.dumpItems(ctx, func(q *rtnl.Batch, family uint8) {
 		if family == unix.AF_INET {
 			lines = nil
@@ -183,7 +190,7 @@ func (b *Backend) Shadows(ctx context.Context, priority uint32) ([]string, error
 		r, ok, err := ruleFromMessage(m)
 		if ok && err == nil && r.Priority < priority && r.protocol != b.marks.RuleProtocol &&
 			r.protocol != unix.RTPROT_KERNEL {
-			lines = append(lines, r.text)
+			lines = append(lines, ForeignRule{r.Priority, r.text})
 		}
 		return object.Item{}, false, err
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 )
 
@@ -189,7 +190,7 @@ func peers(sent []control.SentTo) string {
 	return fmt.Sprintf("%s +%d", sent[0].Peer, len(sent)-1)
 }
 
-func objects(list []control.PathSource, labels map[string]string) string {
+func objects(list []object.Source, labels map[string]string) string {
 	if len(list) == 0 {
 		return "-"
 	}

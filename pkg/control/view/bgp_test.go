@@ -87,7 +87,7 @@ func TestRoutes(t *testing.T) {
 	a := control.BGPAdvertised{Total: 700, NotSent: 3, Paths: []control.AdvertisedPath{
 		{
 			NLRI: "203.0.113.7/32", Sent: []control.SentTo{{Peer: "192.0.2.1", NextHop: "192.0.2.11"}},
-			Objects: []control.PathSource{{Table: "Port_Binding", Row: "web-1"}, {Table: "Port_Binding", Row: "cr-lrp"}},
+			Objects: []object.Source{{Table: "Port_Binding", Row: "web-1"}, {Table: "Port_Binding", Row: "cr-lrp"}},
 		},
 		{
 			NLRI: "mac-ip fa:16:3e:00:00:01 2001:db8::1234:5678 rd 192.0.2.11:1001",

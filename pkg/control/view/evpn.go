@@ -50,17 +50,17 @@ func vniScreen(b *strings.Builder, v control.VNI) {
 		name  string
 		items []string
 	}{
-		{"leg", v.Legs},
+		{"leg", lines(v.Legs, func(l control.Leg) string { return l.Line })},
 		{"rd", v.RDs},
 		{"rt export", v.Targets},
 		{"rt import", v.Imports},
-		{"announced", v.Announced},
-		{"local", v.Local},
-		{"remote", v.Remote},
-		{"vtep", v.VTEPs},
-		{"station", v.Stations},
-		{"unused", v.Unused},
-		{"MISSING", v.Missing},
+		{"announced", lines(v.Announced, func(r control.EVPNRoute) string { return r.Line })},
+		{"local", lines(v.Local, routeLine)},
+		{"remote", lines(v.Remote, routeLine)},
+		{"vtep", lines(v.VTEPs, func(v control.VTEP) string { return v.Line })},
+		{"station", lines(v.Stations, func(s control.Station) string { return s.Line })},
+		{"unused", lines(v.Unused, control.Skipped.Line)},
+		{"MISSING", lines(v.Missing, func(m control.Missing) string { return m.Line })},
 	} {
 		for _, text := range part.items {
 			fmt.Fprintf(b, "  %-12s %s\n", part.name, text)
@@ -68,11 +68,22 @@ func vniScreen(b *strings.Builder, v control.VNI) {
 	}
 }
 
+func routeLine(r control.VNIRoute) string { return r.Line }
+
+// lines is what people see of each element of a list.
+func lines[T any](list []T, line func(T) string) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = line(v)
+	}
+	return out
+}
+
 // vniRow is the VNI in one line of the table.
 func vniRow(t *table, v control.VNI) {
 	state := "ok"
 	if len(v.Missing) > 0 {
-		state = fmt.Sprintf("%d MISSING, first: %s", len(v.Missing), v.Missing[0])
+		state = fmt.Sprintf("%d MISSING, first: %s", len(v.Missing), v.Missing[0].Line)
 	}
 	t.row(fmt.Sprint(v.VNI), cmp.Or(v.VRF, "(stretched)"), cmp.Or(strings.Join(v.RDs, ","), "-"),
 		fmt.Sprint(len(v.Announced)), fmt.Sprint(len(v.Remote)), fmt.Sprint(len(v.VTEPs)), state)

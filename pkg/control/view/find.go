@@ -22,7 +22,7 @@ func Found(w io.Writer, form Form, command string, f control.Found) error {
 			t.row(a.Addr.String(), addressOf(m, a), where(m), announced)
 		}
 		if len(m.Addresses) == 0 {
-			t.row("-", m.Kind+" "+m.Name, where(m), "-")
+			t.row("-", m.What()+" "+m.Name, where(m), "-")
 		}
 	}
 	text := fmt.Sprintf("%s stands for %s; ask about one: bgp-ovn %s ADDRESS\n", f.Target,
@@ -35,7 +35,7 @@ func Found(w io.Writer, form Form, command string, f control.Found) error {
 
 // FoundLine is a match in a line, before what is said about its address.
 func FoundLine(m names.Match) string {
-	text := m.Kind + " " + m.Name
+	text := m.What() + " " + m.Name
 	if m.ID != m.Name {
 		text += " (" + m.ID + ")"
 	}
@@ -50,7 +50,7 @@ func FoundLine(m names.Match) string {
 
 // addressOf says whose address it is.
 func addressOf(m names.Match, a names.Address) string {
-	whose := m.Kind + " " + names.Short(m.Name)
+	whose := m.What() + " " + names.Short(m.Name)
 	switch {
 	case m.Kind == names.KindNetwork:
 		return "on " + whose

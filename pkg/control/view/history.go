@@ -69,7 +69,9 @@ func (t *Timeline) Steps(form Form, h control.History) error {
 func (t *Timeline) steps(steps []history.Step, labels map[string]string) error {
 	for _, s := range steps {
 		at := s.At.Local()
-		s.Row = names.Relabel(s.Row, labels)
+		if s.Row != nil {
+			s.Row = &history.RowRef{Table: s.Row.Table, Name: names.Relabel(s.Row.Name, labels)}
+		}
 		text := StepText(s)
 		if day := at.Format(time.DateOnly); day != t.day {
 			text, t.day = day+"\n"+text, day
@@ -101,8 +103,8 @@ func StepText(s history.Step) string {
 	if s.Outcome != history.OK && s.Error != "" {
 		more = append(more, string(s.Outcome)+": "+s.Error)
 	}
-	if s.Row != "" {
-		more = append(more, s.Row)
+	if s.Row != nil {
+		more = append(more, s.Row.String())
 	}
 	line := head + what
 	for _, text := range more {

@@ -31,11 +31,7 @@ func Desired(w io.Writer, form Form, d control.Desired) error {
 		b.WriteString(o.Line() + "\n")
 	}
 	for _, s := range d.Skipped {
-		what := s.Kind + " " + s.Key + "  "
-		if s.Kind == "" {
-			what = s.Table + " " + s.Row + ": "
-		}
-		fmt.Fprintf(&b, "! %s%s: %s\n", what, s.Code, s.Text)
+		b.WriteString("! " + s.Line() + "\n")
 	}
 	return Print(w, form, d, names.Relabel(b.String(), d.Names))
 }
@@ -52,7 +48,7 @@ func Audit(w io.Writer, form Form, a control.Audit) error {
 	text += planText(control.Plan{Notes: a.Drift.Notes, Summary: a.Drift.Summary})
 	text = names.Relabel(text, a.Drift.Names)
 	for _, f := range a.Failed {
-		text += "failed: " + f + "\n"
+		text += "failed: " + f.Line + "\n"
 	}
 	if a.Incomplete != "" {
 		text += "incomplete: " + a.Incomplete + "; compared with what is known, and what should be removed is not\n"

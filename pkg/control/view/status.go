@@ -32,7 +32,8 @@ func Status(w io.Writer, form Form, s control.Status) error {
 		fmt.Fprintf(&b, "  %-14s %9d  %9d\n", c.Kind, c.Wanted, c.Have)
 	}
 	if s.LastRound != nil {
-		fmt.Fprintf(&b, "last round %s, took %s: %s\n", clock(s.LastRound.At), s.LastRound.Took, s.LastRound.Summary)
+		fmt.Fprintf(&b, "last round %s, took %s: %s\n", clock(s.LastRound.At), s.LastRound.Took().Round(time.Microsecond),
+			s.LastRound.Summary)
 	}
 	fmt.Fprintf(&b, "rounds %d, of which %d changed nothing; audits %d; steps %d, failed %d; state writes %d\n",
 		s.Rounds, s.EmptyRounds, s.Audits, s.Steps, s.FailedSteps, s.StateWrites)
@@ -142,7 +143,7 @@ func statusDetails(b *strings.Builder, s control.Status) {
 		fmt.Fprintf(b, "filtered by policy: %d (bgp.export)\n", n)
 	}
 	for _, rule := range s.ShadowedBy {
-		fmt.Fprintf(b, "shadowed by rule: %s\n", rule)
+		fmt.Fprintf(b, "shadowed by rule: %s\n", rule.Line)
 	}
 	for i, c := range s.Contested {
 		if i == mostContested {
@@ -154,11 +155,8 @@ func statusDetails(b *strings.Builder, s control.Status) {
 	for _, skip := range s.Skipped {
 		fmt.Fprintf(b, "skipped: %s\n", skip)
 	}
-	for _, line := range s.NotAsWanted {
-		b.WriteString(line + "\n")
-	}
-	for _, line := range s.Filtered {
-		b.WriteString(line + "\n")
+	for _, n := range slices.Concat(s.NotAsWanted, s.Filtered) {
+		b.WriteString(n.Line + "\n")
 	}
 }
 
@@ -206,7 +204,7 @@ const mostContested = 10
 // contestedText is an object that others change back, with who does and when it is tried
 // again.
 func contestedText(c control.Contested) string {
-	line := fmt.Sprintf("contested: %s\n           changed back %d times since %s, %d a minute", c.Object, c.Count,
+	line := fmt.Sprintf("contested: %s\n           changed back %d times since %s, %d a minute", c.Object(), c.Count,
 		c.Since.Local().Format(time.TimeOnly), c.PerMinute)
 	if c.By != "" {
 		line += ", by " + c.By

@@ -60,7 +60,7 @@ func TestAudit(t *testing.T) {
 			"repaired",
 			control.Audit{
 				Drift: control.Plan{Ops: aPlan.Ops, Summary: "1 to create"}, Repaired: true,
-				Failed: []string{"no device"},
+				Failed: []control.FailedStep{{Line: "no device"}},
 			},
 			"+ route   192.0.2.7/32\n1 to create\nfailed: no device\nrepaired 0 of 1 differences\n1 difference remains\n",
 		},
@@ -82,14 +82,14 @@ func TestReload(t *testing.T) {
 func TestDesired(t *testing.T) {
 	var d control.Desired
 	err := json.Unmarshal([]byte(`{"version":1,"chassis":"hv1",
-		"objects":[{"kind":"path","line":"path 192.0.2.7/32","why":["Port_Binding vm","other"]},{"line":"peer x","why":[]}],
+		"objects":[{"kind":"path","line":"path 192.0.2.7/32","why":[{"table":"Port_Binding","row":"vm","driver":"d","rule":"R1"},{}]},{"line":"peer x","why":[]}],
 		"skipped":[{"kind":"route","key":"192.0.2.9/32","code":"not-wired","text":"no br-ex"},
 			{"table":"Port_Binding","row":"vm-b","code":"unreadable","text":"bad mac"}]}`), &d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	compare(t, printed(t, func(w io.Writer) error { return view.Desired(w, view.Text, d) }),
-		`path 192.0.2.7/32  # Port_Binding vm
+		`path 192.0.2.7/32  # Port_Binding vm (d R1)
 peer x
 ! route 192.0.2.9/32  not-wired: no br-ex
 ! Port_Binding vm-b: unreadable: bad mac
@@ -101,10 +101,10 @@ func TestEVPN(t *testing.T) {
 		{
 			VNI: 1001, VXLAN: "vxlan-1001", Bridge: "br-1001", VRF: "vrf-1001", Table: 1001, VTEP: "192.0.2.11",
 			RouterMAC: "02:00:00:00:00:01",
-			RDs:       []string{"192.0.2.11:1001"}, Targets: []string{"64999:1001"}, Announced: []string{"a", "b"},
-			Missing: []string{"link x: to create", "y"},
+			RDs:       []string{"192.0.2.11:1001"}, Targets: []string{"64999:1001"}, Announced: []control.EVPNRoute{{Line: "a"}, {Line: "b"}},
+			Missing: []control.Missing{{Line: "link x: to create"}, {Line: "y"}},
 		},
-		{VNI: 2002, VXLAN: "vxlan-2002", Bridge: "br-2002", VTEP: "192.0.2.11", Stations: []string{"02:00:00:00:00:02 here"}},
+		{VNI: 2002, VXLAN: "vxlan-2002", Bridge: "br-2002", VTEP: "192.0.2.11", Stations: []control.Station{{Line: "02:00:00:00:00:02 here"}}},
 	}}
 	compare(t, printed(t, func(w io.Writer) error { return view.EVPN(w, view.Text, e, false) }),
 		`VNI   VRF          RD               ANNOUNCED  REMOTE  VTEPS  STATE
@@ -154,10 +154,11 @@ func TestStatus(t *testing.T) {
 			}},
 		}},
 		Counts:    []control.Count{{Kind: object.KindRoute, Wanted: 2, Have: 1}},
-		LastRound: &control.RoundTime{At: at, Took: "1ms", Summary: "nothing"},
+		LastRound: &control.RoundTime{At: at, Seconds: 0.001, Summary: "nothing"},
 		Rounds:    9, EmptyRounds: 8, Audits: 1, Steps: 4, FailedSteps: 1, StateWrites: 2,
-		NotAsWanted: []string{"! one"}, Filtered: []string{"! two"}, ShadowedBy: []string{"10: from all lookup 7"},
-		Skipped: []observe.Skip{{Table: "Port_Binding", Row: "vm", Code: "unreadable", Text: "bad mac"}},
+		NotAsWanted: []control.Note{{Line: "! one"}}, Filtered: []control.Note{{Line: "! two"}},
+		ShadowedBy: []control.Rule{{Line: "10: from all lookup 7"}},
+		Skipped:    []observe.Skip{{Table: "Port_Binding", Row: "vm", Code: "unreadable", Text: "bad mac"}},
 	}
 	compare(t, printed(t, func(w io.Writer) error { return view.Status(w, view.Text, s) }),
 		`bgp-ovn 1.0 on chassis hv1: DOWN, 2 problems

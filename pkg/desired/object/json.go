@@ -84,9 +84,9 @@ func JSON(v Value, why []Source) (json.RawMessage, error) {
 		return nil, fmt.Errorf("encode %s: %w", v.Key().Text(), err)
 	}
 	tail, err := json.Marshal(struct {
-		Why  []string `json:"why"`
+		Why  []Source `json:"why"`
 		Line string   `json:"line"`
-	}{Phrases(why), Text(v)})
+	}{append([]Source{}, why...), Text(v)})
 	if err != nil {
 		return nil, fmt.Errorf("encode sources of %s: %w", v.Key().Text(), err)
 	}

@@ -224,18 +224,19 @@ func TestParseRefuses(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	why := []Source{{Driver: "osp_ovn_bgp_driver", Rule: "R1", Table: "Port_Binding", Row: "vmP"}}
+	const source = `{"driver":"osp_ovn_bgp_driver","rule":"R1","table":"Port_Binding","row":"vmP"}`
 	for line, want := range map[string]string{
 		"route 172.24.4.92/32 table 201 metric 0 dev br-ex": `{"kind":"route","key":"172.24.4.92/32 table 201 metric 0",` +
-			`"table":201,"dst":"172.24.4.92/32","metric":0,"dev":"br-ex","via":"","why":["Port_Binding vmP (osp_ovn_bgp_driver R1)"],` +
+			`"table":201,"dst":"172.24.4.92/32","metric":0,"dev":"br-ex","via":"","why":[` + source + `],` +
 			`"line":"route 172.24.4.92/32 table 201 metric 0  dev br-ex"}`,
 		"path ipv4-unicast 172.24.4.92/32 next-hop self origin incomplete": `{"kind":"path","key":"ipv4-unicast 172.24.4.92/32",` +
-			`"family":"ipv4-unicast","prefix":"172.24.4.92/32","next_hop":"self","origin":"incomplete","why":["Port_Binding vmP (osp_ovn_bgp_driver R1)"],` +
+			`"family":"ipv4-unicast","prefix":"172.24.4.92/32","next_hop":"self","origin":"incomplete","why":[` + source + `],` +
 			`"line":"path ipv4-unicast 172.24.4.92/32  next-hop self origin incomplete"}`,
 		"neigh 172.24.4.146 dev br-ex lladdr fa:16:3e:74:e6:3b": `{"kind":"neigh","key":"172.24.4.146 dev br-ex",` +
-			`"dev":"br-ex","address":"172.24.4.146","lladdr":"fa:16:3e:74:e6:3b","why":["Port_Binding vmP (osp_ovn_bgp_driver R1)"],` +
+			`"dev":"br-ex","address":"172.24.4.146","lladdr":"fa:16:3e:74:e6:3b","why":[` + source + `],` +
 			`"line":"neigh 172.24.4.146 dev br-ex  lladdr fa:16:3e:74:e6:3b"}`,
 		"sysctl net/ipv4/ip_forward = 1": `{"kind":"sysctl","key":"net/ipv4/ip_forward",` +
-			`"path":"net/ipv4/ip_forward","value":"1","why":["Port_Binding vmP (osp_ovn_bgp_driver R1)"],` +
+			`"path":"net/ipv4/ip_forward","value":"1","why":[` + source + `],` +
 			`"line":"sysctl net/ipv4/ip_forward  = 1"}`,
 	} {
 		v, err := Parse(line)

@@ -159,7 +159,7 @@ func (f *finder) matchesPort(p *observe.PortBinding) string {
 	case q.mac != (object.MAC{}):
 		if slices.ContainsFunc(p.Addresses, func(a observe.PortAddress) bool { return a.MAC == q.mac }) ||
 			slices.ContainsFunc(p.NAT, func(n observe.NATAddress) bool { return n.MAC == q.mac }) {
-			return "MAC address"
+			return "mac-address"
 		}
 		return ""
 	case p.LogicalPort == q.text || ids[keyPortName] == q.text:
@@ -168,7 +168,7 @@ func (f *finder) matchesPort(p *observe.PortBinding) string {
 		"lrp-")):
 		return "uuid"
 	case strings.HasPrefix(ids["neutron:device_owner"], "compute:") && q.is(ids["neutron:device_id"]):
-		return "device id"
+		return "device-id"
 	case ids["pod"] == "true" && (q.text == strings.Replace(p.LogicalPort, "_", "/", 1) ||
 		strings.TrimPrefix(p.LogicalPort, ids["namespace"]+"_") == q.text):
 		return "name"
@@ -299,7 +299,7 @@ func (f *finder) devices(h *observe.Host) {
 func (f *finder) named(kind, name string) Match {
 	by := "name"
 	if name != f.q.text {
-		by = "MAC address"
+		by = "mac-address"
 	}
 	return Match{Kind: kind, Name: name, ID: name, By: by, Addresses: []Address{}, Terms: []string{name}}
 }

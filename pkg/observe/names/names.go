@@ -21,7 +21,7 @@ const (
 	KindPort     = "port"
 	KindRouter   = "router"
 	KindNetwork  = "network"
-	KindBalancer = "load balancer"
+	KindBalancer = "load-balancer"
 	KindChassis  = "chassis"
 	KindBridge   = "bridge"
 	KindDevice   = "device"
@@ -53,6 +53,9 @@ type Match struct {
 	// Terms are what history can be asked about.
 	Terms []string `json:"terms"`
 }
+
+// What is the kind as people write it.
+func (m Match) What() string { return strings.ReplaceAll(m.Kind, "-", " ") }
 
 // Address is an address of a match.
 type Address struct {

@@ -51,8 +51,8 @@ func TestFind(t *testing.T) {
 		{"the first part of it", "", "43817047", fmt.Sprintf(vm, "uuid")},
 		{"too little of it", "", "4381704", ""},
 		{"UUID of the row", "", "6e41367d-9f9a-43d3-9e3d-789292bd0df8", fmt.Sprintf(vm, "uuid")},
-		{"VM", "", "b130576c-6ba4-4863-a73f-a858e3d0fcbd", fmt.Sprintf(vm, "device id")},
-		{"MAC address", "", "fa:16:3e:ad:be:69", fmt.Sprintf(vm, "MAC address")},
+		{"VM", "", "b130576c-6ba4-4863-a73f-a858e3d0fcbd", fmt.Sprintf(vm, "device-id")},
+		{"MAC address", "", "fa:16:3e:ad:be:69", fmt.Sprintf(vm, "mac-address")},
 		{"address", "", "10.10.0.12", strings.Replace(fmt.Sprintf(vm, "address"), " floating=172.24.4.102", "", 1)},
 		{
 			"prefix", "", "172.24.4.102/31", "port 43817047-34bc-4a12-a45a-fcd2c9935447 by address of priv on hv2.lab.example " +

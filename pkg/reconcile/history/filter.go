@@ -130,11 +130,19 @@ func (m Matcher) named(s Step) bool {
 		return true
 	}
 	if len(m.words) != 1 {
-		return slices.Contains(s.Rows, m.f.Target) || s.Row == m.f.Target
+		return slices.ContainsFunc(s.rows(), func(r RowRef) bool { return r.String() == m.f.Target })
 	}
 	name := m.words[0]
 	has := func(text string) bool {
 		return slices.Contains(strings.FieldsFunc(text, separates), name)
 	}
-	return has(s.Key) || slices.ContainsFunc(s.Rows, has) || s.From == name || s.To == name || has(s.Line)
+	return has(s.Key) || slices.ContainsFunc(s.rows(), func(r RowRef) bool { return has(r.Table) || has(r.Name) }) || s.From == name || s.To == name || has(s.Line)
+}
+
+// rows are all rows that the step names.
+func (s Step) rows() []RowRef {
+	if s.Row == nil {
+		return s.Rows
+	}
+	return append([]RowRef{*s.Row}, s.Rows...)
 }

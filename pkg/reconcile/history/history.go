@@ -9,6 +9,7 @@
 package history
 
 import (
+	"encoding/json"
 	"net/netip"
 	"strings"
 	"time"
@@ -42,10 +43,10 @@ type Step struct {
 	// there was or is nothing.
 	Before *string `json:"before"`
 	After  *string `json:"after"`
-	// Row is the row that decided, by its name; Rows are all that led to the object, at
-	// most mostRows of them.
-	Row  string   `json:"row"`
-	Rows []string `json:"rows"`
+	// Row is the row that decided; null if none did. Rows are all that led to the object,
+	// at most mostRows of them.
+	Row  *RowRef  `json:"row"`
+	Rows []RowRef `json:"rows"`
 	// From and To are the chassis between which an address moved, one of them "here";
 	// empty where no row names the other one.
 	From string `json:"from,omitempty"`
@@ -61,6 +62,36 @@ type Step struct {
 	Line string `json:"line,omitempty"`
 }
 
+// RowRef names a row of a database.
+type RowRef struct {
+	Table string `json:"table"`
+	// Name is what people call it, or its UUID.
+	Name string `json:"name"`
+}
+
+// String is table and name.
+func (r RowRef) String() string { return strings.TrimSpace(r.Table + " " + r.Name) }
+
+// rowOf reads the text of a reference; nil if there is none.
+func rowOf(text string) *RowRef {
+	if text == "" {
+		return nil
+	}
+	table, name, _ := strings.Cut(text, " ")
+	return &RowRef{Table: table, Name: shorten(name)}
+}
+
+// UnmarshalJSON also reads the text that older programs recorded.
+func (r *RowRef) UnmarshalJSON(raw []byte) error {
+	var text string
+	if err := json.Unmarshal(raw, &text); err == nil {
+		r.Table, r.Name, _ = strings.Cut(text, " ")
+		return nil
+	}
+	type fields RowRef // without this method
+	return json.Unmarshal(raw, (*fields)(r))
+}
+
 // What is kept of lists and texts that others can make long.
 const (
 	mostRows  = 4
@@ -73,22 +104,23 @@ func Of(op plan.Op, outcome error) Step {
 	k := op.Key()
 	s := Step{
 		Cause: op.Cause, Verb: op.Verb.String(), Kind: k.Kind.String(), Key: shorten(k.String()),
-		Before: attrs(op.Before), After: attrs(op.After), Rows: []string{}, From: op.From, To: op.To,
-		Drift: op.Drift, Note: shorten(op.Note), Outcome: OK, Row: shorten(op.Row),
+		Before: attrs(op.Before), After: attrs(op.After), Rows: []RowRef{}, From: op.From, To: op.To,
+		Drift: op.Drift, Note: shorten(op.Note), Outcome: OK, Row: rowOf(op.Row),
 	}
 	if k.Prefix.IsValid() {
 		s.Prefix = &k.Prefix
 	}
 	for _, src := range op.Why {
-		if src.Decides && s.Row == "" {
-			s.Row = shorten(src.RowRef())
+		row := RowRef{Table: src.Table, Name: shorten(src.Row)}
+		if src.Decides && s.Row == nil {
+			s.Row = &row
 		}
 		if len(s.Rows) < mostRows {
-			s.Rows = append(s.Rows, shorten(src.RowRef()))
+			s.Rows = append(s.Rows, row)
 		}
 	}
-	if s.Row == "" && len(s.Rows) > 0 {
-		s.Row = s.Rows[0]
+	if s.Row == nil && len(s.Rows) > 0 {
+		s.Row = &s.Rows[0]
 	}
 	if outcome != nil {
 		s.Outcome, s.Error = Failed, shorten(outcome.Error())

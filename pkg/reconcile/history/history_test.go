@@ -81,7 +81,7 @@ func TestOf(t *testing.T) {
 	}
 	op := plan.Op{Verb: plan.Delete, Before: object.Device{Name: "d"}, Why: why}
 	s := history.Of(op, errors.New("not tried: link d failed first"))
-	if s.Outcome != history.NotTried || len(s.Rows) > 8 || len(s.Row) > 500 || s.After != nil || s.Before == nil {
+	if s.Outcome != history.NotTried || len(s.Rows) > 8 || s.Row == nil || len(s.Row.Name) > 500 || s.After != nil || s.Before == nil {
 		t.Errorf("got %+v", s)
 	}
 	if s := history.Of(op, errors.New(strings.Repeat("é", 10_000))); s.Outcome != history.Failed || len(s.Error) > 500 {
@@ -97,7 +97,7 @@ func FuzzFilter(f *testing.F) {
 	f.Add("10.0.0.5", "route 10.0.0.5/32", "10.0.0.0/24")
 	f.Add("fe80::1%eth0", "x", "::/0")
 	f.Fuzz(func(_ *testing.T, target, key, prefix string) {
-		s := history.Step{Kind: "route", Key: key, Rows: []string{key}, Before: &key}
+		s := history.Step{Kind: "route", Key: key, Rows: []history.RowRef{{Table: "Port_Binding", Name: key}}, Before: &key}
 		if p, err := netip.ParsePrefix(prefix); err == nil {
 			s.Prefix = &p
 		}

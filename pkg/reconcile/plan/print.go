@@ -27,29 +27,37 @@ func (p Plan) String() string {
 
 // Summary is the last line of a printed plan.
 func (p Plan) Summary() string {
-	s := fmt.Sprintf("%d to create, %d to update, %d to delete", p.Count(Create), p.Count(Update, Restore),
-		p.Count(Delete))
-	wrong, unmanaged, filtered := 0, 0, 0
+	c := p.Counts()
+	s := fmt.Sprintf("%d to create, %d to update, %d to delete", c.Create, c.Update, c.Delete)
+	if c.Blocked > 0 {
+		s += fmt.Sprintf(", %d blocked or held", c.Blocked)
+	}
+	if c.Filtered > 0 {
+		s += fmt.Sprintf(", %d filtered by policy", c.Filtered)
+	}
+	if c.Unmanaged > 0 {
+		s += fmt.Sprintf(", %d left to others", c.Unmanaged)
+	}
+	return s
+}
+
+// Counts says how many steps and notes of each sort there are.
+type Counts struct{ Create, Update, Delete, Blocked, Filtered, Unmanaged int }
+
+// Counts counts steps and notes.
+func (p Plan) Counts() Counts {
+	c := Counts{Create: p.Count(Create), Update: p.Count(Update, Restore), Delete: p.Count(Delete)}
 	for _, n := range p.Notes {
 		switch n.Block.Code {
 		case object.BlockUnmanaged:
-			unmanaged++
+			c.Unmanaged++
 		case object.BlockFiltered:
-			filtered++
+			c.Filtered++
 		default:
-			wrong++
+			c.Blocked++
 		}
 	}
-	if wrong > 0 {
-		s += fmt.Sprintf(", %d blocked or held", wrong)
-	}
-	if filtered > 0 {
-		s += fmt.Sprintf(", %d filtered by policy", filtered)
-	}
-	if unmanaged > 0 {
-		s += fmt.Sprintf(", %d left to others", unmanaged)
-	}
-	return s
+	return c
 }
 
 // String prints one step.
