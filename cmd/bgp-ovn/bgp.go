@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,12 +19,12 @@ func (c *cli) bgpCommand() *cobra.Command {
 }
 
 func (c *cli) bgpPeersCommand() *cobra.Command {
-	var every time.Duration
+	var k asking
 	cmd := &cobra.Command{
 		Use: "peers", Short: "all sessions, and why one is not up", Args: noArgs,
-		Long: "peers asks the running controller. Exit status: 0 all sessions are up, 2 one is not, 1 no answer.",
+		Long: "peers asks the running controller, or a support bundle. Exit status: 0 all sessions are up, 2 one is not, 1 no answer.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.watching(cmd.Context(), every, func(ctx context.Context, ask *control.Client) error {
+			return c.watching(cmd.Context(), k, func(ctx context.Context, ask control.Controller) error {
 				p, err := ask.BGPPeers(ctx, "")
 				if err != nil {
 					return err
@@ -35,12 +34,12 @@ func (c *cli) bgpPeersCommand() *cobra.Command {
 			})
 		},
 	}
-	watchFlag(cmd, &every)
+	k.flags(cmd)
 	return cmd
 }
 
 func (c *cli) bgpPeerCommand() *cobra.Command {
-	var every time.Duration
+	var k asking
 	cmd := &cobra.Command{
 		Use: "peer ADDRESS", Short: "everything about one session", Args: oneArg("address", "192.0.2.1", false),
 		Long: `peer shows the state of a session, why it is not up or was lost last, what that
@@ -52,7 +51,7 @@ until when, and the prefixes that are sent, received and accepted. Exit status:
 			if err != nil {
 				return fmt.Errorf("peer %.80q: give the address of a peer as in bgp.peers, such as 192.0.2.1", args[0])
 			}
-			return c.watching(cmd.Context(), every, func(ctx context.Context, ask *control.Client) error {
+			return c.watching(cmd.Context(), k, func(ctx context.Context, ask control.Controller) error {
 				p, err := ask.BGPPeers(ctx, addr.String())
 				if err != nil {
 					return err
@@ -62,7 +61,7 @@ until when, and the prefixes that are sent, received and accepted. Exit status:
 			})
 		},
 	}
-	watchFlag(cmd, &every)
+	k.flags(cmd)
 	return cmd
 }
 
@@ -81,7 +80,7 @@ func (c *cli) bgpAdvertisedCommand() *cobra.Command {
 		Use: "advertised [PEER]", Short: "what is sent to the neighbours, and the row behind each path",
 		Long: `advertised lists the paths that leave on a session, with the next hop they leave
 with and the rows that they were derived from.`,
-	}, func(ctx context.Context, ask *control.Client, q control.RouteQuery) (string, func() error, error) {
+	}, func(ctx context.Context, ask control.Controller, q control.RouteQuery) (string, func() error, error) {
 		a, err := ask.Advertised(ctx, q)
 		return a.Next, func() error { return view.Advertised(c.stdout, c.form, a) }, err
 	})
@@ -102,7 +101,7 @@ those that are valid nowhere (martian), that learn.accept does not have
 (not-accepted), or on which the node lives (protected).`,
 		}, view.Rejected
 	}
-	return c.routesCommand(cmd, func(ctx context.Context, ask *control.Client, q control.RouteQuery) (string, func() error,
+	return c.routesCommand(cmd, func(ctx context.Context, ask control.Controller, q control.RouteQuery) (string, func() error,
 		error,
 	) {
 		r, err := ask.Received(ctx, q, rejected)
@@ -112,9 +111,9 @@ those that are valid nowhere (martian), that learn.accept does not have
 
 // routesCommand adds what the tables of paths have in common.
 func (c *cli) routesCommand(cmd *cobra.Command,
-	ask func(context.Context, *control.Client, control.RouteQuery) (next string, print func() error, err error),
+	ask func(context.Context, control.Controller, control.RouteQuery) (next string, print func() error, err error),
 ) *cobra.Command {
-	var every time.Duration
+	var k asking
 	var within string
 	q := control.RouteQuery{}
 	cmd.Long += `
@@ -138,8 +137,8 @@ prints the page after it.`
 		if q.Limit < 1 || q.Limit > control.MaxRoutes {
 			return fmt.Errorf("--limit %d: use 1 to %d", q.Limit, control.MaxRoutes)
 		}
-		return c.watching(cmd.Context(), every, func(ctx context.Context, client *control.Client) error {
-			next, print, err := ask(ctx, client, q)
+		return c.watching(cmd.Context(), k, func(ctx context.Context, ctl control.Controller) error {
+			next, print, err := ask(ctx, ctl, q)
 			if err != nil {
 				return err
 			}
@@ -153,6 +152,6 @@ prints the page after it.`
 	flags.StringVar(&within, "within", "", "only this prefix and what it contains, or an address")
 	flags.IntVar(&q.Limit, "limit", control.DefaultRoutes, "most paths to print")
 	flags.StringVar(&q.After, "after", "", "begin after this path: next of the page before")
-	watchFlag(cmd, &every)
+	k.flags(cmd)
 	return cmd
 }

@@ -28,11 +28,15 @@ func (k *computing) flags(cmd *cobra.Command) {
 	k.against = string(agent.AgainstModel)
 	cmd.Flags().StringVar(&k.snapshot, "snapshot", "",
 		"compute from this snapshot file instead of the databases; --chassis names the node")
-	cmd.Flags().StringVar(&k.bundle, "bundle", "", bundleHelp)
+	k.bundleFlag(cmd)
 	cmd.MarkFlagsMutuallyExclusive("snapshot", "bundle")
 	cmd.Flags().StringVar(&k.driver, "driver", "", "run this driver only")
 	cmd.MarkFlagsMutuallyExclusive("driver", "bundle")
 	k.waitFlag(cmd)
+}
+
+func (k *computing) bundleFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&k.bundle, "bundle", "", bundleHelp)
 }
 
 func (k *computing) waitFlag(cmd *cobra.Command) {
@@ -241,6 +245,8 @@ differs any more, 2 if something remains that no step mends, 1 if a step failed.
 		},
 	}
 	cmd.Flags().BoolVar(&repair, "repair", false, "mend what differs")
+	k.bundleFlag(cmd)
+	cmd.MarkFlagsMutuallyExclusive("repair", "bundle")
 	k.waitFlag(cmd)
 	return cmd
 }

@@ -14,8 +14,7 @@ import (
 )
 
 func (c *cli) statusCommand() *cobra.Command {
-	var path string
-	var every time.Duration
+	var k asking
 	cmd := &cobra.Command{
 		Use: "status", Short: "is the controller well, and if not, what is wrong", Args: noArgs,
 		Long: `status asks the running controller what is wrong. The first problem does the most
@@ -28,20 +27,17 @@ nothing that was looked at is forwarded. It is DEGRADED if some cannot, or if ch
 are not followed, and WARNING if nothing is lost yet.
 Exit status: 0 healthy, 2 something is wrong, 1 no answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.repeat(cmd.Context(), every, func(ctx context.Context) error {
-				return c.askController(path, func(ctl control.Controller) error {
-					status, err := ctl.Status(ctx)
-					if err != nil {
-						return err
-					}
-					c.differs(!status.Healthy)
-					return view.Status(c.stdout, c.form, status)
-				})
+			return c.watching(cmd.Context(), k, func(ctx context.Context, ctl control.Controller) error {
+				status, err := ctl.Status(ctx)
+				if err != nil {
+					return err
+				}
+				c.differs(!status.Healthy)
+				return view.Status(c.stdout, c.form, status)
 			})
 		},
 	}
-	watchFlag(cmd, &every)
-	cmd.Flags().StringVar(&path, "bundle", "", bundleHelp)
+	k.flags(cmd)
 	return cmd
 }
 

@@ -14,6 +14,7 @@ import (
 
 func (c *cli) doctorCommand() *cobra.Command {
 	var wait time.Duration
+	var bundle string
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "examine this node: kernel, Open vSwitch, sysctls, MTU, ports", Args: noArgs,
 		Long: `doctor checks what the configured drivers need of this node. It prints one line
@@ -25,17 +26,31 @@ checks are not possible; it names them.
 Exit status: 0 all is well, 2 warnings or failures, 1 error.`,
 		Example: "  bgp-ovn doctor\n  bgp-ovn doctor -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if bundle != "" {
+				return c.recorded(bundle, func(r *agent.Recorded) error {
+					report, err := r.Doctor()
+					if err != nil {
+						return err
+					}
+					return c.printReport(report)
+				})
+			}
 			s, err := c.valid()
 			if err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 			defer cancel()
-			report := doctor.ReportOf(doctor.Examine(gather.Facts(ctx, agent.DoctorConfig(ctx, s))))
-			c.differs(!report.Healthy())
-			return view.Print(c.stdout, c.form, report, report.String())
+			return c.printReport(doctor.ReportOf(doctor.Examine(gather.Facts(ctx, agent.DoctorConfig(ctx, s)))))
 		},
 	}
 	waitFlag(cmd.Flags(), &wait, 10*time.Second, "how long to wait for Open vSwitch and the kernel")
+	cmd.Flags().StringVar(&bundle, "bundle", "", "print what doctor found when this support bundle was made")
 	return cmd
+}
+
+// printReport prints what was found, and makes the exit status of it.
+func (c *cli) printReport(r doctor.Report) error {
+	c.differs(!r.Healthy())
+	return view.Print(c.stdout, c.form, r, r.String())
 }

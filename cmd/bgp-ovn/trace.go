@@ -24,7 +24,8 @@ address that comes in by an uplink, and with the answer: uplink, rule, route, pa
 filter, device, neighbour, bridge with flow and port, one line a stage, and what to do
 about the first that is broken. No packet is sent and nothing is changed. --from names
 the device that the packet comes in by (all that lead to BGP peers without it), --src
-its source (the addresses of the peers without it).
+its source (the addresses of the peers without it). With --bundle it prints the way
+that was recorded for the address.
 Exit status: 0 it gets through, 2 it does not, 1 error.
 ` + targetHelp,
 		Example: "  bgp-ovn trace 203.0.113.7\n  bgp-ovn trace 203.0.113.7 --from eth1 --src 198.51.100.10",
@@ -51,6 +52,7 @@ Exit status: 0 it gets through, 2 it does not, 1 error.
 	}
 	cmd.Flags().StringVar(&from, "from", "", "the device that the packet comes in by")
 	cmd.Flags().StringVar(&src, "src", "", "the source of the packet")
+	k.bundleFlag(cmd)
 	k.waitFlag(cmd)
 	return cmd
 }

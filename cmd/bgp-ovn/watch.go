@@ -62,14 +62,25 @@ func (c *cli) screen() {
 	c.stdout = view.Screen{Writer: c.stdout, Columns: columns, Colour: off == "" && kind != "dumb"}
 }
 
-// watching asks the running controller once or, with a period, until it is interrupted.
-func (c *cli) watching(ctx context.Context, every time.Duration,
-	show func(context.Context, *control.Client) error,
-) error {
-	s, problems := c.load()
-	c.warn(problems)
-	ask := client(s)
-	return c.repeat(ctx, every, func(ctx context.Context) error { return show(ctx, ask) })
+// asking are the flags of commands that ask the running controller, again and again, or a
+// support bundle.
+type asking struct {
+	every  time.Duration
+	bundle string
+}
+
+func (k *asking) flags(cmd *cobra.Command) {
+	watchFlag(cmd, &k.every)
+	cmd.Flags().StringVar(&k.bundle, "bundle", "", bundleHelp)
+	cmd.MarkFlagsMutuallyExclusive("watch", "bundle")
+}
+
+// watching asks a support bundle, or the running controller once or, with a period, until
+// it is interrupted.
+func (c *cli) watching(ctx context.Context, k asking, show func(context.Context, control.Controller) error) error {
+	return c.repeat(ctx, k.every, func(ctx context.Context) error {
+		return c.askController(k.bundle, func(ctl control.Controller) error { return show(ctx, ctl) })
+	})
 }
 
 // repeat shows something once or, with a period, until it is interrupted: on a terminal

@@ -45,6 +45,10 @@ func TestSupportBundle(t *testing.T) {
 			{"history", "--cause", "change", "-o", "json"},
 			{"desired"},
 			{"status"},
+			{"trace", "172.24.4.61"},
+			{"audit"},
+			{"bgp", "advertised"},
+			{"bgp", "rejected", "-o", "json"},
 		} {
 			if offline {
 				args = append(args, "--bundle", path, "--socket", none, "--state", none)
