@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -14,6 +15,11 @@ import (
 // left out.
 func (a attrs) common() ([]bgp.PathAttributeInterface, error) {
 	list := []bgp.PathAttributeInterface{bgp.NewPathAttributeOrigin(uint8(a.origin))}
+	if n := int(a.prepend.Times); n > 0 {
+		list = append(list, bgp.NewPathAttributeAsPath([]bgp.AsPathParamInterface{
+			bgp.NewAs4PathParam(bgp.BGP_ASPATH_ATTR_TYPE_SEQ, slices.Repeat([]uint32{a.prepend.AS}, n)),
+		}))
+	}
 	if a.med.Set {
 		list = append(list, bgp.NewPathAttributeMultiExitDisc(a.med.Value))
 	}
@@ -40,6 +46,8 @@ func (a attrs) common() ([]bgp.PathAttributeInterface, error) {
 // readOptional is the inverse of common for what a path may lack.
 func readOptional(path *object.Path, attr bgp.PathAttributeInterface) bool {
 	switch a := attr.(type) {
+	case *bgp.PathAttributeAsPath:
+		return readPrepend(path, a)
 	case *bgp.PathAttributeMultiExitDisc:
 		path.MED = object.MetricOf(a.Value)
 	case *bgp.PathAttributeLocalPref:
@@ -51,6 +59,26 @@ func readOptional(path *object.Path, attr bgp.PathAttributeInterface) bool {
 	default:
 		return false
 	}
+	return true
+}
+
+// readPrepend reads AS_PATH as we write it: one number, several times. An empty one is
+// none.
+func readPrepend(path *object.Path, a *bgp.PathAttributeAsPath) bool {
+	var list []uint32
+	for _, segment := range a.Value {
+		if segment.GetType() != bgp.BGP_ASPATH_ATTR_TYPE_SEQ {
+			return false
+		}
+		list = append(list, segment.GetAS()...)
+	}
+	if len(list) == 0 {
+		return true
+	}
+	if len(list) > object.MostPrepended || slices.ContainsFunc(list, func(as uint32) bool { return as != list[0] }) {
+		return false
+	}
+	path.Prepend = object.Prepend{AS: list[0], Times: uint8(len(list))}
 	return true
 }
 

@@ -17,6 +17,7 @@ type attrs struct {
 	hop                netip.Addr
 	communities, large object.Words
 	med, localPref     object.Metric
+	prepend            object.Prepend
 }
 
 // encoder turns paths into GoBGP's values. It remembers the attributes of IPv4 paths:
@@ -72,6 +73,9 @@ func validatePath(p object.Path) error {
 		return fmt.Errorf("%s is not a prefix", p.Prefix)
 	case object.FamilyOf(p.Prefix.Addr()) != p.Family:
 		return fmt.Errorf("prefix %s is not %s", p.Prefix, p.Family)
+	case p.Prepend != object.Prepend{} && (p.Prepend.AS == 0 || p.Prepend.Times == 0 ||
+		p.Prepend.Times > object.MostPrepended):
+		return fmt.Errorf("prepend AS %d %d times: use 1 to %d times", p.Prepend.AS, p.Prepend.Times, object.MostPrepended)
 	case p.Origin > object.OriginIncomplete:
 		return fmt.Errorf("origin %d is unknown", p.Origin)
 	case !hop.IsValid():
@@ -88,7 +92,7 @@ func validatePath(p object.Path) error {
 
 // attributes lists the path attributes.
 func (e *encoder) attributes(p object.Path, nlri bgp.NLRI) ([]bgp.PathAttributeInterface, error) {
-	set := attrs{p.Origin, p.NextHop.Addr, p.Communities, p.LargeCommunities, p.MED, p.LocalPref}
+	set := attrs{p.Origin, p.NextHop.Addr, p.Communities, p.LargeCommunities, p.MED, p.LocalPref, p.Prepend}
 	if !set.hop.IsValid() {
 		// GoBGP replaces an unspecified next hop by the local address of each
 		// session, on IBGP sessions too.

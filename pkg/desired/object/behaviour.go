@@ -138,3 +138,11 @@ func ChangeNote(before, after Value) string {
 	}
 	return ""
 }
+
+// Lowering is implemented by paths that can be announced as a last resort.
+type Lowering interface {
+	Value
+	// Lowered is the path that neighbours use only if they have no other one, with
+	// numbers that its AS_PATH begins with; none if there are none.
+	Lowered(by Prepend) Value
+}

@@ -46,6 +46,8 @@ func TestPathAndPeerText(t *testing.T) {
 	full.LocalAddress, full.AddPathReceive = netip.MustParseAddr("192.0.2.9"), true
 	for want, v := range map[string]Value{
 		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete": plain,
+		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete communities 65535:0 local-pref 0 " +
+			"prepend 64999,64999": plain.Lowered(Prepend{AS: 64999, Times: 2}),
 		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete communities 65000:1,65535:65281 " +
 			"large-communities 1:2:3 med 0 local-pref 300": rich,
 		"peer 192.0.2.1  as 65000 port 179 families ipv4-unicast hold 90 restart 120": peer,
@@ -59,7 +61,8 @@ func TestPathAndPeerText(t *testing.T) {
 			t.Errorf("%s reads as %v, %v", want, back, err)
 		}
 	}
-	for _, bad := range []string{"communities 1", "med x", "local-pref", "large-communities 1:2", "colour blue"} {
+	for _, bad := range []string{"communities 1", "med x", "local-pref", "large-communities 1:2", "colour blue", "prepend 1,2", "prepend 0",
+		"prepend 1,1,1,1,1,1,1,1,1,1,1", "prepend"} {
 		if v, err := Parse("path ipv4-unicast 203.0.113.7/32  next-hop self origin igp " + bad); err == nil {
 			t.Errorf("%s reads as %v", bad, v)
 		}

@@ -3,6 +3,8 @@ package object
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -102,6 +104,37 @@ type Path struct {
 	// LocalPref is LOCAL_PREF (RFC 4271 section 5.1.5), for IBGP neighbours
 	// only.
 	LocalPref Metric `json:"local_pref,omitzero"`
+	// Prepend are numbers that AS_PATH begins with at us (RFC 4271 section 5.1.2): EBGP
+	// adds our own to them. IBGP neighbours take our own AS for a loop.
+	Prepend Prepend `json:"prepend,omitzero"`
+}
+
+// Prepend is one AS number, several times.
+type Prepend struct {
+	AS    uint32 `json:"as"`
+	Times uint8  `json:"times"`
+}
+
+// String prints the numbers as AS_PATH has them.
+func (p Prepend) String() string {
+	return strings.TrimSuffix(strings.Repeat(strconv.FormatUint(uint64(p.AS), 10)+",", int(p.Times)), ",")
+}
+
+// MostPrepended is how often a number may be prepended.
+const MostPrepended = 10
+
+// GracefulShutdown is the community of what will be withdrawn soon (RFC 8326).
+const GracefulShutdown = "65535:0"
+
+// Lowered is the path as a last resort: neighbours prefer any other one (RFC 8326). What
+// heeds neither the community nor LOCAL_PREF, which EBGP does not carry, still has AS_PATH.
+func (p Path) Lowered(by Prepend) Value {
+	p.Communities = WordsOf(append(p.Communities.List(), GracefulShutdown)...)
+	p.LocalPref = MetricOf(0)
+	if by.Times > 0 {
+		p.Prepend = by
+	}
+	return p
 }
 
 // NextHop is an address or, as the zero value, self.
@@ -151,6 +184,9 @@ func (p Path) Attrs() string {
 	if p.LocalPref.Set {
 		text += " local-pref " + p.LocalPref.String()
 	}
+	if p.Prepend.Times > 0 {
+		text += " prepend " + p.Prepend.String()
+	}
 	return text
 }
 
@@ -179,11 +215,24 @@ func parsePath(f *fields) (Value, error) {
 			p.MED = MetricOf(uint32(f.number(32)))
 		case "local-pref":
 			p.LocalPref = MetricOf(uint32(f.number(32)))
+		case "prepend":
+			p.Prepend = f.prepend()
 		default:
 			return nil, f.unknown(w)
 		}
 	}
 	return p, f.err
+}
+
+// prepend reads one AS number, several times.
+func (f *fields) prepend() Prepend {
+	list := strings.Split(f.word(), ",")
+	as, err := strconv.ParseUint(list[0], 10, 32)
+	same := !slices.ContainsFunc(list, func(s string) bool { return s != list[0] })
+	if f.err == nil && (err != nil || as == 0 || !same || len(list) > MostPrepended) {
+		f.err = fmt.Errorf("prepend: want the same AS number up to %d times, such as 64999,64999", MostPrepended)
+	}
+	return Prepend{AS: uint32(as), Times: uint8(min(len(list), MostPrepended))}
 }
 
 // checked reads a comma separated list.

@@ -76,6 +76,8 @@ const (
 	BlockQuarantined = "quarantined"
 	// BlockFiltered is meant by the operator and no trouble.
 	BlockFiltered = "filtered-by-policy" // the export filter keeps it from being announced
+	// BlockDrained is meant by the operator, too.
+	BlockDrained = "drained" // the node is being taken out of service
 )
 
 // Clock is the time of day of Until, such as 14:02:11; empty if there is none.
