@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,6 +42,8 @@ type overlaps struct {
 	// found are those of the last pass, since when each was seen first.
 	found []elsewhere.Finding
 	since map[netip.Prefix]time.Time
+	// taken says who else announces what a drain has made a last resort.
+	taken map[netip.Prefix]string
 	// told says that the log has a line about it.
 	told bool
 	// state and ours are what the last pass looked at.
@@ -176,11 +179,14 @@ func (n *Node) lookElsewhere(ctx context.Context) error {
 	if sent && !pause(ctx, elsewhereSettled) {
 		return ctx.Err()
 	}
-	var found []elsewhere.Finding
+	var found, taken []elsewhere.Finding
 	if tally.Received() > 0 && a.Paths.LenOf(object.KindPath) > 0 {
-		if found, err = n.survey(ctx, r, tally, a.Paths); err != nil {
+		if found, taken, err = n.survey(ctx, r, tally, a.Paths); err != nil {
 			return err
 		}
+	}
+	if o.takeOver(taken) {
+		n.speaker.Wake()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -189,27 +195,47 @@ func (n *Node) lookElsewhere(ctx context.Context) error {
 	return nil
 }
 
-// survey is the pass.
-func (n *Node) survey(ctx context.Context, r reconcile.Round, tally rib.Tally, ours object.Set) ([]elsewhere.Finding,
-	error,
+// survey is the pass: what others announce that nobody else may, and what they have taken
+// over from a node that is drained.
+func (n *Node) survey(ctx context.Context, r reconcile.Round, tally rib.Tally, ours object.Set) (found,
+	taken []elsewhere.Finding, err error,
 ) {
-	s := elsewhere.NewSurvey(n.whoWeAre(r.Snapshot, tally))
-	for k := range ours.AllOf(object.KindPath) {
+	node := n.whoWeAre(r.Snapshot, tally)
+	s := elsewhere.NewSurvey(node)
+	node.Lowered = true
+	lowered := elsewhere.NewSurvey(node)
+	for k, have := range ours.AllOf(object.KindPath) {
 		it, _ := r.Want.Get(k)
 		s.Announce(k.Prefix, isShared(it.Why))
+		if times, ok := loweredBy(have.Value); ok {
+			lowered.Announce(k.Prefix, false)
+			lowered.Prepended(times)
+		}
 	}
-	err := n.table.Received(ctx, "", netip.Prefix{}, func(p *rib.ReceivedPath) {
+	err = n.table.Received(ctx, "", netip.Prefix{}, func(p *rib.ReceivedPath) {
 		if p.Prefix.IsValid() && !p.Stale {
-			s.Add(elsewhere.Path{
+			path := elsewhere.Path{
 				Peer: p.Peer, Prefix: p.Prefix, NextHop: p.NextHop, ASPath: p.ASPath, OriginAS: p.OriginAS,
-				Originator: p.Originator, ID: p.ID,
-			})
+				Originator: p.Originator, ID: p.ID, Communities: p.Communities,
+			}
+			s.Add(path)
+			lowered.Add(path)
 		}
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.Findings(), nil
+	return s.Findings(), lowered.Findings(), nil
+}
+
+// loweredBy reports whether a path is announced as a last resort, and how often our AS is
+// prepended to it.
+func loweredBy(v object.Value) (times int, ok bool) {
+	p, ok := v.(object.Path)
+	if !ok || !slices.Contains(p.Communities.List(), object.GracefulShutdown) {
+		return 0, false
+	}
+	return int(p.Prepend.Times), true
 }
 
 // isShared reports whether the operator asks for a prefix by name, as for an anycast

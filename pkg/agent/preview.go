@@ -53,7 +53,7 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 		return err
 	}
 	conf := controllerConfig(s, p.sources.join, reader, log)
-	conf.Journal, conf.DryRun = recorded, true
+	conf.Journal, conf.DryRun, conf.Drained = recorded, true, drained(recorded, log)
 	conf.Refresh, conf.InspectTables = p.sources.refresh, p.sources.inspectTables
 	q, err := newQuarantine(s, log, func() {})
 	if err != nil {
@@ -114,6 +114,7 @@ func speakerKinds() []object.Kind {
 type journal interface {
 	reconcile.Journal
 	ledgerKeys
+	memory
 }
 
 // readJournal reads what a controller has recorded, if nobody holds the file. A

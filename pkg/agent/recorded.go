@@ -131,6 +131,16 @@ func (r *Recorded) Reload(context.Context, bool) (control.Reload, error) {
 	return control.Reload{}, errRecorded("reload")
 }
 
+// Drain needs the node.
+func (r *Recorded) Drain(context.Context, bool) (control.Drain, error) {
+	return control.Drain{}, errRecorded("drain")
+}
+
+// Undrain needs the node.
+func (r *Recorded) Undrain(context.Context) (control.Drain, error) {
+	return control.Drain{}, errRecorded("undrain")
+}
+
 // ReleasePeer needs the node.
 func (r *Recorded) ReleasePeer(context.Context, string) (control.Released, error) {
 	return control.Released{}, errRecorded("bgp release")
@@ -228,13 +238,29 @@ func (r *Recorded) round(ctx context.Context) (*reconcile.Controller, reconcile.
 		return nil, none, err
 	}
 	conf := controllerConfig(s, still{snap}, reader, r.log)
-	conf.DryRun = true
+	conf.DryRun, conf.Drained = true, r.drained()
 	ctl := reconcile.New(conf)
 	round := reconcile.Round{Snapshot: snap, Have: have, Complete: true}
 	if round.Want, round.Skipped, _, err = ctl.Desired(ctx); err != nil {
 		return nil, none, err
 	}
 	return ctl, round, r.obstacles(&round)
+}
+
+// drained is the drain of the node when the bundle was made; nil if there was none.
+func (r *Recorded) drained() *reconcile.Drained {
+	s, err := recorded[control.Status](r, control.PartStatus)
+	if err != nil || s.Drain == nil || s.Drain.Since == nil {
+		return nil
+	}
+	d := &reconcile.Drained{Since: *s.Drain.Since, Force: s.Drain.Force}
+	p, err := recorded[control.Plan](r, control.PartPlan)
+	for _, n := range p.Notes {
+		if err == nil && n.Code == object.BlockDrained {
+			d.Withdrawn = append(d.Withdrawn, n.Kind+" "+n.Key)
+		}
+	}
+	return d
 }
 
 // settings are those of the bundle, which has no secrets.

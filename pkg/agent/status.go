@@ -59,6 +59,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.objects(r)
 	s.round(r, stats)
 	s.chassis(r.Snapshot)
+	s.drain(r.Drain)
 	s.waiting(stats)
 	s.outstanding(n.ctl.Outstanding())
 	s.state(n.db, n.settings.StateFile)

@@ -75,6 +75,16 @@ func (s Settings) PeerItems() []object.Item {
 	return out
 }
 
+// DrainPrepend is what a drain prepends to AS_PATH: nothing while a neighbour is of our
+// own AS.
+func (s Settings) DrainPrepend() object.Prepend {
+	internal := func(p object.Peer) bool { return p.AS == s.BGP.AS }
+	if s.Drain.Prepend == 0 || slices.ContainsFunc(s.BGP.Peers, internal) {
+		return object.Prepend{}
+	}
+	return object.Prepend{AS: s.BGP.AS, Times: s.Drain.Prepend}
+}
+
 // PeerAddrs are the addresses of the neighbours, in the order of the file; those of
 // link-local neighbours have a zone.
 func (b BGP) PeerAddrs() []netip.Addr {

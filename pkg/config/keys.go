@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -69,6 +70,11 @@ func nodeKeys(s *Settings) []key.Key {
 		key.Duration(&s.UnboundHold, "unbound_hold",
 			"how long an address stays announced after its port is bound to no chassis any more; 0 withdraws it at once",
 		).Reloads(),
+		key.Duration(&s.Drain.Wait, "drain.wait",
+			"how long bgp-ovn drain announces everything as a last resort before it withdraws").Reloads(),
+		key.Number(&s.Drain.Prepend, "drain.prepend",
+			"how often a drain prepends bgp.as to AS_PATH; not while a peer is of the same AS, which would take it for a loop",
+			key.Range[uint8]{High: object.MostPrepended, Use: "use 0 to 10"}).Reloads(),
 		key.Number(&s.History.Steps, "history.steps", "how many steps are remembered for bgp-ovn history; 0 remembers none",
 			key.Range[int]{High: 1_000_000, Use: "use 0 to 1000000"}),
 		key.Duration(&s.History.Age, "history.age", "how long they are remembered"),

@@ -64,6 +64,8 @@ var written = map[string]struct{ file, flag string }{
 	"fuse.least":               {"20", "20"},
 	"fuse.hold":                {"2m", "120s"},
 	"unbound_hold":             {"20s", "20s"},
+	"drain.wait":               {"1m", "60s"},
+	"drain.prepend":            {"0", "0x0"},
 	"history.steps":            {"500", "500"},
 	"history.age":              {"48h", "48h"},
 	"metrics.listen":           {"127.0.0.1:9100", "127.0.0.1:9100"},

@@ -82,6 +82,8 @@ type Settings struct {
 	// UnboundHold is how long what a row led to stays announced after the row is bound
 	// to no chassis any more (unbound_hold).
 	UnboundHold time.Duration
+	// Drain is how the node is taken out of service (drain).
+	Drain Drain
 	// History bounds what is remembered of the past (history).
 	History History
 	// MetricsListen is ADDRESS:PORT for Prometheus; empty listens nowhere
@@ -106,6 +108,14 @@ type Settings struct {
 	remarks []string
 	// exposed are passwords that others on the node can read.
 	exposed Problems
+}
+
+// Drain is the key drain.
+type Drain struct {
+	// Wait is how long everything is announced as a last resort before it is withdrawn.
+	Wait time.Duration
+	// Prepend is how often our own AS is prepended meanwhile.
+	Prepend uint8
 }
 
 // Log is the key log.

@@ -168,6 +168,8 @@ type Status struct {
 	Drift Drift `json:"drift"`
 	// Elsewhere is what somebody else announces of what we do.
 	Elsewhere Elsewhere `json:"announced_elsewhere"`
+	// Drain is how far the node is taken out of service; absent while it is in service.
+	Drain *Drain `json:"drain,omitempty"`
 	// Outstanding is what is known to be done and not done yet.
 	Outstanding *reconcile.Outstanding `json:"outstanding,omitempty"`
 	LastRound   *RoundTime             `json:"last_round"`

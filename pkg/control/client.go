@@ -149,6 +149,16 @@ func (c *Client) Received(ctx context.Context, q RouteQuery, rejected bool) (BGP
 	return ask[BGPReceived](ctx, c, http.MethodGet, name, q.Values())
 }
 
+// Drain asks for [Controller.Drain].
+func (c *Client) Drain(ctx context.Context, force bool) (Drain, error) {
+	return ask[Drain](ctx, c, http.MethodPost, "drain", url.Values{"force": {strconv.FormatBool(force)}})
+}
+
+// Undrain asks for [Controller.Undrain].
+func (c *Client) Undrain(ctx context.Context) (Drain, error) {
+	return ask[Drain](ctx, c, http.MethodPost, "undrain", nil)
+}
+
 // ReleasePeer asks for [Controller.ReleasePeer].
 func (c *Client) ReleasePeer(ctx context.Context, address string) (Released, error) {
 	return ask[Released](ctx, c, http.MethodPost, "peer/release", url.Values{"address": {address}})

@@ -63,6 +63,11 @@ type Controller interface {
 	// Record tells everything that is known, for a support bundle. What cannot be told is a
 	// part that says why; an error is take's.
 	Record(ctx context.Context, take Take) error
+	// Drain takes the node out of service, with force also what nobody else announces, and
+	// tells how far that is. Asking again does no harm.
+	Drain(ctx context.Context, force bool) (Drain, error)
+	// Undrain takes the node back into service. One that is not drained is an error.
+	Undrain(ctx context.Context) (Drain, error)
 	// ReleasePeer ends the quarantine of the peer with an address. One that is not in
 	// quarantine is an error.
 	ReleasePeer(ctx context.Context, address string) (Released, error)

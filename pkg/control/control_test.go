@@ -44,6 +44,7 @@ type canned struct {
 	history control.History
 	// released is the answer of a release.
 	released control.Released
+	drain    control.Drain
 	// peers, sent and received are the tables of BGP.
 	peers    control.BGPPeers
 	sent     control.BGPAdvertised
@@ -124,6 +125,12 @@ func (c *canned) ReleasePeer(_ context.Context, address string) (control.Release
 	return c.released, c.note("release", address)
 }
 
+func (c *canned) Drain(_ context.Context, force bool) (control.Drain, error) {
+	return c.drain, c.note("drain", fmt.Sprint("force ", force))
+}
+
+func (c *canned) Undrain(context.Context) (control.Drain, error) { return c.drain, c.note("undrain") }
+
 func sample() *canned {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	p := control.Plan{
@@ -181,6 +188,9 @@ func sample() *canned {
 			Steps: []history.Step{{Round: 9, Kind: "route", Key: "192.0.2.7/32", Rows: []history.RowRef{{Table: "a", Name: "b"}}}},
 		},
 		released: control.Released{Version: 1, Peer: "192.0.2.9"},
+		drain: control.Drain{
+			Version: 1, Phase: "waiting", Since: &at, Until: &at, Force: true, Left: 1, Remaining: []control.DrainPath{{Kind: "path", Key: "x"}},
+		},
 	}
 }
 
@@ -244,6 +254,8 @@ func TestRoundTrip(t *testing.T) {
 			return err
 		}(),
 		"release":  func() (err error) { got.released, err = c.ReleasePeer(ctx, "192.0.2.9"); return err }(),
+		"drain":    func() (err error) { got.drain, err = c.Drain(ctx, true); return err }(),
+		"undrain":  func() (err error) { _, err = c.Undrain(ctx); return err }(),
 		"snapshot": func() (err error) { raw, err = c.Snapshot(ctx); return err }(),
 	} {
 		if err != nil {
@@ -254,7 +266,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, a := range want.asked {
 		asked[a] = true
 	}
-	for _, a := range []any{"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question} {
+	for _, a := range []any{"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question, "force true"} {
 		if !asked[a] {
 			t.Errorf("the server was never asked with %v", a)
 		}

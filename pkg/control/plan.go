@@ -27,9 +27,11 @@ type PlanCounts struct {
 	Update int `json:"update"`
 	Delete int `json:"delete"`
 	// Blocked are those that must wait, or that are held; Filtered what policy keeps from
-	// being announced; Unmanaged what is left to others.
+	// being announced; Drained what is withdrawn because the node is drained; Unmanaged what
+	// is left to others.
 	Blocked   int `json:"blocked"`
 	Filtered  int `json:"filtered"`
+	Drained   int `json:"drained"`
 	Unmanaged int `json:"unmanaged"`
 }
 

@@ -117,6 +117,14 @@ func Handler(c Controller) http.Handler {
 	answer(mux, "POST /v1/peer/release", func(r *http.Request) (any, error) {
 		return c.ReleasePeer(r.Context(), r.URL.Query().Get("address"))
 	})
+	answer(mux, "POST /v1/drain", func(r *http.Request) (any, error) {
+		force, err := parseForce(r.URL.Query().Get("force"))
+		if err != nil {
+			return nil, err
+		}
+		return c.Drain(r.Context(), force)
+	})
+	answer(mux, "POST /v1/undrain", func(r *http.Request) (any, error) { return c.Undrain(r.Context()) })
 	mux.HandleFunc("GET /v1/record", func(w http.ResponseWriter, r *http.Request) { record(w, r, c) })
 	mux.HandleFunc("GET /v1/snapshot", func(w http.ResponseWriter, r *http.Request) {
 		raw, err := c.Snapshot(r.Context())

@@ -56,6 +56,8 @@ var classes = []class{
 	{"not-as-wanted", Degraded, nil},
 	{"outstanding", Degraded, []string{"vswitchd-hung", "speaker"}},
 	// What works now and will not in some event.
+	{"drain-waiting", Warning, nil},
+	{"drained", Warning, nil},
 	{"state-file", Warning, nil},
 	{"not-listening", Warning, nil},
 	{"southbound-remote", Warning, nil},

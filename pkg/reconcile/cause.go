@@ -14,6 +14,8 @@ type facts struct {
 	// reconfigured says that the configuration was changed since the last round,
 	// and asked that an operator asked for this one.
 	reconfigured, asked bool
+	// drained says that the step belongs to a drain of the node, or to the end of one.
+	drained bool
 	// failed says that the last attempt at the key failed.
 	failed bool
 	// wanted is what is wanted under the key, before what the last round wanted, and
@@ -29,6 +31,8 @@ func causeOf(f facts) plan.Cause {
 	switch {
 	case f.first:
 		return plan.CauseStart
+	case f.drained:
+		return plan.CauseDrain
 	case f.reconfigured && f.wanted != f.before:
 		return plan.CauseConfig
 	case f.asked && (undone || f.failed):
@@ -67,6 +71,7 @@ func (c *Controller) setCauses(r *Round, asked bool) {
 		if was, ok := c.cfg.Journal.Recorded(k); ok {
 			f.recorded = was.Value
 		}
+		f.drained = op.Note == object.BlockDrained || c.drain.changed && k.Kind.IsPath() && f.wanted != f.before
 		switch {
 		case op.Verb == plan.Restore:
 			f.wanted = nil // the setting is not wanted any more

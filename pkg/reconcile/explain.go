@@ -49,6 +49,9 @@ type Explanation struct {
 	Chassis  []string `json:"chassis"`
 	Probable []string `json:"probable_chassis,omitempty"`
 	Try      string   `json:"try,omitempty"`
+	// Drain says that the node is being taken out of service, and how far that is; empty if
+	// it is in service.
+	Drain DrainPhase `json:"drain,omitempty"`
 	// Hypothetical says that the current state was not read, as for a snapshot file:
 	// what is derived and not blocked counts as being there.
 	Hypothetical bool `json:"hypothetical"`
@@ -105,6 +108,9 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 	e := Explanation{Address: addr, Stale: cmp.Or(r.Snapshot.Doubt(), r.Snapshot.NorthboundDoubt())}
 	c.round.Lock()
 	drivers := c.cfg.Drivers
+	if c.drain.is != nil {
+		e.Drain = cmp.Or(c.drain.told, DrainLowered)
+	}
 	c.round.Unlock()
 	for _, d := range drivers {
 		accounts, panicked := desired.Explain(d, r.Snapshot, addr)

@@ -283,7 +283,9 @@ func (f *former) wants(r Round, k object.Key) bool {
 		return false
 	}
 	if !f.result.valid || f.result.snap != r.Snapshot {
-		f.result = derivation{true, r.Snapshot, desired.Compute(r.Snapshot, f.fixed, object.Set{}, f.drivers...)}
+		f.result = derivation{
+			valid: true, snap: r.Snapshot, res: desired.Compute(r.Snapshot, f.fixed, object.Set{}, f.drivers...),
+		}
 	}
 	it, ok := f.result.res.Want.Get(k)
 	return ok && it.Block == nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/drain"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
@@ -74,6 +75,9 @@ type Config struct {
 	// UnboundHold is how long what a row led to stays announced after the row is bound
 	// to no chassis any more; 0 withdraws it at once.
 	UnboundHold time.Duration
+	// Drain is how the node is taken out of service, and Drained that it is; nil if not.
+	Drain   DrainConfig
+	Drained *Drained
 	// DryRun computes and reports every round and writes nothing at all.
 	DryRun bool
 	// OnRound is called after every round, from the loop.
@@ -119,6 +123,7 @@ type Controller struct {
 	round sync.Mutex
 	fails failures
 	fuse  fuse
+	drain drainer
 	// contention are the keys that other programs changed lately.
 	contention contention
 	// toldOf are the names of programs of which the log has that they contest.
@@ -198,6 +203,10 @@ func New(cfg Config) *Controller {
 		cfg: cfg, fails: failures{}, contention: contention{}, losses: losses{}, fuse: fuse{cfg: cfg.Fuse},
 		audit: cfg.AuditInterval, wake: make(chan struct{}, 1),
 	}
+	if d := cfg.Drained; d != nil {
+		is := *d
+		c.drain = drainer{is: &is, gone: drain.ParseKeys(is.Withdrawn)}
+	}
 	if w := cfg.Former; w != nil {
 		c.before = former{drivers: w.Drivers, fixed: w.Fixed, set: true}
 	}
@@ -209,6 +218,8 @@ type derivation struct {
 	valid bool
 	snap  observe.Snapshot
 	res   desired.Result
+	// drained is what a drain made of it; nil without one.
+	drained *drain.Report
 }
 
 // pair is what is wanted and what is.
@@ -224,6 +235,9 @@ type Intent struct {
 	Fuse          FuseConfig
 	UnboundHold   time.Duration
 	AuditInterval time.Duration
+	// Wait and Prepend are those of a drain: see [DrainConfig].
+	DrainWait    time.Duration
+	DrainPrepend object.Prepend
 	// Text is the configuration as text: see [Config.Text].
 	Text string
 	// Own takes the place of what the observer knows of the configuration, for a
@@ -240,10 +254,7 @@ func (c *Controller) Reconfigure(w Intent) {
 	c.mu.Lock()
 	c.audit = w.AuditInterval
 	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
+	c.wakeUp()
 }
 
 // adopt takes up an intent; whoever calls it holds round.
@@ -253,6 +264,7 @@ func (c *Controller) adopt(w Intent) {
 	}
 	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
 	c.cfg.UnboundHold, c.cfg.Text = w.UnboundHold, w.Text
+	c.cfg.Drain.Wait, c.cfg.Drain.Prepend = w.DrainWait, w.DrainPrepend
 	c.own, c.derived.valid, c.settled, c.reconfigured = w.Own, false, nil, true
 }
 
@@ -304,6 +316,9 @@ func (NoJournal) Forget([]object.Key) error { return nil }
 
 // Renew does nothing.
 func (NoJournal) Renew([]object.Item) error { return nil }
+
+// Remembered is empty.
+func (NoJournal) Remembered(string) string { return "" }
 
 // LastKnown is empty.
 func (NoJournal) LastKnown() object.Set { return object.Set{} }

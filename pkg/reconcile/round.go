@@ -10,6 +10,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/drain"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/execute"
@@ -42,7 +43,10 @@ type Round struct {
 	Outcomes []error
 	// Drift is what of reality had moved, and Contested what others keep changing back, once
 	// the plan has been executed.
-	Drift     RoundDrift
+	Drift RoundDrift
+	// Drain is how far the drain of the node has come, once the plan has been executed; nil
+	// while it is in service.
+	Drain     *DrainState
 	Contested []Contested
 	Started   time.Time
 	// Noticed is when the first of the changes was notified that the round was made for; zero
@@ -104,6 +108,7 @@ func (c *Controller) plan(ctx context.Context, complete, asked bool) (Round, err
 		c.cfg.Refresh(ctx)
 	}
 	c.askHeld()
+	c.askDrain()
 	snap, err := c.snapshot(ctx)
 	if err != nil {
 		return r, err
@@ -146,7 +151,8 @@ func (c *Controller) derive(snap observe.Snapshot) desired.Result {
 	if !c.derived.valid || c.derived.snap != snap {
 		res := desired.Compute(snap, c.fixed(), c.derived.res.Want, c.cfg.Drivers...)
 		c.keepWays(&res.Want)
-		c.derived = derivation{true, snap, res}
+		c.derived = derivation{valid: true, snap: snap, res: res}
+		c.derived.drained = c.applyDrain(&c.derived.res.Want, ownAddresses(snap))
 	}
 	return c.derived.res
 }
@@ -164,6 +170,8 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 	}
 	r.Snapshot.Protected = c.protected(ctx)
 	c.blockProtected(&r)
+	c.askDrain()
+	c.drainLastKnown(&r.Want)
 	c.askHeld()
 	for _, it := range c.fixed() {
 		r.Want.Put(it)
@@ -257,7 +265,7 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 	held := heldRows(r.Skipped)
 	if r.Frozen == "" && len(held.rows)+len(held.drivers) == 0 {
 		return func(k object.Key, why []object.Source) *object.Block {
-			if c.forbidden(k) != nil {
+			if c.forbidden(k) != nil || c.drainForces(k) {
 				return nil
 			}
 			return c.weigh(r, k, why)
@@ -265,7 +273,7 @@ func (c *Controller) keeper(r Round) func(object.Key, []object.Source) *object.B
 	}
 	structure := unreadableStructure(r)
 	return func(k object.Key, why []object.Source) *object.Block {
-		if c.forbidden(k) != nil {
+		if c.forbidden(k) != nil || c.drainForces(k) {
 			return nil
 		}
 		if r.Frozen != "" && !c.elsewhere(r, k, why) {
@@ -358,12 +366,18 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 	c.round.Lock()
 	snap, err := c.snapshot(ctx)
 	c.askHeld()
+	c.askDrain()
 	drivers, fixed := c.cfg.Drivers, c.fixed()
+	order, drained := c.drain.order, c.drain.is != nil
 	c.round.Unlock()
 	if err != nil {
 		return object.Set{}, nil, "", err
 	}
 	res := desired.Compute(snap, fixed, object.Set{}, drivers...)
+	if drained {
+		order.Own = ownAddresses(snap)
+		drain.Apply(&res.Want, order)
+	}
 	return res.Want, res.Skipped, snap.Chassis, nil
 }
 

@@ -55,7 +55,7 @@ func (c *Controller) Run(ctx context.Context) error {
 func (c *Controller) due(r Round) []time.Time {
 	c.round.Lock()
 	defer c.round.Unlock()
-	out := []time.Time{c.fails.next(r.Started), c.contention.next(r.Started), c.contention.end(r.Contested)}
+	out := []time.Time{c.fails.next(r.Started), c.contention.next(r.Started), c.contention.end(r.Contested), c.drainDue()}
 	if hold := c.fuse.due(); hold.After(r.Started) {
 		out = append(out, hold)
 	}
@@ -134,6 +134,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		c.applies(len(r.Plan.Ops))
 		var err error
 		c.giveUp(&r)
+		c.beginDrain(r)
 		r.Outcomes, err = c.execute(ctx, r.Plan)
 		c.contention.count(r, c.cfg.Clock.Now())
 		r.Executed = c.since(began)
@@ -145,7 +146,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		r.Drift = c.findDrift(r)
 	}
 	if !r.LastKnown {
-		c.begun, c.reconfigured, c.wanted = true, false, r.Want
+		c.begun, c.reconfigured, c.wanted, c.drain.changed = true, false, r.Want, false
 		if r.Frozen == "" {
 			c.before = former{}
 			c.rememberText()
@@ -154,6 +155,8 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 			c.rememberFuse()
 		}
 	}
+	r.Drain = c.drainState(r)
+	c.tellDrain(r.Drain)
 	c.tellFrozen(r)
 	c.count(r)
 	c.report(r)

@@ -67,6 +67,9 @@ func (e *Explanation) conclude(r Round) {
 		if best.Code == object.BlockFiltered {
 			e.Try = "change bgp.export in the configuration, then bgp-ovn reload"
 		}
+		if best.Code == object.BlockDrained {
+			e.Try = "bgp-ovn undrain takes the node back into service"
+		}
 		if e.Try == "" && best.Code == object.BlockProtected {
 			e.Try = "give the port, subnet or router another address: this one is the node's own"
 		}
@@ -145,6 +148,9 @@ func (e Explanation) verdict() string {
 	}
 	if e.Elsewhere != nil {
 		text += ", ANNOUNCED ELSEWHERE: by " + e.Elsewhere.By()
+	}
+	if e.Drain != "" && e.Advertised {
+		text += ", DRAINED: a last resort"
 	}
 	if e.Learned {
 		text += ", LEARNED"

@@ -29,6 +29,9 @@ type Node struct {
 	Chassis map[netip.Addr]string
 	// IBGP are the neighbours of our own AS, by their addresses.
 	IBGP map[string]bool
+	// Lowered says that all our paths are announced as a last resort, with the community
+	// GRACEFUL_SHUTDOWN; see [Survey.Prepended].
+	Lowered bool
 }
 
 // Path is one unicast path of a neighbour.
@@ -43,6 +46,8 @@ type Path struct {
 	Originator netip.Addr
 	// ID is the identifier of several paths for one prefix (RFC 7911).
 	ID uint32
+	// Communities are those of RFC 1997.
+	Communities []string
 }
 
 // Finding is a prefix of ours that somebody else announces.
@@ -71,6 +76,8 @@ type Survey struct {
 	ours  map[netip.Prefix]bool
 	bits  map[bool][]int
 	found findings
+	// prepended is how often our AS is prepended to our paths, at least.
+	prepended int
 }
 
 // findings are what was found, by prefix of ours.
@@ -90,6 +97,14 @@ func (s *Survey) Announce(p netip.Prefix, shared bool) {
 	}
 }
 
+// Prepended tells how often our AS is prepended to one of our paths. The least of it counts
+// for all: a path that we announce no more must not be taken for another node's.
+func (s *Survey) Prepended(times int) {
+	if len(s.ours) == 1 || times < s.prepended {
+		s.prepended = times
+	}
+}
+
 // Add takes in a path of a neighbour. It is announced by others if its next hop is none of ours
 // and
 //
@@ -99,16 +114,41 @@ func (s *Survey) Announce(p netip.Prefix, shared bool) {
 //     ORIGINATOR_ID is not ours.
 //
 // A path of our AS that came over EBGP with the next hop of a router may be our own: routers
-// return paths to those that they have them from.
+// return paths to those that they have them from. While ours are a last resort, that tells
+// them from those of others; a last resort of another one is no help.
 func (s *Survey) Add(p Path) {
 	ours, ok := s.covered(p.Prefix)
 	if !ok || s.node.Addrs[p.NextHop] || s.node.RouterID.IsValid() && p.Originator == s.node.RouterID {
 		return
 	}
 	_, chassis := s.node.Chassis[p.NextHop]
+	if s.node.Lowered {
+		if !s.lowered(p) {
+			s.found.add(s.findingOf(ours, p))
+		}
+		return
+	}
 	if chassis || p.OriginAS != s.node.AS && (p.OriginAS != 0 || s.node.IBGP[p.Peer]) {
 		s.found.add(s.findingOf(ours, p))
 	}
+}
+
+// gracefulShutdown is the community of what will be withdrawn soon (RFC 8326).
+const gracefulShutdown = "65535:0"
+
+// lowered reports whether a path is the last resort of a node that is drained, such as we
+// are. A router on the way may have removed the community, and not AS_PATH.
+func (s *Survey) lowered(p Path) bool {
+	if slices.Contains(p.Communities, gracefulShutdown) {
+		return true
+	}
+	us, times := strconv.FormatUint(uint64(s.node.AS), 10), 0
+	for _, as := range strings.Fields(p.ASPath) {
+		if as == us {
+			times++
+		}
+	}
+	return s.prepended > 0 && times > s.prepended
 }
 
 // covered is our prefix that has p in it: p itself, or the longest one around it.

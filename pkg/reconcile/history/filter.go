@@ -32,6 +32,7 @@ type Filter struct {
 func Causes() []plan.Cause {
 	return []plan.Cause{
 		plan.CauseChange, plan.CauseDrift, plan.CauseRetry, plan.CauseStart, plan.CauseConfig, plan.CauseRepair,
+		plan.CauseDrain,
 	}
 }
 
@@ -41,7 +42,7 @@ func ParseCause(text string) (plan.Cause, error) {
 	if text == "" || slices.Contains(Causes(), c) {
 		return c, nil
 	}
-	return "", fmt.Errorf("unknown cause %.40q: use change, drift, retry, start, config or repair", text)
+	return "", fmt.Errorf("unknown cause %.40q: use change, drift, retry, start, config, repair or drain", text)
 }
 
 // Matcher is a filter made ready to look at many steps.

@@ -39,6 +39,8 @@ type Metrics struct {
 	unreachable *table
 	// elsewhere counts prefixes of ours that somebody else announces.
 	elsewhere prometheus.Gauge
+	// drain has how far the node is taken out of service, and drained its paths.
+	drain, drained *table
 	// lag is how long changes take from their notification until they are applied.
 	lag prometheus.Histogram
 	// node has what is beside rounds.
@@ -69,7 +71,7 @@ func New(program string) *Metrics {
 	}, []string{"kind", "verb", "outcome"})
 	m.causes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bgp_ovn_steps_by_cause_total",
-		Help: "Steps executed, by why they were taken: change, drift, retry, start, config or repair.",
+		Help: "Steps executed, by why they were taken: change, drift, retry, start, config, repair or drain.",
 	}, []string{"cause"})
 	m.drift = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bgp_ovn_drift_total",
@@ -118,7 +120,11 @@ func New(program string) *Metrics {
 		Name: "bgp_ovn_announced_elsewhere",
 		Help: "Prefixes that this node announces and that somebody else has announced, too, for 10 seconds.",
 	})
-	m.registry.MustRegister(m.unreachable, m.elsewhere, m.lag)
+	m.drain = newTable(prometheus.GaugeValue, "bgp_ovn_drain",
+		"1 for the phase in which the drain of this node is: lowered, waiting or safe-to-stop; absent in service.", "phase")
+	m.drained = newTable(prometheus.GaugeValue, "bgp_ovn_drain_paths",
+		"Paths of a node that is drained: lowered, withdrawn, only-here or left; absent in service.", "state")
+	m.registry.MustRegister(m.unreachable, m.elsewhere, m.lag, m.drain, m.drained)
 	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.contest, m.objects,
 		m.notes, m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
@@ -190,9 +196,23 @@ func (m *Metrics) Observe(r reconcile.Round) {
 	if !r.Noticed.IsZero() && !r.Plan.Empty() {
 		m.lag.Observe((r.Started.Sub(r.Noticed) + r.Took()).Seconds())
 	}
+	m.observeDrain(r.Drain)
 	m.frozen.Set(b2f(r.Frozen != ""))
 	m.contest.Set(float64(len(r.Contested)))
 	m.last.Set(float64(r.Started.UnixMilli()) / 1000)
+}
+
+// observeDrain sets how far the node is taken out of service.
+func (m *Metrics) observeDrain(s *reconcile.DrainState) {
+	if s == nil {
+		m.drain.set(nil)
+		m.drained.set(nil)
+		return
+	}
+	m.drain.counts(map[string]int{string(s.Phase): 1})
+	m.drained.counts(map[string]int{
+		"lowered": len(s.Lowered), "withdrawn": len(s.Withdrawn), "only-here": len(s.Last), "left": len(s.Remaining),
+	})
 }
 
 // Quarantined sets of all peers of the configuration whether they are held down.

@@ -12,4 +12,5 @@ const (
 	CauseStart  Cause = "start"  // the first round of a process
 	CauseConfig Cause = "config" // the configuration was changed while running
 	CauseRepair Cause = "repair" // an operator asked for it
+	CauseDrain  Cause = "drain"  // an operator takes the node out of service, or back into it
 )

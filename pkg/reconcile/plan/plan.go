@@ -128,10 +128,14 @@ type Note struct {
 	Why   []object.Source
 }
 
-// Meant reports whether the operator wants it that way: the kind is left to
-// another tool, or the export filter keeps the path back.
+// Intentional reports whether the operator wants it that way: the kind is left to
+// another tool, the export filter keeps the path back, or the node is drained.
 func (n Note) Intentional() bool {
-	return n.Block.Code == object.BlockUnmanaged || n.Block.Code == object.BlockFiltered
+	switch n.Block.Code {
+	case object.BlockUnmanaged, object.BlockFiltered, object.BlockDrained:
+		return true
+	}
+	return false
 }
 
 // Plan is the ordered difference.

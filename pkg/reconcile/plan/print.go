@@ -35,6 +35,9 @@ func (p Plan) Summary() string {
 	if c.Filtered > 0 {
 		s += fmt.Sprintf(", %d filtered by policy", c.Filtered)
 	}
+	if c.Drained > 0 {
+		s += fmt.Sprintf(", %d drained", c.Drained)
+	}
 	if c.Unmanaged > 0 {
 		s += fmt.Sprintf(", %d left to others", c.Unmanaged)
 	}
@@ -42,7 +45,7 @@ func (p Plan) Summary() string {
 }
 
 // Counts says how many steps and notes of each sort there are.
-type Counts struct{ Create, Update, Delete, Blocked, Filtered, Unmanaged int }
+type Counts struct{ Create, Update, Delete, Blocked, Filtered, Drained, Unmanaged int }
 
 // Counts counts steps and notes.
 func (p Plan) Counts() Counts {
@@ -53,6 +56,8 @@ func (p Plan) Counts() Counts {
 			c.Unmanaged++
 		case object.BlockFiltered:
 			c.Filtered++
+		case object.BlockDrained:
+			c.Drained++
 		default:
 			c.Blocked++
 		}
