@@ -45,6 +45,13 @@ var dataPath = []Fault{
 		Way:    true,
 	},
 	{
+		Name: "foreign-default", Symptom: "none yet: it waits for a rule without suppress_prefixlength",
+		Inject:  run("ip route add default via PEER4 dev fabric0 table 201"),
+		Heal:    run("ip route del default table 201"),
+		Command: "status", Code: "foreign-default", Says: "the default route of another owner in table 201",
+		Remedy: "ip route del default table 201", Effect: Lossless,
+	},
+	{
 		Name: "forwarding-uplink", Symptom: "ADVERTISED, and no packet arrives",
 		Inject: sysctl("ipv4.conf.fabric0.forwarding=0"), Heal: sysctl("ipv4.conf.fabric0.forwarding=1"),
 		Command: "explain ADDR", Code: "forwarding-off", Says: "net.ipv4.conf.fabric0.forwarding is 0",

@@ -57,6 +57,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.elsewhere(n.elsewhere.report(time.Now()))
 	s.others(n.speaker.Others())
 	s.objects(r)
+	s.foreignDefaults(r)
 	s.round(r, stats)
 	s.chassis(r.Snapshot)
 	s.drain(r.Drain)

@@ -64,6 +64,7 @@ var classes = []class{
 	{"northbound-remote", Warning, nil},
 	{"configuration-not-loaded", Warning, nil},
 	{"speaker-foreign", Warning, nil},
+	{"foreign-default", Warning, nil},
 	{"router-id", Warning, nil},
 	{"state-set-aside", Warning, nil},
 }

@@ -55,6 +55,7 @@ const (
 	KindFile     = "file"
 	KindSetting  = "setting" // a key of the configuration
 	KindDriver   = "driver"
+	KindRoute    = "route"
 )
 
 // Object is a thing that a problem is about.

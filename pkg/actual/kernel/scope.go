@@ -139,11 +139,15 @@ func (s *scope) tableList() []uint32 { return slices.Sorted(maps.Keys(s.tables))
 // wants reports whether a key is in the focus as wanted.
 func (s *scope) wants(k object.Key) bool { return s.focus.Want.Has(k) }
 
-// wantsBeside reports whether a route to the same destination is wanted with another metric:
-// one of the two has no effect. The main table is everybody's.
+// wantsBeside reports whether a route that is not wanted matters to those that are: it is to
+// the same destination with another metric, so that one of the two has no effect, or it is a
+// default route. The main table is everybody's.
 func (s *scope) wantsBeside(r object.Route) bool {
-	if r.Table == object.TableMain {
+	switch {
+	case r.Table == object.TableMain:
 		return false
+	case r.Dst.Bits() == 0:
+		return true
 	}
 	for metric := range s.metrics {
 		if metric != r.Metric && s.wants(r.KeyAt(metric)) {
