@@ -122,6 +122,44 @@ func (db *DB) Remember(name, text string) {
 	}
 }
 
+// Note records a text under a name as Remember does, with the next transaction that a round
+// or [DB.Flush] makes. Text that is lost with a process before that is missed by nobody.
+func (db *DB) Note(name, text string) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.notes[name] == text {
+		return
+	}
+	if db.notes[name] = text; text == "" {
+		delete(db.notes, name)
+	}
+	if db.noted == nil {
+		db.noted = map[string]bool{}
+	}
+	db.noted[name] = true
+}
+
+// Flush writes what was noted since the last transaction of a round; nothing if that is
+// nothing.
+func (db *DB) Flush() {
+	notes := db.takeNoted()
+	if len(notes) > 0 {
+		db.write(notes)
+	}
+}
+
+// takeNoted is what was noted and not written, which whoever takes it writes.
+func (db *DB) takeNoted() map[string]string {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	notes := map[string]string{}
+	for name := range db.noted {
+		notes[name] = db.notes[name]
+	}
+	db.noted = nil
+	return notes
+}
+
 // Remembered is what is recorded under a name; empty if nothing is.
 func (db *DB) Remembered(name string) string {
 	db.mu.Lock()
@@ -131,21 +169,23 @@ func (db *DB) Remembered(name string) string {
 
 // write puts notes into the file. If that fails they follow later, and Trouble tells.
 func (db *DB) write(notes map[string]string) {
-	err := db.update(func(tx *bbolt.Tx) error {
-		for name, text := range notes {
-			if text == "" {
-				if err := tx.Bucket(bucketMeta).Delete([]byte(name)); err != nil {
-					return err
-				}
-				continue
-			}
-			if err := put(tx.Bucket(bucketMeta), []byte(name), text); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := db.update(func(tx *bbolt.Tx) error { return putNotes(tx, notes) })
 	if err != nil && db.service != nil {
 		db.lose()
 	}
+}
+
+func putNotes(tx *bbolt.Tx, notes map[string]string) error {
+	for name, text := range notes {
+		if text == "" {
+			if err := tx.Bucket(bucketMeta).Delete([]byte(name)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := put(tx.Bucket(bucketMeta), []byte(name), text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+
 	"strings"
 	"testing"
 )
@@ -117,6 +119,40 @@ func TestRemember(t *testing.T) {
 	db.Remember("fuse", "")
 	db.Close()
 	if got := started(t, at, Identity{}).Remembered("fuse"); got != "" {
+		t.Errorf("got %q after it was forgotten", got)
+	}
+}
+
+// What is noted is written with the next round or when that is asked for, and costs no
+// transaction of its own.
+func TestNote(t *testing.T) {
+	at := file(t)
+	db := started(t, at, Identity{})
+	writes := db.Writes()
+	db.Note("problems", "x")
+	if db.Note("problems", "x"); db.Writes() != writes || db.Remembered("problems") != "x" {
+		t.Errorf("%d transactions, %q", db.Writes()-writes, db.Remembered("problems"))
+	}
+	if err := db.End(plan.Plan{}, nil, 0); err != nil || db.Writes() != writes+1 {
+		t.Errorf("%v, %d transactions", err, db.Writes()-writes)
+	}
+	if db.Flush(); db.Writes() != writes+1 {
+		t.Error("it was written twice")
+	}
+	db.Note("other", "y")
+	db.Flush()
+	db.Note("lost", "z")
+	db.Close()
+	db = started(t, at, Identity{})
+	for name, want := range map[string]string{"problems": "x", "other": "y", "lost": ""} {
+		if got := db.Remembered(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	db.Note("other", "")
+	db.Flush()
+	db.Close()
+	if got := started(t, at, Identity{}).Remembered("other"); got != "" {
 		t.Errorf("got %q after it was forgotten", got)
 	}
 }

@@ -135,8 +135,11 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	db.past.steps = -1 // until the transaction has told; nobody counts along with one that failed
 	db.mu.Unlock()
 	steps, omitted := stepsOf(p, outcomes, past.limits.Steps)
-	kept := -1
+	kept, notes := -1, db.takeNoted()
 	err := db.update(func(tx *bbolt.Tx) error {
+		if err := putNotes(tx, notes); err != nil {
+			return err
+		}
 		for _, k := range gone {
 			if err := tx.Bucket(bucketLedger).Delete([]byte(k.Text())); err != nil {
 				return err

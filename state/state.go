@@ -75,6 +75,8 @@ type DB struct {
 	contents
 	writes uint64
 	past   past
+	// noted are the names of notes that the next transaction of a round writes.
+	noted map[string]bool
 	// broken is why no more transactions are begun; nil if they are.
 	broken error
 }

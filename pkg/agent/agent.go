@@ -144,7 +144,11 @@ func (n *Node) open(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	n.onClose(n.db.Close)
+	n.onClose(func() error {
+		n.past.keep(n.db, time.Now())
+		n.db.Flush()
+		return n.db.Close()
+	})
 	ports := mayMakePorts(s, n.db)
 	if n.sources, err = openSources(ctx, &n.closing, s, log, ports, n.opts.Wait == 0,
 		n.opts.Wait); err != nil {
@@ -188,6 +192,7 @@ func (n *Node) open(ctx context.Context) error {
 	conf.Drain.Taken, conf.Drained = n.elsewhere.takenBy, drained(n.db, log)
 	n.ctl = reconcile.New(conf)
 	n.recallDrift()
+	n.past.recall(n.db.Remembered(noteProblems), time.Now())
 	n.snapshot = observer.Snapshot
 	n.explain, n.trace = n.explainLive, n.reach.trace
 	return nil

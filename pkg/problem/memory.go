@@ -9,9 +9,9 @@ import (
 const (
 	// Remembered is how long a problem is remembered after it has gone.
 	Remembered = time.Hour
-	// brief is what lasts too short to be remembered, such as the time before the first
+	// Brief is what lasts too short to be remembered, such as the time before the first
 	// round of a process.
-	brief = time.Second
+	Brief = time.Second
 	// again is the pause within which the same problem counts as one that goes and comes.
 	again = time.Minute
 	// mostPast bounds how many are remembered, and mostOpen how many are followed.
@@ -108,7 +108,7 @@ func (m *Memory) close(now time.Time, present map[identity]bool) {
 		if now.Before(p.From) { // the clock was set back
 			p.To = p.From
 		}
-		if delete(m.open, id); now.Before(p.From) || now.Sub(p.From) >= brief {
+		if delete(m.open, id); now.Before(p.From) || now.Sub(p.From) >= Brief {
 			ended = append(ended, gone{id, p})
 		}
 	}

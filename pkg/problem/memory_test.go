@@ -108,7 +108,7 @@ func TestMemoryClockSetBack(t *testing.T) {
 func TestMemoryOfBriefProblems(t *testing.T) {
 	var m Memory
 	m.Observe(at(1), []Finding{{Code: "not-synced", Text: "no round yet"}})
-	m.Observe(at(1).Add(brief-1), nil)
+	m.Observe(at(1).Add(Brief-1), nil)
 	if got := m.Past(at(2)); len(got) != 0 {
 		t.Errorf("got %+v", got)
 	}
