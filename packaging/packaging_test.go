@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,6 +58,74 @@ func TestUnits(t *testing.T) {
 		}
 		if said := output(t, "systemd-analyze", "verify", filepath.Join(dir, unit)); strings.Contains(said, unit+":") {
 			t.Errorf("%s", said)
+		}
+	}
+}
+
+// What runs on the node is restarted only by an upgrade, and removed only by a removal:
+// each way in which dpkg and rpm call the scripts. What fails in them stops neither.
+func TestScripts(t *testing.T) {
+	stubs := t.TempDir()
+	log := filepath.Join(stubs, "log")
+	for _, name := range []string{"systemctl", "bgp-ovn", "systemd-sysusers", "install", "chgrp", "rm"} {
+		text := "#!/bin/sh\necho \"${0##*/} $*\" >>" + log + "\n[ \"${0##*/}\" != \"$FAILS\" ]\n"
+		if err := os.WriteFile(filepath.Join(stubs, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const (
+		restart = "systemctl try-restart bgp-ovn.service"
+		disable = "systemctl --no-reload disable"
+		cleanup = "bgp-ovn cleanup"
+	)
+	all := []string{restart, disable, cleanup, "rm -rf"}
+	for _, tt := range []struct {
+		call string
+		want []string // of all
+	}{
+		{"postinstall configure", nil},
+		{"postinstall configure 1.0", []string{restart}},
+		{"postinstall abort-upgrade 1.0", nil},
+		{"postinstall 1", nil},
+		{"postinstall 2", []string{restart}},
+		{"preremove upgrade 2.0", nil},
+		{"preremove failed-upgrade 2.0", nil},
+		{"preremove 1", nil},
+		{"preremove remove", []string{disable, cleanup}},
+		{"preremove 0", []string{disable, cleanup}},
+		{"postremove upgrade 2.0", nil},
+		{"postremove remove", nil},
+		{"postremove 1", nil},
+		{"postremove purge", []string{"rm -rf"}},
+		{"postremove 0", []string{"rm -rf"}},
+	} {
+		for _, fails := range []string{"", "systemctl", "bgp-ovn"} {
+			if err := os.WriteFile(log, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			words := strings.Fields(tt.call)
+			// The scripts ask whether systemd runs: here it does.
+			text, err := os.ReadFile(filepath.Join("scripts", words[0]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("sh", append([]string{
+				"-c", strings.ReplaceAll(string(text), "/run/systemd/system", stubs), words[0],
+			}, words[1:]...)...)
+			cmd.Env = []string{"PATH=" + stubs + ":/usr/bin:/bin", "FAILS=" + fails}
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s while %q fails: %v\n%s", tt.call, fails, err, out)
+			}
+			did, err := os.ReadFile(log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, what := range all {
+				want := slices.Contains(tt.want, what) && (what != restart || fails != "bgp-ovn")
+				if got := strings.Contains(string(did), what); got != want {
+					t.Errorf("%s while %q fails: %q: %v, want %v:\n%s", tt.call, fails, what, got, want, did)
+				}
+			}
 		}
 	}
 }
