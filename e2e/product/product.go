@@ -71,7 +71,22 @@ func (a *Agent) common() []string {
 		"ovs_rundir: " + c.OVSRunDir,
 		"routing: {tables_files: []}",
 		"startup_grace: 1s",
+		"ovn_sb_scope: " + scopeOf(c),
 	}
+}
+
+// scopeVariable sets ovn_sb_scope of all nodes. Without it the second one reads what
+// concerns it and the others everything.
+const scopeVariable = "E2E_SB_SCOPE"
+
+func scopeOf(c *lab.Chassis) string {
+	switch scope := os.Getenv(scopeVariable); {
+	case scope != "":
+		return scope
+	case c.Index == 2:
+		return "local"
+	}
+	return "all"
 }
 
 // Edit changes the text of the configuration file.

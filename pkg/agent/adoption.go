@@ -68,7 +68,7 @@ func (a *Adoption) open(ctx context.Context, log *slog.Logger) error {
 	}
 	ports := mayMakePorts(a.settings, a.journal)
 	var err error
-	if a.sources, err = openSources(ctx, &a.closing, a.settings, log, ports, false, a.opts.Wait); err != nil {
+	if a.sources, err = openSources(ctx, &a.closing, a.settings, log, a.journal, ports, false, a.opts.Wait); err != nil {
 		return err
 	}
 	_, backends, err := localBackends(ctx, &a.closing, a.settings, log, a.sources.ports, ports)

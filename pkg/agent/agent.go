@@ -150,7 +150,7 @@ func (n *Node) open(ctx context.Context) error {
 		return n.db.Close()
 	})
 	ports := mayMakePorts(s, n.db)
-	if n.sources, err = openSources(ctx, &n.closing, s, log, ports, n.opts.Wait == 0,
+	if n.sources, err = openSources(ctx, &n.closing, s, log, n.db, ports, n.opts.Wait == 0,
 		n.opts.Wait); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 	recorded := readJournal(&p.closing, s.StateFile, log)
 	ports := mayMakePorts(s, recorded)
 	var err error
-	if p.sources, err = openSources(ctx, &p.closing, s, log, ports, false, 0); err != nil {
+	if p.sources, err = openSources(ctx, &p.closing, s, log, recorded, ports, false, 0); err != nil {
 		return err
 	}
 	_, backends, err := localBackends(ctx, &p.closing, s, log, p.sources.ports, ports)

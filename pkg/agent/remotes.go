@@ -21,6 +21,8 @@ type namedRemotes struct {
 	mu        sync.Mutex
 	last      *observe.OpenVSwitch
 	databases []*namedDatabase
+	// renamed is called when the node's system-id has changed; may be nil.
+	renamed func()
 }
 
 // namedDatabase is a database whose servers the Open_vSwitch database names.
@@ -39,6 +41,9 @@ func (n *namedRemotes) Read(ctx context.Context) (*observe.OpenVSwitch, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err == nil && v != n.last {
+		if n.renamed != nil && (n.last == nil || n.last.SystemID != v.SystemID) {
+			defer n.renamed()
+		}
 		n.last = v
 		for _, d := range n.databases {
 			d.follow(v, n.log)

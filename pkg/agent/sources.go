@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovsport"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/host"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
@@ -53,8 +55,9 @@ type database struct {
 // openSources starts to follow everything. What is opened is closed by c. With
 // ports, the connection to Open_vSwitch is shared with the backend of its ports. What is
 // left to the Open_vSwitch database is waited for, and with later it is not.
-func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.Logger, ports, later bool,
-	wait time.Duration,
+// ledger has what was recorded before.
+func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.Logger, ledger lastKnown,
+	ports, later bool, wait time.Duration,
 ) (*sources, error) {
 	src := &sources{endpoint: s.OpenVSwitch.Endpoint, wait: wait, log: log, later: later}
 	var err error
@@ -76,7 +79,7 @@ func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.L
 	}
 	c.onClose(src.ovs.Close)
 	src.named = &namedRemotes{Source: src.ovs, log: log}
-	southbound, err := src.openSouthbound(ctx, c, s)
+	southbound, err := src.openSouthbound(ctx, c, s, ledger)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +123,9 @@ const (
 	remoteNorthbound = "ovn-nb-remote"
 )
 
-func (src *sources) openSouthbound(ctx context.Context, c *closing, s config.Settings) (*sb.Source, error) {
+func (src *sources) openSouthbound(
+	ctx context.Context, c *closing, s config.Settings, ledger lastKnown,
+) (*sb.Source, error) {
 	named := func(v *observe.OpenVSwitch) []string { return v.Remotes }
 	remotes, err := src.remotes(ctx, s.Southbound.Remotes, named)
 	if err != nil {
@@ -130,7 +135,7 @@ func (src *sources) openSouthbound(ctx context.Context, c *closing, s config.Set
 		return nil, errors.New("no Southbound database: set ovn_sb_connection (external_ids:ovn-remote of Open_vSwitch is " +
 			"empty)")
 	}
-	source, err := sb.Open(ctx, session(s, s.Southbound, remotes, src.log))
+	source, err := src.followSouthbound(ctx, s, session(s, s.Southbound, remotes, src.log), ledger)
 	if err != nil {
 		return nil, fmt.Errorf("ovn_sb_connection: %w", err)
 	}
@@ -138,6 +143,48 @@ func (src *sources) openSouthbound(ctx context.Context, c *closing, s config.Set
 	db := database{"Southbound", "southbound", remoteSouthbound, source.Status, nil, source.Endpoints}
 	src.follow(db, s.Southbound, named, source.Retarget)
 	return source, nil
+}
+
+// lastKnown is the part of a journal that tells what was announced last.
+type lastKnown interface{ LastKnown() object.Set }
+
+// followSouthbound follows all rows, or those that concern this node.
+func (src *sources) followSouthbound(
+	ctx context.Context, s config.Settings, conf ovsdb.Config, ledger lastKnown,
+) (*sb.Source, error) {
+	if !s.LocalScope {
+		return sb.Open(ctx, conf)
+	}
+	source, err := sb.OpenLocal(ctx, conf, sb.Local{
+		Chassis: func() string {
+			if s.Chassis != "" {
+				return s.Chassis
+			}
+			if v, err := src.ovs.Read(ctx); err == nil {
+				return v.SystemID
+			}
+			return ""
+		},
+		Known: func() []string { return deciders(ledger) }, Logger: src.log,
+	})
+	if err == nil {
+		src.named.renamed = source.Rescope
+	}
+	return source, err
+}
+
+// deciders are the ports that decided about what was announced last.
+func deciders(ledger lastKnown) []string {
+	var names []string
+	for _, it := range ledger.LastKnown().All() {
+		for _, src := range it.Why {
+			if src.Decides && src.Table == "Port_Binding" {
+				names = append(names, src.Row)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // openNorthbound follows the Northbound database too.

@@ -96,6 +96,9 @@ func checkNeeds(s *Settings, name string, needs drivers.Needs, r *key.Reading) {
 	if needs.Cookie != 0 && needs.Cookie == s.Flows.Cookie {
 		r.Report("flows.cookie", fmt.Sprintf("%#x is that of the flows of %s", needs.Cookie, name), "choose another")
 	}
+	if s.LocalScope && needs.AllPorts != "" {
+		r.Report("ovn_sb_scope", needs.AllPorts+" needs every port of the cloud", "use all, or turn that off")
+	}
 	carried := slices.ContainsFunc(s.BGP.Peers, func(p object.Peer) bool { return hasFamily(p, needs.Family) })
 	if needs.Family != "" && !carried && len(s.BGP.Peers) > 0 {
 		r.Report("bgp.peers", fmt.Sprintf("%s needs a neighbour with %s among its families", name, needs.Family),

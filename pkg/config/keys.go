@@ -107,6 +107,10 @@ func sourceKeys(s *Settings) []key.Key {
 		key.Text(&sb.Certificate, "ovn_sb_certificate", "TLS certificate for ssl: remotes", nil),
 		key.Text(&sb.CA, "ovn_sb_ca_cert", "TLS CA certificate for ssl: remotes", nil),
 		key.CommaText(&sb.ServerNames, "ovn_sb_server_name", serverNameHelp, checkServerName),
+		key.Choice(&s.LocalScope, "ovn_sb_scope",
+			"all reads every port of the cloud; local only those that concern this node, which spares nodes and servers of "+
+				"clouds with very many ports",
+			key.Option[bool]{Word: "all", Value: false}, key.Option[bool]{Word: "local", Value: true}),
 		key.Seconds(&s.ProbeInterval, "ovn_sb_probe_interval",
 			"seconds of silence after which the connection is probed; it is given up after as long again. 60, the default, "+
 				"is 7.5 once the rows have been read; 0 turns it off", seconds),

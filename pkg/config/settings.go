@@ -51,6 +51,9 @@ type Settings struct {
 	OpenVSwitch OpenVSwitch
 	// Southbound and Northbound are the databases of OVN (ovn_sb_*, ovn_nb_*).
 	Southbound, Northbound Database
+	// LocalScope limits the ports that are read to those that concern this node
+	// (ovn_sb_scope).
+	LocalScope bool
 	// UseNorthbound says that the settings of a driver need the Northbound database
 	// (require_snat_disabled_for_tenant_networks).
 	UseNorthbound bool

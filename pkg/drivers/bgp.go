@@ -27,7 +27,13 @@ func (o *bgpOptions) Keys() []key.Key {
 }
 
 // Needs is the Northbound database, whose NAT rules tell which subnets are hidden.
-func (o *bgpOptions) Needs() Needs { return Needs{Northbound: o.cfg.RequireSNATDisabled} }
+func (o *bgpOptions) Needs() Needs {
+	n := Needs{Northbound: o.cfg.RequireSNATDisabled}
+	if o.cfg.PortForwardings { // no other port of the provider network may have the address
+		n.AllPorts = "expose_port_forwardings"
+	}
+	return n
+}
 
 // Check finds nothing: any combination is valid.
 func (o *bgpOptions) Check(bool, Report) {}

@@ -60,6 +60,9 @@ type Report func(path, text, remedy string)
 type Needs struct {
 	// Northbound asks for the rows of the Northbound database in snapshots.
 	Northbound bool
+	// AllPorts names the setting for which every port of the cloud has to be read; empty
+	// where those that concern this node are enough (ovn_sb_scope).
+	AllPorts string
 	// VTEPDevice is the device whose first IPv4 address snapshots tell; may be empty.
 	VTEPDevice string
 	// VXLANPort is the UDP port of VXLAN devices; 0 without any.

@@ -65,6 +65,8 @@ type Southbound struct {
 	GWChassis []*GatewayChassis
 	Global    map[string]string // SB_Global.options
 	BadRows   []*RowError       // rows that could not be read at all
+	// Asked says by what ports were asked for; nil if all were.
+	Asked *Asked
 }
 
 // Chassis is a row of table Chassis.

@@ -37,6 +37,13 @@ type conn struct {
 	// it does not know, whose parameters it leaves.
 	notify func(method string, d *wire.Decoder) bool
 
+	// later is called with the outcome of the request that post made last; nil if none is on
+	// its way.
+	later func(error)
+	// poked is called between two messages after poke was.
+	poked func()
+	wake  atomic.Bool
+
 	probe  time.Duration
 	since  time.Time // of the last sign of life, or of the question for one
 	asked  bool      // an echo is on its way
@@ -55,10 +62,16 @@ func newConn(n net.Conn, cfg *Config, count *atomic.Uint64) *conn {
 // makes us ask for one, and again as long ends the session.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
+		var silent time.Time
 		if c.probe > 0 {
-			if err := c.net.SetReadDeadline(c.since.Add(c.probe)); err != nil {
-				return 0, err
-			}
+			silent = c.since.Add(c.probe)
+		}
+		if err := c.net.SetReadDeadline(silent); err != nil {
+			return 0, err
+		}
+		// After the deadline: poke sets wake first, then a deadline that has passed.
+		if !c.inside && c.wake.Swap(false) && c.poked != nil {
+			c.poked()
 		}
 		n, err := c.net.Read(p)
 		c.bytes.Add(uint64(n))
@@ -68,6 +81,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return 0, err
+		}
+		if silent.IsZero() || time.Now().Before(silent) {
+			continue // poked
 		}
 		if c.asked {
 			return 0, fmt.Errorf("no answer from the server for %v, echo requests included", 2*c.probe)
@@ -161,6 +177,29 @@ func (c *conn) call(method string, params any, read func(*wire.Decoder)) error {
 	}
 }
 
+// laterID is the id of the requests of post.
+const laterID = `"later"`
+
+// post makes a request whose reply may come at any time: whoever waits for messages
+// receives it. There may be one at a time.
+func (c *conn) post(method string, params any, done func(error)) error {
+	c.later = func(err error) {
+		var refused *rpcError
+		if errors.As(err, &refused) {
+			refused.method = method
+		}
+		done(err)
+	}
+	return c.send(request{Method: method, Params: params, ID: json.RawMessage(laterID)})
+}
+
+// poke makes the goroutine that waits for messages call poked before it goes on waiting. It
+// may be called by any other.
+func (c *conn) poke() {
+	c.wake.Store(true)
+	_ = c.net.SetReadDeadline(time.Unix(1, 0)) // it fails on a connection that has ended
+}
+
 // receive handles one message while no reply is expected.
 func (c *conn) receive() error {
 	m := message{conn: c}
@@ -212,6 +251,14 @@ func (m *message) receive() error {
 	}
 	if m.result && m.id == m.want {
 		m.answered = true
+	}
+	if done := m.conn.later; m.result && m.id == laterID && done != nil {
+		m.conn.later = nil
+		if m.failed != "" {
+			done(&rpcError{text: m.failed})
+		} else {
+			done(nil)
+		}
 	}
 	return m.reply()
 }

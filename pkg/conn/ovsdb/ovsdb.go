@@ -89,16 +89,30 @@ type Follower[DB any] struct {
 	cancel    context.CancelFunc
 	done      chan struct{}
 
+	view *View[DB] // nil follows all rows
+	// poke makes the session that there is look at the view again; nil without one.
+	poke  atomic.Pointer[func()]
+	asked atomic.Bool // that it looks although the rows are the same
+
 	// What follows belongs to the goroutine of run.
 	store    *wire.Store[DB]
 	since    string // last transaction id that store includes
 	revision uint64
 	cluster  cluster
+	scope    Scope // what the rows of store were asked for by
+	unscoped bool  // a server has refused conditions
 }
 
 // Follow begins to follow a database. An error means that the configuration is
 // wrong; servers that do not answer are tried until Close, or ctx ends.
 func Follow[DB any](ctx context.Context, db *wire.Database[DB], cfg Config) (*Follower[DB], error) {
+	return FollowPart(ctx, db, cfg, nil)
+}
+
+// FollowPart is Follow for the rows of a view; nil is all of them.
+func FollowPart[DB any](
+	ctx context.Context, db *wire.Database[DB], cfg Config, view *View[DB],
+) (*Follower[DB], error) {
 	remotes, err := usableRemotes(cfg.Remotes, cfg.TLS)
 	if err != nil {
 		return nil, err
@@ -110,6 +124,7 @@ func Follow[DB any](ctx context.Context, db *wire.Database[DB], cfg Config) (*Fo
 		db:      db,
 		cfg:     cfg,
 		log:     cfg.Logger.With("database", cfg.Database),
+		view:    view,
 		changed: make(chan struct{}, 1),
 		cancel:  cancel,
 		done:    make(chan struct{}),
@@ -164,6 +179,9 @@ func (s *Follower[DB]) Close() error {
 // publish makes the rows of the store the newest.
 func (s *Follower[DB]) publish() {
 	rows := s.store.Publish()
+	if s.view != nil {
+		s.view.Set(rows, s.scope)
+	}
 	s.revision++
 	*s.db.Head(rows).Revision = s.revision
 	s.latest.Store(rows)

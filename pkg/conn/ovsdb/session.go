@@ -49,6 +49,13 @@ type session[DB any] struct {
 	server   server
 	began    bool // the monitor has answered
 	canceled bool
+	settling bool // the first rows are not published yet
+	// rescoped is when the conditions were last changed, waiting that they will be looked
+	// at again when that is long enough ago, and failed why a change could not be asked for.
+	rescoped time.Time
+	waiting  bool
+	failed   error
+	judged   *DB // the rows that were looked at last
 }
 
 // session connects to a remote and follows it until something breaks. The
@@ -70,11 +77,18 @@ func (s *Follower[DB]) session(ctx context.Context, r remote) error {
 	defer stop()
 
 	x := &session[DB]{Follower: s, remote: r, conn: newConn(n, &s.cfg, &s.status.bytes)}
-	x.conn.notify = x.notify
+	x.conn.notify, x.conn.poked = x.notify, x.rescope
+	poke := x.conn.poke
+	s.poke.Store(&poke)
+	defer s.poke.Store(nil)
 	x.socket = n
 	defer s.endpoints.close()
 	s.status.connected(r.String(), time.Now())
 	err = x.follow()
+	if x.settling || x.conn.later != nil {
+		// Rows may be there that the conditions which the next session asks with leave out.
+		s.since = ""
+	}
 	var syntax *wire.SyntaxError
 	var large *wire.SizeError
 	switch {
@@ -113,6 +127,9 @@ func (x *session[DB]) follow() error {
 			if err := x.conn.receive(); err != nil {
 				return err
 			}
+			if x.rescope(); x.failed != nil {
+				return x.failed
+			}
 		}
 		x.log.Info("the server cancelled our monitor: reading the schema again", "remote", x.remote)
 	}
@@ -134,11 +151,19 @@ func (x *session[DB]) monitor() error {
 	// Whoever reads the rows must know the way by which they came.
 	x.endpoints.open(x.remote, x.socket)
 	began := time.Now()
+	x.settling = x.view != nil
 	method, err := x.copy(fresh)
 	if err != nil {
 		return err
 	}
 	x.began = true
+	if x.settling {
+		if err := x.settle(); err != nil {
+			return err
+		}
+		x.settling = false
+		x.publish()
+	}
 	x.publishStale("")
 	x.status.synced(method, schema.Version, time.Now())
 	x.log.Info("in step with the database", "remote", x.remote, "method", method,
@@ -149,31 +174,48 @@ func (x *session[DB]) monitor() error {
 // copy asks with the newest of three methods that the server knows, and brings
 // the store up to date with the reply.
 func (x *session[DB]) copy(fresh *wire.Store[DB]) (string, error) {
-	request := make(map[string]libovsdb.MonitorRequest)
-	for table, columns := range fresh.Columns() {
-		// The default has to be spelt out: libovsdb's server panics without it.
-		request[table] = libovsdb.MonitorRequest{Columns: columns, Select: libovsdb.NewDefaultMonitorSelect()}
+	if x.store == nil {
+		x.scope = x.wanted(nil)
 	}
+	request := x.request(fresh, x.scope)
 	// Changes to other columns than before would not make rows that we hold
 	// complete.
 	if x.since == "" || x.store == nil || x.store.Layout() != fresh.Layout() {
 		x.since = noTransaction
 	}
 	method := libovsdb.ConditionalMonitorSinceRPC
-	args := libovsdb.NewMonitorCondSinceArgs(x.cfg.Database, monitorID, request, x.since)
+	args := []any{x.cfg.Database, monitorID, request, x.since}
 	err := x.conn.call(method, args, func(d *wire.Decoder) { x.readSince(d, fresh) })
 	for _, older := range []string{libovsdb.ConditionalMonitorRPC, libovsdb.MonitorRPC} {
 		if !unknownMethod(err) {
 			break
 		}
 		method, x.since = older, noTransaction
-		args = libovsdb.NewMonitorArgs(x.cfg.Database, monitorID, request)
-		err = x.conn.call(method, args, func(d *wire.Decoder) { x.readCopy(d, fresh) })
+		if older == libovsdb.MonitorRPC && x.scope != nil {
+			x.unscoped, x.scope = true, nil
+			request = x.request(fresh, nil)
+			x.log.Warn("the server does not know conditions: all rows are asked for", "remote", x.remote)
+		}
+		err = x.conn.call(method, []any{x.cfg.Database, monitorID, request}, func(d *wire.Decoder) { x.readCopy(d, fresh) })
 	}
 	if err != nil {
 		return method, fmt.Errorf("monitor: %w", err)
 	}
 	return method, nil
+}
+
+// request asks for the columns of all tables, and the rows of a scope.
+func (x *session[DB]) request(fresh *wire.Store[DB], scope Scope) map[string]monitored {
+	request := make(map[string]monitored)
+	for table, columns := range fresh.Columns() {
+		// The default has to be spelt out: libovsdb's server panics without it.
+		m := monitored{Columns: columns, Select: libovsdb.NewDefaultMonitorSelect()}
+		if scope != nil {
+			m.Where = scope.where(table)
+		}
+		request[table] = m
+	}
+	return request
 }
 
 // unknownMethod distinguishes a server that is older than the method from one that refuses.
@@ -210,7 +252,7 @@ func (x *session[DB]) readCopy(d *wire.Decoder, fresh *wire.Store[DB]) {
 	same := x.store != nil && fresh.Equal(x.store)
 	x.store = fresh
 	x.status.copied()
-	if !same {
+	if !same && !x.settling {
 		x.publish()
 	}
 }
@@ -224,7 +266,7 @@ func (x *session[DB]) apply(d *wire.Decoder, id string) {
 	}
 	x.since = id
 	x.status.applied()
-	if changed {
+	if changed && !x.settling {
 		x.publish()
 	}
 }
@@ -252,7 +294,7 @@ func (x *session[DB]) update(d *wire.Decoder) {
 		return
 	case head.Monitor == serverID && x.server.rows != nil:
 		x.server.read(d)
-	case head.Monitor == monitorID && x.began:
+	case head.Monitor == monitorID && x.began: // while a first view settles, too
 		x.apply(d, head.Transaction)
 	case head.Monitor == monitorID:
 		d.Fail("an update came before the first copy")

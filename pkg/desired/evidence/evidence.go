@@ -145,6 +145,8 @@ func (c court) deciders(why []object.Source) []string {
 func (c court) binding(name string) Verdict {
 	p, ok := c.sb.Port(name)
 	switch {
+	case !ok && !c.sb.Gone(name):
+		return Verdict{Unbound, c.unseen(name)}
 	case !ok:
 		return Verdict{Ended, "Port_Binding " + name + " is deleted"}
 	case p.Type == observe.PortL3Gateway:
@@ -163,6 +165,12 @@ func (c court) binding(name string) Verdict {
 	default:
 		return Verdict{Unbound, "Port_Binding " + name + " is bound to a chassis that is not in the database"}
 	}
+}
+
+// unseen says that a port is not among the rows that were asked for, which proves neither
+// that it is deleted nor that another chassis has it.
+func (court) unseen(name string) string {
+	return "Port_Binding " + name + " is deleted, or no longer among the rows that are read (ovn_sb_scope: local)"
 }
 
 // gatewayRouter is what a port of a gateway router proves, whose chassis is an option.
@@ -193,6 +201,8 @@ func (c court) listing(why []object.Source) Verdict {
 		switch {
 		case !ok && others:
 			unexplained = Verdict{Unexplained, "Port_Binding " + src.Row + ", which listed it in nat_addresses, is gone"}
+		case !ok && !c.sb.Gone(src.Row):
+			return Verdict{Unbound, c.unseen(src.Row)}
 		case !ok:
 			ended = Verdict{Ended, "Port_Binding " + src.Row + " is deleted"}
 		case others && len(p.NAT) == 0:

@@ -135,3 +135,38 @@ func path(t *testing.T, addr string) object.Key {
 	}
 	return object.NewPath(p, object.OriginIncomplete).Key()
 }
+
+// Where a node reads only the ports that concern it, a port that is missing proves that it
+// is deleted only if it was asked for by name.
+func TestJudgeWhereNotAllIsRead(t *testing.T) {
+	vm := []object.Source{listing(object.ListsOwn, deciding(source("R1", "vmP")))}
+	tenant := []object.Source{
+		listing(object.ListsOwn, source("R8", "vm1")), source("R7", "lrp-p1"), deciding(source("R7", "cr-lrp-gw1")),
+	}
+	for _, c := range []struct {
+		name, change, addr string
+		why                []object.Source
+		asked              map[string]bool
+		want               evidence.Class
+	}{
+		{"asked for by name", "drop vmP", "172.24.4.92", vm, map[string]bool{"vmP": true}, evidence.Ended},
+		{"not asked for", "drop vmP", "172.24.4.92", vm, nil, evidence.Unbound},
+		{"of another network", "drop vm1", "10.0.0.5", tenant, nil, evidence.Unbound},
+		{"there and elsewhere", "set vmP chassis cmp-1", "172.24.4.92", vm, nil, evidence.Elsewhere},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := story.Parse(scene + c.change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			snap, err := s.Snapshot("gw-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			snap.SB.Asked = &observe.Asked{Ports: c.asked}
+			if v := evidence.Judge(path(t, c.addr), c.why, snap); v.Class != c.want || v.Text == "" {
+				t.Errorf("got %s: %s, want %s", v.Class, v.Text, c.want)
+			}
+		})
+	}
+}
