@@ -27,7 +27,7 @@ func (c *cli) explainCommand() *cobra.Command {
 first thing that is in the way, and which chassis would announce it. Of an address
 that is advertised it says whether packets get through to it on this node, and who
 else announces it. Exit status: 0 advertised and reachable, 2 not advertised, not
-reachable or announced elsewhere, too, 1 error.
+reachable, announced elsewhere, too, or not seen outside, 1 error.
 ` + targetHelp,
 		Example: "  bgp-ovn explain 203.0.113.7\n  bgp-ovn explain web-1",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,7 +36,8 @@ reachable or announced elsewhere, too, 1 error.
 				if err != nil {
 					return err
 				}
-				c.differs(!e.Advertised || e.Reach != nil && !e.Reach.Reachable || e.Elsewhere != nil)
+				c.differs(!e.Advertised || e.Reach != nil && !e.Reach.Reachable || e.Elsewhere != nil ||
+					e.Outside != nil && e.Outside.Lost)
 				return view.Explanation(c.stdout, c.form, e)
 			})
 		},

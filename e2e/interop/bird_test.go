@@ -43,6 +43,9 @@ func (b bird) config(sessions []session) string {
 		if s.password != "" {
 			fmt.Fprintf(&c, " password %q;\n", s.password)
 		}
+		if s.looking {
+			c.WriteString(" passive on;\n")
+		}
 		fmt.Fprintf(&c, " ttl security %s;\n graceful restart %s;\n long lived graceful restart %s;\n", onOff(s.gtsm),
 			onOff(s.graceful), onOff(s.longLived))
 		for _, family := range s.families {
@@ -54,8 +57,14 @@ func (b bird) config(sessions []session) string {
 }
 
 func (b bird) channel(s session, family object.Family) string {
-	export := "none"
+	export, accept, more := "none", "all", ""
+	if s.refuse != "" && family == object.IPv4Unicast {
+		accept = fmt.Sprintf("filter { if net = %s then reject; if net = %s then bgp_community.add((%s)); accept; }", s.refuse,
+			s.tag, strings.ReplaceAll(tagged, ":", ","))
+	}
 	switch {
+	case s.looking:
+		export, more = "all", " add paths tx;"
 	case s.loop:
 		export = fmt.Sprintf("filter { if source = RTS_STATIC then { bgp_path.prepend(%d); accept; } reject; }", nodeAS)
 	case len(s.announce) > 0:
@@ -66,7 +75,7 @@ func (b bird) channel(s session, family object.Family) string {
 	if family == object.IPv4Unicast {
 		extended = " extended next hop on;"
 	}
-	return fmt.Sprintf(" %s { import all; export %s; next hop self;%s };\n", name, export, extended)
+	return fmt.Sprintf(" %s { import %s; export %s; next hop self;%s%s };\n", name, accept, export, extended, more)
 }
 
 func onOff(on bool) string {

@@ -62,6 +62,9 @@ func (f frr) config(sessions []session) string {
 		if s.gtsm {
 			fmt.Fprintf(&b, "%sttl-security hops 1\n", n)
 		}
+		if s.looking {
+			fmt.Fprintf(&b, "%spassive\n", n)
+		}
 		if s.longLived {
 			b.WriteString(" bgp long-lived-graceful-restart stale-time 60\n")
 		}
@@ -69,12 +72,27 @@ func (f frr) config(sessions []session) string {
 	for _, s := range sessions {
 		for _, family := range s.families {
 			fmt.Fprintf(&b, " address-family %s\n  neighbor %s activate\n", spaced(family), s.ours)
+			if s.looking {
+				fmt.Fprintf(&b, "  neighbor %s addpath-tx-all-paths\n", s.ours)
+			}
+			if s.refuse != "" && family == object.IPv4Unicast {
+				fmt.Fprintf(&b, "  neighbor %s route-map IN in\n", s.ours)
+			}
 			for _, p := range s.announce {
 				if (family == object.IPv6Unicast) == strings.Contains(p, ":") {
 					fmt.Fprintf(&b, "  network %s\n", p)
 				}
 			}
 			b.WriteString(" exit-address-family\n")
+		}
+	}
+	b.WriteString("exit\n")
+	for _, s := range sessions {
+		if s.refuse != "" {
+			fmt.Fprintf(&b, "ip prefix-list REFUSED permit %s\nip prefix-list TAGGED permit %s\n"+
+				"route-map IN deny 10\n match ip address prefix-list REFUSED\nroute-map IN permit 20\n"+
+				" match ip address prefix-list TAGGED\n set community %s additive\nroute-map IN permit 30\n", s.refuse, s.tag,
+				tagged)
 		}
 	}
 	return b.String()

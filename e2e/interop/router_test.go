@@ -21,7 +21,15 @@ type session struct {
 	// their path.
 	announce []string
 	loop     bool
+	// refuse is a prefix that the router does not take from us, tag one to which it adds the
+	// community of tagged.
+	refuse, tag string
+	// looking says that the router waits for us and sends everything it has, all paths.
+	looking bool
 }
+
+// tagged is the community that routers add to the prefix of tag.
+const tagged = "65002:7"
 
 // route is what a router has learned, in one spelling for all of them.
 type route struct {

@@ -46,6 +46,7 @@ func Answers() []Answer {
 		{"reload", []string{"reload"}, control.Reload{}},
 		{"status", []string{"status"}, control.Status{}},
 		{"trace", []string{"trace"}, control.Trace{}},
+		{"verify", []string{"verify"}, control.Verify{}},
 	}
 }
 

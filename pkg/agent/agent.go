@@ -79,6 +79,8 @@ type Node struct {
 	id netip.Addr
 	// stations are told of sessions and paths.
 	stations *stations
+	// outside are the looking points.
+	outside *outside
 	// quarantine are the peers that may not be configured.
 	quarantine *quarantine
 	// reach judges whether what is announced is reachable.
@@ -177,7 +179,7 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.sources.join.Learned = n.learned
-	n.stations = newStations(n)
+	n.stations, n.outside = newStations(n), newOutside(n)
 	n.table, n.elsewhere = rib.TableOf(n.speaker.Conn(), log), newOverlaps(log)
 	reader, err := actual.NewReader(append(backends, n.speaker)...)
 	if err != nil {
@@ -265,6 +267,7 @@ func (n *Node) Run(ctx context.Context, version string) error {
 	go n.attend(ctx)
 	go n.watchSessions(ctx)
 	serving.Go(func() { n.stations.run(ctx, n.settings.BGP.BMP) })
+	serving.Go(func() { n.outside.watch(ctx, n.settings.BGP.Verify) })
 	go n.watchConfig(ctx)
 	go n.watchReach(ctx)
 	go n.watchProblems(ctx)

@@ -126,6 +126,11 @@ func (r *Recorded) Audit(ctx context.Context, repair bool) (control.Audit, error
 // Doctor is what doctor said of the node.
 func (r *Recorded) Doctor() (doctor.Report, error) { return recorded[doctor.Report](r, partDoctor) }
 
+// Verify needs the sessions with the looking points.
+func (r *Recorded) Verify(context.Context, control.RouteQuery, bool) (control.Verify, error) {
+	return control.Verify{}, errRecorded("verify")
+}
+
 // Reload needs the node.
 func (r *Recorded) Reload(context.Context, bool) (control.Reload, error) {
 	return control.Reload{}, errRecorded("reload")

@@ -108,6 +108,7 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 	n.ctl.Reconfigure(intent(s))
 	n.elsewhere.forget()
 	n.stations.set(s.BGP.BMP)
+	n.outside.set(s.BGP.Verify)
 	n.opts.Log.Info("configuration reloaded", "changed", changed)
 	n.reportExposed(s)
 	return nil

@@ -55,6 +55,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.reachability(found)
 	n.metrics.Reach(s.Reach.Reasons())
 	s.elsewhere(n.elsewhere.report(time.Now()))
+	s.outside(n.outside.report(time.Now()), n.outside.hold(), time.Now())
 	s.others(n.speaker.Others())
 	s.objects(r)
 	s.foreignDefaults(r)
@@ -395,6 +396,7 @@ func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Ad
 	if e.Advertised {
 		e.Reach = n.reach.explain(ctx, r, addr)
 		e.Elsewhere = n.elsewhere.of(addr, time.Now())
+		e.Outside = n.outside.of(ctx, addr, time.Now())
 	}
 	return e
 }

@@ -19,6 +19,7 @@ func check(s *Settings, r *key.Reading) {
 	}
 	checkPeers(s, r)
 	checkStations(s, r)
+	checkPoints(s, r)
 	checkDatabase("ovn_sb", s.Southbound, r)
 	checkDatabase("ovn_nb", s.Northbound, r)
 	if s.ReadSocketGroup != "" && s.ReadSocket == s.Socket {
@@ -62,7 +63,7 @@ func checkPeers(s *Settings, r *key.Reading) {
 		} else {
 			seen[p.Address] = i
 		}
-		checkPassphrase(p, at, places, r)
+		checkSecretOnce(p.Address, p.Password, at, places, r)
 		if p.TTLSecurity && p.Multihop != 0 {
 			r.Report(at+".multihop", "ttl_security and multihop exclude each other (RFC 5082)", "leave one of them out")
 		}
@@ -78,14 +79,14 @@ func checkPeers(s *Settings, r *key.Reading) {
 	}
 }
 
-// checkPassphrase compares the two keys that can hold the password of a neighbour.
-func checkPassphrase(p object.Peer, at string, places map[string]key.Place, r *key.Reading) {
+// checkSecretOnce compares the two keys that can hold the password of a session.
+func checkSecretOnce(address, password, at string, places map[string]key.Place, r *key.Reading) {
 	_, inline := places[at+".password"]
 	_, file := places[at+".password_file"]
 	if inline && file {
 		r.Report(at+".password_file", "password is set, too", "leave one of them out")
 	}
-	if remote, err := netip.ParseAddr(p.Address); err == nil && remote.Zone() != "" && p.Password != "" {
+	if remote, err := netip.ParseAddr(address); err == nil && remote.Zone() != "" && password != "" {
 		r.Report(at+".password", "a session with a link-local address can have no password",
 			"leave it out, or use an address of the network")
 	}

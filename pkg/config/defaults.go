@@ -37,7 +37,10 @@ func defaults(list drivers.List) Settings {
 		OpenVSwitch: OpenVSwitch{Endpoint: "unix:/var/run/openvswitch/db.sock", Timeout: 180 * time.Second},
 		Southbound:  database(), Northbound: database(), ProbeInterval: 60 * time.Second,
 		SizeLimit: 256,
-		BGP:       BGP{AS: 64999, ListenPort: 179, RestartTime: 120 * time.Second, DeferralTime: 10 * time.Second},
+		BGP: BGP{
+			AS: 64999, ListenPort: 179, RestartTime: 120 * time.Second, DeferralTime: 10 * time.Second,
+			Verify: Verify{Hold: defaultVerifyHold},
+		},
 		Learn: Learn{Accept: []observe.PrefixRange{
 			{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0)},
 			{Prefix: netip.PrefixFrom(netip.IPv6Unspecified(), 0)},

@@ -10,6 +10,10 @@ import (
 // bgpKeys are those of our speaker and its neighbours. What is announced, and with
 // which attributes, is declared with the settings that drivers share.
 func bgpKeys(b *BGP) []key.Key {
+	return append(speakerKeys(b), verifyKeys(&b.Verify)...)
+}
+
+func speakerKeys(b *BGP) []key.Key {
 	return []key.Key{
 		key.Parsed(&b.AS, "bgp.as", "int", "our autonomous system number", ParseAS, printUint32),
 		addrKey(&b.RouterID, "bgp.router_id",

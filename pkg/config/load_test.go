@@ -115,6 +115,14 @@ var written = map[string]struct{ file, flag string }{
 		`[{address: 192.0.2.50, port: 5000, policy: local-rib, statistics: 60}]`,
 		"address=192.0.2.50,port=5000,policy=local-rib,statistics=60",
 	},
+	"bgp.verify.points": {
+		`[{address: 192.0.2.60, as: 65100, port: 1790, local_address: 192.0.2.7, local_as: 65001, ` +
+			`covering: yes, ignore: [med, communities]}]`,
+		"address=192.0.2.60,as=65100,port=1790,local_address=192.0.2.7,local_as=65001,covering," +
+			"ignore=med+communities",
+	},
+	"bgp.verify.hold":                      {"60", "60"},
+	"bgp.verify.router_id":                 {"192.0.2.77", "192.0.2.77"},
 	"learn.source4":                        {"192.0.2.7", "192.0.2.7"},
 	"learn.source6":                        {"2001:db8::7", "2001:db8::7"},
 	"learn.metric":                         {"7", "7"},

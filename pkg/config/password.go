@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -83,14 +84,20 @@ func ReadSecret(path string) (string, error) {
 // in a configuration file of that mode. They are no problems: the node works.
 func exposedPasswords(s *Settings, places map[string]key.Place, file fs.FileMode) (out Problems) {
 	var flags, exposed []string
-	at := key.Place{}
+	at, flag := key.Place{}, ""
+	var names []string
 	for i := range s.BGP.Peers {
-		name := fmt.Sprintf("bgp.peers[%d].password", i)
+		names = append(names, fmt.Sprintf("bgp.peers[%d].password", i))
+	}
+	for i := range s.BGP.Verify.Points {
+		names = append(names, fmt.Sprintf("bgp.verify.points[%d].password", i))
+	}
+	for _, name := range names {
 		place, ok := places[name]
 		switch {
 		case !ok:
 		case strings.HasPrefix(place.Source, "--"):
-			flags = append(flags, name)
+			flags, flag = append(flags, name), cmp.Or(flag, place.Source)
 		case place.File != "" && file&byOthers != 0:
 			at.File, exposed = place.File, append(exposed, name)
 		}
@@ -104,7 +111,7 @@ func exposedPasswords(s *Settings, places map[string]key.Place, file fs.FileMode
 	}
 	if len(flags) > 0 {
 		out = append(out, Problem{
-			Place: key.Place{Source: "--bgp-peers"}, Remedy: "use password_file",
+			Place: key.Place{Source: flag}, Remedy: "use password_file",
 			Text: fmt.Sprintf("everybody on this node can read flags (ps), and it has passwords (%s)", shortList(flags)),
 		})
 	}

@@ -29,7 +29,14 @@ bgp:
     - {address: 192.0.2.9, as: 65000, password: 's3cret: "in the" file', families: [ipv4-unicast, l2vpn-evpn]}
     - {address: 192.0.2.10, as: 65000, password_file: ` + file + `, hold_time: 9}
     - {address: 192.0.2.11, as: 65000}
-`, []string{"bgp.peers[].password", "bgp.peers[].password_file"}, []string{`s3cret: "in the" file`, "s3cret-of-the-file"}
+  verify:
+    points:
+      - {address: 192.0.2.60, as: 65100, password: 's3cret of a point'}
+      - {address: 192.0.2.61, as: 65100, password_file: ` + file + `}
+`, []string{
+			"bgp.peers[].password", "bgp.peers[].password_file", "bgp.verify.points[].password",
+			"bgp.verify.points[].password_file",
+		}, []string{`s3cret: "in the" file`, "s3cret-of-the-file", "s3cret of a point"}
 }
 
 // What is exported has no secret in it, whatever the secret looks like, and means the same
@@ -63,6 +70,9 @@ func TestNoSecretIsWritten(t *testing.T) {
 		if p := &s.BGP.Peers[i]; p.Password != "" {
 			p.Password = ""
 		}
+	}
+	for i := range s.BGP.Verify.Points {
+		s.BGP.Verify.Points[i].Password = ""
 	}
 	a, b := table(&s), table(&again)
 	for i, k := range a {

@@ -172,6 +172,8 @@ type BGP struct {
 	PrefixLimitRestart time.Duration
 	// BMP are stations that are told of sessions and paths.
 	BMP []BMPStation
+	// Verify are routers that show what has become of what is announced.
+	Verify Verify
 	// Peers are the neighbours, in the order of the file, without the restart time,
 	// which all have in common: see PeerItems.
 	Peers []object.Peer

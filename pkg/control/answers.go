@@ -170,6 +170,8 @@ type Status struct {
 	Elsewhere Elsewhere `json:"announced_elsewhere"`
 	// Drain is how far the node is taken out of service; absent while it is in service.
 	Drain *Drain `json:"drain,omitempty"`
+	// Outside is what looking points say of what we announce.
+	Outside Outside `json:"outside"`
 	// Outstanding is what is known to be done and not done yet.
 	Outstanding *reconcile.Outstanding `json:"outstanding,omitempty"`
 	LastRound   *RoundTime             `json:"last_round"`

@@ -159,6 +159,15 @@ func (c *Client) Undrain(ctx context.Context) (Drain, error) {
 	return ask[Drain](ctx, c, http.MethodPost, "undrain", nil)
 }
 
+// Verify asks for [Controller.Verify].
+func (c *Client) Verify(ctx context.Context, q RouteQuery, all bool) (Verify, error) {
+	values := q.Values()
+	if all {
+		values.Set("all", "true")
+	}
+	return ask[Verify](ctx, c, http.MethodGet, "verify", values)
+}
+
 // ReleasePeer asks for [Controller.ReleasePeer].
 func (c *Client) ReleasePeer(ctx context.Context, address string) (Released, error) {
 	return ask[Released](ctx, c, http.MethodPost, "peer/release", url.Values{"address": {address}})

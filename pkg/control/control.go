@@ -60,6 +60,9 @@ type Controller interface {
 	Advertised(ctx context.Context, q RouteQuery) (BGPAdvertised, error)
 	// Received is a page of what neighbours send; with rejected of what is not used of it.
 	Received(ctx context.Context, q RouteQuery, rejected bool) (BGPReceived, error)
+	// Verify is a page of what has become of what we announce at the looking points: of what
+	// is not there as it was sent or, with all, of everything.
+	Verify(ctx context.Context, q RouteQuery, all bool) (Verify, error)
 	// Record tells everything that is known, for a support bundle. What cannot be told is a
 	// part that says why; an error is take's.
 	Record(ctx context.Context, take Take) error

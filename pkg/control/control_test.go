@@ -49,6 +49,7 @@ type canned struct {
 	peers    control.BGPPeers
 	sent     control.BGPAdvertised
 	received control.BGPReceived
+	verify   control.Verify
 	err      error
 
 	mu    sync.Mutex
@@ -110,6 +111,10 @@ func (c *canned) Advertised(_ context.Context, q control.RouteQuery) (control.BG
 
 func (c *canned) Received(_ context.Context, q control.RouteQuery, rejected bool) (control.BGPReceived, error) {
 	return c.received, c.note(fmt.Sprint("received ", rejected), q)
+}
+
+func (c *canned) Verify(_ context.Context, q control.RouteQuery, all bool) (control.Verify, error) {
+	return c.verify, c.note(fmt.Sprint("verify ", all), q)
 }
 
 func (c *canned) Record(_ context.Context, take control.Take) error {
@@ -187,6 +192,7 @@ func sample() *canned {
 			Version: 1, Last: 9, More: 1,
 			Steps: []history.Step{{Round: 9, Kind: "route", Key: "192.0.2.7/32", Rows: []history.RowRef{{Table: "a", Name: "b"}}}},
 		},
+		verify:   control.Verify{Version: 1, At: at, Counts: []control.StateCount{{State: "missing", Count: 1}}, Total: 1},
 		released: control.Released{Version: 1, Peer: "192.0.2.9"},
 		drain: control.Drain{
 			Version: 1, Phase: "waiting", Since: &at, Until: &at, Force: true, Left: 1, Remaining: []control.DrainPath{{Kind: "path", Key: "x"}},
@@ -253,6 +259,10 @@ func TestRoundTrip(t *testing.T) {
 			got.history, err = c.History(ctx, question)
 			return err
 		}(),
+		"verify": func() (err error) {
+			got.verify, err = c.Verify(ctx, control.RouteQuery{Within: netip.MustParsePrefix("192.0.2.7/32"), Limit: 5}, true)
+			return err
+		}(),
 		"release":  func() (err error) { got.released, err = c.ReleasePeer(ctx, "192.0.2.9"); return err }(),
 		"drain":    func() (err error) { got.drain, err = c.Drain(ctx, true); return err }(),
 		"undrain":  func() (err error) { _, err = c.Undrain(ctx); return err }(),
@@ -266,7 +276,8 @@ func TestRoundTrip(t *testing.T) {
 	for _, a := range want.asked {
 		asked[a] = true
 	}
-	for _, a := range []any{"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question, "force true"} {
+	for _, a := range []any{"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question,
+		"force true", "verify true"} {
 		if !asked[a] {
 			t.Errorf("the server was never asked with %v", a)
 		}
@@ -289,6 +300,7 @@ func TestRoundTrip(t *testing.T) {
 		{got.audit, want.audit},
 		{got.reload, want.reload},
 		{got.released, want.released},
+		{got.verify, want.verify},
 		{got.history, want.history},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {

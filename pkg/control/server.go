@@ -135,6 +135,14 @@ func Handler(c Controller) http.Handler {
 
 // bgpAnswers are the tables of BGP.
 func bgpAnswers(mux *http.ServeMux, c Controller) {
+	answer(mux, "GET /v1/verify", func(r *http.Request) (any, error) {
+		query := r.URL.Query()
+		q, err := ParseRouteQuery(query)
+		if err != nil {
+			return nil, err
+		}
+		return c.Verify(r.Context(), q, query.Get("all") == "true")
+	})
 	answer(mux, "GET /v1/bgp/peers", func(r *http.Request) (any, error) {
 		return c.BGPPeers(r.Context(), r.URL.Query().Get("peer"))
 	})

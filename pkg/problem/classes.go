@@ -47,6 +47,7 @@ var classes = []class{
 	{"port-link-down", Degraded, nil},
 	{"neighbour-failed", Degraded, nil},
 	// Others are in the way.
+	{"not-seen-outside", Degraded, nil},
 	{"announced-elsewhere", Degraded, nil},
 	{"contested", Degraded, nil},
 	{"overridden", Degraded, nil},
@@ -65,6 +66,7 @@ var classes = []class{
 	{"configuration-not-loaded", Warning, nil},
 	{"speaker-foreign", Warning, nil},
 	{"foreign-default", Warning, nil},
+	{"looking-point-down", Warning, nil},
 	{"router-id", Warning, nil},
 	{"state-set-aside", Warning, nil},
 }

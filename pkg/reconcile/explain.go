@@ -15,6 +15,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reach/elsewhere"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
 
 // PeerStatus is what explanations need to know of a session.
@@ -39,6 +40,9 @@ type Explanation struct {
 	Reach *reach.Verdict `json:"reach,omitempty"`
 	// Elsewhere says who else announces it, or a part of it; nil if nobody does.
 	Elsewhere *Elsewhere `json:"announced_elsewhere,omitempty"`
+	// Outside is what has become of it at the looking points, the worst of them; nil where
+	// there is none.
+	Outside *Outside `json:"outside,omitempty"`
 	// First is the first blocking reason of the account that got furthest;
 	// empty when the address is advertised.
 	First string `json:"first_reason,omitempty"`
@@ -68,6 +72,17 @@ type Elsewhere struct {
 	// Since is since when, as RFC 3339 writes it.
 	Since string `json:"since"`
 	Try   string `json:"try"`
+}
+
+// Outside is what has become of an announcement at a looking point.
+type Outside struct {
+	verify.Result
+	// Lost says that it should be there, and has not been for a while. Code is the stable code
+	// of that, Since since when, as RFC 3339 writes it, and Try what to do.
+	Lost  bool   `json:"lost"`
+	Code  string `json:"code,omitempty"`
+	Since string `json:"since,omitempty"`
+	Try   string `json:"try,omitempty"`
 }
 
 // Held is what keeps an announcement that is not wanted any more.

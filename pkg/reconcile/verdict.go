@@ -10,6 +10,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
 
 // dropDefault leaves out a learned default route where there is something to
@@ -152,6 +153,9 @@ func (e Explanation) verdict() string {
 	if e.Drain != "" && e.Advertised {
 		text += ", DRAINED: a last resort"
 	}
+	if e.Outside != nil && e.Outside.Lost {
+		text += ", NOT SEEN OUTSIDE: " + e.Outside.Text
+	}
 	if e.Learned {
 		text += ", LEARNED"
 	}
@@ -177,6 +181,24 @@ func (e Explanation) reachText(b *strings.Builder) {
 		if s.State == reach.Suspect || s.State == reach.Unknown {
 			fmt.Fprintf(b, "  note:         %s %s: %s\n", s.Name, s.State, s.Text)
 		}
+	}
+}
+
+// outsideText prints what has become of the path elsewhere.
+func (e Explanation) outsideText(b *strings.Builder) {
+	o := e.Outside
+	switch {
+	case o == nil:
+	case o.Lost:
+		fmt.Fprintf(b, "  outside:      %s, since %s (%s)\n  try:          %s\n", o.Text, o.Since, o.Code, o.Try)
+	case o.State == verify.Found:
+		text := "next hop " + o.NextHop
+		if o.ASPath != "" {
+			text += ", AS path " + o.ASPath
+		}
+		fmt.Fprintf(b, "  outside:      %s sees it, %s\n", o.Point, text)
+	default:
+		fmt.Fprintf(b, "  outside:      %s: %s\n", o.State, o.Text)
 	}
 }
 
@@ -214,6 +236,7 @@ func (e Explanation) String() string {
 		fmt.Fprintf(&b, "  elsewhere:    %s is %s, since %s (%s)\n  all of them:  %s\n", o.Prefix, o.Text(), o.Since, o.Code,
 			o.Try)
 	}
+	e.outsideText(&b)
 	if e.First != "" {
 		fmt.Fprintf(&b, "  first reason: %s (%s)\n", e.First, e.Code)
 	}

@@ -20,12 +20,17 @@ type Announcements struct {
 
 type announcedTo struct {
 	address string
+	as      uint32
+	router  netip.Addr
 	outlet  outlet
 }
 
 // Sent is one path at one neighbour.
 type Sent struct {
 	Peer string
+	// AS and Router are the neighbour's AS number and BGP identifier.
+	AS     uint32
+	Router netip.Addr
 	// NextHop is the one that the path leaves with.
 	NextHop netip.Addr
 }
@@ -40,7 +45,10 @@ func (b *Backend) Announcements(ctx context.Context, peer string) (*Announcement
 	a := &Announcements{}
 	for _, p := range list {
 		if address := p.GetConf().GetNeighborAddress(); speaker.IsOurPeer(p) && (peer == "" || peer == address) {
-			a.peers = append(a.peers, announcedTo{address, outletOf(p, b.speaker.Sessions.Of(address))})
+			router, _ := netip.ParseAddr(p.GetState().GetRouterId()) // invalid without a session
+			a.peers = append(a.peers, announcedTo{
+				address, p.GetConf().GetPeerAsn(), router, outletOf(p, b.speaker.Sessions.Of(address)),
+			})
 		}
 	}
 	if peer != "" && len(a.peers) == 0 {
@@ -53,17 +61,20 @@ func (b *Backend) Announcements(ctx context.Context, peer string) (*Announcement
 	return a, nil
 }
 
+// Neighbours is text that is the same as long as what leaves on the sessions is.
+func (a *Announcements) Neighbours() string { return fmt.Sprint(a.peers) }
+
 // To appends where a path of ours leaves.
 func (a *Announcements) To(v object.Value, to []Sent) []Sent {
 	for _, p := range a.peers {
 		switch v := v.(type) {
 		case object.Path:
 			if hop, leaves := p.outlet.hop(v); leaves {
-				to = append(to, Sent{p.address, hop})
+				to = append(to, Sent{p.address, p.as, p.router, hop})
 			}
 		case object.EVPNPath:
 			if !p.outlet.held && slices.Contains(p.outlet.families, object.L2VPNEVPN) {
-				to = append(to, Sent{p.address, v.NextHop})
+				to = append(to, Sent{p.address, p.as, p.router, v.NextHop})
 			}
 		}
 	}

@@ -39,7 +39,7 @@ type Config struct {
 type nodeTables struct {
 	build, sessionState, sessionSince, flaps, prefixes, speaker *table
 	classes, held, protected, frozenSince                       *table
-	stations                                                    *table
+	stations, points, verified                                  *table
 	config, configLoaded, configStale, stateErrors              *table
 	fleet                                                       fleetTables
 }
@@ -62,6 +62,10 @@ func (n *nodeTables) register(in prometheus.Registerer, program string) {
 		"Prefixes of the session by family: sent, received, and of these accepted and rejected.",
 		"peer", "family", "count")
 	add(&n.stations, gauge, "bgp_ovn_bmp_up", "1 while the monitoring station is connected.", "station")
+	add(&n.points, gauge, "bgp_ovn_looking_point_up", "1 while the session with the looking point is established.",
+		"point")
+	add(&n.verified, gauge, "bgp_ovn_verified_prefixes",
+		"Prefixes that this node announces, by what has become of them at the looking points.", "state")
 	add(&n.classes, gauge, "bgp_ovn_prefixes", "Prefixes that are desired to be announced, by class.", "class")
 	add(&n.held, gauge, "bgp_ovn_held", "Objects that nothing asks for and that stay, by why.", "code")
 	add(&n.protected, gauge, "bgp_ovn_protected_prefixes", "Prefixes that the node lives on, which are never routed away.")
@@ -113,6 +117,13 @@ func (m *Metrics) Sessions(all []Session, known bool) {
 
 // Stations sets which of the monitoring stations are connected.
 func (m *Metrics) Stations(up map[string]bool) { m.node.stations.set(flags(up)) }
+
+// Verified sets which looking points are connected, and how many prefixes of ours have become
+// what there.
+func (m *Metrics) Verified(up map[string]bool, states map[string]int) {
+	m.node.points.set(flags(up))
+	m.node.verified.counts(states)
+}
 
 // Prefixes sets how many prefixes are desired to be announced, by class.
 func (m *Metrics) Prefixes(byClass map[string]int) { m.node.classes.counts(byClass) }

@@ -47,6 +47,9 @@ func Dial(ctx context.Context, from netip.Addr, to netip.AddrPort) (*Peer, error
 	return &Peer{conn: conn, done: make(chan struct{})}, nil
 }
 
+// On is the far end of a connection that was accepted.
+func On(conn net.Conn) *Peer { return &Peer{conn: conn, done: make(chan struct{})} }
+
 // Hold makes the peer end the session when it hears nothing for that long, as the Hold
 // Timer does (RFC 4271 section 4.4). It is called before Establish.
 func (p *Peer) Hold(d time.Duration) { p.hold = d }

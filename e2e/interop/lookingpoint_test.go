@@ -1,0 +1,142 @@
+package interop_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify/lookingpoint"
+)
+
+// A second session with a router, from another address, shows what it has made of our
+// announcements: one as it was sent, although it has a better path for it (RFC 7911), one
+// with a community more, one not at all. The session with the speaker is not disturbed.
+func TestLookingPoint(t *testing.T) {
+	t.Parallel()
+	for name, start := range routers {
+		if name == "gobgpd" {
+			continue // a router that tells all paths to a neighbour has to be configured otherwise
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, n := newWire(t), newNode(t)
+			start(w, session{
+				ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4, v6}, refuse: "203.0.113.9/32",
+				tag: "203.0.113.8/32",
+			}, session{
+				ours: w.alias4, theirs: w.theirs4, families: []object.Family{v4, v6}, looking: true,
+				announce: []string{"203.0.113.7/32", "203.0.112.0/20", "0.0.0.0/0", "198.51.100.0/24"},
+			})
+			paths := []object.Path{
+				path("203.0.113.7/32"), path("203.0.113.8/32"), path("203.0.113.9/32"), path("2001:db8:1::7/128"),
+			}
+			paths[1].Communities = object.WordsOf("65000:1")
+			paths[3].NextHop.Addr = netip.MustParseAddr(w.ours6)
+			for _, p := range paths {
+				n.want(p)
+			}
+			n.want(toRouter(w.theirs4, v4, v6))
+			look := newLook(t, w, paths...)
+			look.shows(n, "203.0.113.7/32 found", "203.0.113.8/32 changed "+
+				"communities 65002:7 added", "203.0.113.9/32 filtered", "2001:db8:1::7/128 found")
+			if s := look.Status(); !s.AddPath || s.Kept > 6 || s.Router.String() != w.theirs4 {
+				t.Errorf("%+v", s)
+			}
+			n.remove(paths[0])
+			look.holds(paths[0].Prefix, 1) // the router's own
+			n.want(paths[0])
+			look.holds(paths[0].Prefix, 2)
+			look.shows(n, "203.0.113.7/32 found")
+			if s := n.state(w.theirs4); s.Flaps != 0 || s.State != "established" && s.State != "Established" {
+				t.Errorf("the session with the speaker: %+v", s)
+			}
+		})
+	}
+}
+
+// look is a session with a looking point.
+type look struct {
+	*lookingpoint.Session
+	t     testing.TB
+	paths []object.Path
+	name  string
+}
+
+func newLook(t testing.TB, w *wire, paths ...object.Path) look {
+	t.Helper()
+	l := look{t: t, paths: paths, name: w.theirs4}
+	l.Session = lookingpoint.New(lookingpoint.Config{
+		Remote: netip.AddrPortFrom(netip.MustParseAddr(w.theirs4), 179), Local: netip.MustParseAddr(w.alias4), AS: routerAS,
+		LocalAS: nodeAS, RouterID: netip.MustParseAddr("10.99.128.1"), Retry: 200 * time.Millisecond,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	var list []netip.Prefix
+	for _, p := range paths {
+		list = append(list, p.Prefix)
+	}
+	verify.Sort(list)
+	l.Want(list)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { l.Run(ctx); close(done) }()
+	t.Cleanup(func() { stop(); <-done })
+	return l
+}
+
+// shows waits until each of the paths is as a line has it: prefix, state, and the text of
+// what was changed.
+func (l look) shows(n *node, want ...string) {
+	l.t.Helper()
+	harness.Eventually(l.t, 40*time.Second, func() string {
+		a, err := n.Announcements(context.Background(), "")
+		if err != nil {
+			return err.Error()
+		}
+		st := l.Status()
+		point := verify.Point{Name: l.name, Router: st.Router}
+		if !st.Established || !st.Complete {
+			point.Blind = fmt.Sprint("not complete: ", st.Err)
+		}
+		have := map[string]bool{}
+		var texts []string
+		for _, p := range l.paths {
+			v := verify.Path{Prefix: p.Prefix, Origin: p.Origin, Communities: p.Communities}
+			for _, s := range a.To(p, nil) {
+				v.Sent = append(v.Sent, verify.Sent{Peer: s.Peer, AS: s.AS, Router: s.Router, NextHop: s.NextHop})
+			}
+			l.View([]netip.Prefix{p.Prefix}, func(_ int, exact []verify.Held, cover *verify.Held) {
+				r := verify.Compare(verify.Node{AS: nodeAS, RouterID: netip.MustParseAddr("10.99.0.1")}, v,
+					[]verify.View{{Point: point, Exact: exact, Cover: cover}})[0]
+				text := p.Prefix.String() + " " + string(r.State)
+				if r.State == verify.Changed {
+					text += " " + r.Text
+				}
+				have[text] = true
+				texts = append(texts, text+" ("+r.Text+")")
+			})
+		}
+		for _, w := range want {
+			if !have[w] {
+				return fmt.Sprintf("no %q in %q", w, texts)
+			}
+		}
+		return ""
+	})
+}
+
+// holds waits until so many paths are held for a prefix.
+func (l look) holds(p netip.Prefix, count int) {
+	l.t.Helper()
+	harness.Eventually(l.t, 30*time.Second, func() (missing string) {
+		l.View([]netip.Prefix{p}, func(_ int, exact []verify.Held, _ *verify.Held) {
+			missing = unless(len(exact) == count, fmt.Sprintf("%+v", exact))
+		})
+		return missing
+	})
+}

@@ -1,0 +1,370 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify/lookingpoint"
+)
+
+const (
+	// outsideEvery is how often it is asked whether anything has changed at a looking point,
+	// and outsideShare bounds what comparing costs: a pause is so many times as long.
+	outsideEvery = time.Second
+	outsideShare = 10
+	// outsideListed is how many lost prefixes status lists; all are counted.
+	outsideListed = 100
+	// outsideAsked is for how many lost prefixes it is asked whether a neighbour sends them
+	// back: where more are lost, all have one cause.
+	outsideAsked = 32
+)
+
+// outside are the looking points. They are no part of the desired state: nothing that is
+// forwarded or announced stands on them, and what they send gets into no table.
+type outside struct {
+	node *Node
+	log  *slog.Logger
+
+	mu sync.Mutex // guards what follows
+	// ctx ends all sessions; nil before the node runs.
+	ctx  context.Context
+	done sync.WaitGroup
+	want config.Verify
+	// running are the sessions with the points of want.
+	running map[lookAt]*looking
+	// lost are the prefixes that a point should have and has not.
+	lost   map[netip.Prefix]loss
+	counts map[verify.State]int
+	// changed has what the last pass compared.
+	changed string
+	ours    object.Set
+	told    bool
+}
+
+// lookAt is what a session depends on.
+type lookAt struct {
+	config.LookingPoint
+	routerID netip.Addr
+}
+
+// looking is a session that is kept up.
+type looking struct {
+	*lookingpoint.Session
+	point config.LookingPoint
+	stop  context.CancelFunc
+}
+
+// loss is what has become of a prefix that is lost.
+type loss struct {
+	verify.Result
+	since time.Time
+}
+
+func newOutside(n *Node) *outside {
+	return &outside{
+		node: n, log: n.opts.Log, running: map[lookAt]*looking{}, lost: map[netip.Prefix]loss{},
+		counts: map[verify.State]int{},
+	}
+}
+
+// watch looks at the points of the configuration until ctx ends.
+func (o *outside) watch(ctx context.Context, want config.Verify) {
+	o.mu.Lock()
+	o.ctx = ctx
+	o.mu.Unlock()
+	o.set(want)
+	defer o.done.Wait()
+	last := 0
+	for {
+		began := time.Now()
+		if err := o.pass(ctx); err != nil && ctx.Err() == nil {
+			o.log.Debug("cannot compare what is announced with what looking points have", "err", err)
+		}
+		out := o.report(time.Now())
+		o.observe(out)
+		if out.Lost != last {
+			last = out.Lost
+			o.node.past.wake()
+		}
+		if !pause(ctx, max(outsideEvery, outsideShare*time.Since(began))) {
+			return
+		}
+	}
+}
+
+// set changes which points there are. Those that stay keep their sessions.
+func (o *outside) set(want config.Verify) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.want = want; o.ctx == nil || o.ctx.Err() != nil {
+		return
+	}
+	wanted := map[lookAt]bool{}
+	for _, p := range want.Points {
+		wanted[o.lookAt(p)] = true
+	}
+	for at, l := range o.running {
+		if !wanted[at] {
+			l.stop()
+			delete(o.running, at)
+		}
+	}
+	for at := range wanted {
+		if o.running[at] == nil {
+			ctx, stop := context.WithCancel(o.ctx)
+			l := &looking{lookingpoint.New(o.sessionOf(at)), at.LookingPoint, stop}
+			o.running[at] = l
+			o.done.Go(func() { l.Run(ctx) })
+		}
+	}
+	o.changed, o.ours = "", object.Set{}
+}
+
+// lookAt adds what a point leaves to the node.
+func (o *outside) lookAt(p config.LookingPoint) lookAt {
+	if p.LocalAS == 0 {
+		p.LocalAS = o.node.settings.BGP.AS
+	}
+	id := o.want.RouterID
+	if !id.IsValid() {
+		// A router does not send back to an identifier what it has from it.
+		raw := o.node.id.As4()
+		raw[2] ^= 0x80
+		id = netip.AddrFrom4(raw)
+	}
+	return lookAt{p, id}
+}
+
+// sessionOf is the configuration of a session.
+func (o *outside) sessionOf(at lookAt) lookingpoint.Config {
+	remote, _ := netip.ParseAddr(at.Address) // which the configuration was checked for
+	return lookingpoint.Config{
+		Remote: netip.AddrPortFrom(remote, at.Port), Local: at.LocalAddress, AS: at.AS, LocalAS: at.LocalAS,
+		RouterID: at.routerID, Password: at.Password, Logger: o.log,
+		Allow: func(local netip.Addr) error { return o.node.mayLook(remote, local) },
+	}
+}
+
+// mayLook refuses a session between the two addresses of one with a neighbour: the router
+// would take it for that neighbour, and end the session that traffic depends on.
+func (n *Node) mayLook(remote, local netip.Addr) error {
+	refused := fmt.Errorf("the peer %s has a session from %s, too, which this one would end: set local_address of "+
+		"bgp.verify.points to another address of this node", remote, local)
+	r, _ := n.ctl.Last()
+	for _, it := range r.Want.AllOf(object.KindPeer) {
+		p := it.Value.(object.Peer)
+		if p.Address != remote.String() {
+			continue
+		}
+		from := p.LocalAddress
+		if !from.IsValid() {
+			var err error
+			if from, err = lookingpoint.LocalOf(remote); err != nil {
+				return err
+			}
+		}
+		if from == local {
+			return refused
+		}
+	}
+	return nil
+}
+
+// pass compares once, if anything has changed since the last time.
+func (o *outside) pass(ctx context.Context) error {
+	o.mu.Lock()
+	points := len(o.running)
+	o.mu.Unlock()
+	if points == 0 {
+		o.mu.Lock()
+		o.lost, o.counts = map[netip.Prefix]loss{}, map[verify.State]int{}
+		o.mu.Unlock()
+		return nil
+	}
+	a, err := o.node.speaker.Announcements(ctx, "")
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	same := o.ours.Same(a.Paths)
+	o.mu.Unlock()
+	list := prefixesOf(a.Paths)
+	for _, s := range o.sessions() {
+		if !same {
+			s.Want(list)
+		}
+		s.Tend()
+	}
+	state := o.state(a)
+	o.mu.Lock()
+	same = same && state == o.changed
+	o.mu.Unlock()
+	if same {
+		return nil
+	}
+	lost, counts := map[netip.Prefix]verify.Result{}, map[verify.State]int{}
+	o.compare(a, list, func(p netip.Prefix, _ object.Path, _ []bgp.Sent, results []verify.Result) {
+		worst := verify.Worst(results)
+		counts[worst.State]++
+		if worst.State.Lost() {
+			lost[p] = worst
+		}
+	})
+	now := time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	next := make(map[netip.Prefix]loss, len(lost))
+	for p, r := range lost {
+		l := loss{r, now}
+		if old, ok := o.lost[p]; ok {
+			l.since = old.since
+		}
+		next[p] = l
+	}
+	o.lost, o.counts, o.changed, o.ours = next, counts, state, a.Paths
+	return nil
+}
+
+// sessions are those that are running, in the order of the configuration.
+func (o *outside) sessions() []*looking {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var out []*looking
+	for _, p := range o.want.Points {
+		if l := o.running[o.lookAt(p)]; l != nil {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// state is text that is the same as long as nothing has changed that is compared.
+func (o *outside) state(a *bgp.Announcements) string {
+	text := fmt.Sprint(a.Neighbours())
+	for _, s := range o.sessions() {
+		st := s.Status()
+		text += fmt.Sprint(" ", st.Changed, st.Established, st.Complete, st.Doubtful)
+	}
+	return text
+}
+
+// prefixesOf are those that are announced, in order.
+func prefixesOf(paths object.Set) []netip.Prefix {
+	out := make([]netip.Prefix, 0, paths.LenOf(object.KindPath))
+	for k := range paths.AllOf(object.KindPath) {
+		out = append(out, k.Prefix)
+	}
+	verify.Sort(out)
+	return out
+}
+
+// compare calls fn with what has become of each prefix, in their order.
+func (o *outside) compare(a *bgp.Announcements, list []netip.Prefix,
+	fn func(p netip.Prefix, path object.Path, sent []bgp.Sent, results []verify.Result),
+) {
+	views := make([][]verify.View, len(list))
+	for _, s := range o.sessions() {
+		st := s.Status()
+		base := verify.Point{Name: s.point.Address, Router: st.Router, Covering: s.point.Covering}
+		for _, a := range s.point.Ignored() {
+			base.Ignore = append(base.Ignore, verify.Attribute(a))
+		}
+		switch {
+		case !st.Established:
+			base.Blind = fmt.Sprintf("the session with %s is not up: %v", base.Name, st.Err)
+		case !st.Complete:
+			base.Blind = base.Name + " has not sent everything yet"
+		}
+		s.View(list, func(j int, exact []verify.Held, cover *verify.Held) {
+			v := verify.View{Point: base, Exact: exact, Cover: cover}
+			if st.Doubtful && len(exact) == 0 && v.Blind == "" {
+				v.Blind = base.Name + " is being asked again: it sent much while this was announced"
+			}
+			views[j] = append(views[j], v)
+		})
+	}
+	node, asked := o.node.asSeen(), 0
+	var sent []bgp.Sent
+	for i, prefix := range list {
+		it, ok := a.Paths.Get(object.NewPath(prefix, object.OriginIncomplete).Key())
+		path, isPath := it.Value.(object.Path)
+		if !ok || !isPath {
+			continue
+		}
+		sent = a.To(path, sent[:0])
+		p := verifiedPath(path, sent)
+		results := verify.Compare(node, p, views[i])
+		if verify.Worst(results).State == verify.Missing && asked < outsideAsked {
+			asked++
+			if p.Returned = o.node.returned(prefix); len(p.Returned) > 0 {
+				results = verify.Compare(node, p, views[i])
+			}
+		}
+		fn(prefix, path, sent, results)
+	}
+}
+
+// verifiedPath is a path of ours as package verify has it.
+func verifiedPath(path object.Path, sent []bgp.Sent) verify.Path {
+	p := verify.Path{
+		Prefix: path.Prefix, Origin: path.Origin, Communities: path.Communities,
+		LargeCommunities: path.LargeCommunities, MED: path.MED, LocalPref: path.LocalPref, Prepend: path.Prepend,
+	}
+	for _, s := range sent {
+		p.Sent = append(p.Sent, verify.Sent{Peer: s.Peer, AS: s.AS, Router: s.Router, NextHop: s.NextHop})
+	}
+	return p
+}
+
+// asSeen is what tells our paths from those of others.
+func (n *Node) asSeen() verify.Node {
+	r, _ := n.ctl.Last()
+	out := verify.Node{AS: n.settings.BGP.AS, RouterID: n.id, Others: map[netip.Addr]string{}}
+	if r.Snapshot.SB == nil || r.Snapshot.Host == nil {
+		return out
+	}
+	out.Others = n.whoWeAre(r.Snapshot, rib.Tally{}).Chassis
+	return out
+}
+
+// returned are neighbours that send a prefix of ours back to us: our own AS in its path says
+// that they have it.
+func (n *Node) returned(prefix netip.Prefix) (peers []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), speakerDeadline)
+	defer cancel()
+	err := n.table.Received(ctx, "", prefix, func(p *rib.ReceivedPath) {
+		if p.Loop && p.Prefix == prefix && !slices.Contains(peers, p.Peer) {
+			peers = append(peers, p.Peer)
+		}
+	})
+	if err != nil {
+		return nil // it only says more about what is known to be missing
+	}
+	slices.Sort(peers)
+	return peers
+}
+
+// points are the looking points and how their sessions are.
+func (o *outside) points() []control.LookingPoint {
+	out := []control.LookingPoint{}
+	for _, s := range o.sessions() {
+		st := s.Status()
+		out = append(out, control.LookingPoint{
+			Address: s.point.Address, AS: s.point.AS, Established: st.Established, Since: st.Since, Error: errText(st.Err),
+			Complete: st.Complete, AddPath: st.AddPath, RouterID: addrText(st.Router), LocalAddress: addrText(st.Local),
+			Received: st.Received, Kept: st.Kept,
+		})
+	}
+	return out
+}

@@ -1,0 +1,170 @@
+package lookingpoint
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
+)
+
+// The bounds of what is kept of one looking point, whatever it sends.
+const (
+	// mostPaths is how many paths are kept for one prefix.
+	mostPaths = 16
+	// mostCovering is how many prefixes are kept that cover some of ours.
+	mostCovering = 4096
+	// mostRecent is how many of the last paths are kept that were of no interest: one that we
+	// announce just now may come back before it is known here that we do.
+	mostRecent = 4096
+	// ticks is how many ticks back a path may have come for what is wanted now.
+	ticks = 8
+)
+
+// store is what is kept: paths for the prefixes that are wanted, and for those that cover
+// them. It is not safe for concurrent use.
+type store struct {
+	wanted []netip.Prefix // in order
+	// exact and covering have the paths by prefix, ordered by identifier.
+	exact, covering map[netip.Prefix][]verify.Held
+	// recent are the last updates that were of no interest, from next on the oldest ones.
+	recent []recent
+	next   int
+	// dropped counts those that were overwritten; marks has the count at the last ticks, from
+	// mark on the oldest one.
+	dropped uint64
+	marks   [ticks]uint64
+	mark    int
+	// doubtful says that paths may have been missed for prefixes that are wanted now.
+	doubtful bool
+}
+
+// recent is an update that was of no interest.
+type recent struct {
+	held  verify.Held
+	alive bool
+}
+
+func newStore() *store {
+	return &store{exact: map[netip.Prefix][]verify.Held{}, covering: map[netip.Prefix][]verify.Held{}}
+}
+
+// reset forgets all paths, as at the begin of a session.
+func (s *store) reset() {
+	clear(s.exact)
+	clear(s.covering)
+	s.recent, s.next, s.dropped, s.marks, s.doubtful = nil, 0, 0, [ticks]uint64{}, false
+}
+
+// want changes which prefixes are of interest; sorted is in order and not changed any more.
+func (s *store) want(sorted []netip.Prefix) {
+	grown := false
+	for _, p := range sorted {
+		if _, had := slices.BinarySearchFunc(s.wanted, p, verify.ByPrefix); !had {
+			grown = true
+			break
+		}
+	}
+	s.wanted = sorted
+	for _, m := range []map[netip.Prefix][]verify.Held{s.exact, s.covering} {
+		for p, list := range m {
+			exact, covers := verify.CoversAny(sorted, p)
+			if exact {
+				s.exact[p] = list
+			} else if covers {
+				s.covering[p] = list
+			}
+		}
+	}
+	for p := range s.exact {
+		if exact, _ := verify.CoversAny(sorted, p); !exact {
+			delete(s.exact, p)
+		}
+	}
+	for p := range s.covering {
+		if exact, covers := verify.CoversAny(sorted, p); exact || !covers {
+			delete(s.covering, p)
+		}
+	}
+	if grown {
+		// What was overwritten of late may have been for one of them.
+		s.doubtful = s.doubtful || s.dropped > s.marks[s.mark]
+		s.replay()
+	}
+}
+
+// tick notes that some time has gone by.
+func (s *store) tick() {
+	s.marks[s.mark] = s.dropped
+	s.mark = (s.mark + 1) % ticks
+}
+
+// replay takes up again what was of no interest when it came, in its order.
+func (s *store) replay() {
+	list := append(slices.Clone(s.recent[s.next:]), s.recent[:s.next]...)
+	s.recent, s.next = nil, 0
+	for _, r := range list {
+		s.update(r.held, r.alive)
+	}
+}
+
+// update takes in one path, or that there is none any more.
+func (s *store) update(h verify.Held, alive bool) {
+	exact, covers := verify.CoversAny(s.wanted, h.Prefix)
+	switch {
+	case exact:
+		put(s.exact, h, alive)
+	case covers && h.Prefix.Bits() > 0:
+		if _, had := s.covering[h.Prefix]; had || len(s.covering) < mostCovering {
+			put(s.covering, h, alive)
+		}
+	case len(s.recent) < mostRecent:
+		s.recent = append(s.recent, recent{h, alive})
+	default:
+		s.recent[s.next] = recent{h, alive}
+		s.next = (s.next + 1) % mostRecent
+		s.dropped++
+	}
+}
+
+// put replaces the path with the identifier.
+func put(m map[netip.Prefix][]verify.Held, h verify.Held, alive bool) {
+	list := m[h.Prefix]
+	i, had := slices.BinarySearchFunc(list, h.ID, func(h verify.Held, id uint32) int {
+		switch {
+		case h.ID < id:
+			return -1
+		case h.ID > id:
+			return 1
+		}
+		return 0
+	})
+	switch {
+	case had && alive:
+		list[i] = h
+	case had:
+		list = slices.Delete(list, i, i+1)
+	case alive && len(list) < mostPaths:
+		list = slices.Insert(list, i, h)
+	}
+	if len(list) == 0 {
+		delete(m, h.Prefix)
+	} else {
+		m[h.Prefix] = list
+	}
+}
+
+// cover is the path for the longest prefix that covers p; nil if there is none.
+func (s *store) cover(p netip.Prefix) *verify.Held {
+	for bits := p.Bits() - 1; bits > 0; bits-- {
+		shorter, _ := p.Addr().Prefix(bits) // bits is in range
+		if list := s.covering[shorter]; len(list) > 0 {
+			h := list[0]
+			return &h
+		}
+		if list := s.exact[shorter]; len(list) > 0 {
+			h := list[0]
+			return &h
+		}
+	}
+	return nil
+}
