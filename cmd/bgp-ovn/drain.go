@@ -25,8 +25,8 @@ func (c *cli) drainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "drain", Short: "take this node out of service without losing packets", Args: noArgs,
 		Long: `drain first announces everything as a last resort: with the community
-GRACEFUL_SHUTDOWN (RFC 8326), LOCAL_PREF 0 and, where no peer is of the same AS, with
-bgp.as prepended drain.prepend times. After drain.wait it withdraws what somebody else
+GRACEFUL_SHUTDOWN (RFC 8326), and with LOCAL_PREF 0 where all peers are of the same AS, or
+bgp.as prepended drain.prepend times where none is. After drain.wait it withdraws what somebody else
 announces, and what the Southbound database has on another chassis goes at once as
 always. What nobody else is known to announce stays a last resort until somebody does, or
 until "drain --force". Once nothing is left, the node is safe to stop.

@@ -75,14 +75,23 @@ func (s Settings) PeerItems() []object.Item {
 	return out
 }
 
-// DrainPrepend is what a drain prepends to AS_PATH: nothing while a neighbour is of our
-// own AS.
-func (s Settings) DrainPrepend() object.Prepend {
-	internal := func(p object.Peer) bool { return p.AS == s.BGP.AS }
-	if s.Drain.Prepend == 0 || slices.ContainsFunc(s.BGP.Peers, internal) {
-		return object.Prepend{}
+// LastResort is what paths get while the node is drained, beside the community: prepended
+// numbers where all neighbours are of another AS, LOCAL_PREF where all are of ours. What does
+// for the one does harm to the other.
+func (s Settings) LastResort() (by object.LastResort) {
+	internal := 0
+	for _, p := range s.BGP.Peers {
+		if p.AS == s.BGP.AS {
+			internal++
+		}
 	}
-	return object.Prepend{AS: s.BGP.AS, Times: s.Drain.Prepend}
+	switch {
+	case internal > 0:
+		by.LocalPref = internal == len(s.BGP.Peers)
+	case s.Drain.Prepend > 0:
+		by.Prepend = object.Prepend{AS: s.BGP.AS, Times: s.Drain.Prepend}
+	}
+	return by
 }
 
 // PeerAddrs are the addresses of the neighbours, in the order of the file; those of

@@ -43,8 +43,9 @@ func ParseDrained(text string, now time.Time) (*Drained, error) {
 // DrainConfig is how a node is drained.
 type DrainConfig struct {
 	// Wait is how long everything is announced as a last resort before it is withdrawn.
-	Wait    time.Duration
-	Prepend object.Prepend
+	Wait time.Duration
+	// LastResort is what paths get until they are withdrawn.
+	LastResort object.LastResort
 	// Taken says of our prefixes who else announces them, asked in every round of a drain.
 	// It may be nil.
 	Taken func() map[netip.Prefix]string
@@ -135,7 +136,7 @@ func (c *Controller) askDrain() {
 		return
 	}
 	o := drain.Order{
-		Prepend: c.cfg.Drain.Prepend, Force: d.is.Force, Gone: d.gone,
+		LastResort: c.cfg.Drain.LastResort, Force: d.is.Force, Gone: d.gone,
 		Withdraw: !c.cfg.Clock.Now().Before(c.withdraws()),
 	}
 	if c.cfg.Drain.Taken != nil && o.Withdraw {

@@ -100,7 +100,7 @@ func TestDrain(t *testing.T) {
 				t.Error(err)
 			}
 			c.Notes, c.Drained = &memory, drained
-			c.Drain = DrainConfig{Wait: time.Minute, Prepend: object.Prepend{AS: 64999, Times: 3}, Taken: elsewhere.get}
+			c.Drain = DrainConfig{Wait: time.Minute, LastResort: object.LastResort{LocalPref: true}, Taken: elsewhere.get}
 			c.Fuse, c.UnboundHold = FuseConfig{Share: 0.1, Least: 1, Hold: time.Hour}, time.Hour
 		}
 		l := run(t, nil, tune)
@@ -183,7 +183,7 @@ func (l *loop) causes(t *testing.T, want plan.Cause) {
 func TestDrainInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := run(t, nil, func(c *Config) {
-			c.Drain = DrainConfig{Wait: time.Minute}
+			c.Drain = DrainConfig{Wait: time.Minute, LastResort: object.LastResort{LocalPref: true}}
 			c.UnboundHold = time.Hour
 		})
 		l.tell(t, newVM)
@@ -205,7 +205,9 @@ func TestDrainInDoubt(t *testing.T) {
 // loop has done its part, so that audits do not bring anything back.
 func TestPlanAgreesWithDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, nil, func(c *Config) { c.Drain = DrainConfig{Wait: time.Minute} })
+		l := run(t, nil, func(c *Config) {
+			c.Drain = DrainConfig{Wait: time.Minute, LastResort: object.LastResort{LocalPref: true}}
+		})
 		l.tell(t, newVM)
 		l.tell(t, otherVM)
 		l.c.Drain(true)

@@ -235,9 +235,9 @@ type Intent struct {
 	Fuse          FuseConfig
 	UnboundHold   time.Duration
 	AuditInterval time.Duration
-	// Wait and Prepend are those of a drain: see [DrainConfig].
-	DrainWait    time.Duration
-	DrainPrepend object.Prepend
+	// DrainWait and LastResort are those of a drain: see [DrainConfig].
+	DrainWait  time.Duration
+	LastResort object.LastResort
 	// Text is the configuration as text: see [Config.Text].
 	Text string
 	// Own takes the place of what the observer knows of the configuration, for a
@@ -264,7 +264,7 @@ func (c *Controller) adopt(w Intent) {
 	}
 	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
 	c.cfg.UnboundHold, c.cfg.Text = w.UnboundHold, w.Text
-	c.cfg.Drain.Wait, c.cfg.Drain.Prepend = w.DrainWait, w.DrainPrepend
+	c.cfg.Drain.Wait, c.cfg.Drain.LastResort = w.DrainWait, w.LastResort
 	c.own, c.derived.valid, c.settled, c.reconfigured = w.Own, false, nil, true
 }
 

@@ -130,7 +130,7 @@ func samplePaths(t *testing.T) []object.Path {
 		p.Communities, p.LargeCommunities = communities, large
 		p.MED, p.LocalPref = object.MetricOf(0), object.MetricOf(4294967295)
 	}
-	prepended := rich4.Lowered(object.Prepend{AS: 4200000001, Times: 3}).(object.Path)
+	prepended := rich4.Lowered(object.LastResort{Prepend: object.Prepend{AS: 4200000001, Times: 3}}).(object.Path)
 	prepended.Prefix = netip.MustParsePrefix("198.51.100.7/32")
 	return []object.Path{
 		path("203.0.113.7/32"), path("203.0.113.0/25"), path("0.0.0.0/0"), path("2001:db8:1::7/128"),

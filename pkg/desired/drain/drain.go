@@ -17,8 +17,8 @@ import (
 
 // Order is what an operator has asked for, as far as it counts now.
 type Order struct {
-	// Prepend is what AS_PATH begins with; see [object.Path.Lowered].
-	Prepend object.Prepend
+	// LastResort is what paths get until they are withdrawn.
+	LastResort object.LastResort
 	// Withdraw says that neighbours have had the time to turn to others.
 	Withdraw bool
 	// Force withdraws what nobody else announces, too.
@@ -59,7 +59,7 @@ func Apply(want *object.Set, o Order) Report {
 func (r *Report) apply(want *object.Set, it object.Item, o Order) {
 	k := it.Value.Key()
 	if v, ok := it.Value.(object.Lowering); ok {
-		it.Value = v.Lowered(o.Prepend)
+		it.Value = v.Lowered(o.LastResort)
 	}
 	own := o.Own[k.Prefix.Addr()] && k.Prefix.IsSingleIP()
 	why := o.reason(k)
@@ -94,7 +94,7 @@ func (o Order) reason(k object.Key) string {
 
 // Same reports whether two orders ask for the same.
 func (o Order) Same(p Order) bool {
-	return o.Prepend == p.Prepend && o.Withdraw == p.Withdraw && o.Force == p.Force &&
+	return o.LastResort == p.LastResort && o.Withdraw == p.Withdraw && o.Force == p.Force &&
 		maps.Equal(o.Gone, p.Gone) && maps.Equal(o.Taken, p.Taken) && maps.Equal(o.Own, p.Own)
 }
 

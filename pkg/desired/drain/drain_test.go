@@ -41,21 +41,22 @@ func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 // TestApply goes through the phases of a drain.
 func TestApply(t *testing.T) {
 	own := map[netip.Addr]bool{netip.MustParseAddr("192.0.2.1"): true}
-	as := object.Prepend{AS: 64999, Times: 2}
+	as := object.LastResort{Prepend: object.Prepend{AS: 64999, Times: 2}}
+	lp := object.LastResort{LocalPref: true}
 	for _, tt := range []struct {
 		name  string
 		order drain.Order
 		want  string
 	}{
-		{"lowered", drain.Order{Own: own, Prepend: as}, `
-path ipv4-unicast 192.0.2.1/32  next-hop self origin igp communities 65535:0 local-pref 0 prepend 64999,64999
-path ipv4-unicast 203.0.113.7/32  next-hop self origin igp communities 64999:1,65535:0 local-pref 0 prepend 64999,64999
-path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 local-pref 0 prepend 64999,64999
+		{"lowered", drain.Order{Own: own, LastResort: as}, `
+path ipv4-unicast 192.0.2.1/32  next-hop self origin igp communities 65535:0 prepend 64999,64999
+path ipv4-unicast 203.0.113.7/32  next-hop self origin igp communities 64999:1,65535:0 prepend 64999,64999
+path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 local-pref 200 prepend 64999,64999
 path ipv4-unicast 203.0.113.9/32  next-hop self origin igp  not-wired
 evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp
 lowered 4, 0 withdrawn, 0 last, 1 own`},
 		{"taken over", drain.Order{
-			Own: own, Withdraw: true, Taken: map[netip.Prefix]string{
+			Own: own, LastResort: lp, Withdraw: true, Taken: map[netip.Prefix]string{
 				prefix("203.0.113.7/32"): "chassis two", prefix("192.0.2.1/32"): "x", prefix("10.0.0.0/8"): "y",
 			},
 		}, `
@@ -65,14 +66,14 @@ path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 l
 path ipv4-unicast 203.0.113.9/32  next-hop self origin igp  not-wired
 evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp
 lowered 3, 1 withdrawn, 2 last, 1 own`},
-		{"forced", drain.Order{Own: own, Withdraw: true, Force: true}, `
+		{"forced", drain.Order{Own: own, LastResort: lp, Withdraw: true, Force: true}, `
 path ipv4-unicast 192.0.2.1/32  next-hop self origin igp communities 65535:0 local-pref 0
 path ipv4-unicast 203.0.113.7/32  next-hop self origin igp communities 64999:1,65535:0 local-pref 0  drained
 path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 local-pref 0  drained
 path ipv4-unicast 203.0.113.9/32  next-hop self origin igp  not-wired
 evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp  drained
 lowered 1, 3 withdrawn, 0 last, 1 own`},
-		{"gone before", drain.Order{Own: own, Gone: drain.ParseKeys([]string{"path ipv4-unicast 203.0.113.8/32", "junk"})}, `
+		{"gone before", drain.Order{Own: own, LastResort: lp, Gone: drain.ParseKeys([]string{"path ipv4-unicast 203.0.113.8/32", "junk"})}, `
 path ipv4-unicast 192.0.2.1/32  next-hop self origin igp communities 65535:0 local-pref 0
 path ipv4-unicast 203.0.113.7/32  next-hop self origin igp communities 64999:1,65535:0 local-pref 0
 path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 local-pref 0  drained

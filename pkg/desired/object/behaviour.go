@@ -142,7 +142,6 @@ func ChangeNote(before, after Value) string {
 // Lowering is implemented by paths that can be announced as a last resort.
 type Lowering interface {
 	Value
-	// Lowered is the path that neighbours use only if they have no other one, with
-	// numbers that its AS_PATH begins with; none if there are none.
-	Lowered(by Prepend) Value
+	// Lowered is the path that neighbours use only if they have no other one.
+	Lowered(by LastResort) Value
 }

@@ -46,8 +46,10 @@ func TestPathAndPeerText(t *testing.T) {
 	full.LocalAddress, full.AddPathReceive = netip.MustParseAddr("192.0.2.9"), true
 	for want, v := range map[string]Value{
 		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete": plain,
-		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete communities 65535:0 local-pref 0 " +
-			"prepend 64999,64999": plain.Lowered(Prepend{AS: 64999, Times: 2}),
+		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete communities 65535:0 local-pref 0": plain.Lowered(
+			LastResort{LocalPref: true}),
+		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete communities 65535:0 " +
+			"prepend 64999,64999": plain.Lowered(LastResort{Prepend: Prepend{AS: 64999, Times: 2}}),
 		"path ipv4-unicast 203.0.113.7/32  next-hop self origin incomplete communities 65000:1,65535:65281 " +
 			"large-communities 1:2:3 med 0 local-pref 300": rich,
 		"peer 192.0.2.1  as 65000 port 179 families ipv4-unicast hold 90 restart 120": peer,

@@ -126,13 +126,24 @@ const MostPrepended = 10
 // GracefulShutdown is the community of what will be withdrawn soon (RFC 8326).
 const GracefulShutdown = "65535:0"
 
-// Lowered is the path as a last resort: neighbours prefer any other one (RFC 8326). What
-// heeds neither the community nor LOCAL_PREF, which EBGP does not carry, still has AS_PATH.
-func (p Path) Lowered(by Prepend) Value {
+// LastResort is what a path gets, beside the community, so that neighbours prefer any other.
+type LastResort struct {
+	// Prepend is for EBGP neighbours that do not heed the community.
+	Prepend Prepend
+	// LocalPref asks for LOCAL_PREF 0, for IBGP neighbours. It must not be where an EBGP
+	// neighbour may return our own paths: our speaker would prefer these, withdraw ours, and
+	// announce them again once they are gone, for ever.
+	LocalPref bool
+}
+
+// Lowered is the path as a last resort: neighbours prefer any other one (RFC 8326).
+func (p Path) Lowered(by LastResort) Value {
 	p.Communities = WordsOf(append(p.Communities.List(), GracefulShutdown)...)
-	p.LocalPref = MetricOf(0)
-	if by.Times > 0 {
-		p.Prepend = by
+	if by.LocalPref {
+		p.LocalPref = MetricOf(0)
+	}
+	if by.Prepend.Times > 0 {
+		p.Prepend = by.Prepend
 	}
 	return p
 }
