@@ -139,12 +139,33 @@ func (db *DB) Note(name, text string) {
 	db.noted[name] = true
 }
 
-// Flush writes what was noted since the last transaction of a round; nothing if that is
-// nothing.
+// Flush writes what was noted and seen since the last transaction of a round; nothing if
+// that is nothing.
 func (db *DB) Flush() {
-	notes := db.takeNoted()
-	if len(notes) > 0 {
-		db.write(notes)
+	notes, saw := db.takeNoted(), db.takeSeen()
+	if len(notes)+len(saw) == 0 {
+		return
+	}
+	db.mu.Lock()
+	past := db.past
+	db.past.steps = -1 // until the transaction has told
+	db.mu.Unlock()
+	kept := -1
+	err := db.update(func(tx *bbolt.Tx) (err error) {
+		if err := putNotes(tx, notes); err != nil {
+			return err
+		}
+		kept, err = past.appendSeen(tx, saw)
+		return err
+	})
+	if err != nil && db.service != nil {
+		db.lose()
+		return
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err == nil && db.past.steps < 0 {
+		db.past.steps = kept
 	}
 }
 

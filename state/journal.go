@@ -135,7 +135,7 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	db.past.steps = -1 // until the transaction has told; nobody counts along with one that failed
 	db.mu.Unlock()
 	steps, omitted := stepsOf(p, outcomes, past.limits.Steps)
-	kept, notes := -1, db.takeNoted()
+	kept, notes, saw := -1, db.takeNoted(), db.takeSeen()
 	err := db.update(func(tx *bbolt.Tx) error {
 		if err := putNotes(tx, notes); err != nil {
 			return err
@@ -151,8 +151,13 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 		if err := tx.Bucket(bucketPlan).Delete(keyIntent); err != nil {
 			return err
 		}
-		n, err := past.appendHistory(tx.Bucket(bucketHistory), steps, omitted, now, took)
-		kept = n
+		n, err := past.appendSeen(tx, saw)
+		if err != nil {
+			return err
+		}
+		with := past
+		with.steps = n
+		kept, err = with.appendHistory(tx.Bucket(bucketHistory), steps, omitted, now, took)
 		return err
 	})
 	if err != nil {

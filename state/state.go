@@ -77,6 +77,8 @@ type DB struct {
 	past   past
 	// noted are the names of notes that the next transaction of a round writes.
 	noted map[string]bool
+	// unwritten are drifts that it writes.
+	unwritten []seen
 	// broken is why no more transactions are begun; nil if they are.
 	broken error
 }

@@ -21,6 +21,9 @@ func (n *Node) History(_ context.Context, f history.Filter) (control.History, er
 	if f.Most <= 0 || f.Most > mostSteps {
 		f.Most = mostSteps
 	}
+	if n.db.Unwritten() { // what is asked for is told
+		n.db.Flush()
+	}
 	known := n.known(f.Target)
 	f.Also = strings.Join(known, "\n")
 	out, err := pastOf(n.db, f)

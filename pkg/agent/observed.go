@@ -20,6 +20,9 @@ const configEvery = 30 * time.Second
 // afterRound is called from the loop.
 func (n *Node) afterRound(r reconcile.Round) {
 	n.metrics.Observe(r)
+	if len(r.Drift.Seen) > 0 {
+		n.db.Saw(r.Started, r.Drift.Seen)
+	}
 	n.lastRound.Store(int64(r.Took()))
 	n.metrics.Quarantined(peerBlocks(r))
 	n.metrics.Prefixes(byClass(r.Want))

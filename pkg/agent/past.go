@@ -94,7 +94,7 @@ func (p *past) keep(db *state.DB, now time.Time) {
 			p.waiting = now
 		}
 	}
-	if !p.waiting.IsZero() && now.Sub(p.waiting) >= flushAfter {
+	if db.Unwritten() || !p.waiting.IsZero() && now.Sub(p.waiting) >= flushAfter {
 		db.Flush()
 		p.waiting = time.Time{}
 	}

@@ -305,10 +305,10 @@ func TestContestedKeysAreTold(t *testing.T) {
 	n := newNode(t, "cmp-1", s, defaults(), nil)
 	n.settle()
 	key := routeKey(92)
-	began := n.clock.Now()
+	began, seen := n.clock.Now(), 0
 	for i := 1; i <= 8; i++ {
 		n.world.Unset(key)
-		n.round()
+		seen += len(n.round().Drift.Seen)
 		got := n.c.Contested()
 		if told := len(got) == 1; told != (i >= contestedAfter) {
 			t.Fatalf("after %d repairs: got %v", i, got)
@@ -320,6 +320,9 @@ func TestContestedKeysAreTold(t *testing.T) {
 			t.Errorf("after %d repairs: got %+v", i, got[0])
 		}
 		n.clock.advance(5 * time.Second)
+	}
+	if seen != 1 {
+		t.Errorf("the history tells %d times that it is contested, want once", seen)
 	}
 	n.clock.advance(quietAfter)
 	if got := n.c.Contested(); len(got) != 0 {

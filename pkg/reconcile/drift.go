@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -20,6 +21,11 @@ type RoundDrift struct {
 	// Contested counts those of objects that others keep changing back, of which the log
 	// tells once.
 	Contested int
+	// Seen are drifts that no step mends, as the history has them: each once for as long as
+	// it lasts, and of many the first.
+	Seen []history.Step
+	// begins says that this is the first round of a process that knows what waits.
+	begins bool
 	// logged are those of which it tells one by one.
 	logged []history.Drifted
 }
@@ -54,7 +60,35 @@ func (c *Controller) findDrift(r Round) RoundDrift {
 	if !r.LastKnown && r.ReadErr == nil {
 		c.findNoted(r, &out)
 	}
+	c.seeContested(r, &out)
 	return out
+}
+
+// seeContested sees of each object that is contested once that it is: each repair is a step
+// anyway, for as long as there are any.
+func (c *Controller) seeContested(r Round, out *RoundDrift) {
+	var now map[object.Key]bool
+	for _, one := range r.Contested {
+		if now == nil {
+			now = map[object.Key]bool{}
+		}
+		now[one.Key] = true
+		it, ok := r.Want.Get(one.Key)
+		if !ok || c.contestedBefore[one.Key] {
+			continue
+		}
+		out.see(plan.Note{Key: one.Key, Value: it.Value, Why: it.Why, Block: object.Block{
+			Code: object.BlockContested, Text: fmt.Sprintf("contested: changed back %d times; repaired with pauses", one.Count),
+		}}, plan.Drift{How: plan.HowChanged, Fields: []plan.Difference{}, By: one.By})
+	}
+	c.contestedBefore = now
+}
+
+// see has the history tell of a drift that no step mends, if it is one of the first.
+func (d *RoundDrift) see(n plan.Note, what plan.Drift) {
+	if len(d.Seen) < history.MostDrifted && n.Value != nil {
+		d.Seen = append(d.Seen, history.SeenOf(n, what))
+	}
 }
 
 // findNoted looks for what is noted of a wanted object since this round. In the first round
@@ -68,7 +102,7 @@ func (c *Controller) findNoted(r Round, out *RoundDrift) {
 			out.Settled = append(out.Settled, Settled{n.Key, history.NotRepaired, n.Block.Text})
 			continue
 		}
-		d, ok := driftOfNote(*n)
+		d, ok := c.driftOfNote(*n)
 		if !ok {
 			continue
 		}
@@ -76,11 +110,11 @@ func (c *Controller) findNoted(r Round, out *RoundDrift) {
 			noted = map[object.Key]string{}
 		}
 		noted[n.Key] = n.Block.Code
-		before, ok := c.wanted.Get(n.Key)
-		if c.noted[n.Key] == n.Block.Code || !c.begun || !ok || before.Value != n.Value {
+		if c.noted[n.Key] == n.Block.Code || !c.begun || !c.moved(*n) {
 			continue
 		}
 		d.By = c.cfg.Backends.ChangedBy(n.Value)
+		out.see(*n, d)
 		out.add(r, n.Key, d, history.NotRepaired, n.Block.Text, false)
 	}
 	for k, code := range c.noted {
@@ -88,14 +122,27 @@ func (c *Controller) findNoted(r Round, out *RoundDrift) {
 			out.Settled = append(out.Settled, Settled{k, history.Gone, ""})
 		}
 	}
-	c.noted = noted
+	c.noted, out.begins = noted, !c.begun
+}
+
+// moved reports whether it is reality that moved, and not what is wanted: what is noted was
+// wanted as it is before, or nobody has wanted it at all.
+func (c *Controller) moved(n plan.Note) bool {
+	before, wanted := c.wanted.Get(n.Key)
+	if n.Block.Code == object.BlockFrozen {
+		return !wanted
+	}
+	return wanted && before.Value == n.Value
 }
 
 // driftOfNote is the drift that a note tells of: another owner's object in the place of
-// ours or before it, or a device that is made by others and went.
-func driftOfNote(n plan.Note) (plan.Drift, bool) {
+// ours or before it, a device that is made by others and went, or an object with our mark
+// that we have not made and that may not be removed for now.
+func (c *Controller) driftOfNote(n plan.Note) (plan.Drift, bool) {
 	d := plan.Drift{Fields: []plan.Difference{}}
 	switch {
+	case n.Block.Code == object.BlockFrozen && n.Value != nil && !c.cfg.Journal.Owned(n.Key):
+		d.How = plan.HowAdded
 	case n.Block.Code == object.BlockForeign:
 		d.How = plan.HowForeignMark
 	case n.Block.Code == object.BlockOverridden:
@@ -129,6 +176,13 @@ func (d *RoundDrift) add(r Round, k object.Key, what plan.Drift, state history.S
 
 // rememberDrift keeps the drift of a round for an hour. The caller holds mu.
 func (c *Controller) rememberDrift(r Round) {
+	if r.Drift.begins {
+		c.drifts.SettleOthers(func(kind, key string) bool {
+			k, err := object.ParseKey(kind + " " + key)
+			_, waits := c.noted[k]
+			return err == nil && waits
+		})
+	}
 	for _, s := range r.Drift.Settled {
 		c.drifts.Settle(s.Key.Kind.String(), s.Key.String(), s.State, s.Why)
 	}

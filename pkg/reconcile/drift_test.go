@@ -11,6 +11,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 // driftText is what is told of the latest drift.
@@ -74,7 +75,20 @@ func TestDriftIsTold(t *testing.T) {
 			if len(first.Drift.Counts) != 1 {
 				t.Errorf("the round counts %v", first.Drift.Counts)
 			}
-			if again := n.round(); len(again.Drift.Counts) != 0 { // no news
+			seen := 0 // what is repaired is a step
+			if strings.Contains(tt.want, "not-repaired") {
+				seen = 1
+			}
+			if len(first.Drift.Seen) != seen {
+				t.Errorf("the round has seen %+v", first.Drift.Seen)
+			}
+			for _, step := range first.Drift.Seen {
+				if step.Outcome != history.Seen || step.Error == "" || step.Cause != plan.CauseDrift || len(step.Rows) == 0 ||
+					step.Verb != "" || step.Drift == nil {
+					t.Errorf("the history gets %+v", step)
+				}
+			}
+			if again := n.round(); len(again.Drift.Counts)+len(again.Drift.Seen) != 0 { // no news
 				t.Errorf("the next round counts %v", again.Drift.Counts)
 			}
 			if got, want := n.driftText(), "1; "+tt.want; got != want {

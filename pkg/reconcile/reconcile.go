@@ -173,6 +173,8 @@ type Controller struct {
 
 	// noted are the notes of the last round that tell of reality, with their codes.
 	noted map[object.Key]string
+	// contestedBefore are the objects that were contested in the last round.
+	contestedBefore map[object.Key]bool
 
 	mu   sync.Mutex // guards last, contested, drifts, stat, todo, audit and panics
 	last Round

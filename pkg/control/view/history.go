@@ -126,6 +126,9 @@ func stepWhat(s history.Step) string {
 		}
 		return where + "  " + s.From + " -> " + s.To
 	}
+	if s.Outcome == history.Seen {
+		return "! " + s.Object()
+	}
 	symbol, attrs := "~", ""
 	switch {
 	case s.Before == nil && s.After != nil:

@@ -137,6 +137,15 @@ func (l *Drifts) Settle(kind, key string, state State, why string) {
 	}
 }
 
+// SettleOthers notes that what waits and is not among those that still do has gone.
+func (l *Drifts) SettleOthers(waits func(kind, key string) bool) {
+	for i := range l.latest {
+		if d := &l.latest[i]; d.State == NotRepaired && !waits(d.Kind, d.Key) {
+			d.State, d.Why = Gone, ""
+		}
+	}
+}
+
 // Unsettled reports whether any drift is remembered that is not repaired.
 func (l *Drifts) Unsettled() bool {
 	return slices.ContainsFunc(l.latest, func(d Drifted) bool { return d.State == NotRepaired })

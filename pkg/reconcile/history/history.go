@@ -26,6 +26,8 @@ const (
 	OK       Outcome = "ok"
 	Failed   Outcome = "failed"
 	NotTried Outcome = "not-tried" // what it needs failed first
+	// Seen is a drift that no step mends, or none may for now; Error says why.
+	Seen Outcome = "seen"
 )
 
 // Step is one step that was taken.
@@ -36,9 +38,10 @@ type Step struct {
 	// Seconds is how long it took to apply the plan that the step is of.
 	Seconds float64    `json:"seconds"`
 	Cause   plan.Cause `json:"cause"`
-	Verb    string     `json:"verb"`
-	Kind    string     `json:"kind"`
-	Key     string     `json:"key"`
+	// Verb is empty of a drift that was seen and not repaired.
+	Verb string `json:"verb"`
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
 	// Before and After are what may change under the key, as a plan prints it; null where
 	// there was or is nothing.
 	Before *string `json:"before"`
@@ -128,6 +131,13 @@ func Of(op plan.Op, outcome error) Step {
 			s.Outcome = NotTried
 		}
 	}
+	return s
+}
+
+// SeenOf is a drift that no step mends, as it is remembered.
+func SeenOf(n plan.Note, d plan.Drift) Step {
+	s := Of(plan.Op{After: n.Value, Why: n.Why, Cause: plan.CauseDrift, Drift: &d}, nil)
+	s.Verb, s.After, s.Outcome, s.Error = "", nil, Seen, shorten(n.Block.Text)
 	return s
 }
 
