@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"strings"
 )
 
@@ -20,6 +21,45 @@ func torBGP(lines ...string) Step {
 func reset(ctx context.Context, w World) error {
 	_, err := w.Lab.Tor.Vtysh(ctx, w.Expand("clear bgp NODE4"), w.Expand("clear bgp NODE6"))
 	return err
+}
+
+// The two ends of a session between the node and the top of rack that only looks.
+const lookingNode, lookingTor = "198.18.9.1", "198.18.9.0"
+
+// looking has the top of rack show the node what it has, on a session of its own.
+func looking(ctx context.Context, w World) error {
+	if _, err := w.Lab.Tor.Run(ctx, "ip", "addr", "add", lookingTor+"/31", "dev", w.Chassis.Name); err != nil {
+		return err
+	}
+	return steps(run("ip addr add "+lookingNode+"/31 dev fabric0"),
+		torBGP("neighbor "+lookingNode+" remote-as 64999", "neighbor "+lookingNode+" passive",
+			"address-family ipv4 unicast", "neighbor "+lookingNode+" activate"),
+		configure("  verify: {hold: 5, points: [{address: "+lookingTor+", as: 65000}]}"))(ctx, w)
+}
+
+// notLooking ends that.
+func notLooking(ctx context.Context, w World) error {
+	_, err := w.Lab.Tor.Run(ctx, "ip", "addr", "del", lookingTor+"/31", "dev", w.Chassis.Name)
+	return errors.Join(err, steps(torBGP("no neighbor "+lookingNode+" remote-as 64999"),
+		run("ip addr del "+lookingNode+"/31 dev fabric0"))(ctx, w))
+}
+
+// filtered has the top of rack refuse the guest's address, which it announces to it on two
+// sessions.
+func filtered(ctx context.Context, w World) error {
+	if err := w.Lab.Tor.Configure(ctx, w.Expand("ip prefix-list HIDE seq 5 deny ADDR/32"),
+		"ip prefix-list HIDE seq 10 permit any"); err != nil {
+		return err
+	}
+	return torBGP("address-family ipv4 unicast", "neighbor NODE4 prefix-list HIDE in", "neighbor NODE6 prefix-list HIDE in")(
+		ctx, w)
+}
+
+// unfiltered has it take the address again.
+func unfiltered(ctx context.Context, w World) error {
+	err := torBGP("address-family ipv4 unicast", "no neighbor NODE4 prefix-list HIDE in",
+		"no neighbor NODE6 prefix-list HIDE in")(ctx, w)
+	return errors.Join(err, w.Lab.Tor.Configure(ctx, "no ip prefix-list HIDE"))
 }
 
 // sessions are faults of the sessions with the peers, and of what is on them.
@@ -78,6 +118,12 @@ var sessions = []Fault{
 		Heal: steps(torBGP("address-family ipv4 unicast", "no network 203.0.113.7/32", "no network 203.0.113.8/32"),
 			configure()),
 		Command: "explain 203.0.113.8", Code: "learn", Says: "learn.max is 1", Remedy: "learn.max", Effect: Lossless,
+	},
+	{
+		Name: "neighbour-filter", Symptom: "ADVERTISED, and the neighbour drops it; with a looking point",
+		Inject: steps(looking, filtered), Heal: steps(unfiltered, configure(), notLooking), Command: "status",
+		Code: "not-seen-outside", Says: "its policy for what we announce", Remedy: "bgp-ovn verify ADDR",
+		Effect: Lost,
 	},
 	{
 		Name: "export-denied", Symptom: "NOT ADVERTISED",
