@@ -70,7 +70,7 @@ func prepareAll() (err error) {
 		}
 	}
 	for _, version := range []string{former, newer} {
-		if err := build(ctx, version); err != nil {
+		if err := build(ctx, "../..", packages, version); err != nil {
 			return err
 		}
 	}
@@ -83,15 +83,15 @@ func prepareAll() (err error) {
 	return err
 }
 
-// build builds the package of this machine's kind, as scripts/packages does for a release
-// but for the time that its compression takes.
-func build(ctx context.Context, version string) error {
-	cmd := exec.CommandContext(ctx, "../../scripts/packages", packages)
+// build builds the package of this machine's kind from the source in a directory, as
+// scripts/packages does for a release but for the time that its compression takes.
+func build(ctx context.Context, source, into, version string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(source, "scripts/packages"), into)
 	cmd.Env = append(os.Environ(), "VERSION="+version, "ARCHS=amd64", "FORMATS=deb", "COMPRESSION=none", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("scripts/packages: %w: %s", err, out)
 	}
-	_, err := os.Stat(debOf(version))
+	_, err := os.Stat(filepath.Join(into, filepath.Base(debOf(version))))
 	return err
 }
 
