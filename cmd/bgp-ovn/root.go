@@ -128,7 +128,7 @@ func (c *cli) root() *cobra.Command {
 		c.runCommand(), c.speakerCommand(), c.planCommand(), c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
 		c.statusCommand(), c.historyCommand(), c.bgpCommand(), c.verifyCommand(),
 		c.explainCommand(), c.traceCommand(), c.evpnCommand(), c.doctorCommand(), c.supportBundleCommand(), c.reloadCommand(),
-		c.peerCommand(), c.drainCommand(), c.undrainCommand(),
+		c.peerCommand(), c.drainCommand(), c.undrainCommand(), c.retryCommand(),
 		c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
 	extra(root)

@@ -146,6 +146,11 @@ func (r *Recorded) Undrain(context.Context) (control.Drain, error) {
 	return control.Drain{}, errRecorded("undrain")
 }
 
+// Retry needs the node.
+func (r *Recorded) Retry(context.Context, string) (control.Retried, error) {
+	return control.Retried{}, errRecorded("retry")
+}
+
 // ReleasePeer needs the node.
 func (r *Recorded) ReleasePeer(context.Context, string) (control.Released, error) {
 	return control.Released{}, errRecorded("bgp release")

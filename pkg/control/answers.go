@@ -114,6 +114,19 @@ type Reload struct {
 	Plan *Plan `json:"plan,omitempty"`
 }
 
+// Retried is the answer of a retry by command.
+type Retried struct {
+	Version int `json:"version"`
+	// Objects are tried again now.
+	Objects []RetriedObject `json:"objects"`
+}
+
+// RetriedObject is an object that waited.
+type RetriedObject struct {
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
+}
+
 // Released is the answer of the end of a quarantine.
 type Released struct {
 	Version int `json:"version"`

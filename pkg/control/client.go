@@ -168,6 +168,11 @@ func (c *Client) Verify(ctx context.Context, q RouteQuery, all bool) (Verify, er
 	return ask[Verify](ctx, c, http.MethodGet, "verify", values)
 }
 
+// Retry asks for [Controller.Retry].
+func (c *Client) Retry(ctx context.Context, object string) (Retried, error) {
+	return ask[Retried](ctx, c, http.MethodPost, "retry", url.Values{"object": {object}})
+}
+
 // ReleasePeer asks for [Controller.ReleasePeer].
 func (c *Client) ReleasePeer(ctx context.Context, address string) (Released, error) {
 	return ask[Released](ctx, c, http.MethodPost, "peer/release", url.Values{"address": {address}})

@@ -71,6 +71,10 @@ type Controller interface {
 	Drain(ctx context.Context, force bool) (Drain, error)
 	// Undrain takes the node back into service. One that is not drained is an error.
 	Undrain(ctx context.Context) (Drain, error)
+	// Retry has the object with a name as plans print it, or all with an empty one, tried again
+	// at once that wait because they failed or because others change them back. That nothing
+	// waits is an error.
+	Retry(ctx context.Context, object string) (Retried, error)
 	// ReleasePeer ends the quarantine of the peer with an address. One that is not in
 	// quarantine is an error.
 	ReleasePeer(ctx context.Context, address string) (Released, error)

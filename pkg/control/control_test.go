@@ -45,6 +45,7 @@ type canned struct {
 	// released is the answer of a release.
 	released control.Released
 	drain    control.Drain
+	retried  control.Retried
 	// peers, sent and received are the tables of BGP.
 	peers    control.BGPPeers
 	sent     control.BGPAdvertised
@@ -136,6 +137,10 @@ func (c *canned) Drain(_ context.Context, force bool) (control.Drain, error) {
 
 func (c *canned) Undrain(context.Context) (control.Drain, error) { return c.drain, c.note("undrain") }
 
+func (c *canned) Retry(_ context.Context, object string) (control.Retried, error) {
+	return c.retried, c.note("retry", object)
+}
+
 func sample() *canned {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	p := control.Plan{
@@ -194,6 +199,7 @@ func sample() *canned {
 		},
 		verify:   control.Verify{Version: 1, At: at, Counts: []control.StateCount{{State: "missing", Count: 1}}, Total: 1},
 		released: control.Released{Version: 1, Peer: "192.0.2.9"},
+		retried:  control.Retried{Version: 1, Objects: []control.RetriedObject{{Kind: "route", Key: "y"}}},
 		drain: control.Drain{
 			Version: 1, Phase: "waiting", Since: &at, Until: &at, Force: true, Left: 1, Remaining: []control.DrainPath{{Kind: "path", Key: "x"}},
 		},
@@ -265,6 +271,7 @@ func TestRoundTrip(t *testing.T) {
 		}(),
 		"release":  func() (err error) { got.released, err = c.ReleasePeer(ctx, "192.0.2.9"); return err }(),
 		"drain":    func() (err error) { got.drain, err = c.Drain(ctx, true); return err }(),
+		"retry":    func() (err error) { got.retried, err = c.Retry(ctx, "route y"); return err }(),
 		"undrain":  func() (err error) { _, err = c.Undrain(ctx); return err }(),
 		"snapshot": func() (err error) { raw, err = c.Snapshot(ctx); return err }(),
 	} {
@@ -277,7 +284,7 @@ func TestRoundTrip(t *testing.T) {
 		asked[a] = true
 	}
 	for _, a := range []any{"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question,
-		"force true", "verify true"} {
+		"force true", "verify true", "route y"} {
 		if !asked[a] {
 			t.Errorf("the server was never asked with %v", a)
 		}

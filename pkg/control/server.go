@@ -125,6 +125,9 @@ func Handler(c Controller) http.Handler {
 		return c.Drain(r.Context(), force)
 	})
 	answer(mux, "POST /v1/undrain", func(r *http.Request) (any, error) { return c.Undrain(r.Context()) })
+	answer(mux, "POST /v1/retry", func(r *http.Request) (any, error) {
+		return c.Retry(r.Context(), r.URL.Query().Get("object"))
+	})
 	mux.HandleFunc("GET /v1/record", func(w http.ResponseWriter, r *http.Request) { record(w, r, c) })
 	mux.HandleFunc("GET /v1/snapshot", func(w http.ResponseWriter, r *http.Request) {
 		raw, err := c.Snapshot(r.Context())

@@ -75,6 +75,15 @@ func remain(n int) string {
 	return fmt.Sprintf("%d differences remain\n", n)
 }
 
+// Retried prints what is tried again.
+func Retried(w io.Writer, form Form, r control.Retried) error {
+	var b strings.Builder
+	for _, o := range r.Objects {
+		b.WriteString("tried again: " + o.Kind + " " + o.Key + "\n")
+	}
+	return Print(w, form, r, b.String())
+}
+
 // Released prints who is configured again.
 func Released(w io.Writer, form Form, r control.Released) error {
 	return Print(w, form, r, "released: "+r.Peer+"\n")
