@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
 )
 
 // noArgs refuses arguments.
@@ -40,7 +42,12 @@ func group(cmd *cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return nil
 		}
-		return fmt.Errorf("unknown command %q for %q; see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+		var names []string
+		for _, sub := range cmd.Commands() {
+			names = append(names, sub.Name())
+		}
+		return fmt.Errorf("unknown command %q for %q; %ssee %s --help", args[0], cmd.CommandPath(),
+			meant("", args[0], names), cmd.CommandPath())
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return cmd
@@ -76,7 +83,21 @@ var didYouMean = regexp.MustCompile(`(?s)\n\nDid you mean this\?\n(.*)$`)
 
 // flagError is what is printed of a flag that cannot be read.
 func flagError(cmd *cobra.Command, err error) error {
-	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	guess := ""
+	if unknown := new(pflag.NotExistError); errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
+		guess = meant("--", unknown.GetSpecifiedName(), names)
+	}
+	return fmt.Errorf("%w; %ssee %s --help", err, guess, cmd.CommandPath())
+}
+
+// meant asks whether the name that is nearest was meant; empty if none is near.
+func meant(prefix, name string, names []string) string {
+	if near := key.Closest(name, names); near != "" {
+		return "did you mean " + prefix + near + "? "
+	}
+	return ""
 }
 
 // commandError is an error of cobra as one line.

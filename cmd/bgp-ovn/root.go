@@ -131,6 +131,7 @@ func (c *cli) root() *cobra.Command {
 		c.peerCommand(), c.drainCommand(), c.undrainCommand(), c.retryCommand(),
 		c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
+	c.completions(root)
 	extra(root)
 	return root
 }

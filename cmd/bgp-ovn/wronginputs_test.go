@@ -30,6 +30,21 @@ var wrongCommandLines = []wrong{
 		want: "unknown flag: --nonsense; see bgp-ovn status --help",
 	},
 	{
+		name: "mistyped flag",
+		args: words("status --confg x"),
+		want: "unknown flag: --confg; did you mean --config? see bgp-ovn status --help",
+	},
+	{
+		name: "mistyped flag of a key",
+		args: words("plan --bgp-lisen-port 1"),
+		want: "unknown flag: --bgp-lisen-port; did you mean --bgp-listen-port? see bgp-ovn plan --help",
+	},
+	{
+		name: "mistyped command of bgp",
+		args: words("bgp pears"),
+		want: `unknown command "pears" for "bgp-ovn bgp"; did you mean peers? see bgp-ovn bgp --help`,
+	},
+	{
 		name: "unknown short flag",
 		args: words("status -z"),
 		want: "unknown shorthand flag: 'z' in -z; see bgp-ovn status --help",

@@ -6,21 +6,14 @@ import "strings"
 // be; nothing if none is near. Names in the same group go first, then a key of that
 // very name in another group.
 func nearest(name, group string, table []Key) string {
-	best, least := "", max(1, len(name)/3)+1
+	var siblings []string
 	for _, k := range table {
-		rest, ok := strings.CutPrefix(k.Name, group)
-		if !ok {
-			continue
-		}
-		sibling, _, _ := strings.Cut(strings.TrimPrefix(rest, "."), ".")
-		if max(len(name)-len(sibling), len(sibling)-len(name)) >= least {
-			continue
-		}
-		if d := distance(name, sibling); d < least {
-			best, least = sibling, d
+		if rest, ok := strings.CutPrefix(k.Name, group); ok {
+			sibling, _, _ := strings.Cut(strings.TrimPrefix(rest, "."), ".")
+			siblings = append(siblings, sibling)
 		}
 	}
-	if best != "" {
+	if best := Closest(name, siblings); best != "" {
 		return best
 	}
 	for _, k := range table {
@@ -29,6 +22,21 @@ func nearest(name, group string, table []Key) string {
 		}
 	}
 	return ""
+}
+
+// Closest returns the one of some names that a mistyped one was probably meant to be; empty
+// if none is near.
+func Closest(name string, names []string) string {
+	best, least := "", max(1, len(name)/3)+1
+	for _, n := range names {
+		if max(len(name)-len(n), len(n)-len(name)) >= least {
+			continue
+		}
+		if d := distance(name, n); d < least {
+			best, least = n, d
+		}
+	}
+	return best
 }
 
 // distance is the number of letters to insert, delete, replace, or swap with their
