@@ -24,6 +24,8 @@ import (
 type Agent struct {
 	*lab.Daemon
 	Chassis *lab.Chassis
+	// Always are further lines of every configuration that is written.
+	Always []string
 
 	bin, config string
 }
@@ -64,7 +66,7 @@ func (a *Agent) Configure(peerKeys []string, extra ...string) error {
 // common are the lines of every configuration on the lab.
 func (a *Agent) common() []string {
 	c := a.Chassis
-	return []string{
+	return append([]string{
 		"state: " + filepath.Join(c.Dir, "state.db"),
 		"socket: " + a.socket(),
 		"ovsdb_connection: " + c.OVSSocket(),
@@ -72,7 +74,7 @@ func (a *Agent) common() []string {
 		"routing: {tables_files: []}",
 		"startup_grace: 1s",
 		"ovn_sb_scope: " + scopeOf(c),
-	}
+	}, a.Always...)
 }
 
 // scopeVariable sets ovn_sb_scope of all nodes. Without it the second one reads what

@@ -111,12 +111,6 @@ func ReadDashboard(path string) ([]Panel, error) {
 			Title   string
 			Targets []struct{ Expr string }
 		}
-		Templating struct {
-			List []struct {
-				Name  string
-				Query struct{ Query string }
-			}
-		}
 	}
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
