@@ -14,7 +14,7 @@ PURE := ./cmd/... ./docs ./internal/... ./pkg/adopt ./pkg/config/... ./pkg/contr
 ALL := ./e2e/vm ./e2e/scenarios ./pkg/actual/bgp ./pkg/reconcile $$($(GO) list ./...)
 
 .DEFAULT_GOAL := default
-.PHONY: default help build test unit real race lint demo lab bench chaos packages soak cover fuzz clean deps
+.PHONY: default help build test unit real race lint demo lab bench chaos packages image site soak cover fuzz clean deps
 
 # The one program that all suites run. Its file is an input of their results: a new
 # program is tested anew, and what nothing has changed for comes from go's cache.
@@ -46,6 +46,8 @@ lint: ## import rules, vet, staticcheck and friends; dependencies are as the cod
 	$(GO) -C tools mod tidy -diff
 	$(GO) -C tools/gobgpd mod tidy -diff
 	$(GO) -C tools/nfpm mod tidy -diff
+	$(GO) -C tools/image mod tidy -diff
+	$(GO) -C tools/helm mod tidy -diff
 
 demo: build ## the main job on an embedded default; ends by itself
 	$(GO) run ./e2e/demo -bin $(BIN)
@@ -62,6 +64,12 @@ chaos: deps build ## every proof of docs/reliability.md in full; counts in bin/r
 
 packages: ## deb and rpm for amd64 and arm64 into dist
 	scripts/packages
+
+image: ## OCI image for amd64 and arm64 into dist, without a daemon
+	scripts/image
+
+site: ## the documentation as a static site into dist/site
+	scripts/site
 
 soak: deps build ## 20 changes a second for an hour, or SOAK; table and curve in bin/soak.txt
 	SOAK="$(or $(SOAK),60m)" SOAK_REPORT=$(abspath bin/soak.txt) $(GO) test -count=1 -v -timeout 24h -run '^TestProofSoak$$' ./e2e/soak

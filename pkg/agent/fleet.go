@@ -80,8 +80,10 @@ func (n *Node) everywhere() (everywhere, time.Time) {
 	return nil, time.Time{}
 }
 
-// fresh reports whether the rows are those of now.
-func fresh(r reconcile.Round) bool { return r.Snapshot.SB.Stale == "" && !r.LastKnown }
+// fresh reports whether the rows are those of now, and all there are.
+func fresh(r reconcile.Round) bool {
+	return r.Snapshot.SB.Stale == "" && r.Snapshot.SB.Asked == nil && !r.LastKnown
+}
 
 // update makes the list of all addresses anew if rows or settings are others; false if
 // nobody knows it.
