@@ -88,8 +88,8 @@ func (s *statusReport) drain(state *reconcile.DrainState) {
 	var f *problem.Finding
 	switch state.Phase {
 	case reconcile.DrainLowered:
-		f = s.problem("drained", fmt.Sprintf("the node is drained: its %d paths are a last resort, and are withdrawn from %s", d.Lowered,
-			clock(state.Until.Local())), undrain)
+		f = s.problem("drained", fmt.Sprintf("the node is drained: its %d paths are a last resort, and are withdrawn from %s",
+			d.Lowered, clock(state.Until.Local())), undrain)
 	case reconcile.DrainWaiting:
 		text := fmt.Sprintf("the node is drained and not safe to stop: %d paths are left", d.Left)
 		if len(state.Last) > 0 {

@@ -201,7 +201,8 @@ func sample() *canned {
 		released: control.Released{Version: 1, Peer: "192.0.2.9"},
 		retried:  control.Retried{Version: 1, Objects: []control.RetriedObject{{Kind: "route", Key: "y"}}},
 		drain: control.Drain{
-			Version: 1, Phase: "waiting", Since: &at, Until: &at, Force: true, Left: 1, Remaining: []control.DrainPath{{Kind: "path", Key: "x"}},
+			Version: 1, Phase: "waiting", Since: &at, Until: &at, Force: true, Left: 1,
+			Remaining: []control.DrainPath{{Kind: "path", Key: "x"}},
 		},
 	}
 }
@@ -283,8 +284,10 @@ func TestRoundTrip(t *testing.T) {
 	for _, a := range want.asked {
 		asked[a] = true
 	}
-	for _, a := range []any{"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question,
-		"force true", "verify true", "route y"} {
+	for _, a := range []any{
+		"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question,
+		"force true", "verify true", "route y",
+	} {
 		if !asked[a] {
 			t.Errorf("the server was never asked with %v", a)
 		}

@@ -116,6 +116,7 @@ func printed(s object.Set, r drain.Report) string {
 			b.WriteString("  " + it.Block.Code)
 		}
 	}
-	fmt.Fprintf(&b, "\nlowered %d, %d withdrawn, %d last, %d own", len(r.Lowered), len(r.Withdrawn), len(r.Last), len(r.Own))
+	fmt.Fprintf(&b, "\nlowered %d, %d withdrawn, %d last, %d own", len(r.Lowered), len(r.Withdrawn), len(r.Last),
+		len(r.Own))
 	return b.String()
 }
