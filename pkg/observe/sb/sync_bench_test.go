@@ -47,20 +47,26 @@ type cost struct {
 	Wall, CPU time.Duration
 	PeakMB    float64
 	Rows      int
+	// Bytes is what the server sent; 0 where that was not counted.
+	Bytes uint64
 }
+
+// received is what a copy of this process was sent.
+var received uint64
 
 // child makes one copy and prints what it cost.
 func child(how string) error {
 	method, socket, _ := strings.Cut(how, " ")
 	copies := map[string]func(context.Context, string) (int, error){
 		"socket": copySocket, "source": copySource, "libovsdb": copyStock, "twice": copyTwice,
+		"local": copyLocal,
 	}
 	began := time.Now()
 	rows, err := copies[method](context.Background(), socket)
 	if err != nil {
 		return err
 	}
-	c := cost{Wall: time.Since(began), Rows: rows}
+	c := cost{Wall: time.Since(began), Rows: rows, Bytes: received}
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		return err
@@ -97,6 +103,25 @@ func copySource(ctx context.Context, socket string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	return len(rows.Ports), nil
+}
+
+// copyLocal is the product on a node that reads what concerns it: of the bench's servers
+// that is 100 ports.
+func copyLocal(ctx context.Context, socket string) (int, error) {
+	s, err := sb.OpenLocal(ctx, ovsdb.Config{
+		Remotes: []string{"unix:" + socket}, Logger: slog.New(slog.DiscardHandler),
+	}, sb.Local{Chassis: func() string { return madeUUID("system-id", 0) }, Known: func() []string { return nil }})
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	<-s.Changed()
+	rows, err := s.Read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	received = s.Status().Bytes
 	return len(rows.Ports), nil
 }
 
@@ -238,6 +263,35 @@ func benchFirstCopy(b *testing.B, ports int) {
 		}
 	}
 	b.ReportMetric(float64(costs["socket"][0].Rows)/1e6, "reply-MB")
+}
+
+// BenchmarkLocalCopy compares what a node reads with ovn_sb_scope: local, which has 100
+// ports, with reading everything, in turns.
+func BenchmarkLocalCopy(b *testing.B) {
+	for _, ports := range []int{1_000, 10_000, 100_000} {
+		b.Run(strconv.Itoa(ports), func(b *testing.B) {
+			server := bigServer(b, ports)
+			whole := measure(b, "socket", server.socket)
+			costs := map[string][]cost{}
+			b.ResetTimer()
+			for range b.N {
+				for _, how := range []string{"source", "local"} {
+					costs[how] = append(costs[how], measure(b, how, server.socket))
+				}
+			}
+			if have := costs["local"][0].Rows; have != 100 {
+				b.Fatalf("read %d ports, want the node's 100", have)
+			}
+			b.ReportMetric(0, "ns/op")
+			for how, c := range costs {
+				b.ReportMetric(median(c, func(c cost) float64 { return c.Wall.Seconds() }), how+"-s")
+				b.ReportMetric(median(c, func(c cost) float64 { return c.PeakMB }), how+"-MB")
+			}
+			b.ReportMetric(float64(costs["local"][0].Bytes)/1e6, "local-reply-MB")
+			b.ReportMetric(float64(whole.Rows)/1e6, "all-reply-MB")
+			b.ReportMetric(float64(whole.Rows)/float64(costs["local"][0].Bytes), "all-x-local")
+		})
+	}
 }
 
 func median(costs []cost, of func(cost) float64) float64 {
