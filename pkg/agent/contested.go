@@ -48,10 +48,11 @@ func (s *statusReport) contested(keys []reconcile.Contested, now time.Time) {
 			"changes to %s", most.By, os.Getpid(), what), "stop one of them: "+whoIs(most.By))
 	case most.By != "":
 		f = s.problem("contested", most.By+" keeps changing back "+what,
-			"stop it, or have it leave them alone: "+whoIs(most.By))
+			"stop it, or have it leave them alone: "+whoIs(most.By)+"; ip -ts monitor all shows what it does")
 	default:
 		f = s.problem("contested", "another program keeps changing back "+what,
-			"find that program: ip -ts monitor all; is there a second controller, or networkd?")
+			"find that program, and stop it or have it leave them alone: ip -ts monitor all label; is it a second controller, "+
+				"or networkd?")
 	}
 	f.Since = most.Since
 }
@@ -82,7 +83,7 @@ func whoIs(by string) string {
 		if _, err := os.Stat("/proc/" + m[2]); err == nil {
 			return "ps -fp " + m[2]
 		}
-		return "ps -ef --forest; that process has ended, and something starts it again and again"
+		return "ps -ef --forest: that process has ended, and something starts it again and again"
 	}
-	return "ip -ts monitor all label"
+	return "ps -ef --forest"
 }

@@ -23,9 +23,12 @@ func TestContestedNamesWho(t *testing.T) {
 		"2026-03-04 14:01:20, 9 a minute; repaired again at 14:02:23, after a pause of 4s"
 	running := fmt.Sprintf("$(reboot)[%d]", os.Getpid())
 	for _, tt := range []struct{ by, text, try string }{
-		{"", "another program keeps changing back" + what, "find that program: "},
+		{"", "another program keeps changing back" + what, "find that program, "},
 		{running, running + " keeps changing back" + what, fmt.Sprintf(": ps -fp %d", os.Getpid())},
-		{"ip[999999999]", "ip[999999999] keeps changing back" + what, ": ps -ef --forest; that process has ended"},
+		{
+			"ip[999999999]", "ip[999999999] keeps changing back" + what,
+			": ps -ef --forest: that process has ended",
+		},
 		{
 			"bgp-ovn[999999999]", fmt.Sprintf("two controllers: bgp-ovn[999999999] and this one, process %d, undo each "+
 				"other's changes to%s", os.Getpid(), what), "stop one of them: ps -ef --forest",
@@ -34,7 +37,7 @@ func TestContestedNamesWho(t *testing.T) {
 			"the kernel, when address 10.0.0.1/24 went, by bgp-ovn[999999999]", "two controllers: the kernel, when address",
 			"stop one of them",
 		},
-		{"process 17", "process 17 keeps changing back" + what, "ip -ts monitor all label"},
+		{"process 17", "process 17 keeps changing back" + what, "ip -ts monitor all"},
 	} {
 		s := statusReport{}
 		one.By = tt.by
