@@ -10,6 +10,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
@@ -130,5 +131,14 @@ func TestExplainLearned(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A node that reads only the ports that concern it does not claim to know all rows.
+func TestExplainWhereNotAllIsRead(t *testing.T) {
+	e := Explanation{Address: addr("172.24.4.9")}
+	e.conclude(Round{Snapshot: observe.Snapshot{SB: &observe.Southbound{Asked: &observe.Asked{}}}})
+	if !strings.Contains(e.First, "ovn_sb_scope: local") || e.Code != reason.NoRow {
+		t.Errorf("got %q, %q", e.First, e.Code)
 	}
 }

@@ -58,7 +58,7 @@ func (e *Explanation) conclude(r Round) {
 		e.Learned = e.Learned || !blocked
 	}
 	if len(outbound) == 0 {
-		e.unknown()
+		e.unknown(r.Snapshot.SB)
 		return
 	}
 	best, blocked := outbound[0].Blocked()
@@ -100,7 +100,7 @@ func addNames(list, names []string) []string {
 
 // unknown concludes for an address that nothing here would announce. What keeps
 // a learned route out counts before that nobody knows the address.
-func (e *Explanation) unknown() {
+func (e *Explanation) unknown(sb *observe.Southbound) {
 	for _, a := range e.Accounts {
 		if s, blocked := a.Blocked(); blocked {
 			e.First, e.Code, e.Try = s.Text, s.Code, a.Try
@@ -108,6 +108,10 @@ func (e *Explanation) unknown() {
 		}
 	}
 	e.First = "no row of the Southbound database mentions " + e.Address.String()
+	if sb != nil && sb.Asked != nil {
+		e.First = "no row that this node reads mentions " + e.Address.String() +
+			": it reads only ports that concern it (ovn_sb_scope: local); ask another node"
+	}
 	e.Code = reason.NoRow
 	if !e.Learned {
 		e.Try = "openstack port list --fixed-ip ip-address=" + e.Address.String() +
