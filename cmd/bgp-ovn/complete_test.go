@@ -30,7 +30,8 @@ func (p prompter) Advertised(ctx context.Context, _ control.RouteQuery) (control
 		<-ctx.Done()
 	}
 	row := object.Source{Table: "Port_Binding", Row: "31c4951b"}
-	return control.BGPAdvertised{Version: 1, Names: map[string]string{"31c4951b": "web-1"}, Paths: []control.AdvertisedPath{
+	called := map[string]string{"31c4951b": "web-1"}
+	return control.BGPAdvertised{Version: 1, Names: called, Paths: []control.AdvertisedPath{
 		{Family: object.IPv4Unicast, NLRI: "203.0.113.7/32", Path: []byte("{}"), Objects: []object.Source{row}},
 		{Family: object.IPv4Unicast, NLRI: "2001:db8::7/128", Path: []byte("{}"), Objects: []object.Source{row}},
 		{Family: object.IPv4Unicast, NLRI: "10.0.0.0/24", Path: []byte("{}"), Objects: []object.Source{{Row: "a name"}}},

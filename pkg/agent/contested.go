@@ -18,7 +18,8 @@ import (
 func (s *statusReport) contested(keys []reconcile.Contested, now time.Time) {
 	for _, k := range keys {
 		c := control.Contested{
-			Kind: k.Key.Kind.String(), Key: k.Key.String(), Count: k.Count, Since: k.Since, Last: k.Last, PerMinute: k.PerMinute, By: k.By,
+			Kind: k.Key.Kind.String(), Key: k.Key.String(), Count: k.Count, Since: k.Since,
+			Last: k.Last, PerMinute: k.PerMinute, By: k.By,
 			Controller: isController(k.By), PauseSeconds: k.Pause.Seconds(),
 		}
 		if k.Next.After(now) {

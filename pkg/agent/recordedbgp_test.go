@@ -99,7 +99,8 @@ func TestRecordedTables(t *testing.T) {
 	if !slices.Equal(all, []string{"0", "1", "2", "3", "4", "5", "6"}) {
 		t.Errorf("pages have %v", all)
 	}
-	a, err := r.Advertised(ctx, control.RouteQuery{Limit: 9, Peer: "198.51.100.2", Within: netip.MustParsePrefix("192.0.2.0/30")})
+	within := netip.MustParsePrefix("192.0.2.0/30")
+	a, err := r.Advertised(ctx, control.RouteQuery{Limit: 9, Peer: "198.51.100.2", Within: within})
 	if err != nil || a.Total != 2 || len(a.Paths) != 2 || a.NotSent != 5 || len(a.Paths[1].Sent) != 1 {
 		t.Errorf("to one neighbour: %+v, %v", a, err)
 	}
@@ -130,7 +131,9 @@ func TestRecordedTables(t *testing.T) {
 // made is told, and what was not is refused.
 func TestRecordedFindings(t *testing.T) {
 	ctx := context.Background()
-	verdict := reach.Verdict{Address: here, From: []string{"eth0"}, Stages: []reach.Stage{{Name: "rule", State: reach.Broken}}}
+	verdict := reach.Verdict{
+		Address: here, From: []string{"eth0"}, Stages: []reach.Stage{{Name: "rule", State: reach.Broken}},
+	}
 	r := bundleOf(t, map[string]any{
 		control.PartExplanations: []control.Explanation{{Explanation: reconcile.Explanation{Address: here, Reach: &verdict}}},
 		control.PartPlan:         control.Plan{Ops: []control.Step{{Verb: "create", Kind: "route", Key: "k"}}},

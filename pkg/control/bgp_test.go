@@ -25,7 +25,8 @@ func TestBGPRoundTrip(t *testing.T) {
 			Counts: []control.BGPCounts{{Family: object.IPv4Unicast, Sent: 7}},
 		}}},
 		sent: control.BGPAdvertised{Version: 1, Total: 1, Paths: []control.AdvertisedPath{{
-			Family: object.IPv6Unicast, NLRI: "2001:db8::1/128", Path: json.RawMessage(`{"med":7}`), Sent: []control.SentTo{{Peer: "p", NextHop: "h"}},
+			Family: object.IPv6Unicast, NLRI: "2001:db8::1/128", Path: json.RawMessage(`{"med":7}`),
+			Sent:    []control.SentTo{{Peer: "p", NextHop: "h"}},
 			Objects: []object.Source{{Table: "Port_Binding", Row: "vm"}},
 		}}},
 		received: control.BGPReceived{

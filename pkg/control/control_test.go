@@ -195,7 +195,9 @@ func sample() *canned {
 
 		history: control.History{
 			Version: 1, Last: 9, More: 1,
-			Steps: []history.Step{{Round: 9, Kind: "route", Key: "192.0.2.7/32", Rows: []history.RowRef{{Table: "a", Name: "b"}}}},
+			Steps: []history.Step{{
+				Round: 9, Kind: "route", Key: "192.0.2.7/32", Rows: []history.RowRef{{Table: "a", Name: "b"}},
+			}},
 		},
 		verify:   control.Verify{Version: 1, At: at, Counts: []control.StateCount{{State: "missing", Count: 1}}, Total: 1},
 		released: control.Released{Version: 1, Peer: "192.0.2.9"},

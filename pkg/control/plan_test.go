@@ -60,7 +60,8 @@ func TestPlanFields(t *testing.T) {
 	if after, ok := create["after"].(map[string]any); !ok || after["prefix"] != "192.0.2.7/32" {
 		t.Errorf("after: %v", create["after"])
 	}
-	if needs := create["needs"]; !reflect.DeepEqual(needs, []any{map[string]any{"kind": "route", "key": rt.Key().String()}}) {
+	need := map[string]any{"kind": "route", "key": rt.Key().String()}
+	if needs := create["needs"]; !reflect.DeepEqual(needs, []any{need}) {
 		t.Errorf("needs %v", needs)
 	}
 	source := map[string]any{"driver": row.Driver, "rule": row.Rule, "table": row.Table, "row": row.Row}

@@ -23,11 +23,13 @@ func aHistory() control.History {
 	return control.History{Version: 1, Steps: []history.Step{
 		{
 			At: at.Add(-24 * time.Hour), Cause: plan.CauseStart, Kind: "route", Key: "203.0.113.7/32 table 201 metric 0",
-			After: text("dev br-ex"), Row: &history.RowRef{Table: "Port_Binding", Name: "web-1"}, Outcome: history.OK,
+			After: text("dev br-ex"), Row: &history.RowRef{Table: "Port_Binding", Name: "web-1"},
+			Outcome: history.OK,
 		},
 		{
 			At: at, Cause: plan.CauseDrift, Kind: "route", Key: "203.0.113.7/32 table 201 metric 0", After: text("dev br-ex"),
-			Drift: &plan.Drift{How: plan.HowDeleted, By: "ip[1234]"}, Row: &history.RowRef{Table: "Port_Binding", Name: "web-1"}, Outcome: history.OK,
+			Drift: &plan.Drift{How: plan.HowDeleted, By: "ip[1234]"}, Row: &history.RowRef{Table: "Port_Binding", Name: "web-1"},
+			Outcome: history.OK,
 		},
 		{
 			At: at, Cause: plan.CauseDrift, Kind: "route", Key: "203.0.113.7/32 table 201 metric 0", Before: text("dev fabric0"),
@@ -36,7 +38,8 @@ func aHistory() control.History {
 		},
 		{
 			At: at, Cause: plan.CauseChange, Kind: "path", Key: "ipv4-unicast 203.0.113.7/32", Before: text("next-hop self"),
-			From: history.Here, To: "cmp-7", Row: &history.RowRef{Table: "Port_Binding", Name: "web-1"}, Prefix: &addr, Outcome: history.OK,
+			From: history.Here, To: "cmp-7", Row: &history.RowRef{Table: "Port_Binding", Name: "web-1"},
+			Prefix: &addr, Outcome: history.OK,
 		},
 		{At: at, Line: "+ route   203.0.113.8/32  dev br-ex", Cause: plan.CauseChange},
 	}}

@@ -82,7 +82,8 @@ func TestReload(t *testing.T) {
 func TestDesired(t *testing.T) {
 	var d control.Desired
 	err := json.Unmarshal([]byte(`{"version":1,"chassis":"hv1",
-		"objects":[{"kind":"path","line":"path 192.0.2.7/32","why":[{"table":"Port_Binding","row":"vm","driver":"d","rule":"R1"},{}]},{"line":"peer x","why":[]}],
+		"objects":[{"kind":"path","line":"path 192.0.2.7/32","why":[{"table":"Port_Binding","row":"vm","driver":"d","rule":"R1"},{}]},
+			{"line":"peer x","why":[]}],
 		"skipped":[{"kind":"route","key":"192.0.2.9/32","code":"not-wired","text":"no br-ex"},
 			{"table":"Port_Binding","row":"vm-b","code":"unreadable","text":"bad mac"}]}`), &d)
 	if err != nil {
@@ -101,10 +102,14 @@ func TestEVPN(t *testing.T) {
 		{
 			VNI: 1001, VXLAN: "vxlan-1001", Bridge: "br-1001", VRF: "vrf-1001", Table: 1001, VTEP: "192.0.2.11",
 			RouterMAC: "02:00:00:00:00:01",
-			RDs:       []string{"192.0.2.11:1001"}, Targets: []string{"64999:1001"}, Announced: []control.EVPNRoute{{Line: "a"}, {Line: "b"}},
-			Missing: []control.Missing{{Line: "link x: to create"}, {Line: "y"}},
+			RDs:       []string{"192.0.2.11:1001"}, Targets: []string{"64999:1001"},
+			Announced: []control.EVPNRoute{{Line: "a"}, {Line: "b"}},
+			Missing:   []control.Missing{{Line: "link x: to create"}, {Line: "y"}},
 		},
-		{VNI: 2002, VXLAN: "vxlan-2002", Bridge: "br-2002", VTEP: "192.0.2.11", Stations: []control.Station{{Line: "02:00:00:00:00:02 here"}}},
+		{
+			VNI: 2002, VXLAN: "vxlan-2002", Bridge: "br-2002", VTEP: "192.0.2.11",
+			Stations: []control.Station{{Line: "02:00:00:00:00:02 here"}},
+		},
 	}}
 	compare(t, printed(t, func(w io.Writer) error { return view.EVPN(w, view.Text, e, false) }),
 		`VNI   VRF          RD               ANNOUNCED  REMOTE  VTEPS  STATE

@@ -137,7 +137,8 @@ func (m Matcher) named(s Step) bool {
 	has := func(text string) bool {
 		return slices.Contains(strings.FieldsFunc(text, separates), name)
 	}
-	return has(s.Key) || slices.ContainsFunc(s.rows(), func(r RowRef) bool { return has(r.Table) || has(r.Name) }) || s.From == name || s.To == name || has(s.Line)
+	row := func(r RowRef) bool { return has(r.Table) || has(r.Name) }
+	return has(s.Key) || slices.ContainsFunc(s.rows(), row) || s.From == name || s.To == name || has(s.Line)
 }
 
 // rows are all rows that the step names.

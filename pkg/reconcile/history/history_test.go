@@ -81,7 +81,8 @@ func TestOf(t *testing.T) {
 	}
 	op := plan.Op{Verb: plan.Delete, Before: object.Device{Name: "d"}, Why: why}
 	s := history.Of(op, errors.New("not tried: link d failed first"))
-	if s.Outcome != history.NotTried || len(s.Rows) > 8 || s.Row == nil || len(s.Row.Name) > 500 || s.After != nil || s.Before == nil {
+	if s.Outcome != history.NotTried || len(s.Rows) > 8 || s.Row == nil ||
+		len(s.Row.Name) > 500 || s.After != nil || s.Before == nil {
 		t.Errorf("got %+v", s)
 	}
 	if s := history.Of(op, errors.New(strings.Repeat("é", 10_000))); s.Outcome != history.Failed || len(s.Error) > 500 {
