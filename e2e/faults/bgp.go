@@ -51,8 +51,8 @@ func filtered(ctx context.Context, w World) error {
 		"ip prefix-list HIDE seq 10 permit any"); err != nil {
 		return err
 	}
-	return torBGP("address-family ipv4 unicast", "neighbor NODE4 prefix-list HIDE in", "neighbor NODE6 prefix-list HIDE in")(
-		ctx, w)
+	return torBGP("address-family ipv4 unicast", "neighbor NODE4 prefix-list HIDE in",
+		"neighbor NODE6 prefix-list HIDE in")(ctx, w)
 }
 
 // unfiltered has it take the address again.

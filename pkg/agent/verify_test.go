@@ -1,0 +1,97 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/apischema"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker/speakertest"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
+)
+
+// TestVerify: what a looking point has of an address of ours, on a session of its own: as it
+// was sent, with a community more, and not at all, which becomes a problem.
+func TestVerify(t *testing.T) {
+	const pointAS = 65100
+	l, err := net.Listen("tcp", "127.0.0.4:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	speakerForms(t, ownPort, func(t *testing.T, w *world, speakerKey string, port uint16) {
+		w.configure(fmt.Sprintf(`bgp: {as: 65001, router_id: 192.0.2.1, %slisten: {address: 127.0.0.1, port: %d}, `+
+			`peers: [{address: %s, as: %d, passive: true}], `+
+			`verify: {hold: 5, points: [{address: 127.0.0.4, port: %d, as: %d}]}}`,
+			speakerKey, port, tablePeer, speakertest.AS, l.Addr().(*net.TCPAddr).Port, pointAS))
+		c := w.start()
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		point := speakertest.On(conn)
+		t.Cleanup(func() { _ = point.Close() })
+		if err := point.Establish(speakertest.OpenMessage(pointAS, netip.MustParseAddr("192.0.2.99"),
+			speakertest.FourOctetAS(pointAS), speakertest.Families(speakertest.IPv4))); err != nil {
+			t.Fatal(err)
+		}
+		var peer *speakertest.Peer
+		await(t, func() string {
+			if peer, err = sessionWith(port, tablePeer, speakertest.AS); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+		t.Cleanup(func() { _ = peer.Close() })
+		ours := netip.PrefixFrom(here, 32)
+		as := speakertest.Usual(tablePeer, pointAS, speakertest.AS, 65001)
+		as[3] = 2 // ORIGIN is incomplete, as ours is
+		community := speakertest.Attribute(speakertest.Optional|speakertest.Transitive, 8, 0, 1, 0, 7)
+		tagged := append(slices.Clone(as), community...)
+		for _, step := range []struct {
+			octets []byte
+			state  verify.State
+			text   string
+		}{
+			{append(speakertest.UpdateMessage(as, ours), speakertest.UpdateMessage(nil)...), verify.Found, ""},
+			{speakertest.UpdateMessage(tagged, ours), verify.Changed, "communities 1:7 added"},
+			{speakertest.WithdrawMessage(ours), verify.Missing, "127.0.0.4 does not have it"},
+		} {
+			if err := point.Write(step.octets); err != nil {
+				t.Fatal(err)
+			}
+			await(t, func() string { return verifies(t, c, step.state, step.text) })
+		}
+		awaitStatus(t, c, hasProblem("not-seen-outside", here.String()+" is announced and not seen outside"))
+		e, err := c.Explain(t.Context(), here.String())
+		if err != nil || e.Outside == nil || !e.Outside.Lost || !strings.Contains(e.String(), "NOT SEEN OUTSIDE") {
+			t.Errorf("%v\n%s", err, e.String())
+		}
+	})
+}
+
+// verifies says what is missing in the answer about the address here.
+func verifies(t *testing.T, c *control.Client, state verify.State, text string) string {
+	t.Helper()
+	v, err := c.Verify(t.Context(), control.RouteQuery{Within: netip.PrefixFrom(here, 32), Limit: 9}, true)
+	if err != nil {
+		return err.Error()
+	}
+	raw, err := json.Marshal(v)
+	if err == nil {
+		err = apischema.Validate("../../docs/api", "verify", raw)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, raw)
+	}
+	if len(v.Paths) != 1 || v.Paths[0].State != state || !strings.Contains(v.Paths[0].Results[0].Text, text) ||
+		len(v.Paths[0].Objects) == 0 || v.Paths[0].Objects[0].Row != "vm-a" {
+		return string(raw)
+	}
+	return ""
+}
