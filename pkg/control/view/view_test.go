@@ -82,7 +82,8 @@ func TestReload(t *testing.T) {
 func TestDesired(t *testing.T) {
 	var d control.Desired
 	err := json.Unmarshal([]byte(`{"version":1,"chassis":"hv1",
-		"objects":[{"kind":"path","line":"path 192.0.2.7/32","why":[{"table":"Port_Binding","row":"vm","driver":"d","rule":"R1"},{}]},
+		"objects":[{"kind":"path","line":"path 192.0.2.7/32",
+			"why":[{"table":"Port_Binding","row":"vm","driver":"d","rule":"R1"},{}]},
 			{"line":"peer x","why":[]}],
 		"skipped":[{"kind":"route","key":"192.0.2.9/32","code":"not-wired","text":"no br-ex"},
 			{"table":"Port_Binding","row":"vm-b","code":"unreadable","text":"bad mac"}]}`), &d)
