@@ -1,10 +1,10 @@
 package state
 
 import (
-	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
-
 	"strings"
 	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 // The chassis decides whose a file is as soon as both are known, else the machine.

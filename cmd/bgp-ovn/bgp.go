@@ -22,7 +22,8 @@ func (c *cli) bgpPeersCommand() *cobra.Command {
 	var k asking
 	cmd := &cobra.Command{
 		Use: "peers", Short: "all sessions, and why one is not up", Args: noArgs,
-		Long: "peers asks the running controller, or a support bundle. Exit status: 0 all sessions are up, 2 one is not, 1 no answer.",
+		Long: "peers asks the running controller, or a support bundle. Exit status: 0 all sessions are up, 2 one is not, " +
+			"1 no answer.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.watching(cmd.Context(), k, func(ctx context.Context, ask control.Controller) error {
 				p, err := ask.BGPPeers(ctx, "")
@@ -101,9 +102,9 @@ those that are valid nowhere (martian), that learn.accept does not have
 (not-accepted), or on which the node lives (protected).`,
 		}, view.Rejected
 	}
-	return c.routesCommand(cmd, func(ctx context.Context, ask control.Controller, q control.RouteQuery) (string, func() error,
-		error,
-	) {
+	return c.routesCommand(cmd, func(
+		ctx context.Context, ask control.Controller, q control.RouteQuery,
+	) (string, func() error, error) {
 		r, err := ask.Received(ctx, q, rejected)
 		return r.Next, func() error { return print(c.stdout, c.form, r) }, err
 	})

@@ -59,8 +59,8 @@ func (b bird) config(sessions []session) string {
 func (b bird) channel(s session, family object.Family) string {
 	export, accept, more := "none", "all", ""
 	if s.refuse != "" && family == object.IPv4Unicast {
-		accept = fmt.Sprintf("filter { if net = %s then reject; if net = %s then bgp_community.add((%s)); accept; }", s.refuse,
-			s.tag, strings.ReplaceAll(tagged, ":", ","))
+		accept = fmt.Sprintf("filter { if net = %s then reject; if net = %s then bgp_community.add((%s)); accept; }",
+			s.refuse, s.tag, strings.ReplaceAll(tagged, ":", ","))
 	}
 	switch {
 	case s.looking:

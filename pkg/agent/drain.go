@@ -41,7 +41,8 @@ func (n *Node) Drain(ctx context.Context, force bool) (control.Drain, error) {
 // Undrain takes the node back into service.
 func (n *Node) Undrain(ctx context.Context) (control.Drain, error) {
 	if !n.ctl.Undrain() {
-		return control.Drain{Version: control.Version, Remaining: []control.DrainPath{}}, fmt.Errorf("the node is not drained")
+		none := control.Drain{Version: control.Version, Remaining: []control.DrainPath{}}
+		return none, fmt.Errorf("the node is not drained")
 	}
 	n.opts.Log.Info("the end of the drain was asked for")
 	return n.drainNow(ctx, control.Drain{Version: control.Version, Remaining: []control.DrainPath{}})

@@ -16,7 +16,8 @@ func TestForeignDefaults(t *testing.T) {
 	four, six := netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
 	var r reconcile.Round
 	for _, v := range []object.Value{
-		object.NewRule(32000, 201, false), object.Link{Name: "vrf-7", Type: object.LinkVRF, Table: 7},
+		object.NewRule(32000, 201, false),
+		object.Link{Name: "vrf-7", Type: object.LinkVRF, Table: 7},
 		object.Route{Table: 7, Dst: six, Dev: "br-7"},
 	} {
 		r.Want.Put(object.Item{Value: v})

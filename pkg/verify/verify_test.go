@@ -128,10 +128,13 @@ var comparisons = map[string]comparison{
 	},
 	"drained": {
 		sent(func(p *Path) { p.Prepend = object.Prepend{AS: 64999, Times: 2} }), nil,
-		[]Held{held(func(h *Held) { h.ASPath = []uint32{65000, 64999, 64999, 64999} })}, "", "found",
+		[]Held{held(func(h *Held) { h.ASPath = []uint32{65000, 64999, 64999, 64999} })},
+		"", "found",
 	},
 	"drained, and not prepended": {
-		sent(func(p *Path) { p.Prepend = object.Prepend{AS: 64999, Times: 2} }), nil, []Held{held(nil)}, "",
+		sent(func(p *Path) { p.Prepend = object.Prepend{AS: 64999, Times: 2} }), nil,
+		[]Held{held(nil)},
+		"",
 		"changed: AS path 65000 64999 does not end with what was sent, 64999 64999 64999",
 	},
 	"origin": {

@@ -63,8 +63,10 @@ func TestPathAndPeerText(t *testing.T) {
 			t.Errorf("%s reads as %v, %v", want, back, err)
 		}
 	}
-	for _, bad := range []string{"communities 1", "med x", "local-pref", "large-communities 1:2", "colour blue", "prepend 1,2", "prepend 0",
-		"prepend 1,1,1,1,1,1,1,1,1,1,1", "prepend"} {
+	for _, bad := range []string{
+		"communities 1", "med x", "local-pref", "large-communities 1:2", "colour blue", "prepend 1,2", "prepend 0",
+		"prepend 1,1,1,1,1,1,1,1,1,1,1", "prepend",
+	} {
 		if v, err := Parse("path ipv4-unicast 203.0.113.7/32  next-hop self origin igp " + bad); err == nil {
 			t.Errorf("%s reads as %v", bad, v)
 		}

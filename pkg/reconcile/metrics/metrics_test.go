@@ -28,6 +28,7 @@ func crowded() *metrics.Metrics {
 		Contested: []reconcile.Contested{{Key: held.Key()}},
 		Snapshot:  observe.Snapshot{Protected: &observe.Protected{Prefixes: make([]observe.ProtectedPrefix, 3)}},
 		Outcomes:  []error{nil},
+		Drain:     &reconcile.DrainState{Phase: reconcile.DrainLowered},
 	}
 	r.Have.Put(object.Item{Value: held})
 	r.Plan.Ops = []plan.Op{{Verb: plan.Create, After: held, Cause: plan.CauseChange}}
@@ -39,6 +40,7 @@ func crowded() *metrics.Metrics {
 	m.Reach(map[string]int{"foreign-rule": 2})
 	m.Elsewhere(4)
 	m.Stations(map[string]bool{"192.0.2.50:11019": true})
+	m.Verified(map[string]bool{"192.0.2.60": true}, map[string]int{"found": 8})
 	m.Prefixes(map[string]int{"fip": 2, "gateway": 1})
 	m.Fleet(metrics.Fleet{
 		Self: []metrics.Member{{Chassis: "hv1"}}, Next: []metrics.Member{{Chassis: "hv2"}}, Expected: sketch(1),
@@ -86,7 +88,8 @@ func TestSeriesGo(t *testing.T) {
 	m := crowded()
 	for _, left := range []string{
 		`peer="192.0.2.9"`, "station=", `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `"192.0.2.1"`,
-		`"192.0.2.2"`, `code="held"`, `code="conflict"`, `"hv2"`, `bucket="0"`,
+		`"192.0.2.2"`, `code="held"`, `code="conflict"`, `"hv2"`, `bucket="0"`, `point="192.0.2.60"`, `"found"`,
+		`phase="lowered"`, `state="withdrawn"`,
 	} {
 		if !strings.Contains(scrape(t, m), left) {
 			t.Fatalf("the test proves nothing of %s", left)
@@ -99,6 +102,7 @@ func TestSeriesGo(t *testing.T) {
 	m.Reach(nil)
 	m.Elsewhere(0)
 	m.Stations(nil)
+	m.Verified(nil, nil)
 	m.Prefixes(map[string]int{"gateway": 1})
 	m.Fleet(metrics.Fleet{})
 	m.Frozen(time.Time{})
@@ -106,7 +110,8 @@ func TestSeriesGo(t *testing.T) {
 	m.Sessions(nil, false)
 	text := scrape(t, m)
 	for _, gone := range []string{
-		`peer="`, "station=", `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `code="`, `"hv`, `bucket=`,
+		`peer="`, "station=", `"northbound"`, `"damaged"`, `"foreign-rule"`, `"fip"`, `"0123"`, `code="`, `"hv`, `bucket=`, "point=",
+		`"found"`, "phase=", "bgp_ovn_drain_paths{",
 	} {
 		if strings.Contains(text, gone) {
 			t.Errorf("%s is left in\n%s", gone, text)
