@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -89,5 +90,13 @@ func TestAnswersHaveSchemas(t *testing.T) {
 	}
 	if len(s.Problems) == 0 || strings.Contains(s.Problems[0].Code, "frozen") {
 		t.Errorf("problems %+v", s.Problems)
+	}
+	answer, err := c.Drain(t.Context(), false)
+	raw, _ := json.Marshal(answer)
+	if err = errors.Join(err, apischema.Validate("../../docs/api", "drain", raw)); err != nil {
+		t.Errorf("drain: %v\n%s", err, raw)
+	}
+	if d, err := c.Undrain(t.Context()); err != nil || d.Phase != "" {
+		t.Errorf("undrain: %+v, %v", d, err)
 	}
 }
