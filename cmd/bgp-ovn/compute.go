@@ -20,6 +20,7 @@ type computing struct {
 	bundle   string
 	against  string
 	driver   string
+	set      []string
 	wait     time.Duration
 }
 
@@ -53,7 +54,7 @@ func (c *cli) compute(ctx context.Context, k computing, f func(control.Service) 
 	if k.bundle != "" {
 		return c.recorded(k.bundle, func(r *agent.Recorded) error { return f(r) })
 	}
-	s, problems := c.load()
+	s, problems := c.loadWith(k.set)
 	if k.driver != "" {
 		more := config.Problems(nil)
 		s, more = s.WithDriver(k.driver)
@@ -115,6 +116,24 @@ func (c *cli) printPlan(ctx context.Context, svc control.Service) error {
 	return view.Plan(c.stdout, c.form, p)
 }
 
+// planWith prints what the running controller would do with keys set to other values; without
+// one, what a controller with these would do.
+func (c *cli) planWith(ctx context.Context, k computing) error {
+	s, err := c.valid(k.set...)
+	if err != nil {
+		return err
+	}
+	r, err := client(s).PlanWith(ctx, k.set)
+	if errors.Is(err, control.ErrNoController) {
+		return c.preview(ctx, s, k.wait, func(svc control.Service) error { return c.printPlan(ctx, svc) })
+	}
+	if err != nil {
+		return err
+	}
+	c.differs(r.Plan != nil && r.Plan.Differs())
+	return view.Reload(c.stdout, c.form, r)
+}
+
 func (c *cli) planCommand() *cobra.Command {
 	var k computing
 	cmd := &cobra.Command{
@@ -122,13 +141,23 @@ func (c *cli) planCommand() *cobra.Command {
 		Long: `plan prints the difference between the desired state and the current one, in the
 order in which it would be applied. A running controller is asked; without one
 the databases and the kernel are read here. Exit status: 0 nothing to do, 2
-differences, 1 error.`,
-		Example: "  bgp-ovn plan -o json\n  bgp-ovn plan --snapshot incident.json --chassis cmp-07",
+differences, 1 error.
+
+With --set it prints what would be done if the configuration had other values: what is
+announced and withdrawn, and which sessions would be ended. Nothing is written, neither
+to the node nor to the configuration.`,
+		Example: "  bgp-ovn plan -o json\n  bgp-ovn plan --snapshot incident.json --chassis cmp-07\n" +
+			"  bgp-ovn plan --set expose_tenant_networks=true --set 'bgp.export.deny=10.0.0.0/8 le 32'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(k.set) > 0 && k.snapshot == "" && k.driver == "" {
+				return c.planWith(cmd.Context(), k)
+			}
 			return c.compute(cmd.Context(), k, func(svc control.Service) error { return c.printPlan(cmd.Context(), svc) })
 		},
 	}
 	k.flags(cmd)
+	cmd.Flags().StringArrayVar(&k.set, "set", nil, "KEY=VALUE: as if the configuration had that; may be given several times")
+	cmd.MarkFlagsMutuallyExclusive("set", "bundle")
 	cmd.Flags().StringVar(&k.against, "against", string(agent.AgainstModel),
 		"with --snapshot: compare with a fresh node (model) or with this one (actual)")
 	return cmd

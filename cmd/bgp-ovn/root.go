@@ -142,12 +142,17 @@ var extra = func(*cobra.Command) {}
 // load reads the configuration. With problems, the settings are good enough to
 // find a running controller with.
 func (c *cli) load() (config.Settings, config.Problems) {
-	return config.Load(config.Source{Path: c.configPath, Getenv: c.getenv, Environ: c.environ, Flags: c.flags})
+	return c.loadWith(nil)
+}
+
+// loadWith is load with keys set to other values, each as KEY=VALUE.
+func (c *cli) loadWith(set []string) (config.Settings, config.Problems) {
+	return config.Load(config.Source{Path: c.configPath, Getenv: c.getenv, Environ: c.environ, Flags: c.flags, Set: set})
 }
 
 // valid is load for commands that need all of it.
-func (c *cli) valid() (config.Settings, error) {
-	s, problems := c.load()
+func (c *cli) valid(set ...string) (config.Settings, error) {
+	s, problems := c.loadWith(set)
 	return s, asError(problems)
 }
 

@@ -45,7 +45,7 @@ func Answers() []Answer {
 		{"history", []string{"history"}, control.History{}},
 		{"peer-release", []string{"peer release"}, control.Released{}},
 		{"plan", []string{"plan", "run --dry-run", "adopt", "cleanup"}, control.Plan{}},
-		{"reload", []string{"reload"}, control.Reload{}},
+		{"reload", []string{"reload", "plan --set"}, control.Reload{}},
 		{"retry", []string{"retry"}, control.Retried{}},
 		{"status", []string{"status"}, control.Status{}},
 		{"trace", []string{"trace"}, control.Trace{}},

@@ -52,8 +52,9 @@ type Options struct {
 	Level *slog.LevelVar
 	// Recent are the newest lines of Log; nil if they are not kept.
 	Recent *Recent
-	// Load reads the configuration again, for a reload.
-	Load func() (config.Settings, error)
+	// Load reads the configuration again, for a reload; with texts KEY=VALUE it says what it
+	// would be with these keys set to other values.
+	Load func(set ...string) (config.Settings, error)
 }
 
 // Node is the running controller with everything real around it. It is a

@@ -29,7 +29,7 @@ func runController(path string) int {
 	if err == nil {
 		n, err = Open(context.Background(), s, Options{
 			Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Program: "test",
-			Load: func() (config.Settings, error) { return loadFile(path) },
+			Load: func(set ...string) (config.Settings, error) { return loadFile(path, set...) },
 		})
 	}
 	if err == nil {

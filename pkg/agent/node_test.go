@@ -284,6 +284,36 @@ func TestWaitEnds(t *testing.T) {
 	}
 }
 
+// What other values of keys would lead to is told, and nothing is changed.
+func TestPlanWith(t *testing.T) {
+	w := newWorld(t, quietSpeaker)
+	c := w.start()
+	await(t, w.routed)
+	ctx := t.Context()
+	r, err := c.PlanWith(ctx, nil)
+	if err != nil || len(r.Changed)+len(r.Restart) > 0 || r.Plan == nil || r.Plan.Differs() {
+		t.Errorf("nothing set: %+v, %v", r, err)
+	}
+	r, err = c.PlanWith(ctx, []string{"bgp.export.deny=0.0.0.0/0 le 32", "bgp.as=4200000000"})
+	if err != nil || !slices.Equal(r.Changed, []string{"bgp.as", "bgp.export.deny"}) ||
+		!slices.Equal(r.Restart, []string{"bgp.as"}) {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+	if len(r.Plan.Ops) != 1 || r.Plan.Ops[0].Kind != "path" || r.Plan.Ops[0].Verb != "delete" {
+		t.Errorf("it would do %+v", r.Plan.Ops)
+	}
+	if p, err := c.Plan(ctx); err != nil || p.Differs() {
+		t.Errorf("the node has changed: %+v, %v", p, err)
+	}
+	for set, want := range map[string]string{
+		"fuse.hodl=9": "did you mean hold?", "fuse.hold": "KEY=VALUE", "fuse.hold=x": "fuse.hold",
+	} {
+		if _, err := c.PlanWith(ctx, []string{set}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+}
+
 // What a reload changes is applied, what only a restart can change is refused.
 func TestReload(t *testing.T) {
 	w := newWorld(t, quietSpeaker)

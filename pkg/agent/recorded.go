@@ -136,6 +136,11 @@ func (r *Recorded) Reload(context.Context, bool) (control.Reload, error) {
 	return control.Reload{}, errRecorded("reload")
 }
 
+// PlanWith needs the node.
+func (r *Recorded) PlanWith(context.Context, []string) (control.Reload, error) {
+	return control.Reload{}, errRecorded("plan --set")
+}
+
 // Drain needs the node.
 func (r *Recorded) Drain(context.Context, bool) (control.Drain, error) {
 	return control.Drain{}, errRecorded("drain")

@@ -34,6 +34,28 @@ func (n *Node) Reload(ctx context.Context, dryRun bool) (control.Reload, error) 
 	if !dryRun {
 		return out, n.takeUp(s, changed)
 	}
+	out.Plan, err = n.planFor(ctx, s)
+	return out, err
+}
+
+// PlanWith says what the configuration as it is now would lead to with some keys set to
+// other values. What only a restart takes up is named, and the plan is that after it.
+func (n *Node) PlanWith(ctx context.Context, set []string) (control.Reload, error) {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	out := control.Reload{Version: control.Version, Changed: []string{}}
+	s, err := n.opts.Load(set...)
+	if err != nil {
+		return out, err
+	}
+	changed, restart := config.Changes(n.current, s)
+	out.Changed, out.Restart = append(out.Changed, changed...), restart
+	out.Plan, err = n.planFor(ctx, s)
+	return out, err
+}
+
+// planFor is what settings would lead to.
+func (n *Node) planFor(ctx context.Context, s config.Settings) (*control.Plan, error) {
 	w, o := intent(s), own(s)
 	w.Own = &o
 	r, err := n.ctl.Preview(ctx, w)
@@ -41,11 +63,10 @@ func (n *Node) Reload(ctx context.Context, dryRun bool) (control.Reload, error) 
 		err = unreadable(r.ReadErr)
 	}
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 	p, err := planOf(r)
-	out.Plan = &p
-	return out, err
+	return &p, err
 }
 
 // reread reads the configuration again. An error means that nothing of it can be

@@ -217,12 +217,12 @@ func (w *world) configure(keys ...string) {
 // quietSpeaker is a speaker that needs no port.
 const quietSpeaker = "bgp: {listen: {port: -1}}"
 
-func (w *world) load() (config.Settings, error) { return loadFile(w.config) }
+func (w *world) load(set ...string) (config.Settings, error) { return loadFile(w.config, set...) }
 
-func loadFile(path string) (config.Settings, error) {
+func loadFile(path string, set ...string) (config.Settings, error) {
 	s, problems := config.Load(config.Source{
 		Path: path, Getenv: func(string) (string, bool) { return "", false },
-		Flags: config.Flags(),
+		Flags: config.Flags(), Set: set,
 	})
 	return s, problems.Err()
 }

@@ -44,6 +44,8 @@ type Source struct {
 	// Flags are those of [Flags], maybe among others, as given on the command line;
 	// nil has none.
 	Flags *pflag.FlagSet
+	// Set are texts KEY=VALUE on top of all that: what would be if they were configured.
+	Set []string
 }
 
 // Load puts defaults, file, environment and flags on top of each other. With
@@ -75,6 +77,7 @@ func load(list drivers.List, src Source) (Settings, Problems) {
 			r.SetText(k, texts, key.Place{Source: "--" + k.Flag()})
 		}
 	}
+	r.SetPairs(table(&s), src.Set, "--set")
 	s.remarks = append(s.remarks, unknownVariables(table(&s), src.Environ)...)
 	s.exposed = exposedPasswords(&s, r.Places(), mode)
 	return finish(s, r)

@@ -85,6 +85,7 @@ var written = map[string]struct{ file, flag string }{
 	"ovn_sb_probe_interval":              {"5", "5"},
 	"ovn_sb_server_name":                 {"sb.example.org, 192.0.2.1", "sb.example.org,192.0.2.1"},
 	"ovn_sb_size_limit":                  {"512", "512"},
+	"ovn_sb_scope":                       {"local", "local"},
 	"ovn_nb_server_name":                 {"nb.example.org", "nb.example.org"},
 	"ovn_nb_connection":                  {"unix:/run/nb.sock", "unix:/run/nb.sock"},
 	"ovn_nb_private_key":                 {"/k", "/k"},

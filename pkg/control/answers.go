@@ -110,6 +110,9 @@ type Reload struct {
 	Version int `json:"version"`
 	// Changed are the keys of the configuration whose values differ.
 	Changed []string `json:"changed"`
+	// Restart are those of them that only a restart takes up; a reload refuses them. It is
+	// left out where there are none.
+	Restart []string `json:"restart,omitempty"`
 	// Plan is what a dry run would lead to; nil where the reload took place.
 	Plan *Plan `json:"plan,omitempty"`
 }

@@ -121,6 +121,11 @@ func (c *Client) History(ctx context.Context, f history.Filter) (History, error)
 	return ask[History](ctx, c, http.MethodGet, "history", historyQuery(f))
 }
 
+// PlanWith says what the controller would do with keys set to other values.
+func (c *Client) PlanWith(ctx context.Context, set []string) (Reload, error) {
+	return ask[Reload](ctx, c, http.MethodGet, "plan-with", url.Values{"set": set})
+}
+
 // Reload asks for [Controller.Reload].
 func (c *Client) Reload(ctx context.Context, dryRun bool) (Reload, error) {
 	return ask[Reload](ctx, c, method(!dryRun), "reload", nil)

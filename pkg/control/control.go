@@ -53,6 +53,9 @@ type Controller interface {
 	// Reload takes up the configuration; with dryRun it only says what that would
 	// lead to.
 	Reload(ctx context.Context, dryRun bool) (Reload, error)
+	// PlanWith says what the configuration would lead to with some keys set to other values,
+	// each as KEY=VALUE.
+	PlanWith(ctx context.Context, set []string) (Reload, error)
 	// BGPPeers tells of all sessions or, with an address, of one. One that is not
 	// configured is an error.
 	BGPPeers(ctx context.Context, address string) (BGPPeers, error)

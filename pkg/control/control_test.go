@@ -102,6 +102,10 @@ func (c *canned) Reload(_ context.Context, dryRun bool) (control.Reload, error) 
 	return c.reload, c.note("reload", dryRun)
 }
 
+func (c *canned) PlanWith(_ context.Context, set []string) (control.Reload, error) {
+	return c.reload, c.note("plan with", strings.Join(set, " "))
+}
+
 func (c *canned) BGPPeers(_ context.Context, address string) (control.BGPPeers, error) {
 	return c.peers, c.note("peers " + address)
 }
@@ -264,6 +268,7 @@ func TestRoundTrip(t *testing.T) {
 		"evpn":    func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
 		"audit":   func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
 		"reload":  func() (err error) { got.reload, err = c.Reload(ctx, true); return err }(),
+		"with":    func() (err error) { got.reload, err = c.PlanWith(ctx, []string{"a=b", "c=d e&f"}); return err }(),
 		"history": func() (err error) {
 			got.history, err = c.History(ctx, question)
 			return err

@@ -65,7 +65,7 @@ func serve(ctx context.Context, l net.Listener, questions, metrics http.Handler,
 // dry run: it reads the configuration, which has passwords.
 func readingOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.URL.Path == "/v1/reload" {
+		if r.Method != http.MethodGet || r.URL.Path == "/v1/reload" || r.URL.Path == "/v1/plan-with" {
 			w.Header().Set(headerAPI, protocolAPI)
 			http.Error(w, "this socket answers questions and changes nothing: it needs the right to write to the control "+
 				"socket (key socket)", http.StatusForbidden)
@@ -112,6 +112,9 @@ func Handler(c Controller) http.Handler {
 		return c.History(r.Context(), f)
 	})
 	answer(mux, "GET /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), true) })
+	answer(mux, "GET /v1/plan-with", func(r *http.Request) (any, error) {
+		return c.PlanWith(r.Context(), r.URL.Query()["set"])
+	})
 	answer(mux, "POST /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), false) })
 	bgpAnswers(mux, c)
 	answer(mux, "POST /v1/peer/release", func(r *http.Request) (any, error) {

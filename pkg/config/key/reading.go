@@ -91,6 +91,36 @@ func (r *Reading) SetText(k Key, texts []string, at Place) {
 	}
 }
 
+// SetPairs sets the keys of a table from texts KEY=VALUE. A key that takes several values may
+// be named several times.
+func (r *Reading) SetPairs(table []Key, pairs []string, source string) {
+	at := Place{Source: source}
+	var order []string
+	texts := map[string][]string{}
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			r.At(at, Quote(pair), "it is not KEY=VALUE", "write for instance "+source+" fuse.hold=60")
+			continue
+		}
+		if _, known := texts[name]; !known {
+			order = append(order, name)
+		}
+		texts[name] = append(texts[name], value)
+	}
+	for _, name := range order {
+		if k, ok := find(table, name); ok {
+			r.SetText(k, texts[name], at)
+			continue
+		}
+		group, last := "", name
+		if i := strings.LastIndexByte(name, '.'); i >= 0 {
+			group, last = name[:i], name[i+1:]
+		}
+		r.unknown(Field{Name: last, Place: at, Value: Node{Place: at, Kind: Scalar}}, table, "", group)
+	}
+}
+
 // Object fills a table from a map. Keys of the table with dots in their names lie
 // in maps of their own. Prefix is what stands before the names: bgp.peers[0].
 func (r *Reading) Object(n Node, table []Key, prefix string) {

@@ -95,6 +95,9 @@ func Reload(w io.Writer, form Form, r control.Reload) error {
 	if len(r.Changed) > 0 {
 		text = "changed: " + strings.Join(r.Changed, ", ") + "\n"
 	}
+	if len(r.Restart) > 0 {
+		text += "only a restart takes up: " + strings.Join(r.Restart, ", ") + "\n"
+	}
 	if r.Plan != nil {
 		text += planText(*r.Plan)
 	}
