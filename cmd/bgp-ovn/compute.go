@@ -156,7 +156,7 @@ to the node nor to the configuration.`,
 		},
 	}
 	k.flags(cmd)
-	cmd.Flags().StringArrayVar(&k.set, "set", nil, "KEY=VALUE: as if the configuration had that; may be given several times")
+	cmd.Flags().StringArrayVar(&k.set, "set", nil, "KEY=VALUE: as if it were configured; may be given several times")
 	cmd.MarkFlagsMutuallyExclusive("set", "bundle")
 	cmd.Flags().StringVar(&k.against, "against", string(agent.AgainstModel),
 		"with --snapshot: compare with a fresh node (model) or with this one (actual)")
