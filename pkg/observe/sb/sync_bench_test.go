@@ -97,6 +97,11 @@ func copySource(ctx context.Context, socket string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	return firstRows(ctx, s)
+}
+
+// firstRows waits for the first rows, counts the ports and ends the session.
+func firstRows(ctx context.Context, s *sb.Source) (int, error) {
 	defer s.Close()
 	<-s.Changed()
 	rows, err := s.Read(ctx)
@@ -115,14 +120,9 @@ func copyLocal(ctx context.Context, socket string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer s.Close()
-	<-s.Changed()
-	rows, err := s.Read(ctx)
-	if err != nil {
-		return 0, err
-	}
+	ports, err := firstRows(ctx, s)
 	received = s.Status().Bytes
-	return len(rows.Ports), nil
+	return ports, err
 }
 
 // copyTwice loses the session and makes a second copy beside the first.
