@@ -66,15 +66,18 @@ func (a *Agent) Configure(peerKeys []string, extra ...string) error {
 // common are the lines of every configuration on the lab.
 func (a *Agent) common() []string {
 	c := a.Chassis
-	return append([]string{
+	lines := []string{
 		"state: " + filepath.Join(c.Dir, "state.db"),
 		"socket: " + a.socket(),
 		"ovsdb_connection: " + c.OVSSocket(),
 		"ovs_rundir: " + c.OVSRunDir,
 		"routing: {tables_files: []}",
 		"startup_grace: 1s",
-		"ovn_sb_scope: " + scopeOf(c),
-	}, a.Always...)
+	}
+	if scope := scopeOf(c); scope != "" {
+		lines = append(lines, "ovn_sb_scope: "+scope)
+	}
+	return append(lines, a.Always...)
 }
 
 // scopeVariable sets ovn_sb_scope of all nodes. Without it the second one reads what
@@ -82,13 +85,11 @@ func (a *Agent) common() []string {
 const scopeVariable = "E2E_SB_SCOPE"
 
 func scopeOf(c *lab.Chassis) string {
-	switch scope := os.Getenv(scopeVariable); {
-	case scope != "":
-		return scope
-	case c.Index == 2:
+	scope := os.Getenv(scopeVariable)
+	if scope == "" && c.Index == 2 {
 		return "local"
 	}
-	return "all"
+	return scope
 }
 
 // Edit changes the text of the configuration file.

@@ -122,9 +122,14 @@ func contend(t *testing.T, a *product.Agent, k contender, addr, other string) {
 	if text := harness.Must(a.Metrics(ctx))(t); strings.Contains(text, "\nbgp_ovn_contested 0\n") {
 		t.Error("the metric does not count it")
 	}
-	if res := harness.Must(a.CLI(ctx, "status"))(t); res.Exit != 2 || !strings.Contains(res.Out, "; next try ") {
-		t.Errorf("status ends with %d:\n%s", res.Exit, res.Out)
-	}
+	// At the moment of a try there is no next one.
+	harness.Check(t, harness.Await(ctx, "the next try to be printed", func(ctx context.Context) (bool, error) {
+		res, err := a.CLI(ctx, "status")
+		if err == nil && (res.Exit != 2 || !strings.Contains(res.Out, "; next try ")) {
+			err = fmt.Errorf("status ends with %d:\n%s", res.Exit, res.Out)
+		}
+		return err == nil, err
+	}))
 	if !slices.Contains(k.kinds, "rule") { // who flushes leaves nobody in peace
 		harness.Must(a.Chassis.Run(ctx, "ip", "route", "del", other, "table", "201"))(t)
 		if err := harness.Until(ctx, "another object to be repaired", func() bool {
