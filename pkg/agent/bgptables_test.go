@@ -29,7 +29,7 @@ func sessionWith(port uint16, from netip.Addr, as uint32) (*speakertest.Peer, er
 }
 
 // The ports of speakers in this process, which hold them until the process ends.
-const ownPort, ownBMPPort = 1792, 1793
+const ownPort, ownBMPPort, ownVerifyPort = 1792, 1793, 1796
 
 // speakerForms runs a test with each of the two forms of a speaker, the beginning of key
 // bgp, and the port.

@@ -24,7 +24,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	speakerForms(t, ownPort, func(t *testing.T, w *world, speakerKey string, port uint16) {
+	speakerForms(t, ownVerifyPort, func(t *testing.T, w *world, speakerKey string, port uint16) {
 		w.configure(fmt.Sprintf(`bgp: {as: 65001, router_id: 192.0.2.1, %slisten: {address: 127.0.0.1, port: %d}, `+
 			`peers: [{address: %s, as: %d, passive: true}], `+
 			`verify: {hold: 5, points: [{address: 127.0.0.4, port: %d, as: %d}]}}`,
