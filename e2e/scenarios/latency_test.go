@@ -59,7 +59,8 @@ func TestBindLatency(t *testing.T) {
 
 // A gateway moves to another node, to and fro: each time from the moment the Southbound
 // database names the other chassis to the moment that either agent is done. What another
-// chassis has, its former one gives up at once.
+// chassis has, its former one gives up at once. Before that the port is free or down for a
+// moment, which proves nothing yet.
 func TestMoveLatency(t *testing.T) {
 	ctx := harness.Context(t, 5*time.Minute)
 	nodes := shared.Chassis[:2]
@@ -67,17 +68,28 @@ func TestMoveLatency(t *testing.T) {
 	prefix := netip.MustParsePrefix("172.24.4.251/32")
 	at(t, "172.24.4.251", nodes[0])
 	watch := watchBound(t)
-	var withdrawn, announced, took []time.Duration
+	var free, withdrawn, announced, took []time.Duration
 	for i := range times(t) {
 		from, to := i%2, (i+1)%2
+		loose := watchPorts(t)(ctx, "cr-"+s.router.GatewayPort(), func(p *observe.PortBinding, _ *observe.Southbound) bool {
+			return p.Chassis.IsZero() || p.Down
+		})
 		bound := watch(ctx, "cr-"+s.router.GatewayPort(), nodes[to].SystemID)
 		harness.Check(t, s.router.Prefer(ctx, nodes[to], nodes[from]))
 		arrived := harness.Must(shared.Tor.WaitRoute(ctx, prefix, nodes[to]))(t)
 		began := <-bound
 		took = append(took, arrived.Sub(began))
+		select {
+		case at := <-loose:
+			free = append(free, began.Sub(at))
+		default: // both came with one update
+		}
 		withdrawn = append(withdrawn, applied(t, shared.agents[from]).Sub(began))
 		announced = append(announced, applied(t, shared.agents[to]).Sub(began))
 		settled(t)
+	}
+	if len(free) > 0 {
+		report(t, "the port is free or down -> another chassis is named", free)
 	}
 	report(t, "another chassis is named -> route at the top of rack leads there alone", took)
 	report(t, "of which the former node: named -> withdrawal handed to the peers", withdrawn)
