@@ -59,9 +59,14 @@ func (b *Backend) move(ctx context.Context, paths []*apiutil.Path) []error {
 	for _, p := range peers {
 		address := p.GetConf().GetNeighborAddress()
 		if err := b.announceAll(ctx, address); err != nil {
-			// The peer keeps what was withdrawn until its session ends: say so.
+			// Withdrawn now, what goes would stay with the peer until its session ends. It stays
+			// barred, is found so by the next read, and is withdrawn by another attempt.
 			b.mirror.doubt = true
 			b.log.Warn("changes wait for the neighbours' End-of-RIB", slog.String("peer", address), slog.Any("err", err))
+			for _, i := range of {
+				failed[i] = err
+			}
+			return failed
 		}
 	}
 	for i, err := range b.speaker.MovePaths(ctx, last) {

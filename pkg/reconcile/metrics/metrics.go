@@ -102,6 +102,17 @@ func New(program string) *Metrics {
 		Name: "bgp_ovn_last_round_timestamp_seconds",
 		Help: "When the last round began, in seconds since 1970.",
 	})
+	m.newStates()
+	m.registry.MustRegister(m.unreachable, m.elsewhere, m.lag, m.drain, m.drained)
+	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.contest, m.objects,
+		m.notes, m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
+		// Memory, goroutines and descriptors of the process itself, under their usual names.
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// newStates makes what tells how peers, databases, the state file and paths are.
+func (m *Metrics) newStates() {
 	m.peers = newTable(prometheus.GaugeValue, "bgp_ovn_peer_up",
 		"1 while the session with the peer is established.", "peer")
 	m.quarantined = newTable(prometheus.GaugeValue, "bgp_ovn_peer_quarantined",
@@ -124,12 +135,6 @@ func New(program string) *Metrics {
 		"1 for the phase in which the drain of this node is: lowered, waiting or safe-to-stop; absent in service.", "phase")
 	m.drained = newTable(prometheus.GaugeValue, "bgp_ovn_drain_paths",
 		"Paths of a node that is drained: lowered, withdrawn, only-here or left; absent in service.", "state")
-	m.registry.MustRegister(m.unreachable, m.elsewhere, m.lag, m.drain, m.drained)
-	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.contest, m.objects,
-		m.notes, m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
-		// Memory, goroutines and descriptors of the process itself, under their usual names.
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
 }
 
 // Latencies are native histograms for scrapers that ask for these, with buckets that are at
