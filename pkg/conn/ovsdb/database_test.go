@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -143,4 +144,32 @@ func shortDir(t testing.TB) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
+}
+
+// TestStatusComesFirst: whoever sees rows for the first time and asks how they came gets an
+// answer. It reads without waiting for Changed, to come as early as anybody can.
+func TestStatusComesFirst(t *testing.T) {
+	server := newFake(t, twoPorts)
+	for range 50 {
+		s := open(t, ovsdb.Config{Remotes: []string{server.remote}})
+		eventuallyAtOnce(t, func() bool {
+			_, err := s.Read(t.Context())
+			return err == nil
+		})
+		if st := s.Status(); !st.Synced || st.Method == "" {
+			t.Fatalf("rows before their status: %+v", st)
+		}
+		s.Close()
+	}
+}
+
+// eventuallyAtOnce asks again and again without a pause.
+func eventuallyAtOnce(t *testing.T, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !holds(); {
+		if time.Now().After(end) {
+			t.Fatal("in vain")
+		}
+		runtime.Gosched()
+	}
 }

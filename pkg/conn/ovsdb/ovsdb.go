@@ -101,6 +101,8 @@ type Follower[DB any] struct {
 	cluster  cluster
 	scope    Scope // what the rows of store were asked for by
 	unscoped bool  // a server has refused conditions
+	// unpublished says that store has news which Read does not return yet.
+	unpublished bool
 }
 
 // Follow begins to follow a database. An error means that the configuration is
@@ -178,6 +180,7 @@ func (s *Follower[DB]) Close() error {
 
 // publish makes the rows of the store the newest.
 func (s *Follower[DB]) publish() {
+	s.unpublished = false
 	rows := s.store.Publish()
 	if s.view != nil {
 		s.view.Set(rows, s.scope)

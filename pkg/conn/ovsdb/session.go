@@ -49,7 +49,7 @@ type session[DB any] struct {
 	server   server
 	began    bool // the monitor has answered
 	canceled bool
-	settling bool // the first rows are not published yet
+	settling bool // the rows of this session are not published yet
 	// rescoped is when the conditions were last changed, waiting that they will be looked
 	// at again when that is long enough ago, and failed why a change could not be asked for.
 	rescoped time.Time
@@ -85,7 +85,7 @@ func (s *Follower[DB]) session(ctx context.Context, r remote) error {
 	defer s.endpoints.close()
 	s.status.connected(r.String(), time.Now())
 	err = x.follow()
-	if x.settling || x.conn.later != nil {
+	if x.settling && x.view != nil || x.conn.later != nil {
 		// Rows may be there that the conditions which the next session asks with leave out.
 		s.since = ""
 	}
@@ -151,21 +151,25 @@ func (x *session[DB]) monitor() error {
 	// Whoever reads the rows must know the way by which they came.
 	x.endpoints.open(x.remote, x.socket)
 	began := time.Now()
-	x.settling = x.view != nil
+	x.settling = true
 	method, err := x.copy(fresh)
 	if err != nil {
 		return err
 	}
 	x.began = true
-	if x.settling {
+	if x.view != nil {
 		if err := x.settle(); err != nil {
 			return err
 		}
-		x.settling = false
+		x.unpublished = true // the conditions are news too
+	}
+	x.settling = false
+	// Whoever sees the rows may ask for the status at once.
+	x.status.synced(method, schema.Version, time.Now())
+	if x.unpublished {
 		x.publish()
 	}
 	x.publishStale("")
-	x.status.synced(method, schema.Version, time.Now())
 	x.log.Info("in step with the database", "remote", x.remote, "method", method,
 		"schema", schema.Version, "took", time.Since(began).Round(time.Millisecond))
 	return nil
@@ -252,8 +256,8 @@ func (x *session[DB]) readCopy(d *wire.Decoder, fresh *wire.Store[DB]) {
 	same := x.store != nil && fresh.Equal(x.store)
 	x.store = fresh
 	x.status.copied()
-	if !same && !x.settling {
-		x.publish()
+	if !same {
+		x.changedRows()
 	}
 }
 
@@ -266,9 +270,18 @@ func (x *session[DB]) apply(d *wire.Decoder, id string) {
 	}
 	x.since = id
 	x.status.applied()
-	if changed && !x.settling {
-		x.publish()
+	if changed {
+		x.changedRows()
 	}
+}
+
+// changedRows publishes the rows of the store, or leaves that to monitor while it settles.
+func (x *session[DB]) changedRows() {
+	if x.settling {
+		x.unpublished = true
+		return
+	}
+	x.publish()
 }
 
 // notify handles what the server sends on its own.
