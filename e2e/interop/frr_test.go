@@ -3,6 +3,8 @@ package interop_test
 import (
 	"encoding/json"
 	"fmt"
+	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
@@ -46,7 +48,21 @@ func (rel frrRelease) start(w *wire, sessions ...session) router {
 	harness.Run(w.t, "chown", "frr:frr", w.dir)
 	f.launch("zebra", "hostname z\n", "zserv")
 	f.launch("bgpd", f.config(sessions), "bgpd.vty")
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			f.tell()
+		}
+	})
 	return f
+}
+
+// tell says how the router sees a test that failed.
+func (f frr) tell() {
+	for _, what := range []string{"bgp summary", "bgp nexthop", "bgp neighbors", "bgp ipv4 unicast"} {
+		out, err := exec.Command(f.vtysh[0], append(slices.Clone(f.vtysh[1:]),
+			"--vty_socket", f.dir, "-d", "bgpd", "-c", "show "+what)...).CombinedOutput()
+		f.t.Logf("%s: show %s: %v\n%s", f.version, what, err, out)
+	}
 }
 
 func (f frr) config(sessions []session) string {
