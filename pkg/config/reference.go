@@ -3,9 +3,9 @@ package config
 import (
 	_ "embed"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
-	"text/template"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
@@ -15,6 +15,11 @@ import (
 //go:embed reference.tmpl
 var referenceText string
 
+// placeholder stands in the text for a table: its kind, and the key that it is about. A
+// template would do the same; one of them in the program keeps the linker from leaving out
+// methods that nothing calls, which are megabytes (docs/performance.md).
+var placeholder = regexp.MustCompile(`\{\{[a-z]+( [a-z._]+)?\}\}`)
+
 // Reference is docs/configuration.md: the tables are made from the declarations of
 // the keys, so that it cannot say anything else than the program does.
 func Reference() string {
@@ -22,19 +27,21 @@ func Reference() string {
 	all := table(&s)
 	fields := func(name string) []key.Key {
 		i := slices.IndexFunc(all, func(k key.Key) bool { return k.Name == name })
-		return all[i].Fields // the template names keys that there are: a test runs it
+		return all[i].Fields // the text names keys that there are: a test runs it
 	}
-	t := template.Must(template.New("reference").Funcs(template.FuncMap{
-		"keys":    func() string { return keyTable(all) },
-		"fields":  func(name string) string { return fieldTable(fields(name), true) },
-		"plain":   func(name string) string { return fieldTable(fields(name), false) },
-		"classes": classTable,
-	}).Parse(referenceText))
-	var b strings.Builder
-	if err := t.Execute(&b, nil); err != nil {
-		return fmt.Sprintf("the reference cannot be made: %v\n", err)
-	}
-	return b.String()
+	return placeholder.ReplaceAllStringFunc(referenceText, func(text string) string {
+		switch what, name, _ := strings.Cut(strings.Trim(text, "{}"), " "); what {
+		case "keys":
+			return keyTable(all)
+		case "classes":
+			return classTable()
+		case "fields":
+			return fieldTable(fields(name), true)
+		case "plain":
+			return fieldTable(fields(name), false)
+		}
+		return text // stays, and a test finds it
+	})
 }
 
 // keyTable lists all keys by the names of their flags.

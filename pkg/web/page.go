@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"html/template"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -25,14 +24,6 @@ const (
 	mostMatches   = 50
 )
 
-// functions are those of the template.
-var functions = template.FuncMap{
-	"day":      func(t time.Time) string { return t.Local().Format(time.DateOnly) },
-	"time":     func(t time.Time) string { return t.Local().Format(time.DateTime) },
-	"step":     view.StepText,
-	"question": func(name, value string) template.URL { return template.URL("?" + url.Values{name: {value}}.Encode()) },
-}
-
 // content is what is on the page.
 type content struct {
 	Now    time.Time
@@ -45,7 +36,7 @@ type content struct {
 	// stands for.
 	Search    string
 	Addresses control.BGPAdvertised
-	Next      template.URL
+	Next      string
 	Found     *control.Found
 	// Explained is the address that is explained, and Explanation the text.
 	Explained   string
@@ -65,13 +56,10 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), pageLimit)
 	defer cancel()
 	c := s.content(ctx, r.URL.Query(), time.Now())
-	var b bytes.Buffer
-	if err := s.page.Execute(&b, c); err != nil {
-		http.Error(w, "the page cannot be made: "+err.Error(), http.StatusInternalServerError)
-		return
-	}
+	var d document
+	c.write(&d)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes()) // the client is gone if this fails
+	_, _ = w.Write(d.Bytes()) // the client is gone if this fails
 }
 
 // content asks for everything that is on the page. An answer that does not come leaves its
@@ -135,7 +123,7 @@ func (s *server) search(ctx context.Context, c *content, after string) error {
 	if c.Addresses, err = s.node.Advertised(ctx, query); err != nil || c.Addresses.Next == "" {
 		return err
 	}
-	c.Next = template.URL("?" + url.Values{"q": {c.Search}, "after": {c.Addresses.Next}}.Encode())
+	c.Next = "?" + url.Values{"q": {c.Search}, "after": {c.Addresses.Next}}.Encode()
 	return nil
 }
 

@@ -10,7 +10,8 @@
 // It asks for typed answers of package control and does not compute: [Node] is all that it
 // knows of a node. It does not listen: package agent does.
 //
-// Read next: [New], then page.go for what is on the page and picture.go for the picture.
+// Read next: [New], then page.go for what is on the page, write.go for how it is written and
+// picture.go for the picture.
 package web
 
 import (
@@ -18,7 +19,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"embed"
-	"html/template"
 	"net"
 	"net/http"
 	"net/netip"
@@ -75,14 +75,13 @@ type Config struct {
 	Poll time.Duration
 }
 
-//go:embed page.html style.css page.js
+//go:embed style.css page.js
 var files embed.FS
 
 // server serves the page of a node.
 type server struct {
 	node    Node
 	conf    Config
-	page    *template.Template
 	pages   chan struct{} // has a token for each page that is being made
 	streams chan struct{} // and for each client that waits for changes
 }
@@ -94,7 +93,6 @@ func New(n Node, c Config) http.Handler {
 	}
 	s := &server{
 		node: n, conf: c, pages: make(chan struct{}, maxPages), streams: make(chan struct{}, maxStreams),
-		page: template.Must(template.New("page.html").Funcs(functions).ParseFS(files, "page.html")),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.servePage)
