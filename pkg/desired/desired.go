@@ -112,6 +112,9 @@ func unreadable(snap observe.Snapshot) []observe.Skip {
 	if snap.NB != nil {
 		bad = append(bad, snap.NB.BadRows...)
 	}
+	if snap.Kube != nil {
+		bad = append(bad, snap.Kube.BadRows...)
+	}
 	var out []observe.Skip
 	for _, row := range bad {
 		out = append(out, observe.Skip{

@@ -17,6 +17,9 @@ type Join struct {
 	NB Source[*Northbound]
 	// Learned may be nil, where there is no speaker.
 	Learned Source[*Learned]
+	// Kube and Flows are nil unless a driver needs the Kubernetes API.
+	Kube  Source[*Kube]
+	Flows Source[*Flows]
 	// Endpoints tells what is known of the servers of the databases; nil is nothing.
 	Endpoints func() []Endpoint
 	// Chassis overrides the system-id of the Open_vSwitch database.
@@ -91,6 +94,16 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 			missing = append(missing, "learned paths: "+err.Error())
 		}
 	}
+	if j.Kube != nil {
+		if snap.Kube, err = j.Kube.Read(ctx); err != nil {
+			missing = append(missing, "Kubernetes API: "+cause(err))
+		}
+	}
+	if j.Flows != nil {
+		if snap.Flows, err = j.Flows.Read(ctx); err != nil {
+			missing = append(missing, "flows of the external bridge: "+cause(err))
+		}
+	}
 	if len(missing) > 0 {
 		return Snapshot{}, fmt.Errorf("%w: %s", ErrNotSynced, strings.Join(missing, "; "))
 	}
@@ -120,6 +133,12 @@ func (j *Join) Changed() []<-chan struct{} {
 	}
 	if j.Learned != nil {
 		all = append(all, j.Learned.Changed())
+	}
+	if j.Kube != nil {
+		all = append(all, j.Kube.Changed())
+	}
+	if j.Flows != nil {
+		all = append(all, j.Flows.Changed())
 	}
 	return all
 }

@@ -51,6 +51,10 @@ type Snapshot struct {
 	Host *Host
 	// Learned is what neighbours announce; nil if no speaker was asked.
 	Learned *Learned
+	// Kube is what the Kubernetes API says; nil if it was not asked.
+	Kube *Kube
+	// Flows are flows of others on external bridges; nil if they were not asked for.
+	Flows *Flows
 	// Protected is what the node itself lives on. Nil is what Protect makes of the
 	// other fields: a file of an older release does not have it.
 	Protected *Protected
@@ -105,10 +109,24 @@ type Bridge struct {
 	// Patches are the ports of the bridge that carry
 	// external_ids:ovn-localnet-port, by that name.
 	Patches []PatchPort `json:"patches"`
+	// Uplinks are the other ports of the bridge that lead out of the node: those that
+	// are neither patch ports nor internal ones, by name.
+	Uplinks []UplinkPort `json:"uplinks,omitempty"`
 	// Made are the ports of the bridge that carry external_ids:bgp-ovn: those
 	// that we made, by name.
 	Made []MadePort `json:"made,omitempty"`
 }
+
+// UplinkPort is a port of a provider bridge that leads out of the node.
+type UplinkPort struct {
+	Name string `json:"name"`
+	// OFPort is Interface.ofport; 0 while OVS has not assigned one.
+	OFPort uint16 `json:"ofport"`
+}
+
+// LeadsOut reports whether an interface of that type (Interface.type) is one by which
+// packets leave the node: neither a patch port nor an internal one.
+func LeadsOut(kind string) bool { return kind != "patch" && kind != "internal" }
 
 // MadePort is a port of ours on a provider bridge (see object.OVSPort).
 type MadePort struct {

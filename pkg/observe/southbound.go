@@ -63,10 +63,14 @@ type Southbound struct {
 	HAChassis []*HAChassis
 	HAGroups  []*HAChassisGroup
 	GWChassis []*GatewayChassis
+	Templates []*TemplateVars   // by Chassis
+	Monitors  []*ServiceMonitor // by IP
 	Global    map[string]string // SB_Global.options
 	BadRows   []*RowError       // rows that could not be read at all
 	// Asked says by what ports were asked for; nil if all were.
 	Asked *Asked
+	// Lacks are columns such as ColumnLRGroup that the schema does not have.
+	Lacks []string
 }
 
 // Chassis is a row of table Chassis.
@@ -226,6 +230,47 @@ type GatewayChassis struct {
 	Name     string
 	Chassis  UUID
 	Priority int
+}
+
+// TemplateVars is a row of table Chassis_Template_Var.
+type TemplateVars struct {
+	UUID UUID
+	// Chassis is the system-id of the chassis on which the variables have these values.
+	Chassis   string
+	Variables map[string]string
+}
+
+// ServiceMonitor is a row of table Service_Monitor: the health check of a backend.
+type ServiceMonitor struct {
+	UUID UUID
+	// IP is the backend's address as it is written.
+	IP   string
+	Port int
+	// Protocol is tcp or udp; absent is tcp.
+	Protocol string
+	// Type is load-balancer or, since OVN 25.09, something else; absent is load-balancer.
+	Type string
+	// Status is online, offline, error, or empty before the first check.
+	Status string
+	// LogicalPort is the backend's.
+	LogicalPort string
+}
+
+// ColumnLRGroup is the column without which the database has no load balancers that are
+// attached to routers only (before OVN 23.09).
+const ColumnLRGroup = "Load_Balancer.lr_datapath_group"
+
+// LacksColumn reports whether the schema does not have a column, such as ColumnLRGroup.
+func (sb *Southbound) LacksColumn(name string) bool { return slices.Contains(sb.Lacks, name) }
+
+// Template returns the value of a template variable on a chassis.
+func (sb *Southbound) Template(chassis, name string) (string, bool) {
+	for _, t := range sb.Templates {
+		if v, ok := t.Variables[name]; ok && t.Chassis == chassis {
+			return v, true
+		}
+	}
+	return "", false
 }
 
 // Port returns the row of that logical_port, which is a unique index.

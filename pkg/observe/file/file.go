@@ -8,6 +8,8 @@
 //	 "ovs":  {"hv1": {"Open_vSwitch": [...], "Bridge": [...], "Port": [...], "Interface": [...]}},
 //	 "host": {"hv1": {"links": [...], "tables": [...]}},
 //	 "learned": {"hv1": {"paths": [...]}},
+//	 "kube": {"Node": [...], "Service": [...], "EndpointSlice": [...], "EgressIP": [...]},
+//	 "flows": {"hv1": {"br-ex": ["cookie=0x1, priority=110,tcp,in_port=1,... actions=output:2", ...]}},
 //	 "protected": {"hv1": {"prefixes": [...]}}}
 //
 // Files made from a dump of the databases have every column and no host part;
@@ -46,6 +48,11 @@ type File struct {
 	// Learned are the routes that each node's speaker had learned, by the same
 	// keys; there are none in a dump of the databases.
 	Learned map[string]*observe.Learned
+	// Kube is what the Kubernetes API says, the same for all nodes; nil if the file has
+	// none. A chassis follows its own Node of several.
+	Kube *observe.Kube
+	// Flows are those of each node's external bridges, by the same keys.
+	Flows map[string]*observe.Flows
 	// Protected is what each node itself lives on, by the same keys; there is none in
 	// a dump of the databases, nor in files of older releases.
 	Protected map[string]*observe.Protected
@@ -74,7 +81,7 @@ func (f *File) Snapshot(name string) (observe.Snapshot, error) {
 	}
 	snap := observe.Snapshot{
 		Chassis: key, SB: f.Southbound, NB: f.Northbound, OVS: f.OVS[key], Host: f.Host[key], Learned: f.Learned[key],
-		Protected: f.Protected[key],
+		Kube: f.Kube, Flows: f.Flows[key], Protected: f.Protected[key],
 	}
 	if snap.OVS == nil {
 		snap.OVS = &observe.OpenVSwitch{

@@ -54,7 +54,7 @@ type portRow struct {
 
 // interfaceRow is a row of table Interface.
 type interfaceRow struct {
-	name string
+	name, kind string
 	// mac is column mac_in_use, a set of at most one.
 	mac string
 	// ofport is the column of that name, a set of at most one.
@@ -87,7 +87,11 @@ func (db *database) view() *observe.OpenVSwitch {
 	o.Mappings, problems = observe.ParseBridgeMappings(get("ovn-bridge-mappings"))
 	db.problem(problems...)
 	for _, b := range db.bridges {
-		o.Bridges = append(o.Bridges, db.bridge(b))
+		view := db.bridge(b)
+		if view.Name == o.IntegrationBridge {
+			view.Uplinks = nil // its ports are those of workloads
+		}
+		o.Bridges = append(o.Bridges, view)
 	}
 	slices.SortFunc(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
 	if len(db.problems) > 0 {
@@ -140,6 +144,11 @@ func (db *database) bridge(row bridgeRow) observe.Bridge {
 			i := db.interfaces[id]
 			if i.name == row.name {
 				b.MAC = db.mac(i)
+				continue
+			}
+			if observe.LeadsOut(i.kind) && !port.made && port.localnet == "" && i.name != "" {
+				b.Uplinks = append(b.Uplinks, observe.UplinkPort{Name: port.name, OFPort: db.ofport(port)})
+				break // a bond is one port
 			}
 		}
 		if port.made {
@@ -154,6 +163,7 @@ func (db *database) bridge(row bridgeRow) observe.Bridge {
 	slices.SortFunc(b.Patches, func(a, b observe.PatchPort) int {
 		return cmp.Or(strings.Compare(a.Localnet, b.Localnet), strings.Compare(a.Name, b.Name))
 	})
+	slices.SortFunc(b.Uplinks, func(a, b observe.UplinkPort) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(b.Made, func(a, b observe.MadePort) int { return strings.Compare(a.Name, b.Name) })
 	return b
 }

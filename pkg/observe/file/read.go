@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
@@ -60,6 +62,7 @@ func Decode(in io.Reader) (*File, error) {
 		OVS:     make(map[string]*observe.OpenVSwitch),
 		Host:    make(map[string]*observe.Host),
 		Learned: make(map[string]*observe.Learned),
+		Flows:   make(map[string]*observe.Flows),
 
 		Protected: make(map[string]*observe.Protected),
 	}}
@@ -117,6 +120,10 @@ type meta struct {
 	// NBRevision and NBStale are those of the Northbound rows.
 	NBRevision uint64 `json:"nb_revision,omitempty"`
 	NBStale    string `json:"nb_stale,omitempty"`
+	// Lacks are columns that the Southbound schema does not have.
+	Lacks []string `json:"lacks,omitempty"`
+	// SBSchema is the version of that schema, in dumps.
+	SBSchema string `json:"sb_schema,omitempty"`
 }
 
 // read reads the file. Members may come in any order; those of other programs
@@ -136,6 +143,10 @@ func (r *reader) read() error {
 			r.readMembers("host", readNode(r, "host", r.out.Host))
 		case "learned":
 			r.readMembers("learned", readNode(r, "learned", r.out.Learned))
+		case "kube":
+			r.readKube()
+		case "flows":
+			r.readMembers("flows", r.readFlows)
 		case "protected":
 			r.readMembers("protected", readNode(r, "protected", r.out.Protected))
 		case "meta":
@@ -244,6 +255,7 @@ func (r *reader) finish() {
 	sb.Tables = slices.DeleteFunc(sb.Tables, missing)
 	sb.Revision = max(r.meta.Revision, 1)
 	sb.Stale = r.meta.Stale
+	sb.Lacks = r.lacks(sb.Lacks)
 	r.out.Southbound = sb
 	if nb := r.north.Publish(); r.seenNB {
 		nb.Tables = slices.DeleteFunc(nb.Tables, missing)
@@ -258,4 +270,31 @@ func (r *reader) finish() {
 		}
 		sb.BadRows = append(sb.BadRows, bad)
 	}
+}
+
+// schemaLRGroup is the first version of the Southbound schema with observe.ColumnLRGroup.
+var schemaLRGroup = []int{20, 32}
+
+// lacks are the columns that the schema of the file does not have: those that no row of
+// their table has, those that the file says, and those that came later than its version.
+func (r *reader) lacks(unseen []string) []string {
+	out := slices.Clone(unseen)
+	for _, column := range r.meta.Lacks {
+		if slices.Contains(sb.Database.Noted, column) {
+			out = append(out, column)
+		}
+	}
+	var version []int
+	for _, part := range strings.Split(r.meta.SBSchema, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			break
+		}
+		version = append(version, n)
+	}
+	if len(version) >= len(schemaLRGroup) && slices.Compare(version, schemaLRGroup) < 0 {
+		out = append(out, observe.ColumnLRGroup)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -136,6 +136,8 @@ func (r *reader) readInterface(column string, row *interfaceRow) {
 	switch column {
 	case "name":
 		row.name = r.d.String()
+	case "type":
+		row.kind = r.d.String()
 	case "mac_in_use":
 		for _, mac := range r.d.Strings() {
 			row.mac = mac

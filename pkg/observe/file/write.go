@@ -23,7 +23,7 @@ const madeWith = "bgp-ovn snapshot"
 func Write(out io.Writer, snap observe.Snapshot) error {
 	w := &writer{buf: bufio.NewWriterSize(out, 1<<16)}
 	w.text("{\n\"meta\": ")
-	about := meta{MadeWith: madeWith, Revision: snap.SB.Revision, Stale: snap.SB.Stale}
+	about := meta{MadeWith: madeWith, Revision: snap.SB.Revision, Stale: snap.SB.Stale, Lacks: snap.SB.Lacks}
 	bad := snap.SB.BadRows
 	if snap.NB != nil {
 		about.NBRevision, about.NBStale = snap.NB.Revision, snap.NB.Stale
@@ -44,6 +44,12 @@ func Write(out io.Writer, snap observe.Snapshot) error {
 	}
 	if snap.Learned != nil {
 		w.member("learned", snap.Chassis, snap.Learned)
+	}
+	if snap.Kube != nil {
+		w.kube(snap.Kube)
+	}
+	if snap.Flows != nil {
+		w.flows(snap.Chassis, snap.Flows)
 	}
 	if snap.Protected != nil {
 		w.member("protected", snap.Chassis, snap.Protected)

@@ -62,6 +62,9 @@ func (w *writer) openVSwitch(o *observe.OpenVSwitch) {
 		for _, p := range b.Made {
 			add(p.Name, wireMap([2]string{object.OVSPortMark, object.OVSPortMarkValue}), object.MAC{}, p.OFPort)
 		}
+		for _, p := range b.Uplinks {
+			add(p.Name, wireMap(), object.MAC{}, p.OFPort)
+		}
 		bridges = append(bridges, row{
 			"_uuid": madeUUID("Bridge", b.Name), "name": b.Name, "datapath_type": b.DatapathType, "ports": wireSet(refs...),
 		})

@@ -41,7 +41,11 @@ func build(t vswitch.Tables, systemID string) *observe.OpenVSwitch {
 	o.Mappings = mappings
 	o.Problems = append(o.Problems, problems...)
 	for _, row := range t.Bridges {
-		o.Bridges = append(o.Bridges, bridge(t, row))
+		b := bridge(t, row)
+		if b.Name == o.IntegrationBridge {
+			b.Uplinks = nil // its ports are those of workloads
+		}
+		o.Bridges = append(o.Bridges, b)
 	}
 	slices.SortFunc(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
 	return o
@@ -58,7 +62,12 @@ func bridge(t vswitch.Tables, row *vswitch.Bridge) observe.Bridge {
 		if port.Name == row.Name {
 			b.MAC = macInUse(iface)
 		}
-		if _, ours := port.ExternalIDs[object.OVSPortMark]; ours {
+		_, ours := port.ExternalIDs[object.OVSPortMark]
+		patch := port.ExternalIDs["ovn-localnet-port"] != ""
+		if iface != nil && !ours && !patch && port.Name != row.Name && observe.LeadsOut(iface.Type) {
+			b.Uplinks = append(b.Uplinks, observe.UplinkPort{Name: port.Name, OFPort: ofport(iface)})
+		}
+		if ours {
 			b.Made = append(b.Made, observe.MadePort{Name: port.Name, OFPort: ofport(iface)})
 		}
 		// The name of the port is not reliable; ovn-controller finds its
@@ -70,6 +79,7 @@ func bridge(t vswitch.Tables, row *vswitch.Bridge) observe.Bridge {
 	slices.SortFunc(b.Patches, func(x, y observe.PatchPort) int {
 		return cmp.Or(strings.Compare(x.Localnet, y.Localnet), strings.Compare(x.Name, y.Name))
 	})
+	slices.SortFunc(b.Uplinks, func(x, y observe.UplinkPort) int { return strings.Compare(x.Name, y.Name) })
 	slices.SortFunc(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
 	return b
 }

@@ -42,7 +42,9 @@ var Database = &wire.Database[observe.Southbound]{
 	Tables: []wire.TableOf[observe.Southbound]{
 		globalTable, chassisTable, encapTable, datapathTable, portTable,
 		balancerTable, dpGroupTable, haGroupTable, haChassisTable, gwChassisTable,
+		templateTable, monitorTable,
 	},
+	Noted:     []string{observe.ColumnLRGroup},
 	Head:      head,
 	NotSynced: observe.ErrNotSynced,
 }
@@ -51,7 +53,7 @@ var Database = &wire.Database[observe.Southbound]{
 // read goes to BadRows and is missing from its table; the others stay.
 func head(sb *observe.Southbound) wire.Head {
 	return wire.Head{
-		Revision: &sb.Revision, Stale: &sb.Stale, Tables: &sb.Tables,
+		Revision: &sb.Revision, Stale: &sb.Stale, Tables: &sb.Tables, Lacks: &sb.Lacks,
 		AddBadRow: func(table, row string, err error) {
 			sb.BadRows = append(sb.BadRows, &observe.RowError{Table: table, Row: row, Err: err})
 		},

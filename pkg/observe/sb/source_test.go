@@ -61,7 +61,7 @@ func TestFirstCopy(t *testing.T) {
 	if have.Encaps[0].IP != netip.MustParseAddr("172.31.0.1") || have.Global["mac_prefix"] != "f6:32:64" {
 		t.Errorf("encap %+v, options %v", have.Encaps[0], have.Global)
 	}
-	if len(have.Tables) != 10 {
+	if len(have.Tables) != 12 {
 		t.Errorf("tables: %v", have.Tables)
 	}
 	if st := s.Status(); !st.Synced || st.Remote != server.remote() || st.Method != "monitor_cond_since" ||

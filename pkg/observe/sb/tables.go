@@ -148,3 +148,32 @@ var gwChassisTable = &wire.Table[observe.Southbound, observe.GatewayChassis]{
 		wire.Integer("priority", func(g *observe.GatewayChassis) *int { return &g.Priority }),
 	},
 }
+
+// templateTable has the values of template variables in load balancers, a row a chassis.
+var templateTable = &wire.Table[observe.Southbound, observe.TemplateVars]{
+	Name: "Chassis_Template_Var",
+	ID:   func(t *observe.TemplateVars) *wire.UUID { return (*wire.UUID)(&t.UUID) },
+	Key:  func(t *observe.TemplateVars) string { return t.Chassis },
+	List: func(sb *observe.Southbound) *[]*observe.TemplateVars { return &sb.Templates },
+	Columns: []wire.Column[observe.TemplateVars]{
+		wire.Text("chassis", func(t *observe.TemplateVars) *string { return &t.Chassis }),
+		wire.Mapping("variables", func(t *observe.TemplateVars) *map[string]string { return &t.Variables }),
+	},
+}
+
+// monitorTable has the health checks of backends of load balancers. The address is kept
+// as text: one that cannot be parsed belongs to no backend.
+var monitorTable = &wire.Table[observe.Southbound, observe.ServiceMonitor]{
+	Name: "Service_Monitor",
+	ID:   func(m *observe.ServiceMonitor) *wire.UUID { return (*wire.UUID)(&m.UUID) },
+	Key:  func(m *observe.ServiceMonitor) string { return m.IP },
+	List: func(sb *observe.Southbound) *[]*observe.ServiceMonitor { return &sb.Monitors },
+	Columns: []wire.Column[observe.ServiceMonitor]{
+		wire.Text("ip", func(m *observe.ServiceMonitor) *string { return &m.IP }),
+		wire.Integer("port", func(m *observe.ServiceMonitor) *int { return &m.Port }),
+		wire.Text("protocol", func(m *observe.ServiceMonitor) *string { return &m.Protocol }),
+		wire.Text("type", func(m *observe.ServiceMonitor) *string { return &m.Type }),
+		wire.Text("status", func(m *observe.ServiceMonitor) *string { return &m.Status }),
+		wire.Text("logical_port", func(m *observe.ServiceMonitor) *string { return &m.LogicalPort }),
+	},
+}

@@ -13,6 +13,9 @@ type Database[DB any] struct {
 	// Tables are those that are read, in the order in which they are written to
 	// files. Tables and columns that a server's schema lacks are not asked for.
 	Tables []TableOf[DB]
+	// Noted are columns, as Table.column, of which Head.Lacks says whether a schema does
+	// not have them.
+	Noted []string
 	// Head is what holds for the rows of a DB as a whole.
 	Head func(*DB) Head
 	// NotSynced is what a follower's Read wraps before the first copy of the
@@ -28,6 +31,9 @@ type Head struct {
 	Stale *string
 	// Tables names the tables that were read.
 	Tables *[]string
+	// Lacks names columns of Database.Noted that the schema does not have, of tables that
+	// it has; nil without Noted.
+	Lacks *[]string
 	// AddBadRow reports a row that could not be read, with its name or UUID.
 	AddBadRow func(table, row string, err error)
 }

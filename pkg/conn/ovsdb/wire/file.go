@@ -18,6 +18,9 @@ func (t *rows[DB, T]) readList(d *Decoder) {
 	n := 0
 	for d.Open('['); d.More(); {
 		n++
+		if t.listed == nil {
+			t.listed = map[string]bool{}
+		}
 		c := t.readRow(d, t.blank(UUID{}), false)
 		d.Must(t.spec.Name)
 		if d.err != nil {

@@ -19,6 +19,9 @@ type rows[DB, T any] struct {
 	bad     map[UUID]*badRow[T]
 	sorted  []*T
 	pending map[UUID]change[T]
+	// listed are the columns that rows of a file have; nil where rows come from a server,
+	// or the file has no rows of the table.
+	listed map[string]bool
 }
 
 // boundColumn is a column as this server has it.
@@ -83,6 +86,13 @@ func (t *rows[DB, T]) bound() []string {
 		}
 	}
 	return out
+}
+
+// lacks reports whether the schema does not have a column: of a file, whether it has rows
+// and none of them has the column.
+func (t *rows[DB, T]) lacks(column string) bool {
+	_, ok := t.columns[column]
+	return !ok || t.listed != nil && !t.listed[column]
 }
 
 // appendLayout adds what must be equal before rows can be carried over from another

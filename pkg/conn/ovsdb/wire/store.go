@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -36,6 +37,7 @@ type tableRows interface {
 	name() string
 	bind(columns map[string]ColumnType) error
 	bound() []string
+	lacks(column string) bool
 	appendLayout(out []byte) []byte
 	readUpdates(d *Decoder)
 	readCopies(d *Decoder, prev tableRows)
@@ -204,6 +206,12 @@ func (s *Store[DB]) Publish() *DB {
 	db := new(DB)
 	head := s.db.Head(db)
 	*head.Tables = s.Tables()
+	for _, noted := range s.db.Noted {
+		table, column, _ := strings.Cut(noted, ".")
+		if t := s.table([]byte(table)); t != nil && t.lacks(column) {
+			*head.Lacks = append(*head.Lacks, noted)
+		}
+	}
 	for _, bad := range s.publishRows(db) {
 		head.AddBadRow(bad.table, bad.row, bad.err)
 	}

@@ -127,6 +127,9 @@ func (t *rows[DB, T]) readRow(d *Decoder, into *badRow[T], differs bool) change[
 			d.Skip()
 			continue
 		}
+		if t.listed != nil {
+			t.listed[c.name] = true
+		}
 		t.readColumn(d, into, c, differs && c.many)
 	}
 	if d.bad != nil || d.err != nil {
