@@ -72,7 +72,7 @@ func (n Node) Plan(ctx context.Context, r Request) (plan.Plan, error) {
 	if doubt := r.Snapshot.Doubt(); doubt != "" {
 		return plan.Plan{}, fmt.Errorf("desired state is in doubt, nothing is taken over: %s", doubt)
 	}
-	res := desired.Compute(r.Snapshot, nil, object.Set{}, r.Drivers...)
+	res := desired.Compute(r.Snapshot, nil, r.Drivers...)
 	a := adoption{
 		host: r.Snapshot.Host, want: res.Want, ledger: n.Ledger, removeFRR: r.RemoveFRR,
 		// The speaker is the controller's: it announces once it has been started.

@@ -54,11 +54,9 @@ type Result struct {
 }
 
 // Compute runs the drivers in order, adds fixed, the objects that come from
-// the configuration alone (peers), and blocks what a [Guard] does not let pass. like
-// is a set of about the size to expect, such as that of the last round; an empty one
-// is fine.
-func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, drivers ...Driver) Result {
-	res := run(snap, like, drivers)
+// the configuration alone (peers), and blocks what a [Guard] does not let pass.
+func Compute(snap observe.Snapshot, fixed []object.Item, drivers ...Driver) Result {
+	res := run(snap, drivers)
 	for _, it := range fixed {
 		if err := res.Want.Add(it); err != nil {
 			res.Skipped = append(res.Skipped, observe.Skip{
@@ -81,10 +79,10 @@ func Compute(snap observe.Snapshot, fixed []object.Item, like object.Set, driver
 // run collects what the drivers want. One that panics may have added anything by
 // then. Instead of taking that back, which would cost every round, the others are
 // run again without it: they are pure.
-func run(snap observe.Snapshot, like object.Set, drivers []Driver) Result {
+func run(snap observe.Snapshot, drivers []Driver) Result {
 	var panicked []observe.Skip
 	for {
-		res := Result{Want: object.SetLike(like), Skipped: slices.Clone(panicked)}
+		res := Result{Skipped: slices.Clone(panicked)}
 		failed := -1
 		for i, d := range drivers {
 			skips, p := runOne(d, snap, &res.Want)

@@ -168,7 +168,7 @@ func (lines wilful) Desired(_ observe.Snapshot, out *object.Set) []observe.Skip 
 // TestNoDriverGetsAround: the guard stands behind all drivers. What is in a VRF that
 // the same driver makes is nobody's loss.
 func TestNoDriverGetsAround(t *testing.T) {
-	res := desired.Compute(livesOn(), nil, object.Set{}, wilful{
+	res := desired.Compute(livesOn(), nil, wilful{
 		"route 10.0.0.5/32 table 77 metric 0 dev br-ex", "route 10.0.0.6/32 table 77 metric 0 dev br-ex",
 		"link vrf-9 type vrf table 9 up", "route 10.0.0.5/32 table 9 metric 0 dev vrf-9",
 	})
@@ -194,7 +194,7 @@ func TestNeedsOfProtectedAreBlocked(t *testing.T) {
 		{Value: route},
 		{Value: other},
 	}
-	res := desired.Compute(livesOn(), fixed, object.Set{})
+	res := desired.Compute(livesOn(), fixed)
 	for _, it := range fixed {
 		got, _ := res.Want.Get(it.Value.Key())
 		if want := it.Value != object.Value(other); (got.Block != nil) != want {

@@ -91,7 +91,7 @@ func hosts(res desired.Result) string {
 // and nothing else.
 func TestPanicAtRow(t *testing.T) {
 	first, second := madeUp{name: "first", rows: 4, panics: []int{1, 2}}, madeUp{name: "second", rows: 2}
-	res := desired.Compute(observe.Snapshot{}, nil, object.Set{}, first, second)
+	res := desired.Compute(observe.Snapshot{}, nil, first, second)
 	// Rows 1 of both drivers are the same address: one reason is enough.
 	if got, want := hosts(res), "0 1 3 100 101 103"; got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -118,8 +118,8 @@ func TestPanicOfDriver(t *testing.T) {
 		name: "second", rows: 4,
 		panics: []int{1, 4},
 	}, madeUp{name: "third", rows: 3}
-	got := desired.Compute(observe.Snapshot{}, nil, object.Set{}, first, second, third)
-	want := desired.Compute(observe.Snapshot{}, nil, object.Set{}, first, third)
+	got := desired.Compute(observe.Snapshot{}, nil, first, second, third)
+	want := desired.Compute(observe.Snapshot{}, nil, first, third)
 	if !reflect.DeepEqual(got.Want.Sorted(), want.Want.Sorted()) {
 		t.Errorf("got %s, want %s", hosts(got), hosts(want))
 	}
@@ -137,7 +137,7 @@ func TestPanicOfDriver(t *testing.T) {
 // input.
 func TestPanicsAreTheSame(t *testing.T) {
 	compute := func() desired.Result {
-		return desired.Compute(observe.Snapshot{}, nil, object.Set{},
+		return desired.Compute(observe.Snapshot{}, nil,
 			madeUp{name: "first", rows: 5, panics: []int{4, 0}}, madeUp{
 				name: "second", rows: 1,
 				panics: []int{1},

@@ -284,7 +284,7 @@ func mappedOnly(o *observe.OpenVSwitch) *observe.OpenVSwitch {
 
 // compute is what one driver wants, and fails where it panics, isolated or not.
 func compute(t *rapid.T, view observe.Snapshot, d desired.Driver) object.Set {
-	res := desired.Compute(view, nil, object.Set{}, d)
+	res := desired.Compute(view, nil, d)
 	for _, p := range res.Panics {
 		t.Fatalf("%s\n%s", p.Text, p.Stack)
 	}
@@ -322,7 +322,7 @@ port other on dp-pub mac "fa:16:3e:15:9e:f2 172.24.4.94" chassis cmp-2 up
 	opts.Export.Deny = []observe.PrefixRange{deny}
 	d := bgp.New(bgp.Config{Expose: opts, TenantMethod: bgp.MethodHost})
 	view := w.views["cmp-1"]
-	want := desired.Compute(view, nil, object.Set{}, d).Want
+	want := desired.Compute(view, nil, d).Want
 	blocked := func(a *reason.Account) {
 		a.Steps = append(a.Steps, reason.Step{Stage: "policy", Code: reason.NotOwner})
 	}
@@ -346,7 +346,7 @@ port other on dp-pub mac "fa:16:3e:15:9e:f2 172.24.4.94" chassis cmp-2 up
 	} {
 		addr := netip.MustParseAddr(tt.addr)
 		has := func(chassis string) bool {
-			return len(paths(desired.Compute(w.views[chassis], nil, object.Set{}, d).Want, addr)) > 0
+			return len(paths(desired.Compute(w.views[chassis], nil, d).Want, addr)) > 0
 		}
 		accounts := d.Explain(view, addr)
 		tt.wrong(&accounts[0])

@@ -86,7 +86,7 @@ func TestNoSingleRowWithdrawsTheAddressesOfOthers(t *testing.T) {
 		changes := singleChanges(w.sb)
 		for _, name := range slices.Sorted(maps.Keys(w.views)) {
 			for _, d := range everything() {
-				before := desired.Compute(w.views[name], nil, object.Set{}, d).Want
+				before := desired.Compute(w.views[name], nil, d).Want
 				announced := before.Only(object.KindsThat(object.Kind.IsPath)...).Sorted()
 				if len(announced) == 0 {
 					continue
@@ -94,7 +94,7 @@ func TestNoSingleRowWithdrawsTheAddressesOfOthers(t *testing.T) {
 				for _, c := range changes {
 					view := w.views[name]
 					view.SB = c.sb
-					after := desired.Compute(view, nil, object.Set{}, d).Want
+					after := desired.Compute(view, nil, d).Want
 					for _, it := range announced {
 						if it.Block != nil || after.Has(it.Value.Key()) {
 							continue
@@ -126,7 +126,7 @@ func TestNothingIsProvedByAbsence(t *testing.T) {
 	for _, w := range worlds(t) {
 		for name, view := range w.views {
 			for _, d := range everything() {
-				want := desired.Compute(view, nil, object.Set{}, d).Want
+				want := desired.Compute(view, nil, d).Want
 				for _, it := range want.Only(object.KindsThat(object.Kind.IsPath)...).Sorted() {
 					stale, unknown := *view.SB, *view.OVS
 					stale.Stale, unknown.Stale = "connection refused", "connection refused"

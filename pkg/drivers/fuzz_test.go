@@ -78,11 +78,11 @@ func FuzzDrivers(f *testing.F) {
 func derive(t *testing.T, snap observe.Snapshot) {
 	t.Helper()
 	for _, d := range everything() {
-		want := desired.Compute(snap, nil, object.Set{}, d)
+		want := desired.Compute(snap, nil, d)
 		if len(want.Panics) > 0 {
 			t.Fatalf("%s\n%s", want.Panics[0].Text, want.Panics[0].Stack)
 		}
-		again := desired.Compute(snap, nil, want.Want, d)
+		again := desired.Compute(snap, nil, d)
 		if !reflect.DeepEqual(want.Want.Sorted(), again.Want.Sorted()) || !slices.Equal(want.Skipped, again.Skipped) {
 			t.Errorf("driver %s wants something else the second time", d.Name())
 		}

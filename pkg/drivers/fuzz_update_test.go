@@ -9,7 +9,6 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
@@ -55,7 +54,7 @@ func scenes(f *testing.F) []scene {
 				f.Fatal(err)
 			}
 		}
-		if n := desired.Compute(view, nil, object.Set{}, drivers(everything())...).Want.Len(); n < 10 {
+		if n := desired.Compute(view, nil, drivers(everything())...).Want.Len(); n < 10 {
 			f.Fatalf("%s: %d objects are wanted, too few to lose any", name, n)
 		}
 		out = append(out, sc)

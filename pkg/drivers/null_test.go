@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
@@ -40,7 +39,7 @@ func TestNullDatabases(t *testing.T) {
 			bgp.New(bgp.Config{Expose: opts, TenantNetworks: true}), evpn.New(evpn.Config{Expose: opts}),
 			fabric.New(fabric.Config{Expose: opts, Loopback: true}),
 		} {
-			if res := desired.Compute(snap, nil, object.Set{}, d); len(res.Panics) > 0 || res.Want.Len() > 0 {
+			if res := desired.Compute(snap, nil, d); len(res.Panics) > 0 || res.Want.Len() > 0 {
 				t.Errorf("%s: %s: %+v, %v", text, d.Name(), res.Panics, res.Want.Sorted())
 			}
 			if accounts, p := desired.Explain(d, snap, netip.MustParseAddr("192.0.2.1")); p != nil {

@@ -92,7 +92,7 @@ func checkSafe(t *rapid.T, where string, view observe.Snapshot, drivers []driver
 	for _, d := range drivers {
 		list = append(list, d.here)
 	}
-	res := desired.Compute(view, nil, object.Set{}, list...)
+	res := desired.Compute(view, nil, list...)
 	for _, p := range res.Panics {
 		t.Fatalf("%s\n%s", p.Text, p.Stack)
 	}
@@ -219,7 +219,7 @@ func derivedFrom(t *rapid.T, text []byte, drivers []driver) string {
 	}
 	var b strings.Builder
 	for _, d := range drivers {
-		res := desired.Compute(snap, nil, object.Set{}, d.here)
+		res := desired.Compute(snap, nil, d.here)
 		for _, it := range res.Want.Sorted() {
 			fmt.Fprintf(&b, "%s %v %v\n", object.Text(it.Value), it.Block, it.Why)
 		}

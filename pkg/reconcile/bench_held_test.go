@@ -30,7 +30,7 @@ func fresh(b testing.TB, ports int, held bool) (c *Controller, snap observe.Snap
 	b.Helper()
 	snap = crowd(b, "provider", ports)
 	driver := bgp.New(defaults())
-	want := desired.Compute(snap, nil, object.Set{}, driver).Want
+	want := desired.Compute(snap, nil, driver).Want
 	last := want.Clone()
 	if held {
 		const row = "vm-unreadable"

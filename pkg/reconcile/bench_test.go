@@ -34,7 +34,7 @@ func idleRounds(b *testing.B, kind string, ports int) {
 	cfg := defaults()
 	cfg.TenantNetworks = true
 	driver := bgp.New(cfg)
-	still := &stillLife{items: ours(desired.Compute(snap, nil, object.Set{}, driver).Want)}
+	still := &stillLife{items: ours(desired.Compute(snap, nil, driver).Want)}
 	if n := still.items.LenOf(object.KindPath); n < ports {
 		b.Fatalf("%d paths, want at least %d", n, ports)
 	}
@@ -54,7 +54,7 @@ func idleRounds(b *testing.B, kind string, ports int) {
 
 // ours are the items as backends read them that we have written.
 func ours(want object.Set) object.Set {
-	set := object.SetLike(want)
+	var set object.Set
 	for k, it := range want.All() {
 		it.Marked = k.Kind.HasMark()
 		set.Put(it)

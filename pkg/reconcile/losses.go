@@ -284,7 +284,7 @@ func (f *former) wants(r Round, k object.Key) bool {
 	}
 	if !f.result.valid || f.result.snap != r.Snapshot {
 		f.result = derivation{
-			valid: true, snap: r.Snapshot, res: desired.Compute(r.Snapshot, f.fixed, object.Set{}, f.drivers...),
+			valid: true, snap: r.Snapshot, res: desired.Compute(r.Snapshot, f.fixed, f.drivers...),
 		}
 	}
 	it, ok := f.result.res.Want.Get(k)

@@ -149,7 +149,7 @@ func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
 // its parts are immutable, so that equal pointers mean equal contents.
 func (c *Controller) derive(snap observe.Snapshot) desired.Result {
 	if !c.derived.valid || c.derived.snap != snap {
-		res := desired.Compute(snap, c.fixed(), c.derived.res.Want, c.cfg.Drivers...)
+		res := desired.Compute(snap, c.fixed(), c.cfg.Drivers...)
 		c.keepWays(&res.Want)
 		c.derived = derivation{valid: true, snap: snap, res: res}
 		c.derived.drained = c.applyDrain(&c.derived.res.Want, ownAddresses(snap))
@@ -373,7 +373,7 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 	if err != nil {
 		return object.Set{}, nil, "", err
 	}
-	res := desired.Compute(snap, fixed, object.Set{}, drivers...)
+	res := desired.Compute(snap, fixed, drivers...)
 	if drained {
 		order.Own = ownAddresses(snap)
 		drain.Apply(&res.Want, order)

@@ -59,7 +59,7 @@ func (d *duellist) round(t *testing.T) bool {
 	if d.snap.Learned, err = d.rib.Read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := desired.Compute(d.snap, nil, object.Set{}, d.driver).Want
+	want := desired.Compute(d.snap, nil, d.driver).Want
 	have := read(t, d.b, true)
 	var changes []object.Change
 	for k, it := range want.AllOf(object.KindEVPN) {

@@ -21,8 +21,6 @@ import (
 // after a read works on a copy, and rounds without a change share one set.
 type mirror struct {
 	set object.Set
-	// shared is set once a reader has the set.
-	shared bool
 	// doubt is set when a change failed half-way: the next read asks.
 	doubt bool
 	// unread is set until the speaker has been read for the first time, or again after
@@ -44,32 +42,21 @@ var (
 	disabled = &object.Found{Deviates: "its session administratively down"}
 )
 
-// share hands the set to a reader: the next change copies it first.
-func (m *mirror) share() object.Set {
-	m.shared = true
-	return m.set
-}
-
-// own makes the set ours to change.
-func (m *mirror) own() *object.Set {
-	if m.shared {
-		m.set, m.shared = m.set.Clone(), false
-	}
-	return &m.set
-}
+// share hands the set to a reader, as it is now.
+func (m *mirror) share() object.Set { return m.set.Clone() }
 
 func (m *mirror) put(v object.Value) {
 	if !m.set.Has(v.Key()) {
 		m.count(v, 1)
 	}
-	m.own().Put(object.Item{Value: v, Marked: true})
+	m.set.Put(object.Item{Value: v, Marked: true})
 }
 
 func (m *mirror) remove(k object.Key) {
 	if it, ok := m.set.Get(k); ok {
 		m.count(it.Value, -1)
 	}
-	m.own().Remove(k)
+	m.set.Remove(k)
 }
 
 func (m *mirror) count(v object.Value, n int) {
@@ -119,13 +106,10 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 
 // beside is what is ours, and what others hold under keys that are wanted.
 func (m *mirror) beside(want object.Set) object.Set {
-	ours, copied := m.share(), false
+	ours := m.share()
 	for k, it := range m.others.All() {
 		if !want.Has(k) || ours.Has(k) {
 			continue
-		}
-		if !copied {
-			ours, copied = ours.Clone(), true
 		}
 		ours.Put(it)
 	}
@@ -185,7 +169,7 @@ func (m *mirror) noteShut(shut map[object.Key]bool) {
 		if shut[k] {
 			it.Found = disabled
 		}
-		m.own().Put(it)
+		m.set.Put(it)
 	}
 }
 
@@ -205,7 +189,7 @@ func (m *mirror) replace(have []object.Value) {
 	if same {
 		return
 	}
-	m.set, m.shared, m.paths = object.SetLike(m.set), false, nil
+	m.set, m.paths = object.Set{}, nil
 	for _, v := range have {
 		m.put(v)
 	}

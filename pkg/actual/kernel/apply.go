@@ -260,7 +260,6 @@ func (b *Backend) record() {
 	}
 	b.applied = applied{}
 	marked := l.kind.HasMark()
-	b.mirror.own(l.kind)
 	for i, c := range l.changes {
 		switch {
 		case l.errs[i] != nil:

@@ -48,9 +48,6 @@ func partOf(k object.Kind) parts {
 // change, and only the kind concerned.
 type mirror struct {
 	set object.Set
-	// borrowed has a bit for each kind that has been handed out: its part of the
-	// set must not be changed any more.
-	borrowed uint
 	// others are the protocols of routes that are not ours, also of those
 	// that exist beside ours under the same key.
 	others map[object.Key]uint8
@@ -68,30 +65,8 @@ func newMirror() mirror {
 	return mirror{others: make(map[object.Key]uint8), devs: make(map[string]struct{})}
 }
 
-// borrow returns the set, which stays as it is from now on.
-func (m *mirror) borrow() object.Set {
-	m.borrowed = ^uint(0)
-	return m.set
-}
-
-// own makes the values of a kind changeable.
-func (m *mirror) own(kind object.Kind) {
-	if m.borrowed&(1<<kind) != 0 {
-		m.exchange(kind, m.set.Only(kind).Clone())
-	}
-}
-
-// exchange puts all values of a kind in place of those there are.
-func (m *mirror) exchange(kind object.Kind, values object.Set) {
-	var rest []object.Kind
-	for _, k := range object.Kinds() {
-		if k != kind {
-			rest = append(rest, k)
-		}
-	}
-	m.set = object.Union(m.set.Only(rest...), values)
-	m.borrowed &^= 1 << kind
-}
+// borrow returns the set as it is now.
+func (m *mirror) borrow() object.Set { return m.set.Clone() }
 
 // put stores an item and reports whether that changed anything.
 func (m *mirror) put(it object.Item) bool {
@@ -99,7 +74,6 @@ func (m *mirror) put(it object.Item) bool {
 	if m.shows(k, it) {
 		return false
 	}
-	m.own(k.Kind)
 	m.set.Put(it)
 	if r, ok := it.Value.(object.Route); ok {
 		m.onDevices(r)
@@ -136,7 +110,6 @@ func (m *mirror) remove(k object.Key) bool {
 	if !m.set.Has(k) {
 		return false
 	}
-	m.own(k.Kind)
 	m.set.Remove(k)
 	return true
 }
@@ -156,6 +129,6 @@ func (m *mirror) replace(kind object.Kind, items []object.Item) {
 		same = same && m.shows(k, it)
 	}
 	if !same || fresh.LenOf(kind) != m.set.LenOf(kind) {
-		m.exchange(kind, fresh)
+		m.set.Exchange(kind, fresh)
 	}
 }

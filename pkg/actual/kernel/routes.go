@@ -27,11 +27,10 @@ func (b *Backend) readRoutes(ctx context.Context) error {
 		return nil
 	}
 	second := newRouteReader(b, object.Set{})
-	second.fresh = object.SetLike(have)
 	if err := second.read(ctx); err != nil {
 		return err
 	}
-	b.mirror.exchange(object.KindRoute, second.fresh)
+	b.mirror.set.Exchange(object.KindRoute, second.fresh)
 	b.mirror.others, b.mirror.multiple = second.others, second.multiple
 	return nil
 }

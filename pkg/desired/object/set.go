@@ -3,10 +3,8 @@ package object
 import (
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
-	"unsafe"
 )
 
 // Source says which database row led to a value, and by which rule of which
@@ -136,25 +134,17 @@ func (e *ConflictError) Error() string {
 }
 
 // Set holds at most one item a key. The zero value is an empty set. A Set that
-// has been handed on must not be changed.
+// has been handed on must not be changed; a [Set.Clone] costs nothing and may be.
 //
-// There is one map a kind, so that the sets of several backends, whose kinds
-// are disjoint, unite without copying 100,000 items.
+// It is a persistent structure (tree.go): sets that came from one another share what they
+// have in common, and [Set.Differ] looks at the rest only. There is one tree a kind, so
+// that the sets of several backends, whose kinds are disjoint, unite at once.
 type Set struct {
-	byKind [len(table) + 1]map[Key]Item // by place
+	byKind [len(table) + 1]*tree // by place
+	// owner may change nodes in place; nil owns none.
+	owner *owner
 	// undo is set once Atomically has been called.
 	undo *undo
-}
-
-// SetLike returns an empty set with room for as many items as prev has.
-func SetLike(prev Set) Set {
-	var s Set
-	for k, items := range prev.byKind {
-		if len(items) > 0 {
-			s.byKind[k] = make(map[Key]Item, len(items))
-		}
-	}
-	return s
 }
 
 // SetOf returns a set of bare values; equal keys are a *ConflictError.
@@ -168,19 +158,43 @@ func SetOf(values ...Value) (Set, error) {
 	return s, nil
 }
 
-// Union returns a set of all items, sharing the maps of its arguments, which
-// must have no kind in common and must not be changed afterwards. Of a kind
-// that several have, the last one counts.
+// Union returns a set of all items of its arguments, which must have no kind in common.
+// Of a kind that several have, the last one counts.
 func Union(sets ...Set) Set {
 	var u Set
 	for _, s := range sets {
+		s.freeze()
 		for k, items := range s.byKind {
-			if len(items) > 0 {
+			if items != nil && items.n > 0 {
 				u.byKind[k] = items
 			}
 		}
 	}
 	return u
+}
+
+// Exchange puts the items of a kind of another set in the place of those of s.
+// [Set.Atomically] does not take it back.
+func (s *Set) Exchange(k Kind, of Set) {
+	of.freeze()
+	s.byKind[places[k]] = of.byKind[places[k]]
+}
+
+// freeze keeps everybody from changing in place what the set has now.
+func (s Set) freeze() {
+	if s.owner != nil && !s.owner.frozen.Load() {
+		s.owner.frozen.Store(true)
+	}
+}
+
+// edit returns the tree of a kind, to be changed in place.
+func (s *Set) edit(k Kind) *tree {
+	if s.owner == nil || s.owner.frozen.Load() {
+		s.owner = new(owner)
+	}
+	at := &s.byKind[places[k]]
+	*at = (*at).editable(s.owner)
+	return *at
 }
 
 // Add puts it in the set. Adding an equal value twice merges provenance and
@@ -191,14 +205,16 @@ func Union(sets ...Set) Set {
 // add in a fixed order.
 func (s *Set) Add(it Item) error {
 	k := it.Value.Key()
-	old, ok := s.Get(k)
-	if !ok {
-		s.put(k, it, old, ok)
+	hash := hashOf(k)
+	standing := s.byKind[places[k.Kind]].get(hash, k)
+	if standing == nil {
+		s.put(hash, k, it, nil)
 		return nil
 	}
+	old := &standing.item
 	if old.Value != it.Value {
 		if old.Rank == 0 || it.Rank == 0 || old.Rank == it.Rank {
-			return &ConflictError{Key: k, Have: old, Add: it}
+			return &ConflictError{Key: k, Have: *old, Add: it}
 		}
 		if it.Rank < old.Rank {
 			it.Value = old.Value
@@ -217,7 +233,7 @@ func (s *Set) Add(it Item) error {
 	it.Why = mergeWhy(old.Why, it.Why)
 	it.Keeps = mergeKeys(old.Keeps, it.Keeps)
 	it.Marked = it.Marked || old.Marked
-	s.put(k, it, old, ok)
+	s.put(hash, k, it, standing)
 	return nil
 }
 
@@ -284,78 +300,104 @@ func union[T comparable](have, add []T) []T {
 
 // Keep adds to what the item under k keeps; without such an item it does nothing.
 func (s *Set) Keep(k Key, keys ...Key) {
-	if old, ok := s.Get(k); ok {
-		it := old
+	hash := hashOf(k)
+	if standing := s.byKind[places[k.Kind]].get(hash, k); standing != nil {
+		it := standing.item
 		it.Keeps = union(it.Keeps, keys)
-		s.put(k, it, old, true)
+		s.put(hash, k, it, standing)
 	}
 }
 
 // Put stores it, replacing what is there under its key.
 func (s *Set) Put(it Item) {
 	k := it.Value.Key()
-	old, ok := s.Get(k)
-	s.put(k, it, old, ok)
+	hash := hashOf(k)
+	var standing *entry
+	if s.undoing() {
+		standing = s.byKind[places[k.Kind]].get(hash, k)
+	}
+	s.put(hash, k, it, standing)
 }
 
-// put stores it where old stands, if ok.
-func (s *Set) put(k Key, it, old Item, ok bool) {
-	s.record(k, old, ok)
-	at := &s.byKind[places[k.Kind]]
-	if *at == nil {
-		*at = make(map[Key]Item)
-	}
-	(*at)[k] = it
+// put stores an item; standing is what is there under its key, if anybody may want it back.
+func (s *Set) put(hash uint64, k Key, it Item, standing *entry) {
+	s.record(hash, k, standing)
+	s.edit(k.Kind).put(s.owner, &entry{hash, k, it})
 }
 
 // Remove takes the key out.
 func (s *Set) Remove(k Key) {
-	if old, ok := s.Get(k); ok {
-		s.record(k, old, ok)
-		delete(s.byKind[places[k.Kind]], k)
+	hash := hashOf(k)
+	if standing := s.byKind[places[k.Kind]].get(hash, k); standing != nil {
+		s.record(hash, k, standing)
+		s.edit(k.Kind).remove(s.owner, hash, k)
 	}
 }
 
 // Get returns the item under k.
 func (s Set) Get(k Key) (Item, bool) {
-	it, ok := s.byKind[places[k.Kind]][k]
-	return it, ok
+	if e := s.byKind[places[k.Kind]].get(hashOf(k), k); e != nil {
+		return e.item, true
+	}
+	return Item{}, false
 }
 
 // Has reports whether k is in the set.
-func (s Set) Has(k Key) bool {
-	_, ok := s.byKind[places[k.Kind]][k]
-	return ok
-}
+func (s Set) Has(k Key) bool { return s.byKind[places[k.Kind]].get(hashOf(k), k) != nil }
 
 // Len is the number of items.
 func (s Set) Len() int {
 	n := 0
 	for _, items := range s.byKind {
-		n += len(items)
+		n += items.len()
 	}
 	return n
 }
 
 // LenOf is the number of items of one kind.
-func (s Set) LenOf(k Kind) int { return len(s.byKind[places[k]]) }
+func (s Set) LenOf(k Kind) int { return s.byKind[places[k]].len() }
 
 // All yields the items kind by kind, and within a kind in no order, for passes
-// whose result does not depend on it.
+// whose result does not depend on it. What is changed meanwhile is yielded as it was.
 func (s Set) All() iter.Seq2[Key, Item] {
 	return func(yield func(Key, Item) bool) {
+		s.freeze()
 		for _, items := range s.byKind {
-			for k, it := range items {
-				if !yield(k, it) {
-					return
-				}
+			if !items.all(func(e *entry) bool { return yield(e.key, e.item) }) {
+				return
 			}
 		}
 	}
 }
 
-// AllOf yields the items of one kind, in no order.
-func (s Set) AllOf(k Kind) iter.Seq2[Key, Item] { return maps.All(s.byKind[places[k]]) }
+// AllOf yields the items of one kind as All does.
+func (s Set) AllOf(k Kind) iter.Seq2[Key, Item] {
+	return func(yield func(Key, Item) bool) {
+		s.freeze()
+		s.byKind[places[k]].all(func(e *entry) bool { return yield(e.key, e.item) })
+	}
+}
+
+// Differ yields the keys under which s and o do not have the very same item, kind by kind
+// and within a kind in no order. An item that was put into both separately is yielded
+// although it may be equal; one that came to both from a common set is not, and costs nothing.
+func (s Set) Differ(o Set) iter.Seq[Key] {
+	return func(yield func(Key) bool) {
+		s.freeze()
+		o.freeze()
+		for place := range s.byKind {
+			ok := s.byKind[place].differ(o.byKind[place], func(a, b *entry) bool {
+				if a == nil {
+					a = b
+				}
+				return yield(a.key)
+			})
+			if !ok {
+				return
+			}
+		}
+	}
+}
 
 // Sorted returns the items in key order, which is dependency order.
 func (s Set) Sorted() []Item {
@@ -369,10 +411,15 @@ func (s Set) Sorted() []Item {
 // SortedOf returns the items of one kind in key order.
 func (s Set) SortedOf(k Kind) []Item {
 	items := s.byKind[places[k]]
-	keys := slices.SortedFunc(maps.Keys(items), Key.Compare)
-	out := make([]Item, len(keys))
-	for i, key := range keys {
-		out[i] = items[key]
+	entries := make([]*entry, 0, items.len())
+	items.all(func(e *entry) bool {
+		entries = append(entries, e)
+		return true
+	})
+	slices.SortFunc(entries, func(a, b *entry) int { return a.key.Compare(b.key) })
+	out := make([]Item, len(entries))
+	for i, e := range entries {
+		out[i] = e.item
 	}
 	return out
 }
@@ -380,29 +427,18 @@ func (s Set) SortedOf(k Kind) []Item {
 // Same reports whether two sets are the very same data: not merely equal, but
 // one handed on as it was. It costs nothing, and is how the rest of a round is
 // saved when nothing has changed.
-func (s Set) Same(o Set) bool {
-	for k := range s.byKind {
-		if mapID(s.byKind[k]) != mapID(o.byKind[k]) {
-			return false
-		}
-	}
-	return true
-}
+func (s Set) Same(o Set) bool { return s.byKind == o.byKind }
 
-// mapID is the identity of a map, which Go has no operator for.
-func mapID(m map[Key]Item) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&m)) }
-
-// Clone returns a set that can be changed without changing s.
+// Clone returns a set that can be changed without changing s, and the other way round. It
+// copies nothing.
 func (s Set) Clone() Set {
-	var c Set
-	for k, items := range s.byKind {
-		c.byKind[k] = maps.Clone(items)
-	}
-	return c
+	s.freeze()
+	return Set{byKind: s.byKind}
 }
 
-// Only returns the part of s with these kinds, sharing its maps.
+// Only returns the part of s with these kinds, sharing what it has.
 func (s Set) Only(kinds ...Kind) Set {
+	s.freeze()
 	var o Set
 	for _, k := range kinds {
 		o.byKind[places[k]] = s.byKind[places[k]]

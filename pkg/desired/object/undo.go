@@ -7,11 +7,11 @@ type undo struct {
 	changes []change
 }
 
-// change is what stood under a key before it was written.
+// change is what stood under a key before it was written; nil is nothing.
 type change struct {
+	hash uint64
 	key  Key
-	old  Item
-	none bool // nothing stood there
+	old  *entry
 }
 
 // Atomically calls fill, which changes the set through whatever it holds. If fill
@@ -42,21 +42,24 @@ func (s *Set) restore(n int) {
 	u := s.undo
 	for i := len(u.changes) - 1; i >= n; i-- {
 		c := u.changes[i]
-		items := s.byKind[places[c.key.Kind]]
-		if c.none {
-			delete(items, c.key)
-			continue
+		switch items := s.edit(c.key.Kind); {
+		case c.old != nil:
+			items.put(s.owner, c.old)
+		case items.get(c.hash, c.key) != nil:
+			items.remove(s.owner, c.hash, c.key)
 		}
-		items[c.key] = c.old
 	}
 	clear(u.changes[n:])
 	u.changes = u.changes[:n]
 }
 
-// record remembers what stands under a key that is about to change, if anybody may
-// want it back; ok says whether anything does.
-func (s *Set) record(k Key, old Item, ok bool) {
-	if s.undo != nil && s.undo.depth > 0 {
-		s.undo.changes = append(s.undo.changes, change{k, old, !ok})
+// undoing reports whether what stands may be wanted back.
+func (s *Set) undoing() bool { return s.undo != nil && s.undo.depth > 0 }
+
+// record remembers what stands under a key that is about to change, nil for nothing, if
+// anybody may want it back.
+func (s *Set) record(hash uint64, k Key, standing *entry) {
+	if s.undoing() {
+		s.undo.changes = append(s.undo.changes, change{hash, k, standing})
 	}
 }

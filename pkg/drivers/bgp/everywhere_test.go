@@ -32,7 +32,7 @@ func TestEverywhere(t *testing.T) {
 				if err != nil {
 					continue // a chassis of which the dump has no Open_vSwitch database
 				}
-				want = append(want, placed(desired.Compute(view, nil, object.Set{}, d).Want)...)
+				want = append(want, placed(desired.Compute(view, nil, d).Want)...)
 				got = d.Everywhere(view.SB)
 			}
 			slices.SortFunc(want, object.ComparePrefix)

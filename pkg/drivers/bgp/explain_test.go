@@ -63,7 +63,7 @@ func TestExplainAgrees(t *testing.T) {
 func agrees(t *testing.T, name string, view observe.Snapshot, cfg bgp.Config) int {
 	t.Helper()
 	d := bgp.New(cfg)
-	want := desired.Compute(view, nil, object.Set{}, d).Want
+	want := desired.Compute(view, nil, d).Want
 	addrs := mentioned(view.SB)
 	for addr := range addrs {
 		derived := announces(want, addr)

@@ -54,7 +54,7 @@ func TestFixtures(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					res := desired.Compute(view, nil, object.Set{}, bgp.New(fixtureConfig(t, mode)))
+					res := desired.Compute(view, nil, bgp.New(fixtureConfig(t, mode)))
 					soundNeeds(t, res.Want)
 					got := announced(res.Want)
 					if diff := cmp.Diff(sorted(deviate(want, name, node, mode)), got); diff != "" {

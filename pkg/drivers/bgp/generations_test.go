@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
 )
@@ -72,7 +71,7 @@ func TestBalancerGenerations(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						got := announced(desired.Compute(view, nil, object.Set{}, bgp.New(fixtureConfig(t, mode))).Want)
+						got := announced(desired.Compute(view, nil, bgp.New(fixtureConfig(t, mode))).Want)
 						if diff := cmp.Diff(sorted(want), got); diff != "" {
 							t.Errorf("%s %s (-want +got):\n%s", node, mode, diff)
 						}

@@ -40,7 +40,7 @@ func TestScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res := desired.Compute(snap, nil, object.Set{}, bgp.New(cfg))
+			res := desired.Compute(snap, nil, bgp.New(cfg))
 			soundNeeds(t, res.Want)
 			shown := func(it object.Item) bool {
 				return !isBase(it) || show == "base" || show == "flows" && it.Value.Key().Kind == object.KindFlow

@@ -32,7 +32,7 @@ func BenchmarkImports(b *testing.B) {
 	snap.Learned = learned
 	driver := evpn.New(defaultConfig())
 	for b.Loop() {
-		res := desired.Compute(snap, nil, object.Set{}, driver)
+		res := desired.Compute(snap, nil, driver)
 		if got := res.Want.LenOf(object.KindRoute); got < 100_000 {
 			b.Fatalf("%d routes", got)
 		}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 )
@@ -95,7 +94,7 @@ func TestExplain(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			snap := snapshot(t, tt.story, tt.node)
 			driver := evpn.New(config(t, golden.Inline("config", tt.config)).cfg)
-			res := desired.Compute(snap, nil, object.Set{}, driver)
+			res := desired.Compute(snap, nil, driver)
 			var got []string
 			for _, a := range driver.Explain(snap, netip.MustParseAddr(tt.addr)) {
 				line := a.What + ": "

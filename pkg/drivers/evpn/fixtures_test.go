@@ -181,7 +181,7 @@ func compare(t *testing.T, snap *file.File, node string, made bool, want referen
 		}
 		view.OVS = &vswitch
 	}
-	res := desired.Compute(view, nil, object.Set{}, evpn.New(defaultConfig()))
+	res := desired.Compute(view, nil, evpn.New(defaultConfig()))
 	sound(t, res.Want)
 	if diff := cmp.Diff(want.lines(), ours(res.Want)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

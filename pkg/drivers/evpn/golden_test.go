@@ -43,7 +43,7 @@ func TestScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res := desired.Compute(snap, nil, object.Set{}, opts.drivers()...)
+			res := desired.Compute(snap, nil, opts.drivers()...)
 			sound(t, res.Want)
 			c.Want("want "+node, derived.Objects(t, res.Want, opts.shows, derived.RuleAndRow))
 			c.WantSome("skipped "+node, derived.Skips(res.Skipped))

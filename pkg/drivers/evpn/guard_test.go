@@ -26,7 +26,7 @@ set cr-lrp-gw1 mac "fa:16:3e:74:e6:3b 172.24.4.999/24"`, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			snap := snapshot(t, tt.story, "gw-1")
-			res := desired.Compute(snap, nil, object.Set{}, evpn.New(defaultConfig()))
+			res := desired.Compute(snap, nil, evpn.New(defaultConfig()))
 			if len(res.Skipped) != 1 || res.Skipped[0].Hold != tt.hold {
 				t.Errorf("skipped %v, want one that holds: %t", res.Skipped, tt.hold)
 			}

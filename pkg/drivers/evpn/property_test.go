@@ -166,7 +166,7 @@ func (c *tenants) snapshot(t *rapid.T) observe.Snapshot {
 func run(t *rapid.T, snap observe.Snapshot) desired.Result {
 	cfg := defaultConfig()
 	cfg.Expose = expose.DefaultOptions()
-	return desired.Compute(snap, nil, object.Set{}, evpn.New(cfg))
+	return desired.Compute(snap, nil, evpn.New(cfg))
 }
 
 func dump(r desired.Result) string {

@@ -59,7 +59,7 @@ func TestStationsAreInOnePlace(t *testing.T) {
 			NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100},
 			Method:     evpn.MethodL2VNI, VNI: 2001,
 		}}
-		res := desired.Compute(snap, nil, object.Set{}, evpn.New(cfg))
+		res := desired.Compute(snap, nil, evpn.New(cfg))
 		entries, selves := map[string]string{}, map[string]int{}
 		for _, f := range object.Of[object.FDB](res.Want) {
 			switch mac := f.MAC.String(); {
@@ -101,7 +101,7 @@ func TestStationsAreInOnePlace(t *testing.T) {
 			learned.EVPN[i], learned.EVPN[j] = learned.EVPN[j], learned.EVPN[i]
 		})
 		snap.Learned = &learned
-		if got, want := dump(desired.Compute(snap, nil, object.Set{}, evpn.New(cfg))), dump(res); got != want {
+		if got, want := dump(desired.Compute(snap, nil, evpn.New(cfg))), dump(res); got != want {
 			t.Fatalf("in another order:\n%s\nwant:\n%s", got, want)
 		}
 	})

@@ -42,7 +42,7 @@ port quiet on dp-pub mac "fa:16:3e:15:9e:f1 172.24.4.93" chassis cmp-1 up
 	opts := expose.DefaultOptions()
 	opts.Attributes = map[expose.Class]expose.Attributes{expose.ClassVIP: {MED: object.MetricOf(7)}}
 	var driver desired.Driver = LabelDriver{Options: opts}
-	res := desired.Compute(snap, nil, object.Set{}, driver)
+	res := desired.Compute(snap, nil, driver)
 	var got []string
 	for _, p := range object.Of[object.Path](res.Want) {
 		got = append(got, p.Prefix.String()+" med "+p.MED.String())

@@ -48,7 +48,7 @@ port vm2 on dp-pub mac "fa:16:3e:15:9e:f1 172.24.4.93" chassis cmp-1 up
 		at          panicky
 		rules, path int
 	}{{nil, 1, 2}, {panicky{"vm1": true}, 1, 1}, {panicky{"vm2": true}, 1, 1}, {panicky{"vm1": true, "vm2": true}, 0, 0}} {
-		res := desired.Compute(snap, nil, object.Set{}, tt.at)
+		res := desired.Compute(snap, nil, tt.at)
 		if rules, paths := res.Want.LenOf(object.KindRule), res.Want.LenOf(object.KindPath); rules != tt.rules ||
 			paths != tt.path {
 			t.Errorf("panics at %v: got %d rules and %d paths, want %d and %d", tt.at, rules, paths, tt.rules, tt.path)
@@ -70,7 +70,7 @@ set lrp-p1 id expose=true
 		snap := snapshot(t, "gw-1", text)
 		opts := expose.DefaultOptions()
 		opts.Export.Subnets = true
-		res := desired.Compute(snap, nil, object.Set{}, LabelDriver{Options: opts})
+		res := desired.Compute(snap, nil, LabelDriver{Options: opts})
 		if len(res.Panics) > 0 {
 			t.Errorf("panics: %+v", res.Panics)
 		}

@@ -17,7 +17,7 @@ func TestExplainAgrees(t *testing.T) {
 	for _, f := range scenarios.Files(t) {
 		cfg, snap := given(t, f)
 		drv := fabric.New(cfg)
-		want := desired.Compute(snap, nil, object.Set{}, drv).Want
+		want := desired.Compute(snap, nil, drv).Want
 		var addrs []netip.Addr
 		for _, a := range snap.Host.Addresses {
 			addrs = append(addrs, a.Addr)

@@ -23,7 +23,7 @@ var scenarios = golden.Suite{Given: []string{"config", "host", "learned"}, Want:
 func TestScenarios(t *testing.T) {
 	scenarios.Run(t, func(t *testing.T, c *golden.Case) {
 		cfg, snap := given(t, c.File)
-		res := desired.Compute(snap, nil, object.Set{}, fabric.New(cfg))
+		res := desired.Compute(snap, nil, fabric.New(cfg))
 		c.Want("want", derived.Objects(t, res.Want, derived.All, derived.RuleTableAndRow))
 		c.WantSome("skipped", derived.Skips(res.Skipped))
 	})
