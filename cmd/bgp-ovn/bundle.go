@@ -103,7 +103,7 @@ func writePrivate(path string, write func(io.Writer) error) error {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return errors.New("it exists and is no regular file; name another")
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".bgp-ovn-support-*") // mode 0600, and never a link of others
+	f, err := os.CreateTemp(filepath.Dir(path), ".bgp-ovn-*") // mode 0600, and never a link of others
 	if err != nil {
 		var about *fs.PathError
 		if errors.As(err, &about) {

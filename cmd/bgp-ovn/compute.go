@@ -136,6 +136,7 @@ func (c *cli) planWith(ctx context.Context, k computing) error {
 
 func (c *cli) planCommand() *cobra.Command {
 	var k computing
+	var out string
 	cmd := &cobra.Command{
 		Use: "plan", Short: "print what would be done, and do nothing", Args: noArgs,
 		Long: `plan prints the difference between the desired state and the current one, in the
@@ -145,10 +146,17 @@ differences, 1 error.
 
 With --set it prints what would be done if the configuration had other values: what is
 announced and withdrawn, and which sessions would be ended. Nothing is written, neither
-to the node nor to the configuration.`,
+to the node nor to the configuration.
+
+With --out the plan is written to a file, too, with what it was computed from: bgp-ovn
+apply FILE takes exactly these steps, if nothing has moved by then.`,
 		Example: "  bgp-ovn plan -o json\n  bgp-ovn plan --snapshot incident.json --chassis cmp-07\n" +
-			"  bgp-ovn plan --set expose_tenant_networks=true --set 'bgp.export.deny=10.0.0.0/8 le 32'",
+			"  bgp-ovn plan --set expose_tenant_networks=true --set 'bgp.export.deny=10.0.0.0/8 le 32'\n" +
+			"  bgp-ovn plan --out change.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if out != "" {
+				return c.planOut(cmd.Context(), k, out)
+			}
 			if len(k.set) > 0 && k.snapshot == "" && k.driver == "" {
 				return c.planWith(cmd.Context(), k)
 			}
@@ -158,6 +166,10 @@ to the node nor to the configuration.`,
 	k.flags(cmd)
 	cmd.Flags().StringArrayVar(&k.set, "set", nil, "KEY=VALUE: as if it were configured; may be given several times")
 	cmd.MarkFlagsMutuallyExclusive("set", "bundle")
+	cmd.Flags().StringVar(&out, "out", "", "write the plan to this file, for bgp-ovn apply")
+	for _, other := range []string{"set", "snapshot", "bundle", "driver"} { // of what is not this node as it is
+		cmd.MarkFlagsMutuallyExclusive("out", other)
+	}
 	cmd.Flags().StringVar(&k.against, "against", string(agent.AgainstModel),
 		"with --snapshot: compare with a fresh node (model) or with this one (actual)")
 	return cmd

@@ -32,6 +32,7 @@ type Answer struct {
 // Answers are all of them.
 func Answers() []Answer {
 	return []Answer{
+		{"apply", []string{"apply"}, control.Applied{}},
 		{"audit", []string{"audit"}, control.Audit{}},
 		{"bgp-advertised", []string{"bgp advertised"}, control.BGPAdvertised{}},
 		{"bgp-peers", []string{"bgp peers", "bgp peer"}, control.BGPPeers{}},
@@ -45,6 +46,7 @@ func Answers() []Answer {
 		{"history", []string{"history"}, control.History{}},
 		{"peer-release", []string{"peer release"}, control.Released{}},
 		{"plan", []string{"plan", "run --dry-run", "adopt", "cleanup"}, control.Plan{}},
+		{"plan-file", []string{"plan --out"}, control.PlanFile{}},
 		{"reload", []string{"reload", "plan --set"}, control.Reload{}},
 		{"retry", []string{"retry"}, control.Retried{}},
 		{"status", []string{"status"}, control.Status{}},

@@ -331,6 +331,13 @@ func (n *Node) Converge(ctx context.Context, wait time.Duration, show func(contr
 	return p, errors.Join(append(r.Failed(), r.ReadErr, r.JournalErr)...)
 }
 
+// WaitSnapshot waits until every database has been read once, at most for a time.
+func (n *Node) WaitSnapshot(ctx context.Context, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return n.sources.waitSnapshot(ctx)
+}
+
 // closing collects what must be released.
 type closing struct{ closers []func() error }
 

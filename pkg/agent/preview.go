@@ -24,13 +24,28 @@ type Preview struct {
 	answers
 	closing
 	sources *sources
-	onRound func(reconcile.Round)
+	// attach reads the paths and peers of a speaker in another process, if there is one.
+	attach bool
+	// settings are those of the node, and program its name and version in a plan file.
+	settings config.Settings
+	program  string
+	onRound  func(reconcile.Round)
+}
+
+// OpenPlanning makes a preview that also reads what a speaker in another process has, for a
+// plan that is to be applied: program is the name and version that it shows.
+func OpenPlanning(ctx context.Context, s config.Settings, log *slog.Logger, program string) (*Preview, error) {
+	return openPreview(ctx, &Preview{attach: s.BGP.Speaker != "", program: program}, s, log)
 }
 
 // OpenPreview makes a preview. It waits for the Open_vSwitch database as far as
 // settings are left to it, and at most until ctx ends.
 func OpenPreview(ctx context.Context, s config.Settings, log *slog.Logger) (*Preview, error) {
-	p := &Preview{onRound: func(reconcile.Round) {}}
+	return openPreview(ctx, &Preview{}, s, log)
+}
+
+func openPreview(ctx context.Context, p *Preview, s config.Settings, log *slog.Logger) (*Preview, error) {
+	p.settings, p.onRound = s, func(reconcile.Round) {}
 	if err := p.open(ctx, s, log); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -48,7 +63,11 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 	if err != nil {
 		return err
 	}
-	reader, err := actual.NewReader(append(backends, model.New(speakerKinds()...))...)
+	speaker, err := p.speaker(s, log)
+	if err != nil {
+		return err
+	}
+	reader, err := actual.NewReader(append(backends, speaker)...)
 	if err != nil {
 		return err
 	}
@@ -73,6 +92,30 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 		return p.ctl.Explain(r, addr, nil, false)
 	}
 	return nil
+}
+
+// speaker is the backend of paths and peers.
+func (p *Preview) speaker(s config.Settings, log *slog.Logger) (actual.Backend, error) {
+	if !p.attach {
+		return model.New(speakerKinds()...), nil
+	}
+	conf := speakerConfig(s, log)
+	conf.Attach = true
+	speaker, err := newSpeaker(conf)
+	if err == nil {
+		p.onClose(speaker.Close)
+	}
+	return speaker, err
+}
+
+// PlanFile is the plan in the form of a file. Only a node of [OpenPlanning] knows all that it
+// is made of.
+func (p *Preview) PlanFile(ctx context.Context) (control.PlanFile, error) {
+	r, err := p.readable(ctx, true)
+	if err != nil {
+		return control.PlanFile{}, err
+	}
+	return planFileOf(r, p.settings, p.program)
 }
 
 // WaitSnapshot waits until every database has been read once.

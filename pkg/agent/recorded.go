@@ -141,6 +141,16 @@ func (r *Recorded) PlanWith(context.Context, []string) (control.Reload, error) {
 	return control.Reload{}, errRecorded("plan --set")
 }
 
+// PlanFile needs the node.
+func (r *Recorded) PlanFile(context.Context) (control.PlanFile, error) {
+	return control.PlanFile{}, errRecorded("plan --out")
+}
+
+// Apply needs the node.
+func (r *Recorded) Apply(context.Context, string) (control.Applied, error) {
+	return control.Applied{}, errRecorded("apply")
+}
+
 // Drain needs the node.
 func (r *Recorded) Drain(context.Context, bool) (control.Drain, error) {
 	return control.Drain{}, errRecorded("drain")

@@ -62,6 +62,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.round(r, stats)
 	s.chassis(r.Snapshot)
 	s.drain(r.Drain)
+	s.review(r.Review)
 	s.waiting(stats)
 	s.outstanding(n.ctl.Outstanding())
 	s.state(n.db, n.settings.StateFile)

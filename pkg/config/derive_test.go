@@ -114,7 +114,7 @@ var reloadable = strings.Fields(`drivers reconcile_interval expose_tenant_networ
 	bgp.attributes bgp.bmp bgp.export.allow bgp.export.deny bgp.graceful_restart.restart_time flows.priority
 	bgp.prefix_limit_restart bgp.verify.hold bgp.verify.points bgp.verify.router_id
 	advertise_loopback originate protect learn.accept learn.source4 learn.source6 learn.metric learn.max
-	sysctls.manage fuse.share fuse.least fuse.hold unbound_hold drain.wait drain.prepend log.level metrics.listen`)
+	sysctls.manage fuse.share fuse.least fuse.hold unbound_hold changes drain.wait drain.prepend log.level metrics.listen`)
 
 func TestReloadable(t *testing.T) {
 	s := Defaults()

@@ -65,6 +65,7 @@ var written = map[string]struct{ file, flag string }{
 	"fuse.hold":                {"2m", "120s"},
 	"unbound_hold":             {"20s", "20s"},
 	"drain.wait":               {"1m", "60s"},
+	"changes":                  {"reviewed", "reviewed"},
 	"drain.prepend":            {"0", "0x0"},
 	"history.steps":            {"500", "500"},
 	"history.age":              {"48h", "48h"},

@@ -80,6 +80,8 @@ type Settings struct {
 	// ManageSysctls says that node-wide settings of the kernel are set: forwarding and
 	// rp_filter (sysctls.manage).
 	ManageSysctls bool
+	// Reviewed says that changes wait for an operator (changes).
+	Reviewed bool
 	// Fuse holds mass withdrawals (fuse).
 	Fuse Fuse
 	// UnboundHold is how long what a row led to stays announced after the row is bound

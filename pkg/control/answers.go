@@ -188,6 +188,8 @@ type Status struct {
 	Drain *Drain `json:"drain,omitempty"`
 	// Outside is what looking points say of what we announce.
 	Outside Outside `json:"outside"`
+	// Review is what waits for bgp-ovn apply; absent where changes are applied by themselves.
+	Review *Review `json:"review,omitempty"`
 	// Outstanding is what is known to be done and not done yet.
 	Outstanding *reconcile.Outstanding `json:"outstanding,omitempty"`
 	LastRound   *RoundTime             `json:"last_round"`

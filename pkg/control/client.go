@@ -126,6 +126,16 @@ func (c *Client) PlanWith(ctx context.Context, set []string) (Reload, error) {
 	return ask[Reload](ctx, c, http.MethodGet, "plan-with", url.Values{"set": set})
 }
 
+// PlanFile asks for [Controller.PlanFile].
+func (c *Client) PlanFile(ctx context.Context) (PlanFile, error) {
+	return ask[PlanFile](ctx, c, http.MethodGet, "plan-file", nil)
+}
+
+// Apply asks for [Controller.Apply].
+func (c *Client) Apply(ctx context.Context, digest string) (Applied, error) {
+	return ask[Applied](ctx, c, http.MethodPost, "apply", url.Values{"plan": {digest}})
+}
+
 // Reload asks for [Controller.Reload].
 func (c *Client) Reload(ctx context.Context, dryRun bool) (Reload, error) {
 	return ask[Reload](ctx, c, method(!dryRun), "reload", nil)

@@ -56,6 +56,11 @@ type Controller interface {
 	// PlanWith says what the configuration would lead to with some keys set to other values,
 	// each as KEY=VALUE.
 	PlanWith(ctx context.Context, set []string) (Reload, error)
+	// PlanFile is the plan in the form of a file, for [Controller.Apply].
+	PlanFile(ctx context.Context) (PlanFile, error)
+	// Apply applies the plan with a digest ([PlanFile.Digest]), if it is the one that would be
+	// made now, and nothing otherwise.
+	Apply(ctx context.Context, digest string) (Applied, error)
 	// BGPPeers tells of all sessions or, with an address, of one. One that is not
 	// configured is an error.
 	BGPPeers(ctx context.Context, address string) (BGPPeers, error)

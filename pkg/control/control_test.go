@@ -31,17 +31,19 @@ import (
 // canned answers every question with what it holds, and records what it was
 // asked.
 type canned struct {
-	parts   []control.Part
-	status  control.Status
-	plan    control.Plan
-	desired control.Desired
-	explain control.Explanation
-	evpn    control.EVPN
-	trace   control.Trace
-	found   control.Found
-	audit   control.Audit
-	reload  control.Reload
-	history control.History
+	parts    []control.Part
+	status   control.Status
+	plan     control.Plan
+	desired  control.Desired
+	explain  control.Explanation
+	evpn     control.EVPN
+	trace    control.Trace
+	found    control.Found
+	audit    control.Audit
+	reload   control.Reload
+	history  control.History
+	planFile control.PlanFile
+	applied  control.Applied
 	// released is the answer of a release.
 	released control.Released
 	drain    control.Drain
@@ -104,6 +106,14 @@ func (c *canned) Reload(_ context.Context, dryRun bool) (control.Reload, error) 
 
 func (c *canned) PlanWith(_ context.Context, set []string) (control.Reload, error) {
 	return c.reload, c.note("plan with", strings.Join(set, " "))
+}
+
+func (c *canned) PlanFile(context.Context) (control.PlanFile, error) {
+	return c.planFile, c.note("plan file")
+}
+
+func (c *canned) Apply(_ context.Context, digest string) (control.Applied, error) {
+	return c.applied, c.note("apply", digest)
 }
 
 func (c *canned) BGPPeers(_ context.Context, address string) (control.BGPPeers, error) {
@@ -193,7 +203,10 @@ func sample() *canned {
 				Stages: []reach.Stage{{Name: "rule", Text: "t", State: reach.Broken, Code: reach.CodeForeignRule, Try: "y"}},
 			},
 		},
-		evpn:   control.EVPN{Version: 1, VNIs: []control.VNI{{VNI: 7, Legs: []control.Leg{{Line: "a - b"}}}}},
+		evpn:     control.EVPN{Version: 1, VNIs: []control.VNI{{VNI: 7, Legs: []control.Leg{{Line: "a - b"}}}}},
+		planFile: control.PlanFile{Version: 1, Form: control.PlanFileForm, Digest: "d1", Ops: p.Ops, Notes: p.Notes},
+		applied:  control.Applied{Version: 1, Plan: p, Moved: []control.Moved{{Kind: "route", Key: "x", Code: "new"}}},
+
 		audit:  control.Audit{Version: 1, Drift: p, Repaired: true, Failed: []control.FailedStep{{Line: "f"}}},
 		reload: control.Reload{Version: 1, Changed: []string{"bgp.peers"}, Plan: &p},
 
@@ -273,6 +286,8 @@ func TestRoundTrip(t *testing.T) {
 			got.history, err = c.History(ctx, question)
 			return err
 		}(),
+		"file":  func() (err error) { got.planFile, err = c.PlanFile(ctx); return err }(),
+		"apply": func() (err error) { got.applied, err = c.Apply(ctx, "d1"); return err }(),
 		"verify": func() (err error) {
 			got.verify, err = c.Verify(ctx, control.RouteQuery{Within: netip.MustParsePrefix("192.0.2.7/32"), Limit: 5}, true)
 			return err
@@ -293,7 +308,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 	for _, a := range []any{
 		"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question,
-		"force true", "verify true", "route y",
+		"force true", "verify true", "route y", "d1",
 	} {
 		if !asked[a] {
 			t.Errorf("the server was never asked with %v", a)
@@ -315,6 +330,8 @@ func TestRoundTrip(t *testing.T) {
 		{got.evpn, want.evpn},
 		{got.trace, want.trace},
 		{got.audit, want.audit},
+		{got.planFile, want.planFile},
+		{got.applied, want.applied},
 		{got.reload, want.reload},
 		{got.released, want.released},
 		{got.verify, want.verify},

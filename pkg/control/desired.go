@@ -48,6 +48,16 @@ func (o Object) Line() string {
 	return v.Line
 }
 
+// ref names the object, with its line without the row that led to it.
+func (o Object) ref() (ObjectRef, string) {
+	var v struct {
+		ObjectRef
+		Line string `json:"line"`
+	}
+	_ = json.Unmarshal(o.raw, &v) // a newer form names nothing
+	return v.ObjectRef, v.Line
+}
+
 // Skipped is a row that could not be used or an object that must wait.
 type Skipped struct {
 	Table string `json:"table,omitempty"`

@@ -115,6 +115,10 @@ func Handler(c Controller) http.Handler {
 	answer(mux, "GET /v1/plan-with", func(r *http.Request) (any, error) {
 		return c.PlanWith(r.Context(), r.URL.Query()["set"])
 	})
+	answer(mux, "GET /v1/plan-file", func(r *http.Request) (any, error) { return c.PlanFile(r.Context()) })
+	answer(mux, "POST /v1/apply", func(r *http.Request) (any, error) {
+		return c.Apply(r.Context(), r.URL.Query().Get("plan"))
+	})
 	answer(mux, "POST /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), false) })
 	bgpAnswers(mux, c)
 	answer(mux, "POST /v1/peer/release", func(r *http.Request) (any, error) {

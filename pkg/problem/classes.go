@@ -58,6 +58,7 @@ var classes = []class{
 	{"outstanding", Degraded, []string{"vswitchd-hung", "speaker"}},
 	// What works now and will not in some event.
 	{"drain-waiting", Warning, nil},
+	{"review-waiting", Warning, nil},
 	{"drained", Warning, nil},
 	{"state-file", Warning, nil},
 	{"not-listening", Warning, nil},

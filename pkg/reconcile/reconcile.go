@@ -80,6 +80,9 @@ type Config struct {
 	Drained *Drained
 	// DryRun computes and reports every round and writes nothing at all.
 	DryRun bool
+	// Reviewed leaves changes to [Controller.Apply]: a round puts back what was applied before,
+	// and takes away at once only what does harm.
+	Reviewed bool
 	// OnRound is called after every round, from the loop.
 	OnRound func(Round)
 	// Refresh is called before every complete round, for sources that have
@@ -166,6 +169,8 @@ type Controller struct {
 	// ownedKeys are the ledger's keys of unmarked kinds; nil when it changed.
 	ownedKeys []object.Key
 
+	// reviewSince is since when steps wait for an operator; zero if none do.
+	reviewSince time.Time
 	// frozen is how deletions were suspended in the last round.
 	frozen freeze
 	// recalled is set once the state file has been asked since when the fuse holds.
@@ -240,6 +245,8 @@ type Intent struct {
 	// DrainWait and LastResort are those of a drain: see [DrainConfig].
 	DrainWait  time.Duration
 	LastResort object.LastResort
+	// Reviewed is that of [Config].
+	Reviewed bool
 	// Text is the configuration as text: see [Config.Text].
 	Text string
 	// Own takes the place of what the observer knows of the configuration, for a
@@ -265,7 +272,7 @@ func (c *Controller) adopt(w Intent) {
 		c.before = former{drivers: c.cfg.Drivers, fixed: c.cfg.Fixed, set: true}
 	}
 	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
-	c.cfg.UnboundHold, c.cfg.Text = w.UnboundHold, w.Text
+	c.cfg.UnboundHold, c.cfg.Text, c.cfg.Reviewed = w.UnboundHold, w.Text, w.Reviewed
 	c.cfg.Drain.Wait, c.cfg.Drain.LastResort = w.DrainWait, w.LastResort
 	c.own, c.derived.valid, c.settled, c.reconfigured = w.Own, false, nil, true
 }

@@ -46,9 +46,14 @@ type Round struct {
 	Drift RoundDrift
 	// Drain is how far the drain of the node has come, once the plan has been executed; nil
 	// while it is in service.
-	Drain     *DrainState
+	Drain *DrainState
+	// Review is what waits for an operator once the plan has been executed; nil where changes
+	// are not reviewed.
+	Review    *Review
 	Contested []Contested
 	Started   time.Time
+	// approved says that an operator has approved the whole plan.
+	approved bool
 	// Noticed is when the first of the changes was notified that the round was made for; zero
 	// if there was none.
 	Noticed time.Time

@@ -131,6 +131,7 @@ func (c *Controller) RoundNow(ctx context.Context, complete bool) (Round, error)
 func (c *Controller) finish(ctx context.Context, r Round) Round {
 	if !c.cfg.DryRun {
 		began := c.cfg.Clock.Now()
+		c.leaveForReview(&r)
 		c.applies(len(r.Plan.Ops))
 		var err error
 		c.giveUp(&r)
@@ -146,8 +147,11 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		r.Drift = c.findDrift(r)
 	}
 	if !r.LastKnown {
-		c.begun, c.reconfigured, c.wanted, c.drain.changed = true, false, r.Want, false
-		if r.Frozen == "" {
+		c.begun, c.drain.changed = true, false
+		if !r.awaitsReview() { // what the last change of the configuration led to is yet to come otherwise
+			c.reconfigured, c.wanted = false, r.Want
+		}
+		if r.Frozen == "" && !r.awaitsReview() {
 			c.before = former{}
 			c.rememberText()
 		}

@@ -24,6 +24,58 @@ func planText(p control.Plan) string {
 	return names.Relabel(b.String(), p.Names)
 }
 
+// PlanFile prints a plan that was written to a file.
+func PlanFile(w io.Writer, form Form, f control.PlanFile, path string) error {
+	text := planText(control.Plan{Ops: f.Ops, Notes: f.Notes, Summary: f.Summary, Names: f.Names})
+	if len(f.Ops) > 0 {
+		text += "apply it: bgp-ovn apply " + path + "\n"
+	}
+	return Print(w, form, f, text)
+}
+
+// Applied prints what was applied, or what has moved so that nothing was.
+func Applied(w io.Writer, form Form, a control.Applied) error {
+	var b strings.Builder
+	if a.Applied {
+		b.WriteString(planText(a.Plan))
+		for _, f := range a.Failed {
+			b.WriteString("failed: " + f.Line + "\n")
+		}
+		fmt.Fprintf(&b, "applied %d of %d steps\n", len(a.Plan.Ops)-len(a.Failed), len(a.Plan.Ops))
+		return Print(w, form, a, b.String())
+	}
+	fmt.Fprintf(&b, "nothing was applied: %s moved since the plan was made\n", plural(len(a.Moved), "object"))
+	for _, m := range a.Moved {
+		fmt.Fprintf(&b, "  %s %s: %s\n    planned: %s\n    now:     %s\n", m.Kind, m.Key, movedText(m.Code), m.Planned, m.Now)
+	}
+	if a.ConfigurationMoved {
+		b.WriteString("the configuration is another one than it was\n")
+	}
+	if a.RowsMoved {
+		b.WriteString("the rows of the databases are others than they were\n")
+	}
+	b.WriteString("try: bgp-ovn plan --out FILE, and read it again\n")
+	return Print(w, form, a, names.Relabel(b.String(), a.Plan.Names))
+}
+
+// movedText says in words what moved.
+func movedText(code string) string {
+	switch code {
+	case control.MovedBefore:
+		return "it is not as it was before"
+	case control.MovedWanted:
+		return "it is wanted otherwise"
+	case control.MovedNew:
+		return "the plan did not touch it"
+	case control.MovedNeedless:
+		return "the step is not needed any more"
+	case control.MovedWaits:
+		return "the step may not be taken now"
+	default:
+		return code
+	}
+}
+
 // Desired prints one line an object, then what must wait or was skipped.
 func Desired(w io.Writer, form Form, d control.Desired) error {
 	var b strings.Builder

@@ -202,6 +202,10 @@ func (m *Metrics) Observe(r reconcile.Round) {
 		m.lag.Observe((r.Started.Sub(r.Noticed) + r.Took()).Seconds())
 	}
 	m.observeDrain(r.Drain)
+	m.node.review.set(nil)
+	if r.Review != nil {
+		m.node.review.one(float64(len(r.Review.Waiting)))
+	}
 	m.frozen.Set(b2f(r.Frozen != ""))
 	m.contest.Set(float64(len(r.Contested)))
 	m.last.Set(float64(r.Started.UnixMilli()) / 1000)

@@ -29,6 +29,7 @@ func crowded() *metrics.Metrics {
 		Snapshot:  observe.Snapshot{Protected: &observe.Protected{Prefixes: make([]observe.ProtectedPrefix, 3)}},
 		Outcomes:  []error{nil},
 		Drain:     &reconcile.DrainState{Phase: reconcile.DrainLowered},
+		Review:    &reconcile.Review{},
 	}
 	r.Have.Put(object.Item{Value: held})
 	r.Plan.Ops = []plan.Op{{Verb: plan.Create, After: held, Cause: plan.CauseChange}}

@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/apischema"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
+)
+
+// holdsSchema holds an answer to its schema.
+func holdsSchema(t *testing.T, name string, answer any) {
+	t.Helper()
+	raw, err := json.Marshal(answer)
+	if err == nil {
+		err = apischema.Validate("../../docs/api", name, raw)
+	}
+	if err != nil {
+		t.Errorf("%s: %v\n%s", name, err, raw)
+	}
+}
+
+// TestApply: a node whose changes are reviewed waits, applies the plan that was written, and
+// refuses one whose base has moved; what is deleted comes back without being asked for.
+func TestApply(t *testing.T) {
+	w := newWorld(t, quietSpeaker, "changes: reviewed")
+	c := w.start()
+	ctx := t.Context()
+	waiting := func() string {
+		s, err := c.Status(ctx)
+		switch {
+		case err != nil:
+			return err.Error()
+		case s.Review == nil || s.Review.Waiting == 0 || !slices.Contains(problemCodes(s), "review-waiting"):
+			return "nothing waits"
+		}
+		holdsSchema(t, "status", s)
+		return ""
+	}
+	await(t, waiting)
+	if r := w.routes(); r != "" {
+		t.Fatalf("something was applied:\n%s", r)
+	}
+	f, err := c.PlanFile(ctx)
+	if err != nil || len(f.Ops) == 0 || f.Chassis != "hv1" {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	holdsSchema(t, "plan-file", f)
+
+	w.sbctl("set", "Port_Binding", "vm-a", `mac="fa:16:3e:00:00:0a 172.24.4.13"`)
+	var now control.PlanFile
+	await(t, func() string {
+		if now, err = c.PlanFile(ctx); err != nil || now.Base.Rows == f.Base.Rows {
+			return "the rows have not moved"
+		}
+		return ""
+	})
+	a, err := c.Apply(ctx, f.Digest)
+	if err != nil || a.Applied || a.Now == nil || a.Now.Digest != now.Digest || w.routes() != "" {
+		t.Fatalf("a plan whose base has moved: %+v, %v\n%s", a, err, w.routes())
+	}
+	holdsSchema(t, "apply", a)
+	d, err := c.Desired(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := false
+	for _, m := range control.MovedSince(f, now, d) {
+		named = named || m.Kind == "route" && strings.Contains(m.Key, here.String()) && m.Code == control.MovedNeedless
+	}
+	if !named {
+		t.Errorf("the route to %s is not named: %+v", here, control.MovedSince(f, now, d))
+	}
+
+	a, err = c.Apply(ctx, now.Digest)
+	if err != nil || !a.Applied || len(a.Failed) > 0 || len(a.Plan.Ops) != len(now.Ops) {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	holdsSchema(t, "apply", a)
+	if r := w.routes(); !strings.Contains(r, "172.24.4.13") {
+		t.Errorf("it was not applied:\n%s", r)
+	}
+	w.run("ip", "route", "flush", "table", "all", "proto", "98")
+	await(t, func() string {
+		if r := w.routes(); !strings.Contains(r, "172.24.4.13") {
+			return "the route that was deleted is not back:\n" + r
+		}
+		return ""
+	})
+	w.bind("vm-b", "hv1")
+	await(t, waiting)
+	if r := w.routes(); strings.Contains(r, there.String()) {
+		t.Errorf("it did not wait:\n%s", r)
+	}
+	w.configure(quietSpeaker)
+	if _, err := c.Reload(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() string {
+		if r := w.routes(); !strings.Contains(r, there.String()) {
+			return "what has waited is not applied:\n" + r
+		}
+		return ""
+	})
+}
+
+// TestPlanAndApplyAlone: without a controller a plan is made and applied by two processes, and
+// the second one takes the very steps of the first.
+func TestPlanAndApplyAlone(t *testing.T) {
+	w := newWorld(t, quietSpeaker)
+	ctx := t.Context()
+	p, err := OpenPlanning(ctx, w.settings(), w.log(), "bgp-ovn test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WaitSnapshot(ctx); err != nil {
+		t.Fatal(err)
+	}
+	f, err := p.PlanFile(ctx)
+	if err != nil || len(f.Ops) == 0 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Open(ctx, w.settings(), w.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if err := n.WaitSnapshot(ctx, deadline); err != nil {
+		t.Fatal(err)
+	}
+	now, err := n.PlanFile(ctx)
+	if err != nil || now.Base.Rows != f.Base.Rows || now.Base.Configuration != f.Base.Configuration {
+		t.Errorf("base %+v, want %+v, %v", now.Base, f.Base, err)
+	}
+	a, err := n.Apply(ctx, f.Digest)
+	if err != nil || !a.Applied || len(a.Failed) > 0 {
+		t.Fatalf("%+v, moved %+v, %v", a, control.MovedSince(f, now, control.Desired{}), err)
+	}
+	for _, s := range a.Plan.Ops {
+		if s.Cause != plan.CauseStart {
+			t.Errorf("%s has the cause %s", s.Line, s.Cause)
+		}
+	}
+	if !strings.Contains(w.routes(), here.String()) {
+		t.Error("the route is missing")
+	}
+}
