@@ -125,7 +125,7 @@ func (c *cli) root() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		c.runCommand(), c.speakerCommand(), c.planCommand(), c.applyCommand(),
+		c.runCommand(), c.speakerCommand(), c.planCommand(), c.applyCommand(), c.whatIfCommand(),
 		c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
 		c.statusCommand(), c.historyCommand(), c.bgpCommand(), c.verifyCommand(),
 		c.explainCommand(), c.traceCommand(), c.evpnCommand(), c.doctorCommand(), c.supportBundleCommand(), c.reloadCommand(),

@@ -52,6 +52,7 @@ func Answers() []Answer {
 		{"status", []string{"status"}, control.Status{}},
 		{"trace", []string{"trace"}, control.Trace{}},
 		{"verify", []string{"verify"}, control.Verify{}},
+		{"what-if", []string{"what-if"}, control.WhatIf{}},
 	}
 }
 

@@ -91,7 +91,9 @@ func TestMovedSince(t *testing.T) {
 			control.MovedBefore, "nothing", "dev eth0",
 		},
 		"wanted otherwise": {ops(create(rt)), ops(create(other)), there, control.MovedWanted, "dev br-ex", "dev eth0"},
-		"done by somebody": {ops(create(rt)), ops(), there, control.MovedNeedless, "dev br-ex", "there as it is wanted: route"},
+		"done by somebody": {
+			ops(create(rt)), ops(), there, control.MovedNeedless, "dev br-ex", "there as it is wanted: route",
+		},
 		"not wanted": {
 			ops(create(rt)), ops(), control.Desired{}, control.MovedNeedless, "dev br-ex", "neither wanted nor there",
 		},
