@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/unixctl"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 )
@@ -78,6 +80,25 @@ func (s *statusReport) wiring(snap observe.Snapshot) {
 			"external_ids:ovn-bridge-mappings has %s:%s, and Open vSwitch has no bridge %s",
 			m.Network, m.Bridge, m.Bridge), "ovs-vsctl list-br; ovs-vsctl add-br "+m.Bridge+", or correct the mapping")
 		f.Object = problem.Object{Kind: problem.KindBridge, Name: m.Bridge}
+	}
+}
+
+// scope tells what of the Southbound database is read, and if that is more than was asked for.
+func (s *statusReport) scope(local bool, sb *observe.Southbound) {
+	i := slices.IndexFunc(s.Sources, func(src control.Source) bool { return src.Name == "OVN_Southbound" })
+	if sb == nil || i < 0 {
+		return
+	}
+	if sb.Asked != nil {
+		s.Sources[i].Scope = "local"
+		return
+	}
+	s.Sources[i].Scope = "all"
+	if local {
+		f := s.problem("southbound-all", "ovn_sb_scope is local, and this node reads all ports: it would need too many "+
+			"conditions, or the server refuses them; it works, and costs what ovn_sb_scope: all costs",
+			"journalctl -u bgp-ovn --grep ovn_sb_scope says which; ovn_sb_scope: all if it is to stay so")
+		f.Object = problem.Object{Kind: problem.KindDatabase, Name: "OVN_Southbound"}
 	}
 }
 

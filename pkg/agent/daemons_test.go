@@ -10,6 +10,8 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 )
@@ -52,6 +54,29 @@ func TestStatusWiring(t *testing.T) {
 		}
 		if len(r.found) != 1 || r.found[0] != want {
 			t.Errorf("%s: got %+v, want %+v", mapping, r.found, want)
+		}
+	}
+}
+
+// TestStatusScope: status says what of the Southbound database is read, and that it is more
+// than was asked for.
+func TestStatusScope(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		local   bool
+		sb      *observe.Southbound
+		scope   string
+		problem bool
+	}{
+		{"not read yet", true, nil, "", false},
+		{"all, as configured", false, &observe.Southbound{}, "all", false},
+		{"a part", true, &observe.Southbound{Asked: &observe.Asked{}}, "local", false},
+		{"all, though local is configured", true, &observe.Southbound{}, "all", true},
+	} {
+		s := statusReport{Status: control.Status{Sources: []control.Source{{Name: "x"}, {Name: "OVN_Southbound"}}}}
+		s.scope(tt.local, tt.sb)
+		if got := s.Sources[1].Scope; got != tt.scope || s.Sources[0].Scope != "" || s.has("southbound-all") != tt.problem {
+			t.Errorf("%s: scope %q, problems %+v", tt.name, got, s.found)
 		}
 	}
 }

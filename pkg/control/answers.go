@@ -260,6 +260,8 @@ type Source struct {
 	// Open_vSwitch.
 	Schema string `json:"schema"`
 	Method string `json:"method"`
+	// Scope says what of it is read: all, or local; empty of all but the Southbound database.
+	Scope string `json:"scope,omitempty"`
 	// Transactions counts those that were received, Copies how often all rows were.
 	Transactions uint64 `json:"transactions"`
 	Copies       uint64 `json:"copies"`

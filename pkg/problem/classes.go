@@ -63,6 +63,7 @@ var classes = []class{
 	{"state-file", Warning, nil},
 	{"not-listening", Warning, nil},
 	{"southbound-remote", Warning, nil},
+	{"southbound-all", Warning, nil},
 	{"northbound-remote", Warning, nil},
 	{"configuration-not-loaded", Warning, nil},
 	{"speaker-foreign", Warning, nil},
