@@ -53,7 +53,7 @@ func TestCompletion(t *testing.T) {
 		{hangs, "explain|", ""},
 		{t.TempDir() + "/none", "explain|", ""},
 		{runs, "status -o|", "text json yaml"},
-		{runs, "history --cause|", "change drift retry start config repair drain"},
+		{runs, "history --cause|", "change drift retry start config repair drain unreachable"},
 		{runs, "plan --driver|", "osp_ovn_bgp_driver osp_ovn_evpn_driver"},
 	} {
 		before, begun, _ := strings.Cut(tt.args, "|")

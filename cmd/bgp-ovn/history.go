@@ -61,7 +61,8 @@ history.steps and history.age bound what is remembered.`,
 		},
 	}
 	cmd.Flags().StringVar(&k.since, "since", "", "leave out what was before: a duration such as 1h, or a time as RFC 3339")
-	cmd.Flags().StringVar(&k.cause, "cause", "", "only steps of this cause: change, drift, retry, start, config or repair")
+	cmd.Flags().StringVar(&k.cause, "cause", "", "only steps of this cause: change, drift, retry, start, config, repair, "+
+		"drain or unreachable")
 	cmd.Flags().BoolVarP(&k.follow, "follow", "f", false, "go on printing what is done")
 	cmd.Flags().IntVar(&k.limit, "limit", 1000, "how many steps to print at most, the newest; 0 prints all")
 	cmd.Flags().StringVar(&k.bundle, "bundle", "", bundleHelp)

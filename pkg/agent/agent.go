@@ -192,8 +192,10 @@ func (n *Node) open(ctx context.Context) error {
 	conf.Refresh, conf.InspectTables = n.sources.refresh, n.sources.inspectTables
 	conf.Protected, conf.Former = n.sources.join.Protected, formerIntent(n.db, conf.Text, log)
 	conf.OnRound, conf.Held = n.afterRound, n.quarantine.blocks
+	conf.Unreachable = n.reach.blocked
 	conf.Drain.Taken, conf.Drained = n.elsewhere.takenBy, drained(n.db, log)
 	n.ctl = reconcile.New(conf)
+	n.reach.changed = n.ctl.Reconsider
 	n.recallDrift()
 	n.past.recall(n.db.Remembered(noteProblems), time.Now())
 	n.snapshot = observer.Snapshot

@@ -42,9 +42,14 @@ var (
 	far6 = netip.MustParseAddr("2001:4:112::1")
 )
 
+// factReader reads facts. gather.Reader is the real one.
+type factReader interface {
+	Facts(ctx context.Context, questions []gather.Question) []reach.Facts
+}
+
 // reachability judges whether what is announced is reachable.
 type reachability struct {
-	reader *gather.Reader
+	reader factReader
 	log    *slog.Logger
 
 	mu sync.Mutex // guards what follows
@@ -59,6 +64,7 @@ type reachability struct {
 	last   control.Reach
 	lastAt time.Time
 	bad    []netip.Addr
+	withdrawing
 }
 
 // openReachability opens what answers about reachability. It is closed by c.
@@ -76,7 +82,8 @@ func openReachability(c *closing, s config.Settings, log *slog.Logger) (*reachab
 	return &reachability{
 		reader: reader, log: log, woken: make(chan struct{}, 1),
 		behind: map[netip.Addr]string{}, defaults: map[bool]bool{},
-		last: control.Reach{Unreachable: []control.Unreachable{}},
+		last:        control.Reach{Unreachable: []control.Unreachable{}, Withdrawn: []control.Withdrawn{}},
+		withdrawing: withdrawing{conf: withdrawConfig(s)},
 	}, nil
 }
 
@@ -109,9 +116,15 @@ func (n *Node) watchReach(ctx context.Context) {
 			return
 		case <-n.reach.woken:
 		case <-tick.C:
+		case <-n.reach.again():
+			r, _ := n.ctl.Last()
+			n.reach.recheck(ctx, r)
+			continue
 		}
 		r, _ := n.ctl.Last()
-		n.metrics.Reach(n.reach.check(ctx, r, reachFresh).Reasons())
+		found := n.reach.check(ctx, r, reachFresh)
+		n.metrics.Reach(found.Reasons())
+		n.metrics.Withdrawing(found.Guard != nil)
 	}
 }
 
@@ -186,19 +199,25 @@ func leadsBeyond(r reconcile.Round, ipv6 bool) bool {
 	return false
 }
 
+// judged is a verdict with the facts that it was made of.
+type judged struct {
+	reach.Verdict
+	facts reach.Facts
+}
+
 // judge asks and judges. The caller holds mu.
-func (c *reachability) judge(ctx context.Context, questions []gather.Question) []reach.Verdict {
+func (c *reachability) judge(ctx context.Context, questions []gather.Question) []judged {
 	ctx, cancel := context.WithTimeout(ctx, reachDeadline)
 	defer cancel()
 	facts := c.reader.Facts(ctx, questions)
-	out := make([]reach.Verdict, len(facts))
+	out := make([]judged, len(facts))
 	for i, f := range facts {
 		for _, l := range f.Back {
 			if l.Far && l.Refused == "" {
 				c.defaults[f.Addr.Is6()] = true
 			}
 		}
-		out[i] = reach.Judge(f)
+		out[i] = judged{reach.Judge(f), f}
 		out[i].From = append([]string{}, questions[i].Uplinks...)
 	}
 	return out
@@ -212,7 +231,7 @@ func (c *reachability) explain(ctx context.Context, r reconcile.Round, addr neti
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.judge(ctx, []gather.Question{c.question(r, w)})[0]
+	v := c.judge(ctx, []gather.Question{c.question(r, w)})[0].Verdict
 	return &v
 }
 
@@ -238,42 +257,45 @@ func (c *reachability) trace(ctx context.Context, r reconcile.Round, t control.T
 	if len(q.Uplinks) == 0 {
 		return control.Trace{}, fmt.Errorf("trace %s: no device leads to a BGP peer: name one with --from", t.To)
 	}
-	v := c.judge(ctx, []gather.Question{q})[0]
+	v := c.judge(ctx, []gather.Question{q})[0].Verdict
 	return control.Trace{Version: control.Version, Announced: announced, Verdict: v}, nil
 }
 
-// check looks at one address of each network and a sample of all, unless the last check is
-// younger than fresh.
+// check looks at one address of each network, a sample of all, and what was not reachable
+// last time, unless the last check is younger than fresh.
 func (c *reachability) check(ctx context.Context, r reconcile.Round, fresh time.Duration) control.Reach {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.lastAt.IsZero() && time.Since(c.lastAt) < fresh {
 		return c.last
 	}
-	var ways []reach.Way
+	var sample, known []announced
 	if r.Want.LenOf(object.KindPeer) > 0 { // else nothing is announced to anybody
-		ways = c.sample(r)
-	}
-	questions := make([]gather.Question, 0, len(ways))
-	asked := map[string]bool{}
-	for _, w := range ways {
-		q := c.question(r, w)
-		// One trace a bridge and family: what is above our flows is there for all.
-		network := fmt.Sprint(w.Bridge, w.Addr.Is6())
-		q.Switch = q.Switch && !asked[network]
-		asked[network] = true
-		questions = append(questions, q)
+		sample = c.sample(r)
+		known = c.known(r, sample)
 	}
 	began := time.Now()
-	out := control.Reach{At: began, Unreachable: []control.Unreachable{}, Checked: len(ways)}
+	found := c.judge(ctx, c.questions(r, sample))
+	c.sampled, c.lost = len(sample), 0
+	for _, v := range found {
+		if reach.Certain(v.facts, v.Verdict) {
+			c.lost++
+		}
+	}
+	found = append(found, c.judgeKnown(ctx, r, known)...)
+	ways := append(sample, known...)
+	c.decide(r, began, ways, found)
+	out := control.Reach{At: began, Unreachable: []control.Unreachable{}, Checked: len(found)}
+	out.Withdrawn, out.Guard = c.withdrawn()
 	c.bad = nil
-	for i, v := range c.judge(ctx, questions) {
+	for i, a := range ways {
+		v := found[i]
 		first, broken := v.First()
-		if !broken {
+		if _, withdrawn := c.blocked()[a.path]; !broken || withdrawn {
 			continue
 		}
 		u := control.Unreachable{Address: v.Address, Code: first.Code, Text: first.Text, Try: first.Try, Since: began}
-		u.Device = ways[i].Dev
+		u.Device = a.Dev
 		for _, old := range c.last.Unreachable {
 			if old.Address == u.Address && old.Code == u.Code {
 				u.Since = old.Since
@@ -288,6 +310,21 @@ func (c *reachability) check(ctx context.Context, r reconcile.Round, fresh time.
 	return out
 }
 
+// questions ask about ways. The caller holds mu.
+func (c *reachability) questions(r reconcile.Round, ways []announced) []gather.Question {
+	out := make([]gather.Question, 0, len(ways))
+	asked := map[string]bool{}
+	for _, w := range ways {
+		q := c.question(r, w.Way)
+		// One trace a bridge and family: what is above our flows is there for all.
+		network := fmt.Sprint(w.Bridge, w.Addr.Is6())
+		q.Switch = q.Switch && !asked[network]
+		asked[network] = true
+		out = append(out, q)
+	}
+	return out
+}
+
 // tell logs what has become unreachable, by reason, and what is not any more.
 func (c *reachability) tell(now control.Reach) {
 	before, after := c.last.Reasons(), now.Reasons()
@@ -299,57 +336,89 @@ func (c *reachability) tell(now control.Reach) {
 		}
 	}
 	for _, u := range c.last.Unreachable {
-		if after[u.Code] == 0 {
+		if after[u.Code] == 0 && !isAmong(now.Withdrawn, u) {
 			after[u.Code] = 1
 			c.log.Info("announced addresses are reachable again", "code", u.Code)
 		}
 	}
 }
 
-// sample are ways: one of each network and family, those that were not reachable last time,
-// and some of all others in turn. The caller holds mu.
-func (c *reachability) sample(r reconcile.Round) []reach.Way {
-	var out, first []reach.Way
+// announced is the way to an address of a path.
+type announced struct {
+	reach.Way
+	path object.Key
+}
+
+// announcedBy is the way to a path, which is there or is withdrawn because it is not
+// reachable; false for any other, and for one that is no provider network's.
+func announcedBy(r reconcile.Round, it object.Item, there func(object.Key) bool) (announced, bool) {
+	k := it.Value.Key()
+	if !there(k) && !isWithdrawn(it) {
+		return announced{}, false
+	}
+	addr := k.Prefix.Addr()
+	if !k.Prefix.IsSingleIP() {
+		addr = addr.Next() // of a subnet, an address within it
+	}
+	w, ok := wayOfPath(r, it, addr)
+	return announced{w, k}, ok
+}
+
+// sample are ways: one of each network and family, and some of all others in turn. The
+// caller holds mu.
+func (c *reachability) sample(r reconcile.Round) []announced {
+	var out, first []announced
 	networks := map[string]bool{}
-	taken := map[netip.Addr]bool{}
 	there := r.There()
-	add := func(k object.Key, it object.Item) {
-		addr := k.Prefix.Addr()
-		if k.Prefix.Bits() < addr.BitLen() {
-			addr = addr.Next() // of a subnet, an address within it
-		}
-		if taken[addr] || !there(k) {
-			return
-		}
-		w, ok := wayOfPath(r, it, addr)
-		if !ok {
-			return
-		}
-		taken[addr] = true
-		if name := fmt.Sprint(w.Dev, addr.Is6()); !networks[name] {
-			networks[name] = true
-			first = append(first, w)
-			return
-		}
-		out = append(out, w)
-	}
-	for _, addr := range c.bad[:min(len(c.bad), reachSample)] {
-		k := object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete).Key()
-		if it, ok := r.Want.Get(k); ok {
-			add(k, it)
-		}
-	}
 	seen := 0
-	for k, it := range r.Want.AllOf(object.KindPath) { // in no order: another sample each time
+	for _, it := range r.Want.AllOf(object.KindPath) { // in no order: another sample each time
 		if seen++; seen > reachScan {
 			break
 		}
-		if len(out) < reachSample || len(networks) < r.Want.LenOf(object.KindRule) {
-			add(k, it)
+		if len(out) >= reachSample && len(networks) >= r.Want.LenOf(object.KindRule) || isWithdrawn(it) {
+			continue
 		}
+		a, ok := announcedBy(r, it, there)
+		if !ok {
+			continue
+		}
+		if name := fmt.Sprint(a.Dev, a.Addr.Is6()); !networks[name] {
+			networks[name] = true
+			first = append(first, a)
+			continue
+		}
+		out = append(out, a)
 	}
 	if len(out) > reachSample {
 		out = out[:reachSample]
 	}
 	return append(first, out...)
+}
+
+// known are ways beyond a sample: those that were not reachable last time, and all of which
+// it has to be known whether they are. The caller holds mu.
+func (c *reachability) known(r reconcile.Round, sample []announced) []announced {
+	taken := map[object.Key]bool{}
+	for _, a := range sample {
+		taken[a.path] = true
+	}
+	var out []announced
+	there := r.There()
+	add := func(k object.Key) {
+		it, wanted := r.Want.Get(k)
+		if !wanted || taken[k] {
+			return
+		}
+		taken[k] = true
+		if a, ok := announcedBy(r, it, there); ok {
+			out = append(out, a)
+		}
+	}
+	for _, addr := range c.bad[:min(len(c.bad), reachSample)] {
+		add(object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete).Key())
+	}
+	for _, k := range c.memory.Suspects() {
+		add(k)
+	}
+	return out
 }

@@ -128,6 +128,7 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 	n.sources.join.SetOwn(own(s))
 	n.ctl.Reconfigure(intent(s))
 	n.elsewhere.forget()
+	n.reach.setWithdraw(withdrawConfig(s))
 	n.stations.set(s.BGP.BMP)
 	n.outside.set(s.BGP.Verify)
 	n.opts.Log.Info("configuration reloaded", "changed", changed)

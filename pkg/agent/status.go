@@ -54,6 +54,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	behind := n.reach.uplinks(r)
 	s.uplinks(r.Snapshot.Host, behind)
 	s.reachability(found)
+	s.withdrawn(found)
 	n.metrics.Reach(s.Reach.Reasons())
 	s.elsewhere(n.elsewhere.report(time.Now()))
 	s.outside(n.outside.report(time.Now()), n.outside.hold(), time.Now())
@@ -193,6 +194,8 @@ func (s *statusReport) objects(r reconcile.Round) {
 			s.problem(object.BlockOverridden, n.Key.Text()+": "+n.Block.Text, "remove what wins, or give it other destinations")
 		case n.Block.Code == object.BlockFiltered:
 			s.Filtered = append(s.Filtered, control.NoteOf(n))
+		case n.Block.Code == object.BlockUnreachable: // of which withdrawn tells
+			s.NotAsWanted = append(s.NotAsWanted, control.NoteOf(n))
 		case !n.Intentional():
 			s.NotAsWanted = append(s.NotAsWanted, control.NoteOf(n))
 			want, _ := r.Want.Get(n.Key)
@@ -395,6 +398,9 @@ func peerOf(p bgp.PeerState) control.Peer {
 // its family.
 func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Addr) reconcile.Explanation {
 	e := n.explainSessions(ctx, r, addr)
+	if e.Code == object.BlockUnreachable {
+		e.Reach = n.reach.explain(ctx, r, addr)
+	}
 	if e.Advertised {
 		e.Reach = n.reach.explain(ctx, r, addr)
 		e.Elsewhere = n.elsewhere.of(addr, time.Now())

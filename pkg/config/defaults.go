@@ -39,7 +39,7 @@ func defaults(list drivers.List) Settings {
 		SizeLimit: 256,
 		BGP: BGP{
 			AS: 64999, ListenPort: 179, RestartTime: 120 * time.Second, DeferralTime: 10 * time.Second,
-			Verify: Verify{Hold: defaultVerifyHold},
+			WithdrawHold: 10 * time.Second, Verify: Verify{Hold: defaultVerifyHold},
 		},
 		Learn: Learn{Accept: []observe.PrefixRange{
 			{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0)},

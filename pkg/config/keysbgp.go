@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -10,7 +11,17 @@ import (
 // bgpKeys are those of our speaker and its neighbours. What is announced, and with
 // which attributes, is declared with the settings that drivers share.
 func bgpKeys(b *BGP) []key.Key {
-	return append(speakerKeys(b), verifyKeys(&b.Verify)...)
+	return slices.Concat(speakerKeys(b), withdrawKeys(b), verifyKeys(&b.Verify))
+}
+
+func withdrawKeys(b *BGP) []key.Key {
+	return []key.Key{
+		key.Bool(&b.WithdrawUnreachable, "bgp.withdraw_unreachable",
+			"withdraw an address that this node provably cannot forward packets for, and announce it again once it can",
+		).Reloads(),
+		key.Duration(&b.WithdrawHold, "bgp.withdraw_hold",
+			"for how long checks must have found an address unreachable before it is withdrawn").Reloads(),
+	}
 }
 
 func speakerKeys(b *BGP) []key.Key {

@@ -123,6 +123,8 @@ var written = map[string]struct{ file, flag string }{
 		"address=192.0.2.60,as=65100,port=1790,local_address=192.0.2.7,local_as=65001,covering," +
 			"ignore=med+communities",
 	},
+	"bgp.withdraw_unreachable":             {"yes", "true"},
+	"bgp.withdraw_hold":                    {"60s", "60s"},
 	"bgp.verify.hold":                      {"60", "60"},
 	"bgp.verify.router_id":                 {"192.0.2.77", "192.0.2.77"},
 	"learn.source4":                        {"192.0.2.7", "192.0.2.7"},

@@ -174,6 +174,10 @@ type BGP struct {
 	PrefixLimitRestart time.Duration
 	// BMP are stations that are told of sessions and paths.
 	BMP []BMPStation
+	// WithdrawUnreachable says that an address is withdrawn that this node provably cannot
+	// forward packets for, and WithdrawHold for how long that must have been so.
+	WithdrawUnreachable bool
+	WithdrawHold        time.Duration
 	// Verify are routers that show what has become of what is announced.
 	Verify Verify
 	// Peers are the neighbours, in the order of the file, without the restart time,

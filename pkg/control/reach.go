@@ -16,6 +16,34 @@ type Reach struct {
 	// Checked is how many addresses were looked at.
 	Checked     int           `json:"checked"`
 	Unreachable []Unreachable `json:"unreachable"`
+	// Withdrawn are those that bgp.withdraw_unreachable keeps from being announced.
+	Withdrawn []Withdrawn `json:"withdrawn"`
+	// Guard tells that too much is unreachable at once for that; nil if it is not.
+	Guard *WithdrawGuard `json:"guard"`
+}
+
+// Withdrawn is a prefix that is not announced because this node cannot forward packets for
+// it.
+type Withdrawn struct {
+	Prefix netip.Prefix `json:"prefix"`
+	// Code, Text and Try are those of the first broken link.
+	Code  string    `json:"code"`
+	Text  string    `json:"text"`
+	Try   string    `json:"try,omitempty"`
+	Since time.Time `json:"since"`
+	// Until is when it is announced again if it stays reachable; nil while it is not.
+	Until *time.Time `json:"until"`
+	// Count is how often it was withdrawn lately.
+	Count int `json:"count"`
+}
+
+// WithdrawGuard tells why bgp.withdraw_unreachable withdraws nothing more.
+type WithdrawGuard struct {
+	Since time.Time `json:"since"`
+	Text  string    `json:"text"`
+	// Unreachable are the paths that it would keep from being announced, of Announced.
+	Unreachable int `json:"unreachable"`
+	Announced   int `json:"announced"`
 }
 
 // Unreachable is an address that is announced and that packets do not get through to.

@@ -46,6 +46,8 @@ var classes = []class{
 	{"port-not-plugged", Degraded, nil},
 	{"port-link-down", Degraded, nil},
 	{"neighbour-failed", Degraded, nil},
+	{"unreachable-guard", Degraded, nil},
+	{"unreachable-here", Degraded, nil},
 	// Others are in the way.
 	{"not-seen-outside", Degraded, nil},
 	{"announced-elsewhere", Degraded, nil},

@@ -64,6 +64,9 @@ type Facts struct {
 	Filters []Chain
 	// Unread says what could not be read, a sentence each.
 	Unread []string
+	// Incomplete says that something could not be read beside packet filters, so that a link
+	// may look broken that is not.
+	Incomplete bool
 }
 
 // Device is a network device of the kernel.
@@ -105,6 +108,15 @@ const (
 	RefusedSource     Refusal = "source fails the filter"   // EXDEV, before Linux 6.13
 	RefusedNoDevice   Refusal = "device is missing or down" // ENODEV, ENETDOWN
 )
+
+// known reports whether it is about the packet, and not about the question.
+func (r Refusal) known() bool {
+	switch r {
+	case RefusedNoRoute, RefusedBlackhole, RefusedProhibited, RefusedSource, RefusedNoDevice:
+		return true
+	}
+	return false
+}
 
 // Route is an entry of a routing table.
 type Route struct {

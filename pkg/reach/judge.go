@@ -111,7 +111,7 @@ func (j *judgement) in() []Lookup {
 // fits reports whether a packet passes our rule and meets our route.
 func (j *judgement) fits(l Lookup) bool {
 	return l.Refused == "" && (j.Table == 0 || l.Route.Table == j.Table) &&
-		(j.Dev == "" || slices.ContainsFunc(l.Route.Hops, func(h Hop) bool { return h.Dev == j.Dev }))
+		(j.Dev == "" || l.Route.leadsTo(j.Dev))
 }
 
 // taker is the first rule of others that takes a packet before our rule does.
@@ -326,6 +326,9 @@ func (j *judgement) wrongRoute(l Lookup) {
 		j.broken("route", CodeForeignRoute, "ip"+six(l.Dst)+" route show table all | grep -w "+l.Dst.String(),
 			fmt.Sprintf("the kernel drops packets for %s that come in by %s: blackhole, or a source that cannot be", l.Dst,
 				l.From))
+	case l.Refused != "" && !l.Refused.known():
+		j.add("route", Unknown, fmt.Sprintf("the kernel does not say how it would forward packets for %s: %s", l.Dst,
+			l.Refused))
 	case l.Refused != "":
 		j.broken("route", CodeRouteMissing, "ip"+six(l.Dst)+" route show table "+tableName(j.Table)+"; bgp-ovn plan",
 			fmt.Sprintf("the kernel has no way to forward packets for %s that come in by %s: %s", l.Dst, l.From, l.Refused))

@@ -3,7 +3,7 @@
 // packet meets them, so that the first broken link comes first.
 //
 // Package gather reads the facts. What becomes of an announcement that is not reachable is
-// not decided here: it is named, with what to do.
+// decided by package withdraw, of what is [Certain]; here it is named, with what to do.
 //
 // Read next: [Judge], then [Facts].
 package reach

@@ -16,6 +16,9 @@ type facts struct {
 	reconfigured, asked bool
 	// drained says that the step belongs to a drain of the node, or to the end of one.
 	drained bool
+	// unreachable says that the step withdraws what this node cannot forward packets for, or
+	// announces it again.
+	unreachable bool
 	// failed says that the last attempt at the key failed.
 	failed bool
 	// wanted is what is wanted under the key, before what the last round wanted, and
@@ -33,6 +36,8 @@ func causeOf(f facts) plan.Cause {
 		return plan.CauseStart
 	case f.drained:
 		return plan.CauseDrain
+	case f.unreachable:
+		return plan.CauseUnreachable
 	case f.reconfigured && f.wanted != f.before:
 		return plan.CauseConfig
 	case f.asked && (undone || f.failed):
@@ -72,6 +77,7 @@ func (c *Controller) setCauses(r *Round, asked bool) {
 			f.recorded = was.Value
 		}
 		f.drained = op.Note == object.BlockDrained || c.drain.changed && k.Kind.IsPath() && f.wanted != f.before
+		f.unreachable = op.Note == object.BlockUnreachable || c.unreachable.back[k] && f.wanted != nil
 		switch {
 		case op.Verb == plan.Restore:
 			f.wanted = nil // the setting is not wanted any more

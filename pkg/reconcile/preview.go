@@ -13,12 +13,12 @@ func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	cfg, derived, settled, fuse, fails, changed := c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured
 	own, held, before, losses, remembered := c.own, c.held, c.before, c.losses, c.remembered
 	unregistered, row, registered, contested := c.unregistered, c.row, c.registered, c.contention
-	drained := c.drain
+	drained, unreachable := c.drain, c.unreachable
 	defer func() {
 		c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, fuse, fails, changed
 		c.own, c.held, c.before, c.losses, c.remembered = own, held, before, losses, remembered
 		c.unregistered, c.row, c.registered, c.contention = unregistered, row, registered, contested
-		c.drain = drained
+		c.drain, c.unreachable = drained, unreachable
 	}()
 	c.adopt(w)
 	c.fails, c.losses, c.contention = maps.Clone(c.fails), maps.Clone(c.losses), c.contention.clone()

@@ -78,6 +78,10 @@ type Config struct {
 	// Drain is how the node is taken out of service, and Drained that it is; nil if not.
 	Drain   DrainConfig
 	Drained *Drained
+	// Unreachable says which paths must not be announced because this node cannot forward
+	// packets for them, and why. It is asked in every round and may be nil. What it returns
+	// must not be changed afterwards.
+	Unreachable func() map[object.Key]object.Block
 	// DryRun computes and reports every round and writes nothing at all.
 	DryRun bool
 	// Reviewed leaves changes to [Controller.Apply]: a round puts back what was applied before,
@@ -127,6 +131,8 @@ type Controller struct {
 	fails failures
 	fuse  fuse
 	drain drainer
+	// unreachable is the last answer of Config.Unreachable.
+	unreachable withdrawals
 	// contention are the keys that other programs changed lately.
 	contention contention
 	// toldOf are the names of programs of which the log has that they contest.

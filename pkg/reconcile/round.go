@@ -114,6 +114,7 @@ func (c *Controller) plan(ctx context.Context, complete, asked bool) (Round, err
 	}
 	c.askHeld()
 	c.askDrain()
+	c.askUnreachable()
 	snap, err := c.snapshot(ctx)
 	if err != nil {
 		return r, err
@@ -158,6 +159,7 @@ func (c *Controller) derive(snap observe.Snapshot) desired.Result {
 		c.keepWays(&res.Want)
 		c.derived = derivation{valid: true, snap: snap, res: res}
 		c.derived.drained = c.applyDrain(&c.derived.res.Want, ownAddresses(snap))
+		withdrawUnreachable(&c.derived.res.Want, c.unreachable.is)
 	}
 	return c.derived.res
 }
@@ -373,7 +375,7 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 	c.askHeld()
 	c.askDrain()
 	drivers, fixed := c.cfg.Drivers, c.fixed()
-	order, drained := c.drain.order, c.drain.is != nil
+	order, drained, unreachable := c.drain.order, c.drain.is != nil, c.unreachable.is
 	c.round.Unlock()
 	if err != nil {
 		return object.Set{}, nil, "", err
@@ -383,6 +385,7 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 		order.Own = ownAddresses(snap)
 		drain.Apply(&res.Want, order)
 	}
+	withdrawUnreachable(&res.Want, unreachable)
 	return res.Want, res.Skipped, snap.Chassis, nil
 }
 

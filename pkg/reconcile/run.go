@@ -148,6 +148,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 	}
 	if !r.LastKnown {
 		c.begun, c.drain.changed = true, false
+		c.unreachable.back = nil
 		if !r.awaitsReview() { // what the last change of the configuration led to is yet to come otherwise
 			c.reconfigured, c.wanted = false, r.Want
 		}

@@ -71,6 +71,9 @@ func (e *Explanation) conclude(r Round) {
 		if best.Code == object.BlockDrained {
 			e.Try = "bgp-ovn undrain takes the node back into service"
 		}
+		if best.Code == object.BlockUnreachable {
+			e.Try = "bgp-ovn trace " + e.Address.String() + " shows the whole way"
+		}
 		if e.Try == "" && best.Code == object.BlockProtected {
 			e.Try = "give the port, subnet or router another address: this one is the node's own"
 		}

@@ -76,6 +76,8 @@ const (
 	BlockFiltered = "filtered-by-policy" // the export filter keeps it from being announced
 	// BlockDrained is meant by the operator, too.
 	BlockDrained = "drained" // the node is being taken out of service
+	// BlockUnreachable is on a path that is withdrawn by bgp.withdraw_unreachable.
+	BlockUnreachable = "unreachable-here" // this node provably cannot forward packets for it
 )
 
 // Clock is the time of day of Until, such as 14:02:11; empty if there is none.

@@ -93,6 +93,7 @@ func (r *Reader) Facts(ctx context.Context, questions []Question) []reach.Facts 
 	defer r.mu.Unlock()
 	s := &session{Reader: r, ctx: ctx, devices: map[string]device{}, rules: map[bool][]reach.Rule{}}
 	s.filters()
+	s.incomplete = false // which filters are not part of
 	out := make([]reach.Facts, len(questions))
 	for i, q := range questions {
 		out[i] = s.facts(q)
@@ -109,9 +110,12 @@ type session struct {
 	rules   map[bool][]reach.Rule // by whether they are of IPv6
 	chains  []reach.Chain
 	unread  []string
+	// incomplete is that of the facts.
+	incomplete bool
 }
 
 func (s *session) failed(what string, err error) {
+	s.incomplete = true
 	text := fmt.Sprintf("%s: %v", what, err)
 	if !slices.Contains(s.unread, text) {
 		s.unread = append(s.unread, text)
@@ -134,6 +138,6 @@ func (s *session) facts(q Question) reach.Facts {
 		f.Refusing = s.refusing(ipv6)
 	}
 	f.Neighbour = s.neighbour(q.Dev, q.Hop())
-	f.Unread = s.unread
+	f.Unread, f.Incomplete = s.unread, s.incomplete
 	return f
 }

@@ -32,7 +32,7 @@ type Filter struct {
 func Causes() []plan.Cause {
 	return []plan.Cause{
 		plan.CauseChange, plan.CauseDrift, plan.CauseRetry, plan.CauseStart, plan.CauseConfig, plan.CauseRepair,
-		plan.CauseDrain,
+		plan.CauseDrain, plan.CauseUnreachable,
 	}
 }
 
@@ -42,7 +42,8 @@ func ParseCause(text string) (plan.Cause, error) {
 	if text == "" || slices.Contains(Causes(), c) {
 		return c, nil
 	}
-	return "", fmt.Errorf("unknown cause %.40q: use change, drift, retry, start, config, repair or drain", text)
+	return "", fmt.Errorf("unknown cause %.40q: use change, drift, retry, start, config, repair, drain or "+
+		"unreachable", text)
 }
 
 // Matcher is a filter made ready to look at many steps.

@@ -37,6 +37,8 @@ type Metrics struct {
 	aside *table
 	// unreachable has announced addresses that are not reachable, by why.
 	unreachable *table
+	// guarded is 1 while too much is unreachable to withdraw it.
+	guarded prometheus.Gauge
 	// elsewhere counts prefixes of ours that somebody else announces.
 	elsewhere prometheus.Gauge
 	// drain has how far the node is taken out of service, and drained its paths.
@@ -71,7 +73,7 @@ func New(program string) *Metrics {
 	}, []string{"kind", "verb", "outcome"})
 	m.causes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bgp_ovn_steps_by_cause_total",
-		Help: "Steps executed, by why they were taken: change, drift, retry, start, config, repair or drain.",
+		Help: "Steps executed, by why they were taken: change, drift, retry, start, config, repair, drain or unreachable.",
 	}, []string{"cause"})
 	m.drift = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bgp_ovn_drift_total",
@@ -103,7 +105,7 @@ func New(program string) *Metrics {
 		Help: "When the last round began, in seconds since 1970.",
 	})
 	m.newStates()
-	m.registry.MustRegister(m.unreachable, m.elsewhere, m.lag, m.drain, m.drained)
+	m.registry.MustRegister(m.unreachable, m.guarded, m.elsewhere, m.lag, m.drain, m.drained)
 	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.contest, m.objects,
 		m.notes, m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
@@ -127,6 +129,10 @@ func (m *Metrics) newStates() {
 		"State files that were set aside and are still there, by why.", "reason")
 	m.unreachable = newTable(prometheus.GaugeValue, "bgp_ovn_unreachable",
 		"Announced addresses, of those that the last check looked at, that packets do not get through to, by why.", "reason")
+	m.guarded = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "bgp_ovn_unreachable_guard",
+		Help: "1 while bgp.withdraw_unreachable withdraws nothing more because too much is unreachable at once.",
+	})
 	m.elsewhere = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "bgp_ovn_announced_elsewhere",
 		Help: "Prefixes that this node announces and that somebody else has announced, too, for 10 seconds.",
@@ -249,6 +255,9 @@ func (m *Metrics) State(up bool, failed uint64, aside map[string]int) {
 
 // Reach sets how many announced addresses are not reachable, by why.
 func (m *Metrics) Reach(reasons map[string]int) { m.unreachable.counts(reasons) }
+
+// Withdrawing sets whether too much is unreachable at once for it to be withdrawn.
+func (m *Metrics) Withdrawing(guarded bool) { m.guarded.Set(b2f(guarded)) }
 
 // Elsewhere sets how many prefixes of ours somebody else announces.
 func (m *Metrics) Elsewhere(prefixes int) { m.elsewhere.Set(float64(prefixes)) }

@@ -13,4 +13,6 @@ const (
 	CauseConfig Cause = "config" // the configuration was changed while running
 	CauseRepair Cause = "repair" // an operator asked for it
 	CauseDrain  Cause = "drain"  // an operator takes the node out of service, or back into it
+	// CauseUnreachable: this node provably cannot forward packets for it, or can again.
+	CauseUnreachable Cause = "unreachable"
 )
