@@ -98,13 +98,40 @@ func (c *cli) completions(root *cobra.Command) {
 	for path, words := range map[string]func(context.Context, *control.Client) []string{
 		"bgp peer": peerWords, "bgp advertised": peerWords, "bgp received": peerWords, "bgp rejected": peerWords,
 		"explain": targetWords, "trace": targetWords, "history": targetWords,
+		"verify": targetWords,
 	} {
 		if cmd, _, err := root.Find(strings.Fields(path)); err == nil {
 			cmd.ValidArgsFunction = c.completing(words)
 		}
 	}
 	for _, cmd := range root.Commands() {
+		if cmd.Flags().Lookup("set") != nil {
+			_ = cmd.RegisterFlagCompletionFunc("set", completeSetting) // it exists, and has none yet
+		}
 		fixed(cmd, "driver", config.Values("drivers")...)
 		fixed(cmd, "cause", causes...)
 	}
+}
+
+// completeSetting completes KEY=VALUE: the keys, and the values of a key that has a few.
+func completeSetting(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	const more = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	name, _, valued := strings.Cut(begun, "=")
+	var out []string
+	for _, k := range config.Choices() {
+		switch {
+		case !valued && strings.HasPrefix(k.Key, begun):
+			out = append(out, k.Key+"=")
+		case valued && k.Key == name:
+			for _, v := range k.Values {
+				if word := name + "=" + v; strings.HasPrefix(word, begun) {
+					out = append(out, word)
+				}
+			}
+		}
+	}
+	if valued {
+		return out, cobra.ShellCompDirectiveNoFileComp
+	}
+	return out, more
 }

@@ -33,6 +33,27 @@ func Values(flag string) []string {
 	return nil
 }
 
+// Choice is a key that may be set, with its values if they are a few.
+type Choice struct {
+	Key    string
+	Values []string
+}
+
+// Choices are all keys, in the order of names.
+func Choices() []Choice {
+	s := defaults(drivers.All())
+	var out []Choice
+	for _, k := range table(&s) {
+		values := k.Values
+		if k.Type == "bool" && len(values) == 0 {
+			values = []string{"false", "true"}
+		}
+		out = append(out, Choice{k.Name, values})
+	}
+	slices.SortFunc(out, func(a, b Choice) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}
+
 // nodeKeys are those of the process itself.
 func nodeKeys(s *Settings) []key.Key {
 	seconds := key.Range[int64]{High: key.MaxSeconds, Use: "use 0 or more seconds"}
