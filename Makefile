@@ -46,6 +46,7 @@ lint: ## import rules, vet, staticcheck and friends; dependencies are as the cod
 	$(GO) -C tools mod tidy -diff
 	$(GO) -C tools/gobgpd mod tidy -diff
 	$(GO) -C tools/nfpm mod tidy -diff
+	$(GO) -C tools/sbom mod tidy -diff
 	$(GO) -C tools/image mod tidy -diff
 	$(GO) -C tools/helm mod tidy -diff
 

@@ -87,17 +87,29 @@ func prepareAll() (err error) {
 // scripts/packages does for a release but for the time that its compression takes.
 func build(ctx context.Context, source, into, version string) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(source, "scripts/packages"), into)
-	cmd.Env = append(os.Environ(), "VERSION="+version, "ARCHS=amd64", "FORMATS=deb", "COMPRESSION=none", "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "VERSION="+version, "ARCHS=amd64", "COMPRESSION=none", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("scripts/packages: %w: %s", err, out)
 	}
-	_, err := os.Stat(filepath.Join(into, filepath.Base(debOf(version))))
-	return err
+	for _, file := range []string{debOf(version), rpmOf(version), sbomOf(version)} {
+		if _, err := os.Stat(filepath.Join(into, filepath.Base(file))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// debOf is the package of a version.
+// debOf, rpmOf and sbomOf are the packages of a version, and the list of what is in them.
 func debOf(version string) string {
 	return filepath.Join(packages, fmt.Sprintf("bgp-ovn_%s_amd64.deb", version))
+}
+
+func rpmOf(version string) string {
+	return filepath.Join(packages, fmt.Sprintf("bgp-ovn-%s-1.x86_64.rpm", version))
+}
+
+func sbomOf(version string) string {
+	return filepath.Join(packages, fmt.Sprintf("bgp-ovn_%s_amd64.cdx.json", version))
 }
 
 func testContext(t *testing.T) context.Context {

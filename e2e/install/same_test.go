@@ -29,9 +29,12 @@ func TestSameBytes(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("TZ", "Asia/Kathmandu")
 	harness.Check(t, build(testContext(t), source, into, newer))
-	first := harness.Must(os.ReadFile(debOf(newer)))(t)
-	second := harness.Must(os.ReadFile(filepath.Join(into, filepath.Base(debOf(newer)))))(t)
-	if !bytes.Equal(first, second) {
-		t.Errorf("%d and %d bytes that differ: diffoscope, or ar x and cmp, tells where", len(first), len(second))
+	for _, file := range []string{debOf(newer), rpmOf(newer), sbomOf(newer)} {
+		first := harness.Must(os.ReadFile(file))(t)
+		second := harness.Must(os.ReadFile(filepath.Join(into, filepath.Base(file))))(t)
+		if !bytes.Equal(first, second) {
+			t.Errorf("%s: %d and %d bytes that differ: diffoscope, or ar x and cmp, tells where", filepath.Base(file),
+				len(first), len(second))
+		}
 	}
 }
