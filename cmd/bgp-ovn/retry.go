@@ -16,8 +16,9 @@ func (c *cli) retryCommand() *cobra.Command {
 		Long: `retry ends the pause of an object that failed (backoff) or that another program
 changes back (contested), named as "bgp-ovn plan" prints it; with --all the pauses of all
 of them. Without it each is tried again by itself: what failed after 250 ms, doubled with
-each failure up to a minute; what is contested after at most 4 s. Nothing else waits for
-them but what needs them. "bgp-ovn peer release" ends the quarantine of a peer.`,
+each failure up to a minute, and after five minutes of failures with pauses of 2 to 30
+minutes (quarantine); what is contested after at most 4 s. Nothing else waits for them but
+what needs them. --all also releases peers that are held down.`,
 		Example: "  bgp-ovn retry route 203.0.113.7/32 table 201 metric 0\n  bgp-ovn retry --all",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,4 +36,24 @@ them but what needs them. "bgp-ovn peer release" ends the quarantine of a peer.`
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "everything that waits")
 	return cmd
+}
+
+func (c *cli) quarantineCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "quarantine", Short: "list what is set aside because it fails for long", Args: noArgs,
+		Long: `quarantine lists the objects that are set aside because attempts at them have failed for
+five minutes, and the peers that are held down: since when, how many attempts there were,
+when the next one is, and why the last one failed. bgp-ovn retry tries them at once.
+Exit status: 0 nothing is set aside, 2 something is, 1 no answer.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, problems := c.load()
+			c.warn(problems)
+			status, err := client(s).Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			c.differs(len(status.Quarantine)+len(status.Quarantined) > 0)
+			return view.Quarantine(c.stdout, c.form, status)
+		},
+	}
 }

@@ -129,7 +129,7 @@ func (c *cli) root() *cobra.Command {
 		c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
 		c.statusCommand(), c.historyCommand(), c.bgpCommand(), c.verifyCommand(),
 		c.explainCommand(), c.traceCommand(), c.evpnCommand(), c.doctorCommand(), c.supportBundleCommand(), c.reloadCommand(),
-		c.peerCommand(), c.drainCommand(), c.undrainCommand(), c.retryCommand(),
+		c.peerCommand(), c.drainCommand(), c.undrainCommand(), c.retryCommand(), c.quarantineCommand(),
 		c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)
 	c.completions(root)

@@ -47,6 +47,7 @@ func Answers() []Answer {
 		{"peer-release", []string{"peer release"}, control.Released{}},
 		{"plan", []string{"plan", "run --dry-run", "adopt", "cleanup"}, control.Plan{}},
 		{"plan-file", []string{"plan --out"}, control.PlanFile{}},
+		{"quarantine", []string{"quarantine"}, control.Aside{}},
 		{"reload", []string{"reload", "plan --set"}, control.Reload{}},
 		{"retry", []string{"retry"}, control.Retried{}},
 		{"status", []string{"status"}, control.Status{}},

@@ -37,10 +37,14 @@ func TestApply(t *testing.T) {
 		case s.Review == nil || s.Review.Waiting == 0 || !slices.Contains(problemCodes(s), "review-waiting"):
 			return "nothing waits"
 		}
-		holdsSchema(t, "status", s)
 		return ""
 	}
 	await(t, waiting)
+	s, err := c.Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	holdsSchema(t, "status", s)
 	if r := w.routes(); r != "" {
 		t.Fatalf("something was applied:\n%s", r)
 	}

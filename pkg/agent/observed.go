@@ -23,6 +23,9 @@ func (n *Node) afterRound(r reconcile.Round) {
 	if len(r.Drift.Seen) > 0 {
 		n.db.Saw(r.Started, r.Drift.Seen)
 	}
+	if len(r.QuarantineSeen) > 0 {
+		n.db.Saw(r.Started, r.QuarantineSeen)
+	}
 	n.lastRound.Store(int64(r.Took()))
 	n.metrics.Quarantined(peerBlocks(r))
 	n.metrics.Prefixes(byClass(r.Want))

@@ -37,7 +37,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 		Rounds: stats.Rounds, EmptyRounds: stats.EmptyRounds, Audits: stats.Audits,
 		Steps: stats.Steps, FailedSteps: stats.FailedSteps, StateWrites: n.db.Writes(),
 		Sources: []control.Source{}, Peers: []control.Peer{}, Counts: []control.Count{},
-		Quarantined: []control.Quarantine{},
+		Quarantined: []control.Quarantine{}, Quarantine: []control.QuarantinedObject{},
 		NotAsWanted: []control.Note{}, Filtered: []control.Note{}, Skipped: append([]observe.Skip{}, r.Skipped...),
 		ShadowedBy: []control.Rule{}, Contested: []control.Contested{},
 	}}
@@ -65,6 +65,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.chassis(r.Snapshot)
 	s.drain(r.Drain)
 	s.review(r.Review)
+	s.setAside(r.Quarantined)
 	s.waiting(stats)
 	s.outstanding(n.ctl.Outstanding())
 	s.state(n.db, n.settings.StateFile)

@@ -188,6 +188,8 @@ type Status struct {
 	Drain *Drain `json:"drain,omitempty"`
 	// Outside is what looking points say of what we announce.
 	Outside Outside `json:"outside"`
+	// Quarantine are the objects that are set aside because attempts at them failed for long.
+	Quarantine []QuarantinedObject `json:"quarantine"`
 	// Review is what waits for bgp-ovn apply; absent where changes are applied by themselves.
 	Review *Review `json:"review,omitempty"`
 	// Outstanding is what is known to be done and not done yet.
@@ -219,6 +221,21 @@ type Quarantine struct {
 	Last time.Time `json:"last"`
 	// Until is when it is tried again.
 	Until time.Time `json:"until"`
+}
+
+// QuarantinedObject is an object that is set aside: it is tried again with long pauses, and
+// nothing but what needs it waits for it.
+type QuarantinedObject struct {
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
+	// Reason is how the last attempt failed.
+	Reason string `json:"reason"`
+	// Failing is when the first attempt in a row failed, Since when the object was set aside.
+	Failing time.Time `json:"failing"`
+	Since   time.Time `json:"since"`
+	// Tries counts the attempts, and Next is when the next one is due.
+	Tries int       `json:"tries"`
+	Next  time.Time `json:"next"`
 }
 
 // Contested is an object that another program changes back time and again.

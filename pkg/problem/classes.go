@@ -55,6 +55,7 @@ var classes = []class{
 	{"overridden", Degraded, nil},
 	{"driver-panic", Degraded, nil},
 	{"step-failed", Degraded, []string{"vswitchd-hung", "state-file"}},
+	{"quarantined", Degraded, nil},
 	{"frozen", Degraded, []string{"ovsdb-down", "southbound-down", "not-synced", "chassis-missing"}},
 	{"not-as-wanted", Degraded, nil},
 	{"outstanding", Degraded, []string{"vswitchd-hung", "speaker"}},

@@ -137,6 +137,8 @@ type Controller struct {
 	contention contention
 	// toldOf are the names of programs of which the log has that they contest.
 	toldOf map[string]bool
+	// quarantined are the objects that were set aside after the last round.
+	quarantined []Quarantined
 	// derived is the last result of the drivers and what it was derived from.
 	// They are pure: the same snapshot gives the same result.
 	derived derivation

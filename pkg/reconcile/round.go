@@ -14,6 +14,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/execute"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -49,9 +50,13 @@ type Round struct {
 	Drain *DrainState
 	// Review is what waits for an operator once the plan has been executed; nil where changes
 	// are not reviewed.
-	Review    *Review
-	Contested []Contested
-	Started   time.Time
+	Review *Review
+	// Quarantined are the objects that are set aside once the plan has been executed, and
+	// QuarantineSeen tells who came to them and who left them.
+	Quarantined    []Quarantined
+	QuarantineSeen []history.Step
+	Contested      []Contested
+	Started        time.Time
 	// approved says that an operator has approved the whole plan.
 	approved bool
 	// Noticed is when the first of the changes was notified that the round was made for; zero

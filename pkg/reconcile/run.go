@@ -7,6 +7,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -144,6 +145,10 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		}
 		r.JournalErr = errors.Join(err, c.renew(r))
 		r.Contested = c.contention.list(r.Started)
+		r.Quarantined = c.fails.quarantined()
+		r.QuarantineSeen = quarantineSteps(c.quarantined, r.Quarantined, r.Want)
+		c.quarantined = r.Quarantined
+		c.logQuarantined(r.QuarantineSeen)
 		r.Drift = c.findDrift(r)
 	}
 	if !r.LastKnown {
@@ -232,6 +237,13 @@ func (c *Controller) report(r Round) {
 		c.cfg.Log.Debug("nothing to tell", "plan", r.Plan.Summary(), "complete", r.Complete, "took", took)
 	case !c.cfg.DryRun:
 		c.cfg.Log.Info("applied", "plan", r.Plan.Summary(), "failed", len(r.Failed()), "took", took)
+	}
+}
+
+// logQuarantined tells once of each object that is set aside, and when it is not any more.
+func (c *Controller) logQuarantined(seen []history.Step) {
+	for _, s := range seen {
+		c.cfg.Log.Warn("quarantine", "object", s.Object(), "what", s.Error, "remedy", "bgp-ovn quarantine")
 	}
 }
 

@@ -208,6 +208,11 @@ func (m *Metrics) Observe(r reconcile.Round) {
 		m.lag.Observe((r.Started.Sub(r.Noticed) + r.Took()).Seconds())
 	}
 	m.observeDrain(r.Drain)
+	aside := map[string]int{}
+	for _, q := range r.Quarantined {
+		aside[q.Key.Kind.String()]++
+	}
+	m.node.quarantined.counts(aside)
 	m.node.review.set(nil)
 	if r.Review != nil {
 		m.node.review.one(float64(len(r.Review.Waiting)))

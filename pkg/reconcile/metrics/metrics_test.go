@@ -30,6 +30,8 @@ func crowded() *metrics.Metrics {
 		Outcomes:  []error{nil},
 		Drain:     &reconcile.DrainState{Phase: reconcile.DrainLowered},
 		Review:    &reconcile.Review{},
+
+		Quarantined: []reconcile.Quarantined{{Key: object.Device{Name: "d"}.Key()}},
 	}
 	r.Have.Put(object.Item{Value: held})
 	r.Plan.Ops = []plan.Op{{Verb: plan.Create, After: held, Cause: plan.CauseChange}}

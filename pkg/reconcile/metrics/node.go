@@ -38,7 +38,7 @@ type Config struct {
 // nodeTables are the metrics of what is beside rounds.
 type nodeTables struct {
 	build, sessionState, sessionSince, flaps, prefixes, speaker *table
-	classes, held, protected, frozenSince, review               *table
+	classes, held, protected, frozenSince, review, quarantined  *table
 	stations, points, verified                                  *table
 	config, configLoaded, configStale, stateErrors              *table
 	fleet                                                       fleetTables
@@ -71,6 +71,8 @@ func (n *nodeTables) register(in prometheus.Registerer, program string) {
 	add(&n.protected, gauge, "bgp_ovn_protected_prefixes", "Prefixes that the node lives on, which are never routed away.")
 	add(&n.frozenSince, gauge, "bgp_ovn_frozen_since_timestamp_seconds",
 		"Since when nothing may be removed, in seconds since 1970; 0 while it may.")
+	add(&n.quarantined, gauge, "bgp_ovn_quarantined",
+		"Objects that are set aside because attempts at them failed for long, by kind.", "kind")
 	add(&n.review, gauge, "bgp_ovn_review_waiting_steps",
 		"Steps that wait for bgp-ovn apply; absent where changes are applied by themselves.")
 	add(&n.config, gauge, "bgp_ovn_config_info",
