@@ -28,6 +28,7 @@ var codeTables = []struct {
 }{
 	{"Blocked objects", regexp.MustCompile(`\.(Block[A-Z]\w*|codeLeftAlone)$`), 11, nil},
 	{"Skipped rows", regexp.MustCompile(`^observe\.Skip[A-Z]\w*$`), 6, nil},
+	{"States of OVN's routers", regexp.MustCompile(`^native\.Code[A-Z]\w*$`), 14, nil},
 	{"Reasons in explanations", regexp.MustCompile(`^reason\.[A-Z]\w*$`), 28, nil},
 	{"Faults of sessions", regexp.MustCompile(`^speaker\.Fault[A-Z]\w*$`), 15, nil},
 	{"Unused paths", regexp.MustCompile(`^control\.Unused[A-Z]\w*$`), 8, nil},

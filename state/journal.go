@@ -38,7 +38,7 @@ func (db *DB) Unfinished() Intent {
 // entered by End, when nobody waits for it any more.
 func (db *DB) Begin(p plan.Plan) error {
 	now := db.now()
-	entries := db.newEntries(p, func(i int) bool { return !p.Ops[i].Key().Kind.HasMark() }, now)
+	entries := db.newEntries(p, func(i int) bool { return !p.Ops[i].Key().HasMark() }, now)
 	intent := Intent{Version: Version, At: now, Steps: lines(p)}
 	err := db.update(func(tx *bbolt.Tx) error {
 		if err := putEntries(tx, entries); err != nil {
@@ -123,7 +123,7 @@ func (db *DB) newEntry(op plan.Op, now time.Time) Entry {
 // step.
 func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	now := db.now()
-	entries := db.newEntries(p, func(i int) bool { return outcomes[i] == nil && p.Ops[i].Key().Kind.HasMark() }, now)
+	entries := db.newEntries(p, func(i int) bool { return outcomes[i] == nil && p.Ops[i].Key().HasMark() }, now)
 	gone := slices.Clone(p.Forget)
 	for i, op := range p.Ops {
 		if outcomes[i] == nil && ((op.Verb == plan.Delete && op.Note != plan.NoteReplaced) || op.Verb == plan.Restore) {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/config/frr"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/oslo"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control/view"
 )
@@ -46,26 +47,38 @@ func (c *cli) configCommand() *cobra.Command {
 
 func (c *cli) importCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "import FILE", Short: "translate the configuration of ovn-bgp-agent",
+		Use: "import FILE", Short: "translate the configuration of ovn-bgp-agent, or of FRR",
 		Args: oneArg("FILE", "/etc/ovn-bgp-agent/bgp-agent.conf", false),
 		Long: `import prints the file of ovn-bgp-agent as a configuration of bgp-ovn, each key
 with the option that it comes from, and on standard error every option that was
-dropped or means something else now. It reads that one file and nothing else.
+dropped or means something else now. Of a file of FRR (frr.conf) it takes the
+neighbours and filters of a node that Neutron's ovn-bgp service uses, and names
+every statement that has no counterpart. It reads that one file and nothing else.
 Exit status: 0 everything was translated, 2 something needs a look, 1 error.`,
-		Example: "  bgp-ovn config import /etc/ovn-bgp-agent/bgp-agent.conf >/etc/bgp-ovn/config.yaml",
+		Example: "  bgp-ovn config import /etc/ovn-bgp-agent/bgp-agent.conf >/etc/bgp-ovn/config.yaml\n" +
+			"  bgp-ovn config import /etc/frr/frr.conf >/etc/bgp-ovn/config.yaml",
 		RunE: func(_ *cobra.Command, args []string) error {
 			raw, err := config.ReadFile(args[0])
 			if err != nil {
-				return fmt.Errorf("%s: the configuration of ovn-bgp-agent cannot be read: %w; name another file", args[0], err)
+				return fmt.Errorf("%s: the configuration to import cannot be read: %w; name another file", args[0], err)
+			}
+			if frr.Looks(string(raw)) {
+				in := frr.Import(args[0], string(raw))
+				return c.printImported(in, in.YAML, in.Remarks(), in.Complete())
 			}
 			in := oslo.Import(args[0], string(raw))
-			for _, remark := range in.Remarks() {
-				fmt.Fprintln(c.stderr, remark)
-			}
-			c.differs(!in.Complete())
-			return view.Print(c.stdout, c.form, in, in.YAML)
+			return c.printImported(in, in.YAML, in.Remarks(), in.Complete())
 		},
 	}
+}
+
+// printImported prints a translation, and what people must read beside it.
+func (c *cli) printImported(in any, text string, remarks []string, complete bool) error {
+	for _, remark := range remarks {
+		fmt.Fprintln(c.stderr, remark)
+	}
+	c.differs(!complete)
+	return view.Print(c.stdout, c.form, in, text)
 }
 
 // version is set by the linker for releases.

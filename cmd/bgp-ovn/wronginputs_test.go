@@ -285,12 +285,12 @@ var wrongCommandLines = []wrong{
 	{
 		name: "import not there",
 		args: words("config import /nonexistent"),
-		want: "/nonexistent: the configuration of ovn-bgp-agent cannot be read: no such file or directory; name another file",
+		want: "/nonexistent: the configuration to import cannot be read: no such file or directory; name another file",
 	},
 	{
 		name: "import a directory",
 		args: words("config import /tmp"),
-		want: "/tmp: the configuration of ovn-bgp-agent cannot be read: it is a directory",
+		want: "/tmp: the configuration to import cannot be read: it is a directory",
 	},
 	{name: "import without end", args: words("config import /dev/zero"), want: "larger than 1 MiB"},
 	{name: "repair without controller", args: words("audit --repair"), want: "start one with bgp-ovn run"},

@@ -76,6 +76,9 @@ func (f Focus) Keys(k object.Kind) []object.Key {
 type Marks struct {
 	// RouteProtocol is rtm_protocol of our routes.
 	RouteProtocol uint8
+	// TableProtocol is rtm_protocol of our routes that another program is to read by it
+	// (see object.Route.Protocol); 0 if there are none. It is no mark: others use it too.
+	TableProtocol uint8
 	// RuleProtocol is FRA_PROTOCOL of our rules.
 	RuleProtocol uint8
 	// Alias is IFLA_IFALIAS of our links.

@@ -54,7 +54,7 @@ func (b backend) Apply(ctx context.Context, changes []object.Change) []error {
 		case legacy.Handles(c):
 			outcomes[i] = b.node.Predecessor.Apply(c, b.node.RouteProtocol)
 			continue
-		case b.taken[c.Key()] && !c.Key().Kind.HasMark():
+		case b.taken[c.Key()] && !c.Key().HasMark():
 			continue
 		case b.taken[c.Key()]:
 			c.Before = c.After

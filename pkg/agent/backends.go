@@ -131,7 +131,7 @@ func openLearned(c *closing, s config.Settings, paths *bgp.Backend, log *slog.Lo
 func marks(s config.Settings) actual.Marks {
 	m := actual.DefaultMarks()
 	m.RouteProtocol, m.RuleProtocol = s.Routing.RouteProtocol, s.Routing.RuleProtocol
-	m.Cookies = s.Cookies()
+	m.Cookies, m.TableProtocol = s.Cookies(), s.TableProtocol()
 	return m
 }
 

@@ -80,11 +80,11 @@ var badFiles = []struct{ name, file, want string }{
 	},
 	{
 		"no driver", "drivers: []\n",
-		"1: drivers: there is none: name at least one of osp_ovn_bgp_driver, osp_ovn_evpn_driver",
+		"1: drivers: there is none: name at least one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, ovn_native_driver",
 	},
 	{
 		"driver", "drivers:\n  - frr\n",
-		`2: drivers[0]: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver`,
+		`2: drivers[0]: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, ovn_native_driver`,
 	},
 	{
 		"table range", "routing: {table_range: 200}\n",
@@ -224,7 +224,7 @@ var badFiles = []struct{ name, file, want string }{
 	{
 		"class", "bgp: {attributes: {fips: {med: 1}}}\n",
 		`1: bgp.attributes: unknown class "fips": ` +
-			`use gateway, fip, vip, provider, tenant, subnet, loopback or originate`,
+			`use gateway, fip, vip, provider, tenant, subnet, ovn, loopback or originate`,
 	},
 	{
 		"community", "bgp: {attributes: {fip: {communities: [65536:1]}}}\n",
@@ -247,7 +247,7 @@ var badFiles = []struct{ name, file, want string }{
 	{
 		"attributes as a list", "bgp: {attributes: [fip]}\n",
 		"1: bgp.attributes: it holds a list, not a group: write NAME: {KEY: " +
-			"VALUE}; use gateway, fip, vip, provider, tenant, subnet, loopback or originate as name",
+			"VALUE}; use gateway, fip, vip, provider, tenant, subnet, ovn, loopback or originate as name",
 	},
 	{
 		"allow", "bgp: {export: {allow: [10.0.0.0/33]}}\n",

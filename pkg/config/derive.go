@@ -45,7 +45,7 @@ func (s Settings) optionsOf(name string) (drivers.Options, bool) {
 // needs too.
 func (s Settings) shared() drivers.Shared {
 	out := s.Shared
-	out.AS = s.BGP.AS
+	out.AS, out.Peers = s.BGP.AS, s.BGP.PeerAddrs()
 	out.Expose.TableMin, out.Expose.TableMax = s.Routing.TableLow, s.Routing.TableHigh
 	out.Expose.RulePriority = s.Routing.RulePriority
 	out.Expose.Cookie = s.Flows.Cookie
@@ -134,6 +134,17 @@ func (s Settings) Cookies() []uint64 {
 		}
 	}
 	return out
+}
+
+// TableProtocol is the protocol of routes that are in routing tables for another program
+// to read; 0 if no driver that is configured has any.
+func (s Settings) TableProtocol() uint8 {
+	for _, name := range s.Drivers {
+		if o, ok := s.optionsOf(name); ok && o.Needs().TableProtocol != 0 {
+			return o.Needs().TableProtocol
+		}
+	}
+	return 0
 }
 
 // Idle is the same node wanting nothing: no drivers, no neighbours, nothing learned

@@ -170,6 +170,21 @@ var written = map[string]struct{ file, flag string }{
 		`[{network: physnet1, vlan: 100, method: vrf, vni: 2001, gateways: [172.24.8.1, "2001:db8:8::1"]}]`,
 		"network=physnet1,vlan=100,method=vrf,vni=2001,gateways=172.24.8.1+2001:db8:8::1",
 	},
+	"native.routers":          {"[lr0, gw1]", "lr0,gw1"},
+	"native.nexthop":          {"[lrp, gw1=192.0.2.9]", "lrp,gw1=192.0.2.9"},
+	"native.export_metric":    {"local-pref", "local-pref"},
+	"native.subnets":          {"false", "false"},
+	"native.require_kernel":   {"true", "true"},
+	"native.learn_accept":     {"[10.0.0.0/8 le 24]", "10.0.0.0/8 le 24"},
+	"native.learn_map":        {"{eth1: lr0, eth2: gw1}", "eth1=lr0,eth2=gw1"},
+	"native.vrf_mode":         {"never", "never"},
+	"native.learned_protocol": {"187", "187"},
+	"native.learned_metric":   {"30", "30"},
+	"native.targets": {
+		`[{router: lr0, vni: 1007, rd: "192.0.2.11:7", rt: ["64999:7"], router_mac: "02:00:00:00:00:07", unicast: true}]`,
+		"router=lr0,vni=1007,rd=192.0.2.11:7,rt=64999:7,router_mac=02:00:00:00:00:07,unicast",
+	},
+	"native.evpn_rt": {`{"10": "64999:1+64999:2"}`, "10=64999:1+64999:2"},
 }
 
 // Every key gives the same settings from a file, a variable and a flag, and other

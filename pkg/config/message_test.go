@@ -49,7 +49,7 @@ var badFlags = []struct{ arg, want string }{
 	},
 	{
 		"--drivers=osp_ovn_bgp_driver,frr",
-		`--drivers: drivers[1]: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver`,
+		`--drivers: drivers[1]: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, ovn_native_driver`,
 	},
 	{
 		"--bgp-peers=address=192.0.2.1",
@@ -62,7 +62,7 @@ var badFlags = []struct{ arg, want string }{
 	{
 		"--bgp-attributes=med=3",
 		"--bgp-attributes: bgp.attributes: there is no class: " +
-			"begin with class=NAME; use gateway, fip, vip, provider, tenant, subnet, loopback or originate",
+			"begin with class=NAME; use gateway, fip, vip, provider, tenant, subnet, ovn, loopback or originate",
 	},
 	{
 		"--bgp-attributes=class=fip,metric=3",

@@ -11,7 +11,8 @@ import (
 type Desired struct {
 	Version int    `json:"version"`
 	Chassis string `json:"chassis"`
-	// Objects are in dependency order.
+	// Objects are in dependency order. Paths that must wait or are kept back are among
+	// them, with their block, so that what is missing at the neighbours can be seen.
 	Objects []Object `json:"objects"`
 	// Skipped are objects that must wait, then rows that could not be used.
 	Skipped []Skipped `json:"skipped"`
@@ -30,6 +31,15 @@ func (o Object) MarshalJSON() ([]byte, error) { return o.raw, nil }
 func (o *Object) UnmarshalJSON(raw []byte) error {
 	o.raw = append(json.RawMessage(nil), raw...)
 	return nil
+}
+
+// Blocked reports whether the object must wait or is kept back: it is listed among those
+// that are skipped as well.
+func (o Object) Blocked() bool {
+	var v struct {
+		Block *object.BlockJSON `json:"block"`
+	}
+	return json.Unmarshal(o.raw, &v) == nil && v.Block != nil
 }
 
 // Line is the object as a printed plan shows it, with the first row that led to
@@ -92,14 +102,16 @@ func DesiredOf(chassis string, want object.Set, skips []observe.Skip) (Desired, 
 		Version: Version, Chassis: chassis, Objects: []Object{}, Skipped: []Skipped{}, Names: map[string]string{},
 	}
 	for _, it := range want.Sorted() {
+		k := it.Value.Key()
 		if it.Block != nil {
-			k := it.Value.Key()
 			out.Skipped = append(out.Skipped, Skipped{
 				Kind: k.Kind.String(), Key: k.String(), Code: it.Block.Code, Text: it.Block.Text,
 			})
-			continue
+			if !k.Kind.IsPath() {
+				continue
+			}
 		}
-		raw, err := object.JSON(it.Value, it.Why)
+		raw, err := object.JSON(it)
 		if err != nil {
 			return Desired{}, err
 		}

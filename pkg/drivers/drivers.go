@@ -15,6 +15,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 )
 
 // Spec is one driver that can be configured.
@@ -35,6 +36,7 @@ func All() List {
 	return List{
 		{Name: bgp.Name, Aliases: []string{"ovn_bgp_driver"}, Options: newBGPOptions},
 		{Name: evpn.Name, Aliases: []string{"ovn_evpn_driver"}, Options: newEVPNOptions},
+		{Name: native.Name, Options: newNativeOptions},
 	}
 }
 
@@ -70,6 +72,9 @@ type Needs struct {
 	// Cookie marks flows of the driver's own, beside those of flows.cookie; 0 if it
 	// has none.
 	Cookie uint64
+	// TableProtocol is rtm_protocol of routes that another program is to read by it (see
+	// object.Route.Protocol); 0 without any.
+	TableProtocol uint8
 	// Family is an address family that some neighbour must have if there are
 	// neighbours at all; may be empty.
 	Family string

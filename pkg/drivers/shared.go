@@ -18,6 +18,8 @@ type Shared struct {
 	Expose expose.Options
 	// AS is our autonomous system number (bgp.as).
 	AS uint32
+	// Peers are the neighbours, which tell the devices that sessions run on.
+	Peers []netip.Addr
 	// TenantNetworks and TenantGUA say that tenant networks behind routers are
 	// exposed, or of them globally routable IPv6 addresses only
 	// (expose_tenant_networks, expose_ipv6_gua_tenant_networks); the former wins.

@@ -60,12 +60,20 @@ func (sb *Southbound) group(u UUID) []UUID {
 func (lb *LoadBalancer) VIPAddrs() []netip.Addr {
 	var out []netip.Addr
 	for vip := range lb.VIPs {
-		if ap, err := netip.ParseAddrPort(vip); err == nil {
-			out = append(out, ap.Addr())
-		} else if a, err := netip.ParseAddr(strings.Trim(vip, "[]")); err == nil {
-			out = append(out, a) // a VIP for all ports
+		if a, ok := VIPAddr(vip); ok {
+			out = append(out, a)
 		}
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
 	return slices.Compact(out)
+}
+
+// VIPAddr is the address of a key of column vips: ADDRESS:PORT, or an address alone for
+// all ports.
+func VIPAddr(vip string) (netip.Addr, bool) {
+	if ap, err := netip.ParseAddrPort(vip); err == nil {
+		return ap.Addr(), true
+	}
+	a, err := netip.ParseAddr(strings.Trim(vip, "[]"))
+	return a, err == nil
 }

@@ -36,6 +36,8 @@ type LearnedPath struct {
 	// Peer is the neighbour's address as configured, with its zone if it is
 	// link-local.
 	Peer string `json:"peer"`
+	// Dev is the device that the session runs on, where the peer does not say it.
+	Dev string `json:"dev,omitempty"`
 	// Stale is set while graceful restart keeps the path of a lost session.
 	Stale bool `json:"stale,omitempty"`
 }

@@ -79,6 +79,8 @@ type OpenVSwitch struct {
 	// Mappings are those of external_ids:ovn-bridge-mappings, with the
 	// "-<system-id>" form of the key taking precedence.
 	Mappings []BridgeMapping `json:"mappings"`
+	// RoutingPorts are the entries of external_ids:dynamic-routing-port-mapping.
+	RoutingPorts []PortMapping `json:"routing_ports,omitempty"`
 	// Bridges are all rows of table Bridge, by name.
 	Bridges []Bridge `json:"bridges"`
 	// Problems are entries that could not be read, a sentence each.
@@ -115,6 +117,9 @@ type Bridge struct {
 	// Made are the ports of the bridge that carry external_ids:bgp-ovn: those
 	// that we made, by name.
 	Made []MadePort `json:"made,omitempty"`
+	// Interfaces are those of the bridge that carry external_ids:iface-id, by that and
+	// then by name: the logical ports that are plugged in here.
+	Interfaces []LogicalInterface `json:"interfaces,omitempty"`
 }
 
 // UplinkPort is a port of a provider bridge that leads out of the node.
@@ -194,6 +199,10 @@ type Host struct {
 	// Tables are routing tables that have a name in rt_tables or hold routes
 	// that are not ours, by number.
 	Tables []RoutingTable `json:"tables"`
+	// Watched are routes of others in the routing tables that ovn-controller watches, by
+	// table and destination: what leads to a next hop, and what it wrote itself. Of very
+	// many only some.
+	Watched []TableRoute `json:"watched,omitempty"`
 }
 
 // Link is a network device (rtnetlink RTM_NEWLINK).

@@ -65,8 +65,13 @@ type Southbound struct {
 	GWChassis []*GatewayChassis
 	Templates []*TemplateVars   // by Chassis
 	Monitors  []*ServiceMonitor // by IP
-	Global    map[string]string // SB_Global.options
-	BadRows   []*RowError       // rows that could not be read at all
+	// Advertised, Learned and MACs are OVN's dynamic routing, each by UUID; empty where
+	// the schema is older.
+	Advertised []*AdvertisedRoute
+	Learned    []*LearnedRoute
+	MACs       []*AdvertisedMAC
+	Global     map[string]string // SB_Global.options
+	BadRows    []*RowError       // rows that could not be read at all
 	// Asked says by what ports were asked for; nil if all were.
 	Asked *Asked
 	// Lacks are columns such as ColumnLRGroup that the schema does not have.

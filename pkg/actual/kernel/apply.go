@@ -218,7 +218,7 @@ func (b *Backend) settle(ctx context.Context, kind object.Kind, changes []object
 func (b *Backend) resolveClash(want object.Value, refused *rtnl.Error) error {
 	k := want.Key()
 	have, ok := b.mirror.set.Get(k)
-	unmarkable := !k.Kind.HasMark()
+	unmarkable := !k.HasMark()
 	if ok && have.Value == want && (have.Marked || unmarkable) {
 		return nil
 	}
@@ -259,7 +259,6 @@ func (b *Backend) record() {
 		return
 	}
 	b.applied = applied{}
-	marked := l.kind.HasMark()
 	for i, c := range l.changes {
 		switch {
 		case l.errs[i] != nil:
@@ -267,7 +266,7 @@ func (b *Backend) record() {
 		case c.After == nil:
 			b.mirror.set.Remove(c.Before.Key())
 		default:
-			b.mirror.set.Put(object.Item{Value: c.After, Marked: marked})
+			b.mirror.set.Put(object.Item{Value: c.After, Marked: c.Key().HasMark()})
 		}
 		if c.Reclaim {
 			delete(b.mirror.others, c.Key())

@@ -19,13 +19,21 @@ import (
 // vxlan_fdb_parse); a bridge does not age NTF_EXT_LEARNED (br_fdb_cleanup).
 func fdbToRequest(q *rtnl.Batch, kind uint16, flags int, d object.FDB, device uint32) {
 	entry, state := uint8(unix.NTF_SELF), uint16(unix.NUD_PERMANENT)
-	if !d.Dst.IsValid() {
+	switch {
+	case !d.Dst.IsValid():
 		entry, state = unix.NTF_MASTER|unix.NTF_EXT_LEARNED, unix.NUD_REACHABLE
+	case d.MAC.IsZero():
+		state |= unix.NUD_NOARP // as bridge(8) has it, by which ovn-controller knows it
+	case d.Learned:
+		entry |= unix.NTF_EXT_LEARNED
 	}
 	q.Begin(kind, flags, rtnl.NdMsg{Family: unix.AF_BRIDGE, Index: device, State: state, Flags: entry})
 	q.Bytes(unix.NDA_LLADDR, d.MAC[:]...)
 	if d.Dst.IsValid() {
 		q.Addr(unix.NDA_DST, d.Dst)
+	}
+	if d.SrcVNI != 0 {
+		q.Uint32(unix.NDA_SRC_VNI, d.SrcVNI)
 	}
 }
 
@@ -45,7 +53,9 @@ func fdbFromMessage(m rtnl.Message, names *links) (d object.FDB, ok bool, err er
 			}
 		case unix.NDA_DST:
 			d.Dst = attrs.Addr()
-		case unix.NDA_VLAN, unix.NDA_VNI, unix.NDA_PORT, unix.NDA_IFINDEX, unix.NDA_SRC_VNI:
+		case unix.NDA_SRC_VNI:
+			d.SrcVNI = attrs.Uint32()
+		case unix.NDA_VLAN, unix.NDA_VNI, unix.NDA_PORT, unix.NDA_IFINDEX:
 			plain = false
 		}
 	}
@@ -53,6 +63,7 @@ func fdbFromMessage(m rtnl.Message, names *links) (d object.FDB, ok bool, err er
 	switch {
 	case self:
 		plain = plain && d.Dst.IsValid() && h.State&unix.NUD_PERMANENT != 0
+		d.Learned = h.Flags&unix.NTF_EXT_LEARNED != 0 && !d.MAC.IsZero()
 	default:
 		plain = plain && h.Flags&unix.NTF_EXT_LEARNED != 0 && !d.MAC.IsZero()
 		d.Dst = netip.Addr{}

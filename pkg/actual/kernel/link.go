@@ -190,7 +190,7 @@ func (w *linkWriter) set(i int, l object.Link) error {
 		q.Text(unix.IFLA_IFALIAS, w.b.marks.Alias)
 		w.own(i)
 	}
-	silent := l.Type == object.LinkBridge || l.Type == object.LinkVXLAN
+	silent := l.Type == object.LinkBridge || l.Type == object.LinkVXLAN || l.Type == object.LinkDummy
 	if !created || silent {
 		linkNamed(q, l.Name, 0, 0)
 		if !l.MAC.IsZero() && !created {
@@ -255,7 +255,7 @@ func (b *Backend) linkToRequest(q *rtnl.Batch, l object.Link, master uint32) err
 		if parent, err = b.links.index(l.Parent); err != nil {
 			return err
 		}
-	case object.LinkVRF, object.LinkBridge, object.LinkVXLAN, object.LinkVeth:
+	case object.LinkVRF, object.LinkBridge, object.LinkVXLAN, object.LinkVeth, object.LinkDummy:
 	default:
 		return fmt.Errorf("links of type %q are not supported", l.Type)
 	}

@@ -133,7 +133,15 @@ func (b *Backend) neighItem(n neighbour) (object.Item, bool) {
 	v, ok := n.value()
 	it := object.Item{Value: v}
 	it.Marked, it.Found = b.owner(n.protocol, n.dev)
+	if !v.Learned && n.protocol != b.marks.RouteProtocol && b.isBridge(n.dev) {
+		it.Marked = false // ovn-controller's: all of ours there are learnt from others
+	}
 	return it, ok && (it.Marked || has(b.scope.devices, n.dev))
+}
+
+func (b *Backend) isBridge(dev string) bool {
+	l, ok := b.links.named(dev)
+	return ok && l.kind == object.LinkBridge
 }
 
 // owner tells of an object with that protocol on a device whether it is ours, and what

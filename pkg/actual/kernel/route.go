@@ -265,6 +265,8 @@ func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 		}
 		have, there := b.mirror.set.Get(r.Key())
 		switch {
+		case r.Protocol != 0 && there && have.Value == c.Before: // ours by the ledger
+			flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
 		case c.Reclaim && there && have.Value == c.Before && !has(b.mirror.multiple, r.Key()):
 			flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
 		case there && (!have.Marked || has(b.mirror.others, r.Key())):
@@ -274,8 +276,16 @@ func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 		}
 	}
 	b.mirror.onDevices(r)
-	routeToRequest(q, unix.RTM_NEWROUTE, flags, routeHeader(r, b.marks.RouteProtocol), r, device, hops)
+	routeToRequest(q, unix.RTM_NEWROUTE, flags, routeHeader(r, b.protocolOf(r)), r, device, hops)
 	return nil
+}
+
+// protocolOf is the protocol that a route is written with.
+func (b *Backend) protocolOf(r object.Route) uint8 {
+	if r.Protocol != 0 {
+		return r.Protocol
+	}
+	return b.marks.RouteProtocol
 }
 
 // deleteRoute selects by everything we know of the route and by our protocol,
@@ -285,7 +295,7 @@ func (b *Backend) encodeRoute(q *rtnl.Batch, c object.Change) error {
 // protocol is compared by both. What has gone meanwhile is answered with ESRCH.
 func (b *Backend) deleteRoute(q *rtnl.Batch, c object.Change) error {
 	r := c.Before.(object.Route)
-	protocol := b.marks.RouteProtocol
+	protocol := b.protocolOf(r)
 	if c.Reclaim {
 		have, there := b.mirror.set.Get(r.Key())
 		if !there || have.Value != c.Before || has(b.mirror.multiple, r.Key()) {

@@ -37,9 +37,19 @@ func (b *Backend) readRoutes(ctx context.Context) error {
 
 func (b *Backend) ourRoute(r route) bool { return r.protocol == b.marks.RouteProtocol }
 
+// routeOf is routeFromMessage with the protocol as part of the value, where it is one
+// that routes of ours have for others to read. In the main table nobody reads ours.
+func (b *Backend) routeOf(m rtnl.Message) (route, bool, error) {
+	r, ok, err := routeFromMessage(m, &b.links)
+	if b.marks.TableProtocol != 0 && r.protocol == b.marks.TableProtocol && r.Table != object.TableMain {
+		r.Protocol = r.protocol
+	}
+	return r, ok, err
+}
+
 // deviation is what of a route is not as we write it.
 func (b *Backend) deviation(r route) string {
-	if !b.ourRoute(r) {
+	if !b.ourRoute(r) && r.Protocol == 0 {
 		return protocols[r.protocol].Deviates
 	}
 	return r.extra
@@ -49,7 +59,7 @@ func (b *Backend) deviation(r route) string {
 func (b *Backend) routeItem(r route) object.Item {
 	it := object.Item{Value: r.Route, Marked: b.ourRoute(r)}
 	switch {
-	case !it.Marked:
+	case !it.Marked && r.Protocol == 0:
 		it.Found = &protocols[r.protocol]
 	case r.extra != "":
 		it.Found = &object.Found{Deviates: r.extra}
@@ -96,6 +106,12 @@ func (r *routeReader) read(ctx context.Context) error {
 		if err := r.dump(ctx, family, 0, r.b.marks.RouteProtocol); err != nil {
 			return fmt.Errorf("read our routes: %w", err)
 		}
+		if r.b.marks.TableProtocol == 0 {
+			continue
+		}
+		if err := r.dump(ctx, family, 0, r.b.marks.TableProtocol); err != nil {
+			return fmt.Errorf("read routes of protocol %d: %w", r.b.marks.TableProtocol, err)
+		}
 	}
 	return nil
 }
@@ -115,11 +131,12 @@ func (r *routeReader) dump(ctx context.Context, family uint8, table uint32, prot
 		if table == 0 && r.shown(m) {
 			return nil
 		}
-		row, ok, err := routeFromMessage(m, &r.b.links)
+		row, ok, err := r.b.routeOf(m)
 		switch {
 		case err != nil:
 			return err
 		case !ok || table == 0 && has(r.b.scope.tables, row.Table):
+		case table == 0 && !r.b.ourRoute(row) && row.Protocol == 0: // of the main table
 		case r.unchanged(row):
 			same++
 		default:
@@ -142,7 +159,12 @@ func (r *routeReader) dump(ctx context.Context, family uint8, table uint32, prot
 // RT_TABLE_COMPAT here, which is also a table.
 func (r *routeReader) shown(m rtnl.Message) bool {
 	h, _, err := m.Route()
-	return err == nil && h.Table != unix.RT_TABLE_COMPAT && has(r.b.scope.tables, uint32(h.Table))
+	if err != nil {
+		return false
+	}
+	// Another routing daemon may have the whole Internet in the main table.
+	others := h.Protocol != r.b.marks.RouteProtocol && h.Table == unix.RT_TABLE_MAIN
+	return others || h.Table != unix.RT_TABLE_COMPAT && has(r.b.scope.tables, uint32(h.Table))
 }
 
 // unchanged reports whether the mirror has this very row.
@@ -196,7 +218,7 @@ func (r *routeReader) add(row route) {
 // RTM_DELROUTE of an IPv4 entry is not followed by RTM_NEWROUTE for the next one under
 // the key, which is in force from then on.
 func (b *Backend) routeChanged(m rtnl.Message) error {
-	row, ok, err := routeFromMessage(m, &b.links)
+	row, ok, err := b.routeOf(m)
 	ours := ok && b.ourRoute(row)
 	if !ok || err != nil || !ours && !has(b.scope.tables, row.Table) {
 		return err

@@ -120,7 +120,7 @@ func (w *World) put(c object.Change) error {
 		return err
 	}
 	w.makePeer(c.After, exists)
-	w.store(object.Item{Value: c.After, Marked: k.Kind.HasMark()})
+	w.store(object.Item{Value: c.After, Marked: k.HasMark()})
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (w *World) put(c object.Change) error {
 // is ours without it. A device stays the same whatever is set on it.
 func (w *World) guard(c object.Change, have object.Item, exists bool) error {
 	k := c.Key()
-	if !exists || have.Marked || !k.Kind.HasMark() || k.Kind == object.KindLink || c.Reclaim && have.Value == c.Before {
+	if !exists || have.Marked || !k.HasMark() || k.Kind == object.KindLink || c.Reclaim && have.Value == c.Before {
 		return nil
 	}
 	return fmt.Errorf("another owner's %s already exists: %s", k.Text(), have.Value.Attrs())
@@ -286,7 +286,7 @@ func (w *World) String() string {
 	defer w.mu.Unlock()
 	var b strings.Builder
 	for _, it := range w.items.Sorted() {
-		if it.Value.Key().Kind.HasMark() && !it.Marked {
+		if it.Value.Key().HasMark() && !it.Marked {
 			b.WriteString("* ")
 		}
 		b.WriteString(object.Text(it.Value) + "\n")

@@ -80,6 +80,9 @@ func movedText(code string) string {
 func Desired(w io.Writer, form Form, d control.Desired) error {
 	var b strings.Builder
 	for _, o := range d.Objects {
+		if o.Blocked() {
+			continue // among those that must wait, below
+		}
 		b.WriteString(o.Line() + "\n")
 	}
 	for _, s := range d.Skipped {

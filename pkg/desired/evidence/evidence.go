@@ -104,6 +104,14 @@ func (c court) judge(why []object.Source) Verdict {
 		states = append(states, c.binding(name))
 	}
 	elsewhere := func(v Verdict) bool { return v.Class == Elsewhere }
+	if gone, ok := c.advertised(why); ok {
+		// Every port that decides is needed: the router's, and the one whose chassis
+		// attracts the traffic.
+		if i := slices.IndexFunc(states, elsewhere); i >= 0 {
+			return states[i]
+		}
+		states = append(states, gone)
+	}
 	if len(states) > 0 && !slices.ContainsFunc(states, func(v Verdict) bool { return !elsewhere(v) }) {
 		return states[0]
 	}
@@ -219,6 +227,30 @@ func (c court) listing(why []object.Source) Verdict {
 		return unexplained
 	}
 	return ended
+}
+
+// advertised is what rows prove by which ovn-northd says what a router, or a switch with
+// a VNI, is to announce: without one of them that has ended. False where there is none
+// among the sources.
+func (c court) advertised(why []object.Source) (Verdict, bool) {
+	found := false
+	for _, src := range why {
+		var there bool
+		switch src.Table {
+		case observe.TableAdvertisedRoute:
+			there = slices.ContainsFunc(c.sb.Advertised, func(r *observe.AdvertisedRoute) bool {
+				return r.UUID.String() == src.Row
+			})
+		case observe.TableAdvertisedMAC:
+			there = slices.ContainsFunc(c.sb.MACs, func(r *observe.AdvertisedMAC) bool { return r.UUID.String() == src.Row })
+		default:
+			continue
+		}
+		if found = true; there {
+			return Verdict{}, true
+		}
+	}
+	return Verdict{Ended, "the row by which OVN advertised it is deleted"}, found
 }
 
 // balancers is what the rows of load balancers prove: without one that has the name

@@ -1,6 +1,10 @@
 package object
 
-import "net/netip"
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
 
 // KindFDB is an entry of a forwarding database of a bridge or VXLAN device.
 const KindFDB Kind = 9
@@ -23,6 +27,12 @@ type FDB struct {
 	MAC MAC `json:"lladdr"`
 	// Dst is the address of the VTEP (NDA_DST); invalid in a bridge's entry.
 	Dst netip.Addr `json:"dst,omitzero"`
+	// SrcVNI is the VNI of an entry on a device that has several (NDA_SRC_VNI); 0 for
+	// one that has its own.
+	SrcVNI uint32 `json:"src_vni,omitempty"`
+	// Learned enters what others tell as a control plane does that has learnt it
+	// (NTF_EXT_LEARNED) on a VXLAN device; those of a bridge always are.
+	Learned bool `json:"extern_learn,omitempty"`
 }
 
 // The forms of entries, as they stand in a key.
@@ -50,14 +60,23 @@ func (d FDB) Key() Key {
 	if d.form() == fdbFlood {
 		k.Sub, k.Prefix = fdbFlood, netip.PrefixFrom(d.Dst, d.Dst.BitLen())
 	}
+	k.Num = d.SrcVNI
 	return k
 }
 
+// wordSrcVNI is before the VNI of an entry in the text of a key.
+const wordSrcVNI = "src_vni"
+
 func fdbKey(k Key) string {
+	text := k.Sub
 	if k.Sub == fdbFlood {
-		return "flood " + k.Prefix.Addr().String() + " dev " + k.Name
+		text = "flood " + k.Prefix.Addr().String()
 	}
-	return k.Sub + " dev " + k.Name
+	text += " dev " + k.Name
+	if k.Num != 0 {
+		text += " " + wordSrcVNI + " " + strconv.FormatUint(uint64(k.Num), 10)
+	}
+	return text
 }
 
 func readFDBKey(f *fields) Key {
@@ -68,15 +87,28 @@ func readFDBKey(f *fields) Key {
 		k.Sub += " " + f.mac().String()
 	}
 	k.Name = f.wordAfter("dev")
+	k.Num = f.srcVNI()
 	return k
+}
+
+// srcVNI reads the VNI of an entry, if there is one.
+func (f *fields) srcVNI() uint32 {
+	if !f.more() || f.words[0] != wordSrcVNI {
+		return 0
+	}
+	return f.uint32After(wordSrcVNI)
 }
 
 // Attrs prints the VTEP if it is not part of the key.
 func (d FDB) Attrs() string {
+	text := ""
 	if d.form() == fdbSelf {
-		return "dst " + d.Dst.String()
+		text = "dst " + d.Dst.String()
 	}
-	return ""
+	if d.Learned {
+		text += " extern_learn"
+	}
+	return strings.TrimPrefix(text, " ")
 }
 
 // DependsOn names the device.
@@ -88,14 +120,21 @@ func parseFDB(f *fields) (Value, error) {
 	case fdbFlood:
 		d.Dst = f.addr()
 		d.Dev = f.wordAfter("dev")
+		d.SrcVNI = f.srcVNI()
 	case fdbSelf:
 		d.MAC = f.mac()
 		d.Dev = f.wordAfter("dev")
+		d.SrcVNI = f.srcVNI()
 		f.literal("dst")
 		d.Dst = f.addr()
 	case fdbMaster:
 		d.MAC = f.mac()
 		d.Dev = f.wordAfter("dev")
+		d.SrcVNI = f.srcVNI()
+	}
+	if f.more() {
+		f.literal("extern_learn")
+		d.Learned = true
 	}
 	return d, f.end()
 }

@@ -69,9 +69,24 @@ func (m *Metric) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// JSON renders a value as one flat object: kind, key, the value's own fields,
-// why, and line, the value as a printed plan shows it. It is the form of `desired -o json`.
-func JSON(v Value, why []Source) (json.RawMessage, error) {
+// BlockJSON is why a wanted path is not announced, as JSON shows it.
+type BlockJSON struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
+// Detailed is implemented by values that JSON shows in more detail than their fields.
+type Detailed interface {
+	Value
+	// Details is a struct, or nil if there is nothing to add.
+	Details() any
+}
+
+// JSON renders an item as one flat object: kind, key, the value's own fields, of a path
+// its block (null if it has none), why, and line, the value as a printed plan shows it.
+// It is the form of `desired -o json`.
+func JSON(it Item) (json.RawMessage, error) {
+	v, why := it.Value, it.Why
 	head, err := json.Marshal(struct {
 		Kind Kind   `json:"kind"`
 		Key  string `json:"key"`
@@ -90,9 +105,45 @@ func JSON(v Value, why []Source) (json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode sources of %s: %w", v.Key().Text(), err)
 	}
-	// Three objects become one: only the first brace and the last stay.
-	parts := [][]byte{bytes.TrimSuffix(head, []byte("}")), bytes.Trim(body, "{}"), bytes.TrimPrefix(tail, []byte("{"))}
-	return bytes.Join(parts, []byte(",")), nil
+	more, err := details(it)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", v.Key().Text(), err)
+	}
+	// Several objects become one: only the first brace and the last stay.
+	parts := [][]byte{bytes.TrimSuffix(head, []byte("}")), inner(body)}
+	parts = append(parts, more...)
+	return bytes.Join(append(parts, bytes.TrimPrefix(tail, []byte("{"))), []byte(",")), nil
+}
+
+// inner is an object without its braces.
+func inner(object []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimPrefix(object, []byte("{")), []byte("}"))
+}
+
+// details are the fields of an item beside those of its value.
+func details(it Item) (out [][]byte, err error) {
+	add := func(v any) {
+		var raw []byte
+		if err == nil {
+			raw, err = json.Marshal(v)
+			out = append(out, inner(raw))
+		}
+	}
+	if d, ok := it.Value.(Detailed); ok {
+		if more := d.Details(); more != nil {
+			add(more)
+		}
+	}
+	if it.Value.Key().Kind.IsPath() {
+		var block *BlockJSON
+		if it.Block != nil {
+			block = &BlockJSON{it.Block.Code, it.Block.Text}
+		}
+		add(struct {
+			Block *BlockJSON `json:"block"`
+		}{block})
+	}
+	return out, err
 }
 
 // Phrases prints sources one by one.

@@ -46,6 +46,8 @@ type traits struct {
 	// marked: the system that holds it carries our mark of ownership, so that it
 	// is provably ours without the ledger.
 	marked bool
+	// markedKey is which keys of a kind that is marked bear the mark; nil is all.
+	markedKey func(Key) bool
 	// coexists: an object of another owner under the same key is another object, which
 	// exists beside ours.
 	coexists bool
@@ -173,6 +175,13 @@ func (k Kind) IsDevice() bool { return k.traits().device }
 // holds them, so that they are provably ours without the ledger. Addresses and
 // neighbours do on kernels that know their protocol attribute, but not on all.
 func (k Kind) HasMark() bool { return k.traits().marked }
+
+// HasMark is [Kind.HasMark] for the value under one key: what is written for another
+// program to read bears that one's mark instead of ours.
+func (k Key) HasMark() bool {
+	t := k.Kind.traits()
+	return t.marked && (t.markedKey == nil || t.markedKey(k))
+}
 
 // Coexists reports whether objects of this kind with equal keys and different owners
 // exist beside each other, so that one of another owner is never ours with another

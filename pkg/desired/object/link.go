@@ -13,9 +13,10 @@ const (
 	LinkBridge = "bridge"
 	LinkVXLAN  = "vxlan"
 	LinkVeth   = "veth"
+	LinkDummy  = "dummy"
 )
 
-// KindLink is a device of our own (VLAN, VRF, bridge, VXLAN, veth).
+// KindLink is a device of our own (VLAN, VRF, bridge, VXLAN, veth, dummy).
 const KindLink Kind = 2
 
 var linkKind = kindOf[Link](traits{

@@ -230,7 +230,7 @@ func TestJSON(t *testing.T) {
 			`"table":201,"dst":"172.24.4.92/32","metric":0,"dev":"br-ex","via":"","why":[` + source + `],` +
 			`"line":"route 172.24.4.92/32 table 201 metric 0  dev br-ex"}`,
 		"path ipv4-unicast 172.24.4.92/32 next-hop self origin incomplete": `{"kind":"path","key":"ipv4-unicast 172.24.4.92/32",` +
-			`"family":"ipv4-unicast","prefix":"172.24.4.92/32","next_hop":"self","origin":"incomplete","why":[` + source + `],` +
+			`"family":"ipv4-unicast","prefix":"172.24.4.92/32","next_hop":"self","origin":"incomplete","block":null,"why":[` + source + `],` +
 			`"line":"path ipv4-unicast 172.24.4.92/32  next-hop self origin incomplete"}`,
 		"neigh 172.24.4.146 dev br-ex lladdr fa:16:3e:74:e6:3b": `{"kind":"neigh","key":"172.24.4.146 dev br-ex",` +
 			`"dev":"br-ex","address":"172.24.4.146","lladdr":"fa:16:3e:74:e6:3b","why":[` + source + `],` +
@@ -238,12 +238,17 @@ func TestJSON(t *testing.T) {
 		"sysctl net/ipv4/ip_forward = 1": `{"kind":"sysctl","key":"net/ipv4/ip_forward",` +
 			`"path":"net/ipv4/ip_forward","value":"1","why":[` + source + `],` +
 			`"line":"sysctl net/ipv4/ip_forward  = 1"}`,
+		"route 0.0.0.0/0 table 10 metric 20 proto 186 nexthop fe80::1 dev a nexthop fe80::2 dev b": `{"kind":"route",` +
+			`"key":"0.0.0.0/0 table 10 metric 20 proto 186","table":10,"dst":"0.0.0.0/0","metric":20,"dev":"","via":"",` +
+			`"hops":"nexthop fe80::1 dev a nexthop fe80::2 dev b","protocol":186,` +
+			`"nexthops":[{"via":"fe80::1","dev":"a"},{"via":"fe80::2","dev":"b"}],"why":[` + source + `],` +
+			`"line":"route 0.0.0.0/0 table 10 metric 20 proto 186  nexthop fe80::1 dev a nexthop fe80::2 dev b"}`,
 	} {
 		v, err := Parse(line)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := JSON(v, why)
+		got, err := JSON(Item{Value: v, Why: why})
 		if err != nil || string(got) != want {
 			t.Errorf("got\n%s, %v\nwant\n%s", got, err, want)
 		}
@@ -253,7 +258,7 @@ func TestJSON(t *testing.T) {
 // TestSecretsAreNotPrinted, in no form.
 func TestSecretsAreNotPrinted(t *testing.T) {
 	p := Peer{Address: "192.0.2.1", AS: 65000, Password: "hunter2"}
-	raw, err := JSON(p, nil)
+	raw, err := JSON(Item{Value: p})
 	if err != nil {
 		t.Fatal(err)
 	}

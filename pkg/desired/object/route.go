@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,7 +14,7 @@ const KindRoute Kind = 10
 
 var routeKind = kindOf[Route](traits{
 	kind: KindRoute, name: "route", key: routeKey, readKey: readRouteKey, parse: parseRoute,
-	marked: true, listed: true,
+	marked: true, markedKey: ownRoute, listed: true,
 })
 
 // Route is one kernel FIB entry (rtnetlink RTM_NEWROUTE) of our own protocol.
@@ -39,6 +40,10 @@ type Route struct {
 	// Hops are the next hops if there are several (RTA_MULTIPATH). A single one
 	// is always in Dev and Via, so that equal routes are equal values.
 	Hops Hops `json:"hops,omitzero"`
+	// Protocol is rtm_protocol of a route that another program is to read by it, and 0
+	// for all others, which bear our own. Such a route has no mark: the ledger proves
+	// that it is ours.
+	Protocol uint8 `json:"protocol,omitempty"`
 }
 
 // Hop is one of several next hops of a route, all of the same weight.
@@ -139,18 +144,39 @@ func (r Route) NextHops() []Hop {
 	return out
 }
 
-// Key is the FIB's own: table, destination and metric.
+// Key is the FIB's own: table, destination and metric. A protocol is part of it as the
+// word that says whose the route is.
 func (r Route) Key() Key {
-	return Key{Kind: KindRoute, Num: r.Table, Prefix: r.Dst, Aux: r.Metric}
+	k := Key{Kind: KindRoute, Num: r.Table, Prefix: r.Dst, Aux: r.Metric}
+	if r.Protocol != 0 {
+		k.Sub = strconv.Itoa(int(r.Protocol))
+	}
+	return k
 }
 
+// protocolWord is before the protocol in the text of a key.
+const protocolWord = "proto"
+
 func routeKey(k Key) string {
-	return fmt.Sprintf("%s table %d metric %d", k.Prefix, k.Num, k.Aux)
+	text := fmt.Sprintf("%s table %d metric %d", k.Prefix, k.Num, k.Aux)
+	if k.Sub != "" {
+		text += " " + protocolWord + " " + k.Sub
+	}
+	return text
 }
 
 func readRouteKey(f *fields) Key {
-	return Key{Prefix: f.prefix(), Num: f.uint32After("table"), Aux: f.uint32After("metric")}
+	k := Key{Prefix: f.prefix(), Num: f.uint32After("table"), Aux: f.uint32After("metric")}
+	if f.more() {
+		if n := f.numberAfter(protocolWord, 8); n != 0 {
+			k.Sub = strconv.Itoa(int(n))
+		}
+	}
+	return k
 }
+
+// ownRoute reports whether a route bears our protocol.
+func ownRoute(k Key) bool { return k.Sub == "" }
 
 // Attrs prints next hop and preferred source.
 func (r Route) Attrs() string {
@@ -170,6 +196,24 @@ func (r Route) Attrs() string {
 		b.WriteString(" src " + r.Src.String())
 	}
 	return b.String()
+}
+
+// Details are the next hops one by one, of a route with several or with a protocol.
+func (r Route) Details() any {
+	if r.Hops.Empty() && r.Protocol == 0 {
+		return nil
+	}
+	type hop struct {
+		Via netip.Addr `json:"via"`
+		Dev string     `json:"dev"`
+	}
+	var v struct {
+		NextHops []hop `json:"nexthops"`
+	}
+	for _, h := range r.NextHops() {
+		v.NextHops = append(v.NextHops, hop(h))
+	}
+	return v
 }
 
 // DependsOn names the outgoing devices.
@@ -192,6 +236,9 @@ func (r Route) DependsOn() []Key {
 // Steers is the route's destination in its table. A route that refuses traffic
 // takes it away as well as one that leads elsewhere.
 func (r Route) Steers() Steered {
+	if r.Protocol != 0 {
+		return Steered{} // another program reads it: no rule of the node leads to its table
+	}
 	direct := !r.Unreachable && r.Hops.Empty() && !r.Via.IsValid()
 	return Steered{Dst: r.Dst, Table: r.Table, Metric: r.Metric, Direct: direct, Refuses: r.Unreachable}
 }
@@ -233,6 +280,8 @@ func parseRoute(f *fields) (Value, error) {
 			r.Via = f.addr()
 		case "src":
 			r.Src = f.addr()
+		case protocolWord:
+			r.Protocol = uint8(f.number(8))
 		case "nexthop":
 			hops = append(hops, Hop{Via: f.addr(), Dev: f.wordAfter("dev")})
 		default:

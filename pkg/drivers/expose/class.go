@@ -21,6 +21,7 @@ const (
 	ClassProvider  Class = "provider"
 	ClassTenant    Class = "tenant"
 	ClassSubnet    Class = "subnet"
+	ClassOVN       Class = "ovn"
 	ClassLoopback  Class = "loopback"
 	ClassOriginate Class = "originate"
 )
@@ -32,8 +33,8 @@ const (
 // address says more than the range that it lies in.
 func Classes() []Class {
 	return []Class{
-		ClassGateway, ClassFIP, ClassVIP, ClassProvider, ClassTenant, ClassSubnet, ClassLoopback,
-		ClassOriginate,
+		ClassGateway, ClassFIP, ClassVIP, ClassProvider, ClassTenant, ClassSubnet, ClassOVN,
+		ClassLoopback, ClassOriginate,
 	}
 }
 
@@ -53,6 +54,8 @@ func (c Class) Meaning() string {
 		return "ports on tenant networks (R8)"
 	case ClassSubnet:
 		return "tenant subnets as a whole (A2)"
+	case ClassOVN:
+		return "what routers of OVN advertise by themselves (N-12)"
 	case ClassLoopback:
 		return "addresses of lo, with advertise_loopback (L2)"
 	case ClassOriginate:
@@ -67,16 +70,18 @@ func (c Class) Meaning() string {
 func (c Class) rank() uint8 {
 	switch c {
 	case ClassGateway:
-		return 9
+		return 10
 	case ClassFIP:
-		return 8
+		return 9
 	case ClassVIP:
-		return 7
+		return 8
 	case ClassProvider:
-		return 6
+		return 7
 	case ClassTenant:
-		return 5
+		return 6
 	case ClassSubnet:
+		return 5
+	case ClassOVN:
 		return 4
 	case ClassLoopback:
 		return 3

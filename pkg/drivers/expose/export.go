@@ -3,6 +3,7 @@ package expose
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -60,4 +61,59 @@ func (f *Filter) Denied(prefix netip.Prefix) *object.Block {
 
 func filtered(format string, args ...any) *object.Block {
 	return &object.Block{Code: object.BlockFiltered, Text: fmt.Sprintf(format, args...)}
+}
+
+// Routed is a prefix that a router of OVN advertises by itself.
+type Routed struct {
+	// NextHop is the address to send; the zero value is our own.
+	NextHop netip.Addr
+	// MED and LocalPref take the place of those of the class, if they are set.
+	MED, LocalPref object.Metric
+	// Subnets lets prefixes pass that are no host prefixes.
+	Subnets bool
+	// Block is set on what must not be announced yet.
+	Block *object.Block
+}
+
+// ExposeRoute advertises a prefix on top of nothing: OVN takes the traffic in by itself.
+// A default route passes only where bgp.export.allow has it, because a router exports its
+// own without being asked.
+func (e *Exposer) ExposeRoute(prefix netip.Prefix, r Routed, why ...object.Source) {
+	class := e.classOr(ClassOVN)
+	path := e.opts.path(class, prefix)
+	path.NextHop.Addr = r.NextHop
+	if r.MED.Set {
+		path.MED = r.MED
+	}
+	if r.LocalPref.Set {
+		path.LocalPref = r.LocalPref
+	}
+	block := e.Filtered(path.Prefix, r.Subnets)
+	if block == nil {
+		block = r.Block
+	}
+	it := object.Item{Value: path, Why: why, Block: block, Rank: class.rank()}
+	e.reportRank(it)
+	e.addItem(it)
+}
+
+// Filtered says why the export filter keeps a prefix back that a router of OVN
+// advertises; nil if it does not.
+func (e *Exposer) Filtered(prefix netip.Prefix, subnets bool) *object.Block {
+	f := &e.opts.Export
+	allowed := slices.ContainsFunc(f.Allow, func(r observe.PrefixRange) bool { return r.Contains(prefix) })
+	if denied := f.Denied(prefix); denied != nil {
+		return denied
+	}
+	switch {
+	case prefix.Bits() == 0 && !allowed:
+		return filtered("a default route of a router is announced only if bgp.export.allow has %s, which then has to name "+
+			"all others too", prefix)
+	case !prefix.IsSingleIP() && prefix.Bits() != 0 && !subnets:
+		return filtered("native.subnets is false: only host prefixes are announced")
+	case len(f.Allow) > 0 && !allowed:
+		return filtered("it lies in no range of bgp.export.allow")
+	default:
+		return nil
+	}
 }

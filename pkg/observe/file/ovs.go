@@ -59,6 +59,8 @@ type interfaceRow struct {
 	mac string
 	// ofport is the column of that name, a set of at most one.
 	ofport []int
+	// logical is external_ids:iface-id, the logical port that it is.
+	logical string
 }
 
 // view derives what drivers use from the rows. A value that cannot be read
@@ -83,6 +85,7 @@ func (db *database) view() *observe.OpenVSwitch {
 	o.NBRemotes = list(get("ovn-nb-remote"))
 	o.IntegrationBridge = cmp.Or(get("ovn-bridge"), defaultIntegration)
 	o.EncapIPs = db.encapIPs(get("ovn-encap-ip"))
+	o.RoutingPorts = observe.ParsePortMapping(get("dynamic-routing-port-mapping"))
 	var problems []string
 	o.Mappings, problems = observe.ParseBridgeMappings(get("ovn-bridge-mappings"))
 	db.problem(problems...)
@@ -146,6 +149,10 @@ func (db *database) bridge(row bridgeRow) observe.Bridge {
 				b.MAC = db.mac(i)
 				continue
 			}
+			if i.logical != "" { // a workload's, wherever it is plugged in
+				b.Interfaces = append(b.Interfaces, observe.LogicalInterface{ID: i.logical, Name: i.name})
+				continue
+			}
 			if observe.LeadsOut(i.kind) && !port.made && port.localnet == "" && i.name != "" {
 				b.Uplinks = append(b.Uplinks, observe.UplinkPort{Name: port.name, OFPort: db.ofport(port)})
 				break // a bond is one port
@@ -165,6 +172,7 @@ func (db *database) bridge(row bridgeRow) observe.Bridge {
 	})
 	slices.SortFunc(b.Uplinks, func(a, b observe.UplinkPort) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(b.Made, func(a, b observe.MadePort) int { return strings.Compare(a.Name, b.Name) })
+	observe.SortInterfaces(b.Interfaces)
 	return b
 }
 

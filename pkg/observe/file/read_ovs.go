@@ -144,6 +144,8 @@ func (r *reader) readInterface(column string, row *interfaceRow) {
 		}
 	case "ofport":
 		row.ofport = r.d.Ints()
+	case "external_ids":
+		row.logical = r.d.Map()["iface-id"]
 	default:
 		r.d.Skip()
 	}

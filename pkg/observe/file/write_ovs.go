@@ -3,6 +3,7 @@ package file
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -50,10 +51,11 @@ func (w *writer) openVSwitch(o *observe.OpenVSwitch) {
 	var bridges, ports, interfaces []row
 	for _, b := range o.Bridges {
 		var refs []any
-		add := func(name string, ids any, mac object.MAC, ofport uint16) {
+		add := func(name string, ids any, mac object.MAC, ofport uint16) row {
 			p, i := portRows(b.Name, name, ids, mac, ofport)
 			ports, interfaces = append(ports, p), append(interfaces, i)
 			refs = append(refs, wireRef(madeUUID("Port", b.Name, name)))
+			return i
 		}
 		add(b.Name, wireMap(), b.MAC, localPort)
 		for _, p := range b.Patches {
@@ -64,6 +66,14 @@ func (w *writer) openVSwitch(o *observe.OpenVSwitch) {
 		}
 		for _, p := range b.Uplinks {
 			add(p.Name, wireMap(), object.MAC{}, p.OFPort)
+		}
+		for _, logical := range b.Interfaces {
+			ids := wireMap([2]string{"iface-id", logical.ID})
+			if at := slices.IndexFunc(interfaces, func(i row) bool { return i["name"] == logical.Name }); at >= 0 {
+				interfaces[at]["external_ids"] = ids // a port with a mark of its own
+				continue
+			}
+			add(logical.Name, wireMap(), object.MAC{}, 0)["external_ids"] = ids
 		}
 		bridges = append(bridges, row{
 			"_uuid": madeUUID("Bridge", b.Name), "name": b.Name, "datapath_type": b.DatapathType, "ports": wireSet(refs...),
@@ -125,6 +135,7 @@ func globalIDs(o *observe.OpenVSwitch) any {
 			out = append(out, [2]string{key, value})
 		}
 	}
+	add("dynamic-routing-port-mapping", routingPorts(o.RoutingPorts))
 	add("hostname", o.Hostname)
 	add("ovn-bridge", o.IntegrationBridge)
 	add("ovn-bridge-mappings", mappings(o.Mappings))
@@ -133,6 +144,16 @@ func globalIDs(o *observe.OpenVSwitch) any {
 	add("ovn-remote", strings.Join(o.Remotes, ","))
 	add("system-id", o.SystemID)
 	return wireMap(out...)
+}
+
+// routingPorts is dynamic-routing-port-mapping. In parentheses a value may have blanks
+// and commas.
+func routingPorts(list []observe.PortMapping) string {
+	var items []string
+	for _, m := range list {
+		items = append(items, m.Name+"("+m.Device+")")
+	}
+	return strings.Join(items, ",")
 }
 
 // mappings is ovn-bridge-mappings. It leaves an item empty for each that was

@@ -39,6 +39,7 @@ func build(t vswitch.Tables, systemID string) *observe.OpenVSwitch {
 	}
 	mappings, problems := observe.ParseBridgeMappings(ids.get("ovn-bridge-mappings"))
 	o.Mappings = mappings
+	o.RoutingPorts = observe.ParsePortMapping(ids.get("dynamic-routing-port-mapping"))
 	o.Problems = append(o.Problems, problems...)
 	for _, row := range t.Bridges {
 		b := bridge(t, row)
@@ -62,9 +63,11 @@ func bridge(t vswitch.Tables, row *vswitch.Bridge) observe.Bridge {
 		if port.Name == row.Name {
 			b.MAC = macInUse(iface)
 		}
+		logical := logicalInterfaces(t, port)
+		b.Interfaces = append(b.Interfaces, logical...)
 		_, ours := port.ExternalIDs[object.OVSPortMark]
 		patch := port.ExternalIDs["ovn-localnet-port"] != ""
-		if iface != nil && !ours && !patch && port.Name != row.Name && observe.LeadsOut(iface.Type) {
+		if iface != nil && !ours && !patch && len(logical) == 0 && port.Name != row.Name && observe.LeadsOut(iface.Type) {
 			b.Uplinks = append(b.Uplinks, observe.UplinkPort{Name: port.Name, OFPort: ofport(iface)})
 		}
 		if ours {
@@ -81,7 +84,18 @@ func bridge(t vswitch.Tables, row *vswitch.Bridge) observe.Bridge {
 	})
 	slices.SortFunc(b.Uplinks, func(x, y observe.UplinkPort) int { return strings.Compare(x.Name, y.Name) })
 	slices.SortFunc(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
+	observe.SortInterfaces(b.Interfaces)
 	return b
+}
+
+// logicalInterfaces are the interfaces of a port that are logical ports of OVN.
+func logicalInterfaces(t vswitch.Tables, port *vswitch.Port) (out []observe.LogicalInterface) {
+	for _, uuid := range port.Interfaces {
+		if i := t.Interfaces[uuid]; i != nil && i.ExternalIDs["iface-id"] != "" {
+			out = append(out, observe.LogicalInterface{ID: i.ExternalIDs["iface-id"], Name: i.Name})
+		}
+	}
+	return out
 }
 
 func ofport(i *vswitch.Interface) uint16 {

@@ -43,6 +43,7 @@ var Database = &wire.Database[observe.Southbound]{
 		globalTable, chassisTable, encapTable, datapathTable, portTable,
 		balancerTable, dpGroupTable, haGroupTable, haChassisTable, gwChassisTable,
 		templateTable, monitorTable,
+		advertisedTable, learnedTable, macTable,
 	},
 	Noted:     []string{observe.ColumnLRGroup},
 	Head:      head,

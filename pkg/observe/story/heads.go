@@ -246,6 +246,8 @@ func loadBalancer(s *Story, r *reader) {
 		switch w := r.word(); w {
 		case "vip":
 			b.vips[r.word()] = "10.0.0.5:80"
+		case "emptyvip":
+			b.vips[r.word()] = ""
 		case "ls":
 			b.switches = append(b.switches, r.word())
 		case "lr":

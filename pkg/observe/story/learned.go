@@ -139,6 +139,7 @@ func (s *Story) learnedPaths() *observe.Learned {
 	for _, k := range slices.SortedFunc(maps.Keys(s.learned.evpn), object.Key.Compare) {
 		l.EVPN = append(l.EVPN, s.learned.evpn[k])
 	}
+	l.Paths = s.native.pathList()
 	l.NoRoute = slices.SortedFunc(maps.Keys(s.learned.noRoute), netip.Addr.Compare)
 	return l
 }

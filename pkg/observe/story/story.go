@@ -62,6 +62,7 @@ type Story struct {
 	// learned is nil before the first line about routes: a node without a speaker.
 	learned *routes
 	north   north
+	native  native
 	// revision grows with each Tell; rows are those of this revision, once a snapshot
 	// has needed them.
 	revision uint64
@@ -81,7 +82,7 @@ func New() *Story {
 		balancers: map[string]*balancer{}, bad: map[[2]string]string{},
 		bridges: map[string]*observe.Bridge{}, devices: map[string]observe.Link{},
 		tables: map[uint32]observe.RoutingTable{}, datapaths: map[string]bool{},
-		addresses: map[observe.DeviceAddress]bool{},
+		addresses: map[observe.DeviceAddress]bool{}, native: newNative(),
 	}
 }
 
@@ -117,6 +118,9 @@ func (s *Story) line(line string) error {
 	r := &reader{words: words}
 	head := r.word()
 	apply, ok := heads()[head]
+	if !ok {
+		apply, ok = nativeHeads()[head]
+	}
 	if !ok {
 		return fmt.Errorf("unknown word %q at the start of the line: see heads.go", head)
 	}
@@ -173,7 +177,7 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 		})
 	}
 	for name, router := range s.datapaths {
-		raw.Datapaths = append(raw.Datapaths, datapath(name, router))
+		raw.Datapaths = append(raw.Datapaths, s.native.datapath(name, datapath(name, router)))
 	}
 	for _, p := range s.ports {
 		raw.Ports = append(raw.Ports, p)
@@ -181,11 +185,14 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 	for name, b := range s.balancers {
 		b.rows(name, raw)
 	}
-	sb, err := reread(sb.Database, raw, "Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer", "Logical_DP_Group")
+	s.native.rows(raw)
+	sb, err := reread(sb.Database, raw, "SB_Global", "Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer",
+		"Logical_DP_Group", observe.TableAdvertisedRoute, observe.TableLearnedRoute, observe.TableAdvertisedMAC)
 	if err != nil {
 		return nil, err
 	}
 	sb.Revision, sb.Stale = s.revision, s.staleSB
+	sb.Tables = slices.DeleteFunc(slices.Clone(sb.Tables), s.native.lacks)
 	for k, text := range s.bad {
 		if k[0] == "NAT" {
 			continue // of the Northbound database
@@ -265,10 +272,15 @@ func (s *Story) openVSwitch(chassis string) *observe.OpenVSwitch {
 		Revision: s.revision, SystemID: chassis, IntegrationBridge: "br-int", Stale: s.staleOVS,
 	}
 	o.Mappings, o.Problems = observe.ParseBridgeMappings(s.mapping)
+	o.RoutingPorts = observe.ParsePortMapping(s.native.mapping)
 	for _, name := range slices.Sorted(maps.Keys(s.bridges)) {
 		b := *s.bridges[name]
 		b.Patches, b.Made = slices.Clone(b.Patches), slices.Clone(b.Made)
 		o.Bridges = append(o.Bridges, b)
+	}
+	if list := s.native.interfaceList(); len(list) > 0 {
+		o.Bridges = append(o.Bridges, observe.Bridge{Name: o.IntegrationBridge, Interfaces: list})
+		slices.SortFunc(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return o
 }
@@ -284,6 +296,7 @@ func (s *Story) host() *observe.Host {
 	for _, id := range slices.Sorted(maps.Keys(s.tables)) {
 		h.Tables = append(h.Tables, s.tables[id])
 	}
+	s.native.devices(h)
 	for a, there := range s.addresses {
 		if there {
 			h.Addresses = append(h.Addresses, a)

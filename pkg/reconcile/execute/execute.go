@@ -199,7 +199,7 @@ func (x *run) forbidden(op plan.Op) error {
 	if by, no := x.blocked(op); no {
 		return &BlockedError{By: by}
 	}
-	unmarked := op.Phase == plan.Build && !op.Key().Kind.HasMark()
+	unmarked := op.Phase == plan.Build && !op.Key().HasMark()
 	if x.unrecorded != nil && (unmarked || x.StopAtFailure) {
 		return fmt.Errorf("not tried without the state file: %w", x.unrecorded)
 	}

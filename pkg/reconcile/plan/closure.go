@@ -120,7 +120,7 @@ func Outdated(want, have object.Set, l Ownership) []object.Item {
 
 func marked(have object.Set, k object.Key) bool {
 	h, ok := have.Get(k)
-	return ok && h.Marked && k.Kind.HasMark()
+	return ok && h.Marked && k.HasMark()
 }
 
 func present(have object.Set, it object.Item) bool {

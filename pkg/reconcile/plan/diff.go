@@ -93,7 +93,7 @@ func (d *differ) mine(k object.Key, have object.Item) bool {
 	switch {
 	case have.Marked:
 		return true
-	case !k.Kind.HasMark() || k.Kind.IsDevice():
+	case !k.HasMark() || k.Kind.IsDevice():
 		return d.Ledger.Owned(k)
 	default:
 		return !k.Kind.Coexists() && d.made(k, have)
@@ -113,7 +113,7 @@ func (d *differ) agrees(k object.Key, it, have object.Item) bool {
 	switch {
 	case have.Value != it.Value:
 		return false
-	case k.Kind.HasMark():
+	case k.HasMark():
 		return have.Marked && have.Deviates() == ""
 	default:
 		return have.Deviates() == "" || !have.Marked && !d.made(k, have)
@@ -123,7 +123,7 @@ func (d *differ) agrees(k object.Key, it, have object.Item) bool {
 // reclaims reports whether changing what we have, or deleting it, takes the word of the
 // ledger that it is ours.
 func reclaims(k object.Key, have object.Item) bool {
-	return have.Value != nil && !have.Marked && (k.Kind.HasMark() || have.Deviates() != "")
+	return have.Value != nil && !have.Marked && (k.HasMark() || have.Deviates() != "")
 }
 
 func (d *differ) managed(k object.Kind) bool {

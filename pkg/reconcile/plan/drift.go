@@ -68,7 +68,7 @@ func DriftOf(o Op) *Drift {
 	case o.Note == NoteReplaced && o.After == nil:
 		return nil
 	case o.Before != nil && o.After != nil:
-		if d.How, d.Fields = HowChanged, differences(o.Before, o.After); o.Reclaim && o.Key().Kind.HasMark() {
+		if d.How, d.Fields = HowChanged, differences(o.Before, o.After); o.Reclaim && o.Key().HasMark() {
 			d.How = HowForeignMark
 		}
 		if what, ok := strings.CutPrefix(o.Note, NoteFound); ok {

@@ -1,0 +1,270 @@
+package native
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// The metrics that ovn-controller gives its routes: traffic should come to the chassis of
+// the tracked port, and may come to any other one.
+const (
+	metricHere  = 100
+	metricOther = 1000
+)
+
+// The values of LOCAL_PREF that stand for them.
+const (
+	prefHere  = 200
+	prefOther = 100
+)
+
+// protocolOVN is rtm_protocol of the routes that ovn-controller writes.
+const protocolOVN = 84
+
+// candidate is a prefix that a router wants to announce, with the best of its rows.
+type candidate struct {
+	prefix netip.Prefix
+	metric int
+	router *router
+	row    *observe.AdvertisedRoute
+	// port is the router port that traffic enters by, tracked the port whose chassis
+	// should attract it, if that decided something.
+	port, tracked *observe.PortBinding
+}
+
+// export adds the paths of all routers. Routers with the same prefix make one path, the
+// lowest metric first (N-18).
+func (p *pass) export() {
+	byPrefix := map[netip.Prefix][]*candidate{}
+	for _, r := range p.routers {
+		p.candidates(r)
+		for _, c := range r.candidates {
+			byPrefix[c.prefix] = append(byPrefix[c.prefix], c)
+		}
+	}
+	var prefixes []netip.Prefix
+	for prefix, list := range byPrefix {
+		prefixes = append(prefixes, prefix)
+		slices.SortStableFunc(list, func(a, b *candidate) int { return cmp.Compare(a.metric, b.metric) })
+	}
+	slices.SortFunc(prefixes, object.ComparePrefix)
+	for _, prefix := range prefixes {
+		list := byPrefix[prefix]
+		rows := func() []object.Source { return p.whyAll(list) }
+		p.Part("prefix "+prefix.String(), rows, func() { p.announce(prefix, list) })
+	}
+}
+
+// candidates finds those of one router (N-12 to N-15), by prefix.
+func (p *pass) candidates(r *router) {
+	best := map[netip.Prefix]*candidate{}
+	for _, row := range p.sb.Advertised {
+		if row.Datapath != r.datapath.UUID {
+			continue
+		}
+		p.Row(observe.TableAdvertisedRoute, row.UUID.String(), func() {
+			c := p.candidate(r, row)
+			if c == nil {
+				return
+			}
+			if have := best[c.prefix]; have == nil || c.precedes(have) {
+				best[c.prefix] = c
+			}
+		})
+	}
+	for _, c := range best {
+		r.candidates = append(r.candidates, c)
+	}
+	slices.SortFunc(r.candidates, func(a, b *candidate) int { return object.ComparePrefix(a.prefix, b.prefix) })
+}
+
+// precedes decides between rows of one router for one prefix (N-15).
+func (c *candidate) precedes(o *candidate) bool {
+	if c.metric != o.metric {
+		return c.metric < o.metric
+	}
+	if c.atBound() != o.atBound() {
+		return c.atBound()
+	}
+	return cmp.Or(strings.Compare(c.port.LogicalPort, o.port.LogicalPort), observe.CompareUUID(c.row.UUID, o.row.UUID)) < 0
+}
+
+// atBound reports whether the row's port is one that is bound here.
+func (c *candidate) atBound() bool { return c.router.boundPort(c.port.LogicalPort) != nil }
+
+func (r *router) boundPort(name string) *lrp {
+	i := slices.IndexFunc(r.bound, func(l *lrp) bool { return l.name == name })
+	if i < 0 {
+		return nil
+	}
+	return r.bound[i]
+}
+
+// candidate is what a row leads to on this node; nil if to nothing.
+func (p *pass) candidate(r *router, row *observe.AdvertisedRoute) *candidate {
+	prefix, err := parsePrefix(row.Prefix)
+	if err != nil {
+		p.hold(observe.TableAdvertisedRoute, row.UUID, "ip_prefix of router %s: %v; what it led to is held", r.name, err)
+		return nil
+	}
+	if !p.local(row.LogicalPort) {
+		return nil
+	}
+	c := &candidate{prefix: prefix, metric: metricOther, router: r, row: row, port: p.ports[row.LogicalPort]}
+	if row.Tracked.IsZero() {
+		return c
+	}
+	c.tracked = p.ports[row.Tracked]
+	switch {
+	case p.local(row.Tracked):
+		c.metric = metricHere
+	case truth(c.port.Options, optLocalOnly):
+		return nil
+	}
+	return c
+}
+
+// parsePrefix reads a prefix, or a bare address as a host prefix. Host bits are cleared
+// (N-13).
+func parsePrefix(text string) (netip.Prefix, error) {
+	text = strings.TrimSpace(text)
+	if !strings.Contains(text, "/") {
+		a, err := netip.ParseAddr(text)
+		if err != nil || a.Zone() != "" || a.Is4In6() {
+			return netip.Prefix{}, fmt.Errorf("%q is not an address", cut(text))
+		}
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil || prefix.Addr().Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("%q is not a prefix", cut(text))
+	}
+	return prefix.Masked(), nil
+}
+
+// cut is the beginning of a text from the database, for a message.
+func cut(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// whyAll are the rows behind one prefix: the router port first, by which people know it,
+// then the row of the prefix and those whose bindings decide.
+func (p *pass) whyAll(list []*candidate) (why []object.Source) {
+	for _, c := range list {
+		row := p.Why("N-12", observe.TableAdvertisedRoute, c.row.UUID.String())
+		row.Lists = object.ListsOwn
+		why = addWhy(why, p.whyPort("N-15", c.port.LogicalPort), row)
+		for _, l := range c.router.bound {
+			decides := p.whyPort("N-10", l.dynamic.LogicalPort)
+			decides.Decides = true
+			why = addWhy(why, decides)
+			if c.metric == metricOther {
+				break // one is enough
+			}
+		}
+		if c.tracked != nil {
+			tracked := p.whyPort("N-14", c.tracked.LogicalPort)
+			tracked.Decides = truth(c.port.Options, optLocalOnly)
+			why = addWhy(why, tracked)
+		}
+	}
+	return why
+}
+
+// announce adds the path of one prefix, where it is to go (N-17 to N-20).
+func (p *pass) announce(prefix netip.Prefix, list []*candidate) {
+	why := p.whyAll(list)
+	c := list[0]
+	block := p.unverified(c)
+	hop, missing := p.nextHop(c)
+	if block == nil && missing != "" {
+		block = &object.Block{Code: CodeNoNextHop, Text: missing}
+	}
+	unicast := false
+	for _, o := range list {
+		t := p.target(o.router)
+		unicast = unicast || t.Unicast
+		if t.VNI != 0 {
+			p.announceType5(o, t, p.whyAll([]*candidate{o}), block)
+		}
+	}
+	if !unicast {
+		return
+	}
+	r := expose.Routed{NextHop: hop, Subnets: p.cfg.Subnets, Block: block}
+	r.MED, r.LocalPref = p.metricOf(c)
+	p.As(expose.ClassOVN).ExposeRoute(prefix, r, why...)
+}
+
+// metricOf are the attributes that a metric is announced by.
+func (p *pass) metricOf(c *candidate) (med, pref object.Metric) {
+	switch p.cfg.Export {
+	case MetricMED:
+		return object.MetricOf(uint32(c.metric)), pref
+	case MetricLocalPref:
+		if c.metric == metricHere {
+			return med, object.MetricOf(prefHere)
+		}
+		return med, object.MetricOf(prefOther)
+	case MetricNone:
+	}
+	return med, pref
+}
+
+// unverified blocks a prefix of which the kernel has no route of ovn-controller's, where
+// that is demanded (N-16).
+func (p *pass) unverified(c *candidate) *object.Block {
+	if !p.cfg.RequireKernel {
+		return nil
+	}
+	if p.host != nil && slices.ContainsFunc(p.host.Watched, func(r observe.TableRoute) bool {
+		return r.Table == c.router.table && r.Protocol == protocolOVN && r.Dst == c.prefix
+	}) {
+		return nil
+	}
+	return &object.Block{Code: CodeNotVerified, Text: fmt.Sprintf(
+		"routing table %d has no route of ovn-controller's for %s (native.require_kernel)", c.router.table, c.prefix)}
+}
+
+// target is where a router's prefixes go: the default VRF unless configured.
+func (p *pass) target(r *router) Target {
+	for _, t := range p.cfg.Targets {
+		if t.Router == r.name {
+			return t
+		}
+	}
+	return Target{Router: r.name, Unicast: true}
+}
+
+// announceType5 adds the IP Prefix route of EVPN (N-59).
+func (p *pass) announceType5(c *candidate, t Target, why []object.Source, block *object.Block) {
+	vtep := p.vteps().of(t.VNI)
+	if !vtep.IsValid() {
+		p.report("configuration", "native.targets "+t.Router, CodeNoVTEP,
+			"no local address for VNI %d: nothing of router %s is announced there; set ovn-evpn-local-ip", t.VNI, t.Router)
+		return
+	}
+	if block == nil {
+		block = p.Filtered(c.prefix, p.cfg.Subnets)
+	}
+	targets := t.RT
+	if len(targets) == 0 {
+		targets = []string{autoTarget(p.cfg.AS, t.VNI)}
+	}
+	path := object.EVPNPath{
+		Type: object.EVPNPrefix, RD: cmp.Or(t.RD, autoRD(vtep, t.VNI)), Prefix: c.prefix, VNI: t.VNI, NextHop: vtep,
+		Targets: object.WordsOf(targets...), RouterMAC: t.MAC, Origin: p.cfg.Expose.Origin,
+	}
+	p.put(object.Item{Value: path, Why: why, Block: block})
+}

@@ -1,0 +1,325 @@
+package native
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// The keys of Datapath_Binding.external_ids of a switch with a VNI, and those of the
+// node's own Chassis.other_config.
+const (
+	optVNI        = "dynamic-routing-vni"
+	optTokens     = "dynamic-routing-redistribute"
+	optBridge     = "dynamic-routing-bridge-ifname"
+	optVXLAN      = "dynamic-routing-vxlan-ifname"
+	optDummy      = "dynamic-routing-advertise-ifname"
+	keyLocalIP    = "ovn-evpn-local-ip"
+	keyVXLANPorts = "ovn-evpn-vxlan-ports"
+	tokenFDB      = "fdb"
+)
+
+// segment is a logical switch with a VNI that this node serves (N-50).
+type segment struct {
+	vni      uint32
+	name     string
+	datapath *observe.Datapath
+	vtep     netip.Addr
+	rd       string
+	exports  object.Words
+	imports  []string
+	// bridge, vxlan and dummy are the names of the devices that ovn-controller reads.
+	bridge, vxlan, dummy string
+	// shared says that other switches have the same VXLAN device.
+	shared   bool
+	stations []*station
+	local    map[object.MAC]bool
+	why      []object.Source
+}
+
+// station is a MAC address that is on this node.
+type station struct {
+	mac   object.MAC
+	plain bool // announced without an address
+	addrs []netip.Addr
+	why   []object.Source
+}
+
+// vteps are the local addresses for EVPN (ovn-evpn-local-ip): one for each VNI that has
+// its own, and one for all others.
+type vteps struct {
+	byVNI    map[uint32]netip.Addr
+	fallback netip.Addr
+}
+
+func (p *pass) vteps() vteps {
+	v := vteps{byVNI: map[uint32]netip.Addr{}}
+	if p.me == nil {
+		return v
+	}
+	for _, item := range strings.Split(p.me.OtherConfig[keyLocalIP], ",") {
+		item = strings.TrimSpace(item)
+		number, text, own := strings.Cut(item, "-")
+		if !own {
+			text = item
+		}
+		a, err := netip.ParseAddr(strings.TrimSpace(text))
+		if err != nil || a.Zone() != "" {
+			continue
+		}
+		if !own {
+			if !v.fallback.IsValid() {
+				v.fallback = a
+			}
+			continue
+		}
+		if vni, ok := parseVNI(number); ok && !v.byVNI[vni].IsValid() {
+			v.byVNI[vni] = a
+		}
+	}
+	return v
+}
+
+// of is the address for a VNI; invalid if there is none.
+func (v vteps) of(vni uint32) netip.Addr {
+	if a, ok := v.byVNI[vni]; ok {
+		return a
+	}
+	return v.fallback
+}
+
+func parseVNI(text string) (uint32, bool) {
+	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
+	return uint32(n), err == nil && n >= 1 && n <= maxVNI
+}
+
+// autoTarget is the route target of a VNI without another one: the AS, cut to 16 bits so
+// that the whole VNI has room, and the VNI.
+func autoTarget(as, vni uint32) string { return fmt.Sprintf("%d:%d", as&0xffff, vni) }
+
+// autoRD is a route distinguisher of type 1 (RFC 4364 section 4.2), whose number has 16
+// bits. A VTEP that is no IPv4 address is represented by the VNI's halves.
+func autoRD(vtep netip.Addr, vni uint32) string {
+	if vtep.Is4() {
+		return fmt.Sprintf("%s:%d", vtep, vni&0xffff)
+	}
+	return fmt.Sprintf("%d:%d", vni>>16, vni&0xffff)
+}
+
+// segments adds what belongs to each VNI of this node.
+func (p *pass) segments() {
+	all := p.findSegments()
+	if len(all) == 0 {
+		return
+	}
+	p.holdEVPN()
+	for _, s := range all {
+		rows := func() []object.Source { return append([]object.Source{p.learnedEVPN()}, s.rows()...) }
+		p.Part(fmt.Sprintf("VNI %d", s.vni), rows, func() {
+			after := p.devices(s)
+			p.findStations(s)
+			p.multicast(s, after)
+			p.importRoutes(s, after)
+		})
+	}
+}
+
+// rows are the sources of everything of the segment.
+func (s *segment) rows() []object.Source {
+	out := slices.Clone(s.why)
+	for _, at := range s.stations {
+		out = addWhy(out, at.why...)
+	}
+	return out
+}
+
+// findSegments finds the switches with a VNI that are local here, by name; of two with
+// one VNI the first is served.
+func (p *pass) findSegments() []*segment {
+	if p.me == nil {
+		return nil
+	}
+	var switches []*observe.Datapath
+	devices := map[string]int{} // how many switches name a VXLAN device
+	for _, d := range p.sb.Datapaths {
+		router := d.Type == "logical-router" || d.ExternalIDs["logical-router"] != ""
+		if vni, ok := parseVNI(d.ExternalIDs[optVNI]); ok && !router {
+			switches = append(switches, d)
+			devices[vxlanName(d, vni)]++
+		}
+	}
+	if len(switches) == 0 {
+		return nil
+	}
+	slices.SortFunc(switches, func(a, b *observe.Datapath) int {
+		return cmp.Or(strings.Compare(datapathName(a), datapathName(b)), observe.CompareUUID(a.UUID, b.UUID))
+	})
+	local := p.localDatapaths()
+	addrs := p.vteps()
+	var out []*segment
+	for _, d := range switches {
+		if !local[d.UUID] {
+			continue
+		}
+		vni, _ := parseVNI(d.ExternalIDs[optVNI])
+		s := &segment{vni: vni, name: datapathName(d), datapath: d, vtep: addrs.of(vni), local: map[object.MAC]bool{}}
+		if !s.vtep.IsValid() {
+			p.report(tableDatapath, s.name, CodeNoVTEP,
+				"switch %s: there is no local address for VNI %d: it is not served; set external_ids:%s of Open_vSwitch",
+				s.name, vni, keyLocalIP)
+			continue
+		}
+		if i := slices.IndexFunc(out, func(o *segment) bool { return o.vni == vni }); i >= 0 {
+			p.report(tableDatapath, s.name, CodeVNIConflict,
+				"switches %s and %s have VNI %d: %s is served, which of them OVN serves is not defined; give each its own",
+				out[i].name, s.name, vni, out[i].name)
+			continue
+		}
+		p.fill(s, devices[vxlanName(d, vni)] > 1)
+		out = append(out, s)
+	}
+	return out
+}
+
+// datapathName is the name that OVN knows a datapath by.
+func datapathName(d *observe.Datapath) string { return cmp.Or(d.ExternalIDs["name"], d.UUID.String()) }
+
+// vxlanName is the first of the VXLAN devices of a switch.
+func vxlanName(d *observe.Datapath, vni uint32) string {
+	first, _, _ := strings.Cut(d.ExternalIDs[optVXLAN], ",")
+	return cmp.Or(strings.TrimSpace(first), fmt.Sprintf("vxlan-%d", vni))
+}
+
+// fill completes a segment that is served.
+func (p *pass) fill(s *segment, shared bool) {
+	ids := s.datapath.ExternalIDs
+	s.bridge = cmp.Or(ids[optBridge], fmt.Sprintf("br-%d", s.vni))
+	s.vxlan = vxlanName(s.datapath, s.vni)
+	s.dummy = cmp.Or(ids[optDummy], fmt.Sprintf("lo-%d", s.vni))
+	s.shared = shared
+	s.rd = autoRD(s.vtep, s.vni)
+	s.why = []object.Source{p.Why("N-50", tableDatapath, s.name)}
+	if rt := p.cfg.RouteTargets[s.vni]; len(rt) > 0 {
+		s.exports, s.imports = object.WordsOf(rt...), rt
+		return
+	}
+	s.exports = object.WordsOf(autoTarget(p.cfg.AS, s.vni))
+	s.imports = []string{fmt.Sprintf("*:%d", s.vni)}
+}
+
+// localDatapaths are those that ovn-controller has on this node: with a port that is
+// bound here, and all that patch ports lead to from there. A distributed gateway port is
+// crossed only where it is, unless its router lets traffic pass elsewhere too.
+func (p *pass) localDatapaths() map[observe.UUID]bool {
+	out := map[observe.UUID]bool{}
+	var todo []observe.UUID
+	add := func(u observe.UUID) {
+		if !u.IsZero() && !out[u] {
+			out[u] = true
+			todo = append(todo, u)
+		}
+	}
+	patches := map[observe.UUID][]*observe.PortBinding{}
+	for _, port := range p.sb.Ports {
+		if p.resident(port) {
+			add(port.Datapath)
+		}
+		if port.Type == observe.PortPatch || port.Type == observe.PortL3Gateway && p.resident(port) {
+			patches[port.Datapath] = append(patches[port.Datapath], port)
+		}
+	}
+	for len(todo) > 0 {
+		at := todo[0]
+		todo = todo[1:]
+		for _, port := range patches[at] {
+			peer, ok := p.sb.Port(port.Options["peer"])
+			if ok && p.crosses(port) && p.crosses(peer) {
+				add(peer.Datapath)
+			}
+		}
+	}
+	return out
+}
+
+// crosses reports whether a datapath is local because that on the other side is.
+func (p *pass) crosses(port *observe.PortBinding) bool {
+	cr, distributed := p.redirect(port)
+	return !distributed || p.resident(cr) || cr != nil && !truth(cr.Options, "always-redirect")
+}
+
+// device is the need of what is written on a device: none if it is not ours to make, and
+// will be there or not.
+func (p *pass) devices(s *segment) (after []object.Key) {
+	if s.shared {
+		p.report(tableDatapath, s.name, CodeSharedVXLAN,
+			"switch %s: VXLAN device %s is that of other switches too: it is not made here, and OVN credits what is learned on "+
+				"it to all of them; give each switch its own %s", s.name, s.vxlan, optVXLAN)
+		return nil
+	}
+	links := []object.Link{
+		{Name: s.bridge, Type: object.LinkBridge, MAC: madeMAC(s, "bridge"), Up: true},
+		{
+			Name: s.vxlan, Type: object.LinkVXLAN, VNI: s.vni, Local: s.vtep, Port: p.vxlanPort(s.vni),
+			MAC: madeMAC(s, "vxlan"), Master: s.bridge, NoLearning: true, Up: true,
+		},
+		{Name: s.dummy, Type: object.LinkDummy, Master: s.bridge, Up: true},
+	}
+	for _, link := range links {
+		if have, exists := p.link(link.Name); exists && !have.Ours || !p.cfg.MakeVRFs {
+			continue // present ones are never altered
+		}
+		if len(link.Name) > deviceNameMost {
+			p.report(tableDatapath, s.name, codeUnreadableCell, "device name %q is too long: it is not made", cut(link.Name))
+			continue
+		}
+		p.put(object.Item{Value: link, Why: s.why})
+		after = append(after, link.Key())
+	}
+	return after
+}
+
+// madeMAC is a locally administered MAC address that is known before the device exists,
+// and stays when it is made again.
+func madeMAC(s *segment, role string) object.MAC {
+	sum := sha256.Sum256([]byte(fmt.Sprintf("%s %d %s %s", s.vtep, s.vni, s.name, role)))
+	return object.MAC{2, sum[0], sum[1], sum[2], sum[3], sum[4]}
+}
+
+func (p *pass) link(name string) (observe.Link, bool) {
+	if p.host == nil {
+		return observe.Link{}, false
+	}
+	return p.host.Link(name)
+}
+
+// exists reports whether a device is there, or is made.
+func (p *pass) exists(name string) bool {
+	_, there := p.link(name)
+	return there || p.out.Has(object.Link{Name: name}.Key())
+}
+
+// vxlanPort is the UDP port of a VXLAN device that only holds entries: another one than
+// Open vSwitch receives on.
+func (p *pass) vxlanPort(vni uint32) uint16 {
+	taken := map[uint32]bool{4789: true}
+	for _, text := range strings.Split(p.me.OtherConfig[keyVXLANPorts], ",") {
+		if n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16); err == nil {
+			taken[uint32(n)] = true
+		}
+	}
+	port := (defaultVXLANBase+vni-1)%65535 + 1
+	for range taken {
+		if !taken[port] {
+			break
+		}
+		port = port%65535 + 1
+	}
+	return uint16(port)
+}
