@@ -51,6 +51,10 @@ var advice = map[speaker.Fault][2]string{
 		"more prefixes were announced than the limit of one end allows",
 		"raise prefix_limit here or the neighbour's maximum-prefix, or announce less; then reset it",
 	},
+	speaker.FaultBFD: {
+		"nothing gets through to the neighbour: its link, a switch on the way, or the neighbour is down",
+		"ping the neighbour; then: tcpdump -ni any udp port 3784 or udp port 4784",
+	},
 	speaker.FaultAdminShutdown: {
 		"an operator has shut the session down, or reset it",
 		"ask the operator of the neighbour; no shutdown there",

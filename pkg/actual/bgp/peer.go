@@ -57,6 +57,7 @@ func (b *Backend) peerToAPI(p object.Peer, restarting bool) (*api.Peer, error) {
 		EbgpMultihop:    &api.EbgpMultihop{Enabled: p.Multihop != 0, MultihopTtl: uint32(p.Multihop)},
 		TtlSecurity:     ttlSecurity(p.TTLSecurity),
 		GracefulRestart: gracefulRestart(p, b.deferral, restarting),
+		Bfd:             speaker.BFDMark(p.BFD),
 		AfiSafis:        afiSafis(p, b.room.of),
 	}, nil
 }
@@ -75,6 +76,7 @@ func peerFromAPI(p *api.Peer) object.Peer {
 		AllowOwnAS:  speaker.AllowOwnASOf(p),
 	}
 	peer.LocalAddress = speaker.LocalAddressOf(p)
+	peer.BFD = speaker.WantedBFD(p)
 	if retry := uint16(p.GetTimers().GetConfig().GetConnectRetry()); retry != object.DefaultConnectRetry {
 		peer.ConnectRetry = retry
 	}
@@ -124,6 +126,8 @@ func validatePeer(p object.Peer) (netip.Addr, error) {
 		err = fmt.Errorf("long-lived restart time %d is over %d s (RFC 9494 section 3)", p.LLGRTime, maxLLGRTime)
 	case p.LLGRTime != 0 && p.RestartTime == 0:
 		err = errors.New("long-lived graceful restart needs graceful restart (RFC 9494 section 4.1)")
+	case p.BFD != p.BFD.Canonical():
+		err = fmt.Errorf("bfd %s: leave the defaults out", p.BFD)
 	case p.ConnectRetry == object.DefaultConnectRetry:
 		err = fmt.Errorf("connect retry %d: leave it out", p.ConnectRetry)
 	case p.ConnectRetry != 0 && p.ConnectRetry < minConnectRetry:

@@ -8,6 +8,7 @@ import (
 
 	api "github.com/osrg/gobgp/v4/api"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -41,6 +42,8 @@ type PeerState struct {
 	Local, Remote []Capability
 	// OurRestartTime is how long, in seconds, the neighbour is asked to keep our routes.
 	OurRestartTime uint32
+	// BFD is how forwarding to the neighbour is watched.
+	BFD speaker.BFD
 	// Ours is whether the neighbour may have our routes, Theirs whether we have its own.
 	Ours, Theirs Keeping
 }
@@ -113,6 +116,11 @@ func peerState(p *api.Peer, recorded speaker.Session, paths object.Set) PeerStat
 		Remote:      []Capability{},
 
 		OurRestartTime: p.GetGracefulRestart().GetRestartTime(),
+		BFD:            speaker.BFDOf(p),
+	}
+	if s.Fault == "" && s.State != Established && s.BFD.Failures > 0 && s.BFD.State != bfd.Up {
+		// The reason is known to a speaker in another process alone, but for this one.
+		s.LastError, s.Fault, s.LastErrorAt = "BFD: "+s.BFD.Diag.String(), speaker.FaultBFD, s.BFD.Failed
 	}
 	if overLimit(p) {
 		s.LastError = "the neighbour announces more than its prefix limit allows; " +

@@ -21,9 +21,13 @@ const (
 	FaultUnconfigured  Fault = "unconfigured"   // the other end does not have this neighbour, or not any more
 	FaultMalformed     Fault = "malformed"      // a message could not be read
 	FaultLost          Fault = "connection-lost"
+	FaultBFD           Fault = "bfd-down"     // BFD has found that nothing gets through
 	FaultNotification  Fault = "notification" // any other message that ends the session
 	FaultOther         Fault = "other"
 )
+
+// subBFDDown is the subcode of a CEASE by BFD (RFC 9384), which GoBGP has no name for.
+const subBFDDown = 10
 
 // notificationFault is the fault that a NOTIFICATION (RFC 4271 section 6, RFC 4486) tells.
 func notificationFault(code, subcode uint8) Fault {
@@ -53,6 +57,8 @@ func notificationFault(code, subcode uint8) Fault {
 		case bgp.BGP_ERROR_SUB_ADMINISTRATIVE_SHUTDOWN, bgp.BGP_ERROR_SUB_ADMINISTRATIVE_RESET,
 			bgp.BGP_ERROR_SUB_OTHER_CONFIGURATION_CHANGE:
 			return FaultAdminShutdown
+		case subBFDDown:
+			return FaultBFD
 		case bgp.BGP_ERROR_SUB_PEER_DECONFIGURED, bgp.BGP_ERROR_SUB_CONNECTION_REJECTED:
 			return FaultUnconfigured
 		}

@@ -26,7 +26,10 @@ var (
 )
 
 // embedded is GoBGP in this process.
-type embedded struct{ *server.BgpServer }
+type embedded struct {
+	*server.BgpServer
+	bfd *detector
+}
 
 // Ready is always true: what is in this process answers.
 func (embedded) Ready() error { return nil }
@@ -77,9 +80,36 @@ func (e embedded) ListPaths(ctx context.Context, req apiutil.ListPathRequest, fn
 	return errors.Join(err, ctx.Err())
 }
 
+// AddPeer, UpdatePeer and DeletePeer have BFD follow the peers.
+func (e embedded) AddPeer(ctx context.Context, req *api.AddPeerRequest) error {
+	defer e.bfd.refresh()
+	return e.BgpServer.AddPeer(ctx, req)
+}
+
+// UpdatePeer is as AddPeer.
+func (e embedded) UpdatePeer(ctx context.Context, req *api.UpdatePeerRequest) (*api.UpdatePeerResponse, error) {
+	defer e.bfd.refresh()
+	return e.BgpServer.UpdatePeer(ctx, req)
+}
+
+// DeletePeer is as AddPeer.
+func (e embedded) DeletePeer(ctx context.Context, req *api.DeletePeerRequest) error {
+	defer e.bfd.refresh()
+	return e.BgpServer.DeletePeer(ctx, req)
+}
+
+// ListPeer tells how BFD is besides.
+func (e embedded) ListPeer(ctx context.Context, req *api.ListPeerRequest, fn func(*api.Peer)) error {
+	return e.BgpServer.ListPeer(ctx, req, func(p *api.Peer) {
+		e.bfd.fill(p)
+		fn(p)
+	})
+}
+
 // startServer runs GoBGP in this process.
 func startServer(cfg Config, sessions *Sessions) (embedded, error) {
-	s := embedded{server.NewBgpServer(server.LoggerOption(slog.New(speakerLog{sessions: sessions}), nil))}
+	s := embedded{BgpServer: server.NewBgpServer(server.LoggerOption(slog.New(speakerLog{sessions: sessions}), nil))}
+	s.bfd = &detector{server: s.BgpServer, log: cfg.Logger}
 	// Every call is served by this loop, the first one too. It never returns.
 	go s.Serve()
 	ctx := context.Background()
@@ -112,6 +142,7 @@ func noPassword(listenPort int32) error {
 // stopServer ends every session. GoBGP waits for their state machines whatever
 // the context allows, hence the goroutine.
 func stopServer(ctx context.Context, s embedded) error {
+	s.bfd.close()
 	done := make(chan error, 1)
 	go func() { done <- s.StopBgp(ctx, &api.StopBgpRequest{}) }()
 	select {

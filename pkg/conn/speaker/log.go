@@ -80,6 +80,9 @@ func faultOf(msg string, f fields) (code Fault, text string) {
 	case msg == "failed to set md5":
 		return FaultPassword, "set the password: " + cause(f.text("Err"))
 	case isNotification(msg):
+		if text, ok := bfdFault(f); ok {
+			return FaultBFD, text
+		}
 		return notificationFault(number(f["Code"]), number(f["Subcode"])), notification(strings.Fields(msg)[0], f)
 	case msg == peerDown:
 		return downFault(f.text("Reason")), downReason(f.text("Reason"))

@@ -43,10 +43,19 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 	RecordBeside(path).Begin(log)
 	sessions := newSessions(log)
 	sessions.brief = true
+	bfd := &detector{log: log, independent: true}
+	// The server of GoBGP's making answers before it is returned.
+	made := make(chan struct{})
 	s := server.NewBgpServer(
 		server.LoggerOption(slog.New(speakerLog{sessions: sessions}), nil),
 		server.GrpcListenAddress("unix://"+path),
-		server.GrpcOption(serverOptions()))
+		server.GrpcOption(append(serverOptions(), serveBFD(func() *detector {
+			<-made
+			return bfd
+		})...)))
+	bfd.server = s
+	close(made)
+	defer bfd.close()
 	go s.Serve()
 	if err := logSessions(ctx, s, sessions); err != nil {
 		return err

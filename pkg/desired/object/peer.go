@@ -58,6 +58,8 @@ type Peer struct {
 	// ConnectRetry is the pause in seconds between attempts to connect; 0, and
 	// never the number itself, stands for DefaultConnectRetry.
 	ConnectRetry uint16 `json:"connect_retry,omitempty"`
+	// BFD is how forwarding to the neighbour is watched.
+	BFD BFD `json:"bfd,omitzero"`
 }
 
 // Key is the neighbour's address: a speaker has one session for each.
@@ -87,6 +89,9 @@ func (p Peer) Attrs() string {
 		if number.value != 0 {
 			fmt.Fprintf(&b, " %s %d", number.word, number.value)
 		}
+	}
+	if p.BFD.On {
+		b.WriteString(" bfd " + p.BFD.String())
 	}
 	if p.LocalAddress.IsValid() {
 		b.WriteString(" local-address " + p.LocalAddress.String())
@@ -129,6 +134,12 @@ func parsePeer(f *fields) (Value, error) {
 			p.PrefixLimit = uint32(f.number(32))
 		case "connect-retry":
 			p.ConnectRetry = uint16(f.number(16))
+		case "bfd":
+			text := f.word()
+			var ok bool
+			if p.BFD, ok = parseBFD(text); !ok {
+				return nil, f.unknown(text)
+			}
 		case "local-address":
 			p.LocalAddress = f.addr()
 		case "add-path-receive":
