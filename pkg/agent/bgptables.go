@@ -60,7 +60,7 @@ func bgpPeerOf(s bgp.PeerState, paths object.Set, now time.Time, inProcess bool)
 			p.Downtime = d
 		}
 	}
-	p.Fault = faultOf(s, inProcess)
+	p.Fault, p.BFD = faultOf(s, inProcess), bfdOf(s.BFD)
 	for _, f := range s.Families {
 		ours := paths.LenOf(object.KindEVPN)
 		if f.Family != object.L2VPNEVPN {
@@ -101,6 +101,25 @@ func faultOf(s bgp.PeerState, inProcess bool) *control.BGPFault {
 		Code: string(s.Fault), Current: down, Text: s.LastError, At: s.LastErrorAt, Cause: cause, Remedy: remedy,
 	}
 }
+
+// bfdOf is how the way to the neighbour is watched; nil if it is not.
+func bfdOf(b speaker.BFD) *control.BGPBFD {
+	if !b.On {
+		return nil
+	}
+	out := &control.BGPBFD{
+		State: b.State.String(), Remote: b.Remote.String(), IntervalMS: b.Interval, Multiplier: b.Multiplier,
+		Multihop: b.Multihop, Failures: b.Failures, LastFailure: b.Failed, Diagnostic: b.Diag.String(),
+		Sent: b.Sent, Received: b.Received, Error: b.Trouble,
+	}
+	if !b.Runs {
+		out.State, out.Remote = bfdUnavailable, bfdUnavailable
+	}
+	return out
+}
+
+// bfdUnavailable is the state of BFD where the speaker is none of ours.
+const bfdUnavailable = "unavailable"
 
 func capabilities(list []bgp.Capability) []control.BGPCapability {
 	out := []control.BGPCapability{}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
@@ -76,6 +77,7 @@ func (n *Node) observeSessions(ctx context.Context) {
 	for _, s := range states {
 		m := metrics.Session{
 			Peer: s.Address, State: string(s.State), Up: s.State == bgp.Established, Since: s.Since, Flaps: s.Flaps,
+			BFD: s.BFD.On, BFDUp: s.BFD.Runs && s.BFD.State == bfd.Up, BFDFailures: s.BFD.Failures,
 		}
 		for _, f := range s.Families {
 			m.Prefixes = append(m.Prefixes, metrics.Prefixes{

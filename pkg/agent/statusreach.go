@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
@@ -31,6 +32,7 @@ func (s *statusReport) peers(states []bgp.PeerState, err error, restart time.Dur
 	for _, p := range states {
 		s.Peers = append(s.Peers, peerOf(p))
 		if p.State == control.Established {
+			s.unwatched(p, time.Now())
 			continue
 		}
 		f := peerFinding(p, restart)
@@ -40,6 +42,28 @@ func (s *statusReport) peers(states []bgp.PeerState, err error, restart time.Dur
 		}
 		*s.problem("peer-down", f.Text, f.Try) = f
 	}
+}
+
+// bfdGrace is how long a session may be up before BFD is.
+const bfdGrace = 10 * time.Second
+
+// unwatched finds a session that is up and that BFD does not watch although it is to.
+func (s *statusReport) unwatched(p bgp.PeerState, now time.Time) {
+	if !p.BFD.On || p.BFD.Runs && p.BFD.State == bfd.Up || now.Sub(p.Since) < bfdGrace {
+		return
+	}
+	why := "the neighbour does not answer; is BFD on there?"
+	switch {
+	case !p.BFD.Runs:
+		why = "the speaker is none of bgp-ovn and runs no BFD"
+	case p.BFD.Trouble != "":
+		why = p.BFD.Trouble
+	case p.BFD.Remote == bfd.AdminDown:
+		why = "the neighbour's operator has taken it down"
+	}
+	f := s.problem("bfd-not-up", fmt.Sprintf("BFD with peer %s is not up: %s", p.Address, why),
+		"until it is, a way that is lost is noticed by the hold time alone: bgp-ovn bgp peer "+p.Address)
+	f.Object = problem.Object{Kind: problem.KindPeer, Name: p.Address}
 }
 
 // peerFinding is what is wrong with a session that is not up.

@@ -338,6 +338,10 @@ var badPeers = []struct{ name, peer, want string }{
 		"prefix_limit: -1 is out of range: use 1 to 4294967295, or 0 for none",
 	},
 	{
+		"bfd", "address: 192.0.2.1, as: 1, bfd_interval: 100",
+		"bfd_interval: bfd is off: set bfd: true, or leave it out",
+	},
+	{
 		"retry", "address: 192.0.2.1, as: 1, connect_retry: 1",
 		"connect_retry: 1 is out of range: use 2 to 65535 seconds",
 	},

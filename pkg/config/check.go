@@ -67,6 +67,11 @@ func checkPeers(s *Settings, r *key.Reading) {
 		if p.TTLSecurity && p.Multihop != 0 {
 			r.Report(at+".multihop", "ttl_security and multihop exclude each other (RFC 5082)", "leave one of them out")
 		}
+		for _, name := range []string{"bfd_interval", "bfd_multiplier", "bfd_multihop"} {
+			if _, written := places[at+"."+name]; written && !p.BFD.On {
+				r.Report(at+"."+name, "bfd is off", "set bfd: true, or leave it out")
+			}
+		}
 		if p.LLGRTime > 0 && s.BGP.RestartTime == 0 {
 			r.Report(at+".llgr_time", "it needs graceful restart, which is off (RFC 9494)",
 				"set bgp.graceful_restart.restart_time, or leave it out")

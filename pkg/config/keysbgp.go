@@ -71,11 +71,12 @@ func newPeer() object.Peer {
 	return object.Peer{
 		Port: defaultPeerPort, HoldTime: defaultHoldTime, Families: unicast(), ConnectRetry: object.DefaultConnectRetry,
 		PrefixLimit: defaultPrefixLimit,
+		BFD:         object.BFD{Interval: object.DefaultBFDInterval, Multiplier: object.DefaultBFDMultiplier},
 	}
 }
 
 // finishPeer puts a neighbour into its one form: zeros and empty lists stand for
-// the defaults, but for ConnectRetry, of which the default is 0.
+// the defaults, but for ConnectRetry and BFD, of which the default is 0.
 func finishPeer(p *object.Peer) {
 	if p.Port == 0 {
 		p.Port = defaultPeerPort
@@ -89,6 +90,10 @@ func finishPeer(p *object.Peer) {
 	if p.ConnectRetry == object.DefaultConnectRetry {
 		p.ConnectRetry = 0
 	}
+	if p.BFD.On && p.Multihop != 0 {
+		p.BFD.Multihop = true
+	}
+	p.BFD = p.BFD.Canonical()
 }
 
 // peerKeys are those of one element of bgp.peers.
@@ -130,6 +135,12 @@ func peerKeys(p *object.Peer) []key.Key {
 			key.Range[uint32]{High: 1<<32 - 1, Use: "use 1 to 4294967295, or 0 for none"}),
 		key.Number(&p.ConnectRetry, "connect_retry", "seconds between attempts to connect, at least 2",
 			seconds(2, "use 2 to 65535 seconds")),
+		key.Bool(&p.BFD.On, "bfd", "watch the way to the neighbour by BFD (RFC 5880), and end the session where it is lost"),
+		key.Number(&p.BFD.Interval, "bfd_interval", "milliseconds between packets of BFD, in both directions",
+			key.Range[uint16]{Low: 10, High: 60000, Use: "use 10 to 60000 milliseconds"}),
+		key.Number(&p.BFD.Multiplier, "bfd_multiplier", "how many packets of BFD may be missing",
+			key.Range[uint8]{Low: 1, High: 255, Use: "use 1 to 255"}),
+		key.Bool(&p.BFD.Multihop, "bfd_multihop", "BFD for a neighbour that is not on the link (RFC 5883); implied by multihop"),
 	}
 }
 

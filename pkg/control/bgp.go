@@ -31,6 +31,8 @@ type BGPPeer struct {
 	// Local and Remote are the capabilities that each end offers (RFC 5492).
 	Local  []BGPCapability `json:"capabilities_local"`
 	Remote []BGPCapability `json:"capabilities_remote"`
+	// BFD is how the way to the neighbour is watched; nil if it is not.
+	BFD *BGPBFD `json:"bfd,omitempty"`
 	// OurRestartTime is how long, in seconds, the neighbour is asked to keep our routes
 	// while we restart; 0 is not at all.
 	OurRestartTime float64 `json:"our_restart_time_seconds"`
@@ -40,6 +42,25 @@ type BGPPeer struct {
 	TheirRoutes BGPKeeping `json:"their_routes"`
 	// Counts are the prefixes by family. Rejected are the reasons of those not taken.
 	Counts []BGPCounts `json:"counts"`
+}
+
+// BGPBFD is a session of BFD (RFC 5880).
+type BGPBFD struct {
+	// State is Up, Down, Init or AdminDown, or unavailable where the speaker runs no BFD.
+	State  string `json:"state"`
+	Remote string `json:"remote_state"`
+	// IntervalMS is what is configured for both directions, in milliseconds.
+	IntervalMS uint16 `json:"interval_ms"`
+	Multiplier uint8  `json:"multiplier"`
+	Multihop   bool   `json:"multihop"`
+	// Failures counts how often the neighbour was lost, LastFailure is when, and Diagnostic why.
+	Failures    uint64    `json:"failures"`
+	LastFailure time.Time `json:"last_failure,omitzero"`
+	Diagnostic  string    `json:"diagnostic"`
+	Sent        uint64    `json:"sent"`
+	Received    uint64    `json:"received"`
+	// Error is why packets cannot be sent or received here.
+	Error string `json:"error,omitempty"`
 }
 
 // BGPFault is why a session is not up, or went down last.

@@ -60,6 +60,7 @@ var classes = []class{
 	{"not-as-wanted", Degraded, nil},
 	{"outstanding", Degraded, []string{"vswitchd-hung", "speaker"}},
 	// What works now and will not in some event.
+	{"bfd-not-up", Warning, []string{"speaker"}},
 	{"drain-waiting", Warning, nil},
 	{"review-waiting", Warning, nil},
 	{"drained", Warning, nil},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,20 +27,31 @@ func BGPPeers(w io.Writer, form Form, p control.BGPPeers) error {
 		{"RECV", 8},
 		{"ACCEPT", 8},
 	}}
+	// Most have no BFD, and lines are narrow.
+	watched := slices.ContainsFunc(p.Peers, func(p control.BGPPeer) bool { return p.BFD != nil })
+	if watched {
+		t.columns = slices.Insert(t.columns, 4, column{"BFD", 11})
+	}
+	row := func(cells ...string) {
+		if !watched {
+			cells = slices.Delete(cells, 4, 5)
+		}
+		t.row(cells...)
+	}
 	for _, peer := range p.Peers {
 		var sent, received, accepted uint64
 		for _, c := range peer.Counts {
 			sent, received, accepted = sent+c.Sent, received+c.Received, accepted+c.Accepted
 		}
-		t.row(peer.Address, fmt.Sprint(peer.AS), peer.State, lasting(peer.Uptime+peer.Downtime), fmt.Sprint(peer.Flaps),
-			fmt.Sprint(sent), fmt.Sprint(received), fmt.Sprint(accepted))
+		row(peer.Address, fmt.Sprint(peer.AS), peer.State, lasting(peer.Uptime+peer.Downtime), bfdState(peer.BFD),
+			fmt.Sprint(peer.Flaps), fmt.Sprint(sent), fmt.Sprint(received), fmt.Sprint(accepted))
 		if f := peer.Fault; f != nil && f.Current {
 			t.note("why: " + f.Code + ": " + f.Text)
 			t.note("try: " + f.Remedy)
 		}
 	}
 	for _, q := range p.Held {
-		t.row(q.Peer, "", "quarantined", "", "", "", "", "")
+		row(q.Peer, "", "quarantined", "", "", "", "", "", "")
 		t.note("until " + clock(q.Until.Local()) + "; bgp-ovn peer release " + q.Peer)
 	}
 	if len(p.Peers)+len(p.Held) == 0 {
@@ -81,6 +93,9 @@ func peerScreen(b *strings.Builder, p control.BGPPeer) {
 		field(b, "cause", f.Cause)
 		field(b, "try", f.Remedy)
 	}
+	if d := p.BFD; d != nil {
+		field(b, "bfd", bfdText(*d))
+	}
 	field(b, "our routes", keeping(p.OurRoutes)+restartText(p))
 	field(b, "its routes", keeping(p.TheirRoutes))
 	for _, c := range p.Counts {
@@ -102,6 +117,28 @@ func peerScreen(b *strings.Builder, p control.BGPPeer) {
 	}
 	capabilityLines(b, "we offer", p.Local)
 	capabilityLines(b, "it offers", p.Remote)
+}
+
+func bfdState(d *control.BGPBFD) string {
+	if d == nil {
+		return "-"
+	}
+	return d.State
+}
+
+func bfdText(d control.BGPBFD) string {
+	hop := "single hop"
+	if d.Multihop {
+		hop = "multihop"
+	}
+	text := fmt.Sprintf("%s, neighbour %s, %d ms x %d, %s", d.State, d.Remote, d.IntervalMS, d.Multiplier, hop)
+	if d.Failures > 0 {
+		text += fmt.Sprintf(", lost %d times, last %s%s", d.Failures, d.Diagnostic, at(d.LastFailure))
+	}
+	if d.Error != "" {
+		text += "; " + d.Error
+	}
+	return text
 }
 
 func restartText(p control.BGPPeer) string {

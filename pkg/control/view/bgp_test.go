@@ -159,3 +159,21 @@ func TestYAML(t *testing.T) {
 		t.Errorf("got %s, %v", f, err)
 	}
 }
+
+func TestBGPPeersWithBFD(t *testing.T) {
+	all := sessions()
+	all.Peers[0].BFD = &control.BGPBFD{
+		State: "Up", Remote: "Up", IntervalMS: 300, Multiplier: 3, Failures: 1, Diagnostic: "detection time expired",
+	}
+	got := printed(t, func(w io.Writer) error { return view.BGPPeers(w, view.Text, all) })
+	for _, want := range []string{" BFD ", " Up ", " - "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	got = printed(t, func(w io.Writer) error { return view.BGPPeer(w, view.Text, all) })
+	want := "Up, neighbour Up, 300 ms x 3, single hop, lost 1 times, last detection time expired"
+	if !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+}

@@ -54,6 +54,7 @@ func crowded() *metrics.Metrics {
 	m.Sessions([]metrics.Session{
 		{
 			Peer: "192.0.2.1", State: "Established", Up: true, Since: began, Flaps: 3,
+			BFD: true, BFDUp: true, BFDFailures: 2,
 			Prefixes: []metrics.Prefixes{{Family: "ipv4-unicast", Sent: 1, Received: 9, Accepted: 5, Rejected: 4}},
 		},
 		{Peer: "192.0.2.2", State: "Active"},
@@ -68,6 +69,7 @@ func TestValues(t *testing.T) {
 		`bgp_ovn_peer_up{peer="192.0.2.1"} 1`, `bgp_ovn_peer_up{peer="192.0.2.2"} 0`,
 		`bgp_ovn_peer_state{peer="192.0.2.2",state="Active"} 1`, `bgp_ovn_peer_flaps_total{peer="192.0.2.1"} 3`,
 		`bgp_ovn_peer_state_since_timestamp_seconds{peer="192.0.2.1"} 1000`,
+		`bgp_ovn_peer_bfd_up{peer="192.0.2.1"} 1`, `bgp_ovn_peer_bfd_failures_total{peer="192.0.2.1"} 2`,
 		`bgp_ovn_peer_prefixes{count="rejected",family="ipv4-unicast",peer="192.0.2.1"} 4`,
 		`bgp_ovn_prefixes{class="fip"} 2`, `bgp_ovn_held{code="held"} 1`, `bgp_ovn_protected_prefixes 3`,
 		`bgp_ovn_frozen_since_timestamp_seconds 1000`, `bgp_ovn_config_info{hash="0123"} 1`, `bgp_ovn_config_stale 1`,

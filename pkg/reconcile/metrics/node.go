@@ -16,6 +16,10 @@ type Session struct {
 	// Since is when the session came up or, if it is not, went down; zero if it never was up.
 	Since time.Time
 	Flaps uint32
+	// BFD is set where the way to the peer is watched, BFDUp while it is there, BFDFailures
+	// how often it was lost.
+	BFD, BFDUp  bool
+	BFDFailures uint64
 	// Prefixes are the counts by family.
 	Prefixes []Prefixes
 }
@@ -37,11 +41,11 @@ type Config struct {
 
 // nodeTables are the metrics of what is beside rounds.
 type nodeTables struct {
-	build, sessionState, sessionSince, flaps, prefixes, speaker *table
-	classes, held, protected, frozenSince, review, quarantined  *table
-	stations, points, verified                                  *table
-	config, configLoaded, configStale, stateErrors              *table
-	fleet                                                       fleetTables
+	bfdUp, bfdFailures, build, sessionState, sessionSince, flaps, prefixes, speaker *table
+	classes, held, protected, frozenSince, review, quarantined                      *table
+	stations, points, verified                                                      *table
+	config, configLoaded, configStale, stateErrors                                  *table
+	fleet                                                                           fleetTables
 }
 
 // register makes the tables. Program is the name and the version.
@@ -58,6 +62,10 @@ func (n *nodeTables) register(in prometheus.Registerer, program string) {
 	add(&n.sessionSince, gauge, "bgp_ovn_peer_state_since_timestamp_seconds",
 		"When the session came up or, if it is not, went down, in seconds since 1970.", "peer")
 	add(&n.flaps, counter, "bgp_ovn_peer_flaps_total", "How often the session was lost.", "peer")
+	add(&n.bfdUp, gauge, "bgp_ovn_peer_bfd_up",
+		"1 while the BFD session with the peer is up; of peers with BFD alone.", "peer")
+	add(&n.bfdFailures, counter, "bgp_ovn_peer_bfd_failures_total",
+		"How often BFD has lost the peer.", "peer")
 	add(&n.prefixes, gauge, "bgp_ovn_peer_prefixes",
 		"Prefixes of the session by family: sent, received, and of these accepted and rejected.",
 		"peer", "family", "count")
@@ -95,11 +103,15 @@ func (n *nodeTables) register(in prometheus.Registerer, program string) {
 // known, and not there.
 func (m *Metrics) Sessions(all []Session, known bool) {
 	m.node.speaker.one(b2f(known))
-	var up, states, since, flaps, prefixes []row
+	var up, states, since, flaps, bfdUp, bfdFailures, prefixes []row
 	for _, s := range all {
 		up = append(up, row{b2f(s.Up), []string{s.Peer}})
 		states = append(states, row{1, []string{s.Peer, s.State}})
 		flaps = append(flaps, row{float64(s.Flaps), []string{s.Peer}})
+		if s.BFD {
+			bfdUp = append(bfdUp, row{b2f(s.BFDUp), []string{s.Peer}})
+			bfdFailures = append(bfdFailures, row{float64(s.BFDFailures), []string{s.Peer}})
+		}
 		if !s.Since.IsZero() {
 			since = append(since, row{seconds(s.Since), []string{s.Peer}})
 		}
@@ -116,6 +128,8 @@ func (m *Metrics) Sessions(all []Session, known bool) {
 	m.node.sessionState.set(states)
 	m.node.sessionSince.set(since)
 	m.node.flaps.set(flaps)
+	m.node.bfdUp.set(bfdUp)
+	m.node.bfdFailures.set(bfdFailures)
 	m.node.prefixes.set(prefixes)
 }
 
