@@ -3,6 +3,7 @@ package interop_test
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,9 @@ func newBIRD(w *wire, sessions ...session) router {
 func (b bird) config(sessions []session) string {
 	var c strings.Builder
 	fmt.Fprintf(&c, "log stderr all;\nrouter id %s;\nprotocol device { scan time 1; }\n", b.theirs4)
+	if slices.ContainsFunc(sessions, func(s session) bool { return s.bfd }) {
+		c.WriteString("protocol bfd { interface \"*\" { interval 300 ms; multiplier 3; }; }\n")
+	}
 	for i, s := range sessions {
 		for _, p := range s.announce {
 			family := "ipv4"
@@ -42,6 +46,9 @@ func (b bird) config(sessions []session) string {
 		c.WriteString(" connect delay time 1; connect retry time 1; error wait time 1, 2;\n")
 		if s.password != "" {
 			fmt.Fprintf(&c, " password %q;\n", s.password)
+		}
+		if s.bfd {
+			c.WriteString(" bfd on;\n")
 		}
 		if s.looking {
 			c.WriteString(" passive on;\n")

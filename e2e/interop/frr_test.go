@@ -24,6 +24,8 @@ type frrRelease struct {
 	// daemon and vtysh start a daemon and the shell.
 	daemon func(name string) []string
 	vtysh  []string
+	// bfdd is where its socket is put, which is the same for all otherwise.
+	bfdd func(dir string) []string
 }
 
 // frr10 is where scripts/install-frr10 puts the release of Debian 13.
@@ -31,8 +33,16 @@ const frr10 = "/var/cache/bgp-ovn-test/frr-10.3/run"
 
 // frrReleases are that of Debian 12, which is installed, and that of Debian 13.
 var frrReleases = map[string]frrRelease{
-	"frr-8.4":  {"8.4", func(name string) []string { return []string{"/usr/lib/frr/" + name} }, []string{"vtysh"}},
-	"frr-10.3": {"10.3", func(name string) []string { return []string{frr10, name} }, []string{frr10, "vtysh"}},
+	"frr-8.4": {
+		"8.4", func(name string) []string { return []string{"/usr/lib/frr/" + name} },
+		[]string{"vtysh"},
+		func(dir string) []string { return []string{"--bfdctl", dir + "/bfdd.sock"} },
+	},
+	"frr-10.3": {
+		"10.3", func(name string) []string { return []string{frr10, name} },
+		[]string{frr10, "vtysh"},
+		func(string) []string { return nil },
+	},
 }
 
 // newFRR starts the release that is installed.
@@ -47,6 +57,9 @@ func (rel frrRelease) start(w *wire, sessions ...session) router {
 	}
 	harness.Run(w.t, "chown", "frr:frr", w.dir)
 	f.launch("zebra", "hostname z\n", "zserv")
+	if slices.ContainsFunc(sessions, func(s session) bool { return s.bfd }) {
+		f.launch("bfdd", "hostname d\n", "bfdd.vty", f.bfdd(f.dir)...)
+	}
 	f.launch("bgpd", f.config(sessions), "bgpd.vty")
 	w.t.Cleanup(func() {
 		if w.t.Failed() {
@@ -77,6 +90,9 @@ func (f frr) config(sessions []session) string {
 		}
 		if s.gtsm {
 			fmt.Fprintf(&b, "%sttl-security hops 1\n", n)
+		}
+		if s.bfd {
+			fmt.Fprintf(&b, "%sbfd\n", n)
 		}
 		if s.looking {
 			fmt.Fprintf(&b, "%spassive\n", n)
@@ -116,11 +132,11 @@ func (f frr) config(sessions []session) string {
 
 func spaced(f object.Family) string { return strings.ReplaceAll(f.String(), "-", " ") }
 
-func (f frr) launch(name, config, socket string) {
+func (f frr) launch(name, config, socket string, more ...string) {
 	f.t.Helper()
 	args := append(f.daemon(name), "-P", "0", "-f", f.file(name+".conf", config), "-i", f.dir+"/"+name+".pid",
 		"-z", f.dir+"/zserv", "--vty_socket", f.dir, "--log", "file:"+f.dir+"/"+name+".log")
-	args = f.inside(args...)
+	args = f.inside(append(args, more...)...)
 	child(f.t, f.dir+"/"+name+".out", args...)
 	awaitListener(f.t, f.dir+"/"+socket)
 }

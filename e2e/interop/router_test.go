@@ -15,6 +15,7 @@ type session struct {
 	families     []object.Family
 	password     string
 	gtsm         bool
+	bfd          bool
 	graceful     bool
 	longLived    bool
 	// announce are prefixes that the router originates; loop puts our AS into
