@@ -140,7 +140,8 @@ func peerKeys(p *object.Peer) []key.Key {
 			key.Range[uint16]{Low: 10, High: 60000, Use: "use 10 to 60000 milliseconds"}),
 		key.Number(&p.BFD.Multiplier, "bfd_multiplier", "how many packets of BFD may be missing",
 			key.Range[uint8]{Low: 1, High: 255, Use: "use 1 to 255"}),
-		key.Bool(&p.BFD.Multihop, "bfd_multihop", "BFD for a neighbour that is not on the link (RFC 5883); implied by multihop"),
+		key.Bool(&p.BFD.Multihop, "bfd_multihop",
+			"BFD for a neighbour that is not on the link (RFC 5883); implied by multihop"),
 	}
 }
 

@@ -44,8 +44,9 @@ func TestBFDEndsTheSession(t *testing.T) {
 	if s.State != bgp.Established || s.Flaps != 0 || !s.BFD.Runs || s.BFD.State != bfd.Down || disc == 0 {
 		t.Fatalf("after BFD was turned on: %+v", s)
 	}
-	// The neighbour's end is three packets and then silence; its port is ours in this namespace.
-	c, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2)}, &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3784})
+	// The neighbour's end is one packet and then silence; its port is ours in this namespace.
+	from, to := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2)}, &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3784}
+	c, err := net.DialUDP("udp4", from, to)
 	if err != nil {
 		t.Fatal(err)
 	}

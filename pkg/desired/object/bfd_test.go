@@ -11,7 +11,8 @@ func TestPeerWithBFDAsText(t *testing.T) {
 	for profile, b := range map[string]object.BFD{
 		"300x3": {On: true}, "50x3": {On: true, Interval: 50}, "300x10-multihop": {On: true, Multiplier: 10, Multihop: true},
 	} {
-		p := object.Peer{Address: "192.0.2.1", Port: 179, AS: 65000, Families: object.WordsOf("ipv4-unicast"), HoldTime: 90, BFD: b}
+		p := object.Peer{Address: "192.0.2.1", Port: 179, AS: 65000, HoldTime: 90, BFD: b}
+		p.Families = object.WordsOf("ipv4-unicast")
 		if b.String() != profile || b != b.Canonical() {
 			t.Errorf("%+v is printed as %s, want %s", b, b, profile)
 		}
