@@ -45,3 +45,6 @@ var (
 		netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2002::/16"), // protocols, 6to4
 	}
 )
+
+// GroupDatapaths returns the members of a Logical_DP_Group; a dangling reference has none.
+func (sb *Southbound) GroupDatapaths(u UUID) []UUID { return sb.group(u) }

@@ -1,0 +1,152 @@
+package kube
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// listed are the addresses in nat_addresses of the gateway router's external port, as far
+// as their guards hold here (K-20).
+func (p *pass) listed() map[netip.Addr]bool {
+	out := map[netip.Addr]bool{}
+	port, ok := p.sb.Port("etor-GR_" + p.name)
+	if !ok {
+		return out
+	}
+	for _, s := range expose.PortSkip(port) {
+		p.Skip(s)
+	}
+	for _, nat := range port.NAT {
+		if nat.Resident != "" {
+			if guard, ok := p.sb.Port(nat.Resident); !ok || !p.bound(guard) {
+				continue
+			}
+		}
+		for _, a := range nat.Addrs {
+			out[a] = true
+		}
+	}
+	return out
+}
+
+// egress is an egress IP with the objects that have it.
+type egress struct {
+	addr netip.Addr
+	// here are the names of EgressIPs that assign it to this node, and there the node
+	// that others assign it to.
+	here  []string
+	there string
+}
+
+// egresses are the egress IPs of all nodes, by address. Node addresses are none (K-21).
+func (p *pass) egresses() []*egress {
+	found := map[netip.Addr]*egress{}
+	var out []*egress
+	for _, e := range p.kube.EgressIPs {
+		for _, item := range e.Items {
+			if p.gateway.has(item.IP) {
+				continue
+			}
+			x := found[item.IP]
+			if x == nil {
+				x = &egress{addr: item.IP}
+				found[item.IP] = x
+				out = append(out, x)
+			}
+			if item.Node != p.name {
+				x.there = item.Node
+			} else if !slices.Contains(x.here, e.Name) {
+				x.here = append(x.here, e.Name)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *egress) int { return a.addr.Compare(b.addr) })
+	return out
+}
+
+// egressFault is the chain of an egress IP (K-20, K-22). Drains and exclusions are not on
+// it (K-85).
+func (p *pass) egressFault(e *egress, listed map[netip.Addr]bool) fault {
+	switch {
+	case !p.asks(KindEgressIP):
+		return fault{"service", CodeKindOff, "it is an egress IP, which kube.advertise does not have"}
+	case p.node1.code == CodeNodeUnknown || p.node1.code == CodeNodeMismatch:
+		return p.node1
+	}
+	if f := p.claimFault(); !f.ok() {
+		return f
+	}
+	switch {
+	case len(e.here) == 0:
+		return fault{"SB", CodeEgressOther, "it is assigned to node " + quoted(e.there)}
+	case e.addr.Is4() && !listed[e.addr]:
+		return fault{"SB", CodeNotInSouthbound, "nat_addresses of etor-GR_" + p.name + " does not list it: it selects no pod " +
+			"yet, or is on a secondary interface"}
+	default:
+		return fault{}
+	}
+}
+
+// egressIPs adds the paths of egress IPs.
+func (p *pass) egressIPs() {
+	listed := p.listed()
+	to := p.As(expose.ClassFIP)
+	for _, e := range p.egresses() {
+		if !p.egressFault(e, listed).ok() {
+			continue
+		}
+		rule := "K-20"
+		if e.addr.Is6() {
+			rule = "K-22"
+			p.Skip(observe.Skip{
+				Table: "EgressIP", Row: e.here[0], Code: CodeEgressUnproven,
+				Text: e.addr.String() + " is announced because it is assigned to this node: the Southbound database does not " +
+					"show IPv6 egress IPs",
+			})
+		}
+		var why []object.Source
+		for _, name := range e.here[:min(len(e.here), sourcesMost)] {
+			why = append(why, p.Why(rule, "EgressIP", name))
+		}
+		to.Announce(host(e.addr), expose.Announcement{}, why...)
+	}
+}
+
+// podSubnetFault is the chain of the pod subnets (K-30), and the port that has them.
+func (p *pass) podSubnetFault() (*observe.PortBinding, fault) {
+	if p.node1.code == CodeNodeUnknown || p.node1.code == CodeNodeMismatch {
+		return nil, p.node1
+	}
+	port, ok := p.sb.Port("rtos-" + p.name)
+	if !ok || port.Type != observe.PortPatch {
+		return nil, fault{"SB", CodeNotInSouthbound, "the Southbound database has no router port rtos-" + p.name}
+	}
+	if cr, ok := p.sb.Port("cr-rtos-" + p.name); ok && !p.bound(cr) {
+		return port, fault{"SB", CodeUnclaimed, "cr-rtos-" + p.name + " is not bound to this chassis"}
+	}
+	return port, fault{}
+}
+
+// podSubnets adds the paths of the node's pod subnets.
+func (p *pass) podSubnets() {
+	port, f := p.podSubnetFault()
+	if port != nil {
+		for _, s := range expose.PortSkip(port) {
+			p.Skip(s)
+		}
+	}
+	if !f.ok() {
+		return
+	}
+	to := p.As(expose.ClassSubnet)
+	why := p.Why("K-30", "Port_Binding", port.LogicalPort)
+	for _, a := range port.Addresses {
+		for _, prefix := range a.Addrs {
+			to.Announce(prefix.Masked(), expose.Announcement{Asked: true}, why)
+		}
+	}
+}

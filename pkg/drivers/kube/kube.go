@@ -1,0 +1,300 @@
+// Package kube is the driver k8s_ovn_bgp_driver: services of Kubernetes on
+// OVN-Kubernetes, announced by the nodes that can serve them.
+//
+// The Kubernetes API says what should be announced. The Southbound database and the
+// flows of the external bridge say whether this node can serve it. An address is
+// announced only while all agree; whatever is missing is named. The rules, K-1 to K-93,
+// are those of docs/kubernetes-rules.md.
+//
+// It refuses to allocate addresses, to answer ARP, to wire anything in the kernel (the
+// network plugin has done that) and to write into the API. It holds no timers: how far
+// the drain of a cordoned node is comes with the snapshot.
+//
+// Read next: pass.derive, then judge.go for the chain from a service to its path, in the
+// order in which explain.go tells it.
+package kube
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// Name is the driver's name in the configuration.
+const Name = "k8s_ovn_bgp_driver"
+
+// Kind is what can be announced.
+type Kind string
+
+// The kinds, in the order in which they are listed.
+const (
+	KindLoadBalancer Kind = "loadbalancer"
+	KindExternalIP   Kind = "externalip"
+	KindClusterIP    Kind = "clusterip"
+	KindEgressIP     Kind = "egressip"
+	KindPodSubnet    Kind = "podsubnet"
+)
+
+// Kinds returns all of them.
+func Kinds() []Kind {
+	return []Kind{KindLoadBalancer, KindExternalIP, KindClusterIP, KindEgressIP, KindPodSubnet}
+}
+
+// Config are the driver's options.
+type Config struct {
+	// NodeName is the name of the own Node; empty takes that which the source follows, or
+	// else the host name of the own chassis.
+	NodeName string
+	// Classes are the load balancer classes that are ours, "" for services without one;
+	// none is any.
+	Classes []string
+	// Advertise are the kinds to announce.
+	Advertise []Kind
+	// Policies give services their attributes; the first that matches counts.
+	Policies []Policy
+	// KeepCordoned says that a cordon has no effect (on_cordon: keep).
+	KeepCordoned bool
+	// Expose are the options of the common driver API.
+	Expose expose.Options
+}
+
+// Policy gives attributes to the services that it matches.
+type Policy struct {
+	// Namespaces are those of the services; none is any.
+	Namespaces []string
+	// Selector is what the labels of the services match; the zero value is any.
+	Selector Selector
+	// Attributes are the path attributes.
+	expose.Attributes
+	// Aggregate4 and Aggregate6 are the lengths of the prefixes that are announced in
+	// place of the address; 0 is the address itself.
+	Aggregate4, Aggregate6 int
+}
+
+func (p *Policy) matches(s *observe.KubeService) bool {
+	return (len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, s.Namespace)) && p.Selector.Matches(s.Labels)
+}
+
+// Driver implements desired.Driver.
+type Driver struct{ cfg Config }
+
+// New returns the driver.
+func New(cfg Config) *Driver {
+	if len(cfg.Advertise) == 0 {
+		cfg.Advertise = []Kind{KindLoadBalancer}
+	}
+	return &Driver{cfg}
+}
+
+// Name is k8s_ovn_bgp_driver.
+func (d *Driver) Name() string { return Name }
+
+// Desired adds the paths of what this node is to announce.
+func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
+	p := d.newPass(snap, out)
+	p.derive()
+	return p.Skips()
+}
+
+// pass is one run over one snapshot.
+type pass struct {
+	*expose.Exposer
+	cfg     Config
+	snap    observe.Snapshot
+	sb      *observe.Southbound
+	kube    *observe.Kube
+	me      observe.UUID // our Chassis row; zero if it is missing
+	name    string       // of our Node
+	node    *observe.KubeNode
+	gateway gateway
+	bridge  bridge
+	// vips are those of the own gateway router, and others those of the gateway routers
+	// of other networks, with the network's name.
+	vips   map[vip]backing
+	others map[vip]string
+	// unreadable are the rows of the own gateway router that have a key which cannot be
+	// parsed: an address that is not found may stand there.
+	unreadable []string
+	// slices are those of each service.
+	slices map[[2]string][]*observe.KubeSlice
+	// down are backends that a health check has found unusable.
+	down map[monitored]bool
+	// withheld is why no address of a service is announced by this node, whatever the
+	// service; the stage is that of explanations.
+	node1, sb1 fault
+}
+
+// fault is what is in the way of an address: nothing, if code is empty.
+type fault struct{ stage, code, text string }
+
+func (f fault) ok() bool { return f.code == "" }
+
+// newPass finds out what holds for all services.
+func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
+	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, snap: snap, sb: snap.SB, kube: snap.Kube}
+	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
+		p.me, p.name = c.UUID, c.Hostname
+	}
+	if p.kube == nil {
+		return p
+	}
+	if p.kube.NodeName != "" {
+		p.name = p.kube.NodeName
+	}
+	if d.cfg.NodeName != "" {
+		p.name = d.cfg.NodeName
+	}
+	p.node, _ = p.kube.Node(p.name)
+	p.gateway = p.findGateway()
+	p.bridge = p.findBridge()
+	p.node1, p.sb1 = p.nodeFault(), p.gatewayFault()
+	p.indexBalancers()
+	p.slices = map[[2]string][]*observe.KubeSlice{}
+	for _, s := range p.kube.Slices {
+		key := [2]string{s.Namespace, s.Service}
+		p.slices[key] = append(p.slices[key], s)
+	}
+	return p
+}
+
+// asks reports whether a kind is to be announced.
+func (p *pass) asks(kind Kind) bool { return slices.Contains(p.cfg.Advertise, kind) }
+
+// derive goes through all rules.
+func (p *pass) derive() {
+	if !p.ready() {
+		return
+	}
+	p.report()
+	if p.asks(KindLoadBalancer) || p.asks(KindExternalIP) || p.asks(KindClusterIP) {
+		p.services()
+	}
+	if p.asks(KindEgressIP) {
+		p.egressIPs()
+	}
+	if p.asks(KindPodSubnet) {
+		p.podSubnets()
+	}
+}
+
+// ready reports whether the snapshot says enough to derive anything. If not, what is
+// announced stays.
+func (p *pass) ready() bool {
+	hold := func(code, table, text string) bool {
+		p.Skip(observe.Skip{Table: table, Code: code, Text: text, Driver: Name, Hold: true})
+		return false
+	}
+	switch {
+	case p.kube == nil:
+		return hold(CodeNotSynced, "", "nothing is known of the Kubernetes API: the snapshot has no member kube")
+	case p.me.IsZero():
+		return hold(observe.SkipUnknown, "", "the Southbound database has no Chassis row of "+p.snap.Chassis+
+			": what is announced stays")
+	case p.node == nil && (p.kube.NoNode || p.kube.NodeName == ""):
+		// K-80: until a Node of that name has been seen once.
+		return hold(CodeNodeUnknown, "", p.node1.text)
+	default:
+		return true
+	}
+}
+
+// report tells what holds for all addresses, once.
+func (p *pass) report() {
+	tell := func(table, row, code, text string) {
+		p.Skip(observe.Skip{Table: table, Row: row, Code: code, Text: text})
+	}
+	if p.kube.Stale != "" {
+		tell("Kubernetes API", "", CodeStale, p.kube.Stale+"; nothing is withdrawn for that reason")
+	}
+	if p.asks(KindEgressIP) && p.kube.NoEgressIPs {
+		tell("Kubernetes API", "EgressIP", CodeCRDMissing, "the API does not serve egressips.k8s.ovn.org")
+	}
+	if !p.node1.ok() {
+		tell("Node", p.name, p.node1.code, p.node1.text)
+	} else if p.draining() {
+		tell("Node", p.name, CodeNodeDraining, "the node is cordoned: its service addresses are a last resort, "+
+			"and are withdrawn after kube.drain_time")
+	}
+	if !p.sb1.ok() {
+		tell("Port_Binding", p.gateway.name(p.name), p.sb1.code, p.sb1.text)
+	}
+	for _, row := range p.unreadable {
+		tell("Load_Balancer", row, observe.SkipUnreadable, "vips: a key cannot be parsed; services whose address is not "+
+			"found elsewhere are held")
+	}
+	if f := p.snap.Flows; f != nil && f.Stale != "" {
+		tell("Bridge", p.bridge.name, CodeUnverified, "flows: "+f.Stale+"; they count as they were last")
+	}
+	if p.bridge.noUplink() {
+		tell("Bridge", p.bridge.name, CodeNoUplink, "the external bridge has no uplink port: flows are not asked for")
+	}
+	for _, s := range p.kube.Services {
+		for _, text := range s.Problems {
+			tell("Service", s.Text(), observe.SkipUnreadable, text)
+		}
+	}
+	for _, s := range p.kube.Slices {
+		for _, text := range s.Problems {
+			tell("EndpointSlice", s.Namespace+"/"+s.Name, observe.SkipUnreadable, text)
+		}
+	}
+	for _, e := range p.kube.EgressIPs {
+		for _, text := range e.Problems {
+			tell("EgressIP", e.Name, observe.SkipUnreadable, text)
+		}
+	}
+}
+
+// draining reports whether service addresses are a last resort.
+func (p *pass) draining() bool { return p.state() == observe.NodeDraining }
+
+// state is how far the drain is that a cordon began (K-83, K-84). Where nobody has
+// followed the node, it was cordoned before we began.
+func (p *pass) state() observe.NodeState {
+	switch {
+	case p.cfg.KeepCordoned || p.node == nil:
+		return observe.NodeActive
+	case p.kube.NodeState != "":
+		return p.kube.NodeState
+	case p.node.Unschedulable:
+		return observe.NodeDrained
+	default:
+		return observe.NodeActive
+	}
+}
+
+// nodeFault is what keeps all service addresses of this node back (K-3, K-80 to K-86).
+func (p *pass) nodeFault() fault {
+	bad := func(code, text string) fault { return fault{"node", code, text} }
+	switch {
+	case p.node == nil:
+		return bad(CodeNodeUnknown, "the API has no Node named "+quoted(p.name)+
+			"; kube.node_name, NODE_NAME or the host name of the chassis must be that of the Node")
+	case p.gateway.mismatch != "":
+		return bad(CodeNodeMismatch, "this chassis has the gateway router of node "+quoted(p.gateway.mismatch)+", not of "+
+			quoted(p.name)+"; correct kube.node_name")
+	case p.node.Excluded:
+		return bad(CodeNodeExcluded, "the node has the label "+observe.KubeLabelExclude)
+	case p.node.NetworkUnavailable:
+		return bad(CodeNetworkUnavailable, "the node has the condition NetworkUnavailable")
+	case p.state() == observe.NodeDrained:
+		return bad(CodeNodeCordoned, "the node is cordoned, and its drain time has passed")
+	default:
+		return fault{}
+	}
+}
+
+// quoted shortens what may be of any length.
+func quoted(name string) string {
+	if len(name) > 253 { // the longest name of a Node
+		name = strings.ToValidUTF8(name[:253], "") + "..."
+	}
+	return `"` + name + `"`
+}
+
+// host is the host route of an address.
+func host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
