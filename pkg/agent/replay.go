@@ -41,12 +41,8 @@ func ReadSnapshot(path, chassis string) (observe.Snapshot, error) {
 	if err != nil {
 		return observe.Snapshot{}, err
 	}
-	if chassis == "" {
-		names := f.Names()
-		if len(names) != 1 {
-			return observe.Snapshot{}, fmt.Errorf("snapshot %s: set --chassis to one of %v", path, names)
-		}
-		chassis = names[0]
+	if names := f.Names(); chassis == "" && len(names) != 1 {
+		return observe.Snapshot{}, fmt.Errorf("snapshot %s: set --chassis to one of %v", path, names)
 	}
 	return f.Snapshot(chassis)
 }

@@ -57,6 +57,7 @@ func defaults(list drivers.List) Settings {
 		ManageSysctls: true,
 		Fuse:          Fuse{Share: 0.5, Least: 3, Hold: 30 * time.Second},
 		UnboundHold:   10 * time.Second,
+		Kube:          Kube{DrainTime: 30 * time.Second},
 		Drain:         Drain{Wait: 10 * time.Second, Prepend: 3},
 		History:       History{Steps: 10_000, Age: 720 * time.Hour},
 		Shared:        drivers.DefaultShared(),

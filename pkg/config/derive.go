@@ -50,6 +50,7 @@ func (s Settings) shared() drivers.Shared {
 	out.Expose.RulePriority = s.Routing.RulePriority
 	out.Expose.Cookie = s.Flows.Cookie
 	out.Expose.HostSysctls = s.ManageSysctls
+	out.KubeNode, out.KubeKeepCordoned = s.Kube.NodeName, s.Kube.KeepCordoned
 	return out
 }
 

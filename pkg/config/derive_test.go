@@ -117,6 +117,7 @@ var reloadable = strings.Fields(`drivers reconcile_interval expose_tenant_networ
 	advertise_loopback originate protect learn.accept learn.source4 learn.source6 learn.metric learn.max
 	native.routers native.nexthop native.export_metric native.subnets native.require_kernel native.learn_accept
 	native.learn_map native.vrf_mode native.learned_metric native.targets native.evpn_rt
+	kube.load_balancer_class kube.advertise kube.policies kube.on_cordon kube.drain_time
 	sysctls.manage fuse.share fuse.least fuse.hold unbound_hold changes drain.wait drain.prepend log.level metrics.listen`)
 
 func TestReloadable(t *testing.T) {
@@ -156,7 +157,8 @@ func TestWithDriver(t *testing.T) {
 		t.Errorf("%v, %v", one.Drivers, problems)
 	}
 	if _, problems := s.WithDriver("frr"); len(problems) != 1 ||
-		problems.Err().Error() != `drivers: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, ovn_native_driver` {
+		problems.Err().Error() != `drivers: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, `+
+			`ovn_native_driver, k8s_ovn_bgp_driver` {
 		t.Error(problems.Err())
 	}
 	src := source(t, s.list, evpnFile, nil)

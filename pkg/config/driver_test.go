@@ -134,7 +134,7 @@ func TestMadeUpDriverProblems(t *testing.T) {
 		{
 			"drivers: [inventted]\n",
 			`1: drivers[0]: unknown driver "inventted": ` +
-				`use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, ovn_native_driver, made_up_driver`,
+				`use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, ovn_native_driver, k8s_ovn_bgp_driver, made_up_driver`,
 		},
 		{
 			"drivers: [invented]\nflows: {cookie: 0x111}\n",

@@ -42,7 +42,7 @@ func TestFlags(t *testing.T) {
 // A shell offers the words that a value can be.
 func TestValues(t *testing.T) {
 	for flag, want := range map[string]string{
-		"drivers":   "osp_ovn_bgp_driver osp_ovn_evpn_driver ovn_native_driver",
+		"drivers":   "osp_ovn_bgp_driver osp_ovn_evpn_driver ovn_native_driver k8s_ovn_bgp_driver",
 		"log-level": "debug info warn error", "log-format": "text json", "bgp-origin": "igp egp incomplete",
 		"advertisement-method-tenant-networks": "host subnet", "chassis": "", "none": "",
 	} {

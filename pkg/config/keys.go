@@ -18,7 +18,32 @@ func table(s *Settings) []key.Key {
 	for _, o := range s.options {
 		all = append(all, o.Keys()...)
 	}
-	return all
+	return append(all, kubeKeys(&s.Kube)...)
+}
+
+// kubeKeys are those of the Kubernetes API and of the own Node.
+func kubeKeys(k *Kube) []key.Key {
+	return []key.Key{
+		key.Text(&k.Kubeconfig, "kube.kubeconfig", "kubeconfig of the Kubernetes API", checkAbsolute).
+			Or("the service account of the pod"),
+		key.Text(&k.NodeName, "kube.node_name", "name of the own Node", checkNodeName).
+			Or("NODE_NAME, or hostname of the own Chassis"),
+		key.Choice(&k.KeepCordoned, "kube.on_cordon",
+			"drain announces addresses of services of a cordoned node as a last resort, then withdraws them; keep does nothing",
+			key.Option[bool]{Word: "drain", Value: false}, key.Option[bool]{Word: "keep", Value: true}).Reloads(),
+		key.Duration(&k.DrainTime, "kube.drain_time",
+			"how long they are announced as a last resort (RFC 8326)").Reloads(),
+	}
+}
+
+// checkNodeName wants a name that a Node may have (RFC 1123).
+func checkNodeName(text string) error {
+	if len(text) > 253 || strings.ContainsFunc(text, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.')
+	}) {
+		return key.Wrong("write it as kubectl get nodes shows it", "%s is not the name of a Node", key.Quote(text))
+	}
+	return nil
 }
 
 // Values returns the words that a shell offers for the value of a flag; none if

@@ -79,9 +79,15 @@ func load(list drivers.List, src Source) (Settings, Problems) {
 	}
 	r.SetPairs(table(&s), src.Set, "--set")
 	s.remarks = append(s.remarks, unknownVariables(table(&s), src.Environ)...)
+	if name, ok := s.Kube.NodeName, src.Getenv != nil; ok && name == "" {
+		s.Kube.NodeName, _ = src.Getenv(nodeNameVariable)
+	}
 	s.exposed = exposedPasswords(&s, r.Places(), mode)
 	return finish(s, r)
 }
+
+// nodeNameVariable has the name of the Node in pods whose manifest says so.
+const nodeNameVariable = "NODE_NAME"
 
 // finish brings what was read into its one form and checks what concerns several
 // keys.
@@ -91,8 +97,13 @@ func finish(s Settings, r *key.Reading) (Settings, Problems) {
 		s.Drivers = once
 	}
 	s.UseNorthbound, s.VTEPDevice, s.VXLANPort = false, "", 0
-	for _, o := range s.options {
+	s.Kube.Used, s.Kube.EgressIPs = false, false
+	for i, o := range s.options {
 		needs := o.Needs()
+		if slices.Contains(s.Drivers, s.list[i].Name) {
+			s.Kube.Used = s.Kube.Used || needs.Kubernetes
+			s.Kube.EgressIPs = s.Kube.EgressIPs || needs.EgressIPs
+		}
 		s.UseNorthbound = s.UseNorthbound || needs.Northbound
 		if s.VTEPDevice == "" {
 			s.VTEPDevice = needs.VTEPDevice

@@ -162,6 +162,17 @@ var written = map[string]struct{ file, flag string }{
 	"evpn_udp_dstport":                          {"4790", "4790"},
 	"delete_vrf_on_disconnect":                  {"false", "false"},
 	"evpn.table_offset":                         {"10000", "10000"},
+	"kube.load_balancer_class":                  {`["", bgp-ovn.io/bgp]`, `"",bgp-ovn.io/bgp`},
+	"kube.advertise":                            {"[egressip, podsubnet]", "egressip,podsubnet"},
+	"kube.policies": {
+		`[{namespaces: [a, b], selector: {matchLabels: {app: web}, matchExpressions: [{key: old, operator: DoesNotExist}]}, ` +
+			`communities: ["65000:1"], med: 5, aggregate4: 24}]`,
+		`namespaces=a+b,"selector=app=web,!old",communities=65000:1,med=5,aggregate4=24`,
+	},
+	"kube.kubeconfig": {"/etc/kubeconfig", "/etc/kubeconfig"},
+	"kube.node_name":  {"worker-a", "worker-a"},
+	"kube.on_cordon":  {"keep", "keep"},
+	"kube.drain_time": {"10s", "10s"},
 	"evpn.vnis": {
 		`[{vni: 1001, rd: "192.0.2.11:01001", import: ["*:01001", "65000:5"], export: ["64999:1001"]}]`,
 		"vni=1001,rd=192.0.2.11:1001,import=*:1001+65000:5,export=64999:1001",

@@ -49,7 +49,7 @@ var badFlags = []struct{ arg, want string }{
 	},
 	{
 		"--drivers=osp_ovn_bgp_driver,frr",
-		`--drivers: drivers[1]: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, ovn_native_driver`,
+		`--drivers: drivers[1]: unknown driver "frr": use one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, ovn_native_driver, k8s_ovn_bgp_driver`,
 	},
 	{
 		"--bgp-peers=address=192.0.2.1",

@@ -87,6 +87,8 @@ type Settings struct {
 	// UnboundHold is how long what a row led to stays announced after the row is bound
 	// to no chassis any more (unbound_hold).
 	UnboundHold time.Duration
+	// Kube says how the Kubernetes API is reached, and what the own Node is (kube).
+	Kube Kube
 	// Drain is how the node is taken out of service (drain).
 	Drain Drain
 	// History bounds what is remembered of the past (history).
@@ -121,6 +123,23 @@ type Drain struct {
 	Wait time.Duration
 	// Prepend is how often our own AS is prepended meanwhile.
 	Prepend uint8
+}
+
+// Kube are the keys of the group kube that its source needs.
+type Kube struct {
+	// Used says that a driver needs the API, and EgressIPs that it needs egress IPs.
+	Used, EgressIPs bool
+	// Kubeconfig is the path of a kubeconfig; empty is the service account of the pod
+	// (kube.kubeconfig).
+	Kubeconfig string
+	// NodeName is the name of the own Node; empty takes the host name of the chassis
+	// (kube.node_name, or the variable NODE_NAME).
+	NodeName string
+	// KeepCordoned says that a cordon has no effect (kube.on_cordon: keep).
+	KeepCordoned bool
+	// DrainTime is how long addresses of services of a cordoned node are a last resort
+	// before they are withdrawn (kube.drain_time).
+	DrainTime time.Duration
 }
 
 // Log is the key log.

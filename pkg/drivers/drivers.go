@@ -15,6 +15,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/kube"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 )
 
@@ -37,6 +38,7 @@ func All() List {
 		{Name: bgp.Name, Aliases: []string{"ovn_bgp_driver"}, Options: newBGPOptions},
 		{Name: evpn.Name, Aliases: []string{"ovn_evpn_driver"}, Options: newEVPNOptions},
 		{Name: native.Name, Options: newNativeOptions},
+		{Name: kube.Name, Options: newKubeOptions},
 	}
 }
 
@@ -62,6 +64,9 @@ type Report func(path, text, remedy string)
 type Needs struct {
 	// Northbound asks for the rows of the Northbound database in snapshots.
 	Northbound bool
+	// Kubernetes asks for the objects of the Kubernetes API and for the flows of external
+	// bridges in snapshots, EgressIPs for egress IPs among them.
+	Kubernetes, EgressIPs bool
 	// AllPorts names the setting for which every port of the cloud has to be read; empty
 	// where those that concern this node are enough (ovn_sb_scope).
 	AllPorts string

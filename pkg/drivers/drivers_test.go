@@ -7,10 +7,12 @@ import (
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/kube"
 )
 
 // filled sets keys as flags do.
@@ -58,6 +60,57 @@ func TestBGPOptions(t *testing.T) {
 	})
 	if got := o.Driver(tenants()); !reflect.DeepEqual(got, want) || !o.Needs().Northbound {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// The settings of the Kubernetes driver arrive at it, a selector in any of its forms.
+func TestKubeOptions(t *testing.T) {
+	o := newKubeOptions()
+	if needs := o.Needs(); !needs.Kubernetes || needs.EgressIPs {
+		t.Errorf("needs %+v", needs)
+	}
+	filled(t, o.Keys(), map[string]string{
+		"kube.load_balancer_class": `"",x`, "kube.advertise": "egressip",
+		"kube.policies": `namespaces=a,"selector=app=web,tier in (a,b)",local_pref=7,aggregate6=64`,
+	})
+	selector, err := kube.ParseSelector("app=web,tier in (a,b)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := tenants()
+	shared.KubeNode, shared.KubeKeepCordoned = "worker-a", true
+	want := kube.New(kube.Config{
+		NodeName: "worker-a", Classes: []string{"", "x"}, Advertise: []kube.Kind{kube.KindEgressIP}, KeepCordoned: true,
+		Policies: []kube.Policy{{
+			Namespaces: []string{"a"}, Selector: selector, Attributes: expose.Attributes{LocalPref: object.MetricOf(7)},
+			Aggregate6: 64,
+		}},
+		Expose: shared.Expose,
+	})
+	if got := o.Driver(shared); !reflect.DeepEqual(got, want) || !o.Needs().EgressIPs {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	field := func(name, value string) key.Field {
+		return key.Field{Name: name, Value: key.Node{Kind: key.Scalar, Text: value}}
+	}
+	list := key.Node{Kind: key.List, Items: []key.Node{field("", "a").Value, field("", "b").Value}}
+	for text, form := range map[string]key.Node{
+		"app=web,tier in (a,b)": {Kind: key.Map, Fields: []key.Field{
+			{Name: "matchLabels", Value: key.Node{Kind: key.Map, Fields: []key.Field{field("app", "web")}}},
+			{Name: "matchExpressions", Value: key.Node{Kind: key.List, Items: []key.Node{{
+				Kind: key.Map, Fields: []key.Field{field("key", "tier"), field("operator", "In"), {Name: "values", Value: list}},
+			}}}},
+		}},
+		"app=web": {Kind: key.Map, Fields: []key.Field{field("app", "web")}},
+	} {
+		if s, err := parseSelector(form); err != nil || s.String() != text {
+			t.Errorf("got %q (%v), want %q", s, err, text)
+		}
+	}
+	for _, bad := range []string{"a in b", "a in (b", "=x", "!", "a of (b)", "a b"} {
+		if s, err := parseSelector(key.Node{Kind: key.Scalar, Text: bad}); err == nil {
+			t.Errorf("%q is read as %q", bad, s)
+		}
 	}
 }
 

@@ -30,6 +30,11 @@ type Shared struct {
 	// AddressScopes are UUIDs of Neutron address scopes to which tenant networks are
 	// limited; none is no limit (address_scopes).
 	AddressScopes []string
+	// KubeNode is the configured name of the own Node in Kubernetes; empty takes the host
+	// name of the chassis (kube.node_name). KubeKeepCordoned says that a cordon has no
+	// effect (kube.on_cordon: keep).
+	KubeNode         string
+	KubeKeepCordoned bool
 }
 
 // DefaultShared are the shared settings of a fresh installation.

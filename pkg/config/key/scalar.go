@@ -31,6 +31,25 @@ func Parsed[T any](target *T, name, kind, help string, parse func(string) (T, er
 	}
 }
 
+// Shaped is Parsed for a value that may have several forms: parse reads what was written,
+// of which a flag has a single value only. Print makes a single value of it.
+func Shaped[T any](target *T, name, kind, help string, parse func(Node) (T, error), print func(T) string) Key {
+	k := Parsed(target, name, kind, help, nil, print)
+	k.set = func(r *Reading, n Node, path string) {
+		if n.Kind == Null {
+			return
+		}
+		v, err := parse(n)
+		if err != nil {
+			text, remedy := Describe(err)
+			r.At(n.Place, path, text, remedy)
+			return
+		}
+		*target = v
+	}
+	return k
+}
+
 // scalar returns the text of a single value; a key without a value keeps its
 // default.
 func (r *Reading) scalar(n Node, path string) (string, bool) {
