@@ -58,7 +58,7 @@ func TestCompletion(t *testing.T) {
 		{runs, "plan --set|bgp.withdraw_unreachable=", "bgp.withdraw_unreachable=false bgp.withdraw_unreachable=true"},
 		{runs, "plan --set|bgp.as=", ""},
 		{runs, "verify|w", "web-1"},
-		{runs, "plan --driver|", "osp_ovn_bgp_driver osp_ovn_evpn_driver ovn_native_driver"},
+		{runs, "plan --driver|", "osp_ovn_bgp_driver osp_ovn_evpn_driver ovn_native_driver k8s_ovn_bgp_driver"},
 	} {
 		before, begun, _ := strings.Cut(tt.args, "|")
 		args := append([]string{"__complete"}, strings.Fields(before)...)
