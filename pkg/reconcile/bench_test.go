@@ -127,3 +127,66 @@ func (noJournal) End(plan.Plan, []error, time.Duration) error { return nil }
 func (noJournal) Forget([]object.Key) error                   { return nil }
 func (noJournal) Renew([]object.Item) error                   { return nil }
 func (noJournal) LastKnown() object.Set                       { return object.Set{} }
+
+// BenchmarkChange measures a whole round in which one port of many has come or gone, and
+// reports what of it is not the drivers.
+func BenchmarkChange(b *testing.B) {
+	for _, ports := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(ports), func(b *testing.B) {
+			with := crowd(b, "provider", ports)
+			without, fewer := with, *with.SB
+			fewer.Ports = slices.DeleteFunc(slices.Clone(fewer.Ports), func(p *observe.PortBinding) bool {
+				return p.LogicalPort == "vm-00000500"
+			})
+			without.SB = &fewer
+			driver := bgp.New(defaults())
+			w := &lively{stillLife{items: ours(desired.Compute(with, nil, driver).Want)}}
+			reader, err := actual.NewReader(w)
+			if err != nil {
+				b.Fatal(err)
+			}
+			view := &twoViews{views: [2]observe.Snapshot{with, without}}
+			c := New(Config{Observer: view, Drivers: []desired.Driver{driver}, Backends: reader, Journal: noJournal{}})
+			if _, err := c.Round(b.Context(), false); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			var derived, rest time.Duration
+			for b.Loop() {
+				view.now = 1 - view.now
+				r, err := c.Round(b.Context(), false)
+				if err != nil || r.Plan.Empty() || len(r.Failed()) > 0 {
+					b.Fatalf("%v\n%s", err, r.Plan.Summary())
+				}
+				derived, rest = derived+r.Derived, rest+r.Read+r.Planned
+			}
+			b.ReportMetric(float64(derived.Microseconds())/float64(b.N), "derive-µs")
+			b.ReportMetric(float64(rest.Microseconds())/float64(b.N), "read+plan-µs")
+		})
+	}
+}
+
+// twoViews shows one of two snapshots.
+type twoViews struct {
+	views [2]observe.Snapshot
+	now   int
+}
+
+func (v *twoViews) Snapshot(context.Context) (observe.Snapshot, error) { return v.views[v.now], nil }
+func (v *twoViews) Changed() []<-chan struct{}                         { return nil }
+
+// lively is a backend that does what it is told.
+type lively struct{ stillLife }
+
+func (s *lively) Read(context.Context, actual.Focus) (object.Set, error) { return s.items.Clone(), nil }
+
+func (s *lively) Apply(_ context.Context, changes []object.Change) []error {
+	for _, c := range changes {
+		if c.After == nil {
+			s.items.Remove(c.Key())
+			continue
+		}
+		s.items.Put(object.Item{Value: c.After, Marked: c.Key().Kind.HasMark()})
+	}
+	return make([]error, len(changes))
+}

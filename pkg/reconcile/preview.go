@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"maps"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 // Preview is Plan as if the intent were another one: what Reconfigure would lead to.
@@ -13,15 +15,16 @@ func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	cfg, derived, settled, fuse, fails, changed := c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured
 	own, held, before, losses, remembered := c.own, c.held, c.before, c.losses, c.remembered
 	unregistered, row, registered, contested := c.unregistered, c.row, c.registered, c.contention
-	drained, unreachable := c.drain, c.unreachable
+	drained, unreachable, memory := c.drain, c.unreachable, c.memory
 	defer func() {
 		c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, fuse, fails, changed
 		c.own, c.held, c.before, c.losses, c.remembered = own, held, before, losses, remembered
 		c.unregistered, c.row, c.registered, c.contention = unregistered, row, registered, contested
-		c.drain, c.unreachable = drained, unreachable
+		c.drain, c.unreachable, c.memory = drained, unreachable, memory
 	}()
 	c.adopt(w)
 	c.fails, c.losses, c.contention = maps.Clone(c.fails), maps.Clone(c.losses), c.contention.clone()
+	c.memory = plan.Memory{}
 	c.remembered.items = maps.Clone(c.remembered.items)
 	return c.plan(ctx, true, false)
 }

@@ -153,6 +153,10 @@ type Controller struct {
 	// settled are the sets of the last round if it found nothing to do. The
 	// difference is pure: the same sets leave nothing to do.
 	settled *pair
+	// renewed are the sets with which the ledger was last brought up to date.
+	renewed *pair
+	// memory is what the last difference found out, for the next one.
+	memory plan.Memory
 	// begun is set once a round with a snapshot has been finished, reconfigured while
 	// the configuration was changed since, and wanted is what that round wanted: they
 	// tell the causes of the next one's steps.

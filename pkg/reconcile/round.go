@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -40,6 +41,9 @@ type Round struct {
 	// JournalErr says that the state file could not be written. Steps of kinds
 	// without a mark were not taken then.
 	JournalErr error
+	// Mismatch says that the difference by what changed was not that of everything, which
+	// was planned then: a defect of this program.
+	Mismatch bool
 	// Outcomes has an element a step once the plan has been executed.
 	Outcomes []error
 	// Drift is what of reality had moved, and Contested what others keep changing back, once
@@ -160,11 +164,13 @@ func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
 // its parts are immutable, so that equal pointers mean equal contents.
 func (c *Controller) derive(snap observe.Snapshot) desired.Result {
 	if !c.derived.valid || c.derived.snap != snap {
+		former := c.derived.res.Want
 		res := desired.Compute(snap, c.fixed(), c.cfg.Drivers...)
 		c.keepWays(&res.Want)
 		c.derived = derivation{valid: true, snap: snap, res: res}
 		c.derived.drained = c.applyDrain(&c.derived.res.Want, ownAddresses(snap))
 		withdrawUnreachable(&c.derived.res.Want, c.unreachable.is)
+		c.derived.res.Want = c.derived.res.Want.Reuse(former)
 	}
 	return c.derived.res
 }
@@ -226,14 +232,14 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	in.Want = r.Want
 	in.Keep = c.keeper(r)
 	in.Want, in.Again = c.again(r, in)
-	r.Plan = plan.Diff(in)
+	r.Plan = c.difference(&r, in)
 	implausible := c.losses.implausible(c.rounds)
 	if reason := c.fuse.check(r, implausible, len(c.remembered.items), c.cfg.Clock.Now()); reason != "" {
 		r.Frozen = reason
 		in.Want = r.Want
 		in.Keep = c.keeper(r)
 		in.Want, in.Again = c.again(r, in)
-		r.Plan = plan.Diff(in)
+		r.Plan = c.difference(&r, in)
 	}
 	c.losses.prune(c.rounds)
 	r.Want = in.Want
@@ -243,6 +249,24 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 		c.settled = &pair{r.Want, r.Have}
 	}
 	return r, nil
+}
+
+// difference plans by what differs from the last difference. A round that has read
+// everything also compares everything, and what comes of that counts.
+func (c *Controller) difference(r *Round, in plan.Input) plan.Plan {
+	known := c.memory.Known()
+	p := c.memory.Diff(in)
+	if !r.Complete || !known {
+		return p
+	}
+	whole := plan.Diff(in)
+	if reflect.DeepEqual(p, whole) {
+		return whole
+	}
+	r.Mismatch, c.memory = true, plan.Memory{}
+	c.cfg.Log.Error("the plan by what has changed is not that of everything: a defect of bgp-ovn; "+
+		"the plan of everything is applied, please report both", "changed", p.String(), "everything", whole.String())
+	return whole
 }
 
 // nothingChanged reports whether both sets are the very ones that the last

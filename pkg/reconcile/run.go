@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
@@ -137,7 +138,9 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		var err error
 		c.giveUp(&r)
 		c.beginDrain(r)
-		r.Outcomes, err = c.execute(ctx, r.Plan)
+		if r.Outcomes, err = c.execute(ctx, r.Plan); err != nil {
+			c.renewed = nil // what the ledger has is not known
+		}
 		c.contention.count(r, c.cfg.Clock.Now())
 		r.Executed = c.since(began)
 		if !r.Plan.Empty() {
@@ -179,12 +182,37 @@ func (c *Controller) renew(r Round) error {
 	if r.LastKnown || r.Plan.Empty() && !r.Complete {
 		return nil
 	}
-	items := plan.Outdated(r.Want, r.Have, c.cfg.Journal)
+	items := plan.Outdated(r.Want, r.Have, c.cfg.Journal, c.renewable(r))
+	c.renewed = &pair{r.Want.Clone(), r.Have.Clone()}
 	if len(items) == 0 {
 		return nil
 	}
 	c.ownedKeys = nil
-	return c.cfg.Journal.Renew(items)
+	err := c.cfg.Journal.Renew(items)
+	if err != nil {
+		c.renewed = nil
+	}
+	return err
+}
+
+// renewable are the keys about which the ledger may be out of date: what has changed since
+// it was brought up to date, and what this round has done. nil is all of them, where it is not
+// known to have been, and in rounds that read everything.
+func (c *Controller) renewable(r Round) map[object.Key]bool {
+	if c.renewed == nil || r.Complete {
+		return nil
+	}
+	keys := map[object.Key]bool{}
+	for k := range c.renewed.want.Differ(r.Want) {
+		keys[k] = true
+	}
+	for k := range c.renewed.have.Differ(r.Have) {
+		keys[k] = true
+	}
+	for _, op := range r.Plan.Ops {
+		keys[op.Key()] = true
+	}
+	return keys
 }
 
 func (c *Controller) count(r Round) {

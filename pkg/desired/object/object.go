@@ -8,7 +8,7 @@
 // (backends do) and in which order (package plan does, from the order in which
 // the kinds are declared here).
 //
-// Read next: set.go, then route.go as the model of a kind.
+// Read next: item.go and set.go, then route.go as the model of a kind.
 package object
 
 import (

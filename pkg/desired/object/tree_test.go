@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -245,4 +246,48 @@ func BenchmarkSet(b *testing.B) {
 		for range full.Differ(changed) {
 		}
 	})
+}
+
+// TestReuse: the result says what the new set says, and differs from the former one
+// exactly where an item is another one.
+func TestReuse(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 2))
+	var former Set
+	for range 60 {
+		var fresh Set
+		want := map[Key]bool{}
+		for i := range 200 {
+			old, had := former.Get(numbered(i))
+			it := Item{Value: routeTo(i), Why: []Source{{Rule: "R1"}}, Keeps: []Key{numbered(1)}}
+			switch n := r.IntN(40); {
+			case n == 0 && had, !had && n > 20:
+				want[numbered(i)] = had
+				continue
+			case n == 1:
+				it.Block = &Block{Code: BlockHeld, Text: fmt.Sprint(r.IntN(2))}
+			case n == 2:
+				it.Found = &Found{Deviates: "an MTU"}
+			case n == 3:
+				it.Why = []Source{{Rule: "R2"}}
+			case n == 4:
+				it.After, it.Marked = []Key{numbered(2)}, true
+			}
+			fresh.Put(it)
+			want[numbered(i)] = !had || !reflect.DeepEqual(old, it)
+		}
+		have := fresh.Reuse(former)
+		if have.Len() != fresh.Len() || !reflect.DeepEqual(have.Sorted(), fresh.Sorted()) {
+			t.Fatal("another content")
+		}
+		changed := map[Key]bool{}
+		for k := range former.Differ(have) {
+			changed[k] = true
+		}
+		for k, yes := range want {
+			if changed[k] != yes {
+				t.Fatalf("%v: changed %v, want %v", k, changed[k], yes)
+			}
+		}
+		former = have
+	}
 }

@@ -23,6 +23,7 @@ type Metrics struct {
 	causes   *prometheus.CounterVec
 	drift    *prometheus.CounterVec
 	contest  prometheus.Gauge
+	mismatch prometheus.Counter
 	objects  *prometheus.GaugeVec
 	notes    *table
 	skipped  *table
@@ -75,6 +76,10 @@ func New(program string) *Metrics {
 		Name: "bgp_ovn_steps_by_cause_total",
 		Help: "Steps executed, by why they were taken: change, drift, retry, start, config, repair, drain or unreachable.",
 	}, []string{"cause"})
+	m.mismatch = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "bgp_ovn_plan_mismatch_total",
+		Help: "Audits in which the plan by what had changed was not that of everything: a defect, which the audit mends.",
+	})
 	m.drift = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bgp_ovn_drift_total",
 		Help: "Objects that others deleted, changed, marked, added or overrode, by kind and by how.",
@@ -105,7 +110,7 @@ func New(program string) *Metrics {
 		Help: "When the last round began, in seconds since 1970.",
 	})
 	m.newStates()
-	m.registry.MustRegister(m.unreachable, m.guarded, m.elsewhere, m.lag, m.drain, m.drained)
+	m.registry.MustRegister(m.mismatch, m.unreachable, m.guarded, m.elsewhere, m.lag, m.drain, m.drained)
 	m.registry.MustRegister(m.state, m.aside, m.rounds, m.seconds, m.steps, m.causes, m.drift, m.contest, m.objects,
 		m.notes, m.skipped, m.frozen, m.last, m.peers, m.quarantined, m.sources,
 		// Memory, goroutines and descriptors of the process itself, under their usual names.
@@ -160,6 +165,9 @@ func (m *Metrics) Handler() http.Handler {
 
 // Observe takes in a finished round.
 func (m *Metrics) Observe(r reconcile.Round) {
+	if r.Mismatch {
+		m.mismatch.Inc()
+	}
 	result := "changed"
 	if r.Plan.Empty() {
 		result = "empty"

@@ -1,23 +1,17 @@
 package plan
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
 // findBlocked collects what is not there as wanted, and of this what is blocked
-// by itself. It is the only pass over everything of a round without changes.
+// by itself.
 func (d *differ) findBlocked() {
-	d.blocked = map[object.Key]object.Block{}
-	for k, it := range d.Want.All() {
+	for k, it := range d.toLookAt() {
 		have, there := d.Have.Get(k)
-		if there {
-			d.present[k.Kind]++
-		}
-		if k.Kind.IsSteering() {
-			d.noteMetric(it.Value.(object.Steering).Steers().Metric)
-		}
 		if there && it.Block == nil && d.agrees(k, it, have) && d.managed(k.Kind) {
 			continue
 		}
@@ -28,24 +22,24 @@ func (d *differ) findBlocked() {
 	}
 }
 
-// noteMetric collects the metrics in use, of which there are very few.
-func (d *differ) noteMetric(m uint32) {
-	if m != d.metric || d.metrics == nil {
-		if d.metrics == nil {
-			d.metrics = map[uint32]bool{}
-		}
-		d.metric, d.metrics[m] = m, true
+// toLookAt yields what is wanted and may not be there as wanted.
+func (d *differ) toLookAt() iter.Seq2[object.Key, object.Item] {
+	if d.all {
+		return d.Want.All()
 	}
+	return among(d.Want, d.look)
 }
 
 // blockDependents adds what needs something blocked, until nothing is
-// added. In the usual case nothing is blocked and this costs nothing.
+// added. In the usual case nothing is blocked and this costs nothing. Of what there is
+// no reason to look at nothing can be added, unless something is bad that was not last time.
 func (d *differ) blockDependents() {
 	for grew := len(d.blocked) > 0; grew; {
+		d.all = d.all || d.newlyBad()
 		// What a pass finds counts from the next one on, so that the reason
 		// given does not depend on the order of the pass.
 		found := map[object.Key]object.Block{}
-		for k, it := range d.Want.All() {
+		for k, it := range d.toLookAt() {
 			if _, done := d.blocked[k]; done || !d.managed(k.Kind) {
 				continue
 			}
@@ -117,12 +111,27 @@ func foreignText(it, have object.Item) string {
 func (d *differ) badNeed(it object.Item) (object.Key, object.Block, bool) {
 	for _, need := range it.Needs() {
 		for _, k := range need.Alternatives() {
-			if b, bad := d.blocked[k]; bad && b.Code != object.BlockUnmanaged && (b.Evicts() || !d.asWanted(k)) {
+			if b, blocked := d.blocked[k]; blocked && d.isBad(k, b) {
 				return k, b, true
 			}
 		}
 	}
 	return object.Key{}, object.Block{}, false
+}
+
+// isBad reports whether what needs a blocked key must not stay.
+func (d *differ) isBad(k object.Key, b object.Block) bool {
+	return b.Code != object.BlockUnmanaged && (b.Evicts() || !d.asWanted(k))
+}
+
+// newlyBad reports whether something is bad that was not last time.
+func (d *differ) newlyBad() bool {
+	for k, b := range d.blocked {
+		if !d.m.bad[k] && d.isBad(k, b) {
+			return true
+		}
+	}
+	return false
 }
 
 // asWanted reports whether what exists under k is what is wanted there; of what

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -91,11 +92,11 @@ func (d *differ) stay(k, by object.Key, leaving map[object.Key]object.Item) {
 
 // Outdated returns those of want that the ledger has with other relations or another
 // provenance, or not at all, although nothing has to be done about the values: a path that
-// now needs another flow, a setting that was right before we came. It costs a
-// pass over everything that is wanted, so that callers ask only when something has changed.
-func Outdated(want, have object.Set, l Ownership) []object.Item {
+// now needs another flow, a setting that was right before we came. keys are those to look
+// at, nil is everything that is wanted.
+func Outdated(want, have object.Set, l Ownership, keys map[object.Key]bool) []object.Item {
 	var out []object.Item
-	for k, it := range want.All() {
+	for k, it := range among(want, keys) {
 		if it.Block != nil {
 			continue
 		}
@@ -116,6 +117,20 @@ func Outdated(want, have object.Set, l Ownership) []object.Item {
 	}
 	slices.SortFunc(out, func(a, b object.Item) int { return a.Value.Key().Compare(b.Value.Key()) })
 	return out
+}
+
+// among yields the items of a set under some keys, nil for all.
+func among(s object.Set, keys map[object.Key]bool) iter.Seq2[object.Key, object.Item] {
+	if keys == nil {
+		return s.All()
+	}
+	return func(yield func(object.Key, object.Item) bool) {
+		for k := range keys {
+			if it, ok := s.Get(k); ok && !yield(k, it) {
+				return
+			}
+		}
+	}
 }
 
 func marked(have object.Set, k object.Key) bool {

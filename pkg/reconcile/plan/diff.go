@@ -43,37 +43,19 @@ type Input struct {
 // Diff returns the steps that turn what we have into what we want. Values that
 // are neither marked nor in the ledger are left alone. Its result depends on
 // nothing but its input.
-func Diff(in Input) Plan {
-	d := &differ{
-		Input: in, dirty: map[object.Key]bool{}, present: map[object.Kind]int{},
-		replaced: map[object.Key]bool{}, steps: map[object.Key]bool{},
-	}
-	d.findBlocked()
-	d.blockDependents()
-	if d.findReplaced(); len(d.replaced) > 0 {
-		d.blockDependents() // of what goes with a link and must not come back now
-	}
-	d.wanted()
-	d.findOverridden()
-	d.findEvicted()
-	d.unwanted()
-	d.forget()
-	d.order()
-	return d.plan
-}
+func Diff(in Input) Plan { return new(Memory).Diff(in) }
 
 // differ carries one Diff from step to step.
 type differ struct {
 	Input
+	m    *Memory
 	plan Plan
+	// look are the keys to look at, unless all are.
+	look map[object.Key]bool
+	all  bool
 	// dirty are the wanted keys that need a second look; all others are there as
 	// wanted. Of 100,000 objects usually none is dirty.
 	dirty map[object.Key]bool
-	// present counts the wanted keys that are there, by kind.
-	present map[object.Kind]int
-	// metrics are those of all wanted values that steer, metric the last one seen.
-	metrics map[uint32]bool
-	metric  uint32
 	// blocked are wanted keys that must not exist now, with the reason.
 	blocked map[object.Key]object.Block
 	// replaced are keys that the kernel cannot change in place, and all that
@@ -228,18 +210,24 @@ func (d *differ) unwanted() {
 	}
 }
 
-// suspects yields what we have of the kinds in which something may have to go:
-// not of those of which we have exactly what is wanted.
+// suspects yields what we have and may have to go: what is not wanted, blocked, or evicted.
 func (d *differ) suspects() iter.Seq2[object.Key, object.Item] {
 	return func(yield func(object.Key, object.Item) bool) {
-		for _, kind := range object.Kinds() {
-			if d.present[kind] == d.Have.LenOf(kind) && (!kind.IsPath() || len(d.blocked) == 0) && len(d.evicted) == 0 {
-				continue
+		for k := range d.m.unwanted {
+			have, _ := d.Have.Get(k)
+			if !yield(k, have) {
+				return
 			}
-			for k, have := range d.Have.AllOf(kind) {
-				if !yield(k, have) {
-					return
-				}
+		}
+		for k := range d.blocked {
+			if have, there := d.Have.Get(k); there && !yield(k, have) {
+				return
+			}
+		}
+		for k := range d.evicted {
+			_, blocked := d.blocked[k]
+			if have, _ := d.Have.Get(k); !blocked && !d.m.unwanted[k] && !yield(k, have) {
+				return
 			}
 		}
 	}

@@ -7,20 +7,19 @@ import "github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 // what is announced must be forwarded.
 func (d *differ) findEvicted() {
 	d.evicted = map[object.Key]object.Block{}
-	for _, kind := range object.KindsThat(object.Kind.IsSteering) {
-		// Usually all that is there is wanted and nothing is blocked.
-		usual := d.present[kind] == d.Have.LenOf(kind) && len(d.blocked) == 0
-		if d.Evict == nil || usual || !d.managed(kind) {
-			continue
+	if d.Evict == nil {
+		return
+	}
+	steers := func(k object.Key) bool { return k.Kind.IsSteering() && d.managed(k.Kind) }
+	// A wanted one is judged by the value that it is to have.
+	for k, b := range d.blocked {
+		if have, there := d.Have.Get(k); there && b.Evicts() && steers(k) && d.mine(k, have) {
+			d.evicted[k] = b
 		}
-		for k, have := range d.Have.AllOf(kind) {
-			if !d.mine(k, have) {
-				continue
-			}
-			// A wanted one is judged by the value that it is to have.
-			if b, blocked := d.blocked[k]; blocked && b.Evicts() {
-				d.evicted[k] = b
-			} else if b := d.Evict(have.Value); b != nil && !d.Want.Has(k) {
+	}
+	for k := range d.m.unwanted {
+		if have, _ := d.Have.Get(k); steers(k) && d.mine(k, have) {
+			if b := d.Evict(have.Value); b != nil {
 				d.evicted[k] = *b
 			}
 		}
@@ -28,14 +27,13 @@ func (d *differ) findEvicted() {
 	if len(d.evicted) == 0 {
 		return
 	}
-	for _, kind := range object.KindsThat(object.Kind.IsPath) {
-		for k, have := range d.Have.AllOf(kind) {
-			if d.Want.Has(k) || !d.managed(kind) || !d.mine(k, have) {
-				continue // of a wanted one it is known what it needs now
-			}
-			if by, b, ok := evictedNeed(have.WithRelations(d.relations(k)), d.evicted); ok {
-				d.evicted[k] = object.Block{Code: b.Code, Text: "needs " + by.Text() + ": " + b.Text}
-			}
+	for k := range d.m.unwanted { // of a wanted path it is known what it needs now
+		have, _ := d.Have.Get(k)
+		if !k.Kind.IsPath() || !d.managed(k.Kind) || !d.mine(k, have) {
+			continue
+		}
+		if by, b, ok := evictedNeed(have.WithRelations(d.relations(k)), d.evicted); ok {
+			d.evicted[k] = object.Block{Code: b.Code, Text: "needs " + by.Text() + ": " + b.Text}
 		}
 	}
 }

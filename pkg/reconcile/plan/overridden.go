@@ -7,17 +7,16 @@ import "github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 // flow of a higher priority. That is never taken away. What needs the object stays
 // announced: whether an address is reachable is not decided here.
 func (d *differ) findOverridden() {
-	for _, kind := range object.Kinds() {
-		if !d.managed(kind) || kind.IsSetting() {
+	for k := range d.m.watched {
+		if !d.managed(k.Kind) || k.Kind.IsSetting() {
 			continue
 		}
-		for k, have := range d.Have.AllOf(kind) {
-			if by := have.Overridden(); by != "" {
-				d.noteOverridden(k, by)
-			}
-			if !have.Marked && kind.IsSteering() {
-				d.overriddenBy(have)
-			}
+		have, _ := d.Have.Get(k)
+		if by := have.Overridden(); by != "" {
+			d.noteOverridden(k, by)
+		}
+		if !have.Marked && k.Kind.IsSteering() {
+			d.overriddenBy(have)
 		}
 	}
 }
@@ -31,7 +30,7 @@ func (d *differ) overriddenBy(foreign object.Item) {
 	if by.Table == object.TableMain {
 		return
 	}
-	for metric := range d.metrics {
+	for metric := range d.m.metrics {
 		k := other.KeyAt(metric)
 		want, ok := d.Want.Get(k)
 		if metric <= by.Metric || !ok || want.Value.(object.Steering).Steers().Refuses ||

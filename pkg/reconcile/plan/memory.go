@@ -1,0 +1,143 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+// Memory makes the cost of a difference that of what differs from the last one. It has
+// what the last one found out about each key, and looks again at keys whose items are not
+// the very same ones any more, in what is wanted or in what is there, and at all that was
+// not as wanted. What it plans is what [Diff] plans, which has no memory.
+//
+// The zero value remembers nothing. It is not for concurrent use.
+type Memory struct {
+	// want and have are the sets of last time; valid says that there are any.
+	want, have object.Set
+	valid      bool
+	// unmanaged and unread are the kinds of last time.
+	unmanaged, unread []object.Kind
+
+	// open are the wanted keys that were not there as wanted, and all on which they had
+	// an influence.
+	open map[object.Key]bool
+	// recheck are the wanted keys of which the ledger decides whether they agree.
+	recheck map[object.Key]bool
+	// bad are the blocked keys that were not there as wanted.
+	bad map[object.Key]bool
+	// present counts the wanted keys that are there, by kind.
+	present map[object.Kind]int
+	// metrics counts the wanted values that steer by their metric.
+	metrics map[uint32]int
+	// unwanted are the keys that are there and not wanted.
+	unwanted map[object.Key]bool
+	// watched are the keys of what is there and another owner's, if it steers, or over
+	// which another owner's object wins.
+	watched map[object.Key]bool
+}
+
+// Known reports whether the memory has anything to compare with.
+func (m *Memory) Known() bool { return m.valid }
+
+// Diff is the function of that name.
+func (m *Memory) Diff(in Input) Plan {
+	d := &differ{
+		Input: in, m: m, dirty: map[object.Key]bool{}, blocked: map[object.Key]object.Block{},
+		replaced: map[object.Key]bool{}, steps: map[object.Key]bool{},
+	}
+	d.look, d.all = m.advance(in)
+	d.findBlocked()
+	d.blockDependents()
+	if d.findReplaced(); len(d.replaced) > 0 {
+		d.blockDependents() // of what goes with a link and must not come back now
+	}
+	d.wanted()
+	d.findOverridden()
+	d.findEvicted()
+	d.unwanted()
+	d.forget()
+	d.order()
+	m.open, m.bad = d.dirty, map[object.Key]bool{}
+	for k, b := range d.blocked {
+		if d.isBad(k, b) {
+			m.bad[k] = true
+		}
+	}
+	return d.plan
+}
+
+// advance takes over what is wanted and there now, and returns the keys to look at, or
+// that all are to be looked at.
+func (m *Memory) advance(in Input) (look map[object.Key]bool, all bool) {
+	valid := m.valid && slices.Equal(m.unmanaged, in.Unmanaged) && slices.Equal(m.unread, in.Unread)
+	if valid {
+		look = map[object.Key]bool{}
+		for k := range m.want.Differ(in.Want) {
+			look[k] = true
+		}
+		for k := range m.have.Differ(in.Have) {
+			look[k] = true
+		}
+		for k := range look {
+			m.note(k, held(k, m.want, m.have), -1)
+			m.note(k, held(k, in.Want, in.Have), 1)
+		}
+		maps.Copy(look, m.open)
+		maps.Copy(look, m.recheck)
+	} else {
+		*m = Memory{
+			recheck: map[object.Key]bool{}, present: map[object.Kind]int{}, metrics: map[uint32]int{},
+			unwanted: map[object.Key]bool{}, watched: map[object.Key]bool{},
+		}
+		for k, it := range in.Want.All() {
+			have, there := in.Have.Get(k)
+			m.note(k, pair{it, have, true, there}, 1)
+		}
+		for k, it := range in.Have.All() {
+			if m.present[k.Kind] != in.Have.LenOf(k.Kind) && !in.Want.Has(k) {
+				m.note(k, pair{have: it, there: true}, 1)
+			}
+		}
+	}
+	// Copies, so that nobody changes what is compared with next time.
+	m.valid, m.want, m.have = true, in.Want.Clone(), in.Have.Clone()
+	m.unmanaged, m.unread = slices.Clone(in.Unmanaged), slices.Clone(in.Unread)
+	return look, !valid
+}
+
+// pair is what two sets have under a key.
+type pair struct {
+	want, have    object.Item
+	wanted, there bool
+}
+
+func held(k object.Key, want, have object.Set) (p pair) {
+	p.want, p.wanted = want.Get(k)
+	p.have, p.there = have.Get(k)
+	return p
+}
+
+// note counts a key, by 1, or takes that back, by -1.
+func (m *Memory) note(k object.Key, p pair, by int) {
+	if p.wanted && k.Kind.IsSteering() {
+		metric := p.want.Value.(object.Steering).Steers().Metric
+		if m.metrics[metric] += by; m.metrics[metric] == 0 {
+			delete(m.metrics, metric)
+		}
+	}
+	if p.wanted && p.there {
+		m.present[k.Kind] += by
+	}
+	mark := func(in map[object.Key]bool, holds bool) {
+		if holds && by > 0 {
+			in[k] = true
+		} else if holds {
+			delete(in, k)
+		}
+	}
+	mark(m.unwanted, p.there && !p.wanted)
+	mark(m.watched, p.there && (p.have.Overridden() != "" || !p.have.Marked && k.Kind.IsSteering()))
+	mark(m.recheck, p.there && p.wanted && !k.Kind.HasMark() && p.have.Deviates() != "")
+}
