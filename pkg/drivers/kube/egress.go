@@ -74,8 +74,8 @@ func (p *pass) egressFault(e *egress, listed map[netip.Addr]bool) fault {
 	switch {
 	case !p.asks(KindEgressIP):
 		return fault{"service", CodeKindOff, "it is an egress IP, which kube.advertise does not have"}
-	case p.node1.code == CodeNodeUnknown || p.node1.code == CodeNodeMismatch:
-		return p.node1
+	case p.nodeWhy.code == CodeNodeUnknown || p.nodeWhy.code == CodeNodeMismatch:
+		return p.nodeWhy
 	}
 	if f := p.claimFault(); !f.ok() {
 		return f
@@ -84,8 +84,8 @@ func (p *pass) egressFault(e *egress, listed map[netip.Addr]bool) fault {
 	case len(e.here) == 0:
 		return fault{"SB", CodeEgressOther, "it is assigned to node " + quoted(e.there)}
 	case e.addr.Is4() && !listed[e.addr]:
-		return fault{"SB", CodeNotInSouthbound, "nat_addresses of etor-GR_" + p.name + " does not list it: it selects no pod " +
-			"yet, or is on a secondary interface"}
+		return fault{"SB", CodeNotInSouthbound, "nat_addresses of etor-GR_" + p.name + " does not list it: it selects no " +
+			"pod yet, or is on a secondary interface"}
 	default:
 		return fault{}
 	}
@@ -118,8 +118,8 @@ func (p *pass) egressIPs() {
 
 // podSubnetFault is the chain of the pod subnets (K-30), and the port that has them.
 func (p *pass) podSubnetFault() (*observe.PortBinding, fault) {
-	if p.node1.code == CodeNodeUnknown || p.node1.code == CodeNodeMismatch {
-		return nil, p.node1
+	if p.nodeWhy.code == CodeNodeUnknown || p.nodeWhy.code == CodeNodeMismatch {
+		return nil, p.nodeWhy
 	}
 	port, ok := p.sb.Port("rtos-" + p.name)
 	if !ok || port.Type != observe.PortPatch {

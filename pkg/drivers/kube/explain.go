@@ -76,7 +76,8 @@ func (d *Driver) ExplainService(snap observe.Snapshot, namespace, name string) m
 // addressless accounts for a service that is to have an ingress address and has none
 // (K-11).
 func (p *pass) addressless(s *observe.KubeService) (reason.Account, bool) {
-	if s.Type != "LoadBalancer" || slices.ContainsFunc(s.Ingress, func(i observe.KubeIngress) bool { return i.IP.IsValid() }) {
+	hasIP := func(i observe.KubeIngress) bool { return i.IP.IsValid() }
+	if s.Type != "LoadBalancer" || slices.ContainsFunc(s.Ingress, hasIP) {
 		return reason.Account{}, false
 	}
 	a := reason.Account{What: "service " + s.Text()}
@@ -230,7 +231,8 @@ func (p *pass) explainPodSubnet(addr netip.Addr) []reason.Account {
 				continue
 			}
 			a := reason.Account{
-				What: "address in pod subnet " + prefix.Masked().String(), Object: object.NewPath(prefix, p.cfg.Expose.Origin).Key(),
+				What:   "address in pod subnet " + prefix.Masked().String(),
+				Object: object.NewPath(prefix, p.cfg.Expose.Origin).Key(),
 			}
 			if !p.asks(KindPodSubnet) {
 				f = fault{"service", CodeKindOff, "kube.advertise does not have podsubnet"}

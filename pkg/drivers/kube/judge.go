@@ -63,7 +63,7 @@ type verdict struct {
 
 // judge goes along the chain from the service to its path, to the first link that fails.
 func (p *pass) judge(c candidate) verdict {
-	for _, f := range []fault{p.kindFault(c), addressFault(c), p.classFault(c), p.endpointFault(c), p.node1, p.sb1} {
+	for _, f := range []fault{p.kindFault(c), addressFault(c), p.classFault(c), p.endpointFault(c), p.nodeWhy, p.gatewayWhy} {
 		if !f.ok() {
 			return verdict{fault: f}
 		}
@@ -217,7 +217,8 @@ func (p *pass) gate1Fault(c candidate, g gate1) (f fault, hold bool) {
 	}
 	for _, port := range c.service.Ports {
 		if network := p.others[vip{port.Protocol, netip.AddrPortFrom(c.addr, port.Port)}]; network != "" {
-			return fault{"SB", CodeOtherNetwork, "only a gateway router of network " + network + " has " + c.addr.String()}, false
+			text := "only a gateway router of network " + network + " has " + c.addr.String()
+			return fault{"SB", CodeOtherNetwork, text}, false
 		}
 	}
 	text := "no load balancer of gateway router GR_" + p.name + " has " + c.addr.String() + " with a port of the service"

@@ -123,9 +123,8 @@ type pass struct {
 	slices map[[2]string][]*observe.KubeSlice
 	// down are backends that a health check has found unusable.
 	down map[monitored]bool
-	// withheld is why no address of a service is announced by this node, whatever the
-	// service; the stage is that of explanations.
-	node1, sb1 fault
+	// nodeWhy and gatewayWhy are what keeps all addresses of services back on this node.
+	nodeWhy, gatewayWhy fault
 }
 
 // fault is what is in the way of an address: nothing, if code is empty.
@@ -151,7 +150,7 @@ func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 	p.node, _ = p.kube.Node(p.name)
 	p.gateway = p.findGateway()
 	p.bridge = p.findBridge()
-	p.node1, p.sb1 = p.nodeFault(), p.gatewayFault()
+	p.nodeWhy, p.gatewayWhy = p.nodeFault(), p.gatewayFault()
 	p.indexBalancers()
 	p.slices = map[[2]string][]*observe.KubeSlice{}
 	for _, s := range p.kube.Slices {
@@ -196,7 +195,7 @@ func (p *pass) ready() bool {
 			": what is announced stays")
 	case p.node == nil && (p.kube.NoNode || p.kube.NodeName == ""):
 		// K-80: until a Node of that name has been seen once.
-		return hold(CodeNodeUnknown, "", p.node1.text)
+		return hold(CodeNodeUnknown, "", p.nodeWhy.text)
 	default:
 		return true
 	}
@@ -213,14 +212,14 @@ func (p *pass) report() {
 	if p.asks(KindEgressIP) && p.kube.NoEgressIPs {
 		tell("Kubernetes API", "EgressIP", CodeCRDMissing, "the API does not serve egressips.k8s.ovn.org")
 	}
-	if !p.node1.ok() {
-		tell("Node", p.name, p.node1.code, p.node1.text)
+	if !p.nodeWhy.ok() {
+		tell("Node", p.name, p.nodeWhy.code, p.nodeWhy.text)
 	} else if p.draining() {
 		tell("Node", p.name, CodeNodeDraining, "the node is cordoned: its service addresses are a last resort, "+
 			"and are withdrawn after kube.drain_time")
 	}
-	if !p.sb1.ok() {
-		tell("Port_Binding", p.gateway.name(p.name), p.sb1.code, p.sb1.text)
+	if !p.gatewayWhy.ok() {
+		tell("Port_Binding", p.gateway.name(p.name), p.gatewayWhy.code, p.gatewayWhy.text)
 	}
 	for _, row := range p.unreadable {
 		tell("Load_Balancer", row, observe.SkipUnreadable, "vips: a key cannot be parsed; services whose address is not "+
