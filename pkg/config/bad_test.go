@@ -80,7 +80,8 @@ var badFiles = []struct{ name, file, want string }{
 	},
 	{
 		"no driver", "drivers: []\n",
-		"1: drivers: there is none: name at least one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, ovn_native_driver, k8s_ovn_bgp_driver",
+		"1: drivers: there is none: name at least one of osp_ovn_bgp_driver, osp_ovn_evpn_driver, " +
+			"ovn_native_driver, k8s_ovn_bgp_driver",
 	},
 	{
 		"driver", "drivers:\n  - frr\n",

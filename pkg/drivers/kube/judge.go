@@ -63,7 +63,9 @@ type verdict struct {
 
 // judge goes along the chain from the service to its path, to the first link that fails.
 func (p *pass) judge(c candidate) verdict {
-	for _, f := range []fault{p.kindFault(c), addressFault(c), p.classFault(c), p.endpointFault(c), p.nodeWhy, p.gatewayWhy} {
+	for _, f := range []fault{
+		p.kindFault(c), addressFault(c), p.classFault(c), p.endpointFault(c), p.nodeWhy, p.gatewayWhy,
+	} {
 		if !f.ok() {
 			return verdict{fault: f}
 		}
