@@ -90,10 +90,18 @@ func TestRollOut(t *testing.T) {
 		fails   bool
 	}{
 		{"all are well", nil, nil, [][]string{node("one", whole...), node("two", whole...), node("three", whole...)}, false},
-		{"drained meanwhile", nil, []string{"bgp_ovn_drain=true"},
-			[][]string{node("one", drained...), node("two", drained...), node("three", drained...)}, false},
-		{"the second does not come back", nil, []string{`{"lasts": "{{ 99 if inventory_hostname == 'two' else 2 }}"}`},
-			[][]string{node("one", whole...), node("two", status, "change", status, status, status, status, status)}, true},
+		{
+			"drained meanwhile", nil,
+			[]string{"bgp_ovn_drain=true"},
+			[][]string{node("one", drained...), node("two", drained...), node("three", drained...)},
+			false,
+		},
+		{
+			"the second does not come back", nil,
+			[]string{`{"lasts": "{{ 99 if inventory_hostname == 'two' else 2 }}"}`},
+			[][]string{node("one", whole...), node("two", status, "change", status, status, status, status, status)},
+			true,
+		},
 		{"the second is not well before", func(dir string) {
 			harness.Check(t, os.WriteFile(filepath.Join(dir, "two", "down"), []byte("9"), 0o600))
 		}, nil, [][]string{node("one", whole...), node("two", status)}, true},

@@ -110,8 +110,12 @@ func TestDrain(t *testing.T) {
 		}, "drain --wait", "", saidLowered + "bgp-ovn: the drain was ended by somebody else\n", 1, "drain"},
 		{"refused", draining{fails: errors.New("no")}, "drain --wait", "", "bgp-ovn: the controller says: no\n", 1, "drain"},
 		{"undrain", draining{}, "undrain", "in service\n", "", 0, "undrain"},
-		{"undrain, not drained", draining{fails: errors.New("the node is not drained")}, "undrain", "",
-			"bgp-ovn: the controller says: the node is not drained\n", 1, "undrain"},
+		{
+			"undrain, not drained",
+			draining{fails: errors.New("the node is not drained")},
+			"undrain", "",
+			"bgp-ovn: the controller says: the node is not drained\n", 1, "undrain",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			stdout, stderr, exit := tt.node.run(t, strings.Fields(tt.args)...)
@@ -143,10 +147,16 @@ func TestRetry(t *testing.T) {
 		exit  int
 		asked string
 	}{
-		{[]string{"route", "203.0.113.7/32", "table", "201", "metric", "0"}, nil, again, 0,
-			"retry route 203.0.113.7/32 table 201 metric 0"},
-		{[]string{"  route 203.0.113.7/32   table 201 metric 0 "}, nil, again, 0,
-			"retry route 203.0.113.7/32 table 201 metric 0"},
+		{
+			[]string{"route", "203.0.113.7/32", "table", "201", "metric", "0"},
+			nil, again, 0,
+			"retry route 203.0.113.7/32 table 201 metric 0",
+		},
+		{
+			[]string{"  route 203.0.113.7/32   table 201 metric 0 "},
+			nil, again, 0,
+			"retry route 203.0.113.7/32 table 201 metric 0",
+		},
 		{[]string{"--all"}, nil, again, 0, "retry "},
 		{[]string{"--all"}, errors.New("nothing waits"), "bgp-ovn: the controller says: nothing waits\n", 1, "retry "},
 		{nil, nil, "give an object as bgp-ovn plan prints it, or --all", 1, ""},

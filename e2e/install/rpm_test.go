@@ -26,7 +26,8 @@ mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$LAYERS/upper,workdir=$LAY
 	cmd := exec.CommandContext(testContext(t), "unshare", append([]string{
 		"--mount", "sh", "-c", script + command, "rpm",
 	}, args...)...)
-	cmd.Env = append(os.Environ(), "LOWER="+r.lower, "LAYERS="+r.dir, "ROOT="+filepath.Join(r.dir, "root"), "LC_ALL=C.UTF-8")
+	cmd.Env = append(os.Environ(), "LOWER="+r.lower, "LAYERS="+r.dir,
+		"ROOT="+filepath.Join(r.dir, "root"), "LC_ALL=C.UTF-8")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %v: %v\n%s", command, args, err, out)

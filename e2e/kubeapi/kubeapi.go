@@ -109,8 +109,9 @@ func freePort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	port := l.Addr().(*net.TCPAddr).Port
+	harness.Check(t, l.Close())
+	return port
 }
 
 // program is the path of one that scripts/install-deps has built.
@@ -144,7 +145,7 @@ func (s *Server) StartEtcd() {
 }
 
 // StopEtcd ends etcd.
-func (s *Server) StopEtcd() { s.etcd = stop(s.etcd) }
+func (s *Server) StopEtcd() { stop(&s.etcd) }
 
 // StartAPI starts the API server and waits until it is ready.
 func (s *Server) StartAPI() {
@@ -175,7 +176,7 @@ func (s *Server) WaitReady() {
 }
 
 // StopAPI kills the API server: its clients find that nobody listens.
-func (s *Server) StopAPI() { s.api = stop(s.api) }
+func (s *Server) StopAPI() { stop(&s.api) }
 
 // Backup keeps the data of etcd as it is; etcd and the API server must not run.
 func (s *Server) Backup() string {
@@ -215,13 +216,13 @@ func (s *Server) start(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// stop kills a program by its id and waits for its end.
-func stop(cmd *exec.Cmd) *exec.Cmd {
-	if cmd != nil && cmd.Process != nil {
+// stop kills a program by its id and waits for its end, after which there is none.
+func stop(program **exec.Cmd) {
+	if cmd := *program; cmd != nil && cmd.Process != nil {
 		_ = cmd.Process.Kill() // it may have ended
 		_ = cmd.Wait()
 	}
-	return nil
+	*program = nil
 }
 
 func (s *Server) logIfFailed() {

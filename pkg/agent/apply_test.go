@@ -99,11 +99,17 @@ func TestApply(t *testing.T) {
 	if r := w.routes(); strings.Contains(r, there.String()) {
 		t.Errorf("it did not wait:\n%s", r)
 	}
+	w.automatic(c)
+}
+
+// automatic ends the review of changes: what has waited is applied.
+func (w *world) automatic(c *control.Client) {
+	w.t.Helper()
 	w.configure(quietSpeaker)
-	if _, err := c.Reload(ctx, false); err != nil {
-		t.Fatal(err)
+	if _, err := c.Reload(w.t.Context(), false); err != nil {
+		w.t.Fatal(err)
 	}
-	await(t, func() string {
+	await(w.t, func() string {
 		if r := w.routes(); !strings.Contains(r, there.String()) {
 			return "what has waited is not applied:\n" + r
 		}

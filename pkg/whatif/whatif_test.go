@@ -129,7 +129,8 @@ func TestCompare(t *testing.T) {
 		t.Errorf("as before %d, unknown %v", r.Same, r.Unknown)
 	}
 	for _, e := range []whatif.Edit{
-		{Event: whatif.Move, Port: "none", Chassis: "hv1"}, {Event: whatif.ChassisGone, Chassis: "none"},
+		{Event: whatif.Move, Port: "none", Chassis: "hv1"},
+		{Event: whatif.ChassisGone, Chassis: "none"},
 		{Event: whatif.Move, Port: "43817047-34bc-4a12-a45a-fcd2c9935447"},
 	} {
 		if _, err := whatif.Compare([]whatif.Node{node("hv1", nil, nil)}, []whatif.Edit{e}); err == nil {

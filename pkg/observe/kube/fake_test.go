@@ -126,7 +126,8 @@ func kubeconfig(t testing.TB, url string) string {
 func opened(t testing.TB, change func(*kube.Config)) *kube.Source {
 	t.Helper()
 	cfg := kube.Config{
-		NodeName: func() string { return "worker-a" }, PageSize: 2, BackoffMin: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond,
+		NodeName: func() string { return "worker-a" }, PageSize: 2,
+		BackoffMin: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond,
 		Look: 200 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	}
 	change(&cfg)
@@ -174,10 +175,12 @@ func asJSON(t testing.TB, k *observe.Kube) string {
 	return string(out)
 }
 
-// Whatever a server sends instead of services: the reason is named, what was known stays,
-// and all is well again once the server is.
-func TestGarbage(t *testing.T) {
-	text := func(code int, kind, body string) func(http.ResponseWriter, bool) bool {
+// answer is what a server sends instead of services; false leaves that to the fake.
+type answer = func(w http.ResponseWriter, watch bool) bool
+
+// garbage is what a server may send, with a part of the reason that is given.
+func garbage() map[string]garbageCase {
+	text := func(code int, kind, body string) answer {
 		return func(w http.ResponseWriter, _ bool) bool {
 			w.Header().Set("Content-Type", kind)
 			w.WriteHeader(code)
@@ -185,7 +188,7 @@ func TestGarbage(t *testing.T) {
 			return true
 		}
 	}
-	watch := func(data ...[]byte) func(http.ResponseWriter, bool) bool {
+	watch := func(data ...[]byte) answer {
 		return func(w http.ResponseWriter, watch bool) bool {
 			if !watch {
 				return false
@@ -197,7 +200,7 @@ func TestGarbage(t *testing.T) {
 			return true
 		}
 	}
-	list := func(data []byte) func(http.ResponseWriter, bool) bool {
+	list := func(data []byte) answer {
 		return func(w http.ResponseWriter, watch bool) bool {
 			if watch { // has the list asked for
 				w.Header().Set("Content-Type", protobuf)
@@ -214,17 +217,18 @@ func TestGarbage(t *testing.T) {
 	forbidden := `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"services is forbidden",` +
 		`"reason":"Forbidden","code":403}`
 	meta := metav1.ListMeta{ResourceVersion: "100"}
-	cases := map[string]struct {
-		instead func(http.ResponseWriter, bool) bool
-		want    string
-	}{
+	unauthorized := strings.NewReplacer("403", "401", `"Forbidden"`, `"Unauthorized"`).Replace(forbidden)
+	endless := corev1.ServiceList{ListMeta: metav1.ListMeta{Continue: "x"}}
+	noName := corev1.ServiceList{ListMeta: meta, Items: []corev1.Service{nameless}}
+	ill := metav1.Status{Message: "etcd is ill", Code: 500}
+	return map[string]garbageCase{
 		"page of a portal":      {text(200, "text/html", "<html>"), "is it a Kubernetes API server?"},
 		"json for protobuf":     {text(200, "application/json", "{}"), "is it a Kubernetes API server?"},
 		"internal error":        {text(500, "text/plain", "oops"), "oops"},
 		"too many requests":     {text(429, "text/plain", "slow down"), "too many requests"},
 		"huge refusal":          {text(503, "text/plain", strings.Repeat("x", 4<<20)), "unable to handle the request"},
 		"forbidden":             {text(403, "application/json", forbidden), "403: not allowed: services is forbidden"},
-		"unauthorized":          {text(401, "application/json", strings.ReplaceAll(strings.ReplaceAll(forbidden, "403", "401"), `"Forbidden"`, `"Unauthorized"`)), "401: "},
+		"unauthorized":          {text(401, "application/json", unauthorized), "401: "},
 		"cut in a length":       {watch(whole[:2]), "unexpected EOF"},
 		"cut in an event":       {watch(whole[:len(whole)-3]), "was cut off after"},
 		"huge length":           {watch([]byte{0xff, 0xff, 0xff, 0xff}), "larger than is read"},
@@ -233,16 +237,26 @@ func TestGarbage(t *testing.T) {
 		"other kind":            {watch(frame("ADDED", packed("Pod", &nameless))), `sends a "Pod"`},
 		"no envelope":           {watch(frame("ADDED", []byte("nonsense"))), "does not begin as one"},
 		"unknown event":         {watch(frame("EXPLODED", packed("Service", ptr(web())))), "no type of an event"},
-		"error of a watch":      {watch(frame("ERROR", packed("Status", &metav1.Status{Message: "etcd is ill", Code: 500}))), "etcd is ill"},
-		"bookmark of nothing":   {watch(frame("BOOKMARK", packed("Service", &corev1.Service{}))), "a bookmark has no resourceVersion"},
+		"error of a watch":      {watch(frame("ERROR", packed("Status", &ill))), "etcd is ill"},
+		"bookmark of nothing":   {watch(frame("BOOKMARK", packed("Service", &corev1.Service{}))), "has no resourceVersion"},
 		"list of nonsense":      {list([]byte("k8s\x00\xff\xff\xff\xff\xff")), "cannot be read"},
 		"list of another kind":  {list(packed("PodList", &corev1.PodList{ListMeta: meta})), `sends a "PodList"`},
 		"list without version":  {list(packed("ServiceList", &corev1.ServiceList{})), "no resourceVersion"},
-		"list that never ends":  {list(packed("ServiceList", &corev1.ServiceList{ListMeta: metav1.ListMeta{Continue: "x"}})), "does not end"},
-		"list with a nameless":  {list(packed("ServiceList", &corev1.ServiceList{ListMeta: meta, Items: []corev1.Service{nameless}})), "no name"},
+		"list that never ends":  {list(packed("ServiceList", &endless)), "does not end"},
+		"list with a nameless":  {list(packed("ServiceList", &noName)), "no name"},
 		"list larger than read": {list(append([]byte("k8s\x00"), make([]byte, 33<<20)...)), "larger than is read"},
 	}
-	for name, c := range cases {
+}
+
+type garbageCase struct {
+	instead answer
+	want    string
+}
+
+// Whatever a server sends instead of services: the reason is named, what was known stays,
+// and all is well again once the server is.
+func TestGarbage(t *testing.T) {
+	for name, c := range garbage() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := &fake{cut: make(chan struct{})}
@@ -275,7 +289,9 @@ func TestFieldsOutOfBounds(t *testing.T) {
 	odd := web()
 	odd.Spec.ExternalIPs = []string{"198.51.100.9", "fe80::1%eth0", "::ffff:192.0.2.1", "nonsense", "0.0.0.0"}
 	odd.Spec.ClusterIPs = []string{"None"}
-	odd.Spec.Ports = []corev1.ServicePort{{Port: 80}, {Port: -1}, {Port: 70000}, {Port: 53, Protocol: "UDP"}, {Port: 1, Protocol: "X"}}
+	odd.Spec.Ports = []corev1.ServicePort{
+		{Port: 80}, {Port: -1}, {Port: 70000}, {Port: 53, Protocol: "UDP"}, {Port: 1, Protocol: "X"},
+	}
 	odd.Spec.LoadBalancerClass = ptr(strings.Repeat("c", 5000))
 	for range 1000 {
 		odd.Status.LoadBalancer.Ingress = append(odd.Status.LoadBalancer.Ingress, corev1.LoadBalancerIngress{Hostname: "h"})

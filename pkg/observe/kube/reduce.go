@@ -184,8 +184,9 @@ func service(in *corev1.Service) (*observe.KubeService, error) {
 	}
 	out := &observe.KubeService{
 		Namespace: in.Namespace, Name: in.Name,
-		ExternalLocal:   in.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
-		InternalLocal:   in.Spec.InternalTrafficPolicy != nil && *in.Spec.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyLocal,
+		ExternalLocal: in.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
+		InternalLocal: in.Spec.InternalTrafficPolicy != nil &&
+			*in.Spec.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyLocal,
 		PublishNotReady: in.Spec.PublishNotReadyAddresses,
 	}
 	problems := &out.Problems
