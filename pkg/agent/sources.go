@@ -60,7 +60,10 @@ func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.L
 	ports, later bool, wait time.Duration,
 ) (*sources, error) {
 	src := &sources{endpoint: s.OpenVSwitch.Endpoint, wait: wait, log: log, later: later}
-	var err error
+	err := filesOnly(s)
+	if err != nil {
+		return nil, err
+	}
 	src.host, err = host.Open(ctx, host.Config{
 		RtTablesPaths: s.Routing.Patterns(), RouteProtocol: s.Routing.RouteProtocol, Alias: marks(s).Alias,
 		TableRange: [2]uint32{s.Routing.TableLow, s.Routing.TableHigh}, VTEP: s.VTEPDevice, Logger: log,
