@@ -371,7 +371,7 @@ func (c *reachability) sample(r reconcile.Round) []announced {
 	networks := map[string]bool{}
 	there := r.There()
 	seen := 0
-	for _, it := range r.Want.AllOf(object.KindPath) { // in no order: another sample each time
+	for _, it := range r.Want.Shuffled(object.KindPath) { // another sample each time
 		if seen++; seen > reachScan {
 			break
 		}

@@ -129,6 +129,7 @@ func changesOfPeers() map[string]func(before, after *object.Peer) {
 		"Passive":              func(_, p *object.Peer) { p.Passive = false },
 		"LocalAddress":         func(_, p *object.Peer) { p.LocalAddress = netip.MustParseAddr("192.0.2.1") },
 		"AllowOwnAS":           func(_, p *object.Peer) { p.AllowOwnAS = 1 },
+		"BFD":                  func(_, p *object.Peer) { p.BFD = object.BFD{On: true} },
 		"AddPathReceive":       func(_, p *object.Peer) { p.AddPathReceive = true },
 		"RestartTime":          func(_, p *object.Peer) { p.RestartTime = 60 },
 		"RestartTime, another": func(b, p *object.Peer) { b.RestartTime, p.RestartTime = 60, 90 },

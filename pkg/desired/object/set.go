@@ -242,8 +242,8 @@ func (s Set) Len() int {
 // LenOf is the number of items of one kind.
 func (s Set) LenOf(k Kind) int { return s.byKind[places[k]].len() }
 
-// All yields the items kind by kind, and within a kind in no order, for passes
-// whose result does not depend on it. What is changed meanwhile is yielded as it was.
+// All yields the items kind by kind, and within a kind in an order without a meaning, the same
+// for a set each time, for passes whose result does not depend on it. What is changed meanwhile is yielded as it was.
 func (s Set) All() iter.Seq2[Key, Item] {
 	return func(yield func(Key, Item) bool) {
 		s.freeze()
@@ -293,6 +293,17 @@ func (s Set) Reuse(former Set) Set {
 		})
 	}
 	return out
+}
+
+// Shuffled yields the items of one kind in another order each time, so that the first few
+// are a sample. It is All of one kind otherwise.
+func (s Set) Shuffled(k Kind) iter.Seq2[Key, Item] {
+	return func(yield func(Key, Item) bool) {
+		s.freeze()
+		if items := s.byKind[places[k]]; items != nil {
+			items.root.shuffled(func(e *entry) bool { return yield(e.key, e.item) })
+		}
+	}
 }
 
 // Differ yields the keys under which s and o do not have the very same item, kind by kind

@@ -3,6 +3,7 @@ package object
 import (
 	"hash/maphash"
 	"math/bits"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 )
@@ -204,6 +205,21 @@ func (n *node) all(yield func(*entry) bool) bool {
 	}
 	for _, s := range n.slots {
 		if s.entry != nil && !yield(s.entry) || s.entry == nil && !s.node.all(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// shuffled is all with each node begun at a random place.
+func (n *node) shuffled(yield func(*entry) bool) bool {
+	if n == nil {
+		return true
+	}
+	first := rand.IntN(len(n.slots))
+	for i := range n.slots {
+		s := n.slots[(first+i)%len(n.slots)]
+		if s.entry != nil && !yield(s.entry) || s.entry == nil && !s.node.shuffled(yield) {
 			return false
 		}
 	}

@@ -291,3 +291,29 @@ func TestReuse(t *testing.T) {
 		former = have
 	}
 }
+
+// TestShuffled: everything comes once, and over many times anything comes first.
+func TestShuffled(t *testing.T) {
+	var s Set
+	for i := range 40 {
+		s.Put(Item{Value: routeTo(i)})
+	}
+	first := map[Key]bool{}
+	for range 4000 {
+		var keys []Key
+		for k := range s.Shuffled(KindRoute) {
+			keys = append(keys, k)
+		}
+		first[keys[0]] = true
+		slices.SortFunc(keys, Key.Compare)
+		if len(slices.Compact(keys)) != 40 {
+			t.Fatalf("%d keys", len(keys))
+		}
+	}
+	if len(first) != 40 {
+		t.Errorf("%d of 40 came first at some time", len(first))
+	}
+	for range s.Shuffled(KindPath) {
+		t.Error("something of an empty kind")
+	}
+}
