@@ -34,11 +34,13 @@ on 3 nodes: 5 move, 1 announced by nobody, 0 by several, 2 as before
 		{"--snapshot " + failover + " --peer-down 192.0.2.1", exitSame, `if peer 192.0.2.1 is down
 on 3 nodes: 0 move, 0 announced by nobody, 0 by several, 8 as before
 `},
-		{"--snapshot " + failover + " --chassis 96df9bb5-6738-4b5a-ad7a-821f445814ea --peer-down 192.0.2.1", exitSame,
+		{
+			"--snapshot " + failover + " --chassis 96df9bb5-6738-4b5a-ad7a-821f445814ea --peer-down 192.0.2.1", exitSame,
 			`if peer 192.0.2.1 is down
 on 1 node: 0 move, 0 announced by nobody, 0 by several, 6 as before
 not known is what is announced by: hv2.lab.example, hv3.lab.example
-`},
+`,
+		},
 		{"--snapshot " + failover + " --chassis-gone hv9", exitError, ""},
 		{"--snapshot " + failover, exitError, ""},
 		{"--chassis-gone hv1", exitError, ""},
