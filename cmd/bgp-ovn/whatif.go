@@ -38,7 +38,7 @@ Exit status: 0 announced as before, 2 not so, 1 error.`,
 				return err
 			}
 			if len(snapshots)+len(bundles) == 0 {
-				return errors.New("bgp-ovn what-if: give --snapshot FILE or --bundle FILE")
+				return errors.New("what-if: give --snapshot FILE or --bundle FILE")
 			}
 			s, problems := c.load()
 			if err := asError(problems); err != nil && len(snapshots) > 0 {
@@ -81,7 +81,7 @@ func whatIfEdits(moves, gone, peers []string) ([]whatif.Edit, error) {
 		edits = append(edits, whatif.Edit{Event: whatif.PeerDown, Peer: addr})
 	}
 	if len(edits) == 0 {
-		return nil, errors.New("bgp-ovn what-if: give an event: --move, --chassis-gone or --peer-down")
+		return nil, errors.New("what-if: give an event: --move, --chassis-gone or --peer-down")
 	}
 	return edits, nil
 }
