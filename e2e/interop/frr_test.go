@@ -3,9 +3,11 @@ package interop_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -57,6 +59,7 @@ func (rel frrRelease) start(w *wire, sessions ...session) router {
 	}
 	harness.Run(w.t, "chown", "frr:frr", w.dir)
 	f.launch("zebra", "hostname z\n", "zserv")
+	f.awaitConnected()
 	if slices.ContainsFunc(sessions, func(s session) bool { return s.bfd }) {
 		f.launch("bfdd", "hostname d\n", "bfdd.vty", f.bfdd(f.dir)...)
 	}
@@ -67,6 +70,23 @@ func (rel frrRelease) start(w *wire, sessions ...session) router {
 		}
 	})
 	return f
+}
+
+// awaitConnected waits until zebra knows the link. FRR 10.3 never looks again at a next hop
+// that bgpd asks for before that: it stays invalid.
+func (f frr) awaitConnected() {
+	f.t.Helper()
+	harness.Eventually(f.t, 30*time.Second, func() string {
+		for family, prefix := range map[string]string{"ip": f.ours4 + "/24", "ipv6": f.ours6 + "/64"} {
+			want := netip.MustParsePrefix(prefix).Masked().String()
+			out, err := exec.Command(f.vtysh[0], append(slices.Clone(f.vtysh[1:]),
+				"--vty_socket", f.dir, "-d", "zebra", "-c", "show "+family+" route connected")...).CombinedOutput()
+			if err != nil || !strings.Contains(string(out), want) {
+				return fmt.Sprintf("zebra does not know %s yet: %v\n%s", want, err, out)
+			}
+		}
+		return ""
+	})
 }
 
 // tell says how the router sees a test that failed.

@@ -71,6 +71,8 @@ func logger() *slog.Logger {
 type neighbour struct {
 	t testing.TB
 	s *server.BgpServer
+	// listens says that it has a listening socket.
+	listens bool
 }
 
 // newNeighbour starts a speaker that dials; as is its AS number.
@@ -88,8 +90,24 @@ func newNeighbourOn(t testing.TB, as uint32, routerID string, listen int32) *nei
 	if err := s.StartBgp(context.Background(), &api.StartBgpRequest{Global: global}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.StopBgp(context.Background(), &api.StopBgpRequest{}) })
-	return &neighbour{t, s}
+	n := &neighbour{t, s, listen >= 0}
+	t.Cleanup(n.end)
+	return n
+}
+
+// end takes the neighbour away. One that still dials loses its peers only: StopBgp forgets
+// who it is while a connection may just be coming up, and GoBGP 4.8.0 ends the process then.
+func (n *neighbour) end() {
+	var peers []string
+	n.s.ListPeer(context.Background(), &api.ListPeerRequest{}, func(p *api.Peer) {
+		peers = append(peers, p.Conf.NeighborAddress)
+	})
+	for _, addr := range peers {
+		n.s.DeletePeer(context.Background(), &api.DeletePeerRequest{Address: addr})
+	}
+	if n.listens {
+		n.s.StopBgp(context.Background(), &api.StopBgpRequest{})
+	}
 }
 
 // dial connects from one address to our backend's.

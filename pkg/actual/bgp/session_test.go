@@ -209,7 +209,7 @@ func TestPasswordComesAndGoes(t *testing.T) {
 	apply(t, b, create(p))
 	first := withKey("secret")
 	established(t, b, p.Address)
-	first.s.StopBgp(context.Background(), &api.StopBgpRequest{})
+	first.end()
 	apply(t, b, remove(p))
 
 	open := p
@@ -217,7 +217,7 @@ func TestPasswordComesAndGoes(t *testing.T) {
 	apply(t, b, create(open))
 	second := withKey("")
 	established(t, b, p.Address)
-	second.s.StopBgp(context.Background(), &api.StopBgpRequest{})
+	second.end()
 
 	apply(t, b, []object.Change{{Before: open, After: p}})
 	withKey("secret")

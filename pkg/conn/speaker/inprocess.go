@@ -141,14 +141,33 @@ func noPassword(listenPort int32) error {
 
 // stopServer ends every session. GoBGP waits for their state machines whatever
 // the context allows, hence the goroutine.
+//
+// The peers go first, each in a call of its own: StopBgp forgets who the speaker is as soon
+// as it has told them to end, and one that has just connected would write an OPEN without a
+// router ID, which ends the process (GoBGP 4.8.0, outgoingConnManager.run).
 func stopServer(ctx context.Context, s embedded) error {
 	s.bfd.close()
 	done := make(chan error, 1)
-	go func() { done <- s.StopBgp(ctx, &api.StopBgpRequest{}) }()
+	go func() {
+		err := deletePeers(ctx, s)
+		done <- errors.Join(err, s.StopBgp(ctx, &api.StopBgpRequest{}))
+	}()
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// deletePeers takes every peer out, each with a CEASE.
+func deletePeers(ctx context.Context, s embedded) error {
+	var addresses []string
+	err := s.BgpServer.ListPeer(ctx, &api.ListPeerRequest{}, func(p *api.Peer) {
+		addresses = append(addresses, p.GetConf().GetNeighborAddress())
+	})
+	for _, addr := range addresses {
+		err = errors.Join(err, s.BgpServer.DeletePeer(ctx, &api.DeletePeerRequest{Address: addr}))
+	}
+	return err
 }
