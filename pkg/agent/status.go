@@ -201,32 +201,8 @@ func (s *statusReport) objects(r reconcile.Round) {
 			s.NotAsWanted = append(s.NotAsWanted, control.NoteOf(n))
 			want, _ := r.Want.Get(n.Key)
 			f := s.problem("not-as-wanted", n.String(), blockRemedy(n.Block, want.Value))
-			f.Like, f.Behind = n.Block.Code, behindBlock[n.Block.Code]
+			f.Like, f.Behind = n.Block.Code, behind(n.Block)
 		}
-	}
-}
-
-// behindBlock is the problem that explains why objects are blocked, by the code of the
-// block.
-var behindBlock = map[string]string{
-	object.BlockFrozen:      "frozen",
-	object.BlockNeedFailed:  "step-failed",
-	object.BlockBackoff:     "step-failed",
-	object.BlockUnverified:  "unreadable",
-	object.BlockContested:   "contested",
-	object.BlockOverridden:  "overridden",
-	object.BlockQuarantined: "peer-quarantined",
-}
-
-// blockRemedy is what to do about an object that is blocked.
-func blockRemedy(b object.Block, want object.Value) string {
-	switch {
-	case b.Code == object.BlockNotWired:
-		return "is ovn-controller running? ovn-appctl -t ovn-controller connection-status; bgp-ovn plan lists all"
-	case strings.Contains(b.Text, ipv6Disabled):
-		return enableIPv6(want)
-	default:
-		return "bgp-ovn plan"
 	}
 }
 

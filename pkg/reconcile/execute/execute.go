@@ -194,6 +194,10 @@ func (x *run) fail(i int, err error) {
 	}
 }
 
+// Unrecorded begins the reason of a step that is not taken because the state file cannot be
+// written: what it makes bears no mark, and nothing would prove it ours.
+const Unrecorded = "not tried without the state file"
+
 // forbidden is why a step must not be tried; nil if it may be.
 func (x *run) forbidden(op plan.Op) error {
 	if by, no := x.blocked(op); no {
@@ -201,7 +205,7 @@ func (x *run) forbidden(op plan.Op) error {
 	}
 	unmarked := op.Phase == plan.Build && !op.Key().HasMark()
 	if x.unrecorded != nil && (unmarked || x.StopAtFailure) {
-		return fmt.Errorf("not tried without the state file: %w", x.unrecorded)
+		return fmt.Errorf(Unrecorded+": %w", x.unrecorded)
 	}
 	return nil
 }
