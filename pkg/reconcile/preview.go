@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"maps"
+	"reflect"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
@@ -26,5 +27,17 @@ func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	c.fails, c.losses, c.contention = maps.Clone(c.fails), maps.Clone(c.losses), c.contention.clone()
 	c.memory = plan.Memory{}
 	c.remembered.items = maps.Clone(c.remembered.items)
-	return c.plan(ctx, true, false)
+	r, err := c.plan(ctx, true, false)
+	c.passOn(r, err)
+	return r, err
+}
+
+// passOn wakes the loop for what a round that is not its own has found. Backends have been read
+// for that and know it now: when a notification comes, or they look by themselves, there is
+// nothing new to them.
+func (c *Controller) passOn(r Round, err error) {
+	last, _ := c.Last()
+	if err == nil && (!r.Plan.Empty() || !reflect.DeepEqual(r.Plan.Notes, last.Plan.Notes)) {
+		c.wakeUp()
+	}
 }

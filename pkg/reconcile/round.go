@@ -112,7 +112,9 @@ func (r Round) Failed() []error {
 func (c *Controller) Plan(ctx context.Context, complete bool) (Round, error) {
 	c.round.Lock()
 	defer c.round.Unlock()
-	return c.plan(ctx, complete, false)
+	r, err := c.plan(ctx, complete, false)
+	c.passOn(r, err)
+	return r, err
 }
 
 // plan is Plan for a caller that holds round; asked says that it is to repair.
