@@ -26,7 +26,7 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 build: ## build bin/bgp-ovn
-	$(GO) build -tags grpcnotrace -o $(BIN) ./cmd/bgp-ovn
+	$(GO) build -tags "grpcnotrace nethttpomithttp2" -o $(BIN) ./cmd/bgp-ovn
 
 test: deps lint build ## install what is needed and run everything: lint, unit, contract, netns, e2e
 	$(TEST) $(ALL)

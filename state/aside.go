@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // The reasons for which a file is set aside; its new name has the reason.
@@ -112,6 +114,6 @@ func asides(path string) []Aside {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Aside) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Path, b.Path)) })
+	sorting.Sort(out, func(a, b Aside) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Path, b.Path)) })
 	return out
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
@@ -82,7 +83,7 @@ func putEntries(tx *bbolt.Tx, entries []Entry) error {
 	for i, e := range entries {
 		records[i] = record{e.Value.Key().Text(), e}
 	}
-	slices.SortFunc(records, func(a, b record) int { return strings.Compare(a.key, b.key) })
+	sorting.Sort(records, func(a, b record) int { return strings.Compare(a.key, b.key) })
 	ledger := tx.Bucket(bucketLedger)
 	ledger.FillPercent = 0.9
 	enc := encoder{lists: map[*object.Key]encodedList{}}

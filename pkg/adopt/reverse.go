@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/adopt/legacy"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -129,7 +130,7 @@ func sortedRules(rules map[legacy.Rule]bool) []legacy.Rule {
 	for r := range rules {
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b legacy.Rule) int { return a.Key().Compare(b.Key()) })
+	sorting.Sort(out, func(a, b legacy.Rule) int { return a.Key().Compare(b.Key()) })
 	return out
 }
 

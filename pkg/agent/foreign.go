@@ -3,8 +3,8 @@ package agent
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
@@ -31,7 +31,7 @@ func (s *statusReport) foreignDefaults(r reconcile.Round) {
 			found = append(found, it.Value.(object.Route))
 		}
 	}
-	slices.SortFunc(found, func(a, b object.Route) int {
+	sorting.Sort(found, func(a, b object.Route) int {
 		return cmp.Or(cmp.Compare(a.Table, b.Table), a.Dst.Addr().Compare(b.Dst.Addr()), cmp.Compare(a.Metric, b.Metric))
 	})
 	for _, route := range found {

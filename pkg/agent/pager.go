@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -97,7 +97,7 @@ func (p *pager[T]) add(at position, make func() T) {
 
 // cut keeps the page and one path after it, which tells that there is more.
 func (p *pager[T]) cut() {
-	slices.SortFunc(p.kept, func(a, b paged[T]) int { return a.at.compare(b.at) })
+	sorting.Sort(p.kept, func(a, b paged[T]) int { return a.at.compare(b.at) })
 	if len(p.kept) > p.limit+1 {
 		clear(p.kept[p.limit+1:])
 		p.kept = p.kept[:p.limit+1]

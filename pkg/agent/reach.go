@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
@@ -138,7 +139,7 @@ func (c *reachability) question(r reconcile.Round, w reach.Way) gather.Question 
 			q.Fabric = append(q.Fabric, gather.Source{Addr: peer, Dev: dev})
 		}
 	}
-	slices.SortFunc(q.Fabric, func(a, b gather.Source) int { return a.Addr.Compare(b.Addr) })
+	sorting.Sort(q.Fabric, func(a, b gather.Source) int { return a.Addr.Compare(b.Addr) })
 	far := far4
 	if ipv6 {
 		far = far6

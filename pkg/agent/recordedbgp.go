@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -112,7 +113,7 @@ func reasonsOf(counts map[string]int) []control.ReasonCount {
 	for reason, count := range counts {
 		out = append(out, control.ReasonCount{Reason: reason, Count: count})
 	}
-	slices.SortFunc(out, func(a, b control.ReasonCount) int {
+	sorting.Sort(out, func(a, b control.ReasonCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason))
 	})
 	return out

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -86,7 +87,7 @@ func stateCounts(counts map[verify.State]int) []control.StateCount {
 	for state, count := range counts {
 		out = append(out, control.StateCount{State: state, Count: count})
 	}
-	slices.SortFunc(out, func(a, b control.StateCount) int {
+	sorting.Sort(out, func(a, b control.StateCount) int {
 		if a.State.Worse(b.State) {
 			return -1
 		}

@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/listen"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
@@ -202,7 +202,7 @@ func legsOf(r reconcile.Round, found control.Reach) []web.Leg {
 		}
 		out = append(out, *leg)
 	}
-	slices.SortFunc(out, func(a, b web.Leg) int { return cmp.Compare(a.Table, b.Table) })
+	sorting.Sort(out, func(a, b web.Leg) int { return cmp.Compare(a.Table, b.Table) })
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
@@ -40,7 +41,7 @@ func WhatIf(ctx context.Context, s config.Settings, snapshots, bundles []string,
 		}
 		nodes = append(nodes, n)
 	}
-	slices.SortStableFunc(nodes, func(a, b whatif.Node) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+	sorting.Stable(nodes, func(a, b whatif.Node) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
 	var list []string
 	for i, n := range nodes {
 		if i > 0 && n.Name == nodes[i-1].Name {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
@@ -75,7 +76,7 @@ func Choices() []Choice {
 		}
 		out = append(out, Choice{k.Name, values})
 	}
-	slices.SortFunc(out, func(a, b Choice) int { return strings.Compare(a.Key, b.Key) })
+	sorting.Sort(out, func(a, b Choice) int { return strings.Compare(a.Key, b.Key) })
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
@@ -47,7 +48,7 @@ func Reference() string {
 // keyTable lists all keys by the names of their flags.
 func keyTable(all []key.Key) string {
 	all = slices.Clone(all)
-	slices.SortFunc(all, func(a, b key.Key) int { return strings.Compare(a.Flag(), b.Flag()) })
+	sorting.Sort(all, func(a, b key.Key) int { return strings.Compare(a.Flag(), b.Flag()) })
 	var b strings.Builder
 	b.WriteString("| Key | Flag | Default | Change | Meaning |\n|---|---|---|---|---|\n")
 	for _, k := range all {

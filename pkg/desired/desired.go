@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -67,7 +68,7 @@ func Compute(snap observe.Snapshot, fixed []object.Item, drivers ...Driver) Resu
 	protect(snap, &res.Want)
 	res.Skipped = append(res.Skipped, unreadable(snap)...)
 	res.Panics = takeStacks(res.Skipped)
-	slices.SortFunc(res.Skipped, func(a, b observe.Skip) int {
+	sorting.Sort(res.Skipped, func(a, b observe.Skip) int {
 		return cmp.Or(
 			cmp.Compare(a.Table, b.Table), cmp.Compare(a.Row, b.Row), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Text, b.Text),
 		)

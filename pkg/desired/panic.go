@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/isolate"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
@@ -45,7 +46,7 @@ func takeStacks(skips []observe.Skip) []Panic {
 			s.Stack = ""
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Panic) int { return cmp.Compare(a.Text, b.Text) })
+	sorting.Stable(out, func(a, b Panic) int { return cmp.Compare(a.Text, b.Text) })
 	return slices.CompactFunc(out, func(a, b Panic) bool { return a.Text == b.Text })
 }
 

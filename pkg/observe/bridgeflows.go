@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // Flows are flows of bridges that somebody else has put there, as far as they tell
@@ -159,7 +161,7 @@ func (f BridgeFlow) String() string {
 
 // SortBridgeFlows brings flows into an order in which equal sets are equal lists.
 func SortBridgeFlows(list []BridgeFlow) []BridgeFlow {
-	slices.SortFunc(list, func(a, b BridgeFlow) int {
+	sorting.Sort(list, func(a, b BridgeFlow) int {
 		return cmp.Or(
 			a.Dst.Compare(b.Dst), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port),
 			cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.InPort, b.InPort), cmp.Compare(a.Cookie, b.Cookie),

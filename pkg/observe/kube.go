@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // Kube is what the Kubernetes API says, reduced to what rules read. Lists are sorted
@@ -274,7 +276,7 @@ func sortKube[T any](list []*T, key func(*T) [2]string) []*T {
 		x, y := key(a), key(b)
 		return slices.Compare(x[:], y[:])
 	}
-	slices.SortStableFunc(list, compare)
+	sorting.Stable(list, compare)
 	return slices.CompactFunc(list, func(a, b *T) bool { return compare(a, b) == 0 })
 }
 

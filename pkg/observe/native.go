@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // AdvertisedRoute is a row of table Advertised_Route, there since OVN 25.03: a prefix
@@ -137,7 +139,7 @@ func (o *OpenVSwitch) InterfaceOf(port string) (string, bool) {
 
 // SortInterfaces puts logical interfaces in their order.
 func SortInterfaces(list []LogicalInterface) {
-	slices.SortFunc(list, func(a, b LogicalInterface) int {
+	sorting.Sort(list, func(a, b LogicalInterface) int {
 		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Name, b.Name))
 	})
 }

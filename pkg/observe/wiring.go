@@ -1,8 +1,9 @@
 package observe
 
 import (
-	"slices"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // UnmappedNetwork is a physical network that no bridge mapping of this node names, although
@@ -54,7 +55,7 @@ func (s Snapshot) UnmappedNetworks() []UnmappedNetwork {
 	for _, n := range found {
 		out = append(out, *n)
 	}
-	slices.SortFunc(out, func(a, b UnmappedNetwork) int { return strings.Compare(a.Network, b.Network) })
+	sorting.Sort(out, func(a, b UnmappedNetwork) int { return strings.Compare(a.Network, b.Network) })
 	return out
 }
 

@@ -3,6 +3,8 @@ package problem
 import (
 	"cmp"
 	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // mostOthers is how many names a problem lists of equal ones.
@@ -151,7 +153,7 @@ func (c *group) problem() Problem {
 // order sorts by harm, then by the table, then by age. Equal ones stay as they were
 // found.
 func order(list []Problem) {
-	slices.SortStableFunc(list, func(a, b Problem) int {
+	sorting.Stable(list, func(a, b Problem) int {
 		return cmp.Or(
 			b.Harm.level()-a.Harm.level(),
 			rank(a.Code)-rank(b.Code),

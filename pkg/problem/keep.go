@@ -1,9 +1,10 @@
 package problem
 
 import (
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // The bounds of what is kept across a restart: a long text is cut, and of many problems the
@@ -26,7 +27,7 @@ func (m *Memory) Keep(now time.Time) Kept {
 	for _, p := range m.open {
 		open = append(open, p)
 	}
-	slices.SortFunc(open, func(a, b Past) int {
+	sorting.Sort(open, func(a, b Past) int {
 		return compareGone(gone{identityOf(findingOf(a)), a}, gone{identityOf(findingOf(b)), b})
 	})
 	k := Kept{Open: open[max(0, len(open)-keptOpen):], Gone: m.Past(now)}
@@ -59,7 +60,7 @@ func (m *Memory) Recall(now time.Time, k Kept) {
 		p.Text, p.Times = cut(p.Text), max(p.Times, 1)
 		m.past = append(m.past, gone{identityOf(findingOf(p)), p})
 	}
-	slices.SortStableFunc(m.past, func(a, b gone) int { return a.To.Compare(b.To) })
+	sorting.Stable(m.past, func(a, b gone) int { return a.To.Compare(b.To) })
 	m.past = m.past[max(0, len(m.past)-mostPast):]
 }
 

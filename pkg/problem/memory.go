@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 const (
@@ -112,7 +114,7 @@ func (m *Memory) close(now time.Time, present map[identity]bool) {
 			ended = append(ended, gone{id, p})
 		}
 	}
-	slices.SortFunc(ended, compareGone)
+	sorting.Sort(ended, compareGone)
 	for _, g := range ended {
 		m.end(g)
 	}
@@ -150,7 +152,7 @@ func (m *Memory) forget(now time.Time) {
 func (m *Memory) Past(now time.Time) []Past {
 	m.forget(now)
 	sorted := slices.Clone(m.past)
-	slices.SortStableFunc(sorted, compareGone)
+	sorting.Stable(sorted, compareGone)
 	out := []Past{}
 	for _, g := range sorted {
 		out = append(out, g.Past)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
@@ -222,7 +223,7 @@ func (c contention) list(now time.Time) []Contested {
 			out = append(out, one.told(now))
 		}
 	}
-	slices.SortFunc(out, func(a, b Contested) int { return a.Key.Compare(b.Key) })
+	sorting.Sort(out, func(a, b Contested) int { return a.Key.Compare(b.Key) })
 	return out
 }
 

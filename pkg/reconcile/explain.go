@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
@@ -146,7 +147,7 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 		}
 	}
 	e.dropDefault()
-	slices.SortStableFunc(e.Accounts, telling) // verdict.go goes on
+	sorting.Stable(e.Accounts, telling) // verdict.go goes on
 	e.conclude(r)
 	if !e.Advertised {
 		e.Held = held(r, addr)

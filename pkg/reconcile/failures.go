@@ -2,9 +2,9 @@ package reconcile
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
@@ -119,7 +119,7 @@ func (f failures) quarantined() []Quarantined {
 			out = append(out, Quarantined{k, one.err.Error(), one.since, one.aside, one.count, one.next})
 		}
 	}
-	slices.SortFunc(out, func(a, b Quarantined) int { return a.Key.Compare(b.Key) })
+	sorting.Sort(out, func(a, b Quarantined) int { return a.Key.Compare(b.Key) })
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -115,7 +116,7 @@ func (r Round) VNIs() []VNI {
 		v.fill(r, all)
 		out = append(out, v)
 	}
-	slices.SortFunc(out, func(a, b VNI) int { return cmp.Compare(a.VNI, b.VNI) })
+	sorting.Sort(out, func(a, b VNI) int { return cmp.Compare(a.VNI, b.VNI) })
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -54,7 +55,7 @@ func (b *Backend) Announcements(ctx context.Context, peer string) (*Announcement
 	if peer != "" && len(a.peers) == 0 {
 		return nil, fmt.Errorf("peer %.80q is not in the speaker; bgp-ovn bgp peers lists those that are", peer)
 	}
-	slices.SortFunc(a.peers, func(x, y announcedTo) int { return strings.Compare(x.address, y.address) })
+	sorting.Sort(a.peers, func(x, y announcedTo) int { return strings.Compare(x.address, y.address) })
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a.Paths = b.mirror.share()

@@ -7,6 +7,7 @@ import (
 
 	api "github.com/osrg/gobgp/v4/api"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 )
 
@@ -33,7 +34,7 @@ func capabilitiesOf(list []*api.Capability) []Capability {
 	for _, c := range list {
 		out = append(out, capabilityOf(c)...)
 	}
-	slices.SortFunc(out, func(a, b Capability) int { return strings.Compare(a.String(), b.String()) })
+	sorting.Sort(out, func(a, b Capability) int { return strings.Compare(a.String(), b.String()) })
 	return slices.Compact(out)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	api "github.com/osrg/gobgp/v4/api"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -91,7 +92,7 @@ func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 	}
 	b.loops.keep(out)
 	b.memory.keep(out)
-	slices.SortFunc(out, func(x, y PeerState) int { return strings.Compare(x.Address, y.Address) })
+	sorting.Sort(out, func(x, y PeerState) int { return strings.Compare(x.Address, y.Address) })
 	return out, nil
 }
 

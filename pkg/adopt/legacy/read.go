@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -72,8 +73,8 @@ func (k *Kernel) Read(s Scope) (State, error) {
 	if err := k.inspect(out.VLANs, links, tables); err != nil {
 		return out, err
 	}
-	slices.SortFunc(out.VLANs, func(a, b VLAN) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(out.Devices, func(a, b Device) int { return cmp.Compare(a.Name, b.Name) })
+	sorting.Sort(out.VLANs, func(a, b VLAN) int { return cmp.Compare(a.Name, b.Name) })
+	sorting.Sort(out.Devices, func(a, b Device) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
@@ -106,7 +107,7 @@ func (k *Kernel) rules() ([]Rule, error) {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Rule) int { return a.Key().Compare(b.Key()) })
+	sorting.Sort(out, func(a, b Rule) int { return a.Key().Compare(b.Key()) })
 	return out, nil
 }
 
@@ -149,7 +150,7 @@ func (k *Kernel) routes(table uint32, names map[int]string) ([]Route, error) {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Route) int { return a.Key().Compare(b.Key()) })
+	sorting.Sort(out, func(a, b Route) int { return a.Key().Compare(b.Key()) })
 	return out, nil
 }
 

@@ -20,6 +20,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	ours "github.com/bgp-ovn/bgp-ovn/pkg/config"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // Imported is the result of a translation, and the contract of
@@ -85,7 +87,7 @@ func Import(source, text string) Imported {
 	root := w.root()
 	w.settle(root)
 	out := Imported{Version: 1, Source: source, Left: append([]Left{}, c.left...)}
-	slices.SortStableFunc(out.Left, func(a, b Left) int { return a.Line - b.Line })
+	sorting.Stable(out.Left, func(a, b Left) int { return a.Line - b.Line })
 	var refused []string
 	for _, l := range out.Left {
 		if l.Refused {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // Place is where something was written: a line of a file, or a flag or
@@ -70,7 +72,7 @@ func (ps Problems) Err() error {
 // sorted returns the problems in the order of files and lines, then of flags and
 // variables.
 func (ps Problems) sorted() Problems {
-	slices.SortStableFunc(ps, func(a, b Problem) int {
+	sorting.Stable(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Key, b.Key), cmp.Compare(a.Text, b.Text))
 	})

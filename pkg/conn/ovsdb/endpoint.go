@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // Endpoint is where one remote of a database is.
@@ -46,7 +48,7 @@ func (s *Follower[DB]) Endpoints() []Endpoint {
 	if _, named := e.resolved[e.remote]; !named && e.remote != "" {
 		out = append(out, Endpoint{Remote: e.remote, Session: e.session})
 	}
-	slices.SortFunc(out, func(a, b Endpoint) int { return strings.Compare(a.Remote, b.Remote) })
+	sorting.Sort(out, func(a, b Endpoint) int { return strings.Compare(a.Remote, b.Remote) })
 	return out
 }
 

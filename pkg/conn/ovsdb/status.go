@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // Status is the state of a session, for operators and metrics.
@@ -124,7 +126,7 @@ func (s *status) lost(remote string, err error) (news bool) {
 		now.LastError = remote + ": " + err.Error()
 		now.forget(remote)
 		now.Errors = append(now.Errors, RemoteError{remote, err.Error(), at})
-		slices.SortFunc(now.Errors, func(a, b RemoteError) int { return strings.Compare(a.Remote, b.Remote) })
+		sorting.Sort(now.Errors, func(a, b RemoteError) int { return strings.Compare(a.Remote, b.Remote) })
 	})
 	return news
 }

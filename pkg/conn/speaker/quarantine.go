@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // A peer whose messages end the speaker twice within deathWindow is held down for
@@ -46,7 +48,7 @@ func (h Held) Is(address string) bool {
 // death added again counts once.
 func (d Deaths) With(one Death, now time.Time) Deaths {
 	out := append(d.counting(now), one)
-	slices.SortFunc(out, func(a, b Death) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Peer, b.Peer)) })
+	sorting.Sort(out, func(a, b Death) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Peer, b.Peer)) })
 	out = slices.CompactFunc(out, func(a, b Death) bool { return a.At.Equal(b.At) && a.Peer == b.Peer })
 	return out[max(0, len(out)-maxDeaths):]
 }
@@ -78,6 +80,6 @@ func (d Deaths) Held(now time.Time) []Held {
 	for _, h := range held {
 		out = append(out, h)
 	}
-	slices.SortFunc(out, func(a, b Held) int { return cmp.Compare(a.Peer, b.Peer) })
+	sorting.Sort(out, func(a, b Held) int { return cmp.Compare(a.Peer, b.Peer) })
 	return out
 }

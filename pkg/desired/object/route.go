@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // KindRoute is a FIB entry.
@@ -115,7 +117,7 @@ func UnreachableRoute(table uint32, dst netip.Prefix, metric uint32) Route {
 // WithHops returns the route with exactly these next hops, in their one form.
 func (r Route) WithHops(hops ...Hop) Route {
 	hops = slices.Clone(hops)
-	slices.SortFunc(hops, func(a, b Hop) int { return cmp.Or(a.Via.Compare(b.Via), cmp.Compare(a.Dev, b.Dev)) })
+	sorting.Sort(hops, func(a, b Hop) int { return cmp.Or(a.Via.Compare(b.Via), cmp.Compare(a.Dev, b.Dev)) })
 	hops = slices.Compact(hops)
 	r.Dev, r.Via, r.Hops = "", netip.Addr{}, Hops{}
 	if len(hops) == 1 {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/doctor"
 )
 
@@ -81,7 +82,7 @@ func holders(inodes map[string]bool) []doctor.SocketOwner {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		out = append(out, doctor.SocketOwner{PID: pid, Name: strings.TrimSpace(string(name))})
 	}
-	slices.SortFunc(out, func(a, b doctor.SocketOwner) int { return a.PID - b.PID })
+	sorting.Sort(out, func(a, b doctor.SocketOwner) int { return a.PID - b.PID })
 	out = slices.Compact(out)
 	if len(found) < len(inodes) {
 		out = append(out, doctor.SocketOwner{})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -84,7 +85,7 @@ func (p *pass) imports(routes []observe.EVPNRoute) (map[*vrf][]*observe.EVPNRout
 			sorted = append(sorted, r)
 		}
 	}
-	slices.SortFunc(sorted, compareRoutes)
+	sorting.Sort(sorted, compareRoutes)
 	for _, r := range sorted {
 		// A route that has two of the targets comes twice in a row.
 		if r.Type == object.EVPNPrefix {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -183,7 +184,7 @@ func (ns *Networks) ranges() []providerRange {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b providerRange) int {
+	sorting.Sort(out, func(a, b providerRange) int {
 		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
 	})
 	ns.known = &out

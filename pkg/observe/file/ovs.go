@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -96,7 +96,7 @@ func (db *database) view() *observe.OpenVSwitch {
 		}
 		o.Bridges = append(o.Bridges, view)
 	}
-	slices.SortFunc(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
+	sorting.Sort(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
 	if len(db.problems) > 0 {
 		o.Problems = db.problems
 	}
@@ -167,11 +167,11 @@ func (db *database) bridge(row bridgeRow) observe.Bridge {
 			})
 		}
 	}
-	slices.SortFunc(b.Patches, func(a, b observe.PatchPort) int {
+	sorting.Sort(b.Patches, func(a, b observe.PatchPort) int {
 		return cmp.Or(strings.Compare(a.Localnet, b.Localnet), strings.Compare(a.Name, b.Name))
 	})
-	slices.SortFunc(b.Uplinks, func(a, b observe.UplinkPort) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(b.Made, func(a, b observe.MadePort) int { return strings.Compare(a.Name, b.Name) })
+	sorting.Sort(b.Uplinks, func(a, b observe.UplinkPort) int { return strings.Compare(a.Name, b.Name) })
+	sorting.Sort(b.Made, func(a, b observe.MadePort) int { return strings.Compare(a.Name, b.Name) })
 	observe.SortInterfaces(b.Interfaces)
 	return b
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"golang.org/x/sys/unix"
@@ -82,7 +83,7 @@ func (s *Source) addresses() []observe.DeviceAddress {
 			out = append(out, observe.DeviceAddress{Dev: l.Name, Addr: a.addr, Net: a.net})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b observe.DeviceAddress) int {
+	sorting.Stable(out, func(a, b observe.DeviceAddress) int {
 		return cmp.Or(cmp.Compare(a.Dev, b.Dev), cmp.Compare(a.Addr.BitLen(), b.Addr.BitLen()))
 	})
 	return out

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"golang.org/x/sys/unix"
@@ -110,7 +111,7 @@ func (s *Source) gatewayList() []observe.Gateway {
 			out = append(out, observe.Gateway{Dst: g.dst, Via: g.via, Dev: l.Name})
 		}
 	}
-	slices.SortFunc(out, func(a, b observe.Gateway) int {
+	sorting.Sort(out, func(a, b observe.Gateway) int {
 		return cmp.Or(a.Dst.Addr().Compare(b.Dst.Addr()), cmp.Compare(a.Dst.Bits(), b.Dst.Bits()), a.Via.Compare(b.Via),
 			strings.Compare(a.Dev, b.Dev))
 	})

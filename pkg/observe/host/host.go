@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"golang.org/x/sys/unix"
@@ -151,7 +152,7 @@ func (s *Source) publish() {
 	for _, l := range s.links {
 		links = append(links, l)
 	}
-	slices.SortFunc(links, func(a, b observe.Link) int { return strings.Compare(a.Name, b.Name) })
+	sorting.Sort(links, func(a, b observe.Link) int { return strings.Compare(a.Name, b.Name) })
 	next := &observe.Host{
 		Revision: 1, Links: links, Addresses: s.addresses(), Gateways: s.gatewayList(), Tables: s.tables,
 	}

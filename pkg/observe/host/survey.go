@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"golang.org/x/sys/unix"
@@ -97,7 +98,7 @@ func (s *Survey) devices(ctx context.Context, conn *rtnl.Conn, alias string) (na
 	if err != nil {
 		return nil, fmt.Errorf("read links: %w", err)
 	}
-	slices.SortFunc(s.Devices, func(a, b Device) int { return strings.Compare(a.Name, b.Name) })
+	sorting.Sort(s.Devices, func(a, b Device) int { return strings.Compare(a.Name, b.Name) })
 	return names, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"golang.org/x/sys/unix"
@@ -107,7 +108,7 @@ func mergeTables(names []observe.RoutingTable, foreign []uint32) []observe.Routi
 			tables = append(tables, observe.RoutingTable{ID: id, Foreign: true})
 		}
 	}
-	slices.SortStableFunc(tables, func(a, b observe.RoutingTable) int { return int(int64(a.ID) - int64(b.ID)) })
+	sorting.Stable(tables, func(a, b observe.RoutingTable) int { return int(int64(a.ID) - int64(b.ID)) })
 	return tables
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -94,7 +95,7 @@ func Find(snap observe.Snapshot, text string) Result {
 		f.devices(snap.Host)
 		r.Looked = append(r.Looked, Looked{"devices", len(snap.Host.Links)})
 	}
-	slices.SortStableFunc(f.matches, func(a, b Match) int {
+	sorting.Stable(f.matches, func(a, b Match) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
 	r.Total = len(f.matches)

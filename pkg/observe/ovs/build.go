@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -48,7 +48,7 @@ func build(t vswitch.Tables, systemID string) *observe.OpenVSwitch {
 		}
 		o.Bridges = append(o.Bridges, b)
 	}
-	slices.SortFunc(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
+	sorting.Sort(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
 	return o
 }
 
@@ -79,11 +79,11 @@ func bridge(t vswitch.Tables, row *vswitch.Bridge) observe.Bridge {
 			b.Patches = append(b.Patches, observe.PatchPort{Localnet: localnet, Name: port.Name, OFPort: ofport(iface)})
 		}
 	}
-	slices.SortFunc(b.Patches, func(x, y observe.PatchPort) int {
+	sorting.Sort(b.Patches, func(x, y observe.PatchPort) int {
 		return cmp.Or(strings.Compare(x.Localnet, y.Localnet), strings.Compare(x.Name, y.Name))
 	})
-	slices.SortFunc(b.Uplinks, func(x, y observe.UplinkPort) int { return strings.Compare(x.Name, y.Name) })
-	slices.SortFunc(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
+	sorting.Sort(b.Uplinks, func(x, y observe.UplinkPort) int { return strings.Compare(x.Name, y.Name) })
+	sorting.Sort(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
 	observe.SortInterfaces(b.Interfaces)
 	return b
 }

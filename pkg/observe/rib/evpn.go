@@ -13,6 +13,7 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -50,7 +51,7 @@ func (t *Table) LearnedEVPN(ctx context.Context) ([]observe.EVPNRoute, error) {
 		return nil, fmt.Errorf("list learned EVPN paths: %w", err)
 	}
 	t.reportMalformed(bad)
-	slices.SortFunc(out, compareEVPN)
+	sorting.Sort(out, compareEVPN)
 	return out, nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -298,7 +299,7 @@ func (s *Source) listUnicast(ctx context.Context) ([]observe.LearnedPath, error)
 			}
 		}
 	}
-	slices.SortFunc(out, compare)
+	sorting.Sort(out, compare)
 	return slices.Compact(out), nil
 }
 

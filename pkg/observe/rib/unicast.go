@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -69,7 +69,7 @@ func (t *Table) Learned(ctx context.Context, within netip.Prefix, exact bool) ([
 	if err != nil {
 		return nil, fmt.Errorf("list learned paths within %s: %w", within, err)
 	}
-	slices.SortFunc(out, compare)
+	sorting.Sort(out, compare)
 	return out, nil
 }
 

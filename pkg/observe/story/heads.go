@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -189,7 +190,7 @@ func made(s *Story, r *reader) {
 		return
 	}
 	b.Made = append(b.Made, p)
-	slices.SortFunc(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
+	sorting.Sort(b.Made, func(x, y observe.MadePort) int { return strings.Compare(x.Name, y.Name) })
 }
 
 // vrf adds, replaces or removes a VRF device.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -219,7 +220,7 @@ func (r *reader) prefix() netip.Prefix {
 // pathList are the unicast paths in their order.
 func (n *native) pathList() (out []observe.LearnedPath) {
 	out = slices.Collect(maps.Values(n.paths))
-	slices.SortFunc(out, func(a, b observe.LearnedPath) int {
+	sorting.Sort(out, func(a, b observe.LearnedPath) int {
 		if c := a.Prefix.Addr().Compare(b.Prefix.Addr()); c != 0 {
 			return c
 		}

@@ -29,6 +29,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -280,7 +281,7 @@ func (s *Story) openVSwitch(chassis string) *observe.OpenVSwitch {
 	}
 	if list := s.native.interfaceList(); len(list) > 0 {
 		o.Bridges = append(o.Bridges, observe.Bridge{Name: o.IntegrationBridge, Interfaces: list})
-		slices.SortFunc(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
+		sorting.Sort(o.Bridges, func(a, b observe.Bridge) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return o
 }
@@ -302,7 +303,7 @@ func (s *Story) host() *observe.Host {
 			h.Addresses = append(h.Addresses, a)
 		}
 	}
-	slices.SortFunc(h.Addresses, func(a, b observe.DeviceAddress) int {
+	sorting.Sort(h.Addresses, func(a, b observe.DeviceAddress) int {
 		return cmp.Or(strings.Compare(a.Dev, b.Dev), a.Addr.Compare(b.Addr))
 	})
 	return h

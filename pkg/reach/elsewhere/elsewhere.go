@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // Node is what must be known of this node to tell its paths from those of others.
@@ -216,7 +218,7 @@ func (s *Survey) Findings() []Finding {
 	for _, f := range s.found {
 		out = append(out, f)
 	}
-	slices.SortFunc(out, func(a, b Finding) int {
+	sorting.Sort(out, func(a, b Finding) int {
 		return cmp.Or(a.Prefix.Addr().Compare(b.Prefix.Addr()), cmp.Compare(a.Prefix.Bits(), b.Prefix.Bits()))
 	})
 	return out

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
 )
@@ -36,7 +36,7 @@ func (s *session) readRules(ipv6 bool) []reach.Rule {
 	if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
 		s.failed("ip rules", err)
 	}
-	slices.SortStableFunc(rules, func(a, b reach.Rule) int { return int(int64(a.Priority) - int64(b.Priority)) })
+	sorting.Stable(rules, func(a, b reach.Rule) int { return int(int64(a.Priority) - int64(b.Priority)) })
 	s.rules[ipv6] = rules
 	return rules
 }

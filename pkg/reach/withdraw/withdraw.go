@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -272,7 +273,7 @@ func (m Memory) Withdrawn() []State {
 		}
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b State) int { return a.Path.Compare(b.Path) })
+	sorting.Sort(out, func(a, b State) int { return a.Path.Compare(b.Path) })
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
@@ -171,7 +172,7 @@ func (l *Drifts) Last(now time.Time, most int) (counts []DriftCount, latest []Dr
 	for k, n := range sums {
 		counts = append(counts, DriftCount{k, n})
 	}
-	slices.SortFunc(counts, func(a, b DriftCount) int {
+	sorting.Sort(counts, func(a, b DriftCount) int {
 		return cmp.Or(b.Count-a.Count, cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.How, b.How))
 	})
 	latest = make([]Drifted, 0, most)

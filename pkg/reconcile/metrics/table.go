@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // table is a metric whose rows are always set all together: the series of what is gone are
@@ -31,7 +33,7 @@ func newTable(kind prometheus.ValueType, name, help string, labels ...string) *t
 // set replaces all rows. Of two with the same labels the later one counts: a scrape with both
 // would fail as a whole.
 func (t *table) set(rows []row) {
-	slices.SortStableFunc(rows, func(a, b row) int { return slices.Compare(a.labels, b.labels) })
+	sorting.Stable(rows, func(a, b row) int { return slices.Compare(a.labels, b.labels) })
 	slices.Reverse(rows)
 	rows = slices.CompactFunc(rows, func(a, b row) bool { return slices.Equal(a.labels, b.labels) })
 	t.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -71,7 +72,7 @@ func (d *differ) standsOnReplaced(on []object.Key) bool {
 func (d *differ) order() {
 	d.makeRoom()
 	d.sortOps()
-	slices.SortFunc(d.plan.Notes, func(a, b Note) int { return a.Key.Compare(b.Key) })
+	sorting.Sort(d.plan.Notes, func(a, b Note) int { return a.Key.Compare(b.Key) })
 	for i := range d.plan.Ops {
 		op := &d.plan.Ops[i]
 		if op.Phase != Build {

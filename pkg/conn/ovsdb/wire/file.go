@@ -3,6 +3,8 @@ package wire
 import (
 	"slices"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // readList reads [{"_uuid": "...", "<column>": ...}, ...].
@@ -56,7 +58,7 @@ func (t *rows[DB, T]) appendRows(out []byte, db *DB) []byte {
 		list = *t.spec.List(db)
 	}
 	columns := slices.Clone(t.spec.Columns)
-	slices.SortFunc(columns, func(a, b Column[T]) int { return strings.Compare(a.name, b.name) })
+	sorting.Sort(columns, func(a, b Column[T]) int { return strings.Compare(a.name, b.name) })
 	out = append(out, '[')
 	for i, row := range list {
 		if i > 0 {

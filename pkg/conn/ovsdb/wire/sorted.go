@@ -1,9 +1,10 @@
 package wire
 
 import (
-	"slices"
 	"sort"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // edit removes a row from the sorted list or adds one.
@@ -23,7 +24,7 @@ func appendEdit[T any](edits []edit[T], row *T, remove bool) []edit[T] {
 // patch returns a copy of have with the edits made. The list is long and the
 // edits are few, so that runs between them are copied as they are.
 func patch[T any](have []*T, edits []edit[T], compare func(a, b *T) int) []*T {
-	slices.SortFunc(edits, func(a, b edit[T]) int { return compare(a.row, b.row) })
+	sorting.Sort(edits, func(a, b edit[T]) int { return compare(a.row, b.row) })
 	out := make([]*T, 0, len(have)+len(edits))
 	for _, e := range edits {
 		n := sort.Search(len(have), func(i int) bool { return compare(have[i], e.row) >= 0 })

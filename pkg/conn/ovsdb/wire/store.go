@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // ColumnType is the type of a column in a schema (RFC 7047 section 3.2).
@@ -224,7 +226,7 @@ func (s *Store[DB]) publishRows(db *DB) []rowError {
 	for _, t := range s.tables {
 		bad = append(bad, t.publish(db)...)
 	}
-	slices.SortStableFunc(bad, func(a, b rowError) int {
+	sorting.Stable(bad, func(a, b rowError) int {
 		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.row, b.row))
 	})
 	return bad

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // Case is what a hostile or broken neighbour sends.
@@ -105,7 +107,7 @@ func attributes() []Case {
 			out = append(out, update(fmt.Sprintf("attribute %d %s", kind, name), append(slices.Clone(raw), rest...), prefix))
 		}
 	}
-	slices.SortFunc(out, func(a, b Case) int { return compare(a.Name, b.Name) })
+	sorting.Sort(out, func(a, b Case) int { return compare(a.Name, b.Name) })
 	return out
 }
 
@@ -214,7 +216,7 @@ func nextHops() []Case {
 		beyond := Attribute(Optional, 14, f.kind[0], f.kind[1], f.kind[2], 255, 0)
 		out = append(out, update(name+" next hop longer than the attribute", slices.Concat(Usual(id, AS), beyond)))
 	}
-	slices.SortFunc(out, func(a, b Case) int { return compare(a.Name, b.Name) })
+	sorting.Sort(out, func(a, b Case) int { return compare(a.Name, b.Name) })
 	return out
 }
 
@@ -255,7 +257,7 @@ func opens() []Case {
 			add(fmt.Sprintf("%s %d", name, value), raw)
 		}
 	}
-	slices.SortFunc(out, func(a, b Case) int { return compare(a.Name, b.Name) })
+	sorting.Sort(out, func(a, b Case) int { return compare(a.Name, b.Name) })
 	return out
 }
 
