@@ -7,6 +7,7 @@ import (
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -27,7 +28,7 @@ func (a attrs) common() ([]bgp.PathAttributeInterface, error) {
 		list = append(list, bgp.NewPathAttributeLocalPref(a.localPref.Value))
 	}
 	if !a.communities.Empty() {
-		values, err := communitiesToAPI(a.communities)
+		values, err := speaker.CommunityNumbers(a.communities)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +54,7 @@ func readOptional(path *object.Path, attr bgp.PathAttributeInterface) bool {
 	case *bgp.PathAttributeLocalPref:
 		path.LocalPref = object.MetricOf(a.Value)
 	case *bgp.PathAttributeCommunities:
-		path.Communities = communitiesFromAPI(a.Value)
+		path.Communities = speaker.CommunitiesOf(a.Value)
 	case *bgp.PathAttributeLargeCommunities:
 		path.LargeCommunities = largeFromAPI(a.Values)
 	default:
@@ -80,28 +81,6 @@ func readPrepend(path *object.Path, a *bgp.PathAttributeAsPath) bool {
 	}
 	path.Prepend = object.Prepend{AS: list[0], Times: uint8(len(list))}
 	return true
-}
-
-// communitiesToAPI packs AS:value pairs into 32 bits each (RFC 1997).
-func communitiesToAPI(w object.Words) ([]uint32, error) {
-	var out []uint32
-	for _, text := range w.List() {
-		var as, value uint16
-		if _, err := fmt.Sscanf(text, "%d:%d", &as, &value); err != nil {
-			return nil, fmt.Errorf("community %q: %w", text, err)
-		}
-		out = append(out, uint32(as)<<16|uint32(value))
-	}
-	return out, nil
-}
-
-// communitiesFromAPI is the inverse of communitiesToAPI.
-func communitiesFromAPI(values []uint32) object.Words {
-	out := make([]string, len(values))
-	for i, v := range values {
-		out[i] = fmt.Sprintf("%d:%d", v>>16, v&0xffff)
-	}
-	return object.WordsOf(out...)
 }
 
 // largeToAPI reads communities of three 32-bit numbers (RFC 8092).

@@ -91,6 +91,12 @@ func drawEVPN(t *rapid.T) object.EVPNPath {
 		p.Type, p.RouterMAC = object.EVPNPrefix, mac
 		p.Prefix = netip.PrefixFrom(addr, rapid.IntRange(0, addr.BitLen()).Draw(t, "bits")).Masked()
 	}
+	if rapid.Bool().Draw(t, "last resort") {
+		p = p.Lowered(object.LastResort{
+			LocalPref: rapid.Bool().Draw(t, "local-pref"),
+			Prepend:   []object.Prepend{{}, {AS: 4200000000, Times: 3}}[rapid.IntRange(0, 1).Draw(t, "prepend")],
+		}).(object.EVPNPath)
+	}
 	return p
 }
 

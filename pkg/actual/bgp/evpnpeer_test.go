@@ -170,6 +170,13 @@ func TestEVPNWithGoBGP(t *testing.T) {
 		apply(t, b, []object.Change{{Before: ours[0], After: changed}})
 		apply(t, b, remove(ours[1], ours[2]))
 		first.expectEVPN(changed, ours[3], ours[4])
+		// A neighbour of another AS sees our own one in front of what is prepended, and no
+		// LOCAL_PREF (RFC 4271 section 5.1.5).
+		resort := changed.Lowered(object.LastResort{Prepend: object.Prepend{AS: localAS, Times: 2}, LocalPref: true})
+		apply(t, b, []object.Change{{Before: changed, After: resort}})
+		seen := resort.(object.EVPNPath)
+		seen.LocalPref, seen.Prepend.Times = object.Metric{}, 3
+		first.expectEVPN(seen, ours[3], ours[4])
 		if got := second.evpn(); len(got) != 0 {
 			t.Errorf("a neighbour without the family received %v", got)
 		}

@@ -73,9 +73,8 @@ func validatePath(p object.Path) error {
 		return fmt.Errorf("%s is not a prefix", p.Prefix)
 	case object.FamilyOf(p.Prefix.Addr()) != p.Family:
 		return fmt.Errorf("prefix %s is not %s", p.Prefix, p.Family)
-	case p.Prepend != object.Prepend{} && (p.Prepend.AS == 0 || p.Prepend.Times == 0 ||
-		p.Prepend.Times > object.MostPrepended):
-		return fmt.Errorf("prepend AS %d %d times: use 1 to %d times", p.Prepend.AS, p.Prepend.Times, object.MostPrepended)
+	case validatePrepend(p.Prepend) != nil:
+		return validatePrepend(p.Prepend)
 	case p.Origin > object.OriginIncomplete:
 		return fmt.Errorf("origin %d is unknown", p.Origin)
 	case !hop.IsValid():
@@ -88,6 +87,14 @@ func validatePath(p object.Path) error {
 		return fmt.Errorf("next hop %s cannot carry %s", hop, p.Prefix)
 	}
 	return validateAttributes(p)
+}
+
+// validatePrepend refuses what would not come back as it was written.
+func validatePrepend(p object.Prepend) error {
+	if p != (object.Prepend{}) && (p.AS == 0 || p.Times == 0 || p.Times > object.MostPrepended) {
+		return fmt.Errorf("prepend AS %d %d times: use 1 to %d times", p.AS, p.Times, object.MostPrepended)
+	}
+	return nil
 }
 
 // attributes lists the path attributes.

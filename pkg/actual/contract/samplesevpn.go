@@ -110,6 +110,9 @@ func evpnPaths() []sample {
 	}
 	moved := prefix
 	moved.RouterMAC, moved.Targets = object.MAC{2, 0, 0, 0, 0x10, 7}, object.WordsOf("4200000000:9")
+	moved = moved.Lowered(object.LastResort{
+		LocalPref: true, Prepend: object.Prepend{AS: 4200000000, Times: 3},
+	}).(object.EVPNPath)
 	prefix6 := prefix
 	prefix6.Prefix = netip.MustParsePrefix("2001:db8:a::/64")
 	mac := object.EVPNPath{

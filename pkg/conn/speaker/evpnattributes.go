@@ -3,6 +3,7 @@ package speaker
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
@@ -17,6 +18,11 @@ type EVPNAttributes struct {
 	RouterMAC object.MAC
 	Mobility  object.Metric
 	Sticky    bool
+	// Communities, LocalPref and Prepend are those of a last resort. Prepend is read of an
+	// AS_PATH that is one number, several times.
+	Communities object.Words
+	LocalPref   object.Metric
+	Prepend     object.Prepend
 	// Tunnels are the encapsulations that the neighbour offers (RFC 8365 section
 	// 5.1.3).
 	Tunnels []bgp.TunnelType
@@ -47,6 +53,12 @@ func ReadEVPNAttributes(list [][]byte) (a EVPNAttributes, ok bool) {
 			ok = false
 		case kind == bgp.BGP_ATTR_TYPE_ORIGIN && len(value) == 1:
 			a.Origin = object.Origin(value[0])
+		case kind == bgp.BGP_ATTR_TYPE_AS_PATH:
+			a.Prepend = readPrepend(value)
+		case kind == bgp.BGP_ATTR_TYPE_LOCAL_PREF && len(value) == 4:
+			a.LocalPref = object.MetricOf(binary.BigEndian.Uint32(value))
+		case kind == bgp.BGP_ATTR_TYPE_COMMUNITIES && len(value)%4 == 0:
+			a.Communities = CommunitiesOf(numbersOf(value))
 		case kind == bgp.BGP_ATTR_TYPE_EXTENDED_COMMUNITIES && len(value)%8 == 0:
 			a.readCommunities(value)
 		case kind == bgp.BGP_ATTR_TYPE_PMSI_TUNNEL && len(value) >= 5:
@@ -115,10 +127,23 @@ func (a EVPNAttributes) Write(nlri []byte) ([][]byte, error) {
 		communities = binary.BigEndian.AppendUint32(communities, a.Mobility.Value)
 	}
 	const transitive, optional = bgp.BGP_ATTR_FLAG_TRANSITIVE, bgp.BGP_ATTR_FLAG_OPTIONAL
-	out := [][]byte{
-		attributeOf(transitive, bgp.BGP_ATTR_TYPE_ORIGIN, []byte{byte(a.Origin)}),
-		attributeOf(transitive|optional, bgp.BGP_ATTR_TYPE_EXTENDED_COMMUNITIES, communities),
+	out := [][]byte{attributeOf(transitive, bgp.BGP_ATTR_TYPE_ORIGIN, []byte{byte(a.Origin)})}
+	if n := a.Prepend.Times; n > 0 {
+		path := octetsOf(slices.Repeat([]uint32{a.Prepend.AS}, int(n)))
+		path = append([]byte{bgp.BGP_ASPATH_ATTR_TYPE_SEQ, n}, path...)
+		out = append(out, attributeOf(transitive, bgp.BGP_ATTR_TYPE_AS_PATH, path))
 	}
+	if a.LocalPref.Set {
+		out = append(out, attributeOf(transitive, bgp.BGP_ATTR_TYPE_LOCAL_PREF, octetsOf([]uint32{a.LocalPref.Value})))
+	}
+	if !a.Communities.Empty() {
+		numbers, err := CommunityNumbers(a.Communities)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, attributeOf(transitive|optional, bgp.BGP_ATTR_TYPE_COMMUNITIES, octetsOf(numbers)))
+	}
+	out = append(out, attributeOf(transitive|optional, bgp.BGP_ATTR_TYPE_EXTENDED_COMMUNITIES, communities))
 	if a.HasFlood {
 		value := append(appendLabel([]byte{0, byte(a.FloodType)}, a.Flood), a.NextHop.AsSlice()...)
 		out = append(out, attributeOf(transitive|optional, bgp.BGP_ATTR_TYPE_PMSI_TUNNEL, value))

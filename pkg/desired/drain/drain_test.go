@@ -53,7 +53,7 @@ path ipv4-unicast 192.0.2.1/32  next-hop self origin igp communities 65535:0 pre
 path ipv4-unicast 203.0.113.7/32  next-hop self origin igp communities 64999:1,65535:0 prepend 64999,64999
 path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 local-pref 200 prepend 64999,64999
 path ipv4-unicast 203.0.113.9/32  next-hop self origin igp  not-wired
-evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp
+evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp communities 65535:0 prepend 64999,64999
 lowered 4, 0 withdrawn, 0 last, 1 own`},
 		{"taken over", drain.Order{
 			Own: own, LastResort: lp, Withdraw: true, Taken: map[netip.Prefix]string{
@@ -64,14 +64,14 @@ path ipv4-unicast 192.0.2.1/32  next-hop self origin igp communities 65535:0 loc
 path ipv4-unicast 203.0.113.7/32  next-hop self origin igp communities 64999:1,65535:0 local-pref 0  drained
 path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 local-pref 0
 path ipv4-unicast 203.0.113.9/32  next-hop self origin igp  not-wired
-evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp
+evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp communities 65535:0 local-pref 0
 lowered 3, 1 withdrawn, 2 last, 1 own`},
 		{"forced", drain.Order{Own: own, LastResort: lp, Withdraw: true, Force: true}, `
 path ipv4-unicast 192.0.2.1/32  next-hop self origin igp communities 65535:0 local-pref 0
 path ipv4-unicast 203.0.113.7/32  next-hop self origin igp communities 64999:1,65535:0 local-pref 0  drained
 path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 local-pref 0  drained
 path ipv4-unicast 203.0.113.9/32  next-hop self origin igp  not-wired
-evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp  drained
+evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp communities 65535:0 local-pref 0  drained
 lowered 1, 3 withdrawn, 0 last, 1 own`},
 		{"gone before", drain.Order{
 			Own: own, LastResort: lp, Gone: drain.ParseKeys([]string{"path ipv4-unicast 203.0.113.8/32", "junk"}),
@@ -80,7 +80,7 @@ path ipv4-unicast 192.0.2.1/32  next-hop self origin igp communities 65535:0 loc
 path ipv4-unicast 203.0.113.7/32  next-hop self origin igp communities 64999:1,65535:0 local-pref 0
 path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 local-pref 0  drained
 path ipv4-unicast 203.0.113.9/32  next-hop self origin igp  not-wired
-evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp
+evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp communities 65535:0 local-pref 0
 lowered 3, 1 withdrawn, 0 last, 1 own`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -54,6 +54,16 @@ type EVPNPath struct {
 	Mobility Metric `json:"mobility,omitzero"`
 	// Origin is ORIGIN (RFC 4271 section 5.1.1).
 	Origin Origin `json:"origin"`
+	// Communities, LocalPref and Prepend are those of Path: they are for a last resort only.
+	Communities Words   `json:"communities,omitzero"`
+	LocalPref   Metric  `json:"local_pref,omitzero"`
+	Prepend     Prepend `json:"prepend,omitzero"`
+}
+
+// Lowered is the path as a last resort, like that of [Path].
+func (p EVPNPath) Lowered(by LastResort) Value {
+	by.lower(&p.Communities, &p.LocalPref, &p.Prepend)
+	return p
 }
 
 // Key is the NLRI: route type, route distinguisher, MAC and prefix.
@@ -106,7 +116,17 @@ func (p EVPNPath) Attrs() string {
 	if p.Mobility.Set {
 		text += " mobility " + p.Mobility.String()
 	}
-	return text + " origin " + p.Origin.String()
+	text += " origin " + p.Origin.String()
+	if !p.Communities.Empty() {
+		text += " communities " + p.Communities.String()
+	}
+	if p.LocalPref.Set {
+		text += " local-pref " + p.LocalPref.String()
+	}
+	if p.Prepend.Times > 0 {
+		text += " prepend " + p.Prepend.String()
+	}
+	return text
 }
 
 // DependsOn is empty: what a path stands on is up to the driver.
@@ -139,6 +159,12 @@ func parseEVPNPath(f *fields) (Value, error) {
 			p.Mobility = MetricOf(uint32(f.number(32)))
 		case "origin":
 			p.Origin = f.origin()
+		case "communities":
+			p.Communities = f.checked(CommunitiesOf)
+		case "local-pref":
+			p.LocalPref = MetricOf(uint32(f.number(32)))
+		case "prepend":
+			p.Prepend = f.prepend()
 		default:
 			return nil, f.unknown(w)
 		}

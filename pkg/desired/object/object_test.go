@@ -159,6 +159,12 @@ func drawEVPN(t *rapid.T, mac MAC) EVPNPath {
 	default:
 		p.Type, p.Prefix, p.RouterMAC = EVPNPrefix, drawPrefix(t), mac
 	}
+	if rapid.Bool().Draw(t, "last resort") {
+		p = p.Lowered(LastResort{
+			LocalPref: rapid.Bool().Draw(t, "local-pref"),
+			Prepend:   []Prepend{{}, {AS: 4200000000, Times: 3}}[rapid.IntRange(0, 1).Draw(t, "prepend")],
+		}).(EVPNPath)
+	}
 	return p
 }
 

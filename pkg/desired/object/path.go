@@ -138,14 +138,19 @@ type LastResort struct {
 
 // Lowered is the path as a last resort: neighbours prefer any other one (RFC 8326).
 func (p Path) Lowered(by LastResort) Value {
-	p.Communities = WordsOf(append(p.Communities.List(), GracefulShutdown)...)
-	if by.LocalPref {
-		p.LocalPref = MetricOf(0)
-	}
-	if by.Prepend.Times > 0 {
-		p.Prepend = by.Prepend
-	}
+	by.lower(&p.Communities, &p.LocalPref, &p.Prepend)
 	return p
+}
+
+// lower makes a last resort of a path that has these attributes.
+func (r LastResort) lower(communities *Words, localPref *Metric, prepend *Prepend) {
+	*communities = WordsOf(append(communities.List(), GracefulShutdown)...)
+	if r.LocalPref {
+		*localPref = MetricOf(0)
+	}
+	if r.Prepend.Times > 0 {
+		*prepend = r.Prepend
+	}
 }
 
 // NextHop is an address or, as the zero value, self.
