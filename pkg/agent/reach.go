@@ -64,7 +64,12 @@ type reachability struct {
 	// last is the last check.
 	last   control.Reach
 	lastAt time.Time
-	bad    []netip.Addr
+	bad    []object.Key
+	// remotes are addresses that others announce into VRFs, as remotesFor has them.
+	remotes    map[remoteKey][]netip.Prefix
+	remotesFor object.Set
+	// protocol is rtm_protocol of our routes.
+	protocol uint8
 	withdrawing
 }
 
@@ -81,7 +86,7 @@ func openReachability(c *closing, s config.Settings, log *slog.Logger) (*reachab
 	}
 	c.onClose(reader.Close)
 	return &reachability{
-		reader: reader, log: log, woken: make(chan struct{}, 1),
+		reader: reader, log: log, protocol: s.Routing.RouteProtocol, woken: make(chan struct{}, 1),
 		behind: map[netip.Addr]string{}, defaults: map[bool]bool{},
 		last:        control.Reach{Unreachable: []control.Unreachable{}, Withdrawn: []control.Withdrawn{}},
 		withdrawing: withdrawing{conf: withdrawConfig(s)},
@@ -133,6 +138,12 @@ func (n *Node) watchReach(ctx context.Context) {
 func (c *reachability) question(r reconcile.Round, w reach.Way) gather.Question {
 	c.lookBehind(r)
 	q := gather.Question{Way: w, Uplinks: deviceNames(c.behind)}
+	q.Protocol = c.protocol
+	q.Port = w.Port != ""
+	if w.Overlay != nil {
+		q.Fabric, q.Switch = c.remotesOf(r, w), w.Bridge != ""
+		return q
+	}
 	ipv6 := w.Addr.Is6()
 	for peer, dev := range c.behind {
 		if peer.Is6() == ipv6 && !peer.IsLinkLocalUnicast() {
@@ -148,7 +159,6 @@ func (c *reachability) question(r reconcile.Round, w reach.Way) gather.Question 
 	q.NeedsDefault = c.defaults[ipv6] || !leadsBeyond(r, ipv6)
 	// The traces are for bridges without a VLAN between them and the kernel.
 	q.Switch = w.Bridge != "" && w.Bridge == w.Dev
-	q.Port = w.Port != ""
 	return q
 }
 
@@ -224,41 +234,55 @@ func (c *reachability) judge(ctx context.Context, questions []gather.Question) [
 	return out
 }
 
-// explain judges the way to one address; nil if it is not announced by a provider bridge.
+// explain judges the way to one address; nil if it is not announced. Of several VNIs that
+// have it the first counts by which it is not reachable.
 func (c *reachability) explain(ctx context.Context, r reconcile.Round, addr netip.Addr) *reach.Verdict {
-	w, ok := wayOf(r, addr)
-	if !ok {
-		return nil
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.judge(ctx, []gather.Question{c.question(r, w)})[0].Verdict
-	return &v
+	var questions []gather.Question
+	for _, w := range waysOf(r, addr) {
+		questions = append(questions, c.question(r, w))
+	}
+	if len(questions) == 0 {
+		return nil
+	}
+	return worst(c.judge(ctx, questions))
+}
+
+// worst is the first verdict that says that packets do not get through, or else the first.
+func worst(found []judged) *reach.Verdict {
+	i := max(0, slices.IndexFunc(found, func(v judged) bool { return !v.Reachable }))
+	return &found[i].Verdict
 }
 
 // trace judges the way of a packet to any address, from one uplink or all, with the source
 // src or those of the peers.
 func (c *reachability) trace(ctx context.Context, r reconcile.Round, t control.TraceQuestion) (control.Trace, error) {
-	w, announced := wayOf(r, t.To)
+	ways := waysOf(r, t.To)
+	announced := len(ways) > 0
 	if !announced {
-		w = reach.Way{Addr: t.To}
+		ways = []reach.Way{{Addr: t.To}}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := c.question(r, w)
-	if t.From != "" {
-		q.Uplinks = []string{t.From}
-		for i := range q.Fabric {
-			q.Fabric[i].Dev = ""
+	var questions []gather.Question
+	for _, w := range ways {
+		q := c.question(r, w)
+		if t.From != "" && w.Overlay == nil {
+			q.Uplinks = []string{t.From}
+			for i := range q.Fabric {
+				q.Fabric[i].Dev = ""
+			}
 		}
+		if t.Src.IsValid() {
+			q.Fabric = []gather.Source{{Addr: t.Src}}
+		}
+		if len(q.Uplinks) == 0 {
+			return control.Trace{}, fmt.Errorf("trace %s: no device leads to a BGP peer: name one with --from", t.To)
+		}
+		questions = append(questions, q)
 	}
-	if t.Src.IsValid() {
-		q.Fabric = []gather.Source{{Addr: t.Src}}
-	}
-	if len(q.Uplinks) == 0 {
-		return control.Trace{}, fmt.Errorf("trace %s: no device leads to a BGP peer: name one with --from", t.To)
-	}
-	v := c.judge(ctx, []gather.Question{q})[0].Verdict
+	v := *worst(c.judge(ctx, questions))
 	return control.Trace{Version: control.Version, Announced: announced, Verdict: v}, nil
 }
 
@@ -272,7 +296,7 @@ func (c *reachability) check(ctx context.Context, r reconcile.Round, fresh time.
 	}
 	var sample, known []announced
 	if r.Want.LenOf(object.KindPeer) > 0 { // else nothing is announced to anybody
-		sample = c.sample(r)
+		sample = append(c.sample(r), c.overlaySample(r)...)
 		known = c.known(r, sample)
 	}
 	began := time.Now()
@@ -287,7 +311,7 @@ func (c *reachability) check(ctx context.Context, r reconcile.Round, fresh time.
 	ways := append(sample, known...)
 	c.decide(r, began, ways, found)
 	out := control.Reach{At: began, Unreachable: []control.Unreachable{}, Checked: len(found)}
-	out.Withdrawn, out.Guard = c.withdrawn()
+	out.Withdrawn, out.Guard = c.withdrawn(r)
 	c.bad = nil
 	for i, a := range ways {
 		v := found[i]
@@ -296,14 +320,14 @@ func (c *reachability) check(ctx context.Context, r reconcile.Round, fresh time.
 			continue
 		}
 		u := control.Unreachable{Address: v.Address, Code: first.Code, Text: first.Text, Try: first.Try, Since: began}
-		u.Device = a.Dev
+		u.Device, u.VNI = a.Dev, v.VNI
 		for _, old := range c.last.Unreachable {
-			if old.Address == u.Address && old.Code == u.Code {
+			if old.Address == u.Address && old.VNI == u.VNI && old.Code == u.Code {
 				u.Since = old.Since
 			}
 		}
 		out.Unreachable = append(out.Unreachable, u)
-		c.bad = append(c.bad, v.Address)
+		c.bad = append(c.bad, a.path)
 	}
 	out.Seconds = time.Since(began).Seconds()
 	c.tell(out)
@@ -318,7 +342,7 @@ func (c *reachability) questions(r reconcile.Round, ways []announced) []gather.Q
 	for _, w := range ways {
 		q := c.question(r, w.Way)
 		// One trace a bridge and family: what is above our flows is there for all.
-		network := fmt.Sprint(w.Bridge, w.Addr.Is6())
+		network := fmt.Sprint(w.Bridge, w.Dev, w.Addr.Is6())
 		q.Switch = q.Switch && !asked[network]
 		asked[network] = true
 		out = append(out, q)
@@ -358,6 +382,9 @@ func announcedBy(r reconcile.Round, it object.Item, there func(object.Key) bool)
 		return announced{}, false
 	}
 	addr := k.Prefix.Addr()
+	if !addr.IsValid() || k.Kind == object.KindEVPN && k.Num == uint32(object.EVPNMulticast) {
+		return announced{}, false
+	}
 	if !k.Prefix.IsSingleIP() {
 		addr = addr.Next() // of a subnet, an address within it
 	}
@@ -415,8 +442,8 @@ func (c *reachability) known(r reconcile.Round, sample []announced) []announced 
 			out = append(out, a)
 		}
 	}
-	for _, addr := range c.bad[:min(len(c.bad), reachSample)] {
-		add(object.NewPath(netip.PrefixFrom(addr, addr.BitLen()), object.OriginIncomplete).Key())
+	for _, k := range c.bad[:min(len(c.bad), reachSample)] {
+		add(k)
 	}
 	for _, k := range c.memory.Suspects() {
 		add(k)

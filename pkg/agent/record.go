@@ -34,14 +34,6 @@ const (
 	recordPaths = 100_000
 )
 
-// Sessions is what an explanation says of the sessions, by family of the address.
-type Sessions struct {
-	// Known says that the speaker has answered.
-	Known bool                   `json:"known"`
-	IPv4  []reconcile.PeerStatus `json:"ipv4"`
-	IPv6  []reconcile.PeerStatus `json:"ipv6"`
-}
-
 // recorder hands parts to whoever asked, and goes on when one cannot be made.
 type recorder struct {
 	ctx  context.Context
@@ -238,13 +230,6 @@ func pages(page func(control.RouteQuery) (next string, total int, err error)) er
 		}
 		q.After = next
 	}
-}
-
-// sessions is what explanations of the round say of the sessions.
-func (n *Node) sessions(ctx context.Context, r reconcile.Round) Sessions {
-	four, known := n.peerStatus(ctx, r, object.IPv4Unicast)
-	six, _ := n.peerStatus(ctx, r, object.IPv6Unicast)
-	return Sessions{known, four, six}
 }
 
 // explanations explains addresses in advance: that packets get through, and what was on

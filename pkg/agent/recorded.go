@@ -213,15 +213,11 @@ func (r *Recorded) Explain(ctx context.Context, target string) (control.Explanat
 	if err != nil {
 		return control.Explanation{}, err
 	}
-	s, err := recorded[Sessions](r, control.PartSessions)
+	s, err := recorded[reconcile.Sessions](r, control.PartSessions)
 	if err != nil {
-		s = Sessions{} // of a bundle without a controller: sessions are not known
+		s = reconcile.Sessions{} // of a bundle without a controller: sessions are not known
 	}
-	peers := s.IPv4
-	if addr.Is6() {
-		peers = s.IPv6
-	}
-	return asSent(named(round, ctl.Explain(round, addr, peers, s.Known)))
+	return asSent(named(round, ctl.ExplainBy(round, addr, s)))
 }
 
 // asSent is an answer as a client gets it, without what only the controller itself sees.

@@ -387,17 +387,23 @@ func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Ad
 }
 
 func (n *Node) explainSessions(ctx context.Context, r reconcile.Round, addr netip.Addr) reconcile.Explanation {
-	peers, known := n.peerStatus(ctx, r, object.FamilyOf(addr))
-	return n.ctl.Explain(r, addr, peers, known)
+	return n.ctl.ExplainBy(r, addr, n.sessions(ctx, r))
 }
 
-// peerStatus is what an explanation says of the sessions that carry a family; false if the
-// speaker does not answer.
-func (n *Node) peerStatus(ctx context.Context, r reconcile.Round, family object.Family) ([]reconcile.PeerStatus, bool) {
+// sessions is what explanations of the round say of the sessions.
+func (n *Node) sessions(ctx context.Context, r reconcile.Round) reconcile.Sessions {
 	states, err := n.peers(ctx)
 	if err != nil {
-		return nil, false
+		return reconcile.Sessions{}
 	}
+	return reconcile.Sessions{
+		Known: true, IPv4: n.peerStatus(r, states, object.IPv4Unicast), IPv6: n.peerStatus(r, states, object.IPv6Unicast),
+		EVPN: n.peerStatus(r, states, object.L2VPNEVPN),
+	}
+}
+
+// peerStatus is what an explanation says of the sessions that carry a family.
+func (n *Node) peerStatus(r reconcile.Round, states []bgp.PeerState, family object.Family) []reconcile.PeerStatus {
 	peers := []reconcile.PeerStatus{}
 	for _, s := range states {
 		if !slices.ContainsFunc(s.Families, func(f bgp.FamilyState) bool { return f.Family == family }) {
@@ -415,7 +421,7 @@ func (n *Node) peerStatus(ctx context.Context, r reconcile.Round, family object.
 			Address: q.Peer, Text: q.Peer + " " + object.BlockQuarantined + " until " + clock(q.Until.Local()),
 		})
 	}
-	return peers, true
+	return peers
 }
 
 // clock prints a time for messages; the zero time is that of the start.

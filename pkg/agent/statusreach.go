@@ -109,7 +109,8 @@ func (s *statusReport) reachability(found control.Reach) {
 		harm = problem.Down
 	}
 	for _, u := range found.Unreachable {
-		f := s.problem(u.Code, fmt.Sprintf("%s is announced and not reachable here: %s", u.Address, u.Text), u.Try)
+		f := s.problem(u.Code, fmt.Sprintf("%s%s is announced and not reachable here: %s", u.Address, inVNI(u.VNI), u.Text),
+			u.Try)
 		f.Object = problem.Object{Kind: problem.KindAddress, Name: u.Address.String()}
 		f.Since, f.Of, f.Harm, f.Like = u.Since, found.Checked, harm, u.Code
 		switch {
@@ -119,6 +120,14 @@ func (s *statusReport) reachability(found control.Reach) {
 			f.On = problem.Object{Kind: problem.KindDaemon, Name: daemonSwitch}
 		}
 	}
+}
+
+// inVNI says in which VNI an address is; empty if it is in none.
+func inVNI(vni uint32) string {
+	if vni == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" in VNI %d", vni)
 }
 
 // ofPort are the reasons that are about the port of a VM, not about the node.

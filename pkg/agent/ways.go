@@ -31,11 +31,23 @@ func wayOf(r reconcile.Round, addr netip.Addr) (reach.Way, bool) {
 	return reach.Way{}, false
 }
 
+// waysOf are all ways to an address that is announced: by the uplinks, and by VNIs.
+func waysOf(r reconcile.Round, addr netip.Addr) []reach.Way {
+	ways := overlayWaysOf(r, addr)
+	if w, ok := wayOf(r, addr); ok {
+		ways = slices.Insert(ways, 0, w)
+	}
+	return ways
+}
+
 // wayOfPath is the way to an address within a path.
 func wayOfPath(r reconcile.Round, path object.Item, addr netip.Addr) (reach.Way, bool) {
+	if path.Value.Key().Kind == object.KindEVPN {
+		return overlayWay(r, path, addr)
+	}
 	w := reach.Way{Addr: addr}
 	for _, k := range path.Needs() {
-		if k.Kind == object.KindFlow && strings.HasPrefix(k.Sub, protocolOf(addr)) {
+		if flowIsOf(k, addr) {
 			w = flowOf(w, r, k)
 		}
 		if it, ok := r.Want.Get(k); ok && k.Kind == object.KindRoute {
@@ -59,12 +71,13 @@ func wayOfPath(r reconcile.Round, path object.Item, addr netip.Addr) (reach.Way,
 	return w, true
 }
 
-// protocolOf is how a flow of the family begins.
-func protocolOf(addr netip.Addr) string {
+// flowIsOf reports whether an object is a flow of the family.
+func flowIsOf(k object.Key, addr netip.Addr) bool {
+	protocol := "ip,"
 	if addr.Is6() {
-		return "ipv6,"
+		protocol = "ipv6,"
 	}
-	return "ip,"
+	return k.Kind == object.KindFlow && strings.HasPrefix(k.Sub, protocol)
 }
 
 // flowOf takes the bridge and the patch port of a flow.

@@ -118,7 +118,7 @@ func (c *reachability) recheck(ctx context.Context, r reconcile.Round) {
 	found := c.judgeKnown(ctx, r, ways)
 	c.took = time.Since(began)
 	c.decide(r, began, ways, found)
-	c.last.Withdrawn, c.last.Guard = c.withdrawn()
+	c.last.Withdrawn, c.last.Guard = c.withdrawn(r)
 	c.last.Unreachable = slices.DeleteFunc(slices.Clone(c.last.Unreachable), func(u control.Unreachable) bool {
 		return isAmong(c.last.Withdrawn, u)
 	})
@@ -126,7 +126,9 @@ func (c *reachability) recheck(ctx context.Context, r reconcile.Round) {
 
 // isAmong reports whether an address is withdrawn.
 func isAmong(withdrawn []control.Withdrawn, u control.Unreachable) bool {
-	return slices.ContainsFunc(withdrawn, func(w control.Withdrawn) bool { return w.Prefix.Contains(u.Address) })
+	return slices.ContainsFunc(withdrawn, func(w control.Withdrawn) bool {
+		return w.VNI == u.VNI && w.Prefix.Contains(u.Address)
+	})
 }
 
 // judgeKnown judges each way in full. The caller holds mu.
@@ -152,9 +154,11 @@ func (c *reachability) decide(r reconcile.Round, at time.Time, ways []announced,
 		return ok && mayAnnounce(it)
 	}}
 	if c.conf.On {
-		for _, it := range r.Want.AllOf(object.KindPath) {
-			if mayAnnounce(it) {
-				check.Announced++
+		for _, kind := range []object.Kind{object.KindPath, object.KindEVPN} {
+			for _, it := range r.Want.AllOf(kind) {
+				if mayAnnounce(it) {
+					check.Announced++
+				}
 			}
 		}
 	}
@@ -182,11 +186,14 @@ func isWithdrawn(it object.Item) bool {
 }
 
 // withdrawn is what is withdrawn, and why nothing more is. The caller holds mu.
-func (c *reachability) withdrawn() ([]control.Withdrawn, *control.WithdrawGuard) {
+func (c *reachability) withdrawn(r reconcile.Round) ([]control.Withdrawn, *control.WithdrawGuard) {
 	out := []control.Withdrawn{}
 	for _, s := range c.memory.Withdrawn() {
 		w := control.Withdrawn{
 			Prefix: s.Path.Prefix, Code: s.Code, Text: s.Finding.Text, Try: s.Try, Since: s.Since, Count: s.Count,
+		}
+		if it, ok := r.Want.Get(s.Path); ok && s.Path.Kind == object.KindEVPN {
+			w.VNI = it.Value.(object.EVPNPath).VNI
 		}
 		if !s.Until.IsZero() {
 			w.Until = &s.Until
@@ -209,6 +216,7 @@ func (s *statusReport) withdrawn(found control.Reach) {
 		if w.Prefix.IsSingleIP() {
 			name = w.Prefix.Addr().String()
 		}
+		name += inVNI(w.VNI)
 		text := name + " is withdrawn, this node cannot forward packets for it: " + w.Text
 		if w.Until != nil {
 			text = name + " is withdrawn until " + clock(w.Until.Local()) + " although it is reachable: it came and went; " +

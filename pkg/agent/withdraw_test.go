@@ -15,6 +15,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
@@ -62,6 +63,9 @@ func (f *forwarder) Facts(_ context.Context, questions []gather.Question) []reac
 			Back:    []reach.Lookup{{From: q.Dev, Src: q.Addr, Dst: src, Route: back}},
 			Rules:   []reach.Rule{{Priority: q.Priority, Table: q.Table, Ours: true}},
 		}
+		if q.Overlay != nil {
+			ofVNI(&out[i])
+		}
 		f.asked[q.Addr.String()]++
 		if f.refused[q.Addr.String()] {
 			out[i].In[0].Refused, out[i].In[0].Route = reach.RefusedBlackhole, reach.Route{}
@@ -74,6 +78,22 @@ func (f *forwarder) Facts(_ context.Context, questions []gather.Question) []reac
 	return out
 }
 
+// ofVNI makes facts of packets that come in by a VNI.
+func ofVNI(f *reach.Facts) {
+	o := f.Overlay
+	up := func(name, kind, master string) reach.Device {
+		return reach.Device{Name: name, Up: true, Carrier: true, Forwarding: true, Kind: kind, Master: master}
+	}
+	f.Device = up(f.Dev, "veth", o.VRF)
+	f.Tunnel = &reach.Tunnel{
+		VRF: up(o.VRF, "vrf", ""), Bridge: up(o.Bridge, "bridge", o.VRF), VXLAN: up(o.VXLAN, "vxlan", o.Bridge),
+		Port: up(o.Port, "veth", ""), Local: reach.Lookup{Route: reach.Route{Type: "local"}},
+	}
+	f.Tunnel.VRF.Table, f.Tunnel.VXLAN.VNI = f.Table, o.VNI
+	f.In[0].From, f.Rules = o.Bridge, []reach.Rule{{Priority: 1000, L3MDev: true, More: true}}
+	f.Back[0].Route.Hops = []reach.Hop{{Dev: o.Bridge}}
+}
+
 // newForwarder runs a node with so many VMs.
 func newForwarder(t *testing.T, vms int) *forwarder {
 	t.Helper()
@@ -81,13 +101,21 @@ func newForwarder(t *testing.T, vms int) *forwarder {
 	for n := range vms {
 		text += fmt.Sprintf("port vm%d on dp-pub mac \"fa:16:3e:15:9e:%02x 172.24.4.%d\" chassis cmp-1 up\n", n, n, 100+n)
 	}
+	return newForwarderOf(t, text, "cmp-1", bgp.New(bgp.Config{
+		Expose: expose.DefaultOptions(), TenantMethod: bgp.MethodHost,
+	}))
+}
+
+// newForwarderOf runs a node of a story with a driver.
+func newForwarderOf(t *testing.T, text, node string, driver desired.Driver) *forwarder {
+	t.Helper()
 	s, err := story.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &forwarder{t: t, world: model.New(), refused: map[string]bool{}, asked: map[string]int{}}
 	f.world.Set(false, s.Devices()...)
-	if f.snap, err = s.Snapshot("cmp-1"); err != nil {
+	if f.snap, err = s.Snapshot(node); err != nil {
 		t.Fatal(err)
 	}
 	reader, err := actual.NewReader(f.world)
@@ -102,7 +130,7 @@ func newForwarder(t *testing.T, vms int) *forwarder {
 	peer := object.Item{Value: object.Peer{Address: "192.0.2.1", AS: 64999, Port: 179}}
 	f.ctl = reconcile.New(reconcile.Config{
 		Observer: f, Backends: reader, Journal: reconcile.NoJournal{}, Fixed: []object.Item{peer},
-		Drivers:     []desired.Driver{bgp.New(bgp.Config{Expose: expose.DefaultOptions(), TenantMethod: bgp.MethodHost})},
+		Drivers:     []desired.Driver{driver},
 		Unreachable: f.reach.blocked,
 	})
 	f.reach.changed = f.ctl.Reconsider
@@ -148,7 +176,7 @@ func (f *forwarder) announced(what string, want int) object.Set {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if got := have.LenOf(object.KindPath); got != want {
+	if got := have.LenOf(object.KindPath) + have.LenOf(object.KindEVPN); got != want {
 		f.t.Fatalf("%s: %d paths are announced, want %d", what, got, want)
 	}
 	return have
@@ -238,5 +266,38 @@ func TestWithdrawGuard(t *testing.T) {
 		f.reach.setWithdraw(withdraw.Config{})
 		f.pass(time.Second)
 		f.announced("off", 6)
+	})
+}
+
+// TestWithdrawTenant: an address in a VNI is withdrawn and comes back as any other, by the
+// paths of the VNI in which it is not reachable.
+func TestWithdrawTenant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := "include evpn\n"
+		for n := range 4 {
+			text += fmt.Sprintf("port more%d on dp-priv mac \"fa:16:3e:15:9e:%02x 10.0.0.%d\" chassis cmp-2 up\n", n, n, 20+n)
+		}
+		f := newForwarderOf(t, text, "gw-1", evpn.New(evpn.Config{
+			Expose: expose.DefaultOptions(), LocalIP: netip.MustParseAddr("99.99.1.1"), Port: 4789, AS: 64999,
+		}))
+		r, _ := f.ctl.Last()
+		paths := r.Want.LenOf(object.KindEVPN)
+		f.found(f.check(time.Second, true))
+		f.announced("at first", paths)
+		f.refused["10.0.0.21"] = true
+		s := f.check(time.Second, true)
+		f.found(s, reach.CodeForeignRoute)
+		if got := s.found[0].Text; !strings.Contains(got, "10.0.0.21 in VNI 1001 is announced and not reachable here") {
+			t.Errorf("the problem is %s", got)
+		}
+		s = f.check(15*time.Second, false)
+		f.found(s, object.BlockUnreachable)
+		if w := s.Reach.Withdrawn; len(w) != 1 || w[0].VNI != 1001 || !strings.Contains(s.found[0].Text, "in VNI 1001") {
+			t.Errorf("withdrawn: %+v, %s", w, s.found[0].Text)
+		}
+		f.announced("after the hold", paths-1)
+		delete(f.refused, "10.0.0.21")
+		f.found(f.check(time.Second, false))
+		f.announced("once it is reachable", paths)
 	})
 }

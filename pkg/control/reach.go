@@ -26,6 +26,8 @@ type Reach struct {
 // it.
 type Withdrawn struct {
 	Prefix netip.Prefix `json:"prefix"`
+	// VNI is that of an EVPN path; 0 for a unicast one.
+	VNI uint32 `json:"vni,omitempty"`
 	// Code, Text and Try are those of the first broken link.
 	Code  string    `json:"code"`
 	Text  string    `json:"text"`
@@ -51,6 +53,8 @@ type Unreachable struct {
 	Address netip.Addr `json:"address"`
 	// Device is that of its provider network.
 	Device string `json:"device"`
+	// VNI is that by which packets for it come in; 0 for the uplinks themselves.
+	VNI uint32 `json:"vni,omitempty"`
 	// Code, Text and Try are those of the first broken link (package reach).
 	Code  string    `json:"code"`
 	Text  string    `json:"text"`

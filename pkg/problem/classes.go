@@ -31,7 +31,9 @@ var classes = []class{
 	// A network or an address is not reachable.
 	{"bridge-missing", Degraded, nil},
 	{"unmapped-network", Degraded, nil},
+	{"vtep-missing", Degraded, nil},
 	{"device-down", Degraded, nil},
+	{"device-detached", Degraded, []string{"step-failed", "unreadable", "contested"}},
 	{"no-way-back", Degraded, nil},
 	{"forwarding-off", Degraded, nil},
 	{"foreign-rule", Degraded, nil},

@@ -90,6 +90,11 @@ func (j *judgement) back() {
 // noWayBack tells of an answer that no route leads to the fabric.
 func (j *judgement) noWayBack(l Lookup) {
 	text := "no route leads from here to " + l.Dst.String() + ": answers of " + j.Addr.String() + " are lost"
+	if o := j.Overlay; o != nil {
+		j.broken("answer", CodeNoWayBack, fmt.Sprintf("bgp-ovn evpn %d; bgp-ovn plan", o.VNI),
+			"in "+o.VRF+" "+text)
+		return
+	}
 	switch {
 	case l.Far:
 		text = "there is no default route: answers of " + j.Addr.String() + " beyond the connected networks are lost"

@@ -15,7 +15,7 @@ func Certain(f Facts, v Verdict) bool {
 	if !broken || f.Incomplete {
 		return false
 	}
-	j := &judgement{Facts: f, Verdict: v}
+	j := &judgement{Facts: f.entry(), Verdict: v}
 	switch first.Code {
 	case CodeForwardingOff:
 		return first.Name == "answer" || j.ipv6() || !slices.ContainsFunc(j.up(), func(d Device) bool { return d.Forwarding })
@@ -26,7 +26,7 @@ func Certain(f Facts, v Verdict) bool {
 		}
 		in := j.in()
 		return first.Name != "answer" && len(in) > 0 && !slices.ContainsFunc(in, arrives)
-	case CodeDeviceDown, CodePortMissing:
+	case CodeDeviceDown, CodeDeviceDetached, CodeNoVTEP, CodePortMissing:
 		return true
 	case CodeFlowDrops:
 		// A flow that selects by the source may let others pass.

@@ -23,6 +23,8 @@ type Way struct {
 	Port string
 	// Protocol is the rtm_protocol of our routes.
 	Protocol uint8
+	// Overlay is the VNI by which packets come in; nil where they come in by the uplinks.
+	Overlay *Overlay
 }
 
 // Hop is the neighbour that packets are handed to: the next hop or the address itself.
@@ -62,6 +64,8 @@ type Facts struct {
 	Switch *Switch
 	// Filters are the chains of packet filters that forwarded packets meet.
 	Filters []Chain
+	// Tunnel are the devices of the VNI; nil where there is none.
+	Tunnel *Tunnel
 	// Unread says what could not be read, a sentence each.
 	Unread []string
 	// Incomplete says that something could not be read beside packet filters, so that a link
@@ -82,6 +86,15 @@ type Device struct {
 	Forwarding bool
 	RPFilter   int
 	ProxyARP   bool
+	// Kind is its type as the kernel names it: vxlan, vrf, bridge. Master is the bridge or
+	// VRF that it is in.
+	Kind, Master string
+	// Table is that of a VRF.
+	Table uint32
+	// VNI, Local and Learning are those of a VXLAN device.
+	VNI      uint32
+	Local    netip.Addr
+	Learning bool
 }
 
 // Lookup is the kernel's answer about one packet.
@@ -148,6 +161,8 @@ type Rule struct {
 	// Inverted says that it selects what does not match, More that it selects by something
 	// else, so that it is not known whether it matches.
 	Inverted, More bool
+	// L3MDev says that it looks up the tables of VRFs.
+	L3MDev bool
 	// Action is blackhole, unreachable, prohibit or goto; empty if Table is looked up.
 	Action string
 	// Text is how ip(8) prints it.

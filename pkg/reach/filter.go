@@ -25,7 +25,11 @@ const (
 func (j *judgement) filter() {
 	var ways []packet
 	for _, l := range j.in() {
-		ways = append(ways, packet{l.From, j.Dev, l.Src, l.Dst}, packet{j.Dev, l.From, l.Dst, l.Src})
+		in, answer := packet{l.From, j.Dev, l.Src, l.Dst}, packet{j.Dev, l.From, l.Dst, l.Src}
+		if o := j.Overlay; o != nil { // what is in a VRF comes in by that (l3mdev_ip_rcv)
+			in.iif, answer.iif = o.VRF, o.VRF
+		}
+		ways = append(ways, in, answer)
 	}
 	suspects, broken := []string{}, false
 	for _, c := range j.Filters {

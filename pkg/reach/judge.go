@@ -16,6 +16,22 @@ type judgement struct {
 // Judge makes a verdict of facts. The same facts give the same verdict.
 func Judge(f Facts) Verdict {
 	j := &judgement{Facts: f, Verdict: Verdict{Address: f.Addr, Checked: true, Stages: []Stage{}}}
+	if o := f.Overlay; o != nil {
+		j.Verdict.VNI = o.VNI
+		j.overlay()
+	} else {
+		j.underlay()
+	}
+	for _, text := range f.Unread {
+		j.add("unread", Unknown, text)
+	}
+	_, broken := j.First()
+	j.Reachable = !broken
+	return j.Verdict
+}
+
+// underlay judges the way of a packet that comes in by an uplink, and of the answer to it.
+func (j *judgement) underlay() {
 	j.uplinks()
 	j.rule()
 	j.route()
@@ -25,12 +41,6 @@ func Judge(f Facts) Verdict {
 	j.bridge()
 	j.port()
 	j.answer()
-	for _, text := range f.Unread {
-		j.add("unread", Unknown, text)
-	}
-	_, broken := j.First()
-	j.Reachable = !broken
-	return j.Verdict
 }
 
 func (j *judgement) ipv6() bool { return j.Addr.Is6() }
@@ -104,7 +114,9 @@ func (j *judgement) in() []Lookup {
 	up := j.up()
 	return slices.DeleteFunc(slices.Clone(j.In), func(l Lookup) bool {
 		return !slices.ContainsFunc(up, func(d Device) bool { return d.Name == l.From }) ||
-			slices.ContainsFunc(j.Back, func(b Lookup) bool { return b.Dst == l.Src && b.Refused == RefusedNoRoute })
+			j.Overlay == nil && slices.ContainsFunc(j.Back, func(b Lookup) bool {
+				return b.Dst == l.Src && b.Refused == RefusedNoRoute
+			})
 	})
 }
 
@@ -273,9 +285,13 @@ func protocolName(p uint8) string {
 }
 
 // refuser is the most specific route that refuses an address, of others before ours.
-func (j *judgement) refuser(dst netip.Addr, tables ...uint32) (best Route, ok bool) {
+func (j *judgement) refuser(dst netip.Addr) (best Route, ok bool) {
 	for _, r := range j.Refusing {
-		if !r.Dst.IsValid() || !r.Dst.Contains(dst) || len(tables) > 0 && !slices.Contains(tables, r.Table) {
+		if !r.Dst.IsValid() || !r.Dst.Contains(dst) {
+			continue
+		}
+		// A VRF has routes of ours that refuse what nothing else leads to.
+		if j.Overlay != nil && (r.Table != j.Table || r.Protocol == j.Protocol) {
 			continue
 		}
 		if !ok || r.Dst.Bits() > best.Dst.Bits() {

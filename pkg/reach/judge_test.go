@@ -275,6 +275,9 @@ func TestJudge(t *testing.T) {
 			codes[first.Code] = true
 		}
 	}
+	for _, s := range overlaySpoils {
+		codes[s.code] = true
+	}
 	for _, code := range reach.Codes() {
 		if !codes[code] {
 			t.Errorf("no test has %s", code)
@@ -399,6 +402,8 @@ func TestJudgeOfLittle(t *testing.T) {
 		{},
 		{Way: reach.Way{Addr: netip.MustParseAddr("2001:db8::1"), Table: 201, Dev: "x"}},
 		{Switch: &reach.Switch{In: reach.Trace{Asked: true}, Answer: reach.Trace{Asked: true}}},
+		{Way: reach.Way{Overlay: &reach.Overlay{}}, Tunnel: &reach.Tunnel{Remotes: []reach.Remote{{}}}},
+		{Way: reach.Way{Overlay: &reach.Overlay{VRF: "x"}}, In: []reach.Lookup{{}}, Back: []reach.Lookup{{}}},
 		{In: []reach.Lookup{{}}, Back: []reach.Lookup{{}}, Rules: []reach.Rule{{}}, Refusing: []reach.Route{{}}},
 	} {
 		sound(t, "little", reach.Judge(f))

@@ -22,7 +22,9 @@ const (
 	CodeRuleMissing     = "rule-missing"        // our ip rule is not there
 	CodeForeignRoute    = "foreign-route"       // a route of others wins or refuses it
 	CodeRouteMissing    = "route-missing"       // no route leads there
-	CodeDeviceDown      = "device-down"         // the device of the provider bridge is down
+	CodeDeviceDown      = "device-down"         // the device of the provider bridge or a VNI is down
+	CodeDeviceDetached  = "device-detached"     // a device of a VNI is not where it belongs
+	CodeNoVTEP          = "vtep-missing"        // the address of the VTEP is not there
 	CodeNeighbourFailed = "neighbour-failed"    // nobody answers for the address on the bridge
 	CodeSwitchSilent    = "vswitchd-hung"       // Open vSwitch does not answer
 	CodeFlowDrops       = "flow-drops"          // a flow drops it on the way in
@@ -37,7 +39,8 @@ const (
 // Codes are all codes, in the order in which a packet meets what they name.
 func Codes() []string {
 	return []string{
-		CodeUplinkDown, CodeForwardingOff, CodeReversePath, CodeForeignRule, CodeRuleMissing, CodeForeignRoute,
+		CodeUplinkDown, CodeNoVTEP, CodeDeviceDetached, CodeForwardingOff, CodeReversePath, CodeForeignRule,
+		CodeRuleMissing, CodeForeignRoute,
 		CodeRouteMissing, CodePacketFilter, CodeDeviceDown, CodeNeighbourFailed, CodeSwitchSilent, CodeFlowDrops,
 		CodeForeignFlow, CodePortDown, CodePortMissing, CodeProxyARPOff, CodeNoWayBack,
 	}
@@ -60,7 +63,7 @@ const (
 
 // Stage is one link of the way, in the order in which a packet meets them.
 type Stage struct {
-	// Name is one word: uplink, filter, rule, route, device, neighbour, bridge, port,
+	// Name is one word: uplink, tunnel, filter, rule, route, device, neighbour, bridge, port,
 	// and answer for what concerns the way back.
 	Name string `json:"stage"`
 	// Text says what is there.
@@ -75,6 +78,8 @@ type Stage struct {
 // Verdict is the whole way with what is wrong on it.
 type Verdict struct {
 	Address netip.Addr `json:"address"`
+	// VNI is the one that a packet for it comes in by; 0 for the uplinks themselves.
+	VNI uint32 `json:"vni,omitempty"`
 	// From are the devices that a packet for it may come in by.
 	From []string `json:"from"`
 	// Checked says that the way could be judged at all.

@@ -26,6 +26,28 @@ type PeerStatus struct {
 	Text    string `json:"text"`
 }
 
+// Sessions are what explanations need to know of the sessions, by what they carry.
+type Sessions struct {
+	// Known is false where nobody could be asked.
+	Known bool         `json:"known"`
+	IPv4  []PeerStatus `json:"ipv4"`
+	IPv6  []PeerStatus `json:"ipv6"`
+	// EVPN are those that carry l2vpn-evpn, whichever family the addresses are of.
+	EVPN []PeerStatus `json:"evpn"`
+}
+
+// of are the sessions that carry a path.
+func (s Sessions) of(path object.Key) ([]PeerStatus, object.Family) {
+	switch family := object.FamilyOf(path.Prefix.Addr()); {
+	case path.Kind == object.KindEVPN:
+		return s.EVPN, object.L2VPNEVPN
+	case family == object.IPv6Unicast:
+		return s.IPv6, family
+	default:
+		return s.IPv4, family
+	}
+}
+
 // Explanation is all that is known of one address.
 type Explanation struct {
 	Address    netip.Addr `json:"address"`
@@ -117,10 +139,15 @@ func (c *Controller) heldSince(h *Held, addr netip.Addr) {
 	}
 }
 
-// Explain says why addr is or is not announced from here, from the round r and
-// the state of the peers. known says whether peers is known at all: a command
-// without a running controller cannot see sessions.
+// Explain is [Controller.ExplainBy] for sessions that carry everything. known says whether
+// peers is known at all: a command without a running controller cannot see sessions.
 func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known bool) Explanation {
+	return c.ExplainBy(r, addr, Sessions{Known: known, IPv4: peers, IPv6: peers, EVPN: peers})
+}
+
+// ExplainBy says why addr is or is not announced from here, from the round r and the state
+// of the sessions.
+func (c *Controller) ExplainBy(r Round, addr netip.Addr, sessions Sessions) Explanation {
 	e := Explanation{Address: addr, Stale: cmp.Or(r.Snapshot.Doubt(), r.Snapshot.NorthboundDoubt())}
 	c.round.Lock()
 	drivers := c.cfg.Drivers
@@ -139,8 +166,8 @@ func (c *Controller) Explain(r Round, addr netip.Addr, peers []PeerStatus, known
 				if !r.Have.Has(pathOf(a, addr)) {
 					a.Chassis = others(r.Snapshot, a.Chassis)
 				}
-				if _, blocked := a.Blocked(); !blocked && known && !a.Inbound() {
-					a.Steps = append(a.Steps, peerStep(peers))
+				if _, blocked := a.Blocked(); !blocked && sessions.Known && !a.Inbound() {
+					a.Steps = append(a.Steps, sessions.step(pathOf(a, addr)))
 				}
 			}
 			e.Accounts = append(e.Accounts, a)
@@ -259,7 +286,8 @@ func skipText(skips []observe.Skip) string {
 }
 
 // peerStep sums the sessions up.
-func peerStep(peers []PeerStatus) reason.Step {
+func (s Sessions) step(path object.Key) reason.Step {
+	peers, family := s.of(path)
 	var texts []string
 	up := false
 	for _, p := range peers {
@@ -267,11 +295,15 @@ func peerStep(peers []PeerStatus) reason.Step {
 		texts = append(texts, p.Text)
 	}
 	if len(peers) == 0 {
-		return reason.Step{Stage: "peers", Text: "no peer is configured (bgp.peers)", Code: reason.PeerDown}
+		text := "no peer is configured (bgp.peers)"
+		if len(s.IPv4)+len(s.IPv6)+len(s.EVPN) > 0 {
+			text = fmt.Sprintf("no peer has family %s (bgp.peers, families)", family)
+		}
+		return reason.Step{Stage: "peers", Text: text, Code: reason.PeerDown}
 	}
-	s := reason.Step{Stage: "peers", Text: strings.Join(texts, "; "), OK: up}
+	out := reason.Step{Stage: "peers", Text: strings.Join(texts, "; "), OK: up}
 	if !up {
-		s.Code = reason.PeerDown
+		out.Code = reason.PeerDown
 	}
-	return s
+	return out
 }

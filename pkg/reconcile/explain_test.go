@@ -10,6 +10,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/internal/golden"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -140,5 +141,31 @@ func TestExplainWhereNotAllIsRead(t *testing.T) {
 	e.conclude(Round{Snapshot: observe.Snapshot{SB: &observe.Southbound{Asked: &observe.Asked{}}}})
 	if !strings.Contains(e.First, "ovn_sb_scope: local") || e.Code != reason.NoRow {
 		t.Errorf("got %q, %q", e.First, e.Code)
+	}
+}
+
+// The sessions that count are those that carry the path: a tenant's IPv6 address is announced
+// by EVPN, and not by IPv6 unicast.
+func TestSessionsOfPath(t *testing.T) {
+	up := []PeerStatus{{Address: "192.0.2.1", Up: true, Text: "192.0.2.1 up"}}
+	host := netip.MustParsePrefix("2001:db8::5/128")
+	evpn := object.EVPNPath{Type: object.EVPNPrefix, RD: "192.0.2.9:1", Prefix: host}.Key()
+	unicast := object.NewPath(host, object.OriginIncomplete).Key()
+	for name, tt := range map[string]struct {
+		sessions Sessions
+		path     object.Key
+		ok       bool
+		text     string
+	}{
+		"EVPN by EVPN":        {Sessions{EVPN: up}, evpn, true, "192.0.2.1 up"},
+		"EVPN without EVPN":   {Sessions{IPv4: up, IPv6: up}, evpn, false, "no peer has family l2vpn-evpn (bgp.peers"},
+		"unicast by IPv6":     {Sessions{IPv6: up}, unicast, true, "192.0.2.1 up"},
+		"unicast with EVPN":   {Sessions{EVPN: up}, unicast, false, "no peer has family ipv6-unicast (bgp.peers"},
+		"no peer at all":      {Sessions{}, evpn, false, "no peer is configured (bgp.peers)"},
+		"a peer that is down": {Sessions{EVPN: []PeerStatus{{Text: "down"}}}, evpn, false, "down"},
+	} {
+		if s := tt.sessions.step(tt.path); s.OK != tt.ok || !strings.HasPrefix(s.Text, tt.text) || s.OK != (s.Code == "") {
+			t.Errorf("%s: %+v", name, s)
+		}
 	}
 }

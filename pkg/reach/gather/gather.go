@@ -137,6 +137,9 @@ func (s *session) facts(q Question) reach.Facts {
 	if slices.ContainsFunc(slices.Concat(f.In, f.Back), func(l reach.Lookup) bool { return l.Refused != "" }) {
 		f.Refusing = s.refusing(ipv6)
 	}
+	if q.Overlay != nil {
+		s.tunnel(q, &f)
+	}
 	f.Neighbour = s.neighbour(q.Dev, q.Hop())
 	f.Unread, f.Incomplete = s.unread, s.incomplete
 	return f

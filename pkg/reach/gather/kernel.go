@@ -51,6 +51,7 @@ func (s *session) device(name string) device {
 		return d
 	}
 	d := device{Device: reach.Device{Name: name, Missing: true}}
+	var master uint32
 	var b rtnl.Batch
 	b.Begin(unix.RTM_GETLINK, unix.NLM_F_ACK, rtnl.IfInfoMsg{})
 	b.Text(unix.IFLA_IFNAME, name)
@@ -62,8 +63,13 @@ func (s *session) device(name string) device {
 		d.index, d.Missing = h.Index, false
 		d.Up, d.Carrier = h.Flags&unix.IFF_UP != 0, h.Flags&unix.IFF_LOWER_UP != 0
 		for attrs.Next() {
-			if attrs.Type == unix.IFLA_MTU {
+			switch attrs.Type {
+			case unix.IFLA_MTU:
 				d.MTU = int(attrs.Uint32())
+			case unix.IFLA_MASTER:
+				master = attrs.Uint32()
+			case unix.IFLA_LINKINFO:
+				d.info(&attrs)
 			}
 		}
 	}, func(_ int, err *rtnl.Error) {
@@ -73,6 +79,9 @@ func (s *session) device(name string) device {
 	})
 	if err != nil {
 		s.failed("device "+name, err)
+	}
+	if master != 0 {
+		d.Master = s.name(master)
 	}
 	conf := "net/ipv4/conf/" + name + "/"
 	d.Forwarding = sysctl(conf+"forwarding") != "0"
@@ -113,15 +122,15 @@ func (s *session) lookups(q Question, f *reach.Facts) {
 		if src.Addr.Is6() != q.Addr.Is6() {
 			continue
 		}
-		for _, uplink := range q.Uplinks {
-			if src.Dev == "" || src.Dev == uplink {
-				ask = append(ask, reach.Lookup{From: uplink, Src: src.Addr, Dst: q.Addr, Far: src.Far})
+		for _, dev := range q.entries() {
+			if src.Dev == "" || src.Dev == dev {
+				ask = append(ask, reach.Lookup{From: dev, Src: src.Addr, Dst: q.Addr, Far: src.Far})
 			}
 		}
 	}
 	in := len(ask)
 	for _, src := range q.Fabric {
-		if src.Addr.Is6() == q.Addr.Is6() && q.Dev != "" {
+		if src.Addr.Is6() == q.Addr.Is6() && q.Dev != "" && len(q.entries()) > 0 {
 			ask = append(ask, reach.Lookup{From: q.Dev, Src: q.Addr, Dst: src.Addr, Far: src.Far})
 		}
 	}
@@ -129,8 +138,9 @@ func (s *session) lookups(q Question, f *reach.Facts) {
 	f.In, f.Back = ask[:in:in], ask[in:]
 }
 
-// ask asks the kernel as it would ask itself for a packet that comes in by a device, and
-// has it answer with the entry of the table that matches.
+// ask asks the kernel as it would ask itself for a packet that comes in by a device, or that
+// is the node's own where there is none, and has it answer with the entry of the table that
+// matches.
 func (s *session) ask(lookups []reach.Lookup) {
 	hops := make([][]hop, len(lookups))
 	for first := 0; first < len(lookups); {
@@ -138,17 +148,24 @@ func (s *session) ask(lookups []reach.Lookup) {
 		part := lookups[first:]
 		for i := 0; i < len(part) && !b.Full(); i++ {
 			l := part[i]
-			bits := uint8(l.Dst.BitLen())
+			bits, from := uint8(l.Dst.BitLen()), uint8(0)
+			if l.Src.IsValid() {
+				from = uint8(l.Src.BitLen())
+			}
 			flags := uint32(unix.RTM_F_FIB_MATCH)
 			if l.Dst.Is4() { // IPv6 tells the table without, and refuses the flag
 				flags |= unix.RTM_F_LOOKUP_TABLE
 			}
 			b.Begin(unix.RTM_GETROUTE, unix.NLM_F_ACK, rtnl.RtMsg{
-				Family: rtnl.FamilyOf(l.Dst), DstLen: bits, SrcLen: bits, Flags: flags,
+				Family: rtnl.FamilyOf(l.Dst), DstLen: bits, SrcLen: from, Flags: flags,
 			})
 			b.Addr(unix.RTA_DST, l.Dst)
-			b.Addr(unix.RTA_SRC, l.Src)
-			b.Uint32(unix.RTA_IIF, s.device(l.From).index)
+			if l.Src.IsValid() {
+				b.Addr(unix.RTA_SRC, l.Src)
+			}
+			if l.From != "" {
+				b.Uint32(unix.RTA_IIF, s.device(l.From).index)
+			}
 		}
 		part, hops := part[:b.Len()], hops[first:]
 		err := s.conn.Ask(s.ctx, &b, func(i int, m rtnl.Message) {

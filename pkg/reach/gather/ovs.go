@@ -1,6 +1,7 @@
 package gather
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,16 +48,28 @@ func (s *session) traces(q Question, f *reach.Facts) *reach.Switch {
 	ctx, cancel := context.WithTimeout(s.ctx, Limit)
 	defer cancel()
 	// Without the MAC address of the neighbour the packet would go nowhere in particular.
-	if n := f.Neighbour; n != nil && n.MAC != "" && n.State != "FAILED" && n.State != "INCOMPLETE" {
-		flow := fmt.Sprintf("%s,in_port=LOCAL,dl_dst=%s,%s=%s,%s=%s,nw_ttl=64", proto, n.MAC, src, outside, dst, q.Addr)
+	port, mac := "LOCAL", ""
+	if n := f.Neighbour; n != nil && n.State != "FAILED" && n.State != "INCOMPLETE" {
+		mac = n.MAC
+	}
+	from := "" // what an answer has beside its addresses
+	if o := q.Overlay; o != nil {
+		port, mac = o.Port, cmp.Or(o.MAC, mac)
+		from = ",dl_src=" + mac
+		if o.VLAN != 0 {
+			from += fmt.Sprintf(",dl_vlan=%d,dl_vlan_pcp=0", o.VLAN)
+		}
+	}
+	if mac != "" {
+		flow := fmt.Sprintf("%s,in_port=%s,dl_dst=%s,%s=%s,%s=%s,nw_ttl=64", proto, port, mac, src, outside, dst, q.Addr)
 		text, err := unixctl.Call(ctx, s.cfg.RunDir, "ovs-vswitchd", "ofproto/trace", q.Bridge, flow)
 		if err != nil {
 			return s.traceFailed(out, err)
 		}
 		out.In = readTrace(text)
 	}
-	if q.Patch != "" {
-		flow := fmt.Sprintf("%s,in_port=%s,%s=%s,%s=%s,nw_ttl=64", proto, q.Patch, src, q.Addr, dst, outside.String())
+	if q.Patch != "" && (q.Overlay == nil || mac != "") {
+		flow := fmt.Sprintf("%s,in_port=%s%s,%s=%s,%s=%s,nw_ttl=64", proto, q.Patch, from, src, q.Addr, dst, outside)
 		text, err := unixctl.Call(ctx, s.cfg.RunDir, "ovs-vswitchd", "ofproto/trace", q.Bridge, flow)
 		if err != nil {
 			return s.traceFailed(out, err)

@@ -77,7 +77,8 @@ func (s *session) ruleOf(m rtnl.Message) (reach.Rule, error) {
 				more = append(more, "suppress_prefixlength "+strconv.Itoa(int(n)))
 			}
 		case unix.FRA_L3MDEV:
-			r.More = r.More || attrs.Uint8() != 0
+			r.L3MDev = attrs.Uint8() != 0
+			r.More = r.More || r.L3MDev
 			more = append(more, "l3mdev")
 		case unix.FRA_OIFNAME, unix.FRA_FWMARK, unix.FRA_IP_PROTO, unix.FRA_SPORT_RANGE, unix.FRA_DPORT_RANGE,
 			unix.FRA_UID_RANGE:
