@@ -13,7 +13,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/unixctl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -31,7 +31,7 @@ const (
 
 // watchDaemons begins to ask the daemons beside us.
 func (n *Node) watchDaemons(ctx context.Context) {
-	switchDir := cmp.Or(n.settings.OpenVSwitch.RunDir, os.Getenv("OVS_RUNDIR"), ovs.DefaultRunDir)
+	switchDir := cmp.Or(n.settings.OpenVSwitch.RunDir, os.Getenv("OVS_RUNDIR"), openflow.DefaultRunDir)
 	n.daemons = []*unixctl.Daemon{
 		unixctl.Watch(ctx, daemonSwitch, switchDir, n.opts.Log),
 		unixctl.Watch(ctx, daemonController, cmp.Or(os.Getenv("OVN_RUNDIR"), ovnRunDir), n.opts.Log),

@@ -31,6 +31,6 @@ func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
 		},
 		Running: err == nil, Checked: status.Reach.Checked, Unreachable: unreachable, Chassis: s.Chassis,
 		RunDir: s.OpenVSwitch.RunDir, ManageFlows: s.Flows.Manage,
-		Cookies: s.Cookies(), Alias: marks(s).Alias, Peers: s.BGP.PeerAddrs(),
+		Alias: marks(s).Alias, Peers: s.BGP.PeerAddrs(),
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -77,7 +77,7 @@ type reachability struct {
 func openReachability(c *closing, s config.Settings, log *slog.Logger) (*reachability, error) {
 	conf := gather.Config{RuleProtocol: s.Routing.RuleProtocol}
 	if s.Flows.Manage {
-		conf.RunDir = cmp.Or(s.OpenVSwitch.RunDir, os.Getenv("OVS_RUNDIR"), ovs.DefaultRunDir)
+		conf.RunDir = cmp.Or(s.OpenVSwitch.RunDir, os.Getenv("OVS_RUNDIR"), openflow.DefaultRunDir)
 		conf.OVSDB = s.OpenVSwitch.Endpoint
 	}
 	reader, err := gather.Open(conf)

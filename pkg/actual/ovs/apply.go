@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -43,7 +44,7 @@ func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 }
 
 func (b *Backend) bridgeOf(name string) (*bridge, error) {
-	if err := checkBridge(name); err != nil {
+	if err := openflow.CheckBridge(name); err != nil {
 		return nil, err
 	}
 	return b.bridge(name), nil
@@ -156,12 +157,12 @@ func (br *bridge) modify(ctx context.Context, steps []step) {
 	for _, s := range steps {
 		lines.WriteString(s.line)
 	}
-	err := br.tool.modify(ctx, br.name, []byte(lines.String()))
+	err := gone(br.tool.Modify(ctx, br.name, []byte(lines.String())))
 	switch {
 	case err == nil:
-	case len(steps) == 1 && errors.Is(err, errFormat):
+	case len(steps) == 1 && errors.Is(err, openflow.ErrFormat):
 		// OpenFlow 1.0 takes every flow, though not in a bundle.
-		if br.tool.modifyPlain(ctx, br.name, []byte(lines.String()), "OpenFlow10") != nil {
+		if br.tool.ModifyPlain(ctx, br.name, []byte(lines.String()), "OpenFlow10") != nil {
 			fail(steps, err)
 		}
 	case len(steps) == 1 || concernsAll(ctx, err):
@@ -177,7 +178,7 @@ func (br *bridge) modify(ctx context.Context, steps []step) {
 // of the changes.
 func concernsAll(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, actual.ErrGone) || errors.Is(err, errAway) || errors.Is(err, errVersion)
+		errors.Is(err, actual.ErrGone) || errors.Is(err, openflow.ErrAway) || errors.Is(err, openflow.ErrVersion)
 }
 
 // fail leaves the error in each step, except that what is to be deleted is

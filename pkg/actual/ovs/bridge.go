@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -28,7 +29,7 @@ const attachTime = 250 * time.Millisecond
 // so that an event which it causes is compared with the mirror it leaves.
 type bridge struct {
 	name    string
-	tool    ofctl
+	tool    openflow.Tool
 	cookies []uint64
 	grace   time.Duration
 	signal  func()
@@ -66,7 +67,7 @@ func (br *bridge) refresh(ctx context.Context, keys []object.Key, complete bool)
 	br.awaitMonitor(ctx)
 	all, err := br.dump(ctx)
 	if errors.Is(err, actual.ErrGone) && !br.deleted {
-		err = fmt.Errorf("%w for this bridge: it is missing, which may be a restart of ovs-vswitchd", errAway)
+		err = fmt.Errorf("%w for this bridge: it is missing, which may be a restart of ovs-vswitchd", openflow.ErrAway)
 	}
 	if err != nil && !errors.Is(err, actual.ErrGone) {
 		br.clean = false
@@ -88,7 +89,7 @@ func (br *bridge) askedAll(keys []object.Key) bool {
 
 // awaitMonitor gives up the lock while it waits.
 func (br *bridge) awaitMonitor(ctx context.Context) {
-	if br.attached || br.attachFailed || !br.tool.answers(ctx, br.name) {
+	if br.attached || br.attachFailed || !br.tool.Answers(ctx, br.name) {
 		return
 	}
 	ready := br.ready
@@ -107,9 +108,9 @@ func (br *bridge) awaitMonitor(ctx context.Context) {
 
 // dump asks the switch for all flows.
 func (br *bridge) dump(ctx context.Context) (map[object.Key]object.Flow, error) {
-	out, err := br.tool.dump(ctx, br.name)
+	out, err := br.tool.Dump(ctx, br.name)
 	if err != nil {
-		return nil, err
+		return nil, gone(err)
 	}
 	flows, err := parseDump(br.name, out)
 	if err != nil {
@@ -120,6 +121,14 @@ func (br *bridge) dump(ctx context.Context) (map[object.Key]object.Flow, error) 
 		all[f.Key()] = f
 	}
 	return all, nil
+}
+
+// gone marks the error of a bridge that does not exist as actual.ErrGone.
+func gone(err error) error {
+	if errors.Is(err, openflow.ErrNoBridge) {
+		return fmt.Errorf("%w: %w", err, actual.ErrGone)
+	}
+	return err
 }
 
 // store replaces the mirror by what concerns us of all flows.
@@ -169,10 +178,10 @@ func (br *bridge) addTo(all *object.Set) {
 	}
 }
 
-// attach is called by the monitor once it is notified of every change. Changes
+// Attached is called by the monitor once it is notified of every change. Changes
 // before are unknown, so that someone has to read, unless someone already
 // waits to do so.
-func (br *bridge) attach() {
+func (br *bridge) Attached() {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	br.attached, br.clean, br.attachFailed = true, false, false
@@ -183,9 +192,9 @@ func (br *bridge) attach() {
 	}
 }
 
-// absent is called again and again while the bridge does not answer; gone says
+// Absent is called again and again while the bridge does not answer; gone says
 // that ovs-vswitchd runs without it.
-func (br *bridge) absent(gone bool) {
+func (br *bridge) Absent(gone bool) {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	switch {
@@ -199,9 +208,9 @@ func (br *bridge) absent(gone bool) {
 	}
 }
 
-// detach is called when the monitor has ended: the bridge is gone, or
+// Detached is called when the monitor has ended: the bridge is gone, or
 // ovs-vswitchd and all flows with it.
-func (br *bridge) detach() {
+func (br *bridge) Detached() {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	br.attached, br.clean = false, false
@@ -209,18 +218,19 @@ func (br *bridge) detach() {
 	br.signal()
 }
 
-// notice compares an event with the mirror. What we did ourselves agrees with
+// Changed compares an event with the mirror. What we did ourselves agrees with
 // it by then.
-func (br *bridge) notice(e event) {
+func (br *bridge) Changed(line string) {
+	e, err := parseEvent(line)
 	br.mu.Lock()
 	defer br.mu.Unlock()
-	if br.clean && !br.agrees(e) {
+	if br.clean && (err != nil || !br.agrees(e)) {
 		br.invalidate()
 	}
 }
 
-// unreadable is called when the monitor printed a line that cannot be parsed.
-func (br *bridge) unreadable() {
+// Missed is called when the monitor may not have told of every change.
+func (br *bridge) Missed() {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	if br.clean {

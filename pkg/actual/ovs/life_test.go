@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -122,7 +123,7 @@ func TestProgramComesLater(t *testing.T) {
 			t.Error("a flow was made without a program")
 		}
 	}
-	real, err := exec.LookPath(DefaultOfctl)
+	real, err := exec.LookPath(openflow.DefaultOfctl)
 	if err != nil {
 		t.Fatal(err)
 	}

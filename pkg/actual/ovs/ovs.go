@@ -1,6 +1,4 @@
-// Package ovs is the backend for OpenFlow entries of Open vSwitch. It asks
-// ovs-ofctl, because the format in which that prints entries is the only
-// stable one that every release has.
+// Package ovs is the backend for OpenFlow entries of Open vSwitch.
 //
 // An entry is ours if its cookie is one of the configured ones; what carries
 // another cookie is never changed or deleted, not even under a key that we
@@ -10,37 +8,29 @@
 // It refuses to create bridges and ports and to know why an entry is wanted.
 //
 // Read next: read.go, apply.go, then bridge.go for what is remembered of a
-// bridge and monitor.go for how it is noticed that others changed it.
+// bridge and how it is noticed that others changed it.
 package ovs
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// The defaults of Config.
-const (
-	DefaultRunDir  = "/var/run/openvswitch"
-	DefaultOfctl   = "ovs-ofctl"
-	DefaultTimeout = 10 * time.Second
-	DefaultGrace   = 3 * time.Second
-)
+// DefaultGrace is that of Config.
+const DefaultGrace = 3 * time.Second
 
 // Config is how Open vSwitch is reached and what in it is ours.
 type Config struct {
 	// RunDir holds the management sockets of the bridges. Empty means
-	// $OVS_RUNDIR, and DefaultRunDir without that.
+	// $OVS_RUNDIR, and openflow.DefaultRunDir without that.
 	RunDir string
 	// Ofctl is ovs-ofctl, looked up in $PATH unless it has a slash.
 	Ofctl string
@@ -58,7 +48,7 @@ type Config struct {
 
 // Backend implements actual.Backend for object.KindFlow.
 type Backend struct {
-	tool    ofctl
+	tool    openflow.Tool
 	cookies []uint64
 	grace   time.Duration
 	log     *slog.Logger
@@ -74,14 +64,6 @@ type Backend struct {
 
 var _ actual.Backend = (*Backend)(nil)
 
-// Installed says why ovs-ofctl cannot be run; nil if it is there.
-func Installed() error {
-	if _, err := exec.LookPath(DefaultOfctl); err != nil {
-		return notInstalled(DefaultOfctl, err)
-	}
-	return nil
-}
-
 // New checks the configuration. It does not need Open vSwitch to run, nor to be installed
 // yet: until then nothing can be read.
 func New(cfg Config) (*Backend, error) {
@@ -91,12 +73,9 @@ func New(cfg Config) (*Backend, error) {
 	if slices.Contains(cfg.Cookies, 0) {
 		return nil, fmt.Errorf("cookie 0 cannot mark flows of this agent: every flow has it by default")
 	}
-	runDir := cmp.Or(cfg.RunDir, os.Getenv("OVS_RUNDIR"), DefaultRunDir)
-	if !filepath.IsAbs(runDir) {
-		return nil, fmt.Errorf("run directory %q is not absolute", runDir)
-	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = DefaultTimeout
+	tool, err := openflow.New(cfg.Ofctl, cfg.RunDir, cfg.Timeout)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.Grace <= 0 {
 		cfg.Grace = DefaultGrace
@@ -105,7 +84,7 @@ func New(cfg Config) (*Backend, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	b := &Backend{
-		tool:    ofctl{path: cmp.Or(cfg.Ofctl, DefaultOfctl), runDir: runDir, timeout: cfg.Timeout},
+		tool:    tool,
 		cookies: slices.Clone(cfg.Cookies),
 		grace:   cfg.Grace,
 		log:     cfg.Logger,
@@ -157,7 +136,7 @@ func (b *Backend) bridge(name string) *bridge {
 		ready:   make(chan struct{}),
 	}
 	b.bridges[name] = br
-	m := &monitor{tool: b.tool, bridge: name, log: b.log.With("bridge", name), watcher: br}
-	b.monitors.Go(func() { m.run(ctx) })
+	m := &openflow.Monitor{Tool: b.tool, Bridge: name, Log: b.log.With("bridge", name), Watcher: br}
+	b.monitors.Go(func() { m.Run(ctx) })
 	return br
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -42,12 +43,12 @@ func (b *Backend) Read(ctx context.Context, focus actual.Focus) (object.Set, err
 func (b *Backend) keysInFocus(focus actual.Focus) map[string][]object.Key {
 	keys := make(map[string][]object.Key)
 	for _, key := range focus.Keys(object.KindFlow) {
-		if checkBridge(key.Name) == nil { // there cannot be flows otherwise
+		if openflow.CheckBridge(key.Name) == nil { // there cannot be flows otherwise
 			keys[key.Name] = append(keys[key.Name], key)
 		}
 	}
 	for key := range focus.Want.AllOf(object.KindDevice) {
-		if keys[key.Name] == nil && b.tool.haveSocket(key.Name) {
+		if keys[key.Name] == nil && b.tool.HaveSocket(key.Name) {
 			keys[key.Name] = []object.Key{}
 		}
 	}

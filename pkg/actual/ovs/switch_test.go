@@ -9,6 +9,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/contract"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -317,11 +318,11 @@ func TestAsk(t *testing.T) {
 		t.Errorf("br-none: %v, want %v", err, actual.ErrGone)
 	}
 	s.Vsctl("set", "bridge", "br-ex", "protocols=OpenFlow10")
-	if err := b.Ask(t.Context(), "br-ex"); !errors.Is(err, errVersion) {
-		t.Errorf("a bridge of OpenFlow 1.0 alone: %v, want %v", err, errVersion)
+	if err := b.Ask(t.Context(), "br-ex"); !errors.Is(err, openflow.ErrVersion) {
+		t.Errorf("a bridge of OpenFlow 1.0 alone: %v, want %v", err, openflow.ErrVersion)
 	}
 	s.KillSwitch()
-	if err := b.Ask(t.Context(), "br-ex"); !errors.Is(err, errAway) {
-		t.Errorf("without a switch: %v, want %v", err, errAway)
+	if err := b.Ask(t.Context(), "br-ex"); !errors.Is(err, openflow.ErrAway) {
+		t.Errorf("without a switch: %v, want %v", err, openflow.ErrAway)
 	}
 }

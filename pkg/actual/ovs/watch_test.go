@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/vswitch/vswitchtest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -23,9 +24,9 @@ func TestIdleRead(t *testing.T) {
 	read(t, b, f)
 	mustApply(t, b, creates(pair(1)...)...)
 	first := read(t, b, f)
-	path := b.tool.path
+	path := b.tool.Path
 	for _, br := range b.bridges {
-		br.tool.path = "/nonexistent"
+		br.tool.Path = "/nonexistent"
 	}
 	if got := read(t, b, f); text(got) != text(first) || got.Len() != 2 {
 		t.Errorf("got\n%s", text(got))
@@ -34,7 +35,7 @@ func TestIdleRead(t *testing.T) {
 		t.Errorf("an idle read allocates %v times", n)
 	}
 	for _, br := range b.bridges {
-		br.tool.path = path
+		br.tool.Path = path
 	}
 }
 
@@ -45,13 +46,14 @@ type recorder struct {
 	agreeing, opposing atomic.Int32
 }
 
-func (r *recorder) attach() { close(r.attached) }
-func (r *recorder) detach() {}
+func (r *recorder) Attached() { close(r.attached) }
+func (r *recorder) Detached() {}
 
-func (r *recorder) notice(e event) {
+func (r *recorder) Changed(line string) {
+	e, err := parseEvent(line)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.agrees(e) {
+	if err == nil && r.agrees(e) {
 		r.agreeing.Add(1)
 	} else {
 		r.opposing.Add(1)
@@ -64,10 +66,10 @@ func TestEventsThatAgree(t *testing.T) {
 	f := focus(t, pair(1)...)
 	read(t, b, f)
 	r := &recorder{bridge: b.bridges["br-ex"], attached: make(chan struct{})}
-	m := &monitor{tool: b.tool, bridge: "br-ex", log: b.log, watcher: r}
+	m := &openflow.Monitor{Tool: b.tool, Bridge: "br-ex", Log: b.log, Watcher: r}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); m.run(ctx) }()
+	go func() { defer close(ended); m.Run(ctx) }()
 	defer func() { stop(); <-ended }()
 	<-r.attached
 
@@ -153,11 +155,11 @@ func TestVswitchdRestart(t *testing.T) {
 			drain(b)
 			end(s)
 			awaitChange(t, b, "the end of ovs-vswitchd")
-			if have, err := b.Read(t.Context(), f); !errors.Is(err, errAway) {
+			if have, err := b.Read(t.Context(), f); !errors.Is(err, openflow.ErrAway) {
 				t.Errorf("without a switch got %v, %v, want an error", text(have), err)
 			}
 			errs := b.Apply(t.Context(), creates(pair(1)...))
-			if !errors.Is(errs[0], errAway) || errors.Is(errs[0], actual.ErrGone) {
+			if !errors.Is(errs[0], openflow.ErrAway) || errors.Is(errs[0], actual.ErrGone) {
 				t.Errorf("without a switch got %v", errs)
 			}
 			drain(b)
@@ -185,14 +187,14 @@ func TestBridgeDeleted(t *testing.T) {
 	drain(b)
 	s.Vsctl("del-br", "br-ex")
 	awaitChange(t, b, "the deletion of the bridge")
-	if have, err := b.Read(t.Context(), f); !errors.Is(err, errAway) {
+	if have, err := b.Read(t.Context(), f); !errors.Is(err, openflow.ErrAway) {
 		t.Errorf("just after the deletion got %v, %v, want an error: it may be a restart", text(have), err)
 	}
 	// The deletion may be signalled twice: its flows go, and then its monitor.
 	for {
 		awaitChange(t, b, "the bridge has been missing for long")
 		have, err := b.Read(t.Context(), f)
-		if errors.Is(err, errAway) {
+		if errors.Is(err, openflow.ErrAway) {
 			continue
 		}
 		if err != nil || have.Len() != 0 {

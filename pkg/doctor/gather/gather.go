@@ -42,9 +42,8 @@ type Config struct {
 	RunDir string
 	// ManageFlows says that bridges are asked by ovs-ofctl, as the controller does.
 	ManageFlows bool
-	// Cookies and Alias mark the flows and devices that are ours.
-	Cookies []uint64
-	Alias   string
+	// Alias marks devices that are ours.
+	Alias string
 	// Peers are the addresses of the BGP neighbours, with a zone if link-local.
 	Peers []netip.Addr
 }

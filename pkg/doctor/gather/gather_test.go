@@ -218,7 +218,7 @@ func TestFactsOfOpenVSwitch(t *testing.T) {
 	s.Vsctl("set", "Open_vSwitch", ".", "external_ids:system-id=hv1",
 		"external_ids:ovn-bridge-mappings=net1:br-ex,net2:br-none,net3:br-ex")
 	var f doctor.Facts
-	cfg := Config{Node: doctor.Node{OVSDB: s.Endpoint()}, RunDir: s.Dir, ManageFlows: true, Cookies: []uint64{999}}
+	cfg := Config{Node: doctor.Node{OVSDB: s.Endpoint()}, RunDir: s.Dir, ManageFlows: true}
 	openVSwitch(t.Context(), cfg, &f)
 	if f.OpenVSwitchErr != nil || f.OfctlErr != nil {
 		t.Fatal(f.OpenVSwitchErr, f.OfctlErr)

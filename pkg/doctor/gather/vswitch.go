@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/actual/ovs"
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/openflow"
 	"github.com/bgp-ovn/bgp-ovn/pkg/doctor"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	ovsdb "github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
@@ -34,20 +34,20 @@ func openVSwitch(ctx context.Context, cfg Config, f *doctor.Facts) {
 func askBridges(ctx context.Context, cfg Config, mappings []observe.BridgeMapping,
 	timeout time.Duration,
 ) (map[string]error, error) {
-	if err := ovs.Installed(); err != nil {
+	if err := openflow.Installed(); err != nil {
 		return nil, err
 	}
-	flows, err := ovs.New(ovs.Config{RunDir: cfg.RunDir, Cookies: cfg.Cookies, Timeout: timeout})
+	tool, err := openflow.New("", cfg.RunDir, timeout)
 	if err != nil {
 		return nil, err
 	}
 	answers := map[string]error{}
 	for _, m := range mappings {
 		if _, asked := answers[m.Bridge]; !asked {
-			answers[m.Bridge] = flows.Ask(ctx, m.Bridge)
+			answers[m.Bridge] = tool.Ask(ctx, m.Bridge)
 		}
 	}
-	return answers, flows.Close()
+	return answers, nil
 }
 
 // pollInterval is how often the source is asked for errors, which it does not

@@ -1,4 +1,4 @@
-package ovs
+package openflow
 
 import (
 	"bufio"
@@ -23,35 +23,41 @@ const (
 	pollPause = 100 * time.Millisecond
 )
 
-// watcher receives what a monitor sees.
-type watcher interface {
-	attach()
-	notice(event)
-	unreadable()
-	detach()
-	absent(gone bool)
+// Watcher receives what a monitor sees.
+type Watcher interface {
+	// Attached is called once every later change is told of; what changed before is not.
+	Attached()
+	// Changed is called with the line that ovs-ofctl prints for a change.
+	Changed(line string)
+	// Missed is called when changes may not have been told of.
+	Missed()
+	// Detached is called when nothing is told of any more, until Attached.
+	Detached()
+	// Absent is called again and again while the bridge does not answer; gone says that
+	// ovs-vswitchd runs without it.
+	Absent(gone bool)
 }
 
-// monitor keeps one "ovs-ofctl monitor" running for a bridge, as long as the
+// Monitor keeps one "ovs-ofctl monitor" running for a bridge, as long as the
 // bridge exists.
-type monitor struct {
-	tool    ofctl
-	bridge  string
-	log     *slog.Logger
-	watcher watcher
+type Monitor struct {
+	Tool    Tool
+	Bridge  string
+	Log     *slog.Logger
+	Watcher Watcher
 }
 
-// run ends with ctx; the child has then ended, too.
-func (m *monitor) run(ctx context.Context) {
+// Run ends with ctx; the child has then ended, too.
+func (m *Monitor) Run(ctx context.Context) {
 	pause := firstPause
 	for ctx.Err() == nil {
-		if !m.tool.answers(ctx, m.bridge) {
-			m.watcher.absent(!m.tool.haveSocket(m.bridge) && m.tool.running(ctx))
+		if !m.Tool.Answers(ctx, m.Bridge) {
+			m.Watcher.Absent(!m.Tool.HaveSocket(m.Bridge) && m.Tool.Running(ctx))
 			wait(ctx, pollPause)
 			continue
 		}
 		attached, err := m.watch(ctx)
-		m.log.Debug("flow monitor ended", "attached", attached, "err", err)
+		m.Log.Debug("flow monitor ended", "attached", attached, "err", err)
 		if attached {
 			pause = firstPause
 		}
@@ -61,7 +67,7 @@ func (m *monitor) run(ctx context.Context) {
 }
 
 // watch runs one child to its end.
-func (m *monitor) watch(ctx context.Context) (attached bool, err error) {
+func (m *Monitor) watch(ctx context.Context) (attached bool, err error) {
 	// The kernel sends the death signal when the thread that forked ends, not
 	// the process: the thread must outlive the child.
 	runtime.LockOSThread()
@@ -74,7 +80,7 @@ func (m *monitor) watch(ctx context.Context) (attached bool, err error) {
 	defer out.Close()
 	attached = m.follow(out)
 	if attached && ctx.Err() == nil {
-		m.watcher.detach()
+		m.Watcher.Detached()
 	}
 	if err := out.cmd.Wait(); err != nil {
 		return attached, fmt.Errorf("monitor flows: %w", err)
@@ -88,13 +94,13 @@ type child struct {
 	cmd *exec.Cmd
 }
 
-func (m *monitor) start(ctx context.Context) (*child, error) {
+func (m *Monitor) start(ctx context.Context) (*child, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make pipe: %w", err)
 	}
 	defer w.Close()
-	cmd := m.tool.watch(ctx, m.bridge)
+	cmd := m.Tool.watch(ctx, m.Bridge)
 	// The answer to the request goes to stdout and every later message to
 	// stderr.
 	cmd.Stdout, cmd.Stderr = w, w
@@ -107,7 +113,7 @@ func (m *monitor) start(ctx context.Context) (*child, error) {
 }
 
 // follow reads what the child prints until it ends.
-func (m *monitor) follow(out io.Reader) (attached bool) {
+func (m *Monitor) follow(out io.Reader) (attached bool) {
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
@@ -117,27 +123,17 @@ func (m *monitor) follow(out io.Reader) (attached bool) {
 		line = strings.TrimSpace(line)
 		switch {
 		case strings.HasPrefix(line, "event="):
-			m.event(line)
+			m.Watcher.Changed(line)
 		// NXST_FLOW_MONITOR, ONFST_ or OFPST_, by version. The first one is the
 		// answer to the request.
 		case !attached && strings.Contains(line, "FLOW_MONITOR reply"):
 			attached = true
-			m.watcher.attach()
+			m.Watcher.Attached()
 		// The switch stops reporting to a reader who is too slow.
 		case strings.Contains(line, "FLOW_MONITOR_PAUSED"), strings.Contains(line, "FLOW_MONITOR_RESUMED"):
-			m.watcher.unreadable()
+			m.Watcher.Missed()
 		}
 	}
-}
-
-func (m *monitor) event(line string) {
-	e, err := parseEvent(line)
-	if err != nil {
-		m.log.Debug("unreadable flow event", "err", err)
-		m.watcher.unreadable()
-		return
-	}
-	m.watcher.notice(e)
 }
 
 // wait returns after d or when ctx ends.
