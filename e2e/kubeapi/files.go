@@ -51,11 +51,12 @@ func (s *Server) certificate(name string, parentKey *ecdsa.PrivateKey, parent []
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, signer, key.Public(), signerKey)
 	harness.Check(s.t, err)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	// The form of SEC 1: of PKCS 8 the API server cannot read the public key.
+	keyDER, err := x509.MarshalECPrivateKey(key)
 	harness.Check(s.t, err)
 	crt := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	s.write(name+".crt", crt)
-	s.write(name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	s.write(name+".key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER}))
 	return key, crt
 }
 

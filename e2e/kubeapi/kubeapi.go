@@ -63,7 +63,7 @@ type Server struct {
 
 	t          testing.TB
 	opts       Options
-	etcd, api  *exec.Cmd
+	etcd, api  *program
 	http       *http.Client
 	generation int
 }
@@ -114,8 +114,14 @@ func freePort(t testing.TB) int {
 	return port
 }
 
-// program is the path of one that scripts/install-deps has built.
-func program(t testing.TB, name string) string {
+// program is one that runs; ended is closed when it does not any more.
+type program struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// find is the path of one that scripts/install-deps has built.
+func find(t testing.TB, name string) string {
 	t.Helper()
 	dir := os.Getenv("KUBE_DIR")
 	if dir == "" {
@@ -139,7 +145,7 @@ func (s *Server) etcdURL() string { return "http://127.0.0.1:" + strconv.Itoa(s.
 func (s *Server) StartEtcd() {
 	s.t.Helper()
 	peers := "http://127.0.0.1:" + strconv.Itoa(s.opts.Ports[2])
-	s.etcd = s.start("etcd", program(s.t, "etcd"), "--name=e", "--data-dir="+s.path("data"), "--unsafe-no-fsync",
+	s.etcd = s.start("etcd", find(s.t, "etcd"), "--name=e", "--data-dir="+s.path("data"), "--unsafe-no-fsync",
 		"--listen-client-urls="+s.etcdURL(), "--advertise-client-urls="+s.etcdURL(), "--listen-peer-urls="+peers,
 		"--initial-advertise-peer-urls="+peers, "--initial-cluster=e="+peers, "--log-level=error")
 }
@@ -150,7 +156,7 @@ func (s *Server) StopEtcd() { stop(&s.etcd) }
 // StartAPI starts the API server and waits until it is ready.
 func (s *Server) StartAPI() {
 	s.t.Helper()
-	s.api = s.start("kube-apiserver", program(s.t, "kube-apiserver"), "--etcd-servers="+s.etcdURL(),
+	s.api = s.start("kube-apiserver", find(s.t, "kube-apiserver"), "--etcd-servers="+s.etcdURL(),
 		"--bind-address="+s.opts.Listen, "--secure-port="+strconv.Itoa(s.Port), "--advertise-address=192.0.2.1",
 		"--endpoint-reconciler-type=none", "--tls-cert-file="+s.path("server.crt"),
 		"--tls-private-key-file="+s.path("server.key"), "--cert-dir="+s.path("certs"),
@@ -169,6 +175,13 @@ func (s *Server) WaitReady() {
 	harness.Eventually(s.t, patience, func() string {
 		code, body, err := s.Try(s.t.Context(), AdminToken, http.MethodGet, "/readyz", nil)
 		if err != nil || code != http.StatusOK {
+			select {
+			case <-s.api.ended:
+				s.t.Fatal("the API server has ended")
+			case <-s.etcd.ended:
+				s.t.Fatal("etcd has ended")
+			default:
+			}
 			return fmt.Sprintf("API server: %d %.200s %v", code, body, err)
 		}
 		return ""
@@ -196,7 +209,7 @@ func (s *Server) Restore(backup string) {
 	harness.Check(s.t, os.Chmod(s.path("data"), 0o700))
 }
 
-func (s *Server) start(name string, args ...string) *exec.Cmd {
+func (s *Server) start(name string, args ...string) *program {
 	s.t.Helper()
 	out, err := os.OpenFile(s.path(name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -213,16 +226,21 @@ func (s *Server) start(name string, args ...string) *exec.Cmd {
 	if err := begin(cmd); err != nil {
 		s.t.Fatalf("%s: %v", name, err)
 	}
-	return cmd
+	p := &program{cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		_ = cmd.Wait() // how it ended stands in its log
+	}()
+	return p
 }
 
 // stop kills a program by its id and waits for its end, after which there is none.
-func stop(program **exec.Cmd) {
-	if cmd := *program; cmd != nil && cmd.Process != nil {
-		_ = cmd.Process.Kill() // it may have ended
-		_ = cmd.Wait()
+func stop(p **program) {
+	if *p != nil {
+		_ = (*p).cmd.Process.Kill() // it may have ended
+		<-(*p).ended
 	}
-	*program = nil
+	*p = nil
 }
 
 func (s *Server) logIfFailed() {

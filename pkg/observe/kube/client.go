@@ -90,7 +90,11 @@ func (c *client) config() (*rest.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("kube.kubeconfig: %w", err)
 		}
-		out, err := clientcmd.NewNonInteractiveClientConfig(*conf, "", nil, pathOf(c.kubeconfig)).ClientConfig()
+		// Relative paths in it are relative to it, as kubectl takes them.
+		if err := clientcmd.ResolveLocalPaths(conf); err != nil {
+			return nil, fmt.Errorf("kube.kubeconfig: %w", err)
+		}
+		out, err := clientcmd.NewNonInteractiveClientConfig(*conf, "", nil, nil).ClientConfig()
 		if err != nil {
 			return nil, fmt.Errorf("kube.kubeconfig %s: %w", c.kubeconfig, err)
 		}
@@ -104,11 +108,6 @@ func (c *client) config() (*rest.Config, error) {
 		return nil, fmt.Errorf("the service account of the pod: %w", err)
 	}
 	return conf, nil
-}
-
-// pathOf makes relative paths in a kubeconfig relative to it, as kubectl does.
-func pathOf(path string) clientcmd.ConfigAccess {
-	return &clientcmd.ClientConfigLoadingRules{ExplicitPath: path}
 }
 
 // reload has the next request read the files again.

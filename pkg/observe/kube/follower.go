@@ -299,8 +299,9 @@ func (f *follower[T]) swap(all []*T, unserved bool) {
 	}
 	f.items, f.unserved, f.synced = all, unserved, true
 	f.now.Objects, f.now.Synced, f.now.Unserved = len(all), true, unserved
-	if unserved {
+	if unserved && f.now.Fault != "" { // which was told of
 		f.now.Fault, f.now.FaultSince = "", time.Time{}
+		same = false
 	}
 	f.s.mu.Unlock()
 	if !same {

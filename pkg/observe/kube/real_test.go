@@ -1,0 +1,298 @@
+package kube_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
+	"github.com/bgp-ovn/bgp-ovn/e2e/kubeapi"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/kube"
+)
+
+// wire carries connections to a server until it is cut, and refuses them while it is.
+type wire struct {
+	to string
+	l  net.Listener
+
+	mu    sync.Mutex
+	down  bool
+	conns map[net.Conn]bool
+}
+
+func newWire(t *testing.T, to string) *wire {
+	w := &wire{to: to, conns: map[net.Conn]bool{}}
+	var err error
+	w.l, err = net.Listen("tcp", "127.0.0.1:0")
+	harness.Check(t, err)
+	t.Cleanup(func() { w.l.Close(); w.cut(true) })
+	go func() {
+		for {
+			c, err := w.l.Accept()
+			if err != nil {
+				return
+			}
+			go w.carry(c)
+		}
+	}()
+	return w
+}
+
+func (w *wire) carry(c net.Conn) {
+	s, err := net.Dial("tcp", w.to)
+	w.mu.Lock()
+	if err != nil || w.down {
+		w.mu.Unlock()
+		c.Close()
+		if err == nil {
+			s.Close()
+		}
+		return
+	}
+	w.conns[c], w.conns[s] = true, true
+	w.mu.Unlock()
+	pipe := func(a, b net.Conn) {
+		io.Copy(a, b)
+		a.Close()
+		b.Close()
+	}
+	go pipe(c, s)
+	pipe(s, c)
+}
+
+// cut ends all connections, and with down refuses new ones.
+func (w *wire) cut(down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = down
+	for c := range w.conns {
+		c.Close()
+	}
+	clear(w.conns)
+}
+
+const (
+	services  = "/api/v1/namespaces/default/services"
+	slicePath = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+	roles     = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+	bindings  = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+)
+
+type o = kubeapi.Object
+
+// loadBalancer creates a service with an address, and a slice with one endpoint.
+func loadBalancer(api *kubeapi.Server, name, address string) {
+	api.Create(services, o{
+		"metadata": o{"name": name, "labels": o{"app": name}, "annotations": o{"not": "kept"}},
+		"spec": o{
+			"type": "LoadBalancer", "ports": []any{o{"port": 80}}, "externalTrafficPolicy": "Local",
+			"loadBalancerClass": "example.com/lb",
+		},
+		"status": o{"loadBalancer": o{"ingress": []any{o{"ip": address, "ipMode": "VIP"}}}},
+	})
+	api.Create(slicePath, o{
+		"metadata":    o{"name": name + "-1", "labels": o{"kubernetes.io/service-name": name}},
+		"addressType": "IPv4", "ports": []any{o{"port": 8080}},
+		"endpoints": []any{o{"addresses": []any{"10.244.1.9"}, "nodeName": "worker-a", "conditions": o{"ready": true}}},
+	})
+}
+
+// names are those of the services that are known.
+func names(k *observe.Kube) string {
+	var out []string
+	for _, s := range k.Services {
+		out = append(out, s.Name)
+	}
+	return strings.Join(out, " ")
+}
+
+func has(want string) func(*observe.Kube) string {
+	return func(k *observe.Kube) string {
+		if got := names(k); got != want || k.Stale != "" {
+			return fmt.Sprintf("services %q, stale %q; wanted %q", got, k.Stale, want)
+		}
+		return ""
+	}
+}
+
+// The source beside a real API server: what is refused, cut, restarted, compacted and
+// restored from a backup. In the end, and in between, it has what a fresh list has, and
+// service "kubernetes" is never gone.
+func TestRealServer(t *testing.T) {
+	api := kubeapi.Start(t, kubeapi.Options{})
+	w := newWire(t, api.Address())
+	config := api.Kubeconfig("kubeconfig", w.l.Addr().String(), "", nil)
+	cfg := func(c *kube.Config) { c.Kubeconfig, c.EgressIPs, c.DrainOnCordon = config, true, true }
+	s := opened(t, cfg)
+	harness.Eventually(t, patience, func() string {
+		_, err := s.Read(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "services: 403") {
+			return fmt.Sprint("not refused: ", err)
+		}
+		return ""
+	})
+	allow(api)
+	api.Create("/api/v1/nodes", o{"metadata": o{"name": "worker-a"}})
+	loadBalancer(api, "web", "198.51.100.20")
+	before := await(t, s, has("kubernetes web"))
+	if !before.NoEgressIPs || before.NodeState != observe.NodeActive || len(before.Slices) != 1 {
+		t.Errorf("%s", asJSON(t, before))
+	}
+	never := watchFor(t, s)
+	same := func(step, want string) {
+		t.Helper()
+		got := asJSON(t, await(t, s, has(want)))
+		listed := asJSON(t, await(t, opened(t, cfg), has(want)))
+		if got != listed {
+			t.Errorf("%s: the source has\n%s\nand a fresh list\n%s", step, got, listed)
+		}
+	}
+	same("listed", "kubernetes web")
+
+	lists := s.Status().Kinds[0].Lists
+	w.cut(true)
+	await(t, s, stale("services"))
+	loadBalancer(api, "late", "198.51.100.21")
+	w.cut(false)
+	same("cut in the middle of a watch", "kubernetes late web")
+	if now := s.Status().Kinds[0].Lists; now != lists {
+		t.Errorf("%d lists after a cut, %d before: the watch was not resumed", now, lists)
+	}
+
+	api.StopAPI()
+	await(t, s, stale("services"))
+	api.StartAPI()
+	same("API server restarted", "kubernetes late web")
+
+	w.cut(true)
+	await(t, s, stale("services"))
+	api.Do(http.MethodDelete, services+"/late", nil)
+	api.Do(http.MethodDelete, slicePath+"/late-1", nil)
+	api.Compact(api.Revision())
+	api.StopAPI()
+	api.StartAPI() // it remembers nothing of what was before
+	w.cut(false)
+	same("410", "kubernetes web")
+
+	api.StopAPI()
+	api.StopEtcd()
+	backup := api.Backup()
+	api.StartEtcd()
+	api.StartAPI()
+	loadBalancer(api, "forgotten", "198.51.100.22")
+	await(t, s, has("forgotten kubernetes web"))
+	api.StopAPI()
+	api.StopEtcd()
+	api.Restore(backup)
+	api.StartEtcd()
+	api.StartAPI()
+	same("restored from a backup", "kubernetes web")
+
+	for file, wrong := range map[string][]byte{".ca": api.OtherAuthority(), ".token": []byte("nobody's")} {
+		right, err := os.ReadFile(config + file)
+		harness.Check(t, err)
+		harness.Check(t, os.WriteFile(config+file, wrong, 0o600))
+		w.cut(false)
+		await(t, s, stale(map[string]string{".ca": "certificate", ".token": "401"}[file]))
+		harness.Check(t, os.WriteFile(config+file, right, 0o600))
+		same("renewed "+file, "kubernetes web")
+	}
+	cordon(t, api, s)
+	egress(t, api, s)
+	never()
+}
+
+// allow gives the reader what the source needs.
+func allow(api *kubeapi.Server) {
+	rule := func(group string, resources ...any) o {
+		return o{"apiGroups": []any{group}, "resources": resources, "verbs": []any{"get", "list", "watch"}}
+	}
+	api.Create(roles, o{"metadata": o{"name": "bgp-ovn"}, "rules": []any{
+		rule("", "services", "nodes"), rule("discovery.k8s.io", "endpointslices"), rule("k8s.ovn.org", "egressips"),
+	}})
+	api.Create(bindings, o{
+		"metadata": o{"name": "bgp-ovn"},
+		"roleRef":  o{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "bgp-ovn"},
+		"subjects": []any{o{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": kubeapi.Reader}},
+	})
+}
+
+// watchFor looks at everything that is published; what it returns ends that, and reports
+// whether a service was missing that was always there.
+func watchFor(t *testing.T, s *kube.Source) func() {
+	stop, done := make(chan struct{}), make(chan int)
+	go func() {
+		gone := 0
+		for {
+			if k, err := s.Read(t.Context()); err != nil || !strings.Contains(names(k), "kubernetes") {
+				gone++
+			}
+			select {
+			case <-stop:
+				done <- gone
+				return
+			case <-s.Changed():
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		if gone := <-done; gone > 0 {
+			t.Errorf("service kubernetes was missing %d times", gone)
+		}
+	}
+}
+
+// cordon cordons the node and takes that back.
+func cordon(t *testing.T, api *kubeapi.Server, s *kube.Source) {
+	for _, c := range []struct {
+		cordoned bool
+		want     observe.NodeState
+	}{{true, observe.NodeDrained}, {false, observe.NodeActive}} { // no time to drain
+		api.Do(http.MethodPatch, "/api/v1/nodes/worker-a", o{"spec": o{"unschedulable": c.cordoned}})
+		await(t, s, func(k *observe.Kube) string {
+			if k.NodeState != c.want {
+				return string("the node is " + k.NodeState)
+			}
+			return ""
+		})
+	}
+}
+
+// egress makes the API serve EgressIPs, and one of them.
+func egress(t *testing.T, api *kubeapi.Server, s *kube.Source) {
+	api.Create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", o{
+		"metadata": o{"name": "egressips.k8s.ovn.org"},
+		"spec": o{
+			"group": "k8s.ovn.org", "scope": "Cluster",
+			"names": o{"plural": "egressips", "singular": "egressip", "kind": "EgressIP"},
+			"versions": []any{o{"name": "v1", "served": true, "storage": true, "schema": o{"openAPIV3Schema": o{
+				"type": "object", "x-kubernetes-preserve-unknown-fields": true,
+			}}}},
+		},
+	})
+	await(t, s, func(k *observe.Kube) string {
+		if k.NoEgressIPs {
+			return "egress IPs are not served"
+		}
+		return ""
+	})
+	api.Do(http.MethodPost, "/apis/k8s.ovn.org/v1/egressips", o{
+		"apiVersion": "k8s.ovn.org/v1", "kind": "EgressIP", "metadata": o{"name": "e"},
+		"status": o{"items": []any{o{"egressIP": "192.0.2.50", "node": "worker-a"}, o{"egressIP": "nonsense"}}},
+	})
+	await(t, s, func(k *observe.Kube) string {
+		if len(k.EgressIPs) != 1 || len(k.EgressIPs[0].Items) != 1 || len(k.EgressIPs[0].Problems) != 1 {
+			return fmt.Sprintf("%+v", k.EgressIPs)
+		}
+		return ""
+	})
+}
