@@ -14,7 +14,6 @@ import (
 // TestFilesOnly: a node refuses what it has no facts for, and says what to do.
 func TestFilesOnly(t *testing.T) {
 	for text, want := range map[string]string{
-		"drivers: [k8s_ovn_bgp_driver]\nbgp: {as: 65001}":                                "take it out",
 		"drivers: [ovn_native_driver]\nbgp: {as: 65001}\nnative: {require_kernel: true}": "leave it false",
 	} {
 		path := filepath.Join(t.TempDir(), "config.yaml")

@@ -55,6 +55,7 @@ func (n *Node) observeSources() {
 	for _, d := range n.sources.databases {
 		up[d.metric] = d.status().Synced
 	}
+	n.sources.kubeUp(up)
 	n.metrics.Sources(up)
 	_, ill := n.db.Trouble()
 	aside := map[string]int{}

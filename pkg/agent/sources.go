@@ -13,7 +13,9 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/flows"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/host"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/kube"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
@@ -35,6 +37,9 @@ type sources struct {
 	// databases are those of OVN that are followed.
 	databases []database
 	join      *observe.Join
+	// kube and flows are nil unless a driver needs the Kubernetes API.
+	kube  *kube.Source
+	flows *flows.Source
 	// ports is the backend that shares the connection to Open_vSwitch; nil where no
 	// port of Open vSwitch can be ours.
 	ports *ovsport.Backend
@@ -89,6 +94,11 @@ func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.L
 	src.join = &observe.Join{SB: southbound, OVS: src.named, Host: src.host, Chassis: s.Chassis}
 	src.join.SetOwn(own(s))
 	src.join.Endpoints = src.endpoints
+	if s.Kube.Used {
+		if err := src.openKube(ctx, c, s, ledger); err != nil {
+			return nil, err
+		}
+	}
 	if s.UseNorthbound {
 		return src, src.openNorthbound(ctx, c, s)
 	}
@@ -117,7 +127,7 @@ func (src *sources) endpoints() []observe.Endpoint {
 			out = append(out, observe.Endpoint(e))
 		}
 	}
-	return out
+	return append(out, src.kubeEndpoint()...)
 }
 
 // The external_ids of Open_vSwitch that name the databases of OVN.
@@ -148,8 +158,11 @@ func (src *sources) openSouthbound(
 	return source, nil
 }
 
-// lastKnown is the part of a journal that tells what was announced last.
-type lastKnown interface{ LastKnown() object.Set }
+// lastKnown is the part of a journal that tells what was announced last, and has its notes.
+type lastKnown interface {
+	memory
+	LastKnown() object.Set
+}
 
 // followSouthbound follows all rows, or those that concern this node.
 func (src *sources) followSouthbound(

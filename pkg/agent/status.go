@@ -50,6 +50,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	for _, d := range n.sources.databases {
 		s.database(d)
 	}
+	s.kubernetes(n.sources)
 	s.scope(n.settings.LocalScope, r.Snapshot.SB)
 	behind := n.reach.uplinks(r)
 	s.uplinks(r.Snapshot.Host, behind)

@@ -137,8 +137,6 @@ func requireExpression(s *kube.Selector, n key.Node) error {
 func (o *kubeOptions) Needs() Needs {
 	return Needs{
 		Kubernetes: true, EgressIPs: slices.Contains(o.cfg.Advertise, kube.KindEgressIP),
-		FilesOnly: "drivers: k8s_ovn_bgp_driver works with snapshot files (desired --snapshot, explain --snapshot): a " +
-			"node reads neither the Kubernetes API nor the flows of the external bridge yet; take it out",
 	}
 }
 
