@@ -57,7 +57,13 @@ type Result struct {
 // Compute runs the drivers in order, adds fixed, the objects that come from
 // the configuration alone (peers), and blocks what a [Guard] does not let pass.
 func Compute(snap observe.Snapshot, fixed []object.Item, drivers ...Driver) Result {
-	res := run(snap, drivers)
+	return (*Memory)(nil).Compute(snap, fixed, drivers...)
+}
+
+// Compute is the function of that name, and comes to the same. It costs what has changed since
+// the last time, where drivers are [Again].
+func (m *Memory) Compute(snap observe.Snapshot, fixed []object.Item, drivers ...Driver) Result {
+	res := m.run(snap, drivers)
 	for _, it := range fixed {
 		if err := res.Want.Add(it); err != nil {
 			res.Skipped = append(res.Skipped, observe.Skip{
@@ -65,7 +71,7 @@ func Compute(snap observe.Snapshot, fixed []object.Item, drivers ...Driver) Resu
 			})
 		}
 	}
-	protect(snap, &res.Want)
+	m.protect(snap, &res.Want)
 	res.Skipped = append(res.Skipped, unreadable(snap)...)
 	res.Panics = takeStacks(res.Skipped)
 	sorting.Sort(res.Skipped, func(a, b observe.Skip) int {
@@ -80,13 +86,13 @@ func Compute(snap observe.Snapshot, fixed []object.Item, drivers ...Driver) Resu
 // run collects what the drivers want. One that panics may have added anything by
 // then. Instead of taking that back, which would cost every round, the others are
 // run again without it: they are pure.
-func run(snap observe.Snapshot, drivers []Driver) Result {
+func (m *Memory) run(snap observe.Snapshot, drivers []Driver) Result {
 	var panicked []observe.Skip
 	for {
 		res := Result{Skipped: slices.Clone(panicked)}
 		failed := -1
 		for i, d := range drivers {
-			skips, p := runOne(d, snap, &res.Want)
+			skips, p := runOne(d, m.of(d), snap, &res.Want)
 			if p != nil {
 				panicked = append(panicked, *p)
 				failed = i

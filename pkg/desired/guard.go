@@ -157,15 +157,38 @@ func text(dst netip.Prefix, p observe.ProtectedPrefix) string {
 	}
 }
 
-// protect blocks what must not exist, and all that needs it.
-func protect(snap observe.Snapshot, want *object.Set) {
+// Equal reports whether two guards block the same.
+func (g *Guard) Equal(o *Guard) bool {
+	return slices.Equal(g.byAddr, o.byAddr) && maps.Equal(g.isolated, o.isolated)
+}
+
+// protect blocks what must not exist, and all that needs it. While the guard is the same and
+// blocked nothing the last time, only what has changed can be blocked.
+func (m *Memory) protect(snap observe.Snapshot, want *object.Set) {
 	g := NewGuard(snap, *want)
 	blocked := map[object.Key]*object.Block{}
-	for _, kind := range object.KindsThat(object.Kind.IsSteering) {
-		for k, it := range want.AllOf(kind) {
-			if b := g.Block(it.Value); b != nil {
-				blocked[k] = b
+	look := func(k object.Key, it object.Item) {
+		if b := g.Block(it.Value); b != nil {
+			blocked[k] = b
+		}
+	}
+	if m != nil && m.guard != nil && m.guard.Equal(g) {
+		for k := range want.Differ(m.passed) {
+			if it, ok := want.Get(k); ok {
+				look(k, it)
 			}
+		}
+	} else {
+		for _, kind := range object.KindsThat(object.Kind.IsSteering) {
+			for k, it := range want.AllOf(kind) {
+				look(k, it)
+			}
+		}
+	}
+	if m != nil {
+		m.guard, m.passed = nil, object.Set{}
+		if len(blocked) == 0 {
+			m.guard, m.passed = g, want.Clone()
 		}
 	}
 	for grew := len(blocked) > 0; grew; {

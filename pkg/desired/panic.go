@@ -9,6 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/isolate"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -24,9 +25,15 @@ type Panic struct {
 
 // runOne asks one driver. Of a panic it makes the skip that holds all that the
 // driver led to.
-func runOne(d Driver, snap observe.Snapshot, out *object.Set) ([]observe.Skip, *observe.Skip) {
+func runOne(d Driver, m *parts.Memory, snap observe.Snapshot, out *object.Set) ([]observe.Skip, *observe.Skip) {
 	var skips []observe.Skip
-	p := isolate.Run(func() { skips = d.Desired(snap, out) })
+	p := isolate.Run(func() {
+		if again, ok := d.(Again); ok && m != nil {
+			skips = again.DesiredAgain(m, snap, out)
+		} else {
+			skips = d.Desired(snap, out)
+		}
+	})
 	if p == nil {
 		return skips, nil
 	}

@@ -12,7 +12,15 @@ import (
 // Newer releases of OVN make chassisredirect rows for switch ports as well. They
 // do not qualify: their distributed-port is not a patch port of their own
 // datapath whose chassis-redirect-port leads back to them.
-func (sb *Southbound) ProviderSide(cr *PortBinding) (*PortBinding, bool) {
+func (sb *Southbound) ProviderSide(cr *PortBinding) (*PortBinding, bool) { return ProviderSide(sb, cr) }
+
+// Ports finds rows of Port_Binding by their logical_port.
+type Ports interface {
+	Port(name string) (*PortBinding, bool)
+}
+
+// ProviderSide is [Southbound.ProviderSide] among other ports than those of a whole database.
+func ProviderSide(sb Ports, cr *PortBinding) (*PortBinding, bool) {
 	lrp, ok := sb.Port(cr.Options["distributed-port"])
 	if !ok || lrp.Datapath != cr.Datapath || lrp.Type != PortPatch {
 		return nil, false

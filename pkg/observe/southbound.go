@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -39,6 +40,9 @@ func (u *UUID) UnmarshalText(b []byte) (err error) {
 	*u, err = ParseUUID(string(b))
 	return err
 }
+
+// Compare orders UUIDs by their bytes.
+func (u UUID) Compare(o UUID) int { return bytes.Compare(u[:], o[:]) }
 
 // IsZero reports whether the reference is empty.
 func (u UUID) IsZero() bool { return u == UUID{} }

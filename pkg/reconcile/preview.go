@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
@@ -16,16 +17,16 @@ func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	cfg, derived, settled, fuse, fails, changed := c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured
 	own, held, before, losses, remembered := c.own, c.held, c.before, c.losses, c.remembered
 	unregistered, row, registered, contested := c.unregistered, c.row, c.registered, c.contention
-	drained, unreachable, memory := c.drain, c.unreachable, c.memory
+	drained, unreachable, memory, deriving := c.drain, c.unreachable, c.memory, c.deriving
 	defer func() {
 		c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, fuse, fails, changed
 		c.own, c.held, c.before, c.losses, c.remembered = own, held, before, losses, remembered
 		c.unregistered, c.row, c.registered, c.contention = unregistered, row, registered, contested
-		c.drain, c.unreachable, c.memory = drained, unreachable, memory
+		c.drain, c.unreachable, c.memory, c.deriving = drained, unreachable, memory, deriving
 	}()
 	c.adopt(w)
 	c.fails, c.losses, c.contention = maps.Clone(c.fails), maps.Clone(c.losses), c.contention.clone()
-	c.memory = plan.Memory{}
+	c.memory, c.deriving = plan.Memory{}, desired.Memory{}
 	c.remembered.items = maps.Clone(c.remembered.items)
 	r, err := c.plan(ctx, true, false)
 	c.passOn(r, err)

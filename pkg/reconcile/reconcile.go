@@ -142,6 +142,8 @@ type Controller struct {
 	// derived is the last result of the drivers and what it was derived from.
 	// They are pure: the same snapshot gives the same result.
 	derived derivation
+	// deriving is what the last derivation found out, for the next one.
+	deriving desired.Memory
 	// held is the last answer of Config.Held.
 	held map[object.Key]object.Block
 	// ways are routes by which a database was reached since the start; see noteWays.
@@ -235,8 +237,13 @@ func New(cfg Config) *Controller {
 // derivation is what the drivers made of a snapshot.
 type derivation struct {
 	valid bool
+	// whole says that it was held against what is derived from everything.
+	whole bool
 	snap  observe.Snapshot
 	res   desired.Result
+	// made has the items of res.Want as they were made: it shares with that of the time before
+	// what was not derived again.
+	made object.Set
 	// drained is what a drain made of it; nil without one.
 	drained *drain.Report
 }

@@ -131,50 +131,12 @@ func (c *Controller) plan(ctx context.Context, complete, asked bool) (Round, err
 		return r, err
 	}
 	c.recallFuse()
-	res := c.derive(snap)
+	res := c.derive(snap, &r)
 	r.Snapshot, r.Want, r.Skipped, r.Panics, r.Frozen = snap, res.Want, res.Skipped, res.Panics, snap.Doubt()
 	r.Derived = c.since(r.Started)
 	r, err = c.compare(ctx, r)
 	c.setCauses(&r, asked)
 	return r, err
-}
-
-// snapshot takes a snapshot that tells of every routing table that drivers want to
-// make theirs whether it is free.
-func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
-	asked := map[uint32]bool{}
-	for {
-		snap, err := c.cfg.Observer.Snapshot(ctx)
-		if err == nil && c.own != nil {
-			snap.Protected = observe.Protect(snap, *c.own)
-		}
-		if err != nil || c.cfg.InspectTables == nil || c.derived.valid && c.derived.snap == snap {
-			return snap, err
-		}
-		tables := desired.Tables(snap, c.cfg.Drivers...)
-		known := len(asked)
-		for _, t := range tables {
-			asked[t] = true
-		}
-		if len(asked) == known || !c.cfg.InspectTables(ctx, tables) {
-			return snap, nil
-		}
-	}
-}
-
-// derive runs the drivers, unless the snapshot is the very one of last time:
-// its parts are immutable, so that equal pointers mean equal contents.
-func (c *Controller) derive(snap observe.Snapshot) desired.Result {
-	if !c.derived.valid || c.derived.snap != snap {
-		former := c.derived.res.Want
-		res := desired.Compute(snap, c.fixed(), c.cfg.Drivers...)
-		c.keepWays(&res.Want)
-		c.derived = derivation{valid: true, snap: snap, res: res}
-		c.derived.drained = c.applyDrain(&c.derived.res.Want, ownAddresses(snap))
-		withdrawUnreachable(&c.derived.res.Want, c.unreachable.is)
-		c.derived.res.Want = c.derived.res.Want.Reuse(former)
-	}
-	return c.derived.res
 }
 
 // planLastKnown is the round of a process that has not seen a snapshot yet: it

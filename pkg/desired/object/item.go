@@ -121,11 +121,14 @@ type Item struct {
 // Needs lists everything that must exist before the item.
 func (it Item) Needs() []Key { return slices.Concat(it.Value.DependsOn(), it.Shared, it.After) }
 
-// equal reports whether two items say the same in the same order.
-func (it Item) equal(o Item) bool {
+// Equal reports whether two items say the same in the same order.
+func (it Item) Equal(o Item) bool {
 	sameBlock := it.Block == o.Block || it.Block != nil && o.Block != nil && *it.Block == *o.Block
 	sameFound := it.Found == o.Found || it.Found != nil && o.Found != nil && *it.Found == *o.Found
 	return it.Value == o.Value && it.Rank == o.Rank && it.Marked == o.Marked && sameBlock && sameFound &&
 		slices.Equal(it.Why, o.Why) && sameSlice(it.Shared, o.Shared) && slices.Equal(it.After, o.After) &&
 		sameSlice(it.Keeps, o.Keeps)
 }
+
+// WhyFull reports whether the item has as many reasons as are kept.
+func (it Item) WhyFull() bool { return len(it.Why) >= whyMax }

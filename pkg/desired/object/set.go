@@ -89,17 +89,15 @@ func (s *Set) edit(k Kind) *tree {
 // *ConflictError and leaves the set as it was: the first one wins, so callers
 // add in a fixed order.
 func (s *Set) Add(it Item) error {
-	k := it.Value.Key()
-	hash := hashOf(k)
-	standing := s.byKind[places[k.Kind]].get(hash, k)
-	if standing == nil {
-		s.put(hash, k, it, nil)
-		return nil
-	}
-	old := &standing.item
+	return s.AddEntry(NewEntry(it))
+}
+
+// merge adds the item of an entry to what stands under its key.
+func (s *Set) merge(add, standing *entry) error {
+	it, old := add.item, &standing.item
 	if old.Value != it.Value {
 		if old.Rank == 0 || it.Rank == 0 || old.Rank == it.Rank {
-			return &ConflictError{Key: k, Have: *old, Add: it}
+			return &ConflictError{Key: add.key, Have: *old, Add: it}
 		}
 		if it.Rank < old.Rank {
 			it.Value = old.Value
@@ -118,7 +116,7 @@ func (s *Set) Add(it Item) error {
 	it.Why = mergeWhy(old.Why, it.Why)
 	it.Keeps = mergeKeys(old.Keeps, it.Keeps)
 	it.Marked = it.Marked || old.Marked
-	s.put(hash, k, it, standing)
+	s.put(add.hash, add.key, it, standing)
 	return nil
 }
 
@@ -206,8 +204,13 @@ func (s *Set) Put(it Item) {
 
 // put stores an item; standing is what is there under its key, if anybody may want it back.
 func (s *Set) put(hash uint64, k Key, it Item, standing *entry) {
-	s.record(hash, k, standing)
-	s.edit(k.Kind).put(s.owner, &entry{hash, k, it})
+	s.putEntry(&entry{hash, k, it}, standing)
+}
+
+// putEntry is put of an entry, which may be another set's.
+func (s *Set) putEntry(e, standing *entry) {
+	s.record(e.hash, e.key, standing)
+	s.edit(e.key.Kind).put(s.owner, e)
 }
 
 // Remove takes the key out.
@@ -264,33 +267,20 @@ func (s Set) AllOf(k Kind) iter.Seq2[Key, Item] {
 }
 
 // Reuse returns a set of the items of s that shares with former all that is equal in both:
-// what [Set.Differ] then yields has changed.
-func (s Set) Reuse(former Set) Set {
+// what [Set.Differ] then yields has changed. before has items equal to those of former, and
+// what s shares with it costs nothing.
+func (s Set) Reuse(before, former Set) Set {
 	out := former.Clone()
-	for place, items := range s.byKind {
-		kept := 0
-		items.all(func(e *entry) bool {
-			old := former.byKind[place].get(e.hash, e.key)
-			switch {
-			case old == nil:
-				out.edit(e.key.Kind).put(out.owner, e)
-			case old.item.equal(e.item):
-				kept++
-			default:
-				kept++
-				out.edit(e.key.Kind).put(out.owner, e)
-			}
-			return true
-		})
-		if kept == former.byKind[place].len() {
-			continue
+	for k := range s.Differ(before) {
+		hash := hashOf(k)
+		new, old := s.byKind[places[k.Kind]].get(hash, k), former.byKind[places[k.Kind]].get(hash, k)
+		switch {
+		case new == nil && old == nil:
+		case new == nil:
+			out.edit(k.Kind).remove(out.owner, hash, k)
+		case old == nil || !old.item.Equal(new.item):
+			out.edit(k.Kind).put(out.owner, new)
 		}
-		former.byKind[place].all(func(old *entry) bool {
-			if items.get(old.hash, old.key) == nil {
-				out.edit(old.key.Kind).remove(out.owner, old.hash, old.key)
-			}
-			return true
-		})
 	}
 	return out
 }

@@ -275,7 +275,7 @@ func TestReuse(t *testing.T) {
 			fresh.Put(it)
 			want[numbered(i)] = !had || !reflect.DeepEqual(old, it)
 		}
-		have := fresh.Reuse(former)
+		have := fresh.Reuse(former, former)
 		if have.Len() != fresh.Len() || !reflect.DeepEqual(have.Sorted(), fresh.Sorted()) {
 			t.Fatal("another content")
 		}

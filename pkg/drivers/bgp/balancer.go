@@ -16,17 +16,23 @@ func (p *pass) balancers() {
 	if len(p.gateways) == 0 {
 		return
 	}
-	byName := p.balancersByName()
-	for _, port := range p.sb.Ports {
-		if !port.IsBalancerVIP() { // the cheaper question first: it is asked of every port
-			continue
+	vips := p.parts.Select("VIP", (*observe.PortBinding).IsBalancerVIP)
+	given := []any{p.networks, p.gateways, vips, p.patches, p.sb.Balancers, p.sb.DPGroups}
+	p.parts.Part(phaseBalancers, given, func() {
+		p.balancerVIPs(vips)
+		if p.cfg.PortForwardings {
+			p.portForwardings()
 		}
+	})
+}
+
+// balancerVIPs exposes the VIPs that are on provider networks (R10).
+func (p *pass) balancerVIPs(vips []*observe.PortBinding) {
+	byName := p.balancersByName()
+	for _, port := range vips {
 		if n, ok := p.networks.Of(port.Datapath); ok {
 			p.row(port, func() { p.balancerVIP(n, port, byName[port.BalancerName()]) })
 		}
-	}
-	if p.cfg.PortForwardings {
-		p.portForwardings()
 	}
 }
 
@@ -94,11 +100,8 @@ func (p *pass) memberSwitches(lb *observe.LoadBalancer, vip *observe.PortBinding
 func (p *pass) routersOf(network observe.UUID) []observe.UUID {
 	if p.routers == nil {
 		p.routers = map[observe.UUID][]observe.UUID{}
-		for _, lsp := range p.sb.Ports {
-			if lsp.Type != observe.PortPatch {
-				continue
-			}
-			if lrp, ok := p.sb.Port(lsp.Options["peer"]); ok {
+		for _, lsp := range p.patches {
+			if lrp, ok := p.parts.Port(lsp.Options["peer"]); ok {
 				p.routers[lsp.Datapath] = append(p.routers[lsp.Datapath], lrp.Datapath)
 			}
 		}
@@ -134,8 +137,8 @@ func (p *pass) portForwarding(lb *observe.LoadBalancer) {
 
 // hasPort reports whether a port on the network has the address.
 func (p *pass) hasPort(network observe.UUID, addr netip.Addr) bool {
-	return slices.ContainsFunc(p.sb.Ports, func(port *observe.PortBinding) bool {
-		return port.Datapath == network && (slices.Contains(portAddrs(port), addr) || slices.Contains(cidrAddrs(port), addr))
+	return slices.ContainsFunc(p.parts.On(network), func(port *observe.PortBinding) bool {
+		return slices.Contains(portAddrs(port), addr) || slices.Contains(cidrAddrs(port), addr)
 	})
 }
 

@@ -19,6 +19,7 @@ package bgp
 
 import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -75,38 +76,67 @@ func (d *Driver) Name() string { return Name }
 
 // Desired adds what this node is to expose.
 func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
-	p := d.newPass(snap, out)
+	return d.DesiredAgain(nil, snap, out)
+}
+
+// DesiredAgain implements [desired.Again].
+func (d *Driver) DesiredAgain(m *parts.Memory, snap observe.Snapshot, out *object.Set) []observe.Skip {
+	p := d.newPass(m, snap, out)
 	p.derive()
+	p.parts.End()
 	return p.Skips()
+}
+
+// The phases of a pass, in their order.
+const (
+	phaseNetworks    = "networks"
+	phaseBase        = "base"
+	phaseFound       = "gateways found"
+	phasePorts       = "ports"
+	phaseGateways    = "gateways"
+	phaseBalancers   = "balancers"
+	phaseRanges      = "ranges"
+	phaseSubnets     = "subnets"
+	phaseTenantPorts = "tenant ports"
+)
+
+var phases = []string{
+	phaseNetworks, phaseFound, phaseBase, phasePorts, phaseGateways, phaseBalancers, phaseRanges, phaseSubnets,
+	phaseTenantPorts,
 }
 
 // derive goes through all rules. What comes first stands where two want one address:
 // provider networks before tenants.
 func (p *pass) derive() {
 	p.derived = true
-	p.Base(p.networks)
-	for _, port := range p.sb.Ports { // by logical_port, so that conflicts end the same way each time
-		switch port.Type {
-		case observe.PortVIF, observe.PortVirtual:
-			p.row(port, func() { p.providerPort(port) })
-		case observe.PortPatch:
-			p.row(port, func() { p.floatingIPs(port) })
-		case observe.PortL3Gateway:
-			if p.cfg.GatewayRouters {
-				p.row(port, func() { p.gatewayRouter(port, p.chassis) })
-			}
-		}
-	}
-	for _, gw := range p.gateways {
-		p.row(gw.port, func() { p.gateway(gw) })
-	}
+	p.parts.Part(phaseBase, p.networks, func() { p.Base(p.networks) })
+	here := []any{p.networks, p.me, p.chassis}
+	parts.Rows(p.parts, phasePorts, "", here, p.sb.Ports, parts.ByName, p.port)
+	parts.Rows(p.parts, phaseGateways, "", here, p.gatewayPorts(), parts.ByName, func(port *observe.PortBinding) {
+		p.row(port, func() { p.gateway(port) })
+	})
 	p.balancers()
 	p.tenants()
+}
+
+// port adds what one port leads to by itself.
+func (p *pass) port(port *observe.PortBinding) {
+	switch port.Type {
+	case observe.PortVIF, observe.PortVirtual:
+		p.row(port, func() { p.providerPort(port) })
+	case observe.PortPatch:
+		p.row(port, func() { p.floatingIPs(port) })
+	case observe.PortL3Gateway:
+		if p.cfg.GatewayRouters {
+			p.row(port, func() { p.gatewayRouter(port, p.chassis) })
+		}
+	}
 }
 
 // pass is one run over one snapshot.
 type pass struct {
 	*expose.Exposer
+	parts    *parts.Pass
 	fip, vip *expose.Exposer // of floating IPs and of load balancers
 	cfg      Config
 	sb       *observe.Southbound
@@ -118,7 +148,9 @@ type pass struct {
 	gateways []gateway
 	// datapaths are those of sb by UUID, filled in when first asked for.
 	datapaths map[observe.UUID]*observe.Datapath
-	// routers are the routers on each switch, filled in when first asked for.
+	// patches are the ports between switches and routers, and routers the routers on each
+	// switch, filled in when first asked for.
+	patches []*observe.PortBinding
 	routers map[observe.UUID][]observe.UUID
 	// exposed are the subnets that are exposed on each tenant network, derived says
 	// that everything has been, and entries are for explanations: the ways into each
@@ -130,21 +162,24 @@ type pass struct {
 
 // newPass prepares what all rules share: this node's Chassis row, its provider networks
 // and the gateways on it. Nothing is derived yet.
-func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
+func (d *Driver) newPass(m *parts.Memory, snap observe.Snapshot, out *object.Set) *pass {
+	begun := parts.Begin(m, snap, out, phases...)
 	p := &pass{
-		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, sb: snap.SB, nb: snap.NB,
+		Exposer: expose.In(Name, d.cfg.Expose, begun), parts: begun, cfg: d.cfg, sb: snap.SB, nb: snap.NB,
 		nbDoubt: snap.NorthboundDoubt(), chassis: snap.Chassis,
 	}
 	p.fip, p.vip = p.As(expose.ClassFIP), p.As(expose.ClassVIP)
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID
 	}
-	var skips []observe.Skip
-	p.networks, skips = expose.FindNetworks(snap, d.cfg.Expose)
-	for _, s := range skips {
-		p.Skip(s)
-	}
-	p.gateways = p.findGateways()
+	p.networks = p.Networks(phaseNetworks, snap)
+	p.patches = p.parts.Select(observe.PortPatch, expose.IsPatch)
+	redirects := p.parts.Select(observe.PortChassisRedirect, func(port *observe.PortBinding) bool {
+		return port.Type == observe.PortChassisRedirect
+	})
+	p.gateways = parts.Value(p.parts, phaseFound, []any{p.networks, p.me, redirects}, func() []gateway {
+		return p.findGateways(redirects)
+	})
 	return p
 }
 

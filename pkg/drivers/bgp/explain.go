@@ -24,7 +24,7 @@ func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 // or not they announce the address.
 func (d *Driver) explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
 	var scratch object.Set
-	p := d.newPass(snap, &scratch)
+	p := d.newPass(nil, snap, &scratch)
 	var out []reason.Account
 	for _, port := range snap.SB.Ports {
 		switch {

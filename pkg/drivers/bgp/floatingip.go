@@ -19,7 +19,7 @@ func (p *pass) floatingIPs(port *observe.PortBinding) {
 	}
 	p.reportProblems(port)
 	for _, nat := range port.NAT {
-		guard, ok := p.sb.Port(nat.Resident)
+		guard, ok := p.parts.Port(nat.Resident)
 		if !ok || !p.resident(guard) {
 			continue
 		}

@@ -15,17 +15,13 @@ type gateway struct {
 }
 
 // findGateways lists the gateways on this node by logical_port.
-func (p *pass) findGateways() []gateway {
+func (p *pass) findGateways(redirects []*observe.PortBinding) []gateway {
 	var out []gateway
-	for _, port := range p.sb.Ports {
-		if port.Type == observe.PortChassisRedirect && p.live(port) {
+	for _, port := range redirects {
+		if p.live(port) {
 			p.row(port, func() {
-				lsp, ok := p.sb.ProviderSide(port)
-				if !ok {
-					return
-				}
-				if n, ok := p.networks.Of(lsp.Datapath); ok {
-					out = append(out, gateway{port, n, lsp})
+				if gw, ok := p.gatewayOf(port); ok {
+					out = append(out, gw)
 				}
 			})
 		}
@@ -33,8 +29,31 @@ func (p *pass) findGateways() []gateway {
 	return out
 }
 
+// gatewayOf is the gateway that a chassisredirect row is, if this node reaches its network.
+func (p *pass) gatewayOf(port *observe.PortBinding) (gateway, bool) {
+	lsp, ok := observe.ProviderSide(p.parts, port)
+	if !ok {
+		return gateway{}, false
+	}
+	n, ok := p.networks.Of(lsp.Datapath)
+	return gateway{port, n, lsp}, ok
+}
+
+// gatewayPorts are the rows of the gateways on this node.
+func (p *pass) gatewayPorts() []*observe.PortBinding {
+	out := make([]*observe.PortBinding, len(p.gateways))
+	for i, gw := range p.gateways {
+		out[i] = gw.port
+	}
+	return out
+}
+
 // gateway exposes the addresses of a router's gateway port (R4).
-func (p *pass) gateway(gw gateway) {
+func (p *pass) gateway(port *observe.PortBinding) {
+	gw, ok := p.gatewayOf(port)
+	if !ok {
+		return
+	}
 	p.reportProblems(gw.port)
 	why := p.whyOwn("R4", gw.port)
 	for _, el := range gw.port.Addresses {

@@ -22,7 +22,7 @@ func (p *pass) gatewayRouter(port *observe.PortBinding, chassis string) {
 			p.As(expose.ClassGateway).ExposeIP(n, addr, nil, listing(object.ListsOthers, p.whyHere("R13", port)))
 		}
 	}
-	lrp, ok := p.sb.Port(port.Options["peer"])
+	lrp, ok := p.parts.Port(port.Options["peer"])
 	if !ok {
 		return
 	}

@@ -2,10 +2,12 @@ package bgp
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -25,15 +27,21 @@ type subnet struct {
 // tenants exposes the tenant networks behind the gateways of this node (R7)
 // and, with method host, the ports on them wherever they are (R8, R9).
 func (p *pass) tenants() {
-	p.exposed = p.exposeSubnets()
-	subnets := p.exposed
-	if p.cfg.TenantMethod == MethodSubnet || len(subnets) == 0 {
+	if !p.tenantsExposed() || len(p.gateways) == 0 {
 		return
 	}
-	for _, port := range p.sb.Ports {
-		if on := subnets[port.Datapath]; on != nil {
-			p.row(port, func() { p.tenantPort(port, on) })
-		}
+	given := []any{
+		p.networks, p.gateways, p.Ranges(phaseRanges, p.networks), p.patches, p.sb.Datapaths, p.nb, p.nbDoubt,
+		p.parts.Based(),
+	}
+	p.exposed = parts.Value(p.parts, phaseSubnets, given, p.exposeSubnets)
+	if p.cfg.TenantMethod == MethodSubnet {
+		return
+	}
+	for _, network := range slices.SortedFunc(maps.Keys(p.exposed), observe.UUID.Compare) {
+		on := p.exposed[network]
+		parts.Rows(p.parts, phaseTenantPorts, network.String(), on, p.parts.On(network), parts.ByName,
+			func(port *observe.PortBinding) { p.row(port, func() { p.tenantPort(port, on) }) })
 	}
 }
 
@@ -43,16 +51,13 @@ func (p *pass) tenantsExposed() bool { return p.cfg.TenantNetworks || p.cfg.Tena
 // exposeSubnets exposes the subnets behind the gateways of this node and
 // returns them by logical switch.
 func (p *pass) exposeSubnets() map[observe.UUID][]subnet {
-	if !p.tenantsExposed() || len(p.gateways) == 0 {
-		return nil
-	}
 	subnets := map[observe.UUID][]subnet{}
 	routers := map[observe.UUID][]gateway{}
 	for _, gw := range p.gateways {
 		routers[gw.port.Datapath] = append(routers[gw.port.Datapath], gw)
 		p.holdWhileDisconnected(gw.port.Datapath)
 	}
-	for _, lrp := range p.sb.Ports { // by name: of two equal subnets the lowest LRP's is used
+	for _, lrp := range p.patches { // by name: of two equal subnets the lowest LRP's is used
 		for _, gw := range routers[lrp.Datapath] {
 			// What a panic leaves in subnets needs a route that is no longer desired:
 			// if that is held, so is what is behind it, and otherwise it is blocked.
@@ -99,7 +104,7 @@ func (p *pass) tenantSide(lrp *observe.PortBinding) (*observe.PortBinding, bool)
 	if lrp.Type != observe.PortPatch || !lrp.Chassis.IsZero() || lrp.Options["chassis-redirect-port"] != "" {
 		return nil, false
 	}
-	lsp, ok := p.sb.Port(lrp.Options["peer"])
+	lsp, ok := p.parts.Port(lrp.Options["peer"])
 	if !ok || p.networks.IsProvider(lsp.Datapath) {
 		return nil, false
 	}

@@ -17,6 +17,7 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -80,20 +81,29 @@ type Exposer struct {
 type filling struct {
 	driver string
 	opts   Options
-	out    *object.Set
-	skips  []observe.Skip
+	out    *parts.Pass
 	// subnets are those that are wired, filled in when first asked for.
 	subnets *subnets
-	// attempts counts those of Row that were taken back, from 1: a rule that was added
-	// before the last of them may be gone.
-	attempts int
+	// ruled remembers in which turn the rules of a network were added: see [parts.Pass.Turn].
+	ruled map[ruled]int
 	// seen are the panics whose stacks have been reported.
 	seen map[string]bool
 }
 
+// ruled are the rules of one family that lead to a network.
+type ruled struct {
+	n      *Network
+	family int
+}
+
 // New returns an Exposer that adds to out.
 func New(driver string, opts Options, out *object.Set) *Exposer {
-	return &Exposer{filling: &filling{driver: driver, opts: opts, out: out, attempts: 1}}
+	return In(driver, opts, parts.Begin(nil, observe.Snapshot{}, out))
+}
+
+// In returns an Exposer that adds in the parts of a pass.
+func In(driver string, opts Options, pass *parts.Pass) *Exposer {
+	return &Exposer{filling: &filling{driver: driver, opts: opts, out: pass, ruled: map[ruled]int{}}}
 }
 
 // As returns an Exposer that adds to the same set and announces everything as
@@ -109,10 +119,10 @@ func (e *Exposer) classOr(usual Class) Class {
 }
 
 // Skips are the conflicts and other trouble met so far.
-func (e *Exposer) Skips() []observe.Skip { return e.skips }
+func (e *Exposer) Skips() []observe.Skip { return e.out.Skips() }
 
 // Skip reports a row that could not be used.
-func (e *Exposer) Skip(s observe.Skip) { e.skips = append(e.skips, s) }
+func (e *Exposer) Skip(s observe.Skip) { e.out.Skip(s) }
 
 // Why names a row and the rule of the decision table that applied to it.
 func (e *Exposer) Why(rule, table, row string) object.Source {
@@ -276,9 +286,10 @@ func (e *Exposer) ProxyNDP(n *Network, prefix netip.Prefix, addrs []netip.Addr, 
 // rule adds the one rule of a bridge table and family (B4). It exists as soon
 // as the table holds one route.
 func (e *Exposer) rule(n *Network, ipv6 bool, why []object.Source) {
-	if n.ruled[familyIndex(ipv6)] == e.attempts {
+	of := ruled{n, familyIndex(ipv6)}
+	if e.ruled[of] == e.out.Turn() {
 		return // once a network, not once for each of 100,000 addresses
 	}
-	n.ruled[familyIndex(ipv6)] = e.attempts
+	e.ruled[of] = e.out.Turn()
 	e.add(object.NewRule(e.opts.RulePriority, n.Table, ipv6), n.ruleWhy(why), n.block)
 }

@@ -2,10 +2,13 @@ package expose
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -35,8 +38,6 @@ type Network struct {
 	// needsOf are shared by all paths of the network: computed once, because
 	// there may be 100,000 of them.
 	needsOf [2][]object.Key
-	// ruled remembers since which attempt its rules are there, by family.
-	ruled [2]int
 	// keepsOf are what every route into the network keeps, by family.
 	keepsOf [2][]object.Key
 }
@@ -70,6 +71,58 @@ type Networks struct {
 
 // FindNetworks works out which provider networks this node reaches, and how.
 func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Skip) {
+	return findNetworks(snap, parts.Begin(nil, snap, new(object.Set)).Select("localnet", isLocalnet), opts)
+}
+
+func isLocalnet(p *observe.PortBinding) bool { return p.Type == observe.PortLocalnet }
+
+// Networks is FindNetworks in a phase of the pass: while nothing of them has changed they are the
+// very ones of the last pass.
+func (e *Exposer) Networks(phase string, snap observe.Snapshot) *Networks {
+	given := struct {
+		localnets []*observe.PortBinding
+		ovs       *observe.OpenVSwitch
+		host      *observe.Host
+		named     []*observe.Datapath
+	}{localnets: e.out.Select("localnet", isLocalnet), ovs: snap.OVS, host: snap.Host}
+	if len(e.opts.Reserved) > 0 {
+		given.named = snap.SB.Datapaths
+	}
+	ns := parts.Value(e.out, phase, given, func() *Networks {
+		ns, skips := findNetworks(snap, given.localnets, e.opts)
+		for _, s := range skips {
+			e.Skip(s)
+		}
+		return ns
+	})
+	ns.sb, ns.known = snap.SB, nil
+	return ns
+}
+
+// Equal reports whether two are the same but for the snapshot that they were found in.
+func (ns *Networks) Equal(o *Networks) bool {
+	flat := func(ns *Networks) []Network {
+		var out []Network
+		for _, n := range ns.localnets {
+			c := *n
+			c.all = nil
+			out = append(out, c)
+		}
+		return out
+	}
+	of := func(ns *Networks) map[observe.UUID]string {
+		out := map[observe.UUID]string{}
+		for dp, n := range ns.byDatapath {
+			out[dp] = n.Localnet
+		}
+		return out
+	}
+	return reflect.DeepEqual(ns.bridges, o.bridges) && reflect.DeepEqual(flat(ns), flat(o)) &&
+		maps.Equal(of(ns), of(o)) && maps.Equal(ns.datapaths, o.datapaths) && maps.Equal(ns.reserved, o.reserved) &&
+		reflect.DeepEqual(ns.devices, o.devices)
+}
+
+func findNetworks(snap observe.Snapshot, ports []*observe.PortBinding, opts Options) (*Networks, []observe.Skip) {
 	ns := &Networks{
 		byDatapath: map[observe.UUID]*Network{}, datapaths: map[observe.UUID]bool{},
 		reserved: map[observe.UUID]bool{}, devices: map[string]*Bridge{}, sb: snap.SB,
@@ -81,10 +134,7 @@ func FindNetworks(snap observe.Snapshot, opts Options) (*Networks, []observe.Ski
 			byPhysnet[physnet] = b
 		}
 	}
-	for _, p := range snap.SB.Ports { // by logical_port: the lowest wins
-		if p.Type != observe.PortLocalnet {
-			continue
-		}
+	for _, p := range ports { // by logical_port: the lowest wins
 		ns.datapaths[p.Datapath] = true
 		if slices.ContainsFunc(opts.Reserved, func(r NetworkRef) bool { return r.Is(snap.SB, p) }) {
 			ns.reserved[p.Datapath] = true

@@ -34,11 +34,7 @@ func (e *Exposer) Part(what string, rows func() []object.Source, derive func()) 
 
 // attempt calls derive and takes back what it added if it panics.
 func (e *Exposer) attempt(derive func()) *isolate.Panic {
-	p := isolate.Run(func() { e.out.Atomically(derive) })
-	if p != nil {
-		e.attempts++ // rules that were added in it are gone
-	}
-	return p
+	return isolate.Run(func() { e.out.Atomically(derive) })
 }
 
 // panicked reports a panic at something that rows lead to.

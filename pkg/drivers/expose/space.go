@@ -3,11 +3,13 @@ package expose
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -101,7 +103,7 @@ func (e *Exposer) subnetConflict(n *Network, route object.Route) string {
 // standingSubnets are those that are wired already, by another driver for instance.
 func (e *Exposer) standingSubnets(ns *Networks) *subnets {
 	s := &subnets{lengths: map[int]bool{}, exact: map[netip.Prefix][]object.Key{}}
-	for k, it := range e.out.AllOf(object.KindRoute) {
+	for k, it := range e.out.Standing().AllOf(object.KindRoute) {
 		r, ok := it.Value.(object.Route)
 		if ok && r.Via.IsValid() && slices.Contains(ns.Tables(), r.Table) {
 			s.add(k)
@@ -161,32 +163,79 @@ type providerRange struct {
 // ranges are those of all provider networks that this node reaches, as their ports
 // have them: routers' ports, and neutron:cidrs of all others.
 func (ns *Networks) ranges() []providerRange {
-	if ns.known != nil {
-		return *ns.known
+	if ns.known == nil {
+		var found []providerRange
+		for _, p := range ns.sb.Ports {
+			found = append(append(found, ns.rangesOf(p)...), ns.rangesOfRouter(ns.sb, p)...)
+		}
+		ns.know(found)
 	}
-	seen := map[netip.Prefix]bool{}
+	return *ns.known
+}
+
+// Ranges finds out what [Exposer.ExposeSubnet] needs to know of provider networks, in a phase of
+// the pass. What is derived with that is given the result.
+func (e *Exposer) Ranges(phase string, ns *Networks) any {
+	found := slices.Collect(maps.Keys(parts.Tally(e.out, "ranges", ns, ns.rangesOf)))
+	patches := e.out.Select(observe.PortPatch, IsPatch)
+	found = append(found, parts.Value(e.out, phase, []any{ns, patches}, func() []providerRange {
+		var found []providerRange
+		for _, p := range patches {
+			found = append(found, ns.rangesOfRouter(e.out, p)...)
+		}
+		return found
+	})...)
+	ns.know(found)
+	return *ns.known
+}
+
+// IsPatch selects the ports between switches and routers.
+func IsPatch(p *observe.PortBinding) bool { return p.Type == observe.PortPatch }
+
+// rangesOf are the ranges of a provider network that one of its ports has.
+func (ns *Networks) rangesOf(p *observe.PortBinding) []providerRange {
+	n, ok := ns.byDatapath[p.Datapath]
+	if !ok {
+		return nil
+	}
+	return n.rangesIn(p.CIDRs())
+}
+
+// rangesOfRouter are those that the router's port behind one of its ports has.
+func (ns *Networks) rangesOfRouter(in observe.Ports, p *observe.PortBinding) []providerRange {
+	n, ok := ns.byDatapath[p.Datapath]
+	if !ok || p.Type != observe.PortPatch {
+		return nil
+	}
+	lrp, ok := in.Port(p.Options["peer"])
+	if !ok {
+		return nil
+	}
 	var out []providerRange
-	for _, p := range ns.sb.Ports { // by name, so that the localnet named is the same in every round
-		n, ok := ns.byDatapath[p.Datapath]
-		if !ok {
-			continue
-		}
-		found := p.CIDRs()
-		if lrp, ok := ns.sb.Port(p.Options["peer"]); ok && p.Type == observe.PortPatch {
-			for _, el := range lrp.Addresses {
-				found = append(found, el.Addrs...)
-			}
-		}
-		for _, c := range found {
-			if c = c.Masked(); c.Bits() > 0 && !seen[c] {
-				seen[c] = true
-				out = append(out, providerRange{c, n.Localnet})
-			}
+	for _, el := range lrp.Addresses {
+		out = append(out, n.rangesIn(el.Addrs)...)
+	}
+	return out
+}
+
+func (n *Network) rangesIn(prefixes []netip.Prefix) []providerRange {
+	var out []providerRange
+	for _, c := range prefixes {
+		if c = c.Masked(); c.Bits() > 0 {
+			out = append(out, providerRange{c, n.Localnet})
 		}
 	}
-	sorting.Sort(out, func(a, b providerRange) int {
-		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
-	})
-	ns.known = &out
 	return out
+}
+
+// know takes over the ranges: each prefix once, of the localnet that comes first.
+func (ns *Networks) know(found []providerRange) {
+	sorting.Sort(found, func(a, b providerRange) int {
+		return cmp.Or(
+			a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()),
+			cmp.Compare(a.localnet, b.localnet),
+		)
+	})
+	found = slices.CompactFunc(found, func(a, b providerRange) bool { return a.prefix == b.prefix })
+	ns.known = &found
 }

@@ -1,0 +1,263 @@
+package parts_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// The driver of these tests does what its rows say: each row is a part, and its ExternalIDs have a
+// program, so that whatever parts may do to one another is drawn at random.
+
+// run interprets the program of a row; words are
+//
+//	add K V R    an item with value V and rank R under key K, because of the row
+//	block K V    the same, blocked
+//	keep K L     the item under K keeps L
+//	if K W...    the rest only if something stands under K
+//	row N W...   the rest only if there is a row N
+//	on N W...    the rest only if the datapath N has two rows at least
+//	tell         a skip with what stands under key 0
+func run(p *parts.Pass, row *observe.PortBinding, words []string) {
+	for len(words) > 0 {
+		n := func(i int) int {
+			v, err := strconv.Atoi(words[i])
+			if err != nil {
+				panic(err)
+			}
+			return v
+		}
+		why := []object.Source{{Driver: "toy", Table: "Port_Binding", Row: row.LogicalPort}}
+		switch words[0] {
+		case "add", "block":
+			it := object.Item{Value: value(n(1), n(2)), Why: why, Rank: uint8(n(3)), After: []object.Key{key(n(2))}}
+			if words[0] == "block" {
+				it.Block = &object.Block{Code: "why", Text: words[2]}
+			}
+			if err := p.Add(it); err != nil {
+				p.Skip(observe.Skip{Table: "Port_Binding", Row: row.LogicalPort, Text: err.Error()})
+			}
+			words = words[4:]
+		case "keep":
+			p.Keep(key(n(1)), key(n(2)))
+			words = words[3:]
+		case "if":
+			if !p.Has(key(n(1))) {
+				return
+			}
+			words = words[2:]
+		case "row":
+			if _, ok := p.Port(words[1]); !ok {
+				return
+			}
+			words = words[2:]
+		case "on":
+			if len(p.On(observe.UUID{byte(n(1))})) < 2 {
+				return
+			}
+			words = words[2:]
+		case "tell":
+			it, ok := p.Get(key(0))
+			p.Skip(observe.Skip{Table: "Port_Binding", Row: row.LogicalPort, Text: fmt.Sprint(ok, it.Value, it.Why)})
+			words = words[1:]
+		}
+	}
+}
+
+func value(k, v int) object.Value {
+	dst := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(k)}), 32)
+	return object.NewRoute(200, dst, fmt.Sprint("dev", v), netip.Addr{})
+}
+
+func key(k int) object.Key { return value(k, 0).Key() }
+
+// derive is a pass with two phases of rows, one of which depends on the value of a third phase, and
+// lists that are kept up.
+func derive(m *parts.Memory, snap observe.Snapshot, base object.Set) (object.Set, []observe.Skip) {
+	out := base.Clone()
+	p := parts.Begin(m, snap, &out, "early", "sum", "late", "list")
+	program := func(word string) func(*observe.PortBinding) {
+		return func(row *observe.PortBinding) { run(p, row, strings.Fields(row.ExternalIDs[word])) }
+	}
+	parts.Rows(p, "early", "", nil, snap.SB.Ports, parts.ByName, program("early"))
+	virtual := p.Select("virtual", func(row *observe.PortBinding) bool { return row.Type == observe.PortVirtual })
+	counts := parts.Tally(p, "types", 1, func(row *observe.PortBinding) []string { return []string{row.Type} })
+	sum := parts.Value(p, "sum", []any{virtual, counts["patch"]}, func() int {
+		p.Skip(observe.Skip{Table: "sum", Text: fmt.Sprint(len(virtual), counts["patch"])})
+		n := len(virtual) / 2
+		if p.Has(key(1)) {
+			n++
+		}
+		return n
+	})
+	for d := range byte(3) {
+		at := observe.UUID{d}
+		if int(d) <= sum {
+			parts.Rows(p, "late", fmt.Sprint(d), sum, p.On(at), parts.ByName, program("late"))
+		}
+	}
+	p.End()
+	return out, p.Skips()
+}
+
+func TestRandomPartsComeToTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var memory parts.Memory
+		snap := observe.Snapshot{SB: &observe.Southbound{}}
+		var base object.Set
+		for range 30 {
+			sb := *snap.SB
+			sb.Ports = slices.Clone(sb.Ports)
+			for range rapid.IntRange(0, 3).Draw(t, "changes") {
+				change(t, &sb)
+			}
+			snap.SB = &sb
+			if rapid.IntRange(0, 7).Draw(t, "base") == 0 {
+				base = object.Set{}
+				for k := range 4 {
+					if rapid.Bool().Draw(t, "there") {
+						base.Put(object.Item{Value: value(k, rapid.IntRange(0, 1).Draw(t, "value"))})
+					}
+				}
+			}
+			again, skipsAgain := derive(&memory, snap, base)
+			whole, skips := derive(nil, snap, base)
+			if diff := cmp.Diff(text(whole), text(again)); diff != "" {
+				t.Fatalf("whole (-), again (+)\n%s", diff)
+			}
+			less := func(a, b observe.Skip) int { return strings.Compare(a.Table+a.Row+a.Text, b.Table+b.Row+b.Text) }
+			slices.SortFunc(skips, less)
+			slices.SortFunc(skipsAgain, less)
+			if diff := cmp.Diff(skips, skipsAgain); diff != "" {
+				t.Fatalf("skips: whole (-), again (+)\n%s", diff)
+			}
+		}
+	})
+}
+
+// change adds, removes or changes one of up to 12 rows.
+func change(t *rapid.T, sb *observe.Southbound) {
+	name := fmt.Sprint(rapid.IntRange(0, 11).Draw(t, "row"))
+	i, there := slices.BinarySearchFunc(sb.Ports, name, func(p *observe.PortBinding, n string) int {
+		return strings.Compare(p.LogicalPort, n)
+	})
+	if there && rapid.IntRange(0, 2).Draw(t, "remove") == 0 {
+		sb.Ports = slices.Delete(sb.Ports, i, i+1)
+		return
+	}
+	row := &observe.PortBinding{
+		LogicalPort: name, Datapath: observe.UUID{byte(rapid.IntRange(0, 2).Draw(t, "datapath"))},
+		Type:        rapid.SampledFrom([]string{"", observe.PortVirtual, observe.PortPatch}).Draw(t, "type"),
+		ExternalIDs: map[string]string{"early": program(t), "late": program(t)},
+	}
+	if there {
+		sb.Ports[i] = row
+	} else {
+		sb.Ports = slices.Insert(sb.Ports, i, row)
+	}
+}
+
+func program(t *rapid.T) string {
+	var out []string
+	n := func(most int) string { return fmt.Sprint(rapid.IntRange(0, most).Draw(t, "n")) }
+	for range rapid.IntRange(0, 4).Draw(t, "words") {
+		switch rapid.IntRange(0, 7).Draw(t, "word") {
+		case 0, 1, 2:
+			out = append(out, "add", n(3), n(1), n(2))
+		case 3:
+			out = append(out, "block", n(3), n(1), n(2))
+		case 4:
+			out = append(out, "keep", n(3), n(9))
+		case 5:
+			out = append(out, "if", n(3))
+		case 6:
+			out = append(out, rapid.SampledFrom([]string{"row", "on"}).Draw(t, "of"), n(2))
+		default:
+			out = append(out, "tell")
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// text has all that items say, in order.
+func text(s object.Set) []string {
+	var out []string
+	for _, it := range s.Sorted() {
+		out = append(out, fmt.Sprintf("%s why %v after %v keeps %v block %v rank %d", object.Text(it.Value), it.Why, it.After,
+			it.Keeps, it.Block, it.Rank))
+	}
+	return out
+}
+
+// TestManyReasons: what more parts want than reasons are kept, and one of them goes.
+func TestManyReasons(t *testing.T) {
+	var memory parts.Memory
+	snap := observe.Snapshot{SB: &observe.Southbound{}}
+	for i := range 60 {
+		snap.SB.Ports = append(snap.SB.Ports, &observe.PortBinding{
+			LogicalPort: fmt.Sprintf("%03d", i), ExternalIDs: map[string]string{"early": "add 1 1 0"},
+		})
+	}
+	derive(&memory, snap, object.Set{})
+	for len(snap.SB.Ports) > 0 {
+		sb := *snap.SB
+		at := len(sb.Ports) * 2 / 3 % 7
+		at = min(at, len(sb.Ports)-1)
+		sb.Ports = slices.Delete(slices.Clone(sb.Ports), at, at+1)
+		snap.SB = &sb
+		again, _ := derive(&memory, snap, object.Set{})
+		whole, _ := derive(nil, snap, object.Set{})
+		if diff := cmp.Diff(text(whole), text(again)); diff != "" {
+			t.Fatalf("%d rows: whole (-), again (+)\n%s", len(sb.Ports), diff)
+		}
+	}
+}
+
+// TestOnlyWhatChangedRuns counts the rows that are derived.
+func TestOnlyWhatChangedRuns(t *testing.T) {
+	var memory parts.Memory
+	snap := observe.Snapshot{SB: &observe.Southbound{}}
+	for i := range 1000 {
+		snap.SB.Ports = append(snap.SB.Ports, &observe.PortBinding{LogicalPort: fmt.Sprintf("%04d", i)})
+	}
+	pass := func() (ran []string) {
+		var out object.Set
+		p := parts.Begin(&memory, snap, &out, "rows")
+		parts.Rows(p, "rows", "", nil, snap.SB.Ports, parts.ByName, func(row *observe.PortBinding) {
+			ran = append(ran, row.LogicalPort)
+			if row.LogicalPort == "0500" {
+				p.Port("0007")
+			}
+			_ = p.Add(object.Item{Value: value(1, 1)})
+		})
+		p.End()
+		return ran
+	}
+	if n := len(pass()); n != 1000 {
+		t.Fatalf("%d rows ran at first", n)
+	}
+	for _, tt := range []struct{ change, want string }{{"", ""}, {"0003", "0003"}, {"0007", "0007 0500"}} {
+		sb := *snap.SB
+		sb.Ports = slices.Clone(sb.Ports)
+		for i, row := range sb.Ports {
+			if row.LogicalPort == tt.change {
+				c := *row
+				sb.Ports[i] = &c
+			}
+		}
+		snap.SB = &sb
+		if ran := strings.Join(pass(), " "); ran != tt.want {
+			t.Errorf("after a change of %q these ran: %q, want %q", tt.change, ran, tt.want)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package parts
+
+import (
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+)
+
+// selection is a list of ports that is kept up.
+type selection struct {
+	pass  uint64
+	ports []*observe.PortBinding
+}
+
+// Select returns the ports that are of a kind, in the order of the snapshot: the same list as in
+// the last pass if none of them has changed. name names the question, which must always be the same.
+func (p *Pass) Select(name string, is func(*observe.PortBinding) bool) []*observe.PortBinding {
+	if p.m == nil {
+		return selected(p.ports, is)
+	}
+	sel := p.m.selections[name]
+	switch {
+	case sel != nil && sel.pass == p.m.passes:
+	case sel == nil || sel.pass != p.m.passes-1:
+		sel = &selection{ports: selected(p.ports, is)}
+		p.m.selections[name] = sel
+	default:
+		sel.ports = replaced(sel.ports, selected(p.gone, is), selected(p.came, is))
+	}
+	sel.pass = p.m.passes
+	return sel.ports
+}
+
+func selected(ports []*observe.PortBinding, is func(*observe.PortBinding) bool) []*observe.PortBinding {
+	var out []*observe.PortBinding
+	for _, row := range ports {
+		if is(row) {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// replaced returns a sorted list without some rows and with others; the list itself, which is
+// not changed, if there are none.
+func replaced(list, gone, came []*observe.PortBinding) []*observe.PortBinding {
+	if len(gone)+len(came) == 0 {
+		return list
+	}
+	out := make([]*observe.PortBinding, 0, len(list)+len(came))
+	i, j := 0, 0
+	for _, row := range list {
+		for ; j < len(came) && came[j].LogicalPort < row.LogicalPort; j++ {
+			out = append(out, came[j])
+		}
+		if i < len(gone) && gone[i] == row {
+			i++
+			continue
+		}
+		out = append(out, row)
+	}
+	return append(out, came[j:]...)
+}
+
+// groups are the ports of each datapath.
+type groups struct {
+	pass uint64
+	on   map[observe.UUID][]*observe.PortBinding
+}
+
+// On returns the ports of a datapath, in the order of the snapshot: the same list as in the last
+// pass if none of them has changed.
+func (p *Pass) On(datapath observe.UUID) []*observe.PortBinding {
+	if p.m == nil {
+		if p.grouped == nil {
+			p.grouped = grouped(p.ports)
+		}
+		return p.grouped[datapath]
+	}
+	if u := p.running; u != nil && asks(p.m.groupReaders, datapath, u) {
+		u.datapaths = append(u.datapaths, datapath)
+	}
+	g := p.m.groups
+	switch {
+	case g != nil && g.pass == p.m.passes:
+	case g == nil || g.pass != p.m.passes-1:
+		g = &groups{on: grouped(p.ports)}
+		p.m.groups = g
+	default:
+		gone, came := grouped(p.gone), grouped(p.came)
+		for datapath, rows := range gone {
+			g.on[datapath] = replaced(g.on[datapath], rows, came[datapath])
+		}
+		for datapath, rows := range came {
+			if _, done := gone[datapath]; !done {
+				g.on[datapath] = replaced(g.on[datapath], nil, rows)
+			}
+		}
+	}
+	g.pass = p.m.passes
+	return g.on[datapath]
+}
+
+func grouped(ports []*observe.PortBinding) map[observe.UUID][]*observe.PortBinding {
+	out := map[observe.UUID][]*observe.PortBinding{}
+	for _, row := range ports {
+		out[row.Datapath] = append(out[row.Datapath], row)
+	}
+	return out
+}
+
+// tally is a count that is kept up.
+type tally[K comparable] struct {
+	pass  uint64
+	given any
+	count map[K]int
+}
+
+// Tally counts what the ports list. given is what the question depends on beside the row: with
+// another one everything is counted anew. The result must not be changed.
+func Tally[K comparable](p *Pass, name string, given any, of func(*observe.PortBinding) []K) map[K]int {
+	if p.m == nil {
+		t := tally[K]{count: map[K]int{}}
+		t.add(p.ports, 1, of)
+		return t.count
+	}
+	t, _ := p.m.tallies[name].(*tally[K])
+	switch {
+	case t != nil && t.pass == p.m.passes:
+		return t.count
+	case t == nil || t.pass != p.m.passes-1 || t.given != given:
+		t = &tally[K]{given: given, count: map[K]int{}}
+		p.m.tallies[name] = t
+		t.add(p.ports, 1, of)
+	default:
+		t.add(p.gone, -1, of)
+		t.add(p.came, 1, of)
+	}
+	t.pass = p.m.passes
+	return t.count
+}
+
+func (t *tally[K]) add(ports []*observe.PortBinding, n int, of func(*observe.PortBinding) []K) {
+	for _, row := range ports {
+		for _, k := range of(row) {
+			if t.count[k] += n; t.count[k] == 0 {
+				delete(t.count, k)
+			}
+		}
+	}
+}
+
+// ByName is the name of a port for [Rows].
+func ByName(row *observe.PortBinding) string { return row.LogicalPort }

@@ -1,0 +1,196 @@
+package parts
+
+import (
+	"container/heap"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// place is a phase, and what of it: a phase may be come by several times, such as once for each
+// network. It is part of the order.
+type place struct {
+	phase int
+	of    string
+}
+
+// stretch is what a memory has of a place.
+type stretch struct {
+	parts   map[string]*part
+	telling map[*part]bool // those that complained of something
+	// queue are names of parts that run again in this pass.
+	queue names
+	// pass is the last one that came by, rows and given are those of it, and value is what it
+	// came to, where that is one.
+	pass               uint64
+	rows, given, value any
+}
+
+// push enters a name in the queue.
+func (st *stretch) push(name string) { heap.Push(&st.queue, name) }
+
+// names are a heap: the first in the order is at 0.
+type names []string
+
+func (n names) Len() int           { return len(n) }
+func (n names) Less(i, j int) bool { return n[i] < n[j] }
+func (n names) Swap(i, j int)      { n[i], n[j] = n[j], n[i] }
+func (n *names) Push(x any)        { *n = append(*n, x.(string)) }
+func (n *names) Pop() any {
+	last := (*n)[len(*n)-1]
+	*n = (*n)[:len(*n)-1]
+	return last
+}
+
+// stretch comes by a place.
+func (p *Pass) stretch(phase, of string) (st *stretch, at place, known bool) {
+	i := slices.Index(p.phases, phase)
+	if i < 0 {
+		panic(fmt.Sprintf("phase %q is not among those of the pass", phase))
+	}
+	at = place{i, of}
+	st, known = p.m.stretches[at]
+	if !known {
+		st = &stretch{parts: map[string]*part{}, telling: map[*part]bool{}}
+		p.m.stretches[at] = st
+	}
+	known = known && st.pass == p.m.passes-1
+	st.pass = p.m.passes
+	return st, at, known
+}
+
+// Rows calls derive for each row, as a part of a phase: in order, where nothing is remembered,
+// and otherwise for those that have to do with what has changed. Rows are sorted by their names,
+// which differ, and are never changed. given is what all of them are derived with beside
+// the pass: if it differs from that of the last pass, all run.
+func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) string, derive func(*R)) {
+	if p.m == nil {
+		for _, r := range rows {
+			derive(r)
+		}
+		return
+	}
+	st, at, known := p.stretch(phase, of)
+	former, _ := st.rows.([]*R)
+	whole := !known || !reflect.DeepEqual(st.given, given)
+	st.rows, st.given = rows, given
+	one := func(name string, r *R) {
+		u := st.parts[name]
+		if u == nil {
+			u = &part{at: at, name: name, in: st}
+		}
+		u.row = r
+		p.run(u, func() { derive(r) })
+		if len(u.adds)+len(u.skips)+len(u.rows)+len(u.keys)+len(u.datapaths) > 0 {
+			st.parts[name] = u
+		} else {
+			delete(st.parts, name) // there is nothing to remember
+		}
+	}
+	byName := func(r *R, n string) int { return strings.Compare(name(r), n) }
+	if whole {
+		for n, u := range st.parts {
+			if _, there := slices.BinarySearchFunc(rows, n, byName); !there {
+				p.drop(u)
+			}
+		}
+		for _, r := range rows {
+			one(name(r), r)
+		}
+		st.queue = st.queue[:0]
+		return
+	}
+	changed := map[string]*R{}
+	differing(former, rows, name, func(n string, r *R) {
+		changed[n] = r
+		st.push(n)
+	})
+	last, any := "", false
+	for len(st.queue) > 0 {
+		n, _ := heap.Pop(&st.queue).(string)
+		if any && n == last {
+			continue
+		}
+		last, any = n, true
+		r, is := changed[n]
+		u := st.parts[n]
+		switch {
+		case is && r != nil:
+			one(n, r)
+		case is && u != nil:
+			p.drop(u)
+		case !is && u != nil:
+			one(n, u.row.(*R))
+		}
+	}
+}
+
+// differing yields the names of rows that came, went (nil) or changed.
+func differing[R any](old, new []*R, name func(*R) string, yield func(string, *R)) {
+	i, j := 0, 0
+	if len(old) > 0 && len(old) == len(new) && &old[0] == &new[0] {
+		return // the same list
+	}
+	for i < len(old) || j < len(new) {
+		switch {
+		case i < len(old) && j < len(new) && old[i] == new[j]:
+			i, j = i+1, j+1
+			continue
+		case j == len(new) || i < len(old) && name(old[i]) < name(new[j]):
+			yield(name(old[i]), nil)
+			i++
+			continue
+		case i == len(old) || name(old[i]) > name(new[j]):
+			yield(name(new[j]), new[j])
+			j++
+		default:
+			yield(name(new[j]), new[j])
+			i, j = i+1, j+1
+		}
+	}
+}
+
+// Value calls derive as the one part of a phase, unless it has been called with the same given
+// and nothing that it asked for has changed: then it returns what it returned before. A value
+// that is equal to that is replaced by it, so that pointers in it stay the same.
+func Value[T any](p *Pass, phase string, given any, derive func() T) T {
+	if p.m == nil {
+		return derive()
+	}
+	st, at, known := p.stretch(phase, "")
+	u := st.parts[""]
+	if u == nil {
+		u = &part{at: at, in: st}
+		st.parts[""] = u
+		known = false
+	}
+	former, _ := st.value.(T)
+	if known && len(st.queue) == 0 && reflect.DeepEqual(st.given, given) {
+		return former
+	}
+	st.given = given
+	p.run(u, func() { st.value = derive() })
+	st.queue = st.queue[:0]
+	value, _ := st.value.(T)
+	if known && same(value, former) {
+		st.value, value = former, former
+	}
+	return value
+}
+
+// same compares two values, by their own idea of it if they have one.
+func same[T any](a, b T) bool {
+	if a, ok := any(a).(interface{ Equal(o T) bool }); ok {
+		return a.Equal(b)
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// Part is Value for what comes to no value.
+func (p *Pass) Part(phase string, given any, derive func()) {
+	Value(p, phase, given, func() struct{} {
+		derive()
+		return struct{}{}
+	})
+}
