@@ -65,7 +65,7 @@ func (c *Central) server(name string, port int) *Daemon {
 
 func (c *Central) start(ctx context.Context) error {
 	for _, name := range []string{"nb", "sb"} {
-		schema := "/usr/share/ovn/ovn-" + name + ".ovsschema"
+		schema := c.lab.opts.OVN + "/usr/share/ovn/ovn-" + name + ".ovsschema"
 		if _, err := c.Run(ctx, "ovsdb-tool", "create", filepath.Join(c.Dir, name+".db"), schema); err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (c *Central) RebuildSouthbound(ctx context.Context) error {
 	if err := os.Remove(file); err != nil {
 		return err
 	}
-	if _, err := c.Run(ctx, "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-sb.ovsschema"); err != nil {
+	if _, err := c.Run(ctx, "ovsdb-tool", "create", file, c.lab.opts.OVN+"/usr/share/ovn/ovn-sb.ovsschema"); err != nil {
 		return err
 	}
 	return c.Southbound.Start(ctx)

@@ -55,6 +55,9 @@ type Options struct {
 	// that shares its load between them. The host is behind the spine. Default
 	// routes come from there by BGP, and nobody has static ones.
 	Spine bool
+	// OVN is the directory of another release of OVN, with its programs in bin: what
+	// scripts/install-ovn25 makes. It goes in front of $PATH, for the whole process.
+	OVN string
 }
 
 // Lab is a running lab.
@@ -83,6 +86,11 @@ type Lab struct {
 func Start(ctx context.Context, o Options) (*Lab, error) {
 	if len(o.Chassis) == 0 {
 		o.Chassis = []ChassisSpec{{Gateway: true}, {Gateway: true}, {}}
+	}
+	if o.OVN != "" {
+		if err := os.Setenv("PATH", filepath.Join(o.OVN, "bin")+":"+os.Getenv("PATH")); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkHost(); err != nil {
 		return nil, err
