@@ -2,6 +2,8 @@ package agent
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -118,9 +120,30 @@ func (w *world) automatic(c *control.Client) {
 }
 
 // TestPlanAndApplyAlone: without a controller a plan is made and applied by two processes, and
-// the second one takes the very steps of the first.
+// the second one takes the very steps of the first, with the speaker in it or beside it.
 func TestPlanAndApplyAlone(t *testing.T) {
-	w := newWorld(t, quietSpeaker)
+	for _, form := range []string{"in the process", "separate"} {
+		t.Run(form, func(t *testing.T) {
+			w := newWorld(t, quietSpeaker)
+			if form == "separate" {
+				socket := "unix:" + w.path("speaker.sock")
+				supervise(t, socket)
+				await(t, func() string {
+					if _, err := os.Stat(w.path("speaker.sock")); err != nil {
+						return err.Error()
+					}
+					return ""
+				})
+				w.configure(fmt.Sprintf("bgp: {as: 65001, router_id: 192.0.2.1, speaker: %q, listen: {port: -1}, "+
+					"peers: [{address: 127.0.0.66, as: 65010}]}", socket))
+			}
+			testPlanAndApplyAlone(t, w)
+		})
+	}
+}
+
+func testPlanAndApplyAlone(t *testing.T, w *world) {
+	t.Helper()
 	ctx := t.Context()
 	p, err := OpenPlanning(ctx, w.settings(), w.log(), "bgp-ovn test")
 	if err != nil {

@@ -308,8 +308,28 @@ func metricsOf(n *Node) string {
 }
 
 // In the one-process form a new process holds at its start whom the record names, so
-// that it does not end again and again.
+// that it does not end again and again. Each command that releases it does so.
 func TestQuarantineAtTheStartOfOneProcess(t *testing.T) {
+	for name, release := range map[string]func(context.Context, *control.Client) error{
+		"peer release": func(ctx context.Context, c *control.Client) error {
+			_, err := c.ReleasePeer(ctx, "127.0.0.66")
+			return err
+		},
+		"retry --all": func(ctx context.Context, c *control.Client) error {
+			r, err := c.Retry(ctx, "")
+			want := control.RetriedObject{Kind: "peer", Key: "127.0.0.66"}
+			if err == nil && !slices.Contains(r.Objects, want) {
+				err = fmt.Errorf("tried again: %v, want %v", r.Objects, want)
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testQuarantineAtTheStart(t, release) })
+	}
+}
+
+func testQuarantineAtTheStart(t *testing.T, release func(context.Context, *control.Client) error) {
+	t.Helper()
 	w := newWorld(t, "bgp: {listen: {port: -1}, "+
 		"peers: [{address: 127.0.0.66, as: 65010}, {address: 127.0.0.2, as: 65010}]}")
 	now := time.Now()
@@ -334,7 +354,7 @@ func TestQuarantineAtTheStartOfOneProcess(t *testing.T) {
 		peerState(s, "127.0.0.66") != "absent" || peerState(s, "127.0.0.2") == "absent" {
 		t.Errorf("quarantined %v, peers %+v", got, s.Peers)
 	}
-	if _, err := c.ReleasePeer(ctx, "127.0.0.66"); err != nil {
+	if err := release(ctx, c); err != nil {
 		t.Fatal(err)
 	}
 	await(t, func() string {

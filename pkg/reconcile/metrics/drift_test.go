@@ -50,3 +50,13 @@ func TestContested(t *testing.T) {
 		}
 	}
 }
+
+// TestMismatchTotal: a plan by what has changed that was wrong is counted.
+func TestMismatchTotal(t *testing.T) {
+	m := metrics.New("bgp-ovn test")
+	m.Observe(reconcile.Round{})
+	m.Observe(reconcile.Round{Mismatch: true})
+	if line := "bgp_ovn_plan_mismatch_total 1\n"; !strings.Contains(scrape(t, m), line) {
+		t.Errorf("no %s in\n%s", line, scrape(t, m))
+	}
+}
