@@ -24,7 +24,18 @@ import (
 // there are /proc, /sys and the sockets.
 func TestImage(t *testing.T) {
 	ctx := harness.Context(t, 4*time.Minute)
-	root, conf := unpackImage(t, buildImage(ctx, t))
+	layout := buildImage(ctx, t)
+	root, conf := unpackImage(t, layout)
+	list := string(harness.Must(os.ReadFile(filepath.Join(root, "usr/share/doc/bgp-ovn/bgp-ovn.cdx.json")))(t))
+	beside := filepath.Join(filepath.Dir(layout), "bgp-ovn-image_amd64.cdx.json")
+	if list != string(harness.Must(os.ReadFile(beside))(t)) {
+		t.Error("the list of what is in the image is another one than that beside it")
+	}
+	for _, part := range []string{"github.com/osrg/gobgp/v4", "pkg:deb/debian/openvswitch-common@", "deb/debian/libssl3@"} {
+		if !strings.Contains(list, part) {
+			t.Errorf("%s is not in the list of what is in the image", part)
+		}
+	}
 	if conf.User != "65532:65532" || strings.Join(conf.Entrypoint, " ") != "/usr/bin/bgp-ovn" {
 		t.Errorf("the image runs %q as %q", conf.Entrypoint, conf.User)
 	}

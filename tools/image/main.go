@@ -1,10 +1,11 @@
 // Command image writes the OCI image of bgp-ovn for several architectures, without a daemon:
 //
-//	image -out DIRECTORY -tar FILE -version V -commit C -epoch SECONDS ARCH=PROGRAM,ROOT...
+//	image -out DIRECTORY -tar FILE -version V -commit C -epoch SECONDS ARCH=PROGRAM,ROOT,LIST...
 //
 // PROGRAM is bgp-ovn for the architecture. ROOT is a directory with unpacked packages of a
 // distribution; of it the image has ovs-ofctl and the libraries that it needs, and nothing
-// else. DIRECTORY becomes an OCI layout with an index, FILE the same as an archive. The same
+// else. LIST is what the program is made of, as CycloneDX; with the packages of ROOT it
+// is in the image, and beside FILE for each architecture. DIRECTORY becomes an OCI layout with an index, FILE the same as an archive. The same
 // input gives the same bytes.
 package main
 
@@ -50,17 +51,25 @@ func run() error {
 	flag.StringVar(&b.commit, "commit", "", "commit")
 	flag.Parse()
 	if *out == "" || *archive == "" || flag.NArg() == 0 {
-		return errors.New("usage: image -out DIRECTORY -tar FILE ARCH=PROGRAM,ROOT")
+		return errors.New("usage: image -out DIRECTORY -tar FILE ARCH=PROGRAM,ROOT,LIST")
 	}
 	b.created = time.Unix(*epoch, 0).UTC()
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, arg := range flag.Args() {
 		arch, from, ok := strings.Cut(arg, "=")
-		program, root, both := strings.Cut(from, ",")
-		if !ok || !both {
-			return fmt.Errorf("%s is not ARCH=PROGRAM,ROOT", arg)
+		paths := strings.Split(from, ",")
+		if !ok || len(paths) != 3 {
+			return fmt.Errorf("%s is not ARCH=PROGRAM,ROOT,LIST", arg)
 		}
-		img, err := b.image(arch, program, root)
+		list, err := contents(paths[2], paths[1], arch)
+		if err != nil {
+			return fmt.Errorf("%s: %w", arch, err)
+		}
+		beside := fmt.Sprintf("%s_%s.cdx.json", strings.TrimSuffix(*archive, ".tar"), arch)
+		if err := os.WriteFile(beside, list, 0o644); err != nil {
+			return err
+		}
+		img, err := b.image(arch, paths[0], paths[1], string(list))
 		if err != nil {
 			return fmt.Errorf("%s: %w", arch, err)
 		}
@@ -93,13 +102,14 @@ func run() error {
 
 // image has two layers: what comes from the distribution seldom changes, and is shared by
 // versions.
-func (b build) image(arch, program, root string) (v1.Image, error) {
+func (b build) image(arch, program, root, list string) (v1.Image, error) {
 	tools, err := toolFiles(root)
 	if err != nil {
 		return nil, err
 	}
 	own := []file{
 		{path: "usr/bin/bgp-ovn", from: program, mode: 0o755},
+		{path: "usr/share/doc/bgp-ovn/bgp-ovn.cdx.json", text: list, mode: 0o644},
 		{path: "etc/passwd", text: "root:x:0:0:root:/:/sbin/nologin\nbgp-ovn:x:65532:65532::/:/sbin/nologin\n", mode: 0o644},
 		{path: "etc/group", text: "root:x:0:\nbgp-ovn:x:65532:\n", mode: 0o644},
 		{path: "etc/bgp-ovn", dir: true, mode: 0o755},
