@@ -50,6 +50,7 @@ func Answers() []Answer {
 		{"quarantine", []string{"quarantine"}, control.Aside{}},
 		{"reload", []string{"reload", "plan --set"}, control.Reload{}},
 		{"retry", []string{"retry"}, control.Retried{}},
+		{"rollback", []string{"rollback"}, control.Rollback{}},
 		{"status", []string{"status"}, control.Status{}},
 		{"trace", []string{"trace"}, control.Trace{}},
 		{"verify", []string{"verify"}, control.Verify{}},

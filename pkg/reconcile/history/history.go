@@ -156,6 +156,13 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:longest], "") + truncated
 }
 
+// Key is the key of an object as steps have it: a long one is cut off.
+func Key(key string) string { return shorten(key) }
+
+// SameText reports whether an attribute text of a step, of which the end may be missing, is
+// that of an object.
+func SameText(step, whole string) bool { return step == shorten(whole) }
+
 // Here stands for this node in [Step.From] and [Step.To].
 const Here = "here"
 
