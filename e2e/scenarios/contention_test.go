@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/e2e/faults"
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
@@ -145,7 +146,7 @@ func contend(t *testing.T, a *product.Agent, k contender, addr, other string) {
 	harness.Check(t, cmd.Process.Kill())
 	_ = cmd.Wait() // killed
 	untilStatus(context.WithoutCancel(ctx), t, a, "contention to be over", func(s control.Status) string {
-		if len(s.Contested) == 0 && !hasProblem(s, "contested") {
+		if len(s.Contested) == 0 && !faults.HasProblem(s, "contested") {
 			return ""
 		}
 		return fmt.Sprintf("%+v", s.Contested)

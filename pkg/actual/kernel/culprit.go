@@ -109,7 +109,13 @@ func (b *Backend) ChangedBy(v object.Value) string {
 		// inet6_ifa_notify in net/ipv6/addrconf.c sends every message as the kernel's own.
 		return ""
 	}
-	if !ok || time.Since(l.at) > lossCounts || v.Key().Kind.IsSetting() {
+	explained := ok && time.Since(l.at) <= lossCounts && !v.Key().Kind.IsSetting()
+	if v.Key().Kind == object.KindFDB && !explained {
+		// So are all of entries of forwarding databases: fdb_notify in net/bridge/br_fdb.c and
+		// vxlan_fdb_notify in drivers/net/vxlan.
+		return ""
+	}
+	if !explained {
 		return by
 	}
 	by = theKernel + ", when " + l.what

@@ -155,3 +155,27 @@ func TestKernelIsNamedWithItsReason(t *testing.T) {
 		})
 	}
 }
+
+// TestCulpritOfForwardingEntry: the kernel sends every message about one as its own, so that
+// nobody is named, and the kernel neither.
+func TestCulpritOfForwardingEntry(t *testing.T) {
+	l := newLab(t)
+	l.ip("link add vxlan9 type vxlan id 9 local 192.0.2.1 dstport 4789")
+	v := parse(t, "fdb self 02:00:00:00:00:07 dev vxlan9  dst 192.0.2.7")
+	focus := wanting(t, v)
+	l.read(focus)
+	l.must(create(v))
+	l.read(focus)
+	l.clearSignals()
+	args := strings.Fields("fdb del 02:00:00:00:00:07 dev vxlan9 self")
+	if out, err := exec.Command("bridge", args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	l.woken()
+	if l.read(focus).Has(v.Key()) {
+		t.Fatal("the entry is still there")
+	}
+	if by := l.b.ChangedBy(v); by != "" {
+		t.Errorf("it was %q", by)
+	}
+}

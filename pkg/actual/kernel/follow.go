@@ -145,6 +145,9 @@ func (b *Backend) invalidate(p parts, report bool) {
 // net.ipv6.route.skip_notify_on_dev_down is set; it is not relied on.
 func (b *Backend) linkChanged(m rtnl.Message) error {
 	now, ok, err := linkFromMessage(m)
+	if err == nil && !ok {
+		now, ok, err = b.links.portOf(m)
+	}
 	if !ok || err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -156,5 +157,33 @@ func TestNamesOfLinks(t *testing.T) {
 	l.put(link{index: 9, name: "br-8"})
 	if _, ok := l.named("br-7"); ok {
 		t.Error("a renamed device keeps its old name")
+	}
+}
+
+// TestSettingsOfPorts: what another program changes of a port of a bridge is noticed, although
+// the kernel tells of it by the bridge only.
+func TestSettingsOfPorts(t *testing.T) {
+	l := newLab(t)
+	want := []object.Value{
+		parse(t, "link br-9  type bridge mac 02:00:00:00:00:09 up"),
+		parse(t, "link vxlan-9  type vxlan id 9 local 192.0.2.1 port 4789 mac 02:00:00:00:00:08 master br-9 nolearning "+
+			"neigh_suppress up"),
+	}
+	l.read(wanting(t, want...))
+	l.build(want)
+	l.agrees(want)
+	for _, setting := range []string{"learning on", "neigh_suppress off"} {
+		l.clearSignals()
+		args := append([]string{"link", "set", "dev", "vxlan-9"}, strings.Fields(setting)...)
+		if out, err := exec.Command("bridge", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		l.woken()
+		it, _ := l.read(wanting(t, want...)).Get(want[1].Key())
+		if it.Value == want[1] {
+			t.Errorf("%s is not seen: %s", setting, object.Text(it.Value))
+		}
+		l.must(update(it.Value, want[1]))
+		l.agrees(want)
 	}
 }

@@ -50,6 +50,24 @@ func linkFromMessage(m rtnl.Message) (v link, ok bool, err error) {
 	return v, v.name != "", attrs.Err()
 }
 
+// portOf is a device with the settings that it has as a port of a bridge: when these change,
+// the kernel notifies of nothing else (br_ifinfo_notify in net/bridge/br_netlink.c). It is
+// false for what says nothing of them.
+func (l *links) portOf(m rtnl.Message) (v link, ok bool, err error) {
+	h, attrs, err := m.Link()
+	if err != nil || h.Family != unix.AF_BRIDGE || m.Type != unix.RTM_NEWLINK {
+		return link{}, false, err
+	}
+	v, known := l.byIndex[h.Index]
+	for attrs.Next() {
+		if attrs.Type == unix.IFLA_PROTINFO && known {
+			v.bridgePort, ok = true, true
+			attrs.Each(v.portSetting)
+		}
+	}
+	return v, ok, attrs.Err()
+}
+
 // info reads IFLA_LINKINFO, in which the type comes before what it explains.
 // The kernel writes them in that order (rtnl_link_info_fill in
 // net/core/rtnetlink.c), as each type of device interprets its data itself.

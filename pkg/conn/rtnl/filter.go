@@ -65,21 +65,27 @@ func (w *Watch) Restrict(f Filter) error {
 
 // program is the filter in classic BPF:
 //
-//	about a bridge's ports or what it has learnt:  drop
+//	about what a bridge has learnt:                drop
 //	about a link:                                  accept
 //	caused by Port:                                drop
 //	route of another protocol in another table:    drop
 //	everything else:                               accept
 func (f Filter) program() []unix.SockFilter {
 	accept, drop := ret(keepAll), ret(discard)
-	p := []unix.SockFilter{load(unix.BPF_B, offFamily), jump(unix.AF_BRIDGE, 0, 1), drop}
+	p := []unix.SockFilter{
+		load(unix.BPF_B, offFamily),
+		jump(unix.AF_BRIDGE, 0, 3),
+		load(unix.BPF_H, offType),
+		jump(uint32(network16(unix.RTM_NEWLINK)), 1, 0), // settings of a port of a bridge
+		drop,
+	}
 	if f.Forwarding {
 		p = []unix.SockFilter{
 			load(unix.BPF_B, offFamily),
 			jump(unix.AF_BRIDGE, 0, 6),
 			load(unix.BPF_H, offType),
 			jump(uint32(network16(unix.RTM_NEWNEIGH)), 1, 0),
-			jump(uint32(network16(unix.RTM_DELNEIGH)), 0, 2),
+			jump(uint32(network16(unix.RTM_DELNEIGH)), 0, 3),
 			load(unix.BPF_B, offEntry),
 			bits(unix.NTF_SELF|unix.NTF_EXT_LEARNED, 1, 0),
 			drop,
