@@ -63,7 +63,11 @@ func (rel frrRelease) start(w *wire, sessions ...session) router {
 	if slices.ContainsFunc(sessions, func(s session) bool { return s.bfd }) {
 		f.launch("bfdd", "hostname d\n", "bfdd.vty", f.bfdd(f.dir)...)
 	}
-	f.launch("bgpd", f.config(sessions), "bgpd.vty")
+	var modules []string
+	if slices.ContainsFunc(sessions, func(s session) bool { return s.bmp != 0 }) {
+		modules = []string{"-M", "bmp"}
+	}
+	f.launch("bgpd", f.config(sessions), "bgpd.vty", modules...)
 	w.t.Cleanup(func() {
 		if w.t.Failed() {
 			f.tell()
@@ -116,6 +120,10 @@ func (f frr) config(sessions []session) string {
 		}
 		if s.looking {
 			fmt.Fprintf(&b, "%spassive\n", n)
+		}
+		if s.bmp != 0 {
+			fmt.Fprintf(&b, " bmp targets station\n  bmp connect %s port %d min-retry 1000 max-retry 2000\n"+
+				"  bmp monitor ipv4 unicast post-policy\n  bmp monitor ipv6 unicast post-policy\n exit\n", s.ours, s.bmp)
 		}
 		if s.longLived {
 			b.WriteString(" bgp long-lived-graceful-restart stale-time 60\n")

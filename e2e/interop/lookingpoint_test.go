@@ -60,6 +60,32 @@ func TestLookingPoint(t *testing.T) {
 	}
 }
 
+// A router that tells by BMP what it has behind its policy shows the same, on a session of its
+// own: one as it was sent, one changed, one that it refuses. FRR 8.4 tells of IPv4 only.
+func TestLookingPointByBMP(t *testing.T) {
+	t.Parallel()
+	w, n := newWire(t), newNode(t)
+	const port = 11019
+	newFRR(w, session{
+		ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}, refuse: "203.0.113.9/32", tag: "203.0.113.8/32",
+		bmp: port,
+	})
+	paths := []object.Path{path("203.0.113.7/32"), path("203.0.113.8/32"), path("203.0.113.9/32")}
+	for _, p := range paths {
+		n.want(p)
+	}
+	n.want(toRouter(w.theirs4, v4))
+	look := newLookBy(t, w, lookingpoint.Config{
+		Remote: netip.AddrPortFrom(netip.MustParseAddr(w.theirs4), 0),
+		BMP:    netip.AddrPortFrom(netip.MustParseAddr(w.ours4), port),
+	}, paths...)
+	look.shows(n, "203.0.113.7/32 found", "203.0.113.8/32 changed communities 65002:7 added", "203.0.113.9/32 filtered")
+	n.remove(paths[0])
+	look.holds(paths[0].Prefix, 0)
+	n.want(paths[0])
+	look.shows(n, "203.0.113.7/32 found")
+}
+
 // look is a session with a looking point.
 type look struct {
 	*lookingpoint.Session
@@ -70,12 +96,17 @@ type look struct {
 
 func newLook(t testing.TB, w *wire, paths ...object.Path) look {
 	t.Helper()
-	l := look{t: t, paths: paths, name: w.theirs4}
-	l.Session = lookingpoint.New(lookingpoint.Config{
+	return newLookBy(t, w, lookingpoint.Config{
 		Remote: netip.AddrPortFrom(netip.MustParseAddr(w.theirs4), 179), Local: netip.MustParseAddr(w.alias4), AS: routerAS,
-		LocalAS: nodeAS, RouterID: netip.MustParseAddr("10.99.128.1"), Retry: 200 * time.Millisecond,
-		Logger: slog.New(slog.DiscardHandler),
-	})
+		LocalAS: nodeAS, RouterID: netip.MustParseAddr("10.99.128.1"),
+	}, paths...)
+}
+
+func newLookBy(t testing.TB, w *wire, cfg lookingpoint.Config, paths ...object.Path) look {
+	t.Helper()
+	l := look{t: t, paths: paths, name: w.theirs4}
+	cfg.Retry, cfg.Logger = 200*time.Millisecond, slog.New(slog.DiscardHandler)
+	l.Session = lookingpoint.New(cfg)
 	var list []netip.Prefix
 	for _, p := range paths {
 		list = append(list, p.Prefix)

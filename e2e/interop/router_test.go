@@ -27,6 +27,8 @@ type session struct {
 	refuse, tag string
 	// looking says that the router waits for us and sends everything it has, all paths.
 	looking bool
+	// bmp is our port to which the router sends by BMP what it has behind its policy; 0 is none.
+	bmp uint16
 }
 
 // tagged is the community that routers add to the prefix of tag.

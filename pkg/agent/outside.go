@@ -149,8 +149,18 @@ func (o *outside) lookAt(p config.LookingPoint) lookAt {
 // sessionOf is the configuration of a session.
 func (o *outside) sessionOf(at lookAt) lookingpoint.Config {
 	remote, _ := netip.ParseAddr(at.Address) // which the configuration was checked for
+	var station netip.AddrPort
+	if at.BMPPort != 0 {
+		station = netip.AddrPortFrom(netip.IPv4Unspecified(), at.BMPPort)
+		if remote.Is6() {
+			station = netip.AddrPortFrom(netip.IPv6Unspecified(), at.BMPPort)
+		}
+		if at.LocalAddress.IsValid() {
+			station = netip.AddrPortFrom(at.LocalAddress, at.BMPPort)
+		}
+	}
 	return lookingpoint.Config{
-		Remote: netip.AddrPortFrom(remote, at.Port), Local: at.LocalAddress, AS: at.AS, LocalAS: at.LocalAS,
+		BMP: station, Remote: netip.AddrPortFrom(remote, at.Port), Local: at.LocalAddress, AS: at.AS, LocalAS: at.LocalAS,
 		RouterID: at.routerID, Password: at.Password, Logger: o.log,
 		Allow: func(local netip.Addr) error { return o.node.mayLook(remote, local) },
 	}
@@ -283,6 +293,8 @@ func (o *outside) compare(a *bgp.Announcements, list []netip.Prefix,
 		switch {
 		case !st.Established:
 			base.Blind = fmt.Sprintf("the session with %s is not up: %v", base.Name, st.Err)
+		case st.Err != nil:
+			base.Blind = base.Name + ": " + st.Err.Error()
 		case !st.Complete:
 			base.Blind = base.Name + " has not sent everything yet"
 		}

@@ -118,9 +118,9 @@ var written = map[string]struct{ file, flag string }{
 		"address=192.0.2.50,port=5000,policy=local-rib,statistics=60",
 	},
 	"bgp.verify.points": {
-		`[{address: 192.0.2.60, as: 65100, port: 1790, local_address: 192.0.2.7, local_as: 65001, ` +
+		`[{address: 192.0.2.60, as: 65100, port: 1790, local_address: 192.0.2.7, local_as: 65001, bmp_port: 11019, ` +
 			`covering: yes, ignore: [med, communities]}]`,
-		"address=192.0.2.60,as=65100,port=1790,local_address=192.0.2.7,local_as=65001,covering," +
+		"address=192.0.2.60,as=65100,port=1790,local_address=192.0.2.7,local_as=65001,bmp_port=11019,covering," +
 			"ignore=med+communities",
 	},
 	"bgp.withdraw_unreachable":             {"yes", "true"},

@@ -32,6 +32,9 @@ type LookingPoint struct {
 	// is ours; 0 is bgp.as.
 	LocalAddress netip.Addr
 	LocalAS      uint32
+	// BMPPort is our port on which the router's BMP session (RFC 7854) is accepted, in place of
+	// a BGP session with it; 0 for a BGP session.
+	BMPPort uint16
 	// Covering says that a shorter prefix counts as found.
 	Covering bool
 	// Ignore are attributes that the fabric may change, separated by commas.
@@ -50,7 +53,8 @@ func verifyKeys(v *Verify) []key.Key {
 	return []key.Key{
 		key.Elements(&v.Points, "bgp.verify.points", "point",
 			"a looking point: a router that sends everything it has, to compare with what we sent, as address=...,as=..."+
-				"[,port=...][,password=...][,local_address=...][,local_as=...][,covering][,ignore=a+b]; may be repeated",
+				"[,port=...][,password=...][,local_address=...][,local_as=...][,bmp_port=...]"+
+				"[,covering][,ignore=a+b]; may be repeated",
 			func() LookingPoint { return LookingPoint{Port: defaultPeerPort} }, pointKeys, nil).Reloads(),
 		key.Seconds(&v.Hold, "bgp.verify.hold",
 			"seconds that an announced prefix may be missing at a looking point before that is a problem",
@@ -86,6 +90,9 @@ func pointKeys(p *LookingPoint) []key.Key {
 				}
 				return printUint32(as)
 			}).Or("bgp.as"),
+		key.Number(&p.BMPPort, "bmp_port",
+			"our TCP port on which the router's BMP session is accepted (RFC 7854), in place of a BGP session with it; 0 for "+
+				"a BGP session", key.Range[uint16]{Low: 0, High: 65535, Use: "use 0 to 65535"}),
 		key.Bool(&p.Covering, "covering", "a shorter prefix that contains ours counts as found: the fabric summarises"),
 		ignore.Or("none").Offering(verifyAttributes()...),
 	}
@@ -124,8 +131,14 @@ func checkPoints(s *Settings, r *key.Reading) {
 			r.Report(at+".local_address", fmt.Sprintf("no session from %s reaches %s", p.LocalAddress, p.Address),
 				"write an address of the same family, or leave it out")
 		}
+		for j, other := range s.BGP.Verify.Points[:i] {
+			if p.BMPPort != 0 && other.BMPPort == p.BMPPort && other.Address != p.Address {
+				r.Report(at+".bmp_port", fmt.Sprintf("bgp.verify.points[%d] has port %d already", j, p.BMPPort),
+					"use another port")
+			}
+		}
 		for j, peer := range s.BGP.Peers {
-			if peer.Address != p.Address || p.Address == "" {
+			if peer.Address != p.Address || p.Address == "" || p.BMPPort != 0 {
 				continue
 			}
 			switch {

@@ -7,10 +7,13 @@
 // and no other; a full table of the Internet passes by, and only what concerns prefixes of
 // ours is kept. The messages are read and written by GoBGP's codec.
 //
-// It refuses to announce anything, to accept connections, and to judge what it has seen:
+// A router may tell the same by BMP (RFC 7854) instead: then it connects to us, and says what
+// it has taken from each of its neighbours.
+//
+// It refuses to announce anything, to accept BGP connections, and to judge what it has seen:
 // package verify does.
 //
-// Read next: [Session], then message.go and store.go.
+// Read next: [Session], then message.go and store.go; bmp.go for BMP.
 package lookingpoint
 
 import (
@@ -43,6 +46,9 @@ type Config struct {
 	Password string
 	// Allow is asked before each attempt to connect, with our end's address; nil allows all.
 	Allow func(local netip.Addr) error
+	// BMP is where the router's BMP session (RFC 7854) is accepted, in place of a BGP session
+	// with it; invalid for none. Of Remote only the address counts then.
+	BMP netip.AddrPort
 	// Retry is the pause before the second attempt to connect, which grows; 0 is 5 s.
 	Retry  time.Duration
 	Logger *slog.Logger
@@ -73,7 +79,7 @@ type Status struct {
 	// Established says that it is up, since Since; otherwise it is down since then.
 	Established bool
 	Since       time.Time
-	// Err is why it is not up, or was lost last.
+	// Err is why it is not up, or was lost last; or why what comes in cannot be gone by.
 	Err error
 	// Complete says that the looking point has sent everything that it has.
 	Complete bool
@@ -127,6 +133,10 @@ func New(cfg Config) *Session {
 
 // Run keeps the session up until ctx ends.
 func (s *Session) Run(ctx context.Context) {
+	if s.cfg.BMP.IsValid() {
+		s.runBMP(ctx)
+		return
+	}
 	pause := s.cfg.Retry
 	for {
 		began := time.Now()
@@ -242,6 +252,11 @@ func (s *Session) Tend() {
 	s.store.tick()
 	s.settle()
 	ask := s.line
+	if again := ask != nil && ask.station && s.store.doubtful && time.Since(s.status.Since) > refreshPause; again {
+		s.mu.Unlock()
+		ask.conn.Close() // the router connects again, and sends everything
+		return
+	}
 	if !s.store.doubtful || ask == nil || !ask.refreshes || !s.refreshed.IsZero() &&
 		time.Since(s.refreshed) < refreshPause {
 		ask = nil
@@ -268,7 +283,7 @@ func (s *Session) settle() {
 
 // all reports whether something holds for each family of the session. The caller holds mu.
 func (s *Session) all(done map[bgp.Family]bool) bool {
-	return !slices.ContainsFunc(s.line.families, func(f bgp.Family) bool { return !done[f] })
+	return !s.line.station && !slices.ContainsFunc(s.line.families, func(f bgp.Family) bool { return !done[f] })
 }
 
 // Status is how the session is now.
@@ -280,6 +295,7 @@ func (s *Session) Status() Status {
 	if s.line != nil {
 		now := time.Now()
 		out.Complete = s.all(s.ended) || now.Sub(s.heard) > quiet || now.Sub(out.Since) > longest
+		out.Complete = out.Complete && out.Err == nil
 	}
 	out.Doubtful = s.store.doubtful
 	for _, list := range s.store.exact {

@@ -30,6 +30,9 @@ type line struct {
 	// answer is marked.
 	refreshes, marksRefresh bool
 
+	// station says that it is a BMP session, on which nothing is sent.
+	station bool
+
 	writing sync.Mutex // held while a message is sent
 }
 

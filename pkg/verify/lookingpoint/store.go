@@ -153,6 +153,25 @@ func put(m map[netip.Prefix][]verify.Held, h verify.Held, alive bool) {
 	}
 }
 
+// drop forgets paths.
+func (s *store) drop(is func(verify.Held) bool) {
+	for _, m := range []map[netip.Prefix][]verify.Held{s.exact, s.covering} {
+		for p, list := range m {
+			if list = slices.DeleteFunc(list, is); len(list) == 0 {
+				delete(m, p)
+			} else {
+				m[p] = list
+			}
+		}
+	}
+	// What was of no interest is kept in its order, as withdrawn.
+	for i := range s.recent {
+		if is(s.recent[i].held) {
+			s.recent[i].alive = false
+		}
+	}
+}
+
 // cover is the path for the longest prefix that covers p; nil if there is none.
 func (s *store) cover(p netip.Prefix) *verify.Held {
 	for bits := p.Bits() - 1; bits > 0; bits-- {
