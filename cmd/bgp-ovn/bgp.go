@@ -42,18 +42,18 @@ func (c *cli) bgpPeersCommand() *cobra.Command {
 func (c *cli) bgpPeerCommand() *cobra.Command {
 	var k asking
 	cmd := &cobra.Command{
-		Use: "peer ADDRESS", Short: "everything about one session", Args: oneArg("address", "192.0.2.1", false),
+		Use: "peer ADDRESS|INTERFACE", Short: "everything about one session", Args: oneArg("address", "192.0.2.1", false),
 		Long: `peer shows the state of a session, why it is not up or was lost last, what that
 usually means and what to do, what both ends offer, who keeps whose routes and
 until when, and the prefixes that are sent, received and accepted. Exit status:
 0 it is up, 2 it is not, 1 no answer.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			addr, err := netip.ParseAddr(args[0])
-			if err != nil {
-				return fmt.Errorf("peer %.80q: give the address of a peer as in bgp.peers, such as 192.0.2.1", args[0])
+			who := args[0]
+			if addr, err := netip.ParseAddr(who); err == nil {
+				who = addr.String() // else it is an interface
 			}
 			return c.watching(cmd.Context(), k, func(ctx context.Context, ask control.Controller) error {
-				p, err := ask.BGPPeers(ctx, addr.String())
+				p, err := ask.BGPPeers(ctx, who)
 				if err != nil {
 					return err
 				}

@@ -41,8 +41,13 @@ func (b bird) config(sessions []session) string {
 			}
 			fmt.Fprintf(&c, "protocol static { %s; route %s blackhole; }\n", family, p)
 		}
-		fmt.Fprintf(&c, "protocol bgp node%d {\n local %s as %d;\n neighbor %s as %d;\n", i, s.theirs, routerAS, s.ours,
-			nodeAS)
+		if s.dev == "" {
+			fmt.Fprintf(&c, "protocol bgp node%d {\n local %s as %d;\n neighbor %s as %d;\n", i, s.theirs, routerAS, s.ours,
+				nodeAS)
+		} else {
+			fmt.Fprintf(&c, "protocol radv { interface %q { max ra interval 5; }; }\nprotocol bgp nodes%d {\n local as %d;\n"+
+				" neighbor range fe80::/10 external;\n interface %q;\n direct;\n dynamic name \"node\";\n", s.dev, i, routerAS, s.dev)
+		}
 		c.WriteString(" connect delay time 1; connect retry time 1; error wait time 1, 2;\n")
 		if s.password != "" {
 			fmt.Fprintf(&c, " password %q;\n", s.password)
@@ -137,7 +142,10 @@ func attribute(t testing.TB, r route, line string) route {
 		func(c rune) bool { return c == ' ' || c == '(' || c == ')' })
 	switch name {
 	case "BGP.next_hop":
-		r.Hop = strings.Fields(value)[0]
+		hops := strings.Fields(value)
+		if r.Hop = hops[0]; r.Hop == "::" && len(hops) > 1 {
+			r.Hop = hops[1]
+		}
 	case "BGP.med":
 		r.MED = value
 	case "BGP.community":

@@ -59,7 +59,11 @@ func (rel frrRelease) start(w *wire, sessions ...session) router {
 	}
 	harness.Run(w.t, "chown", "frr:frr", w.dir)
 	f.launch("zebra", "hostname z\n", "zserv")
-	f.awaitConnected()
+	networks := map[string]string{"ip": f.ours4 + "/24", "ipv6": f.ours6 + "/64"}
+	if slices.ContainsFunc(sessions, func(s session) bool { return s.dev != "" }) {
+		networks = map[string]string{"ipv6": ourLink + "/64"}
+	}
+	f.awaitConnected(networks)
 	if slices.ContainsFunc(sessions, func(s session) bool { return s.bfd }) {
 		f.launch("bfdd", "hostname d\n", "bfdd.vty", f.bfdd(f.dir)...)
 	}
@@ -78,10 +82,10 @@ func (rel frrRelease) start(w *wire, sessions ...session) router {
 
 // awaitConnected waits until zebra knows the link. FRR 10.3 never looks again at a next hop
 // that bgpd asks for before that: it stays invalid.
-func (f frr) awaitConnected() {
+func (f frr) awaitConnected(networks map[string]string) {
 	f.t.Helper()
 	harness.Eventually(f.t, 30*time.Second, func() string {
-		for family, prefix := range map[string]string{"ip": f.ours4 + "/24", "ipv6": f.ours6 + "/64"} {
+		for family, prefix := range networks {
 			want := netip.MustParsePrefix(prefix).Masked().String()
 			out, err := exec.Command(f.vtysh[0], append(slices.Clone(f.vtysh[1:]),
 				"--vty_socket", f.dir, "-d", "zebra", "-c", "show "+family+" route connected")...).CombinedOutput()
@@ -106,9 +110,14 @@ func (f frr) config(sessions []session) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "hostname b\nrouter bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n no bgp default "+
 		"ipv4-unicast\n no bgp network import-check\n", routerAS, f.theirs4)
-	for _, s := range sessions {
+	for i, s := range sessions {
 		n := " neighbor " + s.ours + " "
-		fmt.Fprintf(&b, "%sremote-as %d\n%stimers connect 1\n", n, nodeAS, n)
+		if s.dev == "" {
+			fmt.Fprintf(&b, "%sremote-as %d\n%stimers connect 1\n", n, nodeAS, n)
+		} else {
+			sessions[i].ours, n = s.dev, " neighbor "+s.dev+" "
+			fmt.Fprintf(&b, "%sinterface remote-as external\n%stimers connect 1\n", n, n)
+		}
 		if s.password != "" {
 			fmt.Fprintf(&b, "%spassword %s\n", n, s.password)
 		}

@@ -42,10 +42,15 @@ func goBGPConfig(w *wire, sessions []session) string {
 	var c strings.Builder
 	fmt.Fprintf(&c, "[global.config]\nas = %d\nrouter-id = %q\n", routerAS, w.theirs4)
 	for _, s := range sessions {
-		fmt.Fprintf(&c, "[[neighbors]]\n[neighbors.config]\nneighbor-address = %q\npeer-as = %d\nauth-password = %q\n",
-			s.ours, nodeAS, s.password)
+		who, passive := fmt.Sprintf("neighbor-address = %q", s.ours), "true"
+		if s.dev != "" {
+			// It looks the neighbour up in the kernel's table, and dials, so that it gets into ours.
+			who, passive = fmt.Sprintf("neighbor-interface = %q", s.dev), "false"
+		}
+		fmt.Fprintf(&c, "[[neighbors]]\n[neighbors.config]\n%s\npeer-as = %d\nauth-password = %q\n", who, nodeAS,
+			s.password)
 		fmt.Fprintf(&c, "[neighbors.timers.config]\nconnect-retry = 1\nidle-hold-time-after-reset = "+
-			"1\n[neighbors.transport.config]\npassive-mode = true\n")
+			"1\n[neighbors.transport.config]\npassive-mode = %s\n", passive)
 		fmt.Fprintf(&c, "[neighbors.ttl-security.config]\nenabled = %t\n", s.gtsm)
 		fmt.Fprintf(&c, "[neighbors.graceful-restart.config]\nenabled = %t\nrestart-time = 60\nlong-lived-enabled = %t\n",
 			s.graceful, s.longLived)
@@ -67,7 +72,11 @@ func (g gobgpd) command(args ...string) string {
 
 func (g gobgpd) announce(prefix string) {
 	g.t.Helper()
-	g.command("global", "rib", "add", prefix)
+	family := "ipv4"
+	if strings.Contains(prefix, ":") {
+		family = "ipv6"
+	}
+	g.command("global", "rib", "-a", family, "add", prefix)
 }
 
 // shown is a path as the command prints it.

@@ -12,12 +12,14 @@ import (
 // session is one end of a session as a router is told.
 type session struct {
 	ours, theirs string
-	families     []object.Family
-	password     string
-	gtsm         bool
-	bfd          bool
-	graceful     bool
-	longLived    bool
+	// dev is the router's interface of an unnumbered session; it has no addresses then.
+	dev       string
+	families  []object.Family
+	password  string
+	gtsm      bool
+	bfd       bool
+	graceful  bool
+	longLived bool
 	// announce are prefixes that the router originates; loop puts our AS into
 	// their path.
 	announce []string

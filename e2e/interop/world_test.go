@@ -36,6 +36,8 @@ type wire struct {
 	ours4, theirs4 string
 	ours6, theirs6 string
 	alias4         string // a second address of ours
+	// ourDev and theirDev are the ends of the pair.
+	ourDev, theirDev string
 }
 
 func newWire(t testing.TB) *wire {
@@ -58,6 +60,7 @@ func newWire(t testing.TB) *wire {
 		return unless(len(b) > 0, "no namespace yet")
 	})
 	ours, theirs := fmt.Sprintf("n%d", n), fmt.Sprintf("r%d", n)
+	w.ourDev, w.theirDev = ours, theirs
 	harness.Run(t, "ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", w.pid)
 	t.Cleanup(func() { harness.Run(t, "ip", "link", "del", ours) })
 	for _, addr := range []string{w.ours4 + "/24", w.alias4 + "/24", w.ours6 + "/64"} {

@@ -157,6 +157,10 @@ func (n *Node) open(ctx context.Context) error {
 		n.opts.Wait); err != nil {
 		return err
 	}
+	if n.sources.unnumbered, err = openUnnumbered(&n.closing, s, log, false); err != nil {
+		return err
+	}
+	n.sources.join.Unnumbered = n.sources.unnumbered
 	k, backends, err := localBackends(ctx, &n.closing, s, log, n.sources.ports, ports)
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func (n *Node) BGPPeers(ctx context.Context, address string) (control.BGPPeers, 
 		Version: control.Version, Peers: []control.BGPPeer{}, Held: []control.Quarantine{},
 	}
 	for _, q := range n.quarantine.held(peerItems(r)) {
-		if address == "" || q.Peer == address {
+		if isPeer(q.Peer, address) {
 			out.Held = append(out.Held, q)
 		}
 	}
@@ -36,7 +36,7 @@ func (n *Node) BGPPeers(ctx context.Context, address string) (control.BGPPeers, 
 	}
 	now := time.Now()
 	for _, s := range states {
-		if address == "" || s.Address == address {
+		if isPeer(s.Address, address) {
 			out.Peers = append(out.Peers, bgpPeerOf(s, ours.Paths, now, n.speaker.Conn().InProcess()))
 		}
 	}
@@ -44,6 +44,12 @@ func (n *Node) BGPPeers(ctx context.Context, address string) (control.BGPPeers, 
 		return out, fmt.Errorf("peer %.80q is not in the speaker; bgp-ovn bgp peers lists those that are", address)
 	}
 	return out, nil
+}
+
+// isPeer reports whether a peer is the one that is asked for by address or by interface;
+// nothing asks for all.
+func isPeer(address, asked string) bool {
+	return asked == "" || address == asked || object.PeerName(address) == asked
 }
 
 func bgpPeerOf(s bgp.PeerState, paths object.Set, now time.Time, inProcess bool) control.BGPPeer {

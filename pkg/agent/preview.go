@@ -59,6 +59,10 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 	if p.sources, err = openSources(ctx, &p.closing, s, log, recorded, ports, false, 0); err != nil {
 		return err
 	}
+	if p.sources.unnumbered, err = openUnnumbered(&p.closing, s, log, true); err != nil {
+		return err
+	}
+	p.sources.join.Unnumbered = p.sources.unnumbered
 	_, backends, err := localBackends(ctx, &p.closing, s, log, p.sources.ports, ports)
 	if err != nil {
 		return err

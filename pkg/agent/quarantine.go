@@ -13,6 +13,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 )
@@ -137,7 +138,9 @@ func (q *quarantine) held(fixed []object.Item) []control.Quarantine {
 			continue
 		}
 		for _, h := range q.last {
-			if h.Is(p.Address) {
+			_, zone, _ := strings.Cut(h.Peer, "%")
+			interfaces, unnumbered := p.Interfaces()
+			if h.Is(p.Address) || unnumbered && observe.MatchesInterface(interfaces, zone) {
 				out = append(out, control.Quarantine{Peer: p.Address, Last: h.Last, Until: h.Until})
 			}
 		}

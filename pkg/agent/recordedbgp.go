@@ -20,12 +20,12 @@ func (r *Recorded) BGPPeers(_ context.Context, address string) (control.BGPPeers
 	}
 	out := control.BGPPeers{Version: all.Version, Peers: []control.BGPPeer{}, Held: []control.Quarantine{}}
 	for _, p := range all.Peers {
-		if p.Address == address {
+		if isPeer(p.Address, address) {
 			out.Peers = append(out.Peers, p)
 		}
 	}
 	for _, q := range all.Held {
-		if q.Peer == address {
+		if isPeer(q.Peer, address) {
 			out.Held = append(out.Held, q)
 		}
 	}

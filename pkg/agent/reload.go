@@ -129,6 +129,7 @@ func (n *Node) takeUp(s config.Settings, changed []string) error {
 	n.current, n.loaded = s, time.Now()
 	n.metrics.Config(metrics.Config{Hash: hashOf(s), Loaded: n.loaded})
 	n.sources.join.SetOwn(own(s))
+	n.sources.unnumbered.Listen(s.BGP.Interfaces())
 	n.ctl.Reconfigure(intent(s))
 	n.elsewhere.forget()
 	n.reach.setWithdraw(withdrawConfig(s))

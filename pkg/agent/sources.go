@@ -19,6 +19,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/nb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/ovs"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/unnumbered"
 )
 
 // sources are the databases and the kernel's devices, followed.
@@ -40,6 +41,8 @@ type sources struct {
 	// kube and flows are nil unless a driver needs the Kubernetes API.
 	kube  *kube.Source
 	flows *flows.Source
+	// unnumbered finds the neighbours on interfaces.
+	unnumbered *unnumbered.Source
 	// ports is the backend that shares the connection to Open_vSwitch; nil where no
 	// port of Open vSwitch can be ours.
 	ports *ovsport.Backend
@@ -103,6 +106,17 @@ func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.L
 		return src, src.openNorthbound(ctx, c, s)
 	}
 	return src, nil
+}
+
+// openUnnumbered looks for the neighbours on interfaces, also where there are none yet,
+// because a reload can change that. What is quiet does not advertise this node.
+func openUnnumbered(c *closing, s config.Settings, log *slog.Logger, quiet bool) (*unnumbered.Source, error) {
+	source, err := unnumbered.Open(unnumbered.Config{Interfaces: s.BGP.Interfaces(), Quiet: quiet, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	c.onClose(source.Close)
+	return source, nil
 }
 
 // own is what the settings tell of what the node itself lives on.

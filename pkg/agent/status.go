@@ -411,7 +411,7 @@ func (n *Node) peerStatus(r reconcile.Round, states []bgp.PeerState, family obje
 			continue
 		}
 		p := reconcile.PeerStatus{Address: s.Address, Up: s.State == control.Established}
-		p.Text = fmt.Sprintf("%s AS %d %s", s.Address, s.AS, s.State)
+		p.Text = fmt.Sprintf("%s AS %d %s", object.PeerName(s.Address), s.AS, s.State)
 		if !p.Up && s.LastError != "" {
 			p.Text += " (" + s.LastError + ")"
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
@@ -61,14 +62,14 @@ func (s *statusReport) unwatched(p bgp.PeerState, now time.Time) {
 	case p.BFD.Remote == bfd.AdminDown:
 		why = "the neighbour's operator has taken it down"
 	}
-	f := s.problem("bfd-not-up", fmt.Sprintf("BFD with peer %s is not up: %s", p.Address, why),
-		"until it is, a way that is lost is noticed by the hold time alone: bgp-ovn bgp peer "+p.Address)
+	f := s.problem("bfd-not-up", fmt.Sprintf("BFD with peer %s is not up: %s", object.PeerName(p.Address), why),
+		"until it is, a way that is lost is noticed by the hold time alone: bgp-ovn bgp peer "+object.PeerName(p.Address))
 	f.Object = problem.Object{Kind: problem.KindPeer, Name: p.Address}
 }
 
 // peerFinding is what is wrong with a session that is not up.
 func peerFinding(p bgp.PeerState, restart time.Duration) problem.Finding {
-	text := fmt.Sprintf("peer %s is %s: %s", p.Address, p.State, downText(p, restart, time.Now()))
+	text := fmt.Sprintf("peer %s is %s: %s", object.PeerName(p.Address), p.State, downText(p, restart, time.Now()))
 	return problem.Finding{
 		Code: "peer-down", Text: text, Try: peerRemedy(p), Since: p.Since, Like: string(p.Fault),
 		Object: problem.Object{Kind: problem.KindPeer, Name: p.Address},

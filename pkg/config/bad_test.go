@@ -303,8 +303,8 @@ var badPeers = []struct{ name, peer, want string }{
 		"mapped", "address: '::ffff:192.0.2.1', as: 1",
 		"address: ::ffff:192.0.2.1 is an IPv4 address in the form of IPv6: write 192.0.2.1",
 	},
-	{"no address", "as: 1", "address: missing: set the neighbour's IP address"},
-	{"no as", "address: 192.0.2.1", "as: missing: set the neighbour's autonomous system number"},
+	{"no address", "as: 1", "address: missing: set the neighbour's IP address, or its interface"},
+	{"no as", "address: 192.0.2.1", "as: missing: set the neighbour's autonomous system number, or external"},
 	{"as 0", "address: 192.0.2.1, as: 0", "as: 0 is reserved (RFC 7607): use 1 to 4294967294"},
 	{"port", "address: 192.0.2.1, as: 1, port: 65536", "port: 65536 is out of range: use 1 to 65535"},
 	{
@@ -328,6 +328,17 @@ var badPeers = []struct{ name, peer, want string }{
 	{
 		"local address, zone", "address: 192.0.2.1, as: 1, local_address: 'fe80::1%eth0'",
 		"local_address: fe80::1%eth0 is not an address of this node: write an address of this node, or leave it out",
+	},
+	{
+		"local address, interface", "interface: eth0, as: 1, local_address: 192.0.2.9",
+		"local_address: no session from 192.0.2.9 reaches eth0: write an address of the same family, or leave it out",
+	},
+	{"interface", "interface: eth/0, as: 1", `interface: "eth/0" is no name of a device: ` +
+		"write the name of a device such as eth0, or a pattern such as bond*"},
+	{"both", "interface: eth0, address: 192.0.2.1, as: 1", "interface: address is set, too: leave one of them out"},
+	{
+		"interface and multihop", "interface: eth0, as: 1, multihop: 2",
+		"multihop: a neighbour on an interface is on the link: leave it out",
 	},
 	{"own as", "address: 192.0.2.1, as: 1, allow_own_as: 256", "allow_own_as: 256 is out of range: use 0 to 255"},
 	{

@@ -56,6 +56,7 @@ func checkPeers(s *Settings, r *key.Reading) {
 	seen, places := map[string]int{}, r.Places()
 	for i, p := range s.BGP.Peers {
 		at := fmt.Sprintf("bgp.peers[%d]", i)
+		checkWho(p, at, places, r)
 		if first, twice := seen[p.Address]; twice && p.Address != "" {
 			r.Report(at+".address",
 				fmt.Sprintf("duplicate neighbour %s: bgp.peers[%d] has it already", p.Address, first),
@@ -76,12 +77,39 @@ func checkPeers(s *Settings, r *key.Reading) {
 			r.Report(at+".llgr_time", "it needs graceful restart, which is off (RFC 9494)",
 				"set bgp.graceful_restart.restart_time, or leave it out")
 		}
-		if remote, err := netip.ParseAddr(p.Address); err == nil && p.LocalAddress.IsValid() &&
-			(p.LocalAddress.Is4() != remote.Is4() || remote.Zone() != "") {
-			r.Report(at+".local_address", fmt.Sprintf("no session from %s reaches %s", p.LocalAddress, p.Address),
+		_, unnumbered := p.Interfaces()
+		if remote, err := netip.ParseAddr(p.Address); (err == nil || unnumbered) && p.LocalAddress.IsValid() &&
+			(unnumbered || p.LocalAddress.Is4() != remote.Is4() || remote.Zone() != "") {
+			r.Report(at+".local_address", fmt.Sprintf("no session from %s reaches %s", p.LocalAddress, strings.TrimPrefix(p.Address, "%")),
 				"write an address of the same family, or leave it out")
 		}
 	}
+}
+
+// checkWho wants an address or an interface. One that is missing because it could not be read
+// has been reported.
+func checkWho(p object.Peer, at string, places map[string]key.Place, r *key.Reading) {
+	_, address := places[at+".address"]
+	_, name := places[at+".interface"]
+	switch {
+	case address && name:
+		r.Report(at+".interface", "address is set, too", "leave one of them out")
+	case !address && !name && p.Address == "" && hasKeys(places, at):
+		r.Report(at+".address", "missing", "set the neighbour's IP address, or its interface")
+	}
+	if name && p.Multihop != 0 {
+		r.Report(at+".multihop", "a neighbour on an interface is on the link", "leave it out")
+	}
+}
+
+// hasKeys reports whether an element could be read as one at all.
+func hasKeys(places map[string]key.Place, at string) bool {
+	for path := range places {
+		if strings.HasPrefix(path, at+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // checkSecretOnce compares the two keys that can hold the password of a session.
@@ -91,7 +119,8 @@ func checkSecretOnce(address, password, at string, places map[string]key.Place, 
 	if inline && file {
 		r.Report(at+".password_file", "password is set, too", "leave one of them out")
 	}
-	if remote, err := netip.ParseAddr(address); err == nil && remote.Zone() != "" && password != "" {
+	remote, err := netip.ParseAddr(address)
+	if (err == nil && remote.Zone() != "" || strings.HasPrefix(address, "%")) && password != "" {
 		r.Report(at+".password", "a session with a link-local address can have no password",
 			"leave it out, or use an address of the network")
 	}

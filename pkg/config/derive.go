@@ -107,6 +107,18 @@ func (b BGP) PeerAddrs() []netip.Addr {
 	return out
 }
 
+// Interfaces are the names and patterns of the interfaces on which neighbours are configured
+// without an address.
+func (b BGP) Interfaces() []string {
+	var out []string
+	for _, p := range b.Peers {
+		if name, ok := p.Interfaces(); ok {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // Forbidden is what of the export filter holds even for paths that are kept
 // although nothing is known of their rows: bgp.export.deny. It is nil if nothing is
 // denied.

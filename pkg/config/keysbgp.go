@@ -2,7 +2,9 @@ package config
 
 import (
 	"net/netip"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -49,7 +51,7 @@ func speakerKeys(b *BGP) []key.Key {
 			"a monitoring station (BMP, RFC 7854) as address=...[,port=...][,policy=...][,statistics=s]; may be repeated",
 			newStation, stationKeys, nil).Reloads(),
 		key.Elements(&b.Peers, "bgp.peers", "peer",
-			"a neighbour as address=...,as=...[,port=...][,families=a+b][,password=...][,ttl_security][,multihop=n]"+
+			"a neighbour as address=...,as=... or interface=...,as=...[,port=...][,families=a+b][,password=...][,ttl_security][,multihop=n]"+
 				"[,hold_time=s][,passive] and so on; may be repeated", newPeer, peerKeys, finishPeer).Reloads(),
 	}
 }
@@ -105,10 +107,12 @@ func peerKeys(p *object.Peer) []key.Key {
 		"any of ipv4-unicast, ipv6-unicast, l2vpn-evpn; the first peer with l2vpn-evpn takes a restart", parseFamily,
 		func(list []string) object.Words { return object.WordsOf(list...) }, object.Words.List)
 	return []key.Key{
-		key.Parsed(&p.Address, "address", "string", "the neighbour's IP address", parseNeighbour,
-			func(s string) string { return s }).Needed("set the neighbour's IP address"),
-		key.Parsed(&p.AS, "as", "int", "its autonomous system number", ParseAS, printUint32).
-			Needed("set the neighbour's autonomous system number"),
+		key.Parsed(&p.Address, "address", "string", "the neighbour's IP address", parseNeighbour, printNeighbour).Sharing(),
+		key.Parsed(&p.Address, "interface", "string",
+			"instead of an address: the device whose other end is the neighbour, or a pattern such as bond*; its link-local "+
+				"address is learned from router advertisements", parseInterfaces, printInterfaces).Sharing(),
+		key.Parsed(&p.AS, "as", "string", "its autonomous system number; external for any but ours, internal for ours",
+			parsePeerAS, printPeerAS).Needed("set the neighbour's autonomous system number, or external"),
 		key.Number(&p.Port, "port", "its TCP port", key.Range[uint16]{High: 65535, Use: "use 1 to 65535"}),
 		families.Or("the unicast ones").Offering(familyNames()...),
 		key.Text(&p.Password, "password", "TCP MD5 key (RFC 2385), up to 80 bytes; never printed", checkPassword).Hide(),
@@ -143,6 +147,54 @@ func peerKeys(p *object.Peer) []key.Key {
 		key.Bool(&p.BFD.Multihop, "bfd_multihop",
 			"BFD for a neighbour that is not on the link (RFC 5883); implied by multihop"),
 	}
+}
+
+// asInternal stands for our own AS number until that has been read. No AS has it (RFC 7300).
+const asInternal = 1<<32 - 1
+
+func parsePeerAS(text string) (uint32, error) {
+	switch strings.TrimSpace(text) {
+	case "external":
+		return 0, nil
+	case "internal":
+		return asInternal, nil
+	}
+	return ParseAS(text)
+}
+
+func printPeerAS(n uint32) string {
+	switch n {
+	case 0:
+		return "external"
+	case asInternal:
+		return "internal"
+	}
+	return printUint32(n)
+}
+
+// printNeighbour leaves out what printInterfaces prints, and the other way round: they share
+// a field.
+func printNeighbour(address string) string {
+	if strings.HasPrefix(address, "%") {
+		return ""
+	}
+	return address
+}
+
+func printInterfaces(address string) string {
+	if name, ok := (object.Peer{Address: address}).Interfaces(); ok {
+		return name
+	}
+	return ""
+}
+
+// parseInterfaces takes the name of a device or a pattern of names.
+func parseInterfaces(text string) (string, error) {
+	if _, err := path.Match(text, ""); err != nil || text == "" || strings.ContainsAny(text, "/% \t") {
+		return "", key.Wrong("write the name of a device such as eth0, or a pattern such as bond*",
+			"%s is no name of a device", key.Quote(text))
+	}
+	return object.Unnumbered(text), nil
 }
 
 func familyNames() []string {

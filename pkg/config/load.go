@@ -115,6 +115,11 @@ func finish(s Settings, r *key.Reading) (Settings, Problems) {
 			s.VXLANPort = needs.VXLANPort
 		}
 	}
+	for i := range s.BGP.Peers {
+		if p := &s.BGP.Peers[i]; p.AS == asInternal {
+			p.AS = s.BGP.AS
+		}
+	}
 	check(&s, r)
 	s.places = r.Places()
 	return s, r.Problems()

@@ -53,7 +53,7 @@ var badFlags = []struct{ arg, want string }{
 	},
 	{
 		"--bgp-peers=address=192.0.2.1",
-		"--bgp-peers: bgp.peers[0].as: missing: set the neighbour's autonomous system number",
+		"--bgp-peers: bgp.peers[0].as: missing: set the neighbour's autonomous system number, or external",
 	},
 	{
 		"--bgp-peers=address=192.0.2.1,as=1,hold_tme=9",

@@ -49,6 +49,8 @@ const peersFile = `bgp:
   peers:
   - {address: 192.0.2.1, as: 65001, password: correct-horse-battery, hold_time: 9, connect_retry: 5}
   - {address: "fe80::1%eth0", as: 65002, families: [ipv4-unicast, ipv6-unicast], ttl_security: true, prefix_limit: 0}
+  - {interface: "bond*", as: external}
+  - {interface: eth1, as: internal}
 `
 
 // The text of settings is what an operator would have written.
@@ -72,6 +74,10 @@ func TestText(t *testing.T) {
           as: 65002
           ttl_security: true
           prefix_limit: 0
+        - interface: "bond*"
+          as: external
+        - interface: eth1
+          as: 4200000000
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -64,6 +64,8 @@ func Compute(snap observe.Snapshot, fixed []object.Item, drivers ...Driver) Resu
 // the last time, where drivers are [Again].
 func (m *Memory) Compute(snap observe.Snapshot, fixed []object.Item, drivers ...Driver) Result {
 	res := m.run(snap, drivers)
+	fixed, missing := Neighbours(snap, fixed)
+	res.Skipped = slices.Concat(res.Skipped, missing)
 	for _, it := range fixed {
 		if err := res.Want.Add(it); err != nil {
 			res.Skipped = append(res.Skipped, observe.Skip{

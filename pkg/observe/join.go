@@ -20,6 +20,8 @@ type Join struct {
 	// Kube and Flows are nil unless a driver needs the Kubernetes API.
 	Kube  Source[*Kube]
 	Flows Source[*Flows]
+	// Unnumbered may be nil, where nobody listens.
+	Unnumbered Source[*Unnumbered]
 	// Endpoints tells what is known of the servers of the databases; nil is nothing.
 	Endpoints func() []Endpoint
 	// Chassis overrides the system-id of the Open_vSwitch database.
@@ -104,6 +106,11 @@ func (j *Join) Snapshot(ctx context.Context) (Snapshot, error) {
 			missing = append(missing, "flows of the external bridge: "+cause(err))
 		}
 	}
+	if j.Unnumbered != nil {
+		if snap.Unnumbered, err = j.Unnumbered.Read(ctx); err != nil {
+			missing = append(missing, "neighbours on interfaces: "+cause(err))
+		}
+	}
 	if len(missing) > 0 {
 		return Snapshot{}, fmt.Errorf("%w: %s", ErrNotSynced, strings.Join(missing, "; "))
 	}
@@ -139,6 +146,9 @@ func (j *Join) Changed() []<-chan struct{} {
 	}
 	if j.Flows != nil {
 		all = append(all, j.Flows.Changed())
+	}
+	if j.Unnumbered != nil {
+		all = append(all, j.Unnumbered.Changed())
 	}
 	return all
 }

@@ -55,6 +55,8 @@ type Snapshot struct {
 	Kube *Kube
 	// Flows are flows of others on external bridges; nil if they were not asked for.
 	Flows *Flows
+	// Unnumbered are the neighbours on interfaces; nil if nobody listened for them.
+	Unnumbered *Unnumbered
 	// Protected is what the node itself lives on. Nil is what Protect makes of the
 	// other fields: a file of an older release does not have it.
 	Protected *Protected
@@ -295,7 +297,12 @@ const (
 	SkipConflict   = "conflict"   // another row leads to something else under the same key
 	SkipDegraded   = "degraded"   // the node lacks something that the row needs
 	SkipUnknown    = "unknown"    // another row or database that decides about it cannot be read
-	SkipOutranked  = "outranked"  // the address is announced with the attributes of another class
+	// SkipNoNeighbour is an interface on which no neighbour is known, SkipSecondRouter one
+	// with two routers, of which one is the neighbour.
+	SkipNoNeighbour  = "no-neighbour"
+	SkipSecondRouter = "second-router"
+
+	SkipOutranked = "outranked" // the address is announced with the attributes of another class
 	// SkipPanic is a defect of a driver; see package isolate.
 	SkipPanic = "driver-panic"
 )

@@ -155,7 +155,10 @@ func (c *Controller) planLastKnown(ctx context.Context, why error) (Round, error
 	c.askDrain()
 	c.drainLastKnown(&r.Want)
 	c.askHeld()
-	for _, it := range c.fixed() {
+	// Who is found on interfaces is not known yet: those that were found last are among what
+	// was written.
+	fixed, _ := desired.Neighbours(observe.Snapshot{}, c.fixed())
+	for _, it := range fixed {
 		r.Want.Put(it)
 	}
 	r, err := c.compare(ctx, r)

@@ -263,7 +263,6 @@ func TestRefused(t *testing.T) {
 		"hold time 2":        with(func(p *object.Peer) { p.HoldTime = 2 }),
 		"no address family":  with(func(p *object.Peer) { p.Families = object.Words{} }),
 		"unknown address":    with(func(p *object.Peer) { p.Families = object.WordsOf("ipv4-labelled") }),
-		"AS 0":               with(func(p *object.Peer) { p.AS = 0 }),
 		"restart time 4096":  with(func(p *object.Peer) { p.RestartTime = 4096 }),
 		"over 80 bytes":      with(func(p *object.Peer) { p.Password = strings.Repeat("x", 81) }),
 		"not an IP address":  with(func(p *object.Peer) { p.Address = "tor-a" }),

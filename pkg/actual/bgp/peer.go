@@ -112,8 +112,6 @@ func validatePeer(p object.Peer) (netip.Addr, error) {
 		return addr, err
 	}
 	switch {
-	case p.AS == 0:
-		err = errors.New("AS 0 is reserved (RFC 7607)")
 	case p.Families.Empty():
 		err = errors.New("no address family")
 	case p.HoldTime < 3:

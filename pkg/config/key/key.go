@@ -73,6 +73,19 @@ func (k Key) Or(fallback string) Key { k.fallback = fallback; return k }
 // Needed makes the key one that each element must have; remedy says what to set.
 func (k Key) Needed(remedy string) Key { k.Required, k.fallback = remedy, "required"; return k }
 
+// Sharing makes the key one of several for one variable: it is written where it prints
+// something.
+func (k Key) Sharing() Key {
+	node := k.node
+	k.node = func() Node {
+		if n := node(); n.Text != "" {
+			return n
+		}
+		return Node{}
+	}
+	return k
+}
+
 // Hide keeps the value out of everything that is printed.
 func (k Key) Hide() Key { k.Secret = true; return k }
 

@@ -43,7 +43,7 @@ func BGPPeers(w io.Writer, form Form, p control.BGPPeers) error {
 		for _, c := range peer.Counts {
 			sent, received, accepted = sent+c.Sent, received+c.Received, accepted+c.Accepted
 		}
-		row(peer.Address, fmt.Sprint(peer.AS), peer.State, lasting(peer.Uptime+peer.Downtime), bfdState(peer.BFD),
+		row(object.PeerName(peer.Address), asText(peer.AS), peer.State, lasting(peer.Uptime+peer.Downtime), bfdState(peer.BFD),
 			fmt.Sprint(peer.Flaps), fmt.Sprint(sent), fmt.Sprint(received), fmt.Sprint(accepted))
 		if f := peer.Fault; f != nil && f.Current {
 			t.note("why: " + f.Code + ": " + f.Text)
@@ -76,7 +76,11 @@ func BGPPeer(w io.Writer, form Form, p control.BGPPeers) error {
 }
 
 func peerScreen(b *strings.Builder, p control.BGPPeer) {
-	fmt.Fprintf(b, "peer %s  AS %d  %s since %s (%s)\n", p.Address, p.AS, p.State, clock(p.Since.Local()),
+	name := object.PeerName(p.Address)
+	if name != p.Address {
+		name += " (" + p.Address + ")"
+	}
+	fmt.Fprintf(b, "peer %s  AS %s  %s since %s (%s)\n", name, asText(p.AS), p.State, clock(p.Since.Local()),
 		lasting(p.Uptime+p.Downtime))
 	if p.State == control.Established {
 		field(b, "session", fmt.Sprintf("from %s, identifier %s, hold time %d s, lost %d times", p.LocalAddress, p.RouterID,
@@ -117,6 +121,15 @@ func peerScreen(b *strings.Builder, p control.BGPPeer) {
 	}
 	capabilityLines(b, "we offer", p.Local)
 	capabilityLines(b, "it offers", p.Remote)
+}
+
+// asText is an AS number; of a neighbour of which it is not known yet what it said it is any
+// but ours.
+func asText(as uint32) string {
+	if as == 0 {
+		return "external"
+	}
+	return fmt.Sprint(as)
 }
 
 func bfdState(d *control.BGPBFD) string {

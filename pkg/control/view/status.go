@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
@@ -129,7 +130,7 @@ func statusPeers(b *strings.Builder, s control.Status) {
 		fmt.Fprintf(b, "  %-24s quarantined until %s\n", q.Peer, clock(q.Until.Local()))
 	}
 	for _, p := range s.Peers {
-		fmt.Fprintf(b, "  %-24s AS %-10d %-12s since %s", p.Address, p.AS, p.State, clock(p.Since))
+		fmt.Fprintf(b, "  %-24s AS %-10s %-12s since %s", object.PeerName(p.Address), asText(p.AS), p.State, clock(p.Since))
 		for _, f := range p.Families {
 			fmt.Fprintf(b, "  %s sent %d", f.Family, f.Sent)
 		}

@@ -3,6 +3,7 @@ package object
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -10,6 +11,9 @@ import (
 // neighbour (RFC 4271 section 8.2.1) that a Peer does not say: the 120 of
 // practice would keep a node out of the fabric for minutes.
 const DefaultConnectRetry = 3
+
+// externalAS is how an AS of 0 is written.
+const externalAS = "external"
 
 // KindPeer is a BGP neighbour.
 const KindPeer Kind = 15
@@ -21,11 +25,13 @@ var peerKind = kindOf[Peer](traits{
 
 // Peer is one BGP neighbour.
 type Peer struct {
-	// Address is the neighbour's IP address, with a zone if it is link-local.
+	// Address is the neighbour's IP address, with a zone if it is link-local. A zone without
+	// an address (Unnumbered) stands for whoever is found there and is in the configuration
+	// alone.
 	Address string `json:"address"`
 	// Port is the TCP port to connect to.
 	Port uint16 `json:"port"`
-	// AS is the neighbour's autonomous system number (RFC 6793).
+	// AS is the neighbour's autonomous system number (RFC 6793); 0 is any but our own.
 	AS uint32 `json:"as"`
 	// Families are the address families to negotiate, by name.
 	Families Words `json:"families"`
@@ -62,6 +68,21 @@ type Peer struct {
 	BFD BFD `json:"bfd,omitzero"`
 }
 
+// Unnumbered is the address of the neighbours on an interface, or on those of a pattern.
+func Unnumbered(interfaces string) string { return "%" + interfaces }
+
+// Interfaces is the name or the pattern of the interfaces of neighbours without an address.
+func (p Peer) Interfaces() (string, bool) { return strings.CutPrefix(p.Address, "%") }
+
+// PeerName is what a neighbour is called: its address, and of a link-local one, which says
+// nothing and may change, the interface.
+func PeerName(address string) string {
+	if a, err := netip.ParseAddr(address); err == nil && a.IsLinkLocalUnicast() && a.Zone() != "" {
+		return a.Zone()
+	}
+	return address
+}
+
 // Key is the neighbour's address: a speaker has one session for each.
 func (p Peer) Key() Key { return Key{Kind: KindPeer, Name: p.Address} }
 
@@ -75,7 +96,11 @@ func (p Peer) GoString() string { return p.String() }
 // Attrs prints everything but the password.
 func (p Peer) Attrs() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "as %d port %d families %s hold %d restart %d", p.AS, p.Port, p.Families, p.HoldTime, p.RestartTime)
+	as := externalAS
+	if p.AS != 0 {
+		as = strconv.FormatUint(uint64(p.AS), 10)
+	}
+	fmt.Fprintf(&b, "as %s port %d families %s hold %d restart %d", as, p.Port, p.Families, p.HoldTime, p.RestartTime)
 	for _, number := range []struct {
 		value uint32
 		word  string
@@ -117,7 +142,13 @@ func (p Peer) DependsOn() []Key { return nil }
 
 func parsePeer(f *fields) (Value, error) {
 	p := Peer{Address: f.word()}
-	p.AS = f.uint32After("as")
+	if as := f.wordAfter("as"); as != externalAS {
+		n, err := strconv.ParseUint(as, 10, 32)
+		if err != nil {
+			return nil, f.unknown(as)
+		}
+		p.AS = uint32(n)
+	}
 	p.Port = uint16(f.numberAfter("port", 16))
 	p.Families = WordsOf(strings.Split(f.wordAfter("families"), ",")...)
 	p.HoldTime = uint16(f.numberAfter("hold", 16))

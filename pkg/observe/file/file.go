@@ -53,6 +53,8 @@ type File struct {
 	Kube *observe.Kube
 	// Flows are those of each node's external bridges, by the same keys.
 	Flows map[string]*observe.Flows
+	// Unnumbered are the neighbours on interfaces that each node had found, by the same keys.
+	Unnumbered map[string]*observe.Unnumbered
 	// Protected is what each node itself lives on, by the same keys; there is none in
 	// a dump of the databases, nor in files of older releases.
 	Protected map[string]*observe.Protected
@@ -82,6 +84,7 @@ func (f *File) Snapshot(name string) (observe.Snapshot, error) {
 	snap := observe.Snapshot{
 		Chassis: key, SB: f.Southbound, NB: f.Northbound, OVS: f.OVS[key], Host: f.Host[key], Learned: f.Learned[key],
 		Kube: f.Kube, Flows: f.Flows[key], Protected: f.Protected[key],
+		Unnumbered: f.Unnumbered[key],
 	}
 	if snap.OVS == nil {
 		snap.OVS = &observe.OpenVSwitch{

@@ -64,7 +64,8 @@ func Decode(in io.Reader) (*File, error) {
 		Learned: make(map[string]*observe.Learned),
 		Flows:   make(map[string]*observe.Flows),
 
-		Protected: make(map[string]*observe.Protected),
+		Protected:  make(map[string]*observe.Protected),
+		Unnumbered: make(map[string]*observe.Unnumbered),
 	}}
 	r.d.Bound(MaxSize)
 	if err := r.read(); err != nil {
@@ -147,6 +148,8 @@ func (r *reader) read() error {
 			r.readKube()
 		case "flows":
 			r.readMembers("flows", r.readFlows)
+		case "unnumbered":
+			r.readMembers("unnumbered", readNode(r, "unnumbered", r.out.Unnumbered))
 		case "protected":
 			r.readMembers("protected", readNode(r, "protected", r.out.Protected))
 		case "meta":

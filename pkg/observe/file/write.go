@@ -51,6 +51,9 @@ func Write(out io.Writer, snap observe.Snapshot) error {
 	if snap.Flows != nil {
 		w.flows(snap.Chassis, snap.Flows)
 	}
+	if snap.Unnumbered != nil {
+		w.member("unnumbered", snap.Chassis, snap.Unnumbered)
+	}
 	if snap.Protected != nil {
 		w.member("protected", snap.Chassis, snap.Protected)
 	}

@@ -122,7 +122,7 @@ func receivedOf(p *apiutil.Path, family object.Family) ReceivedPath {
 			r.NextHop = addrOf(a.Value)
 		case *bgp.PathAttributeMpReachNLRI:
 			if r.NextHop = addrOf(a.Nexthop); !r.NextHop.IsValid() {
-				r.NextHop = addrOf(a.LinkLocalNexthop)
+				r.NextHop = linkLocalOf(p, a)
 			}
 		case *bgp.PathAttributeOriginatorId:
 			r.Originator = a.Value

@@ -147,10 +147,20 @@ func learnedOf(p *apiutil.Path) (path observe.LearnedPath, r rank, ok bool) {
 		case *bgp.PathAttributeNextHop:
 			path.NextHop = addrOf(a.Value)
 		case *bgp.PathAttributeMpReachNLRI:
-			path.NextHop, path.LinkLocal = addrOf(a.Nexthop), addrOf(a.LinkLocalNexthop)
+			path.NextHop, path.LinkLocal = addrOf(a.Nexthop), linkLocalOf(p, a)
 		}
 	}
 	return path, r, path.NextHop.IsValid() || path.LinkLocal.IsValid()
+}
+
+// linkLocalOf is the link-local next hop of a path. GoBGP loses it where the other one is ::,
+// as of BIRD on a link without other addresses: it is the neighbour's own address then.
+func linkLocalOf(p *apiutil.Path, a *bgp.PathAttributeMpReachNLRI) netip.Addr {
+	from := p.PeerAddress
+	if !a.LinkLocalNexthop.IsValid() && a.Nexthop.IsUnspecified() && from.Is6() && from.IsLinkLocalUnicast() {
+		return from.WithZone("")
+	}
+	return addrOf(a.LinkLocalNexthop)
 }
 
 // addrOf leaves out what is no next hop: FRR sends :: where it has only a
@@ -174,19 +184,21 @@ type source struct {
 // loops reports whether a path has come to us before (see speaker.AnyOwnAS).
 func (s source) loops(p *apiutil.Path) bool { return s.own != 0 && speaker.Loops(p, s.own, s.allowed) }
 
-// sources are the neighbours by the address that paths have, without the zone.
+// sources are the neighbours by their address, and by the same without its zone, which one
+// of several link-local neighbours has.
 type sources map[string]source
 
 // sourcesOf indexes the neighbours of a listing, once for all of its paths.
 func sourcesOf(peers []*api.Peer) sources {
 	out := make(sources, len(peers))
 	for _, p := range peers {
-		bare, _, _ := strings.Cut(p.GetConf().GetNeighborAddress(), "%")
-		out[bare] = source{
+		from := source{
 			name:     p.GetConf().GetNeighborAddress(),
 			external: p.GetConf().GetPeerAsn() != p.GetConf().GetLocalAsn(),
 			own:      p.GetConf().GetLocalAsn(), allowed: speaker.AllowOwnASOf(p),
 		}
+		bare, _, _ := strings.Cut(from.name, "%")
+		out[bare], out[from.name] = from, from
 	}
 	return out
 }
@@ -194,6 +206,9 @@ func sourcesOf(peers []*api.Peer) sources {
 // of is the neighbour of a path; one that was deleted during the listing has only the
 // address of the path.
 func (s sources) of(p *apiutil.Path) source {
+	if from, ok := s[p.PeerAddress.String()]; ok {
+		return from
+	}
 	bare := p.PeerAddress.WithZone("").String()
 	if from, ok := s[bare]; ok {
 		return from

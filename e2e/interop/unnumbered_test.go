@@ -1,0 +1,207 @@
+package interop_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
+	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/rib"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/unnumbered"
+)
+
+// The link-local addresses of every wire: the same on all, as where a switch has one MAC
+// address on all its ports.
+const (
+	ourLink, theirLink, otherLink = "fe80::1", "fe80::2", "fe80::3"
+)
+
+// linkLocal gives the ends of a wire these addresses and takes away all others.
+func linkLocal(w *wire) {
+	for _, args := range [][]string{
+		{"ip", "-6", "addr", "flush", "dev", w.ourDev},
+		{"ip", "-4", "addr", "flush", "dev", w.ourDev},
+		{"ip", "-6", "addr", "add", ourLink + "/64", "dev", w.ourDev, "scope", "link", "nodad"},
+	} {
+		harness.Run(w.t, args...)
+	}
+	w.run("ip", "-6", "addr", "flush", "dev", w.theirDev)
+	w.run("ip", "-4", "addr", "flush", "dev", w.theirDev)
+	w.run("ip", "-6", "addr", "add", theirLink+"/64", "dev", w.theirDev, "scope", "link", "nodad")
+}
+
+// seeker is what a controller does with neighbours on interfaces: it looks for them, and puts
+// those that are there into the speaker.
+type seeker struct {
+	*node
+	fixed  []object.Item
+	source *unnumbered.Source
+	have   map[object.Key]object.Value
+}
+
+func newSeeker(n *node, devices []string, peer func(dev string) object.Peer) *seeker {
+	n.t.Helper()
+	s := &seeker{node: n, have: map[object.Key]object.Value{}}
+	for _, dev := range devices {
+		p := peer(dev)
+		p.Address = object.Unnumbered(dev)
+		s.fixed = append(s.fixed, object.Item{Value: p})
+	}
+	var err error
+	if s.source, err = unnumbered.Open(unnumbered.Config{Interfaces: devices}); err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { s.source.Close() })
+	return s
+}
+
+// sync makes the peers those of the neighbours that are there.
+func (s *seeker) sync() {
+	s.t.Helper()
+	now, err := s.source.Read(context.Background())
+	if err != nil {
+		return // nothing has been heard yet
+	}
+	items, _ := desired.Neighbours(observe.Snapshot{Unnumbered: now}, s.fixed)
+	want := map[object.Key]object.Value{}
+	for _, it := range items {
+		want[it.Value.Key()] = it.Value
+	}
+	for k, v := range s.have {
+		if want[k] == nil {
+			s.remove(v)
+			delete(s.have, k)
+		}
+	}
+	for k, v := range want {
+		if s.have[k] == nil {
+			s.change(nil, v)
+			s.have[k] = v
+		}
+	}
+}
+
+// learnedFrom are the prefixes that the neighbour on a device announces, with its next hops.
+func learnedFrom(t testing.TB, n *node, dev string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	table := rib.TableOf(n.Conn(), nil)
+	for _, all := range []string{"0.0.0.0/0", "::/0"} {
+		paths, err := table.Learned(context.Background(), netip.MustParsePrefix(all), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range paths {
+			if !strings.HasSuffix(p.Peer, "%"+dev) {
+				continue
+			}
+			hop := p.NextHop
+			if p.LinkLocal.IsValid() {
+				hop = p.LinkLocal
+			}
+			out[p.Prefix.String()] = hop.WithZone("").String()
+		}
+	}
+	return out
+}
+
+// Neighbours on interfaces without any address but link-local ones: IPv4 and IPv6 prefixes
+// go both ways (RFC 8950), with GTSM and BFD where the router has them for such neighbours;
+// the session follows a link that goes down, and a neighbour's address that changes. All
+// routers have the same link-local address.
+func TestUnnumbered(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.want(path("203.0.113.7/32"), path("2001:db8:113::7/128"))
+	type end struct {
+		name string
+		bfd  bool
+		*wire
+		router
+	}
+	ends := []end{{name: "frr-8.4", bfd: true}, {name: "frr-10.3", bfd: true}, {name: "frr-10.3"}, {name: "bird"}, {name: "gobgpd"}}
+	var devices []string
+	var routed []string
+	for i := range ends {
+		w := newWire(t)
+		linkLocal(w)
+		ends[i].wire = w
+		devices = append(devices, w.ourDev)
+		routed = append(routed, fmt.Sprintf("198.51.%d.0/24", 100+i), fmt.Sprintf("2001:db8:%d::/48", 100+i))
+	}
+	s := newSeeker(n, devices, func(dev string) object.Peer {
+		i := slices.Index(devices, dev)
+		p := toRouter("", v4, v6)
+		p.AS, p.TTLSecurity = 0, ends[i].name != "gobgpd"
+		p.BFD = object.BFD{On: ends[i].bfd}
+		return p
+	})
+	for i := range ends {
+		e := &ends[i]
+		if e.name == "gobgpd" { // it looks for us once, in the kernel's table
+			harness.Eventually(t, time.Minute, func() string {
+				out, _ := exec.Command("nsenter", "-t", e.pid, "-n", "ip", "-6", "neigh", "show", "dev", e.theirDev).Output()
+				return unless(strings.Contains(string(out), ourLink+" "), "gobgpd's kernel does not know us: "+string(out))
+			})
+		}
+		e.router = routers[e.name](e.wire, session{
+			dev: e.theirDev, families: []object.Family{v4, v6}, gtsm: e.name != "gobgpd", bfd: e.bfd,
+			announce: routed[2*i : 2*i+2],
+		})
+	}
+	up := func(e end, i int, address string) {
+		t.Helper()
+		harness.Eventually(t, time.Minute, func() string {
+			s.sync()
+			st := n.state(address + "%" + e.ourDev)
+			if st.State != bgp.Established || e.bfd && st.BFD.State != bfd.Up {
+				now, err := s.source.Read(context.Background())
+				return fmt.Sprintf("%s: %+v; links %+v, %v", e.name, st, now, err)
+			}
+			want := map[string]string{routed[2*i]: address, routed[2*i+1]: address}
+			have := learnedFrom(t, n, e.ourDev)
+			return unless(fmt.Sprint(have) == fmt.Sprint(want), fmt.Sprintf("%s: learned %v, want %v", e.name, have, want))
+		})
+		expect(t, e, v4, map[string]string{"203.0.113.7/32": ourLink})
+		expect(t, e, v6, map[string]string{"2001:db8:113::7/128": ourLink})
+	}
+	for i, e := range ends {
+		up(e, i, theirLink)
+	}
+	for _, e := range ends { // the link is lost
+		e.run("ip", "link", "set", e.theirDev, "down")
+	}
+	for _, e := range ends {
+		harness.Eventually(t, time.Minute, func() string {
+			s.sync()
+			return unless(n.state(theirLink+"%"+e.ourDev).Address == "", e.name+": the peer is still there")
+		})
+	}
+	for i, e := range ends {
+		if e.name == "gobgpd" {
+			continue // it never looks for us again
+		}
+		e.run("ip", "link", "set", e.theirDev, "up")
+		e.run("ip", "-6", "addr", "flush", "dev", e.theirDev, "scope", "link")
+		e.run("ip", "-6", "addr", "add", theirLink+"/64", "dev", e.theirDev, "scope", "link", "nodad")
+		up(e, i, theirLink)
+	}
+	for i, e := range ends { // the neighbour has another address
+		if e.name == "gobgpd" || e.name == "frr-10.3" && e.bfd {
+			continue // FRR 10.3 waits for its BFD session, which keeps the old address, for ever
+		}
+		e.run("ip", "-6", "addr", "del", theirLink+"/64", "dev", e.theirDev)
+		e.run("ip", "-6", "addr", "add", otherLink+"/64", "dev", e.theirDev, "scope", "link", "nodad")
+		up(e, i, otherLink)
+	}
+}
