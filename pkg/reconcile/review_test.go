@@ -119,6 +119,50 @@ func TestReviewed(t *testing.T) {
 	n.expect(n.round(), gone, "")
 }
 
+// TestReviewedUnreachable: where changes are reviewed, what the node cannot forward packets for
+// is withdrawn all the same, and announced again as it was. What has changed in the meantime
+// waits.
+func TestReviewedUnreachable(t *testing.T) {
+	var lost unreachables
+	s, err := story.Parse("include base\n" + newVM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, "cmp-1", s, defaults(), func(c *Config) { c.Reviewed, c.Unreachable = true, lost.get })
+	n.apply()
+	n.expect(n.round(), "", "")
+	const path = "path ipv4-unicast 172.24.4.92/32"
+	for range 2 {
+		lost.set("172.24.4.92")
+		n.expect(n.round(), "delete "+path, "")
+		n.expect(n.round(), "", "")
+		lost.set()
+		n.expect(n.round(), "create "+path, "")
+		n.expect(n.round(), "", "")
+	}
+
+	// What others undo meanwhile is put back, too.
+	lost.set("172.24.4.92")
+	n.expect(n.round(), "delete "+path, "")
+	lost.set()
+	n.expect(n.round(), "create "+path, "")
+	if mine, err := n.line("speaker restarts"); !mine || err != nil {
+		t.Fatal(mine, err)
+	}
+	n.expect(n.round(), "create "+path, "")
+
+	// A row that names another address while the path is withdrawn is a change.
+	lost.set("172.24.4.92")
+	n.expect(n.round(), "delete "+path, "")
+	if err := n.story.Tell(`set vmP mac "fa:16:3e:15:9e:f0 172.24.4.93"`); err != nil {
+		t.Fatal(err)
+	}
+	lost.set()
+	const route, route93, path93 = "route 172.24.4.92/32 table 201 metric 0", "route 172.24.4.93/32 table 201 metric 0",
+		"path ipv4-unicast 172.24.4.93/32"
+	n.expect(n.round(), "", "create "+route93+"\ncreate "+path93+"\ndelete "+route)
+}
+
 // TestAppliedPlanIsTheControllers: whatever happens, the steps that an operator applies are
 // those that a controller takes by itself, and lead to the same world.
 func TestAppliedPlanIsTheControllers(t *testing.T) {

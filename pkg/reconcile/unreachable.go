@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"iter"
 	"maps"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -12,6 +13,9 @@ type withdrawals struct {
 	is map[object.Key]object.Block
 	// back are those that were among them before the last change.
 	back map[object.Key]bool
+	// approved is what the ledger had of all of these when they were withdrawn: where changes
+	// are reviewed, that comes back by itself.
+	approved map[object.Key]object.Value
 }
 
 // Reconsider has the loop look again at what Config.Unreachable says.
@@ -32,7 +36,17 @@ func (c *Controller) askUnreachable() {
 			back[k] = true
 		}
 	}
-	c.unreachable = withdrawals{is: is, back: back}
+	approved := map[object.Key]object.Value{}
+	for _, keys := range []iter.Seq[object.Key]{maps.Keys(is), maps.Keys(back)} {
+		for k := range keys {
+			if v, ok := c.unreachable.approved[k]; ok {
+				approved[k] = v
+			} else if was, ok := c.cfg.Journal.Recorded(k); ok {
+				approved[k] = was.Value
+			}
+		}
+	}
+	c.unreachable = withdrawals{is: is, back: back, approved: approved}
 	c.derived.valid, c.settled = false, nil
 }
 
