@@ -108,6 +108,43 @@ type KubeEndpoint struct {
 	Ready, Serving, Terminating bool
 }
 
+// KubeEndpoints counts endpoints of one family.
+type KubeEndpoints struct{ All, Ready, Serving int }
+
+// Served reports whether they serve. Serving ones that terminate count only while none is
+// ready.
+func (e KubeEndpoints) Served(publishNotReady bool) bool {
+	return e.Ready > 0 || e.Serving > 0 || publishNotReady && e.All > 0
+}
+
+func (e *KubeEndpoints) count(x KubeEndpoint) {
+	e.All++
+	if x.Ready {
+		e.Ready++
+	}
+	if x.Serving && x.Terminating {
+		e.Serving++
+	}
+}
+
+// Count adds the endpoints of a slice that are of the family of an address: to all, and
+// those of a node to local.
+func (s *KubeSlice) Count(a netip.Addr, node string, all, local *KubeEndpoints) {
+	family := "IPv6"
+	if a.Is4() {
+		family = "IPv4"
+	}
+	if s.AddressType != family {
+		return
+	}
+	for _, e := range s.Endpoints {
+		all.count(e)
+		if e.Node == node && node != "" {
+			local.count(e)
+		}
+	}
+}
+
 // KubeNode is a Node (core/v1).
 type KubeNode struct {
 	Name string

@@ -77,7 +77,7 @@ func (c *Controller) weigh(r Round, k object.Key, recorded []object.Source) *obj
 	}
 	hold, since := c.holdsFor(v.Class), l.since
 	if settled := c.registered.Add(c.settles()); v.Class != evidence.Elsewhere && v.Class != evidence.NotRows &&
-		now.Before(settled) && settled.After(since.Add(hold)) {
+		v.Class != evidence.Asked && now.Before(settled) && settled.After(since.Add(hold)) {
 		// The rows of a database that has just got our Chassis row back may be on their way.
 		hold, since = c.settles(), c.registered
 		v.Text += ", and this node has just been registered again"
@@ -145,7 +145,8 @@ func (l losses) prune(round uint64) {
 func (l losses) implausible(round uint64) int {
 	n := 0
 	for _, x := range l {
-		if x.round == round && !x.meant && x.class != evidence.Elsewhere && x.class != evidence.NotRows {
+		if x.round == round && !x.meant && x.class != evidence.Elsewhere && x.class != evidence.NotRows &&
+			x.class != evidence.Asked {
 			n++
 		}
 	}

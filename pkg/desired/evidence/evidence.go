@@ -35,6 +35,9 @@ const (
 	// Unbound says that a row that decides is bound to no chassis that the database
 	// knows: the node may be registering again, or a VM was stopped.
 	Unbound
+	// Asked says that the Kubernetes API asks for it: the node is out of service, or no
+	// endpoint serves the address here. That is policy, and no doubt about what is known.
+	Asked
 	// Unexplained says that the rows that decide are as they were. Something else is
 	// missing on which the address stands: a localnet port, a router's port, a bridge
 	// mapping, all of nat_addresses.
@@ -43,7 +46,7 @@ const (
 
 // String is the class as a word of messages and JSON.
 func (c Class) String() string {
-	return [...]string{"not-rows", "elsewhere", "ended", "down", "unbound", "unexplained"}[c]
+	return [...]string{"not-rows", "elsewhere", "ended", "down", "unbound", "asked", "unexplained"}[c]
 }
 
 // Verdict is what the rows prove, and the row that proves it.
@@ -73,12 +76,16 @@ func Judge(k object.Key, why []object.Source, snap observe.Snapshot) Verdict {
 	if me, ok := sb.ChassisByName(snap.Chassis); ok {
 		c.me = me.UUID
 	}
+	if v, ok := c.services(why, snap); ok {
+		return v
+	}
 	return c.judge(why)
 }
 
 // fromRow reports whether a source is a row that can prove something.
 func fromRow(src object.Source) bool {
-	return src.Decides || src.Lists != "" || src.Table == tablePort || src.Table == tableBalancer
+	return src.Decides || src.Lists != "" || src.Table == tablePort || src.Table == tableBalancer ||
+		src.Table == tableService
 }
 
 // The tables whose rows are evidence.

@@ -163,8 +163,8 @@ func (p *pass) good(stage string, c candidate, v verdict) string {
 		return text
 	case "endpoints":
 		all, local := p.endpointsOf(c.service, c.addr)
-		return fmt.Sprintf("%d endpoints of its family, %d ready; on this node %d, %d ready", all.all, all.ready, local.all,
-			local.ready)
+		return fmt.Sprintf("%d endpoints of its family, %d ready; on this node %d, %d ready", all.All, all.Ready, local.All,
+			local.Ready)
 	case "node":
 		if p.draining() {
 			return "node " + p.name + " is cordoned: " + CodeNodeDraining + ", the address is a last resort"

@@ -113,44 +113,13 @@ func (p *pass) classFault(c candidate) fault {
 		", which kube.load_balancer_class does not have"}
 }
 
-// endpoints counts endpoints of one family.
-type endpoints struct{ all, ready, serving int }
-
-// served reports whether they serve (K-13). Serving ones that terminate count only while
-// none is ready.
-func (e endpoints) served(publishNotReady bool) bool {
-	return e.ready > 0 || e.serving > 0 || publishNotReady && e.all > 0
-}
-
 // endpointsOf counts the endpoints of a service for the family of an address: all of
 // them, and those on this node.
-func (p *pass) endpointsOf(s *observe.KubeService, a netip.Addr) (all, local endpoints) {
-	family := "IPv6"
-	if a.Is4() {
-		family = "IPv4"
-	}
+func (p *pass) endpointsOf(s *observe.KubeService, a netip.Addr) (all, local observe.KubeEndpoints) {
 	for _, slice := range p.slices[s.Key()] {
-		if slice.AddressType != family {
-			continue
-		}
-		for _, e := range slice.Endpoints {
-			all.count(e)
-			if e.Node == p.name && p.name != "" {
-				local.count(e)
-			}
-		}
+		slice.Count(a, p.name, &all, &local)
 	}
 	return all, local
-}
-
-func (e *endpoints) count(x observe.KubeEndpoint) {
-	e.all++
-	if x.Ready {
-		e.ready++
-	}
-	if x.Serving && x.Terminating {
-		e.serving++
-	}
 }
 
 // isLocal reports whether only endpoints on this node count for a kind of address.
@@ -164,16 +133,16 @@ func isLocal(c candidate) bool {
 // endpointFault is the stage endpoints (K-13).
 func (p *pass) endpointFault(c candidate) fault {
 	all, local := p.endpointsOf(c.service, c.addr)
-	anywhere := all.served(c.service.PublishNotReady)
+	anywhere := all.Served(c.service.PublishNotReady)
 	switch {
-	case !isLocal(c) && anywhere || isLocal(c) && local.served(c.service.PublishNotReady):
+	case !isLocal(c) && anywhere || isLocal(c) && local.Served(c.service.PublishNotReady):
 		return fault{}
 	case isLocal(c) && anywhere:
 		return fault{"endpoints", CodeNoLocalEndpoints, fmt.Sprintf(
-			"the traffic policy is Local, and none of the %d endpoints that serve is on node %s", all.ready+all.serving, p.name)}
+			"the traffic policy is Local, and none of the %d endpoints that serve is on node %s", all.Ready+all.Serving, p.name)}
 	default:
 		return fault{"endpoints", CodeNoEndpoints, fmt.Sprintf(
-			"%d endpoints of its family, none of which is ready, or terminating and serving", all.all)}
+			"%d endpoints of its family, none of which is ready, or terminating and serving", all.All)}
 	}
 }
 
