@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -117,6 +118,10 @@ func TestSupportBundle(t *testing.T) {
 		}
 		if p, err := c.Plan(ctx); err != nil || len(p.Ops) > 0 {
 			return "the node does not settle"
+		}
+		// Until both peers have been dialled, what is told of them changes.
+		if x, err := c.Explain(ctx, here.String()); err != nil || strings.Count(x.First, "unreachable") < 2 {
+			return fmt.Sprintf("explain says %q, %v", x.First, err)
 		}
 		return ""
 	})
