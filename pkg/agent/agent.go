@@ -67,6 +67,8 @@ type Node struct {
 	opts     Options
 
 	sources *sources
+	// classes are the paths that the last round wanted, counted.
+	classes classes
 	// daemons are those beside us on which forwarding depends.
 	daemons []*unixctl.Daemon
 	kernel  shadower

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
@@ -29,7 +30,7 @@ func (n *Node) afterRound(r reconcile.Round) {
 	}
 	n.lastRound.Store(int64(r.Took()))
 	n.metrics.Quarantined(peerBlocks(r))
-	n.metrics.Prefixes(byClass(r.Want))
+	n.metrics.Prefixes(n.classes.count(r.Want))
 	n.observeSources()
 	if r.Complete {
 		n.reach.wake()
@@ -37,12 +38,28 @@ func (n *Node) afterRound(r reconcile.Round) {
 	n.ready()
 }
 
-// byClass counts the paths that are desired.
-func byClass(want object.Set) map[string]int {
-	out := map[string]int{}
-	for _, it := range want.AllOf(object.KindPath) {
-		out[string(expose.ClassOf(it))]++
+// classes counts the paths of each class, by what has changed since the last time.
+type classes struct {
+	want    object.Set
+	byClass map[string]int
+}
+
+// count returns how many paths of each class are desired.
+func (c *classes) count(want object.Set) map[string]int {
+	if c.byClass == nil {
+		c.byClass = map[string]int{}
 	}
+	for k := range want.Only(object.KindPath).Differ(c.want) {
+		if it, ok := c.want.Get(k); ok {
+			c.byClass[string(expose.ClassOf(it))]--
+		}
+		if it, ok := want.Get(k); ok {
+			c.byClass[string(expose.ClassOf(it))]++
+		}
+	}
+	c.want = want.Only(object.KindPath)
+	maps.DeleteFunc(c.byClass, func(_ string, n int) bool { return n == 0 })
+	out := maps.Clone(c.byClass)
 	if evpn := want.LenOf(object.KindEVPN); evpn > 0 {
 		out["evpn"] = evpn
 	}

@@ -84,7 +84,7 @@ func await(t testing.TB, missing func() string) {
 // Open_vSwitch database, and a bridge br-ex. There is no ovs-vswitchd: the
 // configuration leaves flows to others.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	server *exec.Cmd
 	config string
@@ -107,7 +107,7 @@ var (
 
 // newWorld starts the databases. Keys are lines of the configuration beyond those
 // that every test needs.
-func newWorld(t *testing.T, keys ...string) *world {
+func newWorld(t testing.TB, keys ...string) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "agent") // short, for the addresses of sockets
 	if err != nil {

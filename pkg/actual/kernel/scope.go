@@ -46,16 +46,21 @@ func newScope() scope {
 
 // widen adds a focus and returns the parts for which more must be read
 // than before. It only ever grows, apart from a complete read, which begins
-// again: what is read too much is merely not ours.
+// again: what is read too much is merely not ours. So only what has changed is looked at.
 func (s *scope) widen(f actual.Focus) parts {
 	if s.tables == nil || f.Complete {
 		*s = newScope()
 	} else if sameFocus(s.focus, f) {
 		return 0
 	}
+	before := s.focus.Want
 	s.focus = f
 	var grown parts
-	for k, it := range f.Want.All() {
+	for k := range f.Want.Differ(before) {
+		it, ok := f.Want.Get(k)
+		if !ok {
+			continue
+		}
 		grown |= s.add(k)
 		if r, ok := it.Value.(object.Route); ok {
 			grown |= s.addRoute(r)

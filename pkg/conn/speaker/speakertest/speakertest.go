@@ -27,6 +27,8 @@ type Peer struct {
 	done chan struct{}
 	// hold is the Hold Timer; 0 waits for ever.
 	hold time.Duration
+	// hear is called with the body of each UPDATE.
+	hear func(body []byte)
 
 	mu sync.Mutex // guards what follows
 	// notification is the one that the speaker sent, if it did: code and subcode.
@@ -53,6 +55,10 @@ func On(conn net.Conn) *Peer { return &Peer{conn: conn, done: make(chan struct{}
 // Hold makes the peer end the session when it hears nothing for that long, as the Hold
 // Timer does (RFC 4271 section 4.4). It is called before Establish.
 func (p *Peer) Hold(d time.Duration) { p.hold = d }
+
+// Hear calls f with the body of each UPDATE that the speaker sends, one after the other. It is
+// called before Establish.
+func (p *Peer) Hear(f func(body []byte)) { p.hear = f }
 
 // Establish brings the session up with an OPEN, and keeps it up until Close or until the
 // speaker ends it. It returns an error if the speaker does not agree to the session.
@@ -108,6 +114,9 @@ func (p *Peer) follow() {
 			}
 		}
 		p.mu.Unlock()
+		if kind == Update && p.hear != nil {
+			p.hear(body)
+		}
 		if kind == Keepalive && p.Write(Message(Keepalive, nil)) != nil {
 			return
 		}

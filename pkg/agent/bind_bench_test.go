@@ -1,0 +1,244 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker/speakertest"
+)
+
+// BenchmarkBind measures what one address costs that comes to a node with many: from before the
+// transaction on a real Southbound database to the UPDATE at a peer, with a real kernel and the
+// state file on disk. The peer reads and does nothing else. The floor is the same with 100
+// addresses. In between it moves to another node. CPU is that of the process, which the peer is part of.
+func BenchmarkBind(b *testing.B) {
+	var floor time.Duration
+	for i, n := range []int{100, 1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			took := binds(b, n, uint16(1800+i))
+			if n == 100 {
+				floor = took
+			}
+			b.ReportMetric(float64(took)/float64(floor), "x-of-100")
+		})
+	}
+}
+
+// binds brings n addresses to a node, and then one more again and again. It returns the median.
+func binds(b *testing.B, n int, port uint16) time.Duration {
+	w := newWorld(b)
+	w.configure(fmt.Sprintf(`bgp: {as: 65001, router_id: 192.0.2.1, listen: {address: 127.0.0.1, port: %d}, `+
+		`peers: [{address: %s, as: %d, passive: true}]}`, port, tablePeer, speakertest.AS))
+	db := dialOVSDB(b, w.path("db.sock"))
+	hv1, hv2 := db.uuid("Chassis", "name", "hv1"), db.uuid("Chassis", "name", "hv2")
+	network := db.uuid("Datapath_Binding", "tunnel_key", 1)
+	for from := 0; from < n; from += 5000 {
+		var ops []any
+		for i := from; i < min(from+5000, n); i++ {
+			ops = append(ops, crowdPort(i, network, hv1))
+		}
+		db.transact(ops...)
+	}
+	db.transact(crowdPort(crowdLimit, network, hv2))
+	w.start()
+	await(b, func() string {
+		if got := strings.Count(w.routes(), "\n"); got < n {
+			return fmt.Sprintf("%d routes", got)
+		}
+		return ""
+	})
+	seen := make(chan bool, 16) // whether it came; otherwise it went
+	last := crowdAddr(crowdLimit)
+	peer := heard(b, port, last, seen)
+	defer peer.Close()
+	bind := func(to any) time.Duration {
+		began := time.Now()
+		db.transact(map[string]any{
+			"op": "update", "table": "Port_Binding", "where": []any{[]any{"logical_port", "==", crowdName(crowdLimit)}},
+			"row": map[string]any{"chassis": reference(to), "up": to != nil},
+		})
+		select {
+		case came := <-seen:
+			if came != (to == hv1) {
+				b.Fatalf("came %v", came)
+			}
+		case <-time.After(deadline):
+			b.Fatal("no UPDATE")
+		}
+		return time.Since(began)
+	}
+	for range 3 { // the first ones pay for what later ones find done
+		bind(hv1)
+		bind(hv2)
+	}
+	var took []time.Duration
+	before, cpu := mallocs(), cpuTime()
+	for b.Loop() {
+		took = append(took, bind(hv1))
+		bind(hv2)
+	}
+	used, allocated := cpuTime()-cpu, mallocs()-before
+	slices.Sort(took)
+	median := took[len(took)/2]
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(median.Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(used.Microseconds())/float64(2000*len(took)), "cpu-ms/change")
+	b.ReportMetric(float64(allocated)/float64(2000*len(took)), "kB/change")
+	return median
+}
+
+// heard brings up a session that tells when an address comes and goes.
+func heard(b *testing.B, port uint16, addr netip.Addr, seen chan<- bool) *speakertest.Peer {
+	b.Helper()
+	nlri := speakertest.NLRI(netip.PrefixFrom(addr, addr.BitLen()))
+	var all atomic.Int64
+	var peer *speakertest.Peer
+	await(b, func() string {
+		p, err := speakertest.Dial(context.Background(), tablePeer, netip.AddrPortFrom(speakerAddr, port))
+		if err != nil {
+			return err.Error()
+		}
+		p.Hear(func(body []byte) {
+			withdrawn := 2 + int(body[0])<<8 + int(body[1])
+			switch all.Add(1); {
+			case bytes.Contains(body[2:withdrawn], nlri):
+				seen <- false
+			case bytes.Contains(body[withdrawn:], nlri):
+				seen <- true
+			}
+		})
+		open := speakertest.OpenMessage(speakertest.AS, tablePeer, speakertest.Families(speakertest.IPv4),
+			speakertest.FourOctetAS(speakertest.AS))
+		if err := p.Establish(open); err != nil {
+			_ = p.Close()
+			return err.Error()
+		}
+		peer = p
+		return ""
+	})
+	settled := int64(-1)
+	await(b, func() string { // until the table has been sent
+		if n := all.Load(); n != settled || n == 0 {
+			settled = n
+			return fmt.Sprintf("%d messages", n)
+		}
+		return ""
+	})
+	return peer
+}
+
+// crowdLimit is the number of the port that comes and goes.
+const crowdLimit = 1 << 20
+
+func crowdName(i int) string { return fmt.Sprintf("crowd-%07d", i) }
+
+func crowdAddr(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+}
+
+// crowdPort is the operation that inserts a VM on a network, bound to a chassis if that is not nil.
+func crowdPort(i int, network, chassis any) map[string]any {
+	mac := fmt.Sprintf("fa:16:00:%02x:%02x:%02x %s", byte(i>>16), byte(i>>8), byte(i), crowdAddr(i))
+	return map[string]any{"op": "insert", "table": "Port_Binding", "row": map[string]any{
+		"logical_port": crowdName(i), "datapath": reference(network), "tunnel_key": 10 + i%30000, "mac": mac,
+		"chassis": reference(chassis), "up": chassis != nil,
+	}}
+}
+
+// reference is a reference to a row; nil is none.
+func reference(uuid any) any {
+	if uuid == nil {
+		return []any{"set", []any{}}
+	}
+	return []any{"uuid", uuid}
+}
+
+// transactor is a connection to a database that waits for each answer.
+type transactor struct {
+	b   *testing.B
+	in  *json.Decoder
+	out *json.Encoder
+}
+
+func dialOVSDB(b *testing.B, socket string) *transactor {
+	b.Helper()
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { conn.Close() })
+	return &transactor{b, json.NewDecoder(conn), json.NewEncoder(conn)}
+}
+
+// transact executes operations, of which none may fail.
+func (o *transactor) transact(ops ...any) []map[string]any {
+	o.b.Helper()
+	ask := map[string]any{"id": 1, "method": "transact", "params": append([]any{"OVN_Southbound"}, ops...)}
+	if err := o.out.Encode(ask); err != nil {
+		o.b.Fatal(err)
+	}
+	for {
+		var answer struct {
+			ID     any
+			Method string
+			Params []any
+			Result []map[string]any
+			Error  any
+		}
+		if err := o.in.Decode(&answer); err != nil {
+			o.b.Fatal(err)
+		}
+		if answer.Method == "echo" {
+			if err := o.out.Encode(map[string]any{"id": answer.ID, "result": answer.Params, "error": nil}); err != nil {
+				o.b.Fatal(err)
+			}
+			continue
+		}
+		for _, r := range answer.Result {
+			if r["error"] != nil {
+				o.b.Fatalf("%v", r)
+			}
+		}
+		return answer.Result
+	}
+}
+
+// uuid finds a row.
+func (o *transactor) uuid(table, column string, is any) any {
+	o.b.Helper()
+	found := o.transact(map[string]any{
+		"op": "select", "table": table, "where": []any{[]any{column, "==", is}}, "columns": []string{"_uuid"},
+	})
+	rows, _ := found[0]["rows"].([]any)
+	if len(rows) != 1 {
+		o.b.Fatalf("%s %s %v: %v", table, column, is, found)
+	}
+	pair, _ := rows[0].(map[string]any)["_uuid"].([]any)
+	return pair[1]
+}
+
+func mallocs() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
