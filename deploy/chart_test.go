@@ -39,6 +39,14 @@ func TestChart(t *testing.T) {
 	}
 	golden.WholeFile(t, "kubernetes/bgp-ovn.yaml", "# The chart of deploy/helm with its default values: "+
 		"go test ./deploy -run TestChart -update\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: bgp-ovn\n"+out)
+	openshift := harness.Must(filepath.Abs("openshift/values.yaml"))(t)
+	services, err := render(t, chart, openshift)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, services)
+	}
+	golden.WholeFile(t, "openshift/bgp-ovn.yaml", "# The chart of deploy/helm with values.yaml beside this: "+
+		"go test ./deploy -run TestChart -update\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: bgp-ovn\n  labels:\n"+
+		"    pod-security.kubernetes.io/enforce: privileged\n"+services)
 	bare := filepath.Join(t.TempDir(), "values.yaml")
 	harness.Check(t, os.WriteFile(bare, []byte("controller: {privileged: false}\nmetrics: {port: 0}\n"), 0o600))
 	if out, err := render(t, chart, bare); err != nil || strings.Contains(out, "privileged: true") ||

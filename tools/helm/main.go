@@ -22,6 +22,7 @@ import (
 	"helm.sh/helm/v3/pkg/lint/support"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -61,10 +62,16 @@ func run(args []string) error {
 		if !strings.HasSuffix(name, ".yaml") {
 			continue
 		}
-		if err := check([]byte(manifests[name])); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		for part := range strings.SplitSeq(manifests[name], "\n---\n") {
+			text := strings.TrimSpace(part)
+			if text == "" { // it was for other values
+				continue
+			}
+			if err := check([]byte(text)); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			fmt.Printf("---\n# Source: %s\n%s\n", path.Base(name), text)
 		}
-		fmt.Printf("---\n# Source: %s\n%s\n", path.Base(name), strings.TrimSpace(manifests[name]))
 	}
 	return nil
 }
@@ -90,7 +97,9 @@ func check(text []byte) error {
 	}
 	types := map[string]any{
 		"v1 ServiceAccount": new(corev1.ServiceAccount), "v1 ConfigMap": new(corev1.ConfigMap),
-		"apps/v1 DaemonSet": new(appsv1.DaemonSet),
+		"apps/v1 DaemonSet": new(appsv1.DaemonSet), rbacv1.GroupName + "/v1 ClusterRole": new(rbacv1.ClusterRole),
+		rbacv1.GroupName + "/v1 ClusterRoleBinding": new(rbacv1.ClusterRoleBinding),
+		rbacv1.GroupName + "/v1 RoleBinding":        new(rbacv1.RoleBinding),
 	}
 	into, ok := types[kind.APIVersion+" "+kind.Kind]
 	if !ok {

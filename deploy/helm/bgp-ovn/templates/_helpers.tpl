@@ -14,3 +14,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- toYaml $config -}}
 {{- end }}
+{{- /* Whether the controller reads the Kubernetes API with the service account of its pod. */ -}}
+{{- define "bgp-ovn.api" -}}
+{{- $config := .Values.config -}}
+{{- if and (has "k8s_ovn_bgp_driver" (get $config "drivers" | default list)) (not (dig "kube" "kubeconfig" "" $config)) -}}
+yes
+{{- end -}}
+{{- end }}
