@@ -46,7 +46,8 @@ func (b bird) config(sessions []session) string {
 				nodeAS)
 		} else {
 			fmt.Fprintf(&c, "protocol radv { interface %q { max ra interval 5; }; }\nprotocol bgp nodes%d {\n local as %d;\n"+
-				" neighbor range fe80::/10 external;\n interface %q;\n direct;\n dynamic name \"node\";\n", s.dev, i, routerAS, s.dev)
+				" neighbor range fe80::/10 external;\n interface %q;\n direct;\n dynamic name \"node\";\n", s.dev, i, routerAS,
+				s.dev)
 		}
 		c.WriteString(" connect delay time 1; connect retry time 1; error wait time 1, 2;\n")
 		if s.password != "" {

@@ -129,7 +129,9 @@ func TestUnnumbered(t *testing.T) {
 		*wire
 		router
 	}
-	ends := []end{{name: "frr-8.4", bfd: true}, {name: "frr-10.3", bfd: true}, {name: "frr-10.3"}, {name: "bird"}, {name: "gobgpd"}}
+	ends := []end{
+		{name: "frr-8.4", bfd: true}, {name: "frr-10.3", bfd: true}, {name: "frr-10.3"}, {name: "bird"}, {name: "gobgpd"},
+	}
 	var devices []string
 	var routed []string
 	for i := range ends {

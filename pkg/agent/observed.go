@@ -94,7 +94,8 @@ func (n *Node) observeSessions(ctx context.Context) {
 	out := make([]metrics.Session, 0, len(states))
 	for _, s := range states {
 		m := metrics.Session{
-			Peer: object.PeerName(s.Address), State: string(s.State), Up: s.State == bgp.Established, Since: s.Since, Flaps: s.Flaps,
+			Peer: object.PeerName(s.Address), State: string(s.State), Up: s.State == bgp.Established,
+			Since: s.Since, Flaps: s.Flaps,
 			BFD: s.BFD.On, BFDUp: s.BFD.Runs && s.BFD.State == bfd.Up, BFDFailures: s.BFD.Failures,
 		}
 		for _, f := range s.Families {

@@ -80,7 +80,8 @@ func checkPeers(s *Settings, r *key.Reading) {
 		_, unnumbered := p.Interfaces()
 		if remote, err := netip.ParseAddr(p.Address); (err == nil || unnumbered) && p.LocalAddress.IsValid() &&
 			(unnumbered || p.LocalAddress.Is4() != remote.Is4() || remote.Zone() != "") {
-			r.Report(at+".local_address", fmt.Sprintf("no session from %s reaches %s", p.LocalAddress, strings.TrimPrefix(p.Address, "%")),
+			r.Report(at+".local_address",
+				fmt.Sprintf("no session from %s reaches %s", p.LocalAddress, strings.TrimPrefix(p.Address, "%")),
 				"write an address of the same family, or leave it out")
 		}
 	}

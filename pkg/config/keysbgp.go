@@ -51,8 +51,9 @@ func speakerKeys(b *BGP) []key.Key {
 			"a monitoring station (BMP, RFC 7854) as address=...[,port=...][,policy=...][,statistics=s]; may be repeated",
 			newStation, stationKeys, nil).Reloads(),
 		key.Elements(&b.Peers, "bgp.peers", "peer",
-			"a neighbour as address=...,as=... or interface=...,as=...[,port=...][,families=a+b][,password=...][,ttl_security][,multihop=n]"+
-				"[,hold_time=s][,passive] and so on; may be repeated", newPeer, peerKeys, finishPeer).Reloads(),
+			"a neighbour as address=...,as=... or interface=...,as=...[,port=...][,families=a+b][,password=...]"+
+				"[,ttl_security][,multihop=n][,hold_time=s][,passive] and so on; may be repeated",
+			newPeer, peerKeys, finishPeer).Reloads(),
 	}
 }
 

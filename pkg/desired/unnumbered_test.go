@@ -19,8 +19,11 @@ func TestNeighbours(t *testing.T) {
 		fixed = append(fixed, object.Item{Value: object.Peer{Address: address, AS: uint32(i)}})
 	}
 	links := []observe.UnnumberedLink{
-		{Dev: "bond0", Neighbour: a}, {Dev: "bond1", Neighbour: a, Other: b}, {Dev: "bond2"},
-		{Dev: "bond3", Trouble: "no IPv6"}, {Dev: "other", Neighbour: a},
+		{Dev: "bond0", Neighbour: a},
+		{Dev: "bond1", Neighbour: a, Other: b},
+		{Dev: "bond2"},
+		{Dev: "bond3", Trouble: "no IPv6"},
+		{Dev: "other", Neighbour: a},
 	}
 	items, skips := Neighbours(observe.Snapshot{Unnumbered: &observe.Unnumbered{Links: links}}, fixed)
 	var got []string

@@ -43,8 +43,8 @@ func BGPPeers(w io.Writer, form Form, p control.BGPPeers) error {
 		for _, c := range peer.Counts {
 			sent, received, accepted = sent+c.Sent, received+c.Received, accepted+c.Accepted
 		}
-		row(object.PeerName(peer.Address), asText(peer.AS), peer.State, lasting(peer.Uptime+peer.Downtime), bfdState(peer.BFD),
-			fmt.Sprint(peer.Flaps), fmt.Sprint(sent), fmt.Sprint(received), fmt.Sprint(accepted))
+		row(object.PeerName(peer.Address), asText(peer.AS), peer.State, lasting(peer.Uptime+peer.Downtime),
+			bfdState(peer.BFD), fmt.Sprint(peer.Flaps), fmt.Sprint(sent), fmt.Sprint(received), fmt.Sprint(accepted))
 		if f := peer.Fault; f != nil && f.Current {
 			t.note("why: " + f.Code + ": " + f.Text)
 			t.note("try: " + f.Remedy)
