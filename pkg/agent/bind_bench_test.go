@@ -43,10 +43,14 @@ func binds(b *testing.B, n int, port uint16) time.Duration {
 	db := dialOVSDB(b, w.path("db.sock"))
 	hv1, hv2 := db.uuid("Chassis", "name", "hv1"), db.uuid("Chassis", "name", "hv2")
 	network := db.uuid("Datapath_Binding", "tunnel_key", 1)
+	networks := []any{network}
+	for i := 1; i <= n/portsOnNetwork; i++ {
+		networks = append(networks, moreNetwork(w, db, i))
+	}
 	for from := 0; from < n; from += 5000 {
 		var ops []any
 		for i := from; i < min(from+5000, n); i++ {
-			ops = append(ops, crowdPort(i, network, hv1))
+			ops = append(ops, crowdPort(i, networks[i/portsOnNetwork], hv1))
 		}
 		db.transact(ops...)
 	}
@@ -148,11 +152,29 @@ func crowdAddr(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 }
 
+// portsOnNetwork is less than what the tunnel keys of a datapath suffice for.
+const portsOnNetwork = 25_000
+
+// moreNetwork makes another provider network on br-ex.
+func moreNetwork(w *world, db *transactor, i int) any {
+	w.run("ovs-vsctl", "--db="+w.remote(), "--no-wait", "add-port", "br-ex", fmt.Sprint("patch-more-", i), "--",
+		"set", "Port", fmt.Sprint("patch-more-", i), fmt.Sprint("external_ids:ovn-localnet-port=more-", i), "--",
+		"set", "Interface", fmt.Sprint("patch-more-", i), "type=patch", "options:peer=patch-2", fmt.Sprint("ofport=", 10+i))
+	w.sbctl("--id=@d", "create", "Datapath_Binding", fmt.Sprint("tunnel_key=", 100+i), "--",
+		"create", "Port_Binding", fmt.Sprint("logical_port=more-", i), "type=localnet", "tunnel_key=1", "datapath=@d",
+		"options:network_name=physnet1")
+	return db.uuid("Datapath_Binding", "tunnel_key", 100+i)
+}
+
 // crowdPort is the operation that inserts a VM on a network, bound to a chassis if that is not nil.
 func crowdPort(i int, network, chassis any) map[string]any {
+	key := 10 + i%portsOnNetwork
+	if i == crowdLimit {
+		key = 10 + portsOnNetwork
+	}
 	mac := fmt.Sprintf("fa:16:00:%02x:%02x:%02x %s", byte(i>>16), byte(i>>8), byte(i), crowdAddr(i))
 	return map[string]any{"op": "insert", "table": "Port_Binding", "row": map[string]any{
-		"logical_port": crowdName(i), "datapath": reference(network), "tunnel_key": 10 + i%30000, "mac": mac,
+		"logical_port": crowdName(i), "datapath": reference(network), "tunnel_key": key, "mac": mac,
 		"chassis": reference(chassis), "up": chassis != nil,
 	}}
 }
