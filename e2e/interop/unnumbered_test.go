@@ -132,8 +132,7 @@ func TestUnnumbered(t *testing.T) {
 	ends := []end{
 		{name: "frr-8.4", bfd: true}, {name: "frr-10.3", bfd: true}, {name: "frr-10.3"}, {name: "bird"}, {name: "gobgpd"},
 	}
-	var devices []string
-	var routed []string
+	var devices, routed []string
 	for i := range ends {
 		w := newWire(t)
 		linkLocal(w)

@@ -167,8 +167,8 @@ func (s *statusReport) kubeAPI(st kube.Status) {
 		const try = "kubectl get --raw /readyz; kubectl auth can-i watch services -A, with the rights of bgp-ovn"
 		var f *problem.Finding
 		if listed {
-			f = s.problem("kube-stale", "the Kubernetes API does not tell of everything: what is known of it stays, and nothing "+
-				"is withdrawn because of that: "+out.Error, try)
+			f = s.problem("kube-stale", "the Kubernetes API does not tell of everything: what is known of it stays, and "+
+				"nothing is withdrawn because of that: "+out.Error, try)
 		} else {
 			f = s.problem("kube-not-synced", "the Kubernetes API has not been read yet, nothing is removed meanwhile: "+
 				out.Error, try)
