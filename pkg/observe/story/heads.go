@@ -36,6 +36,8 @@ import (
 //	routerport lrp-gw1 on dp-r1 mac "MAC IP/len" peer gw1 redirect cr-lrp-gw1
 //	gateway cr-lrp-gw1 on dp-r1 mac "MAC IP/len" of lrp-gw1 chassis gw-1 up
 //	balancer L1 vip 172.24.4.60:80 ls dp-priv lr dp-r1
+//	                                  a key with its members as they are written: "backends
+//	                                  172.24.4.60:80 10.0.0.5:80"; "protocol udp"
 //	northbound                        Northbound rows are read, a Logical_Router for each
 //	                                  router; "without dp-r1"; "gone"
 //	nat dp-r1 snat 10.0.0.0/26 172.24.4.146
@@ -119,7 +121,7 @@ func bridge(s *Story, r *reader) {
 	r.literal("mac")
 	b := observe.Bridge{Name: name, DatapathType: "system", MAC: r.mac()}
 	if have, ok := s.bridges[name]; ok {
-		b.Patches, b.Made = have.Patches, have.Made
+		b.Patches, b.Made, b.Uplinks = have.Patches, have.Made, have.Uplinks
 	}
 	s.bridges[name] = &b
 	s.devices[name] = observe.Link{Name: name, MAC: b.MAC, Up: true, MTU: 1500}
@@ -234,8 +236,8 @@ func table(s *Story, r *reader) {
 	s.tables[t.ID] = t
 }
 
-// loadBalancer adds, replaces or removes a load balancer. Its members do not
-// matter, so each VIP has the same one.
+// loadBalancer adds, replaces or removes a load balancer. Where its members do not
+// matter, each VIP has the same one.
 func loadBalancer(s *Story, r *reader) {
 	name := r.word()
 	if r.gone() {
@@ -249,6 +251,10 @@ func loadBalancer(s *Story, r *reader) {
 			b.vips[r.word()] = "10.0.0.5:80"
 		case "emptyvip":
 			b.vips[r.word()] = ""
+		case "backends":
+			b.backends(r)
+		case "protocol":
+			b.protocol = r.word()
 		case "ls":
 			b.switches = append(b.switches, r.word())
 		case "lr":

@@ -64,6 +64,7 @@ type Story struct {
 	learned *routes
 	north   north
 	native  native
+	cluster cluster
 	// revision grows with each Tell; rows are those of this revision, once a snapshot
 	// has needed them.
 	revision uint64
@@ -74,6 +75,7 @@ type Story struct {
 type balancer struct {
 	vips              map[string]string
 	switches, routers []string
+	protocol          string // tcp, if empty
 }
 
 // New returns a story without a line: empty databases and no devices.
@@ -83,7 +85,7 @@ func New() *Story {
 		balancers: map[string]*balancer{}, bad: map[[2]string]string{},
 		bridges: map[string]*observe.Bridge{}, devices: map[string]observe.Link{},
 		tables: map[uint32]observe.RoutingTable{}, datapaths: map[string]bool{},
-		addresses: map[observe.DeviceAddress]bool{}, native: newNative(),
+		addresses: map[observe.DeviceAddress]bool{}, native: newNative(), cluster: newCluster(),
 	}
 }
 
@@ -123,6 +125,9 @@ func (s *Story) line(line string) error {
 		apply, ok = nativeHeads()[head]
 	}
 	if !ok {
+		apply, ok = kubeHeads()[head]
+	}
+	if !ok {
 		return fmt.Errorf("unknown word %q at the start of the line: see heads.go", head)
 	}
 	apply(s, r)
@@ -155,6 +160,7 @@ func (s *Story) Snapshot(chassis string) (observe.Snapshot, error) {
 	}
 	return observe.Snapshot{
 		Chassis: chassis, SB: sb, NB: nb, OVS: s.openVSwitch(chassis), Host: s.host(), Learned: s.learnedPaths(),
+		Kube: s.kube(chassis), Flows: s.bridgeFlows(),
 	}, nil
 }
 
@@ -187,12 +193,15 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 		b.rows(name, raw)
 	}
 	s.native.rows(raw)
+	s.cluster.rows(raw)
 	sb, err := reread(sb.Database, raw, "SB_Global", "Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer",
-		"Logical_DP_Group", observe.TableAdvertisedRoute, observe.TableLearnedRoute, observe.TableAdvertisedMAC)
+		"Logical_DP_Group", "Chassis_Template_Var", "Service_Monitor", observe.TableAdvertisedRoute, observe.TableLearnedRoute,
+		observe.TableAdvertisedMAC)
 	if err != nil {
 		return nil, err
 	}
 	sb.Revision, sb.Stale = s.revision, s.staleSB
+	sb.Lacks = s.native.lacksColumns()
 	sb.Tables = slices.DeleteFunc(slices.Clone(sb.Tables), s.native.lacks)
 	for k, text := range s.bad {
 		if k[0] == "NAT" {
@@ -228,7 +237,8 @@ func datapath(name string, router bool) *observe.Datapath {
 // rows adds the balancer in the newest form of the schema: with a Logical_DP_Group
 // for its switches and one for its routers.
 func (b *balancer) rows(name string, sb *observe.Southbound) {
-	lb := &observe.LoadBalancer{UUID: UUID("balancer " + name), Name: name, VIPs: b.vips, Protocol: "tcp"}
+	lb := &observe.LoadBalancer{UUID: UUID("balancer " + name), Name: name, VIPs: b.vips}
+	lb.Protocol = cmp.Or(b.protocol, "tcp")
 	for _, g := range []struct {
 		at    *observe.UUID
 		label string

@@ -87,7 +87,9 @@ func TestBadLines(t *testing.T) {
 		"port", "balancer L1 backend x", "northbound with dp-r1", "nat dp-r1 snat", "port vm option novalue",
 		"vrf v table x", "vrf v table 7 theirs", "address 1 dev lo", "learned type-4 x",
 		"learned type-5 10.0.0.0/8 rd 1:2 colour blue",
-		"noroute x",
+		"noroute x", "service web", "service a/b port tcp/70000", "service a/b ingress x", "slice a/b on c",
+		"slice a/b of c IPv4 n:ill", "node n colour", "egressip e x@n", "kubeapi with wine", "uplink br-x e ofport 1",
+		"flow br-ex tcp 192.0.2.1:80", "monitor x tcp online",
 	} {
 		if _, err := Parse(line); err == nil || !strings.Contains(err.Error(), "line 1") {
 			t.Errorf("%q: got %v, want an error with the line", line, err)
