@@ -307,11 +307,14 @@ const (
 	SkipPanic = "driver-panic"
 )
 
-// String reads "Port_Binding vm-a: unreadable: ...", without the row where a driver
-// was skipped as a whole.
+// String reads "Port_Binding vm-a: unreadable: ...", without the row where it is about no
+// single one, and without the table too where a driver was skipped as a whole.
 func (s Skip) String() string {
 	if s.Table == "" {
 		return s.Code + ": " + s.Text
+	}
+	if s.Row == "" {
+		return s.Table + ": " + s.Code + ": " + s.Text
 	}
 	return s.Table + " " + s.Row + ": " + s.Code + ": " + s.Text
 }

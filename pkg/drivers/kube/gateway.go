@@ -67,6 +67,9 @@ func (p *pass) claimFault() fault {
 	case g == nil:
 		return fault{"SB", CodeNoGatewayRouter, "the Southbound database has no port " + gatewayPort + p.name +
 			" of the default network"}
+	case p.me.IsZero(): // K-60: see ready
+		return fault{"SB", CodeUnclaimed, "the Southbound database has no Chassis row of " + p.snap.Chassis +
+			": what is announced stays"}
 	case !p.bound(g):
 		text := g.LogicalPort + " is bound to no chassis"
 		if other := p.sb.ChassisName(g.Chassis); other != "" {

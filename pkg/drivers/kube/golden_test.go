@@ -21,10 +21,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
-// workerA is the chassis of node worker-a of the scene kube.
-const (
-	workerA = "6f9c1e0a-2d1f-4a6b-9d5e-0c7f3a5b9e11"
-)
+// workerA is the chassis of node worker-a in the scene kube.
+const workerA = "6f9c1e0a-2d1f-4a6b-9d5e-0c7f3a5b9e11"
 
 var scenarios = golden.Suite{
 	Dir:   "testdata/stories",
