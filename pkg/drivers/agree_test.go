@@ -17,6 +17,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
@@ -75,7 +76,7 @@ func randomDrivers(t *rapid.T, w world) []driver {
 		Max:      rapid.IntRange(0, 3).Draw(t, "max"),
 		Loopback: flag("loopback"), Originate: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/30")}, Expose: opts,
 	})
-	return []driver{{bgp.New(b), bgp.New(b)}, {evpn.New(e), evpn.New(elsewhere)}, {f, f}}
+	return []driver{{bgp.New(b), bgp.New(b)}, {evpn.New(e), evpn.New(elsewhere)}, {f, f}, randomNative(t, w, opts)}
 }
 
 func scopesOf(sb *observe.Southbound) []string {
@@ -112,6 +113,18 @@ func mentioned(view observe.Snapshot) []netip.Addr {
 	for _, lb := range view.SB.Balancers {
 		for _, addr := range lb.VIPAddrs() {
 			out[addr] = true
+		}
+	}
+	for _, row := range view.SB.Advertised {
+		if p, err := netip.ParsePrefix(row.Prefix); err == nil {
+			out[p.Addr().Unmap()] = true
+		} else if a, err := netip.ParseAddr(row.Prefix); err == nil {
+			out[a.WithZone("").Unmap()] = true
+		}
+	}
+	for _, row := range view.SB.MACs {
+		if a, err := netip.ParseAddr(row.IP); err == nil {
+			out[a.WithZone("").Unmap()] = true
 		}
 	}
 	if view.Host != nil {
@@ -155,7 +168,7 @@ func verdictOf(accounts []reason.Account, addr netip.Addr) verdict {
 	v := verdict{map[object.Key]bool{}, map[string]bool{}, map[string]bool{}}
 	for _, a := range accounts {
 		if a.Inbound() {
-			continue
+			continue // routes are compared by themselves
 		}
 		if _, blocked := a.Blocked(); !blocked {
 			key := a.Object
@@ -215,61 +228,92 @@ func disagreement(view observe.Snapshot, accounts []reason.Account, want object.
 	return ""
 }
 
+// compared counts what was compared, so that a test of nothing is seen.
+type compared struct {
+	views, verdicts, announced, blocked, elsewhere int
+	// routed and learned are what OVN advertises by itself and what it learns.
+	routed, learned int
+}
+
 // TestExplainAgreesWithDesired: for every address that a random world mentions, what
 // each driver says in an explanation is what it derives. Nothing of a driver panics.
 func TestExplainAgreesWithDesired(t *testing.T) {
 	all := worlds(t)
-	views, verdicts, announced, blocked, elsewhere := 0, 0, 0, 0, 0
+	var routed []world // that have what one of the drivers is for
+	for _, w := range all {
+		if slices.ContainsFunc(w.sb.Ports, func(p *observe.PortBinding) bool { return p.Options["dynamic-routing"] != "" }) {
+			routed = append(routed, w)
+		}
+	}
+	var n compared
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(0, len(all)-1).Draw(t, "world")
-		w := all[n].mutate(t)
-		drivers := randomDrivers(t, w)
-		chassis := slices.Sorted(maps.Keys(w.views))
-		here := rapid.SampledFrom(chassis).Draw(t, "node")
-		view := mutateView(t, w.views[here])
-		views++
-		for n, d := range drivers {
-			want := compute(t, view, d.here)
-			sets := map[string]object.Set{here: want}
-			for _, name := range chassis {
-				if name != here {
-					other := w.views[name]
-					other.Host, other.Learned = nil, nil // nobody elsewhere can know them
-					other.OVS = mappedOnly(other.OVS)
-					sets[name] = compute(t, other, d.there)
-				}
-			}
-			for _, addr := range mentioned(view) {
-				accounts := d.here.Explain(view, addr)
-				has := func(name string) bool { return len(paths(sets[name], addr)) > 0 }
-				if n == 2 {
-					has = nil // the fabric driver speaks of this node only
-				}
-				if problem := disagreement(view, accounts, want, has, addr); problem != "" {
-					for name, set := range sets {
-						for k, it := range paths(set, addr) {
-							t.Logf("%s derives %s from %v", name, k.Text(), it.Why)
-						}
-					}
-					t.Fatalf("%s on %s, driver %s, %s: %s\n%s", w.name, here, d.here.Name(), addr, problem, printed(accounts))
-				}
-				v := verdictOf(accounts, addr)
-				verdicts++
-				elsewhere += len(v.announcers)
-				for key := range v.objects {
-					if it, _ := want.Get(key); it.Block != nil {
-						blocked++
-					} else {
-						announced++
-					}
-				}
-			}
+		for _, list := range [][]world{all, all, routed, routed} {
+			w := list[rapid.IntRange(0, len(list)-1).Draw(t, "world")].mutate(t)
+			n.agree(t, w)
 		}
 	})
-	t.Logf("compared %d views and %d verdicts: %d announced, %d blocked, %d names of chassis", views, verdicts, announced,
-		blocked, elsewhere)
-	if verdicts < 1000 || announced < 100 || blocked < 10 || elsewhere < 100 {
+	t.Logf("%+v", n)
+	if n.verdicts < 1000 || n.announced < 100 || n.blocked < 10 || n.elsewhere < 100 || n.routed < 10 || n.learned < 3 {
 		t.Errorf("too few were compared to mean anything")
+	}
+}
+
+// agree compares what all drivers say of a world as one of its nodes sees it.
+func (n *compared) agree(t *rapid.T, w world) {
+	drivers := randomDrivers(t, w)
+	chassis := slices.Sorted(maps.Keys(w.views))
+	here := rapid.SampledFrom(chassis).Draw(t, "node")
+	view := mutateView(t, w.views[here])
+	n.views++
+	for _, d := range drivers {
+		want := compute(t, view, d.here)
+		sets := map[string]object.Set{here: want}
+		for _, name := range chassis {
+			if name != here {
+				other := w.views[name]
+				other.Host, other.Learned = nil, nil // nobody elsewhere can know them
+				other.OVS = mappedOnly(other.OVS)
+				sets[name] = compute(t, other, d.there)
+			}
+		}
+		for _, addr := range mentioned(view) {
+			accounts := d.here.Explain(view, addr)
+			has := func(name string) bool { return len(paths(sets[name], addr)) > 0 }
+			if d.here.Name() == fabric.Name {
+				has = nil // it speaks of this node only
+			}
+			problem := disagreement(view, accounts, want, has, addr)
+			if d.here.Name() == native.Name && problem == "" {
+				problem = unlearned(accounts, want, addr)
+			}
+			if problem != "" {
+				for name, set := range sets {
+					for k, it := range paths(set, addr) {
+						t.Logf("%s derives %s from %v", name, k.Text(), it.Why)
+					}
+				}
+				t.Fatalf("%s on %s, driver %s, %s: %s\n%s", w.name, here, d.here.Name(), addr, problem, printed(accounts))
+			}
+			n.count(d.here, accounts, want, addr)
+		}
+	}
+}
+
+// count adds what the accounts of one address come to.
+func (n *compared) count(d explaining, accounts []reason.Account, want object.Set, addr netip.Addr) {
+	v := verdictOf(accounts, addr)
+	n.verdicts++
+	n.elsewhere += len(v.announcers)
+	for key := range v.objects {
+		if it, _ := want.Get(key); it.Block != nil {
+			n.blocked++
+		} else {
+			n.announced++
+		}
+	}
+	if d.Name() == native.Name {
+		n.routed += len(v.objects)
+		n.learned += passing(accounts)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
 )
@@ -99,6 +100,13 @@ func checkSafe(t *rapid.T, where string, view observe.Snapshot, drivers []driver
 	vrfs := map[uint32]bool{}
 	for _, l := range object.Of[object.Link](res.Want) {
 		vrfs[l.Isolates()] = true
+	}
+	for _, d := range drivers {
+		if n, ok := d.here.(*native.Driver); ok {
+			for _, table := range n.Tables(view) {
+				vrfs[table] = true // of a router: no rule leads there
+			}
+		}
 	}
 	for _, it := range res.Want.SortedOf(object.KindRoute) {
 		if routes++; it.Block != nil && it.Block.Code == object.BlockProtected {

@@ -48,7 +48,9 @@ func worlds(t *testing.T) []world {
 		}
 		out = append(out, w)
 	}
-	for _, path := range append(glob(t, "bgp/testdata/*.txtar"), glob(t, "evpn/testdata/*.txtar")...) {
+	stories := slices.Concat(glob(t, "bgp/testdata/*.txtar"), glob(t, "evpn/testdata/*.txtar"),
+		glob(t, "native/testdata/*.txtar"))
+	for _, path := range stories {
 		a, err := txtar.ParseFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -98,15 +100,22 @@ func (w world) mutate(t *rapid.T) world {
 	sb := *w.sb
 	sb.Chassis, sb.Datapaths, sb.Ports = slices.Clone(sb.Chassis), slices.Clone(sb.Datapaths), slices.Clone(sb.Ports)
 	sb.Balancers, sb.DPGroups = slices.Clone(sb.Balancers), slices.Clone(sb.DPGroups)
+	sb.Advertised, sb.MACs = slices.Clone(sb.Advertised), slices.Clone(sb.MACs)
 	w.sb = &sb
 	for range rapid.IntRange(0, 8).Draw(t, "mutations") {
-		switch rapid.IntRange(0, 7).Draw(t, "table") {
+		switch rapid.IntRange(0, 9).Draw(t, "table") {
 		case 0:
 			w.dropRow(t)
 		case 1:
 			w.changeChassis(t)
 		case 2:
 			w.changeBalancer(t)
+		case 3:
+			w.changeAdvertised(t)
+		case 4:
+			w.changeMAC(t)
+		case 5:
+			w.changeRouting(t)
 		default:
 			w.changePort(t)
 		}

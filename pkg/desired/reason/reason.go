@@ -40,6 +40,7 @@ const (
 	VPNMismatch     = "vpn-mismatch"       // the network is in another VPN than the router
 	NoVTEP          = "no-vtep"            // this node has no local address for VXLAN
 	GatewayOnly     = "gateway-address"    // it is a router's own, which EVPN does not announce
+	LocalOnly       = "local-only"         // the tracked port is elsewhere, and only its chassis is to announce it
 	DriverPanic     = "driver-panic"       // the driver that would know has a defect
 )
 

@@ -59,12 +59,12 @@ func Announcers(snap observe.Snapshot, accounts []reason.Account,
 			}
 		}
 	}
-	return withoutEchoes(accounts)
+	return WithoutEchoes(accounts)
 }
 
-// withoutEchoes leaves out what is told aside and adds nothing to the other accounts:
+// WithoutEchoes leaves out what is told aside and adds nothing to the other accounts:
 // neither a path nor a chassis.
-func withoutEchoes(accounts []reason.Account) []reason.Account {
+func WithoutEchoes(accounts []reason.Account) []reason.Account {
 	objects, names := map[object.Key]bool{}, map[string]bool{}
 	return slices.DeleteFunc(accounts, func(a reason.Account) bool {
 		_, blocked := a.Blocked()

@@ -16,7 +16,9 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
-var scenarios = golden.Suite{Given: []string{"snapshot", "config", "node"}, Want: []string{"want", "skipped"}}
+var scenarios = golden.Suite{
+	Given: []string{"snapshot", "config", "node", "explain"}, Want: []string{"want", "skipped", "explained"},
+}
 
 // TestScenarios runs every story in testdata, as those of the other drivers are run.
 func TestScenarios(t *testing.T) {
@@ -34,8 +36,43 @@ func TestScenarios(t *testing.T) {
 			res := desired.Compute(snap, nil, native.New(cfg))
 			c.Want("want "+node, derived.Objects(t, res.Want, derived.All, source))
 			c.WantSome("skipped "+node, derived.Skips(res.Skipped))
+			if c.Has("explain") {
+				c.Want("explained "+node, explained(t, native.New(cfg), snap, c.Fields("explain")))
+			}
 		}
 	})
+}
+
+// explained prints the accounts of addresses.
+func explained(t *testing.T, d *native.Driver, snap observe.Snapshot, addrs []string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, text := range addrs {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range d.Explain(snap, addr) {
+			fmt.Fprintf(&b, "%s  %s\n", addr, a.What)
+			for _, s := range a.Steps {
+				state := "ok"
+				if !s.OK {
+					state = "BLOCKED " + s.Code
+				}
+				fmt.Fprintf(&b, "  %-10s %s  %s\n", s.Stage, s.Text, state)
+			}
+			if len(a.Chassis) > 0 {
+				fmt.Fprintf(&b, "  announced by: %s\n", strings.Join(a.Chassis, ", "))
+			}
+			if a.Try != "" {
+				fmt.Fprintf(&b, "  try: %s\n", a.Try)
+			}
+			if _, blocked := a.Blocked(); !blocked {
+				fmt.Fprintf(&b, "  leads to %s\n", a.Object.Text())
+			}
+		}
+	}
+	return b.String()
 }
 
 // source leaves out rows without a name, of which the prefix says enough.
