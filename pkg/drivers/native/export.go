@@ -182,29 +182,32 @@ func (p *pass) whyAll(list []*candidate) (why []object.Source) {
 	return why
 }
 
-// announce adds the path of one prefix, where it is to go (N-17 to N-20).
+// announce adds the path of one prefix, where it is to go (N-17 to N-20). What goes into
+// the default VRF is decided by the routers that announce there, and each IP Prefix route
+// by its own.
 func (p *pass) announce(prefix netip.Prefix, list []*candidate) {
-	why := p.whyAll(list)
-	c := list[0]
+	var unicast []*candidate
+	for _, o := range list {
+		t := p.target(o.router)
+		if t.Unicast {
+			unicast = append(unicast, o)
+		}
+		if t.VNI != 0 {
+			p.announceType5(o, t, p.whyAll([]*candidate{o}), p.unverified(o))
+		}
+	}
+	if len(unicast) == 0 {
+		return
+	}
+	c := unicast[0]
 	block := p.unverified(c)
 	hop, missing := p.nextHop(c)
 	if block == nil && missing != "" {
 		block = &object.Block{Code: CodeNoNextHop, Text: missing}
 	}
-	unicast := false
-	for _, o := range list {
-		t := p.target(o.router)
-		unicast = unicast || t.Unicast
-		if t.VNI != 0 {
-			p.announceType5(o, t, p.whyAll([]*candidate{o}), block)
-		}
-	}
-	if !unicast {
-		return
-	}
 	r := expose.Routed{NextHop: hop, Subnets: p.cfg.Subnets, Block: block}
 	r.MED, r.LocalPref = p.metricOf(c)
-	p.As(expose.ClassOVN).ExposeRoute(prefix, r, why...)
+	p.As(expose.ClassOVN).ExposeRoute(prefix, r, p.whyAll(unicast)...)
 }
 
 // metricOf are the attributes that a metric is announced by.
