@@ -195,8 +195,8 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 	s.native.rows(raw)
 	s.cluster.rows(raw)
 	sb, err := reread(sb.Database, raw, "SB_Global", "Chassis", "Datapath_Binding", "Port_Binding", "Load_Balancer",
-		"Logical_DP_Group", "Chassis_Template_Var", "Service_Monitor", observe.TableAdvertisedRoute, observe.TableLearnedRoute,
-		observe.TableAdvertisedMAC)
+		"Logical_DP_Group", "Chassis_Template_Var", "Service_Monitor", observe.TableAdvertisedRoute,
+		observe.TableLearnedRoute, observe.TableAdvertisedMAC)
 	if err != nil {
 		return nil, err
 	}
