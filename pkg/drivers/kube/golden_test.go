@@ -30,7 +30,7 @@ var scenarios = golden.Suite{
 	Want:  []string{"want", "skipped", "why"},
 }
 
-// TestScenarios runs the acceptance scenarios K-A1 to K-A31 on node worker-a. A file has the
+// TestScenarios runs the scenarios of the specification on node worker-a. A file has the
 // sections
 //
 //	config    options, one "key: value" a line; absent: the defaults
