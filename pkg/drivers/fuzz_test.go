@@ -13,6 +13,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
@@ -24,6 +25,8 @@ func everything() []explaining {
 	all := []observe.PrefixRange{
 		{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Longest: 32}, {Prefix: netip.MustParsePrefix("::/0"), Longest: 128},
 	}
+	routing := native.Defaults()
+	routing.Expose, routing.AS, routing.LearnAccept = opts, 64999, all
 	return []explaining{
 		bgp.New(bgp.Config{
 			Expose: opts, TenantNetworks: true, TenantMethod: bgp.MethodHost, UnknownMACFromCIDRs: true,
@@ -36,6 +39,7 @@ func everything() []explaining {
 			}},
 		}),
 		fabric.New(fabric.Config{Accept: all, Max: 100, Loopback: true, Metric: 4098, Expose: opts}),
+		native.New(routing),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
 )
 
@@ -37,7 +38,7 @@ func TestNullDatabases(t *testing.T) {
 		opts := expose.DefaultOptions()
 		for _, d := range []explaining{
 			bgp.New(bgp.Config{Expose: opts, TenantNetworks: true}), evpn.New(evpn.Config{Expose: opts}),
-			fabric.New(fabric.Config{Expose: opts, Loopback: true}),
+			fabric.New(fabric.Config{Expose: opts, Loopback: true}), native.New(native.Config{Expose: opts}),
 		} {
 			if res := desired.Compute(snap, nil, d); len(res.Panics) > 0 || res.Want.Len() > 0 {
 				t.Errorf("%s: %s: %+v, %v", text, d.Name(), res.Panics, res.Want.Sorted())

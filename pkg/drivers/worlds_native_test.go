@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"testing"
 
 	"pgregory.net/rapid"
 
@@ -163,6 +164,58 @@ func drawDatapath(t *rapid.T, sb *observe.Southbound) observe.UUID {
 		return sb.Datapaths[i].UUID
 	}
 	return observe.UUID{15: 98}
+}
+
+// TestRowsOfOthersMakeNoDifference: a row of Advertised_Route that goes takes nothing with it
+// but what it led to: neither paths of other prefixes nor anything of other routers.
+func TestRowsOfOthersMakeNoDifference(t *testing.T) {
+	var routed []world
+	for _, w := range worlds(t) {
+		if len(w.sb.Advertised) > 1 {
+			routed = append(routed, w)
+		}
+	}
+	kept, gone := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		for range 4 {
+			w := routed[rapid.IntRange(0, len(routed)-1).Draw(t, "world")].mutate(t)
+			k, g := withoutRow(t, w)
+			kept, gone = kept+k, gone+g
+		}
+	})
+	t.Logf("%d objects kept, %d changed", kept, gone)
+	if kept < 50 || gone < 5 {
+		t.Errorf("too few to mean anything: %d objects kept, %d changed", kept, gone)
+	}
+}
+
+// withoutRow takes a row away and counts what is left on all nodes, and what changes.
+func withoutRow(t *rapid.T, w world) (kept, gone int) {
+	i, ok := pick(t, w.sb.Advertised, "row")
+	if !ok {
+		return 0, 0
+	}
+	row, sb := w.sb.Advertised[i], *w.sb
+	sb.Advertised = slices.Delete(slices.Clone(sb.Advertised), i, i+1)
+	for _, name := range slices.Sorted(maps.Keys(w.views)) {
+		view, d := w.views[name], randomNative(t, w, expose.DefaultOptions())
+		before := compute(t, view, d.here)
+		view.SB = &sb
+		after := compute(t, view, d.here)
+		for k := range before.Differ(after) {
+			it, had := before.Get(k)
+			if now, has := after.Get(k); has && had && it.Equal(now) {
+				continue
+			}
+			led := slices.ContainsFunc(it.Why, func(s object.Source) bool { return s.Row == row.UUID.String() })
+			if !led && k.Kind != object.KindRoute { // a prefix that is not announced any more may be learned
+				t.Fatalf("%s on %s: %s changes with the row of %s", w.name, name, k.Text(), row.Prefix)
+			}
+			gone++
+		}
+		kept += after.Len()
+	}
+	return kept, gone
 }
 
 // unlearned compares the accounts of routes with the routes that are derived: of each

@@ -171,13 +171,14 @@ func (e *explainer) follow(g *group) {
 	for _, row := range g.rows {
 		a := &chain{}
 		e.rowSteps(a, g, row)
-		if a.stop || at < 0 {
-			if g.winner == nil && (g.told == nil || len(a.Steps) > len(g.told.Steps)) {
-				g.told = a
-			}
-			continue
+		var c *candidate
+		if at >= 0 && !a.stop {
+			c = e.candidate(e.routers[at], row)
 		}
-		if c := e.candidate(e.routers[at], row); c != nil && (g.winner == nil || c.precedes(g.winner)) {
+		switch {
+		case c == nil && g.winner == nil && (g.told == nil || len(a.Steps) > len(g.told.Steps)):
+			g.told = a
+		case c != nil && (g.winner == nil || c.precedes(g.winner)):
 			g.told, g.winner = a, c
 		}
 	}
