@@ -90,8 +90,8 @@ const many = 16
 // gather turns what a part did into one contribution for each key.
 func gather(ops []op) ([]contribution, map[object.Key]int) {
 	out := make([]contribution, 0, len(ops))
-	kept := map[int][]op(nil) // what an item that was added is to keep, by its place
 	var by map[object.Key]int
+	var kept map[int][]op // what an item that was added is to keep, by its place
 	if len(ops) > many {
 		by = make(map[object.Key]int, len(ops))
 	}
