@@ -124,11 +124,13 @@ func TestWebPage(t *testing.T) {
 	uplink := func(up bool) func(context.Context) error {
 		return func(context.Context) error { return hv.SetUplink(hv.Uplinks()[0], up) }
 	}
+	foreign := breaking{
+		"foreign-rule", "foreign-rule", "1 not reachable",
+		ip("rule", "add", "pref", "100", "to", "172.24.4.0/24", "lookup", "main"), ip("rule", "del", "pref", "100"),
+	}
+	t.Run("live", func(t *testing.T) { livePage(t, hv, foreign) })
 	for _, b := range []breaking{
-		{
-			"foreign-rule", "foreign-rule", "1 not reachable",
-			ip("rule", "add", "pref", "100", "to", "172.24.4.0/24", "lookup", "main"), ip("rule", "del", "pref", "100"),
-		},
+		foreign,
 		{
 			"tap-down", "port-link-down", "1 not reachable",
 			ip("link", "set", vm.Tap, "down"), ip("link", "set", vm.Tap, "up"),
