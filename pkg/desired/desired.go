@@ -79,6 +79,7 @@ func (m *Memory) Compute(snap observe.Snapshot, fixed []object.Item, drivers ...
 	sorting.Sort(res.Skipped, func(a, b observe.Skip) int {
 		return cmp.Or(
 			cmp.Compare(a.Table, b.Table), cmp.Compare(a.Row, b.Row), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Text, b.Text),
+			cmp.Compare(a.VNI, b.VNI), cmp.Compare(a.Driver, b.Driver), cmp.Compare(holds(a), holds(b)),
 		)
 	})
 	res.Skipped = slices.Compact(res.Skipped)
@@ -129,4 +130,13 @@ func unreadable(snap observe.Snapshot) []observe.Skip {
 		})
 	}
 	return out
+}
+
+// holds is 1 for a skip that holds, so that the order of skips is that of all they say: two
+// derivations of one snapshot are compared.
+func holds(s observe.Skip) int {
+	if s.Hold {
+		return 1
+	}
+	return 0
 }

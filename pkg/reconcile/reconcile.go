@@ -120,7 +120,9 @@ type SystemClock struct{}
 func (SystemClock) Now() time.Time { return time.Now() }
 
 // After is time.After.
-func (SystemClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
+func (SystemClock) After(d time.Duration) <-chan time.Time {
+	return time.After(d)
+}
 
 // Controller runs rounds.
 type Controller struct {

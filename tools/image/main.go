@@ -5,8 +5,8 @@
 // PROGRAM is bgp-ovn for the architecture. ROOT is a directory with unpacked packages of a
 // distribution; of it the image has ovs-ofctl and the libraries that it needs, and nothing
 // else. LIST is what the program is made of, as CycloneDX; with the packages of ROOT it
-// is in the image, and beside FILE for each architecture. DIRECTORY becomes an OCI layout with an index, FILE the same as an archive. The same
-// input gives the same bytes.
+// is in the image, and beside FILE for each architecture. DIRECTORY becomes an OCI layout with
+// an index, FILE the same as an archive. The same input gives the same bytes.
 package main
 
 import (
