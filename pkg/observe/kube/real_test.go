@@ -195,6 +195,27 @@ func TestRealServer(t *testing.T) {
 	w.cut(false)
 	same("410", "kubernetes web")
 
+	forget(t, api, s)
+	same("restored from a backup", "kubernetes web")
+
+	for _, f := range []struct {
+		name, reason string
+		wrong        []byte
+	}{{".ca", "certificate", api.OtherAuthority()}, {".token", "401", []byte("nobody's")}} {
+		putBack := replace(t, config+f.name, f.wrong)
+		w.cut(false)
+		await(t, s, stale(f.reason))
+		putBack()
+		same("renewed "+f.name, "kubernetes web")
+	}
+	cordon(t, api, s)
+	egress(t, api, s)
+	never()
+}
+
+// forget has the cluster restored from a backup that does not know the last service.
+func forget(t *testing.T, api *kubeapi.Server, s *kube.Source) {
+	t.Helper()
 	api.StopAPI()
 	api.StopEtcd()
 	backup := api.Backup()
@@ -207,20 +228,15 @@ func TestRealServer(t *testing.T) {
 	api.Restore(backup)
 	api.StartEtcd()
 	api.StartAPI()
-	same("restored from a backup", "kubernetes web")
+}
 
-	for file, wrong := range map[string][]byte{".ca": api.OtherAuthority(), ".token": []byte("nobody's")} {
-		right, err := os.ReadFile(config + file)
-		harness.Check(t, err)
-		harness.Check(t, os.WriteFile(config+file, wrong, 0o600))
-		w.cut(false)
-		await(t, s, stale(map[string]string{".ca": "certificate", ".token": "401"}[file]))
-		harness.Check(t, os.WriteFile(config+file, right, 0o600))
-		same("renewed "+file, "kubernetes web")
-	}
-	cordon(t, api, s)
-	egress(t, api, s)
-	never()
+// replace writes another content into a file; what it returns writes the former one again.
+func replace(t *testing.T, path string, content []byte) func() {
+	t.Helper()
+	former, err := os.ReadFile(path)
+	harness.Check(t, err)
+	harness.Check(t, os.WriteFile(path, content, 0o600))
+	return func() { harness.Check(t, os.WriteFile(path, former, 0o600)) }
 }
 
 // allow gives the reader what the source needs.
