@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"cmp"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -30,8 +31,9 @@ func newBIRD(w *wire, sessions ...session) router {
 func (b bird) config(sessions []session) string {
 	var c strings.Builder
 	fmt.Fprintf(&c, "log stderr all;\nrouter id %s;\nprotocol device { scan time 1; }\n", b.theirs4)
-	if slices.ContainsFunc(sessions, func(s session) bool { return s.bfd }) {
-		c.WriteString("protocol bfd { interface \"*\" { interval 300 ms; multiplier 3; }; }\n")
+	if i := slices.IndexFunc(sessions, func(s session) bool { return s.bfd }); i >= 0 {
+		fmt.Fprintf(&c, "protocol bfd { interface \"*\" { interval %d ms; multiplier 3; }; }\n",
+			cmp.Or(sessions[i].bfdEvery, 300))
 	}
 	for i, s := range sessions {
 		for _, p := range s.announce {

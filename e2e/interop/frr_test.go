@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -125,7 +126,8 @@ func (f frr) config(sessions []session) string {
 			fmt.Fprintf(&b, "%sttl-security hops 1\n", n)
 		}
 		if s.bfd {
-			fmt.Fprintf(&b, "%sbfd\n", n)
+			every := cmp.Or(s.bfdEvery, 300)
+			fmt.Fprintf(&b, "%sbfd 3 %d %d\n", n, every, every)
 		}
 		if s.looking {
 			fmt.Fprintf(&b, "%spassive\n", n)

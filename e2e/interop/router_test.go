@@ -13,11 +13,13 @@ import (
 type session struct {
 	ours, theirs string
 	// dev is the router's interface of an unnumbered session; it has no addresses then.
-	dev       string
-	families  []object.Family
-	password  string
-	gtsm      bool
-	bfd       bool
+	dev      string
+	families []object.Family
+	password string
+	gtsm     bool
+	bfd      bool
+	// bfdEvery is the interval of BFD in milliseconds; 0 is 300.
+	bfdEvery  int
 	graceful  bool
 	longLived bool
 	// announce are prefixes that the router originates; loop puts our AS into

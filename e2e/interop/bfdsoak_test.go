@@ -1,0 +1,202 @@
+package interop_test
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
+	"github.com/bgp-ovn/bgp-ovn/internal/proof"
+	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
+
+const (
+	// bfdSoakVariable is how long TestProofBFDBesideLoad goes on, such as 60m.
+	bfdSoakVariable = "BFD_SOAK"
+	// bfdEvery is the interval in milliseconds: a neighbour is lost after three of them.
+	bfdEvery = 50
+	// churned are the paths that are announced and withdrawn all the time: garbage.
+	churned = 2000
+	// heldUp is how late a goroutine that only waits may be before the machine is to blame.
+	heldUp = 30 * time.Millisecond
+)
+
+// bfdSoak is a speaker with neighbours that watch it closely.
+type bfdSoak struct {
+	*node
+	addresses []string
+	paths     []object.Change
+	lost      map[string]uint64
+	// rounds are announcements and withdrawals of all paths, restarts those of the controller.
+	rounds, restarts int
+}
+
+// BFD at 50 ms x 3 beside a loaded processor, 2,000 paths that come and go, and a controller
+// that is restarted: none of it ends a session. The short form asks for three seconds
+// without a failure, because other tests may keep the machine busy; BFD_SOAK is the long one.
+func TestProofBFDBesideLoad(t *testing.T) {
+	t.Setenv("GODEBUG", "gctrace=1") // of the speaker, whose collections are counted
+	s := newBFDSoak(t)
+	for range runtime.NumCPU() {
+		child(t, os.DevNull, "nice", "-n", "10", "sh", "-c", "while :; do :; done")
+	}
+	late := lateness(t)
+	if text := cmp.Or(os.Getenv(bfdSoakVariable), fullSoak()); text != "" {
+		s.long(harness.Must(time.ParseDuration(text))(t), late)
+		return
+	}
+	harness.Eventually(t, 2*time.Minute, func() string {
+		s.failures()
+		before := s.restarts
+		for began := time.Now(); time.Since(began) < 3*time.Second; {
+			s.round()
+		}
+		failed := s.failures()
+		return unless(len(failed) == 0 && s.restarts > before, fmt.Sprintf("%d restarts, %v", s.restarts-before, failed))
+	})
+	s.report(late())
+}
+
+// fullSoak is how long it goes on in `make chaos`; empty is the short form.
+func fullSoak() string {
+	if proof.Full() {
+		return "60m"
+	}
+	return ""
+}
+
+func newBFDSoak(t *testing.T) *bfdSoak {
+	t.Helper()
+	s := &bfdSoak{node: newNode(t), lost: map[string]uint64{}}
+	all := []object.Value{path("203.0.113.7/32")}
+	for _, name := range []string{"frr-10.3", "bird"} {
+		w := newWire(t)
+		routers[name](w, session{
+			ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}, bfd: true, bfdEvery: bfdEvery,
+		})
+		p := toRouter(w.theirs4, v4)
+		p.HoldTime = 90
+		p.BFD = object.BFD{On: true, Interval: bfdEvery}
+		all = append(all, p)
+		s.addresses = append(s.addresses, w.theirs4)
+	}
+	s.want(all...)
+	for i := range churned {
+		s.paths = append(s.paths, object.Change{After: path(fmt.Sprintf("198.51.%d.%d/32", i/250, i%250))})
+	}
+	for _, address := range s.addresses {
+		harness.Eventually(t, time.Minute, func() string {
+			st := s.state(address)
+			return unless(st.BFD.State == bfd.Up, fmt.Sprintf("%s: %+v", address, st))
+		})
+	}
+	s.failures()
+	return s
+}
+
+// round announces all paths or withdraws them; after every tenth the controller is another.
+func (s *bfdSoak) round() {
+	s.t.Helper()
+	for i, err := range s.Apply(s.t.Context(), s.paths) {
+		if err != nil {
+			s.t.Fatalf("%s: %v", s.paths[i].Key().Text(), err)
+		}
+		s.paths[i].Before, s.paths[i].After = s.paths[i].After, s.paths[i].Before
+	}
+	s.rounds++
+	if s.rounds%10 == 0 {
+		s.redial()
+		s.restarts++
+	}
+}
+
+// failures are those since the last call, with the reasons.
+func (s *bfdSoak) failures() (out []string) {
+	s.t.Helper()
+	for _, address := range s.addresses {
+		b := s.state(address).BFD
+		if n := b.Failures - s.lost[address]; n > 0 {
+			out = append(out, fmt.Sprintf("%s: %d times, %s", address, n, b.Diag))
+		}
+		s.lost[address] = b.Failures
+	}
+	return out
+}
+
+// long is the endurance test. A failure is excused by a machine that keeps a process from
+// running for longer than an interval: that is what BFD is there to notice.
+func (s *bfdSoak) long(d time.Duration, late func() time.Duration) {
+	s.t.Helper()
+	var worst time.Duration
+	var failed, excused int
+	for began, next := time.Now(), time.Now(); time.Since(began) < d; {
+		s.round()
+		if time.Now().Before(next) {
+			continue
+		}
+		next = time.Now().Add(time.Second)
+		held := late()
+		worst = max(worst, held)
+		for _, text := range s.failures() {
+			failed++
+			if held > heldUp {
+				excused++
+			}
+			s.t.Logf("after %s: %s; the machine kept others waiting for %s", time.Since(began).Round(time.Second), text, held)
+		}
+	}
+	if failed > excused {
+		s.t.Errorf("%d failures, %d of them while the machine kept every process waiting", failed, excused)
+	}
+	s.report(worst)
+}
+
+func (s *bfdSoak) report(worst time.Duration) {
+	s.t.Helper()
+	out, err := os.ReadFile(strings.TrimSuffix(strings.TrimPrefix(s.socket, "unix:"), "/s") + "/speaker")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	load, _ := exec.Command("cat", "/proc/loadavg").Output()
+	proof.Report(s.t, "%d ms x 3 to %d neighbours: %d rounds of %d paths, %d restarts of the controller, %d collections "+
+		"of the speaker, failures since the start %v, others waited up to %s, load %s", bfdEvery, len(s.addresses), s.rounds,
+		churned, s.restarts, strings.Count(string(out), "\ngc "), s.lost, worst, strings.TrimSpace(string(load)))
+}
+
+// lateness watches how late a goroutine of this process is that only waits. What it returns
+// is the worst since it was asked last.
+func lateness(t *testing.T) func() time.Duration {
+	const tick = 5 * time.Millisecond
+	var mu sync.Mutex
+	var worst time.Duration
+	go func() {
+		ticker := time.NewTicker(tick)
+		defer ticker.Stop()
+		last := time.Now()
+		for {
+			select {
+			case <-t.Context().Done():
+				return
+			case <-ticker.C:
+			}
+			now := time.Now()
+			mu.Lock()
+			worst = max(worst, now.Sub(last)-tick)
+			mu.Unlock()
+			last = now
+		}
+	}()
+	return func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		defer func() { worst = 0 }()
+		return worst
+	}
+}
