@@ -58,21 +58,21 @@ func parseRoutes(text []byte) (map[netip.Prefix][]netip.Addr, error) {
 	return routes, nil
 }
 
-// Peers maps every configured neighbour to the state of its session.
-func (f *FRR) Peers(ctx context.Context) (map[netip.Addr]string, error) {
+// Peers maps every configured neighbour, an address or a link, to the state of its session.
+func (f *FRR) Peers(ctx context.Context) (map[string]string, error) {
 	out, err := f.Vtysh(ctx, "show bgp summary json")
 	if err != nil {
 		return nil, err
 	}
 	var families map[string]struct {
-		Peers map[netip.Addr]struct {
+		Peers map[string]struct {
 			State string `json:"state"`
 		} `json:"peers"`
 	}
 	if err := json.Unmarshal([]byte(out), &families); err != nil {
 		return nil, fmt.Errorf("read BGP summary: %w", err)
 	}
-	peers := make(map[netip.Addr]string)
+	peers := make(map[string]string)
 	for _, family := range families {
 		for a, p := range family.Peers {
 			peers[a] = p.State

@@ -50,6 +50,9 @@ func newChassis(l *Lab, index int, spec ChassisSpec) (*Chassis, error) {
 	if spec.Bridges == "" {
 		spec.Bridges = "physnet1:br-ex"
 	}
+	if l.opts.Unnumbered {
+		spec.Bridges += "," + peerBridges
+	}
 	node, err := newNode(l, fmt.Sprintf("hv%d", index))
 	if err != nil {
 		return nil, err
@@ -118,6 +121,9 @@ func (c *Chassis) wire(l *Lab) error {
 func (c *Chassis) wireFabric(l *Lab) error {
 	if err := c.addAddrs("lo", netip.PrefixFrom(c.Loopback, 32)); err != nil {
 		return err
+	}
+	if l.opts.Unnumbered {
+		return c.wireUnnumbered(l)
 	}
 	u := c.uplink(l.Tor, FabricLink, "192.0.2.%d/31", "2001:db8:ff::%x/127")
 	c.Addr4, c.Addr6, c.TorAddr4, c.TorAddr6 = u.Addr4, u.Addr6, u.TorAddr4, u.TorAddr6

@@ -18,6 +18,7 @@ import (
 
 const (
 	zebraPath = "/usr/lib/frr/zebra"
+	bfddPath  = "/usr/lib/frr/bfdd"
 	bgpdPath  = "/usr/lib/frr/bgpd"
 )
 
@@ -26,6 +27,7 @@ const (
 type FRR struct {
 	*Node
 	Zebra, BGPD *Daemon
+	BFDD        *Daemon // where neighbours are watched by BFD, otherwise nil
 
 	dir    string
 	config func() string // of bgpd, asked when it starts
@@ -76,9 +78,24 @@ const zebraConfig = `no zebra nexthop kernel enable
 zebra work-queue 0
 `
 
-// Start writes the configuration and starts both daemons.
+// bfddConfig is what neighbours are watched with.
+const bfddConfig = `bfd
+ profile fast
+  detect-multiplier 3
+  receive-interval 100
+  transmit-interval 100
+`
+
+// watch adds the daemon that watches neighbours by BFD.
+func (f *FRR) watch() {
+	f.BFDD = f.daemon("bfdd", bfddPath, "--bfdctl", filepath.Join(f.dir, "bfdd.sock"))
+}
+
+// Start writes the configuration and starts the daemons.
 func (f *FRR) Start(ctx context.Context) error {
-	files := map[string]string{"zebra.conf": zebraConfig, "bgpd.conf": f.config(), "vtysh.conf": ""}
+	files := map[string]string{
+		"zebra.conf": zebraConfig, "bgpd.conf": f.config(), "vtysh.conf": "", "bfdd.conf": bfddConfig,
+	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o644); err != nil {
 			return err
@@ -87,10 +104,7 @@ func (f *FRR) Start(ctx context.Context) error {
 	if err := f.own(slices.Collect(maps.Keys(files))...); err != nil {
 		return fmt.Errorf("prepare FRR: %w", err)
 	}
-	if err := f.Zebra.Start(ctx); err != nil {
-		return err
-	}
-	return f.BGPD.Start(ctx)
+	return f.Resume(ctx)
 }
 
 // Crash kills both daemons, after they have written down what they were told since
@@ -106,10 +120,15 @@ func (f *FRR) Crash(ctx context.Context) error {
 	return errors.Join(f.BGPD.Kill(), f.Zebra.Kill())
 }
 
-// Resume starts both as they were when they crashed.
+// Resume starts the daemons as they were when they crashed.
 func (f *FRR) Resume(ctx context.Context) error {
 	if err := f.Zebra.Start(ctx); err != nil {
 		return err
+	}
+	if f.BFDD != nil {
+		if err := f.BFDD.Start(ctx); err != nil {
+			return err
+		}
 	}
 	return f.BGPD.Start(ctx)
 }
@@ -202,6 +221,13 @@ func (f *FRR) File(ctx context.Context, path string) error {
 
 // AwaitPeer waits until the session with one address of a chassis is up.
 func (f *FRR) AwaitPeer(ctx context.Context, peer netip.Addr) error {
+	return f.awaitPeer(ctx, peer.String())
+}
+
+// AwaitNeighbour waits until the session with whoever is at the other end of a link is up.
+func (f *FRR) AwaitNeighbour(ctx context.Context, link string) error { return f.awaitPeer(ctx, link) }
+
+func (f *FRR) awaitPeer(ctx context.Context, peer string) error {
 	return harness.Await(ctx, fmt.Sprintf("BGP session with %s", peer), func(ctx context.Context) (bool, error) {
 		peers, err := f.Peers(ctx)
 		if err != nil {

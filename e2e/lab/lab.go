@@ -55,6 +55,10 @@ type Options struct {
 	// that shares its load between them. The host is behind the spine. Default
 	// routes come from there by BGP, and nobody has static ones.
 	Spine bool
+	// Unnumbered, with a spine, has no addresses on the cables to the tops of rack: they are
+	// ports of bridges (see [PeerBridge]), as Neutron's ovn-bgp service has it, and the tops of
+	// rack have sessions between link-local addresses, with BFD.
+	Unnumbered bool
 	// OVN is the directory of another release of OVN, with its programs in bin: what
 	// scripts/install-ovn25 makes. It goes in front of $PATH, for the whole process.
 	OVN string

@@ -127,12 +127,20 @@ func (c *Chassis) configuration() []string {
 	if c.Gateway {
 		ids["ovn-cms-options"] = "enable-chassis-as-gw"
 	}
+	if c.lab.opts.Unnumbered {
+		ids["dynamic-routing-port-mapping"] = peerBridges
+	}
 	args := []string{
 		"set", "Open_vSwitch", ".", column("external_ids", ids),
 		"other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1",
 	}
 	for i, b := range c.bridges() {
 		args = append(append(args, "--"), c.bridge(i, b)...)
+	}
+	if c.lab.opts.Unnumbered {
+		for i, u := range c.uplinks {
+			args = append(args, "--", "add-port", PeerBridge(i), u.Link)
+		}
 	}
 	return append(args, "--", "set", "Bridge", IntegrationBridge, "fail_mode=secure",
 		"--", "add-port", tunnelBridge, tunnelLink)

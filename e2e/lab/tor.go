@@ -17,6 +17,7 @@ type Tor struct {
 	routerID   string
 	neighbours []netip.Addr // of chassis
 	spine      []netip.Addr // of the spine
+	unnumbered []string     // links to chassis that have no addresses
 }
 
 func newTor(l *Lab, name, routerID string) (*Tor, error) {
@@ -34,6 +35,9 @@ func (t *Tor) bgpConfig() string {
 	for _, n := range t.neighbours {
 		c.neighbours = append(c.neighbours, neighbour{addr: n, as: ChassisAS})
 	}
+	for _, link := range t.unnumbered {
+		c.neighbours = append(c.neighbours, neighbour{link: link})
+	}
 	for _, n := range t.spine {
 		c.neighbours = append(c.neighbours, neighbour{addr: n, as: spineAS})
 	}
@@ -50,9 +54,19 @@ type bgpConfig struct {
 type neighbour struct {
 	addr netip.Addr
 	as   int
+	// link takes the place of both, for whoever is at its other end.
+	link string
 	// below says that it is a top of rack below the spine, which gets a default
 	// route; each session carries the family of its address only.
 	below bool
+}
+
+// String is what the router calls it.
+func (n neighbour) String() string {
+	if n.link != "" {
+		return n.link
+	}
+	return n.addr.String()
 }
 
 func (c bgpConfig) String() string {
@@ -66,10 +80,17 @@ func (c bgpConfig) String() string {
 	line(" no bgp network import-check")
 	line(" bgp bestpath as-path multipath-relax")
 	for _, n := range c.neighbours {
-		line(" neighbor %s remote-as %d", n.addr, n.as)
-		line(" neighbor %s timers 3 9", n.addr)
-		line(" neighbor %s timers connect 1", n.addr)
-		line(" neighbor %s graceful-restart-helper", n.addr)
+		if n.link != "" {
+			line(" neighbor %s interface remote-as external", n.link)
+			line(" neighbor %s ttl-security hops 1", n.link)
+			line(" neighbor %s bfd profile fast", n.link)
+			line(" neighbor %s timers 30 90", n.link) // what is quick about a dead link is BFD
+		} else {
+			line(" neighbor %s remote-as %d", n.addr, n.as)
+			line(" neighbor %s timers 3 9", n.addr)
+		}
+		line(" neighbor %s timers connect 1", n)
+		line(" neighbor %s graceful-restart-helper", n)
 		if n.addr.Is6() {
 			line(" neighbor %s capability extended-nexthop", n.addr)
 		}
@@ -80,7 +101,7 @@ func (c bgpConfig) String() string {
 		for _, n := range c.neighbours {
 			switch same := n.addr.Is4() == (family == IPv4); {
 			case !n.below:
-				line("  neighbor %s activate", n.addr)
+				line("  neighbor %s activate", n)
 			case same:
 				line("  neighbor %s activate", n.addr)
 				line("  neighbor %s default-originate", n.addr)
@@ -94,7 +115,7 @@ func (c bgpConfig) String() string {
 // setPort cuts or mends the cable to a chassis at this side. IPv6 addresses
 // vanish from a link that goes down; they are put back.
 func (t *Tor) setPort(c *Chassis, up Uplink, on bool) error {
-	if err := t.SetLink(c.Name, on); err != nil || !on {
+	if err := t.SetLink(c.Name, on); err != nil || !on || !up.TorAddr6.IsValid() {
 		return err
 	}
 	if err := t.addAddrs(c.Name, netip.PrefixFrom(up.TorAddr6, 127)); err != nil {

@@ -17,7 +17,7 @@ func TestPeersConfigured(t *testing.T) {
 	peers := harness.Must(shared.Tor.Peers(testContext(t)))(t)
 	for _, c := range shared.Chassis {
 		for _, a := range []netip.Addr{c.Addr4, c.Addr6} {
-			if _, ok := peers[a]; !ok {
+			if _, ok := peers[a.String()]; !ok {
 				t.Errorf("FRR has no neighbour %s of %s: %v", a, c.Name, peers)
 			}
 		}

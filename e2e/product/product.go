@@ -143,6 +143,29 @@ func peer(addr, family string, keys []string) string {
 	return fmt.Sprintf("  - {address: %q, as: %d, families: [%s], %s}", addr, lab.TorAS, family, strings.Join(keys, ", "))
 }
 
+// NewUnnumbered prepares bgp-ovn as New does, on a chassis whose cables have no addresses: it
+// speaks to whoever is at the other end of the peer bridges, and BFD watches the links.
+func NewUnnumbered(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
+	a, err := New(c, bin)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.ConfigureUnnumbered(extra...)
+}
+
+// ConfigureUnnumbered writes the configuration file of NewUnnumbered.
+func (a *Agent) ConfigureUnnumbered(extra ...string) error {
+	lines := append(a.common(),
+		"advertise_loopback: true",
+		"bgp:",
+		fmt.Sprintf("  as: %d", lab.ChassisAS),
+		"  router_id: "+a.Chassis.Loopback.String(),
+		"  peers:",
+		`  - {interface: "br-bgp-*", as: external, ttl_security: true, bfd: true, bfd_interval: 100, bfd_multiplier: 3}`,
+	)
+	return a.write(append(lines, extra...))
+}
+
 // SpeakerProcess prepares the speaker of the node as a process of its own (bgp.speaker).
 func (a *Agent) SpeakerProcess(ready func(context.Context) (bool, error)) *lab.Daemon {
 	return a.Chassis.Daemon("speaker", ready, a.bin, "speaker", "--config", a.config)
