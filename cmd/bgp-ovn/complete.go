@@ -79,7 +79,20 @@ func targetWords(ctx context.Context, ask *control.Client) []string {
 			}
 		}
 	}
-	return append(addresses, names...)
+	return append(append(addresses, names...), serviceWords(ctx, ask)...)
+}
+
+// serviceWords are the services of Kubernetes that are to be announced; none of a node
+// outside a cluster.
+func serviceWords(ctx context.Context, ask *control.Client) (words []string) {
+	k, err := ask.Kube(ctx, control.KubeQuery{})
+	if err != nil {
+		return nil
+	}
+	for _, s := range k.Services {
+		words = append(words, s.Namespace+"/"+s.Name)
+	}
+	return words
 }
 
 // completions gives commands and flags the words that may follow.
@@ -98,7 +111,7 @@ func (c *cli) completions(root *cobra.Command) {
 	for path, words := range map[string]func(context.Context, *control.Client) []string{
 		"bgp peer": peerWords, "bgp advertised": peerWords, "bgp received": peerWords, "bgp rejected": peerWords,
 		"explain": targetWords, "trace": targetWords, "history": targetWords,
-		"verify": targetWords,
+		"verify": targetWords, "kube": serviceWords,
 	} {
 		if cmd, _, err := root.Find(strings.Fields(path)); err == nil {
 			cmd.ValidArgsFunction = c.completing(words)

@@ -128,7 +128,8 @@ func (c *cli) root() *cobra.Command {
 		c.runCommand(), c.speakerCommand(), c.planCommand(), c.applyCommand(), c.whatIfCommand(),
 		c.desiredCommand(), c.snapshotCommand(), c.auditCommand(),
 		c.statusCommand(), c.historyCommand(), c.rollbackCommand(), c.bgpCommand(), c.verifyCommand(),
-		c.explainCommand(), c.traceCommand(), c.evpnCommand(), c.doctorCommand(), c.supportBundleCommand(), c.reloadCommand(),
+		c.explainCommand(), c.traceCommand(), c.evpnCommand(), c.kubeCommand(), c.doctorCommand(), c.supportBundleCommand(),
+		c.reloadCommand(),
 		c.peerCommand(), c.drainCommand(), c.undrainCommand(), c.retryCommand(), c.quarantineCommand(),
 		c.cleanupCommand(), c.adoptCommand(), c.configCommand(), c.versionCommand(),
 	)

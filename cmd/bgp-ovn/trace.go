@@ -47,7 +47,7 @@ Exit status: 0 it gets through, 2 it does not, 1 error.
 				}
 				c.differs(!t.Reachable)
 				return view.Trace(c.stdout, c.form, t)
-			})
+			}, nil)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "the device that the packet comes in by")

@@ -12,7 +12,7 @@ import (
 // words. What has parts is a list of objects.
 var lists = []string{
 	"rds", "route_targets", "import_targets", "communities", "large_communities", "chassis", "probable_chassis",
-	"ruled_out", "terms", "known_as", "changed", "restart", "others", "from", "to", "nodes", "unknown",
+	"ruled_out", "terms", "known_as", "changed", "restart", "others", "from", "to", "nodes", "unknown", "egress_ip_names",
 }
 
 // TestFieldsHaveTypes: no answer has a list of sentences or a duration that is no number of

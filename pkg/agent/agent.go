@@ -206,6 +206,10 @@ func (n *Node) open(ctx context.Context) error {
 	n.past.recall(n.db.Remembered(noteProblems), time.Now())
 	n.snapshot = observer.Snapshot
 	n.explain, n.trace = n.explainLive, n.reach.trace
+	n.followed = n.sources.followedKube
+	n.settled = func(ctx context.Context, r reconcile.Round) (reconcile.Round, reconcile.Sessions) {
+		return r, n.sessions(ctx, r)
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/kube"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 )
@@ -24,6 +25,10 @@ type answers struct {
 	snapshot func(context.Context) (observe.Snapshot, error)
 	// explain is how this form accounts for an address, given a round.
 	explain func(context.Context, reconcile.Round, netip.Addr) reconcile.Explanation
+	// settled is a round as this form takes it, and what it knows of the sessions.
+	settled func(context.Context, reconcile.Round) (reconcile.Round, reconcile.Sessions)
+	// followed is how the Kubernetes API is followed; false where it is not.
+	followed func() (kube.Status, bool)
 	// trace is how this form follows a packet, given a round.
 	trace func(context.Context, reconcile.Round, control.TraceQuestion) (control.Trace, error)
 }

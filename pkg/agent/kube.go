@@ -117,6 +117,14 @@ func (m cordonMemory) Keep(at time.Time) {
 	}
 }
 
+// followedKube is how the API is followed; false if it is not.
+func (src *sources) followedKube() (kube.Status, bool) {
+	if src.kube == nil {
+		return kube.Status{}, false
+	}
+	return src.kube.Status(), true
+}
+
 // kubernetes tells how the API and the flows of bridges are followed.
 func (s *statusReport) kubernetes(src *sources) {
 	if src.kube == nil {

@@ -92,6 +92,7 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 		return err
 	}
 	p.trace = ways.trace
+	p.followed, p.settled = p.sources.followedKube, asRead
 	p.explain = func(_ context.Context, r reconcile.Round, addr netip.Addr) reconcile.Explanation {
 		return p.ctl.Explain(r, addr, nil, false)
 	}

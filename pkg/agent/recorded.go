@@ -195,6 +195,36 @@ func (r *Recorded) EVPN(ctx context.Context, vni uint32) (control.EVPN, error) {
 	return evpnOf(ctl, round, vni)
 }
 
+// Kube derives the verdicts from the recorded round.
+func (r *Recorded) Kube(ctx context.Context, q control.KubeQuery) (control.Kube, error) {
+	ctl, round, err := r.round(ctx)
+	if err != nil {
+		return control.Kube{}, err
+	}
+	d, err := kubeDriver(ctl)
+	if err != nil {
+		return control.Kube{}, err
+	}
+	s, err := recorded[reconcile.Sessions](r, control.PartSessions)
+	if err != nil {
+		s = reconcile.Sessions{} // of a bundle without a controller: sessions are not known
+	}
+	return (&kubeAnswer{ctl: ctl, driver: d, round: round, sessions: s}).list(q)
+}
+
+// ExplainService is made of what was recorded of each address.
+func (r *Recorded) ExplainService(ctx context.Context, service string) (control.ServiceExplanation, error) {
+	ctl, round, err := r.round(ctx)
+	if err != nil {
+		return control.ServiceExplanation{}, err
+	}
+	d, err := kubeDriver(ctl)
+	if err != nil {
+		return control.ServiceExplanation{}, err
+	}
+	return explainService(ctx, d, round.Snapshot, service, r.Explain)
+}
+
 // Explain is the recorded explanation of an address. For those that were not explained in
 // advance it is derived from the recorded round, and says nothing of packets.
 func (r *Recorded) Explain(ctx context.Context, target string) (control.Explanation, error) {

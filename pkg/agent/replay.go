@@ -14,6 +14,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/kube"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 )
 
@@ -82,6 +83,10 @@ func OpenReplay(ctx context.Context, s config.Settings, snap observe.Snapshot, a
 	r.snapshot = still{snap}.Snapshot
 	r.trace = func(context.Context, reconcile.Round, control.TraceQuestion) (control.Trace, error) {
 		return control.Trace{}, errors.New("trace: a snapshot has no packets: run it on the node, without --snapshot")
+	}
+	r.followed = func() (kube.Status, bool) { return kube.Status{}, false }
+	r.settled = func(_ context.Context, round reconcile.Round) (reconcile.Round, reconcile.Sessions) {
+		return reconcile.Hypothetical(round), reconcile.Sessions{}
 	}
 	r.explain = func(_ context.Context, round reconcile.Round, addr netip.Addr) reconcile.Explanation {
 		return r.ctl.ExplainHypothetical(round, addr)

@@ -111,6 +111,16 @@ func (c *Client) EVPN(ctx context.Context, vni uint32) (EVPN, error) {
 	return ask[EVPN](ctx, c, http.MethodGet, "evpn", query)
 }
 
+// Kube asks for [Service.Kube].
+func (c *Client) Kube(ctx context.Context, q KubeQuery) (Kube, error) {
+	return ask[Kube](ctx, c, http.MethodGet, "kube", q.Values())
+}
+
+// ExplainService asks for [Service.ExplainService].
+func (c *Client) ExplainService(ctx context.Context, service string) (ServiceExplanation, error) {
+	return ask[ServiceExplanation](ctx, c, http.MethodGet, "explain-service", url.Values{"service": {service}})
+}
+
 // Audit asks for [Service.Audit].
 func (c *Client) Audit(ctx context.Context, repair bool) (Audit, error) {
 	return ask[Audit](ctx, c, method(repair), "audit", nil)

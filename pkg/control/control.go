@@ -37,6 +37,12 @@ type Service interface {
 	// EVPN tells of one VNI (1 to 16777215), or of all with 0. Nothing known of the
 	// one asked for is an error.
 	EVPN(ctx context.Context, vni uint32) (EVPN, error)
+	// Kube tells of the services and egress IPs of a Kubernetes cluster, of all or of those
+	// that are asked for, what becomes of their addresses here, and how up to date that is.
+	Kube(ctx context.Context, q KubeQuery) (Kube, error)
+	// ExplainService says of every address of a service, NAMESPACE/NAME, why it is or is not
+	// announced from here. One that the API does not have is an error.
+	ExplainService(ctx context.Context, service string) (ServiceExplanation, error)
 	// Audit reads everything and reports what differs; with repair it mends that.
 	Audit(ctx context.Context, repair bool) (Audit, error)
 	// Snapshot is the form of a snapshot file (package observe/file).

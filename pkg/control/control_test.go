@@ -39,6 +39,8 @@ type canned struct {
 	evpn     control.EVPN
 	trace    control.Trace
 	found    control.Found
+	kube     control.Kube
+	service  control.ServiceExplanation
 	audit    control.Audit
 	reload   control.Reload
 	history  control.History
@@ -90,6 +92,14 @@ func (c *canned) Trace(_ context.Context, q control.TraceQuestion) (control.Trac
 
 func (c *canned) EVPN(_ context.Context, vni uint32) (control.EVPN, error) {
 	return c.evpn, c.note("evpn", vni)
+}
+
+func (c *canned) Kube(_ context.Context, q control.KubeQuery) (control.Kube, error) {
+	return c.kube, c.note("kube", q)
+}
+
+func (c *canned) ExplainService(_ context.Context, service string) (control.ServiceExplanation, error) {
+	return c.service, c.note("explain service", service)
 }
 
 func (c *canned) Audit(_ context.Context, repair bool) (control.Audit, error) {
@@ -197,6 +207,14 @@ func sample() *canned {
 			Kind: names.KindPort, Name: "web-1", Terms: []string{"t"},
 			Addresses: []names.Address{{Addr: netip.MustParseAddr("192.0.2.7"), Relation: names.Own, Announced: true}},
 		}}, Looked: []names.Looked{{What: "ports", Count: 3}}}},
+		kube: control.Kube{
+			Version: 1, Node: "worker-a", API: control.KubeAPI{Live: true, Synced: true, Kinds: []control.KubeKind{{
+				Name: "services", Objects: 2, Followed: true, Heard: &at,
+			}}}, Services: []control.KubeService{{Namespace: "default", Name: "web", Addresses: []control.KubeAddress{{
+				Kind: "loadbalancer", Nodes: []string{"worker-a"}, Verdict: control.KubeAnnounced,
+			}}}}, EgressIPs: []control.KubeAddress{},
+		},
+		service: control.ServiceExplanation{Version: 1, Service: "default/web", Addresses: []control.Explanation{}},
 		trace: control.Trace{
 			Version: 1, Announced: true, Verdict: reach.Verdict{
 				From: []string{"eth0"}, Address: netip.MustParseAddr("192.0.2.7"), Checked: true,
@@ -260,6 +278,9 @@ var traceQuestion = control.TraceQuestion{
 	To: netip.MustParseAddr("192.0.2.7"), From: "eth0", Src: netip.MustParseAddr("192.0.2.1"),
 }
 
+// kubeQuestion has all that services can be asked for with.
+var kubeQuestion = control.KubeQuery{Namespace: "default", Name: "web", All: true}
+
 // Every answer arrives as it was given, and every question with its arguments.
 func TestRoundTrip(t *testing.T) {
 	want := sample()
@@ -277,6 +298,8 @@ func TestRoundTrip(t *testing.T) {
 		"desired": func() (err error) { got.desired, err = c.Desired(ctx); return err }(),
 		"explain": func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return err }(),
 		"find":    func() (err error) { got.found, err = c.Find(ctx, "web-1"); return err }(),
+		"kube":    func() (err error) { got.kube, err = c.Kube(ctx, kubeQuestion); return err }(),
+		"service": func() (err error) { got.service, err = c.ExplainService(ctx, "default/web"); return err }(),
 		"trace":   func() (err error) { got.trace, err = c.Trace(ctx, traceQuestion); return err }(),
 		"evpn":    func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
 		"audit":   func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
@@ -307,7 +330,7 @@ func TestRoundTrip(t *testing.T) {
 		asked[a] = true
 	}
 	for _, a := range []any{
-		"192.0.2.7", "web-1", traceQuestion, uint32(7), true, "192.0.2.9", question,
+		"192.0.2.7", "web-1", "default/web", kubeQuestion, traceQuestion, uint32(7), true, "192.0.2.9", question,
 		"force true", "verify true", "route y", "d1",
 	} {
 		if !asked[a] {
@@ -320,6 +343,11 @@ func TestRoundTrip(t *testing.T) {
 	if string(raw) != "{\"rows\": 1}\n" {
 		t.Errorf("snapshot: %q", raw)
 	}
+	sameAnswers(t, got, want)
+}
+
+func sameAnswers(t *testing.T, got, want *canned) {
+	t.Helper()
 	got.asked, want.asked = nil, nil
 	for i, pair := range [][2]any{
 		{got.status, want.status},
@@ -336,6 +364,8 @@ func TestRoundTrip(t *testing.T) {
 		{got.released, want.released},
 		{got.verify, want.verify},
 		{got.history, want.history},
+		{got.kube, want.kube},
+		{got.service, want.service},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			t.Errorf("answer %d:\ngot  %+v\nwant %+v", i, pair[0], pair[1])

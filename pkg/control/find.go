@@ -24,7 +24,7 @@ const maxTarget = 255
 
 // targets says what can be asked about.
 const targets = "give an address, a prefix, a MAC address, a VNI, or the name or UUID of a port, VM, network, " +
-	"router, load balancer, bridge or device, such as 203.0.113.7 or web-1"
+	"router, load balancer, service, bridge or device, such as 203.0.113.7 or web-1"
 
 // CheckTarget refuses what can be no target: something that is written like an address
 // and is none, and what no name can be.
@@ -44,9 +44,9 @@ func CheckTarget(command, text string) error {
 }
 
 // looksLikeAddress reports whether a text has only what addresses and prefixes are made
-// of, and a separator of theirs.
+// of, and a separator of theirs. A slash alone makes none: fade/cafe may be a service.
 func looksLikeAddress(text string) bool {
-	return strings.ContainsAny(text, ".:/") && strings.Trim(text, "0123456789abcdefABCDEF.:/") == ""
+	return strings.ContainsAny(text, ".:") && strings.Trim(text, "0123456789abcdefABCDEF.:/") == ""
 }
 
 // Nothing is the error of a target that stands for nothing: what was looked at.

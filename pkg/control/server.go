@@ -102,6 +102,7 @@ func Handler(c Controller) http.Handler {
 		}
 		return c.EVPN(r.Context(), vni)
 	})
+	kubeAnswers(mux, c)
 	answer(mux, "GET /v1/audit", func(r *http.Request) (any, error) { return c.Audit(r.Context(), false) })
 	answer(mux, "POST /v1/audit", func(r *http.Request) (any, error) { return c.Audit(r.Context(), true) })
 	answer(mux, "GET /v1/history", func(r *http.Request) (any, error) {

@@ -127,14 +127,18 @@ func (e *KubeEndpoints) count(x KubeEndpoint) {
 	}
 }
 
+// Has reports whether the endpoints of a slice are of the family of an address.
+func (s *KubeSlice) Has(a netip.Addr) bool {
+	if a.Is4() {
+		return s.AddressType == "IPv4"
+	}
+	return s.AddressType == "IPv6"
+}
+
 // Count adds the endpoints of a slice that are of the family of an address: to all, and
 // those of a node to local.
 func (s *KubeSlice) Count(a netip.Addr, node string, all, local *KubeEndpoints) {
-	family := "IPv6"
-	if a.Is4() {
-		family = "IPv4"
-	}
-	if s.AddressType != family {
+	if !s.Has(a) {
 		return
 	}
 	for _, e := range s.Endpoints {

@@ -121,6 +121,13 @@ func (c *Controller) Undrain() bool {
 	return was
 }
 
+// Draining reports whether the node is being taken out of service.
+func (c *Controller) Draining() bool {
+	c.round.Lock()
+	defer c.round.Unlock()
+	return c.drain.is != nil
+}
+
 // wakeUp has the loop look again.
 func (c *Controller) wakeUp() {
 	select {

@@ -162,13 +162,7 @@ func (c *Controller) ExplainBy(r Round, addr netip.Addr, sessions Sessions) Expl
 		}
 		for _, a := range accounts {
 			if _, blocked := a.Blocked(); !blocked {
-				a = c.explainObjects(r, addr, a)
-				if !r.Have.Has(pathOf(a, addr)) {
-					a.Chassis = others(r.Snapshot, a.Chassis)
-				}
-				if _, blocked := a.Blocked(); !blocked && sessions.Known && !a.Inbound() {
-					a.Steps = append(a.Steps, sessions.step(pathOf(a, addr)))
-				}
+				a = c.Follow(r, addr, a, sessions)
 			}
 			e.Accounts = append(e.Accounts, a)
 		}
@@ -182,6 +176,26 @@ func (c *Controller) ExplainBy(r Round, addr netip.Addr, sessions Sessions) Expl
 		e.Advertised = e.Held != nil
 	}
 	return e
+}
+
+// Follow adds to an account in which nothing is in the way what became of its objects, and
+// of the path on the sessions.
+func (c *Controller) Follow(r Round, addr netip.Addr, a reason.Account, sessions Sessions) reason.Account {
+	a = c.explainObjects(r, addr, a)
+	if !r.Have.Has(pathOf(a, addr)) {
+		a.Chassis = others(r.Snapshot, a.Chassis)
+	}
+	if _, blocked := a.Blocked(); !blocked && sessions.Known && !a.Inbound() {
+		a.Steps = append(a.Steps, sessions.step(pathOf(a, addr)))
+	}
+	return a
+}
+
+// Drivers are those that the controller runs at the moment.
+func (c *Controller) Drivers() []desired.Driver {
+	c.round.Lock()
+	defer c.round.Unlock()
+	return slices.Clone(c.cfg.Drivers)
 }
 
 // pathOf is the object that an account is about.
@@ -208,6 +222,14 @@ func others(snap observe.Snapshot, chassis []string) []string {
 // ExplainHypothetical is Explain for a node in the state of the snapshot, as if
 // everything that can be applied were.
 func (c *Controller) ExplainHypothetical(r Round, addr netip.Addr) Explanation {
+	r = Hypothetical(r)
+	e := c.Explain(r, addr, nil, false)
+	e.Hypothetical = true
+	return e
+}
+
+// Hypothetical is a round as if everything that can be applied were.
+func Hypothetical(r Round) Round {
 	var there object.Set
 	for k, it := range r.Want.All() {
 		if noteOf(r.Plan, k) == nil {
@@ -215,9 +237,7 @@ func (c *Controller) ExplainHypothetical(r Round, addr netip.Addr) Explanation {
 		}
 	}
 	r.Have = there
-	e := c.Explain(r, addr, nil, false)
-	e.Hypothetical = true
-	return e
+	return r
 }
 
 // explainObjects adds what became of the objects: those that the path needs,

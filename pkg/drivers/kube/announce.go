@@ -48,7 +48,7 @@ func (p *pass) service(s *observe.KubeService, wanted map[netip.Prefix][]member)
 	held := false
 	for _, c := range candidates(s) {
 		v := p.judge(c)
-		if !v.ok() && v.stage != "bridge flow" {
+		if !v.ok() && v.stage != stageFlow {
 			held = held || v.hold
 			continue
 		}

@@ -11,8 +11,11 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
+// stageFlow is that of the flow on the external bridge.
+const stageFlow = "bridge-flow"
+
 // stages are those of an address of a service, in their order.
-var stages = []string{"service", "address", "policy", "endpoints", "node", "SB", "bridge flow"}
+var stages = []string{"service", "address", "policy", "endpoints", "node", "SB", stageFlow}
 
 // Explain gives one account for each service that has the address, one if it is an egress
 // IP and one if it is in a pod subnet of this node. It follows the same rules as Desired.

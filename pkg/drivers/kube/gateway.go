@@ -176,7 +176,7 @@ func (b bridge) passes(f observe.BridgeFlow) bool { return !b.inside[f.InPort] &
 // fault is gate 2: whether packets for an address that come in by the bridge go on to OVN
 // or, in local mode, to the host (K-17). Ports are those that passed gate 1.
 func (b bridge) fault(addr netip.Addr, ports []observe.KubePort) (fault, *observe.BridgeFlow) {
-	const stage = "bridge flow"
+	const stage = stageFlow
 	switch {
 	case b.noUplink():
 		return fault{}, nil

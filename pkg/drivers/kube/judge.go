@@ -50,7 +50,7 @@ func isVIP(mode string) bool { return mode == "" || mode == "VIP" }
 
 // verdict is what became of a candidate.
 type verdict struct {
-	// fault is the first link that fails; of the stage "bridge flow" it blocks, of any
+	// fault is the first link that fails; of stageFlow it blocks, of any
 	// other it keeps the address from being wanted.
 	fault
 	// found is what the Southbound database has of the address; flow is the flow that lets

@@ -280,7 +280,7 @@ func (f *follower[T]) list(ctx context.Context, params url.Values) error {
 		next = p.meta.Continue
 	}
 	f.swap(all, false)
-	f.count(func(st *KindStatus) { st.Lists++ })
+	f.count(func(st *KindStatus) { st.Lists++; st.Heard = f.s.cfg.Now() })
 	return nil
 }
 
@@ -380,7 +380,11 @@ func (e *decodeError) Unwrap() error { return e.err }
 
 // take applies one event.
 func (f *follower[T]) take(ev event) error {
-	f.count(func(st *KindStatus) { st.Events++; st.Bytes += uint64(len(ev.object)) })
+	f.count(func(st *KindStatus) {
+		st.Events++
+		st.Bytes += uint64(len(ev.object))
+		st.Heard = f.s.cfg.Now()
+	})
 	if ev.kind == "ERROR" {
 		return f.ended(ev.object)
 	}

@@ -35,6 +35,9 @@ type KindStatus struct {
 	Fault      string
 	FaultSince time.Time
 	LastError  string
+	// Heard is when the server last told something of the kind, if only that nothing has
+	// changed: a list, an event or a bookmark, which come about every minute.
+	Heard time.Time
 	Counters
 
 	reading int // objects of a list that is being read

@@ -70,7 +70,7 @@ type finder struct {
 
 // Find looks for what text stands for: an address, a prefix, a MAC address, a VNI, the
 // name or UUID of a port, of a VM, of a network, router, load balancer or chassis, or the
-// name of a bridge or device. A UUID may be cut off after its first part.
+// name of a bridge or device, or a service of Kubernetes. A UUID may be cut off after its first part.
 func Find(snap observe.Snapshot, text string) Result {
 	f := finder{
 		Book: Of(snap), q: ask(text), chassis: map[observe.UUID]string{}, floating: map[string][]netip.Addr{},
@@ -90,6 +90,10 @@ func Find(snap observe.Snapshot, text string) Result {
 	if snap.OVS != nil {
 		f.bridges(snap.OVS)
 		r.Looked = append(r.Looked, Looked{"bridges", len(snap.OVS.Bridges)})
+	}
+	if snap.Kube != nil {
+		f.services(snap.Kube)
+		r.Looked = append(r.Looked, Looked{"services", len(snap.Kube.Services)})
 	}
 	if snap.Host != nil {
 		f.devices(snap.Host)
@@ -277,6 +281,31 @@ func (f *finder) balancer(l *observe.LoadBalancer) {
 		m.Terms = append(m.Terms, a.Addr.String())
 	}
 	f.matches = append(f.matches, m)
+}
+
+// services adds the services of Kubernetes with a name, or with namespace and name.
+func (f *finder) services(k *observe.Kube) {
+	for _, s := range k.Services {
+		if s.Text() != f.q.text && s.Name != f.q.text {
+			continue
+		}
+		m := f.named(KindService, s.Text())
+		m.By = "name"
+		var addrs []netip.Addr
+		for _, in := range s.Ingress {
+			if in.IP.IsValid() {
+				addrs = append(addrs, in.IP)
+			}
+		}
+		if addrs = append(addrs, s.ExternalIPs...); len(addrs) == 0 {
+			addrs = s.ClusterIPs // no other is known outside
+		}
+		for _, a := range addrs[:min(len(addrs), mostAddresses)] {
+			m.Addresses = append(m.Addresses, Address{Addr: a, Relation: VIP})
+			m.Terms = append(m.Terms, a.String())
+		}
+		f.matches = append(f.matches, m)
+	}
 }
 
 func (f *finder) bridges(o *observe.OpenVSwitch) {

@@ -26,6 +26,7 @@ const (
 	KindBridge   = "bridge"
 	KindDevice   = "device"
 	KindVNI      = "vni"
+	KindService  = "service" // of Kubernetes
 )
 
 // The relations of an address to what was found.
