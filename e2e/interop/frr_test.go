@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,8 @@ type frrRelease struct {
 	vtysh  []string
 	// bfdd is where its socket is put, which is the same for all otherwise.
 	bfdd func(dir string) []string
+	// modules is where its modules are; empty where it looks itself.
+	modules string
 }
 
 // frr10 is where scripts/install-frr10 puts the release of Debian 13.
@@ -39,12 +42,12 @@ var frrReleases = map[string]frrRelease{
 	"frr-8.4": {
 		"8.4", func(name string) []string { return []string{"/usr/lib/frr/" + name} },
 		[]string{"vtysh"},
-		func(dir string) []string { return []string{"--bfdctl", dir + "/bfdd.sock"} },
+		func(dir string) []string { return []string{"--bfdctl", dir + "/bfdd.sock"} }, "",
 	},
 	"frr-10.3": {
 		"10.3", func(name string) []string { return []string{frr10, name} },
 		[]string{frr10, "vtysh"},
-		func(string) []string { return nil },
+		func(string) []string { return nil }, "/var/cache/bgp-ovn-test/frr-10.3/usr/lib/*/frr/modules",
 	},
 }
 
@@ -71,6 +74,9 @@ func (rel frrRelease) start(w *wire, sessions ...session) router {
 	var modules []string
 	if slices.ContainsFunc(sessions, func(s session) bool { return s.bmp != 0 }) {
 		modules = []string{"-M", "bmp"}
+		if found, _ := filepath.Glob(rel.modules); len(found) > 0 {
+			modules = append(modules, "--moduledir", found[0])
+		}
 	}
 	f.launch("bgpd", f.config(sessions), "bgpd.vty", modules...)
 	w.t.Cleanup(func() {
@@ -134,7 +140,8 @@ func (f frr) config(sessions []session) string {
 		}
 		if s.bmp != 0 {
 			fmt.Fprintf(&b, " bmp targets station\n  bmp connect %s port %d min-retry 1000 max-retry 2000\n"+
-				"  bmp monitor ipv4 unicast post-policy\n  bmp monitor ipv6 unicast post-policy\n exit\n", s.ours, s.bmp)
+				"  bmp monitor ipv4 unicast post-policy\n  bmp monitor ipv6 unicast post-policy\n"+
+				"  bmp monitor l2vpn evpn post-policy\n exit\n", s.ours, s.bmp)
 		}
 		if s.longLived {
 			b.WriteString(" bgp long-lived-graceful-restart stale-time 60\n")
@@ -143,14 +150,17 @@ func (f frr) config(sessions []session) string {
 	for _, s := range sessions {
 		for _, family := range s.families {
 			fmt.Fprintf(&b, " address-family %s\n  neighbor %s activate\n", spaced(family), s.ours)
-			if s.looking {
+			if s.looking && family != object.L2VPNEVPN {
 				fmt.Fprintf(&b, "  neighbor %s addpath-tx-all-paths\n", s.ours)
 			}
 			if s.refuse != "" && family == object.IPv4Unicast {
 				fmt.Fprintf(&b, "  neighbor %s route-map IN in\n", s.ours)
 			}
+			if s.refuseVNI != 0 && family == object.L2VPNEVPN {
+				fmt.Fprintf(&b, "  neighbor %s route-map TENANTS in\n", s.ours)
+			}
 			for _, p := range s.announce {
-				if (family == object.IPv6Unicast) == strings.Contains(p, ":") {
+				if family != object.L2VPNEVPN && (family == object.IPv6Unicast) == strings.Contains(p, ":") {
 					fmt.Fprintf(&b, "  network %s\n", p)
 				}
 			}
@@ -164,6 +174,12 @@ func (f frr) config(sessions []session) string {
 				"route-map IN deny 10\n match ip address prefix-list REFUSED\nroute-map IN permit 20\n"+
 				" match ip address prefix-list TAGGED\n set community %s additive\nroute-map IN permit 30\n", s.refuse, s.tag,
 				tagged)
+		}
+	}
+	for _, s := range sessions {
+		if s.refuseVNI != 0 {
+			fmt.Fprintf(&b, "route-map TENANTS deny 10\n match evpn vni %d\nroute-map TENANTS permit 20\n"+
+				" match evpn vni %d\n set community %s additive\nroute-map TENANTS permit 30\n", s.refuseVNI, s.tagVNI, tagged)
 		}
 	}
 	return b.String()

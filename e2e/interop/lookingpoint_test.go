@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify/lookingpoint"
@@ -42,16 +43,16 @@ func TestLookingPoint(t *testing.T) {
 				n.want(p)
 			}
 			n.want(toRouter(w.theirs4, v4, v6))
-			look := newLook(t, w, paths...)
+			look := newLook(t, w, false, values(paths)...)
 			look.shows(n, "203.0.113.7/32 found", "203.0.113.8/32 changed "+
 				"communities 65002:7 added", "203.0.113.9/32 filtered", "2001:db8:1::7/128 found")
 			if s := look.Status(); !s.AddPath || s.Kept > 6 || s.Router.String() != w.theirs4 {
 				t.Errorf("%+v", s)
 			}
 			n.remove(paths[0])
-			look.holds(paths[0].Prefix, 1) // the router's own
+			look.holds(paths[0], 1) // the router's own
 			n.want(paths[0])
-			look.holds(paths[0].Prefix, 2)
+			look.holds(paths[0], 2)
 			look.shows(n, "203.0.113.7/32 found")
 			if s := n.state(w.theirs4); s.Flaps != 0 || s.State != "established" && s.State != "Established" {
 				t.Errorf("the session with the speaker: %+v", s)
@@ -78,38 +79,108 @@ func TestLookingPointByBMP(t *testing.T) {
 	look := newLookBy(t, w, lookingpoint.Config{
 		Remote: netip.AddrPortFrom(netip.MustParseAddr(w.theirs4), 0),
 		BMP:    netip.AddrPortFrom(netip.MustParseAddr(w.ours4), port),
-	}, paths...)
+	}, values(paths)...)
 	look.shows(n, "203.0.113.7/32 found", "203.0.113.8/32 changed communities 65002:7 added", "203.0.113.9/32 filtered")
 	n.remove(paths[0])
-	look.holds(paths[0].Prefix, 0)
+	look.holds(paths[0], 0)
 	n.want(paths[0])
 	look.shows(n, "203.0.113.7/32 found")
+}
+
+// tenantPaths are paths of three tenants: a router that is told so refuses what is of VNI 71,
+// and adds a community to what is of VNI 72.
+func tenantPaths(w *wire) []object.EVPNPath {
+	vtep := netip.MustParseAddr(w.ours4)
+	of := func(vni uint32, p object.EVPNPath) object.EVPNPath {
+		p.RD, p.VNI, p.NextHop, p.Origin = fmt.Sprintf("%s:%d", vtep, vni), vni, vtep, object.OriginIGP
+		p.Targets = object.WordsOf(fmt.Sprintf("%d:%d", nodeAS, vni))
+		return p
+	}
+	mac, host := object.MAC{2, 0, 0, 0, 0, 7}, netip.MustParsePrefix("10.0.0.7/32")
+	return []object.EVPNPath{
+		of(70, object.EVPNPath{Type: object.EVPNMacIP, MAC: mac}),
+		of(70, object.EVPNPath{Type: object.EVPNMacIP, MAC: mac, Prefix: host}),
+		of(70, object.EVPNPath{Type: object.EVPNMulticast, Prefix: netip.PrefixFrom(vtep, 32)}),
+		of(70, object.EVPNPath{Type: object.EVPNPrefix, Prefix: host, RouterMAC: mac}),
+		of(71, object.EVPNPath{Type: object.EVPNPrefix, Prefix: host, RouterMAC: mac}),
+		of(72, object.EVPNPath{Type: object.EVPNPrefix, Prefix: host, RouterMAC: mac}),
+	}
+}
+
+// Routes of EVPN are seen as those of prefixes are, each by its own NLRI: the same address of
+// three tenants is three routes, of which the router refuses one and changes one. Both a
+// session with it and BMP tell that, where it has EVPN by BMP.
+func TestLookingPointWithEVPN(t *testing.T) {
+	t.Parallel()
+	for name, release := range frrReleases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, n := newWire(t), newNode(t)
+			const port = 11020
+			families := []object.Family{v4, object.L2VPNEVPN}
+			release.start(w, session{
+				ours: w.ours4, theirs: w.theirs4, families: families, refuseVNI: 71, tagVNI: 72, bmp: port,
+			}, session{ours: w.alias4, theirs: w.theirs4, families: families, looking: true})
+			paths := tenantPaths(w)
+			for _, p := range paths {
+				n.want(p)
+			}
+			n.want(toRouter(w.theirs4, families...))
+			rd := w.ours4
+			want := []string{
+				"type-2 02:00:00:00:00:07 rd " + rd + ":70 found", "type-2 02:00:00:00:00:07 10.0.0.7 rd " + rd + ":70 found",
+				"type-3 " + rd + " rd " + rd + ":70 found", "type-5 10.0.0.7/32 rd " + rd + ":70 found",
+				"type-5 10.0.0.7/32 rd " + rd + ":71 filtered",
+				"type-5 10.0.0.7/32 rd " + rd + ":72 changed communities 65002:7 added",
+			}
+			bySession := newLook(t, w, true, values(paths)...)
+			bySession.shows(n, want...)
+			byBMP := newLookBy(t, w, lookingpoint.Config{
+				Remote: netip.AddrPortFrom(netip.MustParseAddr(w.theirs4), 0), EVPN: true,
+				BMP: netip.AddrPortFrom(netip.MustParseAddr(w.ours4), port),
+			}, values(paths)...)
+			byBMP.shows(n, want...)
+			n.remove(paths[1])
+			for _, l := range []look{bySession, byBMP} {
+				l.holds(paths[1], 0)
+				l.holds(paths[0], 1)
+			}
+		})
+	}
 }
 
 // look is a session with a looking point.
 type look struct {
 	*lookingpoint.Session
 	t     testing.TB
-	paths []object.Path
+	paths []object.Value
 	name  string
 }
 
-func newLook(t testing.TB, w *wire, paths ...object.Path) look {
+// values are paths of one type as what they have in common.
+func values[T object.Value](paths []T) (out []object.Value) {
+	for _, p := range paths {
+		out = append(out, p)
+	}
+	return out
+}
+
+func newLook(t testing.TB, w *wire, evpn bool, paths ...object.Value) look {
 	t.Helper()
 	return newLookBy(t, w, lookingpoint.Config{
 		Remote: netip.AddrPortFrom(netip.MustParseAddr(w.theirs4), 179), Local: netip.MustParseAddr(w.alias4), AS: routerAS,
-		LocalAS: nodeAS, RouterID: netip.MustParseAddr("10.99.128.1"),
+		LocalAS: nodeAS, RouterID: netip.MustParseAddr("10.99.128.1"), EVPN: evpn,
 	}, paths...)
 }
 
-func newLookBy(t testing.TB, w *wire, cfg lookingpoint.Config, paths ...object.Path) look {
+func newLookBy(t testing.TB, w *wire, cfg lookingpoint.Config, paths ...object.Value) look {
 	t.Helper()
 	l := look{t: t, paths: paths, name: w.theirs4}
 	cfg.Retry, cfg.Logger = 200*time.Millisecond, slog.New(slog.DiscardHandler)
 	l.Session = lookingpoint.New(cfg)
-	var list []netip.Prefix
+	var list []verify.NLRI
 	for _, p := range paths {
-		list = append(list, p.Prefix)
+		list = append(list, p.Key())
 	}
 	verify.Sort(list)
 	l.Want(list)
@@ -120,7 +191,23 @@ func newLookBy(t testing.TB, w *wire, cfg lookingpoint.Config, paths ...object.P
 	return l
 }
 
-// shows waits until each of the paths is as a line has it: prefix, state, and the text of
+// sentPath is a path of ours as package verify has it.
+func sentPath(v object.Value, sent []bgp.Sent) verify.Path {
+	out := verify.Path{NLRI: v.Key()}
+	switch p := v.(type) {
+	case object.Path:
+		out.Origin, out.Communities = p.Origin, p.Communities
+	case object.EVPNPath:
+		out.Origin = p.Origin
+		out.Overlay = verify.Overlay{VNI: p.VNI, Targets: p.Targets, RouterMAC: p.RouterMAC, VXLAN: true}
+	}
+	for _, s := range sent {
+		out.Sent = append(out.Sent, verify.Sent{Peer: s.Peer, AS: s.AS, Router: s.Router, NextHop: s.NextHop})
+	}
+	return out
+}
+
+// shows waits until each of the paths is as a line has it: NLRI, state, and the text of
 // what was changed.
 func (l look) shows(n *node, want ...string) {
 	l.t.Helper()
@@ -137,14 +224,11 @@ func (l look) shows(n *node, want ...string) {
 		have := map[string]bool{}
 		var texts []string
 		for _, p := range l.paths {
-			v := verify.Path{Prefix: p.Prefix, Origin: p.Origin, Communities: p.Communities}
-			for _, s := range a.To(p, nil) {
-				v.Sent = append(v.Sent, verify.Sent{Peer: s.Peer, AS: s.AS, Router: s.Router, NextHop: s.NextHop})
-			}
-			l.View([]netip.Prefix{p.Prefix}, func(_ int, exact []verify.Held, cover *verify.Held) {
+			v := sentPath(p, a.To(p, nil))
+			l.View([]verify.NLRI{p.Key()}, func(_ int, exact []verify.Held, cover *verify.Held) {
 				r := verify.Compare(verify.Node{AS: nodeAS, RouterID: netip.MustParseAddr("10.99.0.1")}, v,
 					[]verify.View{{Point: point, Exact: exact, Cover: cover}})[0]
-				text := p.Prefix.String() + " " + string(r.State)
+				text := verify.Text(p.Key()) + " " + string(r.State)
 				if r.State == verify.Changed {
 					text += " " + r.Text
 				}
@@ -161,11 +245,11 @@ func (l look) shows(n *node, want ...string) {
 	})
 }
 
-// holds waits until so many paths are held for a prefix.
-func (l look) holds(p netip.Prefix, count int) {
+// holds waits until so many paths are held for the NLRI of one.
+func (l look) holds(p object.Value, count int) {
 	l.t.Helper()
 	harness.Eventually(l.t, 30*time.Second, func() (missing string) {
-		l.View([]netip.Prefix{p}, func(_ int, exact []verify.Held, _ *verify.Held) {
+		l.View([]verify.NLRI{p.Key()}, func(_ int, exact []verify.Held, _ *verify.Held) {
 			missing = unless(len(exact) == count, fmt.Sprintf("%+v", exact))
 		})
 		return missing

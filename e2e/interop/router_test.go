@@ -29,6 +29,8 @@ type session struct {
 	// refuse is a prefix that the router does not take from us, tag one to which it adds the
 	// community of tagged.
 	refuse, tag string
+	// refuseVNI and tagVNI are the same of EVPN.
+	refuseVNI, tagVNI uint32
 	// looking says that the router waits for us and sends everything it has, all paths.
 	looking bool
 	// bmp is our port to which the router sends by BMP what it has behind its policy; 0 is none.

@@ -193,7 +193,7 @@ func (n *node) readable() {
 // want applies values in the planner's order: paths, then peers.
 func (n *node) want(values ...object.Value) {
 	n.t.Helper()
-	for _, kind := range []object.Kind{object.KindPath, object.KindPeer} {
+	for _, kind := range []object.Kind{object.KindPath, object.KindEVPN, object.KindPeer} {
 		var changes []object.Change
 		for _, v := range values {
 			if v.Key().Kind == kind {

@@ -43,8 +43,8 @@ type outside struct {
 	want config.Verify
 	// running are the sessions with the points of want.
 	running map[lookAt]*looking
-	// lost are the prefixes that a point should have and has not.
-	lost   map[netip.Prefix]loss
+	// lost is what a point should have and has not.
+	lost   map[verify.NLRI]loss
 	counts map[verify.State]int
 	// changed has what the last pass compared.
 	changed string
@@ -56,6 +56,7 @@ type outside struct {
 type lookAt struct {
 	config.LookingPoint
 	routerID netip.Addr
+	evpn     bool
 }
 
 // looking is a session that is kept up.
@@ -65,7 +66,7 @@ type looking struct {
 	stop  context.CancelFunc
 }
 
-// loss is what has become of a prefix that is lost.
+// loss is what has become of a path that is lost.
 type loss struct {
 	verify.Result
 	since time.Time
@@ -73,7 +74,7 @@ type loss struct {
 
 func newOutside(n *Node) *outside {
 	return &outside{
-		node: n, log: n.opts.Log, running: map[lookAt]*looking{}, lost: map[netip.Prefix]loss{},
+		node: n, log: n.opts.Log, running: map[lookAt]*looking{}, lost: map[verify.NLRI]loss{},
 		counts: map[verify.State]int{},
 	}
 }
@@ -143,7 +144,7 @@ func (o *outside) lookAt(p config.LookingPoint) lookAt {
 		raw[2] ^= 0x80
 		id = netip.AddrFrom4(raw)
 	}
-	return lookAt{p, id}
+	return lookAt{p, id, o.node.settings.FollowsEVPN()}
 }
 
 // sessionOf is the configuration of a session.
@@ -161,7 +162,7 @@ func (o *outside) sessionOf(at lookAt) lookingpoint.Config {
 	}
 	return lookingpoint.Config{
 		BMP: station, Remote: netip.AddrPortFrom(remote, at.Port), Local: at.LocalAddress, AS: at.AS, LocalAS: at.LocalAS,
-		RouterID: at.routerID, Password: at.Password, Logger: o.log,
+		RouterID: at.routerID, EVPN: at.evpn, Password: at.Password, Logger: o.log,
 		Allow: func(local netip.Addr) error { return o.node.mayLook(remote, local) },
 	}
 }
@@ -198,7 +199,7 @@ func (o *outside) pass(ctx context.Context) error {
 	o.mu.Unlock()
 	if points == 0 {
 		o.mu.Lock()
-		o.lost, o.counts = map[netip.Prefix]loss{}, map[verify.State]int{}
+		o.lost, o.counts = map[verify.NLRI]loss{}, map[verify.State]int{}
 		o.mu.Unlock()
 		return nil
 	}
@@ -209,7 +210,7 @@ func (o *outside) pass(ctx context.Context) error {
 	o.mu.Lock()
 	same := o.ours.Same(a.Paths)
 	o.mu.Unlock()
-	list := prefixesOf(a.Paths)
+	list := nlriOf(a.Paths)
 	for _, s := range o.sessions() {
 		if !same {
 			s.Want(list)
@@ -223,24 +224,24 @@ func (o *outside) pass(ctx context.Context) error {
 	if same {
 		return nil
 	}
-	lost, counts := map[netip.Prefix]verify.Result{}, map[verify.State]int{}
-	o.compare(a, list, func(p netip.Prefix, _ object.Path, _ []bgp.Sent, results []verify.Result) {
+	lost, counts := map[verify.NLRI]verify.Result{}, map[verify.State]int{}
+	o.compare(a, list, func(k verify.NLRI, _ object.Value, _ []bgp.Sent, results []verify.Result) {
 		worst := verify.Worst(results)
 		counts[worst.State]++
 		if worst.State.Lost() {
-			lost[p] = worst
+			lost[k] = worst
 		}
 	})
 	now := time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	next := make(map[netip.Prefix]loss, len(lost))
-	for p, r := range lost {
+	next := make(map[verify.NLRI]loss, len(lost))
+	for k, r := range lost {
 		l := loss{r, now}
-		if old, ok := o.lost[p]; ok {
+		if old, ok := o.lost[k]; ok {
 			l.since = old.since
 		}
-		next[p] = l
+		next[k] = l
 	}
 	o.lost, o.counts, o.changed, o.ours = next, counts, state, a.Paths
 	return nil
@@ -269,19 +270,29 @@ func (o *outside) state(a *bgp.Announcements) string {
 	return text
 }
 
-// prefixesOf are those that are announced, in order.
-func prefixesOf(paths object.Set) []netip.Prefix {
-	out := make([]netip.Prefix, 0, paths.LenOf(object.KindPath))
-	for k := range paths.AllOf(object.KindPath) {
-		out = append(out, k.Prefix)
+// nlriOf is what is announced, in order.
+func nlriOf(paths object.Set) []verify.NLRI {
+	out := make([]verify.NLRI, 0, paths.LenOf(object.KindPath)+paths.LenOf(object.KindEVPN))
+	for _, kind := range []object.Kind{object.KindPath, object.KindEVPN} {
+		for k := range paths.AllOf(kind) {
+			out = append(out, k)
+		}
 	}
 	verify.Sort(out)
 	return out
 }
 
-// compare calls fn with what has become of each prefix, in their order.
-func (o *outside) compare(a *bgp.Announcements, list []netip.Prefix,
-	fn func(p netip.Prefix, path object.Path, sent []bgp.Sent, results []verify.Result),
+// familyOf is the address family of a path's session.
+func familyOf(k verify.NLRI) object.Family {
+	if k.Kind == object.KindEVPN {
+		return object.L2VPNEVPN
+	}
+	return object.Family(k.Num)
+}
+
+// compare calls fn with what has become of each path, in their order.
+func (o *outside) compare(a *bgp.Announcements, list []verify.NLRI,
+	fn func(k verify.NLRI, path object.Value, sent []bgp.Sent, results []verify.Result),
 ) {
 	views := make([][]verify.View, len(list))
 	for _, s := range o.sessions() {
@@ -300,7 +311,11 @@ func (o *outside) compare(a *bgp.Announcements, list []netip.Prefix,
 		}
 		s.View(list, func(j int, exact []verify.Held, cover *verify.Held) {
 			v := verify.View{Point: base, Exact: exact, Cover: cover}
-			if st.Doubtful && len(exact) == 0 && v.Blind == "" {
+			switch family := familyOf(list[j]); {
+			case v.Blind != "":
+			case !slices.Contains(st.Families, family):
+				v.Blind = blindTo(s.point, family)
+			case st.Doubtful && len(exact) == 0:
 				v.Blind = base.Name + " is being asked again: it sent much while this was announced"
 			}
 			views[j] = append(views[j], v)
@@ -308,30 +323,42 @@ func (o *outside) compare(a *bgp.Announcements, list []netip.Prefix,
 	}
 	node, asked := o.node.asSeen(), 0
 	var sent []bgp.Sent
-	for i, prefix := range list {
-		it, ok := a.Paths.Get(object.NewPath(prefix, object.OriginIncomplete).Key())
-		path, isPath := it.Value.(object.Path)
-		if !ok || !isPath {
+	for i, k := range list {
+		it, ok := a.Paths.Get(k)
+		if !ok {
 			continue
 		}
-		sent = a.To(path, sent[:0])
-		p := verifiedPath(path, sent)
+		sent = a.To(it.Value, sent[:0])
+		p := verifiedPath(it.Value, sent)
 		results := verify.Compare(node, p, views[i])
-		if verify.Worst(results).State == verify.Missing && asked < outsideAsked {
+		if verify.IsUnicast(k) && verify.Worst(results).State == verify.Missing && asked < outsideAsked {
 			asked++
-			if p.Returned = o.node.returned(prefix); len(p.Returned) > 0 {
+			if p.Returned = o.node.returned(k.Prefix); len(p.Returned) > 0 {
 				results = verify.Compare(node, p, views[i])
 			}
 		}
-		fn(prefix, path, sent, results)
+		fn(k, it.Value, sent, results)
 	}
 }
 
+// blindTo says why nothing is known of a family that a router does not tell of.
+func blindTo(p config.LookingPoint, family object.Family) string {
+	if p.BMPPort != 0 {
+		return fmt.Sprintf("%s has told nothing of %s by BMP: let it monitor that, too", p.Address, family)
+	}
+	return fmt.Sprintf("%s does not offer %s on the session: activate it there", p.Address, family)
+}
+
 // verifiedPath is a path of ours as package verify has it.
-func verifiedPath(path object.Path, sent []bgp.Sent) verify.Path {
-	p := verify.Path{
-		Prefix: path.Prefix, Origin: path.Origin, Communities: path.Communities,
-		LargeCommunities: path.LargeCommunities, MED: path.MED, LocalPref: path.LocalPref, Prepend: path.Prepend,
+func verifiedPath(path object.Value, sent []bgp.Sent) verify.Path {
+	p := verify.Path{NLRI: path.Key()}
+	switch v := path.(type) {
+	case object.Path:
+		p.Origin, p.Communities, p.LargeCommunities = v.Origin, v.Communities, v.LargeCommunities
+		p.MED, p.LocalPref, p.Prepend = v.MED, v.LocalPref, v.Prepend
+	case object.EVPNPath:
+		p.Origin, p.Communities, p.LocalPref, p.Prepend = v.Origin, v.Communities, v.LocalPref, v.Prepend
+		p.Overlay = verify.Overlay{VNI: v.VNI, Targets: v.Targets, RouterMAC: v.RouterMAC, VXLAN: true}
 	}
 	for _, s := range sent {
 		p.Sent = append(p.Sent, verify.Sent{Peer: s.Peer, AS: s.AS, Router: s.Router, NextHop: s.NextHop})
@@ -375,7 +402,7 @@ func (o *outside) points() []control.LookingPoint {
 		out = append(out, control.LookingPoint{
 			Address: s.point.Address, AS: s.point.AS, Established: st.Established, Since: st.Since, Error: errText(st.Err),
 			Complete: st.Complete, AddPath: st.AddPath, RouterID: addrText(st.Router), LocalAddress: addrText(st.Local),
-			Received: st.Received, Kept: st.Kept,
+			Families: append([]object.Family{}, st.Families...), Received: st.Received, Kept: st.Kept,
 		})
 	}
 	return out

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
@@ -37,34 +36,36 @@ func (n *Node) Verify(ctx context.Context, q control.RouteQuery, all bool) (cont
 	if err != nil {
 		return out, err
 	}
-	var list []netip.Prefix
-	for _, p := range prefixesOf(a.Paths) {
-		if isWithin(q.Within, p) || q.Within.IsSingleIP() && p.Contains(q.Within.Addr()) {
-			list = append(list, p)
+	var list []verify.NLRI
+	for _, k := range nlriOf(a.Paths) {
+		if isWithin(q.Within, k.Prefix) || q.Within.IsSingleIP() && k.Prefix.Contains(q.Within.Addr()) {
+			list = append(list, k)
 		}
 	}
 	r, _ := n.ctl.Last()
 	since := n.outside.since()
 	page := pager[control.VerifiedPath]{limit: q.Limit, after: after}
 	counts := map[verify.State]int{}
-	n.outside.compare(a, list, func(p netip.Prefix, path object.Path, sent []bgp.Sent, results []verify.Result) {
+	n.outside.compare(a, list, func(k verify.NLRI, path object.Value, sent []bgp.Sent, results []verify.Result) {
 		worst := verify.Worst(results)
 		counts[worst.State]++
 		if !all && worst.State == verify.Found {
 			return
 		}
-		k := path.Key()
 		page.add(positionOf(k), func() control.VerifiedPath {
 			wanted, _ := r.Want.Get(k)
 			v := control.VerifiedPath{
-				NLRI: p.String(), State: worst.State, Sent: []control.SentTo{}, Results: results,
+				Family: familyOf(k), NLRI: verify.Text(k), State: worst.State, Sent: []control.SentTo{}, Results: results,
 				Objects: append([]object.Source{}, wanted.Why...),
+			}
+			if e, ok := path.(object.EVPNPath); ok {
+				v.VNI = e.VNI
 			}
 			for _, s := range sent {
 				v.Sent = append(v.Sent, control.SentTo{Peer: s.Peer, NextHop: s.NextHop.String()})
 			}
 			if worst.State.Lost() {
-				v.Since = since[p]
+				v.Since = since[k]
 			}
 			return v
 		})
@@ -96,13 +97,13 @@ func stateCounts(counts map[verify.State]int) []control.StateCount {
 	return out
 }
 
-// since is when each lost prefix was seen to be lost.
-func (o *outside) since() map[netip.Prefix]time.Time {
+// since is when each lost path was seen to be lost.
+func (o *outside) since() map[verify.NLRI]time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	out := make(map[netip.Prefix]time.Time, len(o.lost))
-	for p, l := range o.lost {
-		out[p] = l.since
+	out := make(map[verify.NLRI]time.Time, len(o.lost))
+	for k, l := range o.lost {
+		out[k] = l.since
 	}
 	return out
 }
@@ -113,19 +114,25 @@ func (o *outside) report(now time.Time) control.Outside {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	out.Counts = stateCounts(o.counts)
-	for p, l := range o.lost {
+	var lost []verify.NLRI
+	for k, l := range o.lost {
 		if now.Sub(l.since) >= o.want.Hold {
-			out.Prefixes = append(out.Prefixes, control.LostPrefix{Prefix: p, Result: l.Result, Since: l.since})
+			lost = append(lost, k)
 		}
 	}
-	out.Lost = len(out.Prefixes)
-	slices.SortFunc(out.Prefixes, func(a, b control.LostPrefix) int { return verify.ByPrefix(a.Prefix, b.Prefix) })
-	out.Prefixes = out.Prefixes[:min(out.Lost, outsideListed)]
+	verify.Sort(lost)
+	out.Lost = len(lost)
+	for _, k := range lost[:min(out.Lost, outsideListed)] {
+		l := o.lost[k]
+		out.Prefixes = append(out.Prefixes, control.LostPrefix{
+			Family: familyOf(k), NLRI: verify.Text(k), Prefix: k.Prefix, Result: l.Result, Since: l.since,
+		})
+	}
 	switch {
 	case out.Lost > 0 && !o.told:
 		first := out.Prefixes[0]
 		o.log.Warn("a looking point does not have what this node announces", "code", codeOutside, "prefixes", out.Lost,
-			"first", first.Prefix, "why", first.Result.Text, "remedy", outsideTry(first.Prefix))
+			"first", first.NLRI, "why", first.Result.Text, "remedy", outsideTry(first))
 	case out.Lost == 0 && o.told:
 		o.log.Info("the looking points have all that this node announces again", "code", codeOutside)
 	}
@@ -152,9 +159,21 @@ func (o *outside) observe(now control.Outside) {
 	o.node.metrics.Verified(up, states)
 }
 
-// outsideTry shows where a prefix was lost, and what to look at then.
-func outsideTry(p netip.Prefix) string {
-	return "bgp-ovn verify " + textOf(p) + " ; then compare the neighbour's policy for what this node announces"
+// outsideTry shows where a path was lost, and what to look at then.
+func outsideTry(p control.LostPrefix) string {
+	target := ""
+	if p.Prefix.IsValid() {
+		target = textOf(p.Prefix) + " "
+	}
+	return "bgp-ovn verify " + target + "; then compare the neighbour's policy for what this node announces"
+}
+
+// lostText names a path that is lost.
+func lostText(p control.LostPrefix) string {
+	if p.Family == object.L2VPNEVPN {
+		return "EVPN route " + p.NLRI
+	}
+	return textOf(p.Prefix)
 }
 
 // textOf is an address for a prefix that is one.
@@ -165,8 +184,8 @@ func textOf(p netip.Prefix) string {
 	return p.String()
 }
 
-// of is what has become of the longest prefix of ours that has the address, at the looking
-// point where it is worst; nil if there is no looking point.
+// of is what has become of the longest prefixes of ours that have the address, where it is
+// worst; nil if there is no looking point. An address of a tenant is in several of EVPN.
 func (o *outside) of(ctx context.Context, addr netip.Addr, now time.Time) *reconcile.Outside {
 	if len(o.points()) == 0 {
 		return nil
@@ -175,24 +194,36 @@ func (o *outside) of(ctx context.Context, addr netip.Addr, now time.Time) *recon
 	if err != nil {
 		return nil
 	}
-	var best netip.Prefix
-	for _, p := range prefixesOf(a.Paths) {
-		if p.Contains(addr) && p.Bits() >= best.Bits() {
-			best = p
+	var list []verify.NLRI
+	longest := 0
+	for _, k := range nlriOf(a.Paths) {
+		if !k.Prefix.Contains(addr) || k.Kind == object.KindEVPN && k.Num == uint32(object.EVPNMulticast) {
+			continue
+		}
+		if bits := k.Prefix.Bits(); bits > longest {
+			list, longest = list[:0], bits
+		}
+		if k.Prefix.Bits() == longest {
+			list = append(list, k)
 		}
 	}
-	if !best.IsValid() {
+	if len(list) == 0 {
 		return nil
 	}
 	out := reconcile.Outside{}
-	o.compare(a, []netip.Prefix{best}, func(_ netip.Prefix, _ object.Path, _ []bgp.Sent, results []verify.Result) {
-		out.Result = verify.Worst(results)
+	o.compare(a, list, func(k verify.NLRI, _ object.Value, _ []bgp.Sent, results []verify.Result) {
+		worst := verify.Worst(results)
+		if out.Point != "" && !worst.State.Worse(out.State) {
+			return
+		}
+		out = reconcile.Outside{Result: worst}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if l, ok := o.lost[k]; ok && out.State.Lost() && now.Sub(l.since) >= o.want.Hold {
+			out.Lost, out.Code, out.Since = true, codeOutside, l.since.Format(time.RFC3339)
+			out.Try = outsideTry(control.LostPrefix{Prefix: k.Prefix})
+		}
 	})
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if l, ok := o.lost[best]; ok && out.State.Lost() && now.Sub(l.since) >= o.want.Hold {
-		out.Lost, out.Code, out.Since, out.Try = true, codeOutside, l.since.Format(time.RFC3339), outsideTry(best)
-	}
 	return &out
 }
 
@@ -211,8 +242,11 @@ func (s *statusReport) outside(found control.Outside, hold time.Duration, now ti
 		return
 	}
 	first := found.Prefixes[0]
-	f := s.problem("not-seen-outside", fmt.Sprintf("%s is announced and not seen outside: %s", textOf(first.Prefix),
-		first.Result.Text), outsideTry(first.Prefix))
+	f := s.problem("not-seen-outside", fmt.Sprintf("%s is announced and not seen outside: %s", lostText(first),
+		first.Result.Text), outsideTry(first))
 	f.Object, f.Since = problem.Object{Kind: problem.KindAddress, Name: first.Prefix.Addr().String()}, first.Since
+	if !first.Prefix.IsValid() {
+		f.Object = problem.Object{}
+	}
 	f.Count = found.Lost
 }

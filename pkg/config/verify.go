@@ -100,7 +100,10 @@ func pointKeys(p *LookingPoint) []key.Key {
 
 // verifyAttributes are those that are compared, as package verify names them.
 func verifyAttributes() []string {
-	return []string{"as-path", "next-hop", "origin", "med", "local-pref", "communities", "large-communities"}
+	return []string{
+		"as-path", "next-hop", "origin", "med", "local-pref", "communities", "large-communities", "route-targets", "vni",
+		"router-mac", "encapsulation",
+	}
 }
 
 func parseAttribute(text string) (string, error) {

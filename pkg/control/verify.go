@@ -43,8 +43,10 @@ type LookingPoint struct {
 	// RouterID is its BGP identifier, LocalAddress our end of the session.
 	RouterID     string `json:"router_id"`
 	LocalAddress string `json:"local_address"`
+	// Families are those that it tells of on the session.
+	Families []object.Family `json:"families"`
 	// Received counts the paths that came in since the session began, Kept those that are kept
-	// because they concern prefixes of ours.
+	// because they concern paths of ours.
 	Received uint64 `json:"received"`
 	Kept     int    `json:"kept"`
 }
@@ -57,7 +59,11 @@ type StateCount struct {
 
 // VerifiedPath is one path of ours and what has become of it.
 type VerifiedPath struct {
+	Family object.Family `json:"family"`
+	// NLRI is the prefix or, for EVPN, the route.
 	NLRI string `json:"nlri"`
+	// VNI is that of an EVPN route; left out of others.
+	VNI uint32 `json:"vni,omitempty"`
 	// State is the worst of all looking points.
 	State verify.State `json:"state"`
 	Sent  []SentTo     `json:"sent"`
@@ -73,14 +79,18 @@ type VerifiedPath struct {
 type Outside struct {
 	Points []LookingPoint `json:"points"`
 	Counts []StateCount   `json:"counts"`
-	// Lost counts prefixes that have been missing at one for longer than bgp.verify.hold;
+	// Lost counts paths that have been missing at one for longer than bgp.verify.hold;
 	// Prefixes are the first of them, in order.
 	Lost     int          `json:"lost"`
 	Prefixes []LostPrefix `json:"prefixes"`
 }
 
-// LostPrefix is a prefix of ours that a looking point should have and has not.
+// LostPrefix is a path of ours that a looking point should have and has not.
 type LostPrefix struct {
+	Family object.Family `json:"family"`
+	// NLRI is the prefix or, for EVPN, the route.
+	NLRI string `json:"nlri"`
+	// Prefix is what the path leads to; empty for a MAC alone.
 	Prefix netip.Prefix  `json:"prefix"`
 	Result verify.Result `json:"result"`
 	Since  time.Time     `json:"since"`

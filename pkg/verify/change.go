@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -20,11 +21,17 @@ const (
 	LocalPref        Attribute = "local-pref"
 	Communities      Attribute = "communities"
 	LargeCommunities Attribute = "large-communities"
+	RouteTargets     Attribute = "route-targets" // from here on of EVPN paths only
+	VNI              Attribute = "vni"
+	RouterMAC        Attribute = "router-mac"
+	Encapsulation    Attribute = "encapsulation"
 )
 
 // Attributes are all of them, in that order.
 func Attributes() []Attribute {
-	return []Attribute{ASPath, NextHop, Origin, MED, LocalPref, Communities, LargeCommunities}
+	return []Attribute{
+		ASPath, NextHop, Origin, MED, LocalPref, Communities, LargeCommunities, RouteTargets, VNI, RouterMAC, Encapsulation,
+	}
 }
 
 // Change is an attribute that a looking point holds otherwise than it was sent.
@@ -51,33 +58,26 @@ const defaultLocalPref = 100
 
 // changes lists what is not as it was sent and should be. Some attributes do not travel: MED
 // not beyond the neighbouring AS, LOCAL_PREF not beyond our own (RFC 4271 sections 5.1.4 and
-// 5.1.5), and whoever prepends its AS puts itself in as next hop.
+// 5.1.5), and whoever prepends its AS to a unicast path puts itself in as next hop. That of
+// an EVPN path is the end of a tunnel, which nobody on the way is.
 func (n Node) changes(p Path, h Held, ignore []Attribute) []Change {
-	out := []Change{}
-	add := func(a Attribute, sent, held, text string) {
-		if !slices.Contains(ignore, a) {
-			out = append(out, Change{a, sent, held, text})
-		}
-	}
-	differ := func(a Attribute, sent, held string) {
-		add(a, sent, held, fmt.Sprintf("%s is %s, was sent as %s", a, held, sent))
-	}
+	d := differences{ignore: ignore, list: []Change{}}
 	path, whole := p.unprepended(h.ASPath)
 	if !whole {
-		add(ASPath, n.asSent(p), asText(h.ASPath), fmt.Sprintf("AS path %s does not end with what was sent, %s",
+		d.add(ASPath, n.asSent(p), asText(h.ASPath), fmt.Sprintf("AS path %s does not end with what was sent, %s",
 			asText(h.ASPath), n.asSent(p)))
 	} else if text := n.prepended(p, path); text != "" {
-		add(ASPath, n.asSent(p), asText(h.ASPath), text)
+		d.add(ASPath, n.asSent(p), asText(h.ASPath), text)
 	}
 	untouched := len(path) == 0 || len(path) == 1 && path[0] == n.AS
-	if untouched && !slices.ContainsFunc(p.Sent, func(s Sent) bool { return s.NextHop == h.NextHop }) {
-		differ(NextHop, p.Sent[0].NextHop.String(), h.NextHop.String())
+	if (untouched || !IsUnicast(p.NLRI)) && !p.leftWith(h.NextHop) {
+		d.differ(NextHop, p.Sent[0].NextHop.String(), h.NextHop.String())
 	}
 	if p.Origin != h.Origin {
-		differ(Origin, p.Origin.String(), h.Origin.String())
+		d.differ(Origin, p.Origin.String(), h.Origin.String())
 	}
 	if untouched && p.MED.Value != h.MED.Value { // none is 0
-		differ(MED, metricText(p.MED), metricText(h.MED))
+		d.differ(MED, metricText(p.MED), metricText(h.MED))
 	}
 	if len(path) == 0 && h.LocalPref.Set {
 		sent := object.MetricOf(defaultLocalPref)
@@ -85,26 +85,79 @@ func (n Node) changes(p Path, h Held, ignore []Attribute) []Change {
 			sent = p.LocalPref
 		}
 		if sent.Value != h.LocalPref.Value {
-			differ(LocalPref, metricText(sent), metricText(h.LocalPref))
+			d.differ(LocalPref, metricText(sent), metricText(h.LocalPref))
 		}
 	}
-	for _, c := range []struct {
-		a          Attribute
-		sent, held object.Words
-	}{{Communities, p.Communities, h.Communities}, {LargeCommunities, p.LargeCommunities, h.LargeCommunities}} {
-		removed, added := without(c.sent, c.held), without(c.held, c.sent)
-		var words []string
-		if len(removed) > 0 {
-			words = append(words, fmt.Sprintf("%s %s removed", c.a, strings.Join(removed, ",")))
-		}
-		if len(added) > 0 {
-			words = append(words, fmt.Sprintf("%s %s added", c.a, strings.Join(added, ",")))
-		}
-		if len(words) > 0 {
-			add(c.a, strings.Join(removed, ","), strings.Join(added, ","), strings.Join(words, ", "))
-		}
+	d.words(Communities, p.Communities, h.Communities)
+	d.words(LargeCommunities, p.LargeCommunities, h.LargeCommunities)
+	if !IsUnicast(p.NLRI) {
+		d.overlay(p.Overlay, h.Overlay)
 	}
-	return out
+	return d.list
+}
+
+// leftWith reports whether a path has left with a next hop.
+func (p Path) leftWith(hop netip.Addr) bool {
+	return slices.ContainsFunc(p.Sent, func(s Sent) bool { return s.NextHop == hop })
+}
+
+// differences collects changes, but those that a fabric may make.
+type differences struct {
+	ignore []Attribute
+	list   []Change
+}
+
+func (d *differences) add(a Attribute, sent, held, text string) {
+	if !slices.Contains(d.ignore, a) {
+		d.list = append(d.list, Change{a, sent, held, text})
+	}
+}
+
+func (d *differences) differ(a Attribute, sent, held string) {
+	d.add(a, sent, held, fmt.Sprintf("%s is %s, was sent as %s", a, held, sent))
+}
+
+// words are communities, of which those are named that differ.
+func (d *differences) words(a Attribute, sent, held object.Words) {
+	removed, added := without(sent, held), without(held, sent)
+	var words []string
+	if len(removed) > 0 {
+		words = append(words, fmt.Sprintf("%s %s removed", a, strings.Join(removed, ",")))
+	}
+	if len(added) > 0 {
+		words = append(words, fmt.Sprintf("%s %s added", a, strings.Join(added, ",")))
+	}
+	if len(words) > 0 {
+		d.add(a, strings.Join(removed, ","), strings.Join(added, ","), strings.Join(words, ", "))
+	}
+}
+
+// overlay compares what an EVPN path says of its tenant.
+func (d *differences) overlay(sent, held Overlay) {
+	d.words(RouteTargets, sent.Targets, held.Targets)
+	if sent.VNI != held.VNI && !held.Unlabelled {
+		d.differ(VNI, fmt.Sprint(sent.VNI), fmt.Sprint(held.VNI))
+	}
+	if sent.RouterMAC != held.RouterMAC {
+		d.differ(RouterMAC, macText(sent.RouterMAC), macText(held.RouterMAC))
+	}
+	if sent.VXLAN != held.VXLAN {
+		d.differ(Encapsulation, encapsulation(sent.VXLAN), encapsulation(held.VXLAN))
+	}
+}
+
+func macText(m object.MAC) string {
+	if m.IsZero() {
+		return "none"
+	}
+	return m.String()
+}
+
+func encapsulation(vxlan bool) string {
+	if vxlan {
+		return "vxlan"
+	}
+	return "none"
 }
 
 func metricText(m object.Metric) string {

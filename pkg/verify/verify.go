@@ -5,11 +5,10 @@
 // It refuses to talk to anybody: package lookingpoint has the session, and pkg/agent brings
 // both sides here.
 //
-// Read next: [Compare], then change.go.
+// Read next: [Compare], then change.go; nlri.go has what paths are told apart by.
 package verify
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -53,10 +52,11 @@ type Sent struct {
 
 // Path is a path of ours and where it was sent.
 type Path struct {
-	Prefix                        netip.Prefix
+	NLRI                          NLRI
 	Origin                        object.Origin
 	Communities, LargeCommunities object.Words
 	MED, LocalPref                object.Metric
+	Overlay                       Overlay
 	// Prepend is what AS_PATH has behind our own AS, as while the node is drained.
 	Prepend object.Prepend
 	Sent    []Sent
@@ -66,8 +66,8 @@ type Path struct {
 
 // Held is a path that a looking point holds.
 type Held struct {
-	Prefix netip.Prefix
-	// ID is the identifier of several paths for one prefix (RFC 7911).
+	NLRI NLRI
+	// ID is the identifier of several paths for one NLRI (RFC 7911).
 	ID      uint32
 	NextHop netip.Addr
 	// ASPath are the numbers of AS_PATH in their order, those of sets too.
@@ -75,6 +75,7 @@ type Held struct {
 	Origin                        object.Origin
 	Communities, LargeCommunities object.Words
 	MED, LocalPref                object.Metric
+	Overlay                       Overlay
 	// Originator is ORIGINATOR_ID (RFC 4456).
 	Originator netip.Addr
 }
@@ -100,11 +101,11 @@ type Point struct {
 	Ignore []Attribute
 }
 
-// View is what a looking point holds about one prefix.
+// View is what a looking point holds about one NLRI.
 type View struct {
 	Point
-	// Exact are its paths for the prefix itself; Covering is the one for the longest prefix
-	// that contains it, but the default route; nil if there is none.
+	// Exact are its paths for the NLRI itself; Cover is the one for the longest prefix that
+	// contains a unicast one, but the default route; nil if there is none.
 	Exact []Held
 	Cover *Held
 }
@@ -199,7 +200,7 @@ func (n Node) best(p Path, v View) (best *Held, fewest []Change) {
 // possibly is. Nodes often have one AS in common: then only the next hop tells, and only as
 // long as nobody on the way has put in another one.
 func (n Node) isOurs(p Path, h Held) (certain, possible bool) {
-	if slices.ContainsFunc(p.Sent, func(s Sent) bool { return s.NextHop == h.NextHop }) {
+	if p.leftWith(h.NextHop) {
 		return true, true
 	}
 	if _, other := n.Others[h.NextHop]; other {
@@ -232,7 +233,7 @@ func (n Node) instead(v View) string {
 		}
 		return text
 	case v.Cover != nil:
-		return fmt.Sprintf("%s has only %s, which covers it (next hop %s)", v.Name, v.Cover.Prefix, v.Cover.NextHop)
+		return fmt.Sprintf("%s has only %s, which covers it (next hop %s)", v.Name, v.Cover.NLRI.Prefix, v.Cover.NextHop)
 	}
 	return v.Name + " does not have it"
 }
@@ -273,22 +274,4 @@ func asText(path []uint32) string {
 		words[i] = strconv.FormatUint(uint64(as), 10)
 	}
 	return strings.Join(words, " ")
-}
-
-// ByPrefix is the order of prefixes.
-func ByPrefix(a, b netip.Prefix) int {
-	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
-}
-
-// Sort puts prefixes in order.
-func Sort(list []netip.Prefix) { slices.SortFunc(list, ByPrefix) }
-
-// CoversAny reports whether a prefix is one of a sorted list, or contains one.
-func CoversAny(sorted []netip.Prefix, p netip.Prefix) (exact, covers bool) {
-	i, exact := slices.BinarySearchFunc(sorted, p, ByPrefix)
-	if exact {
-		return true, true
-	}
-	// What p contains follows it, in this order, before anything else does.
-	return false, i < len(sorted) && p.Bits() < sorted[i].Bits() && p.Contains(sorted[i].Addr())
 }

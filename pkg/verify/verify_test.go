@@ -25,7 +25,7 @@ var (
 // sent is a path of ours at the top of rack.
 func sent(change func(*Path)) Path {
 	p := Path{
-		Prefix: prefix, Origin: object.OriginIncomplete, Communities: object.WordsOf("64999:1", "64999:2"),
+		NLRI: Unicast(prefix), Origin: object.OriginIncomplete, Communities: object.WordsOf("64999:1", "64999:2"),
 		MED: object.MetricOf(20), Sent: []Sent{tor},
 	}
 	if change != nil {
@@ -37,7 +37,7 @@ func sent(change func(*Path)) Path {
 // held is what a spine has of it, after the top of rack.
 func held(change func(*Held)) Held {
 	h := Held{
-		Prefix: prefix, NextHop: netip.MustParseAddr("192.0.2.9"), ASPath: []uint32{65000, 64999},
+		NLRI: Unicast(prefix), NextHop: netip.MustParseAddr("192.0.2.9"), ASPath: []uint32{65000, 64999},
 		Origin: object.OriginIncomplete, Communities: object.WordsOf("64999:1", "64999:2"),
 	}
 	if change != nil {
@@ -202,7 +202,7 @@ func TestCompare(t *testing.T) {
 				c.point(&v.Point)
 			}
 			if c.cover != "" {
-				v.Cover = &Held{Prefix: netip.MustParsePrefix(c.cover), NextHop: netip.MustParseAddr("192.0.2.9")}
+				v.Cover = &Held{NLRI: Unicast(netip.MustParsePrefix(c.cover)), NextHop: netip.MustParseAddr("192.0.2.9")}
 			}
 			r := Compare(node, c.path, []View{v})[0]
 			if got := strings.TrimSuffix(string(r.State)+": "+r.Text, ": "); got != c.want {
@@ -258,31 +258,6 @@ func TestMorePathsAreNotWorse(t *testing.T) {
 			if whole.State.Worse(alone.State) && (h.NextHop == hop || !sure) {
 				t.Fatalf("seed %d: all %v is %v, one of them %v", seed, list, whole, alone)
 			}
-		}
-	}
-}
-
-// What a prefix covers is found in a sorted list as in one that is searched through.
-func TestCoversAny(t *testing.T) {
-	for seed := range uint64(2000) {
-		r := rand.New(rand.NewPCG(seed, 2))
-		some := func() netip.Prefix {
-			a := netip.AddrFrom4([4]byte{10, byte(r.IntN(2)), byte(r.IntN(3)), byte(r.IntN(3))})
-			p, _ := a.Prefix(r.IntN(33))
-			return p
-		}
-		var list []netip.Prefix
-		for range r.IntN(6) {
-			list = append(list, some())
-		}
-		Sort(list)
-		p := some()
-		exact, covers := CoversAny(list, p)
-		wantCovers := slices.ContainsFunc(list, func(o netip.Prefix) bool {
-			return o.Bits() >= p.Bits() && p.Contains(o.Addr())
-		})
-		if exact != slices.Contains(list, p) || covers != wantCovers {
-			t.Fatalf("seed %d: %v in %v: %v %v", seed, p, list, exact, covers)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func Verify(w io.Writer, form Form, v control.Verify) error {
 
 func verified(w io.Writer, v control.Verify) string {
 	t := table{page: columnsOf(w), columns: []column{
-		{"PREFIX", 20},
+		{"PREFIX OR ROUTE", 20},
 		{"STATE", 8},
 		{"LOOKING POINT", 16},
 		{"NEXT HOP", 16},
@@ -70,6 +70,9 @@ func verified(w io.Writer, v control.Verify) string {
 		prefix, object := p.NLRI, objects(p.Objects, v.Names)
 		for _, r := range p.Results {
 			t.row(prefix, string(r.State), r.Point, cmp.Or(r.NextHop, "-"), cmp.Or(r.ASPath, "-"), object)
+			if prefix != "" && p.VNI != 0 {
+				t.note(fmt.Sprintf("EVPN route %s, VNI %d", p.NLRI, p.VNI))
+			}
 			prefix, object = "", ""
 			if r.State == verify.Found {
 				continue

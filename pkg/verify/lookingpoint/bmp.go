@@ -8,12 +8,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 	"github.com/osrg/gobgp/v4/pkg/packet/bmp"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
 
@@ -323,12 +325,40 @@ func (t *station) routes(h bmp.BMPPeerHeader, m *bgp.BGPMessage) {
 		t.after = true
 		s.judgePolicy(t)
 	}
+	s.tells(u)
 	apply(u, func(h verify.Held, alive bool) {
 		s.status.Received++
 		h.ID = p.number<<idBits | (h.ID^h.ID>>idBits)&(1<<idBits-1)
+		h.Overlay.Unlabelled = h.Overlay.VNI == 0 // FRR writes no label by BMP
 		s.store.update(h, alive)
 	})
 	s.status.Changed++
+}
+
+// tells notes of which families a router sends tables by BMP, which it tells in no other way
+// than by sending them, or their end. The caller holds mu.
+func (s *Session) tells(u *bgp.BGPUpdate) {
+	if end, family := u.IsEndOfRib(); end {
+		s.tellsOf(family)
+		return
+	}
+	if len(u.NLRI)+len(u.WithdrawnRoutes) > 0 {
+		s.tellsOf(bgp.RF_IPv4_UC)
+	}
+	for _, a := range u.PathAttributes {
+		switch a := a.(type) {
+		case *bgp.PathAttributeMpReachNLRI:
+			s.tellsOf(bgp.NewFamily(a.AFI, a.SAFI))
+		case *bgp.PathAttributeMpUnreachNLRI:
+			s.tellsOf(bgp.NewFamily(a.AFI, a.SAFI))
+		}
+	}
+}
+
+func (s *Session) tellsOf(f bgp.Family) {
+	if name, ok := speaker.FamilyOf(f); ok && !slices.Contains(s.status.Families, name) {
+		s.status.Families = append(s.status.Families, name)
+	}
 }
 
 // judgePolicy says whether the tables of a router can be gone by. The caller holds mu.

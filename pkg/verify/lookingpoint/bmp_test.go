@@ -92,7 +92,7 @@ func updateOf(t *testing.T, prefix string, alive bool) *bgp.BGPMessage {
 }
 
 func (r bmpRouter) paths(prefix string) (out []verify.Held) {
-	r.View([]netip.Prefix{netip.MustParsePrefix(prefix)}, func(_ int, exact []verify.Held, _ *verify.Held) { out = exact })
+	r.View(nlris(netip.MustParsePrefix(prefix)), func(_ int, exact []verify.Held, _ *verify.Held) { out = exact })
 	return out
 }
 
@@ -105,7 +105,7 @@ const (
 // goes with the neighbour or the session.
 func TestBMP(t *testing.T) {
 	r := newBMP(t, "127.0.0.1")
-	r.Want([]netip.Prefix{netip.MustParsePrefix(ourPrefix)})
+	r.Want(nlris(netip.MustParsePrefix(ourPrefix)))
 	conn := r.dial()
 	first, second := peerHeader("192.0.2.5", after), peerHeader("192.0.2.6", after)
 	r.send(conn, bmp.NewBMPInitiation(nil), peerUpOf(t, "192.0.2.5"), peerUpOf(t, "192.0.2.6"),
@@ -137,7 +137,7 @@ func TestBMP(t *testing.T) {
 // others.
 func TestBMPBeforePolicy(t *testing.T) {
 	r := newBMP(t, "127.0.0.1")
-	r.Want([]netip.Prefix{netip.MustParsePrefix(ourPrefix)})
+	r.Want(nlris(netip.MustParsePrefix(ourPrefix)))
 	conn := r.dial()
 	before := peerHeader("192.0.2.5", 0)
 	r.send(conn, peerUpOf(t, "192.0.2.5"), bmp.NewBMPRouteMonitoring(before, updateOf(t, ourPrefix, true)))

@@ -28,6 +28,8 @@ import (
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
 
@@ -46,6 +48,8 @@ type Config struct {
 	Password string
 	// Allow is asked before each attempt to connect, with our end's address; nil allows all.
 	Allow func(local netip.Addr) error
+	// EVPN says that the family l2vpn-evpn is asked for, too.
+	EVPN bool
 	// BMP is where the router's BMP session (RFC 7854) is accepted, in place of a BGP session
 	// with it; invalid for none. Of Remote only the address counts then.
 	BMP netip.AddrPort
@@ -83,11 +87,14 @@ type Status struct {
 	Err error
 	// Complete says that the looking point has sent everything that it has.
 	Complete bool
-	// Doubtful says that paths for prefixes that are announced since recently may have been
+	// Doubtful says that paths for what is announced since recently may have been
 	// missed: they are asked for again.
 	Doubtful bool
-	// AddPath says that it sends all paths for a prefix, not the best one only (RFC 7911).
+	// AddPath says that it sends all paths for an NLRI, not the best one only (RFC 7911).
 	AddPath bool
+	// Families are those that come on the session: what was agreed on, or what a router has told
+	// of by BMP.
+	Families []object.Family
 	// Router is its BGP identifier, Local our end's address.
 	Router, Local netip.Addr
 	// Received counts the paths that came in since the session began, Kept those that are
@@ -188,11 +195,21 @@ func (s *Session) up(l *line, local netip.Addr) {
 	s.line, s.heard, s.ended, s.answered = l, now, map[bgp.Family]bool{}, map[bgp.Family]bool{}
 	s.refreshed = time.Time{}
 	s.status = Status{
-		Established: true, Since: now, AddPath: len(l.options.AddPath) > 0, Router: l.router, Local: local,
+		Families: namesOf(l.families), Established: true, Since: now, AddPath: len(l.options.AddPath) > 0, Router: l.router, Local: local,
 		Changed: s.status.Changed + 1,
 	}
 	s.said = ""
 	s.log.Info("looking point is connected", "identifier", l.router, "local", local, "add_path", s.status.AddPath)
+}
+
+// namesOf are families as they are configured.
+func namesOf(list []bgp.Family) (out []object.Family) {
+	for _, f := range list {
+		if name, ok := speaker.FamilyOf(f); ok {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // down ends it. What was seen is void then.
@@ -237,8 +254,8 @@ func (s *Session) take(m *bgp.BGPMessage, withdraw bool) {
 	}
 }
 
-// Want says which prefixes are of interest, in order; the list must not be changed any more.
-func (s *Session) Want(sorted []netip.Prefix) {
+// Want says which NLRI are of interest, in order; the list must not be changed any more.
+func (s *Session) Want(sorted []verify.NLRI) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.store.want(sorted)
@@ -292,6 +309,7 @@ func (s *Session) Status() Status {
 	defer s.mu.Unlock()
 	s.settle()
 	out := s.status
+	out.Families = slices.Clone(out.Families)
 	if s.line != nil {
 		now := time.Now()
 		out.Complete = s.all(s.ended) || now.Sub(s.heard) > quiet || now.Sub(out.Since) > longest
@@ -307,15 +325,15 @@ func (s *Session) Status() Status {
 	return out
 }
 
-// View calls fn with what is held for prefixes, all of one moment.
-func (s *Session) View(list []netip.Prefix, fn func(i int, exact []verify.Held, cover *verify.Held)) {
+// View calls fn with what is held for each NLRI, all of one moment.
+func (s *Session) View(list []verify.NLRI, fn func(i int, exact []verify.Held, cover *verify.Held)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, p := range list {
-		exact := s.store.exact[p]
+	for i, n := range list {
+		exact := s.store.exact[n]
 		var cover *verify.Held
 		if len(exact) == 0 {
-			cover = s.store.cover(p)
+			cover = s.store.cover(n)
 		}
 		fn(i, slices.Clone(exact), cover)
 	}

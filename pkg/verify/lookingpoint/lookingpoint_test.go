@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
-
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker/speakertest"
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
@@ -102,18 +100,18 @@ func TestSession(t *testing.T) {
 	f := newFar(t, nil)
 	ours, late := netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("203.0.113.8/32")
 	cover, other := netip.MustParsePrefix("203.0.112.0/20"), netip.MustParsePrefix("198.51.100.0/24")
-	f.Want([]netip.Prefix{ours})
+	f.Want(nlris(ours))
 	p := f.accept()
 	if s := f.await("up", func(s Status) bool { return s.Established }); s.Complete || s.Router != theirID || s.AddPath {
 		t.Errorf("%+v", s)
 	}
 	check(t, p.Write(slices.Concat(update(ours, cover, late), update(other), endOfRIB())))
 	f.await("complete", func(s Status) bool { return s.Complete && s.Received == 4 && s.Kept == 2 })
-	f.Want([]netip.Prefix{ours, late})
+	f.Want(nlris(ours, late))
 	want := map[netip.Prefix]string{
-		ours: "[{203.0.113.7/32 0 192.0.2.2 [65002]", late: "[{203.0.113.8/32 0 192.0.2.2 [65002]",
+		ours: "[{ipv4-unicast 203.0.113.7/32 0 192.0.2.2 [65002]", late: "[{ipv4-unicast 203.0.113.8/32 0 192.0.2.2 [65002]",
 	}
-	f.View([]netip.Prefix{ours, late}, func(i int, exact []verify.Held, _ *verify.Held) {
+	f.View(nlris(ours, late), func(i int, exact []verify.Held, _ *verify.Held) {
 		prefix := []netip.Prefix{ours, late}[i]
 		if got := fmt.Sprint(exact); len(exact) != 1 || got[:len(want[prefix])] != want[prefix] {
 			t.Errorf("%s: got %s, want %s", prefix, got, want[prefix])
@@ -121,8 +119,8 @@ func TestSession(t *testing.T) {
 	})
 	check(t, p.Write(speakertest.WithdrawMessage(ours)))
 	f.await("withdrawn", func(s Status) bool { return s.Kept == 2 })
-	f.View([]netip.Prefix{ours}, func(_ int, exact []verify.Held, c *verify.Held) {
-		if len(exact) != 0 || c == nil || c.Prefix != cover {
+	f.View(nlris(ours), func(_ int, exact []verify.Held, c *verify.Held) {
+		if len(exact) != 0 || c == nil || c.NLRI.Prefix != cover {
 			t.Errorf("held %v, covered by %v", exact, c)
 		}
 	})
@@ -149,7 +147,7 @@ func TestDoubt(t *testing.T) {
 		check(t, p.Write(update(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 32))))
 	}
 	f.await("received", func(s Status) bool { return s.Received == mostRecent+1 })
-	f.Want([]netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")})
+	f.Want(nlris(netip.MustParsePrefix("203.0.113.7/32")))
 	if s := f.Status(); !s.Doubtful {
 		t.Fatalf("%+v", s)
 	}
@@ -188,7 +186,7 @@ func TestMalformed(t *testing.T) {
 		n++
 		s := New(Config{Remote: netip.MustParseAddrPort("192.0.2.2:179"), Logger: slog.New(slog.DiscardHandler)})
 		deliver(t, c.Name, func(l *line) error {
-			l.families, l.hold = families, holdTime
+			l.families, l.hold = Config{EVPN: true}.families(), holdTime
 			s.up(l, theirID)
 			return l.receive(s.take)
 		}, c.Messages)
@@ -213,31 +211,16 @@ func deliver(t *testing.T, name string, read func(*line) error, octets []byte) {
 	}
 }
 
-// FuzzUpdate reads what nobody sends.
-func FuzzUpdate(f *testing.F) {
-	for _, c := range speakertest.Malformed() {
-		if len(c.Messages) > bgp.BGP_HEADER_LENGTH {
-			f.Add(c.Messages[bgp.BGP_HEADER_LENGTH:])
-		}
+// nlris are those of prefixes.
+func nlris(list ...netip.Prefix) []verify.NLRI {
+	out := make([]verify.NLRI, len(list))
+	for i, p := range list {
+		out[i] = verify.Unicast(p)
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		h := bgp.BGPHeader{Type: bgp.BGP_MSG_UPDATE, Len: uint16(min(len(body), 4000) + bgp.BGP_HEADER_LENGTH)}
-		m, _ := decode(&h, body, &bgp.MarshallingOption{})
-		if m == nil {
-			return
-		}
-		s := newStore()
-		s.want([]netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")})
-		apply(m.Body.(*bgp.BGPUpdate), func(held verify.Held, alive bool) {
-			if !held.Prefix.IsValid() || len(held.ASPath) > maxASPath {
-				t.Errorf("%+v", held)
-			}
-			s.update(held, alive)
-		})
-	})
+	return out
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

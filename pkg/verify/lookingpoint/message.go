@@ -16,7 +16,13 @@ import (
 )
 
 // families are those that are asked for.
-var families = []bgp.Family{bgp.RF_IPv4_UC, bgp.RF_IPv6_UC}
+func (c Config) families() []bgp.Family {
+	list := []bgp.Family{bgp.RF_IPv4_UC, bgp.RF_IPv6_UC}
+	if c.EVPN {
+		list = append(list, bgp.RF_EVPN)
+	}
+	return list
+}
 
 // line is one connection on which messages go.
 type line struct {
@@ -60,7 +66,7 @@ func (l *line) handshake(cfg Config) error {
 		l.refuse(err)
 		return fmt.Errorf("its OPEN: %w", err)
 	}
-	if err := l.negotiate(theirs); err != nil {
+	if err := l.negotiate(theirs, cfg.families()); err != nil {
 		return err
 	}
 	if err := l.send(bgp.NewBGPKeepAliveMessage()); err != nil {
@@ -86,7 +92,7 @@ func openOf(cfg Config) (*bgp.BGPMessage, error) {
 		bgp.NewCapGracefulRestart(false, false, 0, nil), bgp.NewCapEnhancedRouteRefresh(),
 	}
 	var several []*bgp.CapAddPathTuple
-	for _, f := range families {
+	for _, f := range cfg.families() {
 		caps = append(caps, bgp.NewCapMultiProtocol(f))
 		several = append(several, bgp.NewCapAddPathTuple(f, bgp.BGP_ADD_PATH_RECEIVE))
 	}
@@ -99,8 +105,8 @@ func openOf(cfg Config) (*bgp.BGPMessage, error) {
 		[]bgp.OptionParameterInterface{bgp.NewOptionParameterCapability(caps)})
 }
 
-// negotiate reads what the other end offers.
-func (l *line) negotiate(open *bgp.BGPOpen) error {
+// negotiate reads what the other end offers of the families that are asked for.
+func (l *line) negotiate(open *bgp.BGPOpen, families []bgp.Family) error {
 	l.router = open.ID
 	l.hold = min(holdTime, time.Duration(open.HoldTime)*time.Second)
 	l.options.AddPath = map[bgp.Family]bgp.BGPAddPathMode{}
@@ -139,7 +145,7 @@ func (l *line) negotiate(open *bgp.BGPOpen) error {
 	case !fourOctets:
 		return errors.New("it does not speak AS numbers of four octets (RFC 6793)")
 	case len(l.families) == 0:
-		return errors.New("it offers neither ipv4-unicast nor ipv6-unicast")
+		return errors.New("it offers no address family that is announced here")
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package lookingpoint
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
@@ -9,7 +8,7 @@ import (
 
 // The bounds of what is kept of one looking point, whatever it sends.
 const (
-	// mostPaths is how many paths are kept for one prefix.
+	// mostPaths is how many paths are kept for one NLRI.
 	mostPaths = 16
 	// mostCovering is how many prefixes are kept that cover some of ours.
 	mostCovering = 4096
@@ -20,12 +19,12 @@ const (
 	ticks = 8
 )
 
-// store is what is kept: paths for the prefixes that are wanted, and for those that cover
+// store is what is kept: paths for the NLRI that are wanted, and for the prefixes that cover
 // them. It is not safe for concurrent use.
 type store struct {
-	wanted []netip.Prefix // in order
-	// exact and covering have the paths by prefix, ordered by identifier.
-	exact, covering map[netip.Prefix][]verify.Held
+	wanted []verify.NLRI // in order
+	// exact and covering have the paths by NLRI, ordered by identifier.
+	exact, covering map[verify.NLRI][]verify.Held
 	// recent are the last updates that were of no interest, from next on the oldest ones.
 	recent []recent
 	next   int
@@ -34,7 +33,7 @@ type store struct {
 	dropped uint64
 	marks   [ticks]uint64
 	mark    int
-	// doubtful says that paths may have been missed for prefixes that are wanted now.
+	// doubtful says that paths may have been missed for what is wanted now.
 	doubtful bool
 }
 
@@ -45,7 +44,7 @@ type recent struct {
 }
 
 func newStore() *store {
-	return &store{exact: map[netip.Prefix][]verify.Held{}, covering: map[netip.Prefix][]verify.Held{}}
+	return &store{exact: map[verify.NLRI][]verify.Held{}, covering: map[verify.NLRI][]verify.Held{}}
 }
 
 // reset forgets all paths, as at the begin of a session.
@@ -55,17 +54,17 @@ func (s *store) reset() {
 	s.recent, s.next, s.dropped, s.marks, s.doubtful = nil, 0, 0, [ticks]uint64{}, false
 }
 
-// want changes which prefixes are of interest; sorted is in order and not changed any more.
-func (s *store) want(sorted []netip.Prefix) {
+// want changes which NLRI are of interest; sorted is in order and not changed any more.
+func (s *store) want(sorted []verify.NLRI) {
 	grown := false
 	for _, p := range sorted {
-		if _, had := slices.BinarySearchFunc(s.wanted, p, verify.ByPrefix); !had {
+		if _, had := slices.BinarySearchFunc(s.wanted, p, verify.NLRI.Compare); !had {
 			grown = true
 			break
 		}
 	}
 	s.wanted = sorted
-	for _, m := range []map[netip.Prefix][]verify.Held{s.exact, s.covering} {
+	for _, m := range []map[verify.NLRI][]verify.Held{s.exact, s.covering} {
 		for p, list := range m {
 			exact, covers := verify.CoversAny(sorted, p)
 			if exact {
@@ -109,12 +108,12 @@ func (s *store) replay() {
 
 // update takes in one path, or that there is none any more.
 func (s *store) update(h verify.Held, alive bool) {
-	exact, covers := verify.CoversAny(s.wanted, h.Prefix)
+	exact, covers := verify.CoversAny(s.wanted, h.NLRI)
 	switch {
 	case exact:
 		put(s.exact, h, alive)
-	case covers && h.Prefix.Bits() > 0:
-		if _, had := s.covering[h.Prefix]; had || len(s.covering) < mostCovering {
+	case covers && h.NLRI.Prefix.Bits() > 0:
+		if _, had := s.covering[h.NLRI]; had || len(s.covering) < mostCovering {
 			put(s.covering, h, alive)
 		}
 	case len(s.recent) < mostRecent:
@@ -127,8 +126,8 @@ func (s *store) update(h verify.Held, alive bool) {
 }
 
 // put replaces the path with the identifier.
-func put(m map[netip.Prefix][]verify.Held, h verify.Held, alive bool) {
-	list := m[h.Prefix]
+func put(m map[verify.NLRI][]verify.Held, h verify.Held, alive bool) {
+	list := m[h.NLRI]
 	i, had := slices.BinarySearchFunc(list, h.ID, func(h verify.Held, id uint32) int {
 		switch {
 		case h.ID < id:
@@ -147,15 +146,15 @@ func put(m map[netip.Prefix][]verify.Held, h verify.Held, alive bool) {
 		list = slices.Insert(list, i, h)
 	}
 	if len(list) == 0 {
-		delete(m, h.Prefix)
+		delete(m, h.NLRI)
 	} else {
-		m[h.Prefix] = list
+		m[h.NLRI] = list
 	}
 }
 
 // drop forgets paths.
 func (s *store) drop(is func(verify.Held) bool) {
-	for _, m := range []map[netip.Prefix][]verify.Held{s.exact, s.covering} {
+	for _, m := range []map[verify.NLRI][]verify.Held{s.exact, s.covering} {
 		for p, list := range m {
 			if list = slices.DeleteFunc(list, is); len(list) == 0 {
 				delete(m, p)
@@ -172,10 +171,14 @@ func (s *store) drop(is func(verify.Held) bool) {
 	}
 }
 
-// cover is the path for the longest prefix that covers p; nil if there is none.
-func (s *store) cover(p netip.Prefix) *verify.Held {
-	for bits := p.Bits() - 1; bits > 0; bits-- {
-		shorter, _ := p.Addr().Prefix(bits) // bits is in range
+// cover is the path for the longest prefix that covers a unicast NLRI; nil if there is none.
+func (s *store) cover(n verify.NLRI) *verify.Held {
+	if !verify.IsUnicast(n) {
+		return nil
+	}
+	for bits := n.Prefix.Bits() - 1; bits > 0; bits-- {
+		p, _ := n.Prefix.Addr().Prefix(bits) // bits is in range
+		shorter := verify.Unicast(p)
 		if list := s.covering[shorter]; len(list) > 0 {
 			h := list[0]
 			return &h

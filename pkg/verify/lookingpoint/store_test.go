@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
 
@@ -15,40 +16,42 @@ import (
 func TestBounds(t *testing.T) {
 	s := newStore()
 	ours := netip.MustParsePrefix("2001:db8::7/128")
-	var wanted []netip.Prefix
+	var wanted []verify.NLRI
 	for i := range 100 {
 		a := ours.Addr().As16()
 		a[4], a[5] = byte(i), 1
-		wanted = append(wanted, netip.PrefixFrom(netip.AddrFrom16(a), 128))
+		wanted = append(wanted, verify.Unicast(netip.PrefixFrom(netip.AddrFrom16(a), 128)))
 	}
 	verify.Sort(wanted)
 	s.want(wanted)
 	for _, p := range wanted {
 		for bits := range 128 { // 12,700 prefixes that contain one, 128 times as many paths
-			shorter, _ := p.Addr().Prefix(bits)
+			shorter, _ := p.Prefix.Addr().Prefix(bits)
 			for id := range uint32(128) {
-				s.update(verify.Held{Prefix: shorter, ID: id}, true)
+				s.update(verify.Held{NLRI: verify.Unicast(shorter), ID: id}, true)
 			}
 		}
 		for id := range uint32(1000) {
-			s.update(verify.Held{Prefix: p, ID: id}, true)
+			s.update(verify.Held{NLRI: p, ID: id}, true)
 		}
 	}
 	for i := range 100_000 {
 		a := [4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}
-		s.update(verify.Held{Prefix: netip.PrefixFrom(netip.AddrFrom4(a), 32)}, true)
+		p := netip.PrefixFrom(netip.AddrFrom4(a), 32)
+		s.update(verify.Held{NLRI: verify.Unicast(p)}, true)
+		s.update(verify.Held{NLRI: object.EVPNPath{Type: object.EVPNPrefix, RD: "65000:1", Prefix: p}.Key()}, true)
 	}
 	if len(s.exact) != len(wanted) || len(s.covering) > mostCovering || len(s.recent) > mostRecent {
 		t.Errorf("%d exact, %d covering, %d recent", len(s.exact), len(s.covering), len(s.recent))
 	}
-	for _, m := range []map[netip.Prefix][]verify.Held{s.exact, s.covering} {
+	for _, m := range []map[verify.NLRI][]verify.Held{s.exact, s.covering} {
 		for p, list := range m {
 			if len(list) > mostPaths {
 				t.Errorf("%d paths for %s", len(list), p)
 			}
 		}
 	}
-	if _, ok := s.covering[netip.PrefixFrom(netip.IPv6Unspecified(), 0)]; ok {
+	if _, ok := s.covering[verify.Unicast(netip.PrefixFrom(netip.IPv6Unspecified(), 0))]; ok {
 		t.Error("the default route covers something")
 	}
 }
@@ -59,46 +62,49 @@ func TestBounds(t *testing.T) {
 func TestStoreIsATableOfWhatIsWanted(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 7))
-		some := func() netip.Prefix {
+		some := func() verify.NLRI {
 			a := netip.AddrFrom4([4]byte{10, 0, byte(r.IntN(2)), byte(r.IntN(4))})
 			p, _ := a.Prefix([]int{8, 23, 24, 31, 32, 32, 32}[r.IntN(7)])
-			return p
+			if r.IntN(4) == 0 {
+				return object.EVPNPath{Type: object.EVPNPrefix, RD: "65000:1", Prefix: p}.Key()
+			}
+			return verify.Unicast(p)
 		}
 		s, whole := newStore(), map[string]verify.Held{}
-		var wanted []netip.Prefix
+		var wanted []verify.NLRI
 		for range 60 {
 			switch r.IntN(3) {
 			case 0:
-				set := map[netip.Prefix]bool{}
+				set := map[verify.NLRI]bool{}
 				for range r.IntN(4) {
 					set[some()] = true
 				}
-				wanted = slices.SortedFunc(maps.Keys(set), verify.ByPrefix)
+				wanted = slices.SortedFunc(maps.Keys(set), verify.NLRI.Compare)
 				s.want(wanted)
 				// What became wanted is known only if it came of late: a real one asks again.
 				for _, h := range whole {
 					s.update(h, true)
 				}
 			default:
-				h := verify.Held{Prefix: some(), ID: uint32(r.IntN(2)), NextHop: netip.AddrFrom4([4]byte{1, 1, 1, byte(r.IntN(3))})}
+				h := verify.Held{NLRI: some(), ID: uint32(r.IntN(2)), NextHop: netip.AddrFrom4([4]byte{1, 1, 1, byte(r.IntN(3))})}
 				alive := r.IntN(3) > 0
 				s.update(h, alive)
-				key := fmt.Sprint(h.Prefix, h.ID)
+				key := fmt.Sprint(h.NLRI, h.ID)
 				if delete(whole, key); alive {
 					whole[key] = h
 				}
 			}
 			want := map[string]verify.Held{}
 			for key, h := range whole {
-				if exact, covers := verify.CoversAny(wanted, h.Prefix); exact || covers {
+				if exact, covers := verify.CoversAny(wanted, h.NLRI); exact || covers {
 					want[key] = h
 				}
 			}
 			have := map[string]verify.Held{}
-			for _, m := range []map[netip.Prefix][]verify.Held{s.exact, s.covering} {
+			for _, m := range []map[verify.NLRI][]verify.Held{s.exact, s.covering} {
 				for _, list := range m {
 					for _, h := range list {
-						have[fmt.Sprint(h.Prefix, h.ID)] = h
+						have[fmt.Sprint(h.NLRI, h.ID)] = h
 					}
 				}
 			}
@@ -112,17 +118,19 @@ func TestStoreIsATableOfWhatIsWanted(t *testing.T) {
 // What came just before a prefix was wanted is known, and its withdrawal too.
 func TestRecent(t *testing.T) {
 	s := newStore()
-	a, b := netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("10.0.0.2/32")
+	list := nlris(netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("10.0.0.2/32"))
+	a, b := list[0], list[1]
 	for i := range mostRecent + 10 {
-		s.update(verify.Held{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{11, 0, byte(i >> 8), byte(i)}), 32)}, true)
+		other := netip.PrefixFrom(netip.AddrFrom4([4]byte{11, 0, byte(i >> 8), byte(i)}), 32)
+		s.update(verify.Held{NLRI: verify.Unicast(other)}, true)
 	}
 	for range ticks + 1 {
 		s.tick()
 	}
-	s.update(verify.Held{Prefix: a}, true)
-	s.update(verify.Held{Prefix: b}, true)
-	s.update(verify.Held{Prefix: b}, false)
-	s.want([]netip.Prefix{a, b})
+	s.update(verify.Held{NLRI: a}, true)
+	s.update(verify.Held{NLRI: b}, true)
+	s.update(verify.Held{NLRI: b}, false)
+	s.want(list)
 	if len(s.exact) != 1 || len(s.exact[a]) != 1 {
 		t.Errorf("%v", s.exact)
 	}
@@ -133,7 +141,7 @@ func TestRecent(t *testing.T) {
 		s.tick()
 	}
 	s.doubtful = false
-	s.want([]netip.Prefix{a, b, netip.MustParsePrefix("10.0.0.3/32")})
+	s.want(append(list, nlris(netip.MustParsePrefix("10.0.0.3/32"))...))
 	if s.doubtful {
 		t.Error("it is in doubt, and nothing was dropped of late")
 	}

@@ -1,11 +1,14 @@
 package lookingpoint
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/conn/speaker"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
@@ -13,12 +16,13 @@ import (
 // maxASPath bounds the numbers that are kept of one AS_PATH.
 const maxASPath = 255
 
-// apply calls fn with each unicast path of an UPDATE, and with each that is withdrawn.
+// apply calls fn with each path of an UPDATE, unicast or EVPN, and with each that is
+// withdrawn.
 func apply(u *bgp.BGPUpdate, fn func(h verify.Held, alive bool)) {
 	gone := func(list []bgp.PathNLRI) {
 		for _, n := range list {
-			if p, ok := prefixOf(n); ok {
-				fn(verify.Held{Prefix: p, ID: n.ID}, false)
+			if key, _, ok := nlriOf(n.NLRI); ok {
+				fn(verify.Held{NLRI: key, ID: n.ID}, false)
 			}
 		}
 	}
@@ -28,12 +32,21 @@ func apply(u *bgp.BGPUpdate, fn func(h verify.Held, alive bool)) {
 		read(&common, a)
 	}
 	here := func(list []bgp.PathNLRI, hop netip.Addr) {
+		var tunnel *tunnelAttributes // read once for all EVPN routes of the message
 		for _, n := range list {
-			if p, ok := prefixOf(n); ok {
-				h := common
-				h.Prefix, h.ID, h.NextHop = p, n.ID, hop
-				fn(h, true)
+			key, route, ok := nlriOf(n.NLRI)
+			if !ok {
+				continue
 			}
+			h := common
+			h.NLRI, h.ID, h.NextHop = key, n.ID, hop
+			if !verify.IsUnicast(key) {
+				if tunnel == nil {
+					tunnel = readTunnel(u.PathAttributes)
+				}
+				h.Overlay = tunnel.of(route)
+			}
+			fn(h, true)
 		}
 	}
 	for _, a := range u.PathAttributes {
@@ -51,13 +64,55 @@ func apply(u *bgp.BGPUpdate, fn func(h verify.Held, alive bool)) {
 	here(u.NLRI, common.NextHop)
 }
 
-// prefixOf is the prefix of a unicast route.
-func prefixOf(n bgp.PathNLRI) (netip.Prefix, bool) {
-	p, ok := n.NLRI.(*bgp.IPAddrPrefix)
-	if !ok || !p.Prefix.IsValid() {
-		return netip.Prefix{}, false
+// nlriOf is the key of a route. It is not ok for what no path of ours can be: a route type
+// that is none of ours, an Ethernet tag, or octets that are not the one way to write it. So
+// two routes never have one key.
+func nlriOf(n bgp.NLRI) (key verify.NLRI, route speaker.EVPNRoute, ok bool) {
+	switch n := n.(type) {
+	case *bgp.IPAddrPrefix:
+		return verify.Unicast(n.Prefix), route, n.Prefix.IsValid()
+	case *bgp.EVPNNLRI:
+		wire, err := n.Serialize()
+		if err == nil {
+			route, err = speaker.ParseEVPN(wire)
+		}
+		if err != nil || route.Tag != 0 {
+			return key, route, false
+		}
+		again, err := route.NLRI()
+		path := object.EVPNPath{Type: route.Type, RD: route.RD, MAC: route.MAC, Prefix: route.Prefix}
+		return path.Key(), route, err == nil && bytes.Equal(again, wire)
 	}
-	return p.Prefix.Masked(), true
+	return key, route, false
+}
+
+// tunnelAttributes are those of an UPDATE that EVPN routes have in common.
+type tunnelAttributes struct{ speaker.EVPNAttributes }
+
+func readTunnel(list []bgp.PathAttributeInterface) *tunnelAttributes {
+	var octets [][]byte
+	for _, a := range list {
+		switch a.(type) {
+		case *bgp.PathAttributeExtendedCommunities, *bgp.PathAttributePmsiTunnel:
+			if raw, err := a.Serialize(); err == nil { // what cannot be written is missing, and so told
+				octets = append(octets, raw)
+			}
+		}
+	}
+	a, _ := speaker.ReadEVPNAttributes(octets)
+	return &tunnelAttributes{a}
+}
+
+// of is what the attributes mean for a route.
+func (t *tunnelAttributes) of(r speaker.EVPNRoute) verify.Overlay {
+	o := verify.Overlay{
+		VNI: r.Label, Targets: t.Targets, RouterMAC: t.RouterMAC,
+		VXLAN: slices.Contains(t.Tunnels, bgp.TUNNEL_TYPE_VXLAN),
+	}
+	if r.Type == object.EVPNMulticast {
+		o.VNI = t.Flood
+	}
+	return o
 }
 
 // read takes one attribute into a path.
