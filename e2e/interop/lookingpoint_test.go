@@ -62,29 +62,35 @@ func TestLookingPoint(t *testing.T) {
 }
 
 // A router that tells by BMP what it has behind its policy shows the same, on a session of its
-// own: one as it was sent, one changed, one that it refuses. FRR 8.4 tells of IPv4 only.
+// own: one as it was sent, one changed, one that it refuses.
 func TestLookingPointByBMP(t *testing.T) {
 	t.Parallel()
-	w, n := newWire(t), newNode(t)
-	const port = 11019
-	newFRR(w, session{
-		ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}, refuse: "203.0.113.9/32", tag: "203.0.113.8/32",
-		bmp: port,
-	})
-	paths := []object.Path{path("203.0.113.7/32"), path("203.0.113.8/32"), path("203.0.113.9/32")}
-	for _, p := range paths {
-		n.want(p)
+	for name, release := range frrReleases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, n := newWire(t), newNode(t)
+			const port = 11019
+			release.start(w, session{
+				ours: w.ours4, theirs: w.theirs4, families: []object.Family{v4}, refuse: "203.0.113.9/32",
+				tag: "203.0.113.8/32", bmp: port,
+			})
+			paths := []object.Path{path("203.0.113.7/32"), path("203.0.113.8/32"), path("203.0.113.9/32")}
+			for _, p := range paths {
+				n.want(p)
+			}
+			n.want(toRouter(w.theirs4, v4))
+			look := newLookBy(t, w, lookingpoint.Config{
+				Remote: netip.AddrPortFrom(netip.MustParseAddr(w.theirs4), 0),
+				BMP:    netip.AddrPortFrom(netip.MustParseAddr(w.ours4), port),
+			}, values(paths)...)
+			look.shows(n, "203.0.113.7/32 found", "203.0.113.8/32 changed communities 65002:7 added",
+				"203.0.113.9/32 filtered")
+			n.remove(paths[0])
+			look.holds(paths[0], 0)
+			n.want(paths[0])
+			look.shows(n, "203.0.113.7/32 found")
+		})
 	}
-	n.want(toRouter(w.theirs4, v4))
-	look := newLookBy(t, w, lookingpoint.Config{
-		Remote: netip.AddrPortFrom(netip.MustParseAddr(w.theirs4), 0),
-		BMP:    netip.AddrPortFrom(netip.MustParseAddr(w.ours4), port),
-	}, values(paths)...)
-	look.shows(n, "203.0.113.7/32 found", "203.0.113.8/32 changed communities 65002:7 added", "203.0.113.9/32 filtered")
-	n.remove(paths[0])
-	look.holds(paths[0], 0)
-	n.want(paths[0])
-	look.shows(n, "203.0.113.7/32 found")
 }
 
 // tenantPaths are paths of three tenants: a router that is told so refuses what is of VNI 71,
@@ -199,7 +205,7 @@ func sentPath(v object.Value, sent []bgp.Sent) verify.Path {
 		out.Origin, out.Communities = p.Origin, p.Communities
 	case object.EVPNPath:
 		out.Origin = p.Origin
-		out.Overlay = verify.Overlay{VNI: p.VNI, Targets: p.Targets, RouterMAC: p.RouterMAC, VXLAN: true}
+		out.Overlay = verify.Overlay{VNI: p.VNI, Targets: p.Targets, RouterMAC: p.RouterMAC, Encapsulation: verify.VXLAN}
 	}
 	for _, s := range sent {
 		out.Sent = append(out.Sent, verify.Sent{Peer: s.Peer, AS: s.AS, Router: s.Router, NextHop: s.NextHop})

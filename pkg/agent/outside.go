@@ -358,7 +358,9 @@ func verifiedPath(path object.Value, sent []bgp.Sent) verify.Path {
 		p.MED, p.LocalPref, p.Prepend = v.MED, v.LocalPref, v.Prepend
 	case object.EVPNPath:
 		p.Origin, p.Communities, p.LocalPref, p.Prepend = v.Origin, v.Communities, v.LocalPref, v.Prepend
-		p.Overlay = verify.Overlay{VNI: v.VNI, Targets: v.Targets, RouterMAC: v.RouterMAC, VXLAN: true}
+		p.Overlay = verify.Overlay{
+			VNI: v.VNI, Targets: v.Targets, RouterMAC: v.RouterMAC, Encapsulation: verify.VXLAN,
+		}
 	}
 	for _, s := range sent {
 		p.Sent = append(p.Sent, verify.Sent{Peer: s.Peer, AS: s.AS, Router: s.Router, NextHop: s.NextHop})

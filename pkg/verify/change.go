@@ -141,8 +141,8 @@ func (d *differences) overlay(sent, held Overlay) {
 	if sent.RouterMAC != held.RouterMAC {
 		d.differ(RouterMAC, macText(sent.RouterMAC), macText(held.RouterMAC))
 	}
-	if sent.VXLAN != held.VXLAN {
-		d.differ(Encapsulation, encapsulation(sent.VXLAN), encapsulation(held.VXLAN))
+	if held.Encapsulation != "" && sent.Encapsulation != held.Encapsulation {
+		d.differ(Encapsulation, sent.Encapsulation, held.Encapsulation)
 	}
 }
 
@@ -151,13 +151,6 @@ func macText(m object.MAC) string {
 		return "none"
 	}
 	return m.String()
-}
-
-func encapsulation(vxlan bool) string {
-	if vxlan {
-		return "vxlan"
-	}
-	return "none"
 }
 
 func metricText(m object.Metric) string {

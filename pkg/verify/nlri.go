@@ -39,9 +39,13 @@ type Overlay struct {
 	Targets object.Words
 	// RouterMAC is zero where there is none.
 	RouterMAC object.MAC
-	// VXLAN says that the path offers VXLAN as its encapsulation.
-	VXLAN bool
+	// Encapsulation is what the path offers; empty leaves it to who receives it, and some
+	// routers pass on no more than that.
+	Encapsulation string
 }
+
+// VXLAN is the encapsulation that paths of ours offer.
+const VXLAN = "vxlan"
 
 // Sort puts NLRI in order: those of prefixes first.
 func Sort(list []NLRI) { slices.SortFunc(list, NLRI.Compare) }

@@ -42,7 +42,7 @@ func TestCoversAny(t *testing.T) {
 func overlay(change func(*Held)) (Path, Held) {
 	key := object.EVPNPath{Type: object.EVPNPrefix, RD: "192.0.2.5:7", Prefix: prefix}.Key()
 	over := Overlay{
-		VNI: 7, Targets: object.WordsOf("64999:7"), RouterMAC: object.MAC{2, 0, 0, 0, 0, 5}, VXLAN: true,
+		VNI: 7, Targets: object.WordsOf("64999:7"), RouterMAC: object.MAC{2, 0, 0, 0, 0, 5}, Encapsulation: VXLAN,
 	}
 	p := Path{
 		NLRI: key, Origin: object.OriginIGP, Overlay: over,
@@ -67,8 +67,8 @@ func TestCompareEVPN(t *testing.T) {
 			h.Overlay.Targets = object.WordsOf("65000:9")
 		},
 		"vni is 8, was sent as 7": func(h *Held) { h.Overlay.VNI = 8 },
-		"router-mac is none, was sent as 02:00:00:00:00:05; encapsulation is none, was sent as vxlan": func(h *Held) {
-			h.Overlay.RouterMAC, h.Overlay.VXLAN = object.MAC{}, false
+		"router-mac is none, was sent as 02:00:00:00:00:05; encapsulation is mpls, was sent as vxlan": func(h *Held) {
+			h.Overlay.RouterMAC, h.Overlay.Encapsulation = object.MAC{}, "mpls"
 		},
 	} {
 		p, h := overlay(change)

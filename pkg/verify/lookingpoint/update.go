@@ -105,9 +105,11 @@ func readTunnel(list []bgp.PathAttributeInterface) *tunnelAttributes {
 
 // of is what the attributes mean for a route.
 func (t *tunnelAttributes) of(r speaker.EVPNRoute) verify.Overlay {
-	o := verify.Overlay{
-		VNI: r.Label, Targets: t.Targets, RouterMAC: t.RouterMAC,
-		VXLAN: slices.Contains(t.Tunnels, bgp.TUNNEL_TYPE_VXLAN),
+	o := verify.Overlay{VNI: r.Label, Targets: t.Targets, RouterMAC: t.RouterMAC}
+	if slices.Contains(t.Tunnels, bgp.TUNNEL_TYPE_VXLAN) {
+		o.Encapsulation = verify.VXLAN
+	} else if len(t.Tunnels) > 0 {
+		o.Encapsulation = t.Tunnels[0].String()
 	}
 	if r.Type == object.EVPNMulticast {
 		o.VNI = t.Flood

@@ -82,7 +82,10 @@ func TestEVPNSession(t *testing.T) {
 	}
 	check(t, p.Write(evpnUpdate(t, true, routes()...)))
 	f.await("received", func(s Status) bool { return s.Received == 4 && s.Kept == 4 })
-	want := verify.Overlay{VNI: 7, Targets: object.WordsOf("65002:7"), RouterMAC: tenant.RouterMAC, VXLAN: true}
+	want := verify.Overlay{
+		VNI: 7, Targets: object.WordsOf("65002:7"), RouterMAC: tenant.RouterMAC,
+		Encapsulation: verify.VXLAN,
+	}
 	f.View(list, func(i int, exact []verify.Held, cover *verify.Held) {
 		if len(exact) != 1 || exact[0].Overlay != want || exact[0].NextHop != theirID || cover != nil {
 			t.Errorf("%s: %+v, want %+v", list[i], exact, want)
