@@ -61,7 +61,9 @@ func linkLocal(mac string) string {
 
 // BGPService makes the routers for a provider network, with its gateway addresses, and for the
 // chassis. It needs OVN 26.03.
-func (n *Neutron) BGPService(ctx context.Context, provider *Network, vrf bool, chassis ...*Chassis) (*BGPService, error) {
+func (n *Neutron) BGPService(ctx context.Context, provider *Network, vrf bool, chassis ...*Chassis) (*BGPService,
+	error,
+) {
 	s := &BGPService{neutron: n, provider: provider, vrf: vrf}
 	if err := n.commit(ctx, s.main()); err != nil {
 		return nil, err

@@ -78,12 +78,12 @@ const zebraConfig = `no zebra nexthop kernel enable
 zebra work-queue 0
 `
 
-// bfddConfig is what neighbours are watched with.
+// bfddConfig is what neighbours are watched with: the slower end decides.
 const bfddConfig = `bfd
- profile fast
-  detect-multiplier 3
-  receive-interval 100
-  transmit-interval 100
+ profile quick
+  detect-multiplier 10
+  receive-interval 50
+  transmit-interval 50
 `
 
 // watch adds the daemon that watches neighbours by BFD.

@@ -83,7 +83,7 @@ func (c bgpConfig) String() string {
 		if n.link != "" {
 			line(" neighbor %s interface remote-as external", n.link)
 			line(" neighbor %s ttl-security hops 1", n.link)
-			line(" neighbor %s bfd profile fast", n.link)
+			line(" neighbor %s bfd profile quick", n.link)
 			line(" neighbor %s timers 30 90", n.link) // what is quick about a dead link is BFD
 		} else {
 			line(" neighbor %s remote-as %d", n.addr, n.as)

@@ -143,6 +143,13 @@ func peer(addr, family string, keys []string) string {
 	return fmt.Sprintf("  - {address: %q, as: %d, families: [%s], %s}", addr, lab.TorAS, family, strings.Join(keys, ", "))
 }
 
+// How the links of NewUnnumbered are watched: 10 s bear with a machine that has other work, and
+// the other, put in its place by [Agent.Edit], finds a dead link in less than a second.
+const (
+	SlowBFD  = "bfd_interval: 1000, bfd_multiplier: 10"
+	QuickBFD = "bfd_interval: 90, bfd_multiplier: 10"
+)
+
 // NewUnnumbered prepares bgp-ovn as New does, on a chassis whose cables have no addresses: it
 // speaks to whoever is at the other end of the peer bridges, and BFD watches the links.
 func NewUnnumbered(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
@@ -161,7 +168,7 @@ func (a *Agent) ConfigureUnnumbered(extra ...string) error {
 		fmt.Sprintf("  as: %d", lab.ChassisAS),
 		"  router_id: "+a.Chassis.Loopback.String(),
 		"  peers:",
-		`  - {interface: "br-bgp-*", as: external, ttl_security: true, bfd: true, bfd_interval: 100, bfd_multiplier: 3}`,
+		`  - {interface: "br-bgp-*", as: external, ttl_security: true, bfd: true, `+SlowBFD+"}",
 	)
 	return a.write(append(lines, extra...))
 }

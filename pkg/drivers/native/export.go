@@ -174,12 +174,27 @@ func (p *pass) whyAll(list []*candidate) (why []object.Source) {
 			}
 		}
 		if c.tracked != nil {
-			tracked := p.whyPort("N-14", c.tracked.LogicalPort)
-			tracked.Decides = truth(c.port.Options, optLocalOnly)
-			why = addWhy(why, tracked)
+			why = addWhy(why, p.whyTracked(c.tracked, truth(c.port.Options, optLocalOnly))...)
 		}
 	}
 	return why
+}
+
+// whyTracked is the port whose chassis is to attract the traffic, and whether its binding
+// decides: that of its chassisredirect port where it has one, and none of a port that every
+// chassis has.
+func (p *pass) whyTracked(port *observe.PortBinding, decides bool) []object.Source {
+	src := p.whyPort("N-14", port.LogicalPort)
+	if !decides {
+		return []object.Source{src}
+	}
+	if cr, distributed := p.redirect(port); distributed && cr != nil {
+		bound := p.whyPort("N-14", cr.LogicalPort)
+		bound.Decides = true
+		return []object.Source{src, bound}
+	}
+	src.Decides = port.Type != observe.PortPatch
+	return []object.Source{src}
 }
 
 // announce adds the path of one prefix, where it is to go (N-17 to N-20). What goes into
