@@ -1,8 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"strconv"
+	"context"
 
 	"github.com/spf13/cobra"
 
@@ -16,50 +15,66 @@ const listedSteps = 1000
 
 func (c *cli) rollbackCommand() *cobra.Command {
 	var from string
+	var dryRun bool
 	cmd := &cobra.Command{
-		Use: "rollback [ROUND]", Short: "say what undoing the steps of a round would be, and whether it would last",
-		Long: `rollback prints the opposite of each step of a round, the last step first, and what has
-become of the step: rows or the configuration want it (wanted: it would be taken again at
-once), nothing wants what was deleted (unwanted: it would be deleted again), it is desired
-otherwise since (superseded), its opposite is desired now (undone), or it is kept back.
+		Use: "rollback [ROUND]", Short: "undo of the steps of a round what no row and no key wants",
+		Long: `rollback undoes the steps of a round, the last step first, as far as rows and configuration
+do not want them, and prints what has become of each: rows or the configuration want it
+(wanted: it would be taken again at once), nothing wants what was deleted (unwanted), it is
+desired otherwise since (superseded), its opposite is desired now (undone), or it is kept
+back.
 
-Nothing is changed on the node: what it holds follows from the rows and the configuration
-alone, so that the way back is to change these. What nothing wants any more is undone
-without a command. Without ROUND the rounds are listed with their numbers.
-Exit status: 0 nothing is left to undo, 2 steps stand, 1 no answer.`,
-		Example: "  bgp-ovn rollback\n  bgp-ovn rollback 41",
+What was deleted and nothing wants is made again where changes are reviewed (changes:
+reviewed), and stays until an operator approves that it is deleted. Where they are
+automatic, nothing is done: it would be deleted at once. What the node announces, and
+settings, are never made again; the way back to these is to change the rows or the key.
+Without ROUND the rounds are listed with their numbers.
+Exit status: 0 nothing is left to undo, 2 steps stand, 1 no answer or a failed step.`,
+		Example: "  bgp-ovn rollback\n  bgp-ovn rollback 41 --dry-run\n  bgp-ovn rollback 41",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f := history.Filter{Most: listedSteps}
-			var round uint64
-			if len(args) > 0 {
-				var err error
-				if round, err = strconv.ParseUint(args[0], 10, 64); err != nil || round == 0 {
-					return fmt.Errorf("rollback %.40q: give the number of a round; bgp-ovn rollback lists them", args[0])
-				}
-				f = history.Filter{After: round - 1}
-			}
 			return c.askController(from, func(ctl control.Controller) error {
-				h, err := ctl.History(cmd.Context(), f)
-				if err != nil {
-					return err
-				}
-				if round == 0 {
+				if len(args) == 0 {
+					h, err := ctl.History(cmd.Context(), history.Filter{Most: listedSteps})
+					if err != nil {
+						return err
+					}
 					return view.Rounds(c.stdout, c.form, h)
 				}
-				d, err := ctl.Desired(cmd.Context())
+				round, err := control.ParseRound(args[0])
 				if err != nil {
 					return err
 				}
-				r, err := control.RollbackOf(h, round, d)
+				undo := ctl.Rollback
+				if dryRun || from != "" {
+					undo = func(ctx context.Context, round uint64) (control.Rollback, error) { return undoing(ctx, ctl, round) }
+				}
+				r, err := undo(cmd.Context(), round)
 				if err != nil {
 					return err
 				}
 				c.differs(r.Stand > 0)
+				if r.Failed() {
+					c.exit = exitError
+				}
 				return view.Rollback(c.stdout, c.form, r)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&from, "bundle", "", bundleHelp)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be undone, and change nothing")
 	return cmd
+}
+
+// undoing is what undoing a round would be.
+func undoing(ctx context.Context, ctl control.Controller, round uint64) (control.Rollback, error) {
+	h, err := ctl.History(ctx, history.Filter{After: round - 1})
+	if err != nil {
+		return control.Rollback{}, err
+	}
+	d, err := ctl.Desired(ctx)
+	if err != nil {
+		return control.Rollback{}, err
+	}
+	return control.RollbackOf(h, round, d)
 }

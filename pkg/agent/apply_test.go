@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -10,11 +11,12 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/internal/apischema"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
 
 // holdsSchema holds an answer to its schema.
-func holdsSchema(t *testing.T, name string, answer any) {
+func holdsSchema(t testing.TB, name string, answer any) {
 	t.Helper()
 	raw, err := json.Marshal(answer)
 	if err == nil {
@@ -96,12 +98,73 @@ func TestApply(t *testing.T) {
 		}
 		return ""
 	})
+	w.undo(c)
 	w.bind("vm-b", "hv1")
 	await(t, waiting)
 	if r := w.routes(); strings.Contains(r, there.String()) {
 		t.Errorf("it did not wait:\n%s", r)
 	}
 	w.automatic(c)
+}
+
+// undo has a route that was deleted made again by a rollback of that round: nothing wants it, and
+// it stays, in the kernel and through a restart of the controller's loop, until its deletion is
+// approved. What is wanted is named.
+func (w *world) undo(c *control.Client) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	const address = "172.24.4.13"
+	w.sbctl("set", "Port_Binding", "vm-a", `mac="fa:16:3e:00:00:0a 172.24.4.14"`)
+	approve := func(wants string) {
+		w.t.Helper()
+		await(w.t, func() string {
+			f, err := c.PlanFile(ctx)
+			if err != nil || !slices.ContainsFunc(f.Ops, func(s control.Step) bool {
+				return s.Verb == "delete" && s.Kind == "route" && strings.HasPrefix(s.Key, address)
+			}) {
+				return fmt.Sprintf("the plan does not delete the route (%v)", err)
+			}
+			if a, err := c.Apply(ctx, f.Digest); err != nil || !a.Applied {
+				return fmt.Sprintf("not applied: %+v, %v", a, err)
+			}
+			if r := w.routes(); strings.Contains(r, address+" ") || !strings.Contains(r, wants) {
+				return "not as approved:\n" + r
+			}
+			return ""
+		})
+	}
+	approve("172.24.4.14")
+	h, err := c.History(ctx, history.Filter{Target: address})
+	if err != nil || len(h.Steps) == 0 {
+		w.t.Fatal(h, err)
+	}
+	round := h.Steps[len(h.Steps)-1].Round
+	r, err := c.Rollback(ctx, round)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	holdsSchema(w.t, "rollback", r)
+	states := map[string]control.UndoState{}
+	for _, u := range r.Steps {
+		states[u.Step.Verb+" "+u.Step.Kind] = u.State
+	}
+	want := map[string]control.UndoState{
+		"delete route": control.UndoMade, "create route": control.UndoWanted,
+		"delete path": control.UndoUnwanted, "create path": control.UndoWanted,
+	}
+	if !maps.Equal(states, want) {
+		w.t.Errorf("got %v, want %v", states, want)
+	}
+	if r := w.routes(); !strings.Contains(r, address+" ") || !strings.Contains(r, "172.24.4.14") {
+		w.t.Errorf("the route is not back:\n%s", r)
+	}
+	if _, err := c.Audit(ctx, true); err != nil { // a whole round, which might remove it
+		w.t.Fatal(err)
+	}
+	if r := w.routes(); !strings.Contains(r, address+" ") {
+		w.t.Errorf("it did not stay:\n%s", r)
+	}
+	approve("172.24.4.14")
 }
 
 // automatic ends the review of changes: what has waited is applied.

@@ -151,6 +151,11 @@ func (r *Recorded) Apply(context.Context, string) (control.Applied, error) {
 	return control.Applied{}, errRecorded("apply")
 }
 
+// Rollback needs the node.
+func (r *Recorded) Rollback(context.Context, uint64) (control.Rollback, error) {
+	return control.Rollback{}, errRecorded("rollback without --dry-run")
+}
+
 // Drain needs the node.
 func (r *Recorded) Drain(context.Context, bool) (control.Drain, error) {
 	return control.Drain{}, errRecorded("drain")

@@ -146,6 +146,11 @@ func (c *Client) Apply(ctx context.Context, digest string) (Applied, error) {
 	return ask[Applied](ctx, c, http.MethodPost, "apply", url.Values{"plan": {digest}})
 }
 
+// Rollback asks for [Controller.Rollback].
+func (c *Client) Rollback(ctx context.Context, round uint64) (Rollback, error) {
+	return ask[Rollback](ctx, c, http.MethodPost, "rollback", url.Values{"round": {strconv.FormatUint(round, 10)}})
+}
+
 // Reload asks for [Controller.Reload].
 func (c *Client) Reload(ctx context.Context, dryRun bool) (Reload, error) {
 	return ask[Reload](ctx, c, method(!dryRun), "reload", nil)

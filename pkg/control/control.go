@@ -67,6 +67,9 @@ type Controller interface {
 	// Apply applies the plan with a digest ([PlanFile.Digest]), if it is the one that would be
 	// made now, and nothing otherwise.
 	Apply(ctx context.Context, digest string) (Applied, error)
+	// Rollback undoes of the steps of a round what can be undone, and tells of each what has
+	// become of it. A round that is not remembered is an error.
+	Rollback(ctx context.Context, round uint64) (Rollback, error)
 	// BGPPeers tells of all sessions or, with an address, of one. One that is not
 	// configured is an error.
 	BGPPeers(ctx context.Context, address string) (BGPPeers, error)

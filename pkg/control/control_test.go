@@ -46,6 +46,7 @@ type canned struct {
 	history  control.History
 	planFile control.PlanFile
 	applied  control.Applied
+	rollback control.Rollback
 	// released is the answer of a release.
 	released control.Released
 	drain    control.Drain
@@ -124,6 +125,10 @@ func (c *canned) PlanFile(context.Context) (control.PlanFile, error) {
 
 func (c *canned) Apply(_ context.Context, digest string) (control.Applied, error) {
 	return c.applied, c.note("apply", digest)
+}
+
+func (c *canned) Rollback(_ context.Context, round uint64) (control.Rollback, error) {
+	return c.rollback, c.note("rollback", round)
 }
 
 func (c *canned) BGPPeers(_ context.Context, address string) (control.BGPPeers, error) {
@@ -234,7 +239,14 @@ func sample() *canned {
 				Round: 9, Kind: "route", Key: "192.0.2.7/32", Rows: []history.RowRef{{Table: "a", Name: "b"}},
 			}},
 		},
-		verify:   control.Verify{Version: 1, At: at, Counts: []control.StateCount{{State: "missing", Count: 1}}, Total: 1},
+		verify: control.Verify{Version: 1, At: at, Counts: []control.StateCount{{State: "missing", Count: 1}}, Total: 1},
+		rollback: control.Rollback{
+			Version: 1, Round: 41, At: at, Stand: 1, Names: map[string]string{"a": "b"},
+			Steps: []control.Undo{{
+				Step: history.Step{Round: 41, Kind: "route", Key: "192.0.2.7/32", Rows: []history.RowRef{}},
+				Line: "+ route 192.0.2.7/32", State: control.UndoMade, Text: "made again",
+			}},
+		},
 		released: control.Released{Version: 1, Peer: "192.0.2.9"},
 		retried:  control.Retried{Version: 1, Objects: []control.RetriedObject{{Kind: "route", Key: "y"}}},
 		drain: control.Drain{
@@ -293,24 +305,22 @@ func TestRoundTrip(t *testing.T) {
 	}
 	var raw []byte
 	for name, err := range map[string]error{
-		"status":  func() (err error) { got.status, err = c.Status(ctx); return err }(),
-		"plan":    func() (err error) { got.plan, err = c.Plan(ctx); return err }(),
-		"desired": func() (err error) { got.desired, err = c.Desired(ctx); return err }(),
-		"explain": func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return err }(),
-		"find":    func() (err error) { got.found, err = c.Find(ctx, "web-1"); return err }(),
-		"kube":    func() (err error) { got.kube, err = c.Kube(ctx, kubeQuestion); return err }(),
-		"service": func() (err error) { got.service, err = c.ExplainService(ctx, "default/web"); return err }(),
-		"trace":   func() (err error) { got.trace, err = c.Trace(ctx, traceQuestion); return err }(),
-		"evpn":    func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
-		"audit":   func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
-		"reload":  func() (err error) { got.reload, err = c.Reload(ctx, true); return err }(),
-		"with":    func() (err error) { got.reload, err = c.PlanWith(ctx, []string{"a=b", "c=d e&f"}); return err }(),
-		"history": func() (err error) {
-			got.history, err = c.History(ctx, question)
-			return err
-		}(),
-		"file":  func() (err error) { got.planFile, err = c.PlanFile(ctx); return err }(),
-		"apply": func() (err error) { got.applied, err = c.Apply(ctx, "d1"); return err }(),
+		"status":   func() (err error) { got.status, err = c.Status(ctx); return err }(),
+		"plan":     func() (err error) { got.plan, err = c.Plan(ctx); return err }(),
+		"desired":  func() (err error) { got.desired, err = c.Desired(ctx); return err }(),
+		"explain":  func() (err error) { got.explain, err = c.Explain(ctx, "192.0.2.7"); return err }(),
+		"find":     func() (err error) { got.found, err = c.Find(ctx, "web-1"); return err }(),
+		"kube":     func() (err error) { got.kube, err = c.Kube(ctx, kubeQuestion); return err }(),
+		"service":  func() (err error) { got.service, err = c.ExplainService(ctx, "default/web"); return err }(),
+		"trace":    func() (err error) { got.trace, err = c.Trace(ctx, traceQuestion); return err }(),
+		"evpn":     func() (err error) { got.evpn, err = c.EVPN(ctx, 7); return err }(),
+		"audit":    func() (err error) { got.audit, err = c.Audit(ctx, true); return err }(),
+		"reload":   func() (err error) { got.reload, err = c.Reload(ctx, true); return err }(),
+		"with":     func() (err error) { got.reload, err = c.PlanWith(ctx, []string{"a=b", "c=d e&f"}); return err }(),
+		"history":  func() (err error) { got.history, err = c.History(ctx, question); return err }(),
+		"file":     func() (err error) { got.planFile, err = c.PlanFile(ctx); return err }(),
+		"apply":    func() (err error) { got.applied, err = c.Apply(ctx, "d1"); return err }(),
+		"rollback": func() (err error) { got.rollback, err = c.Rollback(ctx, 41); return err }(),
 		"verify": func() (err error) {
 			got.verify, err = c.Verify(ctx, control.RouteQuery{Within: netip.MustParsePrefix("192.0.2.7/32"), Limit: 5}, true)
 			return err
@@ -330,7 +340,7 @@ func TestRoundTrip(t *testing.T) {
 		asked[a] = true
 	}
 	for _, a := range []any{
-		"192.0.2.7", "web-1", "default/web", kubeQuestion, traceQuestion, uint32(7), true, "192.0.2.9", question,
+		"192.0.2.7", "web-1", "default/web", kubeQuestion, traceQuestion, uint32(7), uint64(41), true, "192.0.2.9", question,
 		"force true", "verify true", "route y", "d1",
 	} {
 		if !asked[a] {
@@ -361,6 +371,7 @@ func sameAnswers(t *testing.T, got, want *canned) {
 		{got.planFile, want.planFile},
 		{got.applied, want.applied},
 		{got.reload, want.reload},
+		{got.rollback, want.rollback},
 		{got.released, want.released},
 		{got.verify, want.verify},
 		{got.history, want.history},

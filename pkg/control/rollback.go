@@ -2,21 +2,26 @@ package control
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 )
 
-// Rollback is what undoing the steps of a round would be, and why it would not last: what is
-// desired follows from the rows and the configuration alone.
+// Rollback is what undoing the steps of a round would be, or was, and which of it would not last:
+// what is desired follows from the rows and the configuration alone.
 type Rollback struct {
 	Version int       `json:"version"`
 	Round   uint64    `json:"round"`
 	At      time.Time `json:"at"`
 	// Steps are those of the round, the last one first, as they would be undone.
 	Steps []Undo `json:"steps"`
-	// Stand counts the steps that rows or the configuration want, as they were taken.
+	// Stand counts the steps that are not undone: rows or the configuration want them, or
+	// nothing wants what they deleted.
 	Stand int `json:"stand"`
 	// Names is what people call the rows that steps mention by UUID.
 	Names map[string]string `json:"names"`
@@ -29,8 +34,7 @@ type UndoState string
 const (
 	// UndoWanted is a step that would be taken again at once.
 	UndoWanted UndoState = "wanted"
-	// UndoUnwanted is an object that was deleted and that nothing wants: it would be deleted
-	// again.
+	// UndoUnwanted is an object that was deleted and that nothing wants.
 	UndoUnwanted UndoState = "unwanted"
 	// UndoSuperseded is an object that is desired with other attributes since.
 	UndoSuperseded UndoState = "superseded"
@@ -38,6 +42,10 @@ const (
 	UndoDone UndoState = "undone"
 	// UndoBlocked is an object that is desired and kept back.
 	UndoBlocked UndoState = "blocked"
+	// UndoMade is an object that nothing wants and that was made again by command, and
+	// UndoFailed one that could not be.
+	UndoMade   UndoState = "made-again"
+	UndoFailed UndoState = "failed"
 	// UndoNever is a step that had no effect: it failed, or was only seen.
 	UndoNever UndoState = "no-effect"
 )
@@ -49,6 +57,44 @@ type Undo struct {
 	Line  string    `json:"line,omitempty"`
 	State UndoState `json:"state"`
 	Text  string    `json:"text"`
+	// again is the object that can be made again; nil if none can.
+	again object.Value
+}
+
+// Again are the objects of the steps that can be made again, and the indexes of these in Steps.
+func (r Rollback) Again() (values []object.Value, index []int) {
+	for i, u := range r.Steps {
+		if u.again != nil {
+			values, index = append(values, u.again), append(index, i)
+		}
+	}
+	return values, index
+}
+
+// Failed reports whether an object could not be made again.
+func (r Rollback) Failed() bool {
+	return slices.ContainsFunc(r.Steps, func(u Undo) bool { return u.State == UndoFailed })
+}
+
+// Made notes what became of the step with an index when its object was to be made again.
+func (r *Rollback) Made(index int, err error) {
+	u := &r.Steps[index]
+	if u.again = nil; err != nil {
+		u.State, u.Text = UndoFailed, err.Error()
+		return
+	}
+	r.Stand--
+	u.State = UndoMade
+	u.Text = "made again; that nothing wants it waits for you: bgp-ovn plan"
+}
+
+// ParseRound reads the number of a round.
+func ParseRound(text string) (uint64, error) {
+	round, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || round == 0 {
+		return 0, fmt.Errorf("rollback %.40q: give the number of a round; bgp-ovn rollback lists them", text)
+	}
+	return round, nil
 }
 
 // RollbackOf holds the steps of a round of the history against what is desired now.
@@ -107,7 +153,11 @@ func undoOf(s history.Step, want, blocked map[ObjectRef]string) Undo {
 		u.State, u.Text = UndoDone, "it is desired again"
 	case s.After == nil:
 		u.State = UndoUnwanted
-		u.Text = "nothing wants it any more: made again, it would be deleted again"
+		var why string
+		if u.again, why = againOf(s); why == "" {
+			why = "where changes are reviewed, it is made again and stays"
+		}
+		u.Text = "nothing wants it any more; " + why
 	case !wanted:
 		u.State, u.Text = UndoDone, "nothing wants it any more"
 	case history.SameText(*s.After, now):
@@ -119,6 +169,19 @@ func undoOf(s history.Step, want, blocked map[ObjectRef]string) Undo {
 		u.State, u.Text = UndoSuperseded, "it is desired otherwise since: "+now
 	}
 	return u
+}
+
+// againOf reads the object that a step deleted, or says why it cannot be made again.
+func againOf(s history.Step) (object.Value, string) {
+	line := s.Object() + "  " + *s.Before
+	v, err := object.Parse(line)
+	if err != nil || strings.TrimRight(object.Text(v), " ") != strings.TrimRight(line, " ") {
+		return nil, "its value is not remembered in full"
+	}
+	if why := reconcile.NotAgain(v.Key().Kind); why != "" {
+		return nil, why
+	}
+	return v, ""
 }
 
 // opposite is what undoing a step would be, as a plan prints it.

@@ -120,6 +120,13 @@ func Handler(c Controller) http.Handler {
 	answer(mux, "POST /v1/apply", func(r *http.Request) (any, error) {
 		return c.Apply(r.Context(), r.URL.Query().Get("plan"))
 	})
+	answer(mux, "POST /v1/rollback", func(r *http.Request) (any, error) {
+		round, err := ParseRound(r.URL.Query().Get("round"))
+		if err != nil {
+			return nil, err
+		}
+		return c.Rollback(r.Context(), round)
+	})
 	answer(mux, "POST /v1/reload", func(r *http.Request) (any, error) { return c.Reload(r.Context(), false) })
 	bgpAnswers(mux, c)
 	answer(mux, "POST /v1/peer/release", func(r *http.Request) (any, error) {

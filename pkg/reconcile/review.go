@@ -48,6 +48,9 @@ func (c *Controller) leaveForReview(r *Round) {
 	if !r.approved {
 		r.Plan.Ops, r.Review.Waiting = plan.Split(r.Plan.Ops, func(op plan.Op) bool { return c.goesUnreviewed(*r, op) })
 	}
+	if len(r.again) > 0 {
+		r.Plan.Ops = plan.WithMade(r.Plan.Ops, r.again, r.againWhy)
+	}
 	switch {
 	case len(r.Review.Waiting) == 0:
 		c.reviewSince = time.Time{}

@@ -63,6 +63,10 @@ type Round struct {
 	Started        time.Time
 	// approved says that an operator has approved the whole plan.
 	approved bool
+	// again are values that an operator wants made again that nothing else wants, and
+	// againWhy is why: see [Controller.MakeAgain].
+	again    []object.Value
+	againWhy []object.Source
 	// Noticed is when the first of the changes was notified that the round was made for; zero
 	// if there was none.
 	Noticed time.Time

@@ -11,10 +11,10 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/history"
 )
 
-// Rollback prints what undoing a round would be, and what has become of each step.
+// Rollback prints what undoing a round would be, or was, and what has become of each step.
 func Rollback(w io.Writer, form Form, r control.Rollback) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "round %d of %s, to be undone:\n", r.Round, r.At.Local().Format(time.DateTime))
+	fmt.Fprintf(&b, "the steps of round %d of %s, undone:\n", r.Round, r.At.Local().Format(time.DateTime))
 	for _, u := range r.Steps {
 		undo := u.Line
 		if undo == "" {
@@ -26,8 +26,7 @@ func Rollback(w io.Writer, form Form, r control.Rollback) error {
 	if r.Stand == 0 {
 		b.WriteString("nothing is left to undo\n")
 	} else {
-		fmt.Fprintf(&b, "%d of %d steps stand, and undoing one would not last: change the rows or the configuration\n",
-			r.Stand, len(r.Steps))
+		fmt.Fprintf(&b, "%d of %d steps stand; what rows or the configuration want is undone there\n", r.Stand, len(r.Steps))
 	}
 	return Print(w, form, r, b.String())
 }

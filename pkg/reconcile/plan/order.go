@@ -83,20 +83,32 @@ func (d *differ) order() {
 	}
 }
 
-// sortOps puts the steps in order. Keys are worked out once a step, not once a
-// comparison: a first plan may have 200,000 steps.
-func (d *differ) sortOps() {
-	order := make([]keyed, len(d.plan.Ops))
-	for i, op := range d.plan.Ops {
+// sortOps puts the steps in order.
+func (d *differ) sortOps() { d.plan.Ops = inOrder(d.plan.Ops) }
+
+// WithMade adds steps to a plan, in their order, that make values which the plan has no step
+// for: an operator asked for them.
+func WithMade(ops []Op, values []object.Value, why []object.Source) []Op {
+	for _, v := range values {
+		ops = append(ops, Op{Verb: Create, Phase: Build, After: v, Why: why, Cause: CauseRepair})
+	}
+	return inOrder(ops)
+}
+
+// inOrder puts steps in order. Keys are worked out once a step, not once a comparison: a
+// first plan may have 200,000 steps.
+func inOrder(ops []Op) []Op {
+	order := make([]keyed, len(ops))
+	for i, op := range ops {
 		among, layer := object.PlaceOf(valueOf(op))
 		order[i] = keyed{op.Phase, op.Key(), among.Place(), layer, int32(i)}
 	}
 	slices.SortFunc(order, compareOps)
 	sorted := make([]Op, len(order))
 	for i, k := range order {
-		sorted[i] = d.plan.Ops[k.index]
+		sorted[i] = ops[k.index]
 	}
-	d.plan.Ops = sorted
+	return sorted
 }
 
 // keyed is a step as it is sorted.
