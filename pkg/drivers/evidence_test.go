@@ -8,7 +8,6 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/evidence"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -27,6 +26,7 @@ func singleChanges(sb *observe.Southbound) []rowChange {
 		next := &observe.Southbound{
 			Chassis: slices.Clone(sb.Chassis), Datapaths: slices.Clone(sb.Datapaths), Ports: slices.Clone(sb.Ports),
 			Balancers: slices.Clone(sb.Balancers), DPGroups: slices.Clone(sb.DPGroups),
+			Advertised: sb.Advertised, MACs: sb.MACs, Learned: sb.Learned,
 		}
 		change(next)
 		out = append(out, rowChange{what, port, next})
@@ -69,14 +69,34 @@ func singleChanges(sb *observe.Southbound) []rowChange {
 // or is elsewhere: the row is that of the port that has the address, or of the port
 // whose binding decides. On all other rows addresses of others stand.
 func mayEnd(p *observe.PortBinding, why []object.Source) bool {
-	if p == nil || !slices.Contains([]string{
-		observe.PortVIF, observe.PortVirtual, observe.PortChassisRedirect, observe.PortL3Gateway,
-	}, p.Type) {
+	if p == nil {
 		return false
 	}
+	has := slices.Contains([]string{
+		observe.PortVIF, observe.PortVirtual, observe.PortChassisRedirect, observe.PortL3Gateway,
+	}, p.Type)
 	return slices.ContainsFunc(why, func(s object.Source) bool {
-		return s.Table == "Port_Binding" && s.Row == p.LogicalPort
+		return s.Table == "Port_Binding" && s.Row == p.LogicalPort && (has || s.Decides)
 	})
+}
+
+// What comes from rows of the Southbound database has a row that can prove something: without
+// one it would go with any row that is missing.
+func TestEveryPathHasEvidence(t *testing.T) {
+	for _, w := range worlds(t) {
+		for name, view := range w.views {
+			for _, d := range everything() {
+				for _, it := range desired.Compute(view, nil, d).Want.Only(object.KindsThat(object.Kind.IsPath)...).Sorted() {
+					rows := slices.ContainsFunc(it.Why, func(s object.Source) bool {
+						return s.Table == "Port_Binding" || s.Table == "Datapath_Binding" || s.Table == observe.TableAdvertisedRoute
+					})
+					if v := evidence.Judge(it.Value.Key(), it.Why, view); rows && v.Class == evidence.NotRows {
+						t.Errorf("%s on %s: %s: nothing among %+v is evidence", w.name, name, it.Value.Key().Text(), it.Why)
+					}
+				}
+			}
+		}
+	}
 }
 
 // Deleting or clearing any single row never withdraws at once an address that this row
@@ -87,9 +107,6 @@ func TestNoSingleRowWithdrawsTheAddressesOfOthers(t *testing.T) {
 		changes := singleChanges(w.sb)
 		for _, name := range slices.Sorted(maps.Keys(w.views)) {
 			for _, d := range everything() {
-				if d.Name() == native.Name {
-					continue // of a VNI that goes with its switch there is no evidence yet
-				}
 				before := desired.Compute(w.views[name], nil, d).Want
 				announced := before.Only(object.KindsThat(object.Kind.IsPath)...).Sorted()
 				if len(announced) == 0 {

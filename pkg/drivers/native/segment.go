@@ -165,7 +165,8 @@ func (p *pass) findSegments() []*segment {
 	addrs := p.vteps()
 	var out []*segment
 	for _, d := range switches {
-		if !local[d.UUID] {
+		by := local[d.UUID]
+		if by == nil {
 			continue
 		}
 		vni, _ := parseVNI(d.ExternalIDs[optVNI])
@@ -182,7 +183,7 @@ func (p *pass) findSegments() []*segment {
 				out[i].name, s.name, vni, out[i].name)
 			continue
 		}
-		p.fill(s, devices[vxlanName(d, vni)] > 1)
+		p.fill(s, by, devices[vxlanName(d, vni)] > 1)
 		out = append(out, s)
 	}
 	return out
@@ -198,14 +199,19 @@ func vxlanName(d *observe.Datapath, vni uint32) string {
 }
 
 // fill completes a segment that is served.
-func (p *pass) fill(s *segment, shared bool) {
+//
+// The port by which the switch is local here decides: while that is bound here, a row
+// that is missing beside it is no evidence that the VNI is served no longer.
+func (p *pass) fill(s *segment, by *observe.PortBinding, shared bool) {
 	ids := s.datapath.ExternalIDs
 	s.bridge = cmp.Or(ids[optBridge], fmt.Sprintf("br-%d", s.vni))
 	s.vxlan = vxlanName(s.datapath, s.vni)
 	s.dummy = cmp.Or(ids[optDummy], fmt.Sprintf("lo-%d", s.vni))
 	s.shared = shared
 	s.rd = autoRD(s.vtep, s.vni)
-	s.why = []object.Source{p.Why("N-50", tableDatapath, s.name)}
+	decides := p.whyPort("N-50", by.LogicalPort)
+	decides.Decides = true
+	s.why = []object.Source{p.Why("N-50", tableDatapath, s.name), decides}
 	if rt := p.cfg.RouteTargets[s.vni]; len(rt) > 0 {
 		s.exports, s.imports = object.WordsOf(rt...), rt
 		return
@@ -216,20 +222,21 @@ func (p *pass) fill(s *segment, shared bool) {
 
 // localDatapaths are those that ovn-controller has on this node: with a port that is
 // bound here, and all that patch ports lead to from there. A distributed gateway port is
-// crossed only where it is, unless its router lets traffic pass elsewhere too.
-func (p *pass) localDatapaths() map[observe.UUID]bool {
-	out := map[observe.UUID]bool{}
+// crossed only where it is, unless its router lets traffic pass elsewhere too. Each has the
+// first port by which it is local.
+func (p *pass) localDatapaths() map[observe.UUID]*observe.PortBinding {
+	out := map[observe.UUID]*observe.PortBinding{}
 	var todo []observe.UUID
-	add := func(u observe.UUID) {
-		if !u.IsZero() && !out[u] {
-			out[u] = true
+	add := func(u observe.UUID, by *observe.PortBinding) {
+		if !u.IsZero() && out[u] == nil {
+			out[u] = by
 			todo = append(todo, u)
 		}
 	}
 	patches := map[observe.UUID][]*observe.PortBinding{}
 	for _, port := range p.sb.Ports {
 		if p.resident(port) {
-			add(port.Datapath)
+			add(port.Datapath, port)
 		}
 		if port.Type == observe.PortPatch || port.Type == observe.PortL3Gateway && p.resident(port) {
 			patches[port.Datapath] = append(patches[port.Datapath], port)
@@ -241,7 +248,7 @@ func (p *pass) localDatapaths() map[observe.UUID]bool {
 		for _, port := range patches[at] {
 			peer, ok := p.sb.Port(port.Options["peer"])
 			if ok && p.crosses(port) && p.crosses(peer) {
-				add(peer.Datapath)
+				add(peer.Datapath, out[at])
 			}
 		}
 	}
