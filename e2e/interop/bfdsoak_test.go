@@ -13,6 +13,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/internal/proof"
+	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -24,6 +25,10 @@ const (
 	bfdEvery = 50
 	// churned are the paths that are announced and withdrawn all the time: garbage.
 	churned = 2000
+	// churnEvery is the pause between announcing them and withdrawing them.
+	churnEvery = 500 * time.Millisecond
+	// restartEach is after how many of these the controller is another.
+	restartEach = 5
 	// heldUp is how late a goroutine that only waits may be before the machine is to blame.
 	heldUp = 30 * time.Millisecond
 )
@@ -33,7 +38,10 @@ type bfdSoak struct {
 	*node
 	addresses []string
 	paths     []object.Change
+	pace      *time.Ticker
 	lost      map[string]uint64
+	// began are the failures before the load began.
+	began uint64
 	// rounds are announcements and withdrawals of all paths, restarts those of the controller.
 	rounds, restarts int
 }
@@ -55,7 +63,7 @@ func TestProofBFDBesideLoad(t *testing.T) {
 	harness.Eventually(t, 2*time.Minute, func() string {
 		s.failures()
 		before := s.restarts
-		for began := time.Now(); time.Since(began) < 3*time.Second; {
+		for began := time.Now(); time.Since(began) < 3*time.Second || s.restarts == before; {
 			s.round()
 		}
 		failed := s.failures()
@@ -74,7 +82,8 @@ func fullSoak() string {
 
 func newBFDSoak(t *testing.T) *bfdSoak {
 	t.Helper()
-	s := &bfdSoak{node: newNode(t), lost: map[string]uint64{}}
+	s := &bfdSoak{node: newNode(t), lost: map[string]uint64{}, pace: time.NewTicker(churnEvery)}
+	t.Cleanup(s.pace.Stop)
 	all := []object.Value{path("203.0.113.7/32")}
 	for _, name := range []string{"frr-10.3", "bird"} {
 		w := newWire(t)
@@ -94,14 +103,15 @@ func newBFDSoak(t *testing.T) *bfdSoak {
 	for _, address := range s.addresses {
 		harness.Eventually(t, time.Minute, func() string {
 			st := s.state(address)
-			return unless(st.BFD.State == bfd.Up, fmt.Sprintf("%s: %+v", address, st))
+			return unless(st.State == bgp.Established && st.BFD.State == bfd.Up, fmt.Sprintf("%s: %+v", address, st))
 		})
+		s.began += s.state(address).BFD.Failures // FRR makes its session anew when it begins
 	}
 	s.failures()
 	return s
 }
 
-// round announces all paths or withdraws them; after every tenth the controller is another.
+// round announces all paths or withdraws them; now and then the controller is another.
 func (s *bfdSoak) round() {
 	s.t.Helper()
 	for i, err := range s.Apply(s.t.Context(), s.paths) {
@@ -111,7 +121,8 @@ func (s *bfdSoak) round() {
 		s.paths[i].Before, s.paths[i].After = s.paths[i].After, s.paths[i].Before
 	}
 	s.rounds++
-	if s.rounds%10 == 0 {
+	<-s.pace.C
+	if s.rounds%restartEach == 0 {
 		s.redial()
 		s.restarts++
 	}
@@ -123,7 +134,7 @@ func (s *bfdSoak) failures() (out []string) {
 	for _, address := range s.addresses {
 		b := s.state(address).BFD
 		if n := b.Failures - s.lost[address]; n > 0 {
-			out = append(out, fmt.Sprintf("%s: %d times, %s", address, n, b.Diag))
+			out = append(out, fmt.Sprintf("%s: %d times, %s, %s", address, n, b.Diag, b.RemoteDiag))
 		}
 		s.lost[address] = b.Failures
 	}
@@ -160,14 +171,24 @@ func (s *bfdSoak) long(d time.Duration, late func() time.Duration) {
 
 func (s *bfdSoak) report(worst time.Duration) {
 	s.t.Helper()
+	var total uint64
+	causes := map[bfd.Cause]uint64{}
+	for _, address := range s.addresses {
+		b := s.state(address).BFD
+		total += b.Failures
+		for cause, n := range b.Counts {
+			causes[cause] += n
+		}
+	}
 	out, err := os.ReadFile(strings.TrimSuffix(strings.TrimPrefix(s.socket, "unix:"), "/s") + "/speaker")
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	load, _ := exec.Command("cat", "/proc/loadavg").Output()
 	proof.Report(s.t, "%d ms x 3 to %d neighbours: %d rounds of %d paths, %d restarts of the controller, %d collections "+
-		"of the speaker, failures since the start %v, others waited up to %s, load %s", bfdEvery, len(s.addresses), s.rounds,
-		churned, s.restarts, strings.Count(string(out), "\ngc "), s.lost, worst, strings.TrimSpace(string(load)))
+		"of the speaker, %d failures (causes since the start %v), others waited up to %s, load %s", bfdEvery,
+		len(s.addresses), s.rounds, churned, s.restarts, strings.Count(string(out), "\ngc "), total-s.began, causes, worst,
+		strings.TrimSpace(string(load)))
 }
 
 // lateness watches how late a goroutine of this process is that only waits. What it returns

@@ -99,6 +99,10 @@ type Node struct {
 	// openings are what could not be listened on.
 	openings openings
 
+	// bfdAt is when the latest event of BFD was that the history has, once bfdKnown: only
+	// whoever watches the sessions uses them.
+	bfdAt    time.Time
+	bfdKnown bool
 	// lastRound is how long the last round took, since the page was told of it.
 	lastRound atomic.Int64
 	// day is what was measured within the last day, for the page of web.listen.

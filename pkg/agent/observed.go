@@ -97,6 +97,7 @@ func (n *Node) observeSessions(ctx context.Context) {
 			Peer: object.PeerName(s.Address), State: string(s.State), Up: s.State == bgp.Established,
 			Since: s.Since, Flaps: s.Flaps,
 			BFD: s.BFD.On, BFDUp: s.BFD.Runs && s.BFD.State == bfd.Up, BFDFailures: s.BFD.Failures,
+			BFDEvents: bfdCounts(s.BFD.Counts),
 		}
 		for _, f := range s.Families {
 			m.Prefixes = append(m.Prefixes, metrics.Prefixes{
@@ -107,6 +108,7 @@ func (n *Node) observeSessions(ctx context.Context) {
 		out = append(out, m)
 	}
 	n.metrics.Sessions(out, err == nil)
+	n.recordBFD(states)
 }
 
 // watchSessions keeps the metrics of sessions up to date until ctx ends: at once where one

@@ -35,8 +35,6 @@ type Config struct {
 	Profile
 	// Disc is our discriminator: not 0, and unique among the sessions of this system.
 	Disc uint32
-	// Independent is set where the session outlives the control plane (the C bit).
-	Independent bool
 	// Rand spreads the packets of sessions over time (RFC 5880 section 6.8.7).
 	Rand *rand.Rand
 }
@@ -48,9 +46,51 @@ type Change struct {
 	// ByAdmin is set where the neighbour's operator took the session down, or we did: this
 	// tells nothing about forwarding, and BGP stays as it is (RFC 5882 section 3.2).
 	ByAdmin bool
-	// SharedFate is set unless both ends have said that BFD outlives their control plane:
-	// then a failure beside a graceful restart may be that restart (RFC 5882 section 4.3).
-	SharedFate bool
+	// RemoteDiag is the diagnostic of the packet that led to it: why the neighbour is down.
+	RemoteDiag Diag
+}
+
+// Cause is who or what led to a change.
+type Cause string
+
+// The causes.
+const (
+	CauseUp        Cause = "up"                // both ends hear each other
+	CauseExpired   Cause = "detection-expired" // this node has heard nothing for the detection time
+	CauseNeighbour Cause = "neighbour"         // the neighbour signals that it is down
+	CauseOperator  Cause = "operator"          // an operator took it down, at either end
+)
+
+// Cause is what led to the change, of those that enter or leave Up.
+func (c Change) Cause() Cause {
+	switch {
+	case c.To == Up:
+		return CauseUp
+	case c.ByAdmin:
+		return CauseOperator
+	case c.Diag == Expired:
+		return CauseExpired
+	}
+	return CauseNeighbour
+}
+
+// Text is the change in words: what it came to, by whom, and the diagnostics.
+func (c Change) Text() string {
+	switch c.Cause() {
+	case CauseUp:
+		return "up"
+	case CauseOperator:
+		if c.To == AdminDown {
+			return "down: taken out of the configuration of this node"
+		}
+		return "down: taken down by the operator of the neighbour"
+	case CauseExpired:
+		return "down, found by this node: " + c.Diag.String()
+	}
+	if c.RemoteDiag == NoDiag {
+		return "down, found by the neighbour"
+	}
+	return "down, found by the neighbour: " + c.RemoteDiag.String()
 }
 
 // Failed reports whether forwarding to the neighbour was lost.

@@ -65,7 +65,8 @@ type Packet struct {
 	Diag        Diag
 	State       State
 	Poll, Final bool
-	// Independent is the C bit: BFD does not share fate with the control plane.
+	// Independent is the C bit: BFD does not share fate with the control plane. Only
+	// neighbours set it.
 	Independent bool
 	// Demand is the D bit: the sender would like to receive nothing while all is well.
 	Demand     bool

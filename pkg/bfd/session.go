@@ -99,11 +99,9 @@ func (s *Session) Advance(now Time) Output {
 	var out Output
 	if now >= s.expiry {
 		s.expiry = Never
-		shared := !s.Independent()
 		s.heard, s.remote = false, unknown()
 		if s.state == Init || s.state == Up {
 			out.Change, out.Changed = s.enter(Down, Expired, false), true
-			out.Change.SharedFate = shared
 			out.Packet, out.Send = s.packet(), true
 		}
 		s.retime(now)
@@ -117,14 +115,11 @@ func (s *Session) Advance(now Time) Output {
 
 // enter changes the state, and with it how fast packets go.
 func (s *Session) enter(to State, diag Diag, byAdmin bool) Change {
-	c := Change{From: s.state, To: to, Diag: diag, ByAdmin: byAdmin, SharedFate: !s.Independent()}
+	c := Change{From: s.state, To: to, Diag: diag, ByAdmin: byAdmin, RemoteDiag: s.remote.Diag}
 	s.state, s.diag = to, diag
 	s.promise()
 	return c
 }
-
-// Independent reports whether both ends outlive their control planes.
-func (s *Session) Independent() bool { return s.cfg.Independent && s.heard && s.remote.Independent }
 
 // Change takes another profile.
 func (s *Session) Change(p Profile, now Time) Output {
@@ -149,9 +144,11 @@ func (s *Session) Disable(now Time) Output {
 	return Output{Packet: s.packet(), Send: true, Change: c, Changed: true}
 }
 
+// packet is what is sent now. It never has the C bit: whoever runs the session ends with the
+// process that has it, and with BGP.
 func (s *Session) packet() Packet {
 	p := Packet{
-		Diag: s.diag, State: s.state, Poll: s.polling, Independent: s.cfg.Independent,
+		Diag: s.diag, State: s.state, Poll: s.polling,
 		DetectMult: s.cfg.Mult, MyDisc: s.cfg.Disc,
 		DesiredMinTx: s.wantTx, RequiredMinRx: s.wantRx,
 	}

@@ -178,22 +178,55 @@ func TestNeighbourThatWantsNoPackets(t *testing.T) {
 	}
 }
 
-// The C bit counts only where both ends set it.
-func TestFateIsSharedUnlessBothSayNo(t *testing.T) {
-	for _, c := range []struct{ ours, theirs, shared bool }{
-		{true, true, false}, {true, false, true}, {false, true, true}, {false, false, true},
-	} {
-		s := bfd.New(bfd.Config{
-			Profile: profile(300*ms, 3), Disc: 7, Independent: c.ours, Rand: rand.New(rand.NewPCG(1, 1)),
-		}, 0)
-		p := bfd.Packet{
-			State: bfd.Init, DetectMult: 3, MyDisc: 9, YourDisc: 7,
-			DesiredMinTx: 300_000, RequiredMinRx: 300_000, Independent: c.theirs,
+// No packet of ours has the C bit, whatever the neighbour's have: BFD ends with the process
+// that has BGP, so that a failure beside a restart may be that restart (RFC 5882 section 4.3).
+func TestFateIsShared(t *testing.T) {
+	s := bfd.New(bfd.Config{Profile: profile(300*ms, 3), Disc: 7, Rand: rand.New(rand.NewPCG(1, 1))}, 0)
+	p := bfd.Packet{
+		State: bfd.Init, DetectMult: 3, MyDisc: 9, YourDisc: 7,
+		DesiredMinTx: 300_000, RequiredMinRx: 300_000, Independent: true, Poll: true,
+	}
+	for i, out := range []bfd.Output{s.Receive(p, 0), s.Advance(s.Next()), s.Advance(s.Next() + sec), s.Disable(3 * sec)} {
+		if !out.Send || out.Packet.Independent {
+			t.Errorf("output %d: %+v", i, out)
 		}
-		s.Receive(p, 0)
-		out := s.Advance(s.Next() + sec)
-		if !out.Change.Failed() || out.Change.SharedFate != c.shared {
-			t.Errorf("ours %v, theirs %v: %+v", c.ours, c.theirs, out.Change)
+	}
+}
+
+// Who ended a session, and why.
+func TestCauseOfChange(t *testing.T) {
+	for _, c := range []struct {
+		change bfd.Change
+		cause  bfd.Cause
+		text   string
+	}{
+		{bfd.Change{From: bfd.Init, To: bfd.Up}, bfd.CauseUp, "up"},
+		{
+			bfd.Change{From: bfd.Up, To: bfd.Down, Diag: bfd.Expired},
+			bfd.CauseExpired,
+			"down, found by this node: detection time expired",
+		},
+		{
+			bfd.Change{From: bfd.Up, To: bfd.Down, Diag: bfd.NeighborDown, RemoteDiag: bfd.Expired},
+			bfd.CauseNeighbour,
+			"down, found by the neighbour: detection time expired",
+		},
+		{
+			bfd.Change{From: bfd.Up, To: bfd.Down, Diag: bfd.NeighborDown}, bfd.CauseNeighbour, "down, found by the neighbour",
+		},
+		{
+			bfd.Change{From: bfd.Up, To: bfd.Down, Diag: bfd.NeighborDown, ByAdmin: true},
+			bfd.CauseOperator,
+			"down: taken down by the operator of the neighbour",
+		},
+		{
+			bfd.Change{From: bfd.Up, To: bfd.AdminDown, Diag: bfd.AdminDiag, ByAdmin: true},
+			bfd.CauseOperator,
+			"down: taken out of the configuration of this node",
+		},
+	} {
+		if got := c.change.Cause(); got != c.cause || c.change.Text() != c.text {
+			t.Errorf("%+v: %s, %s", c.change, got, c.change.Text())
 		}
 	}
 }

@@ -67,6 +67,10 @@ func TestBFDEndsTheSession(t *testing.T) {
 		return ""
 	})
 	s, _ = state()
+	if e := s.BFD.Events; len(e) != 2 || e[0].Cause() != bfd.CauseUp || e[1].Cause() != bfd.CauseExpired ||
+		s.BFD.Counts[bfd.CauseExpired] != 1 || s.BFD.Diag != bfd.Expired {
+		t.Errorf("events %+v, counts %v", e, s.BFD.Counts)
+	}
 	if s.LastError != "BFD: detection time expired" || s.Ours.Kept != bgp.KeptNo {
 		t.Errorf("last error %q, our routes are kept: %+v", s.LastError, s.Ours)
 	}

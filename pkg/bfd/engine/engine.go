@@ -46,8 +46,6 @@ type Peer struct {
 
 // Config is how an engine is run.
 type Config struct {
-	// Independent is set in a process that outlives the control plane (the C bit).
-	Independent bool
 	// Port and MultihopPort are for tests; 0 is the RFCs'.
 	Port, MultihopPort uint16
 	// OnChange is called with each step of a session, in order, by one goroutine.
@@ -107,6 +105,9 @@ type session struct {
 
 	since, failed  time.Time
 	failures       uint64
+	why            bfd.Change // of the last failure
+	events         []Event
+	counts         map[bfd.Cause]uint64
 	sent, received uint64
 }
 
@@ -189,7 +190,7 @@ func (e *Engine) add(p Peer, now bfd.Time) {
 	}
 	s := &session{peer: p, tx: -1, since: time.Now()}
 	s.Session = bfd.New(bfd.Config{
-		Profile: p.Profile, Disc: disc, Independent: e.cfg.Independent,
+		Profile: p.Profile, Disc: disc,
 		Rand: rand.New(rand.NewPCG(e.rand.Uint64(), e.rand.Uint64())),
 	}, now)
 	e.peers[p.Addr], e.discs[disc] = s, s
@@ -218,8 +219,9 @@ func (e *Engine) take(s *session, out bfd.Output) {
 		s.since = time.Now()
 		if out.Change.Failed() {
 			s.failures++
-			s.failed = s.since
+			s.failed, s.why = s.since, out.Change
 		}
+		s.remember(out.Change)
 		e.queue = append(e.queue, notice{s.peer.Addr, out.Change})
 		e.more.Signal()
 	}
@@ -227,6 +229,21 @@ func (e *Engine) take(s *session, out bfd.Output) {
 		e.send(s, out.Packet)
 	}
 	heap.Fix(&e.timers, s.at)
+}
+
+// remember keeps a step as an event if it enters or leaves Up.
+func (s *session) remember(c bfd.Change) {
+	if c.From != bfd.Up && c.To != bfd.Up {
+		return
+	}
+	if len(s.events) == mostEvents {
+		s.events = slices.Delete(s.events, 0, 1)
+	}
+	s.events = append(s.events, Event{s.since, c})
+	if s.counts == nil {
+		s.counts = map[bfd.Cause]uint64{}
+	}
+	s.counts[c.Cause()]++
 }
 
 // tell calls OnChange, which may take its time.

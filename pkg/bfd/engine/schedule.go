@@ -2,7 +2,9 @@ package engine
 
 import (
 	"container/heap"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
@@ -106,23 +108,34 @@ func (e *Engine) due() time.Duration {
 type Status struct {
 	Peer
 	State bfd.State
-	// Diag is why it left Up last.
-	Diag bfd.Diag
+	// Diag is why it failed last; RemoteDiag is what the neighbour said then.
+	Diag, RemoteDiag bfd.Diag
 	// Since is when it entered its state, Failed when it failed last, Failures how often.
 	Since, Failed time.Time
 	Failures      uint64
 	// Local and Remote are the discriminators; Remote is 0 where there is no neighbour.
 	Local, Remote uint32
 	RemoteState   bfd.State
-	RemoteDiag    bfd.Diag
 	// RemoteMinRx is what the neighbour can bear, in microseconds.
 	RemoteMinRx uint32
 	// Interval is the pause between our packets, Detection how long the neighbour may be
 	// silent; 0 while that is not known.
 	Interval, Detection time.Duration
 	Sent, Received      uint64
+	// Events are the latest steps into Up and out of it, the oldest first; Counts are all.
+	Events []Event
+	Counts map[bfd.Cause]uint64
 	// Err is why packets cannot be sent or received.
 	Err error
+}
+
+// mostEvents bounds what is remembered of a session.
+const mostEvents = 8
+
+// Event is a step of a session into Up or out of it.
+type Event struct {
+	At time.Time
+	bfd.Change
 }
 
 // Status is how the session with a neighbour is; it is not ok if there is none.
@@ -134,12 +147,14 @@ func (e *Engine) Status(addr netip.Addr) (Status, bool) {
 		return Status{}, false
 	}
 	out := Status{
-		Peer: s.peer, State: s.State(), Diag: s.Diag(), Since: s.since, Failed: s.failed, Failures: s.failures,
-		Local: s.Disc(), RemoteState: bfd.Down, Sent: s.sent, Received: s.received, Err: s.err,
+		Peer: s.peer, State: s.State(), Diag: s.why.Diag, RemoteDiag: s.why.RemoteDiag, Since: s.since, Failed: s.failed,
+		Failures: s.failures,
+		Local:    s.Disc(), RemoteState: bfd.Down, Sent: s.sent, Received: s.received, Err: s.err,
 		Interval: time.Duration(s.Interval()) * time.Microsecond,
+		Events:   slices.Clone(s.events), Counts: maps.Clone(s.counts),
 	}
 	if p, ok := s.Remote(); ok {
-		out.Remote, out.RemoteState, out.RemoteDiag, out.RemoteMinRx = p.MyDisc, p.State, p.Diag, p.RequiredMinRx
+		out.Remote, out.RemoteState, out.RemoteMinRx = p.MyDisc, p.State, p.RequiredMinRx
 		out.Detection = time.Duration(s.Detection()) * time.Microsecond
 	}
 	if r := e.rx[kindOf(s.peer)]; out.Err == nil && r != nil {

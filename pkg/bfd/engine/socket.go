@@ -228,8 +228,9 @@ func (e *Engine) datagram(kind int, data []byte, ttl int, from netip.Addr) {
 	if p.YourDisc != 0 {
 		s = e.discs[p.YourDisc]
 	}
-	// Who guesses a discriminator still has to be the neighbour.
-	if s == nil || s.peer.Addr != from || kindOf(s.peer) != kind {
+	// Who guesses a discriminator still has to be the neighbour, and a packet of ours that a
+	// loop brings back says nothing of it.
+	if s == nil || s.peer.Addr != from || kindOf(s.peer) != kind || p.MyDisc == s.Disc() {
 		e.drops.Unknown++
 		return
 	}

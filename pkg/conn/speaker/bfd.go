@@ -22,8 +22,6 @@ import (
 type detector struct {
 	server *server.BgpServer
 	log    *slog.Logger
-	// independent is set in a process of its own (the C bit).
-	independent bool
 
 	mu     sync.Mutex // guards what follows
 	engine *engine.Engine
@@ -50,7 +48,7 @@ func (d *detector) refresh() {
 	case len(want) == 0 && d.engine == nil:
 		return
 	case d.engine == nil:
-		d.engine = engine.New(engine.Config{Independent: d.independent, Logger: d.log, OnChange: d.changed})
+		d.engine = engine.New(engine.Config{Logger: d.log, OnChange: d.changed})
 	}
 	d.engine.Set(want)
 }
@@ -75,15 +73,15 @@ const bfdReason = "BFD Down"
 
 // changed is told of each step of a session. Where BFD was lost, BGP goes at once, and with
 // it what both ends keep: for BGP, which cannot announce a restart, RFC 5882 section
-// 4.3.2.2 has a failure be one of forwarding. A graceful restart under way is left alone
-// unless both ends outlive their control planes, because it may be all that has failed.
+// 4.3.2.2 has a failure be one of forwarding. A graceful restart under way is left alone,
+// because it may be all that has failed: our BFD shares the fate of our BGP.
 func (d *detector) changed(addr netip.Addr, c bfd.Change) {
 	log := d.log.With(slog.String("peer", addr.String()))
 	switch {
 	case c.To == bfd.Up:
 		log.Info("BFD session is up")
 	case c.From == bfd.Up:
-		log.Warn("BFD session is down", slog.String("reason", c.Diag.String()), slog.Bool("by_operator", c.ByAdmin))
+		log.Warn("BFD session is down", slog.String("reason", c.Text()), slog.Bool("by_operator", c.ByAdmin))
 	}
 	if !c.Failed() {
 		return
@@ -97,12 +95,6 @@ func (d *detector) changed(addr netip.Addr, c bfd.Change) {
 		err = d.server.ResetPeer(ctx, &api.ResetPeerRequest{
 			Address: addr.String(), Communication: bfdReason + ": " + c.Diag.String(),
 		})
-	case peer.GetGracefulRestart().GetPeerRestarting() && !c.SharedFate:
-		// Stale paths go with their peer, which cannot notice: there is no session.
-		log.Warn("graceful restart is given up: BFD and the neighbour's own say that forwarding has failed")
-		if err = d.server.DeletePeer(ctx, &api.DeletePeerRequest{Address: addr.String()}); err == nil {
-			err = d.server.AddPeer(ctx, &api.AddPeerRequest{Peer: peer})
-		}
 	}
 	if err != nil {
 		log.Warn("BFD: the session cannot be ended", slog.Any("err", err))
@@ -132,9 +124,7 @@ func (d *detector) fill(p *api.Peer) {
 	if !st.Failed.IsZero() {
 		p.State.BfdState.LastFailureTime = uint64(st.Failed.UnixNano())
 	}
-	if st.Err != nil {
-		p.State.Description = bfdTrouble + st.Err.Error()
-	}
+	p.State.Description = encodeBFD(st)
 }
 
 // close ends BFD without a word to the neighbours, which judge by forwarding.

@@ -1,12 +1,18 @@
 package speaker
 
 import (
+	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	api "github.com/osrg/gobgp/v4/api"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/bfd"
+	"github.com/bgp-ovn/bgp-ovn/pkg/bfd/engine"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -49,5 +55,33 @@ func TestBFDFault(t *testing.T) {
 	}
 	if got := notificationFault(6, 10); got != FaultBFD {
 		t.Errorf("RFC 9384: %s", got)
+	}
+}
+
+// What GoBGP has no fields for comes back from the description of a peer's state, whichever
+// release wrote it, and no text there does harm.
+func TestBFDNotes(t *testing.T) {
+	at := time.Unix(0, 1_800_000_000_123_456_789)
+	st := engine.Status{
+		Err: errors.New("port 3784 is in use"), Counts: map[bfd.Cause]uint64{bfd.CauseNeighbour: 1},
+		Events: []engine.Event{{At: at, Change: bfd.Change{
+			From: bfd.Up, To: bfd.Down, Diag: bfd.NeighborDown, RemoteDiag: bfd.Expired, ByAdmin: true,
+		}}},
+	}
+	var got BFD
+	got.decode(encodeBFD(st))
+	if got.Trouble != st.Err.Error() || !slices.Equal(got.Events, st.Events) || !maps.Equal(got.Counts, st.Counts) {
+		t.Errorf("got %+v, want %+v", got, st)
+	}
+	if text := encodeBFD(engine.Status{}); text != "" {
+		t.Errorf("nothing to tell is %q", text)
+	}
+	for text, want := range map[string]string{
+		"": "", "BFD: trouble": "trouble", "BFD {": "", "BFD {]": "", "another's": "", `BFD {"events":[{"to":999}]}`: "",
+	} {
+		var got BFD
+		if got.decode(text); got.Trouble != want || len(got.Events) > 0 {
+			t.Errorf("%q: %+v", text, got)
+		}
 	}
 }

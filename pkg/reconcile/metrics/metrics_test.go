@@ -54,7 +54,7 @@ func crowded() *metrics.Metrics {
 	m.Sessions([]metrics.Session{
 		{
 			Peer: "192.0.2.1", State: "Established", Up: true, Since: began, Flaps: 3,
-			BFD: true, BFDUp: true, BFDFailures: 2,
+			BFD: true, BFDUp: true, BFDFailures: 2, BFDEvents: map[string]uint64{"up": 3},
 			Prefixes: []metrics.Prefixes{{Family: "ipv4-unicast", Sent: 1, Received: 9, Accepted: 5, Rejected: 4}},
 		},
 		{Peer: "192.0.2.2", State: "Active"},

@@ -1,7 +1,9 @@
 package metrics
 
 import (
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,8 @@ type Session struct {
 	// how often it was lost.
 	BFD, BFDUp  bool
 	BFDFailures uint64
+	// BFDEvents counts what has become of it by cause: up and the causes of being down.
+	BFDEvents map[string]uint64
 	// Prefixes are the counts by family.
 	Prefixes []Prefixes
 }
@@ -41,11 +45,11 @@ type Config struct {
 
 // nodeTables are the metrics of what is beside rounds.
 type nodeTables struct {
-	bfdUp, bfdFailures, build, sessionState, sessionSince, flaps, prefixes, speaker *table
-	classes, held, protected, frozenSince, review, quarantined                      *table
-	stations, points, verified                                                      *table
-	config, configLoaded, configStale, stateErrors                                  *table
-	fleet                                                                           fleetTables
+	bfdUp, bfdFailures, bfdEvents, build, sessionState, sessionSince, flaps, prefixes, speaker *table
+	classes, held, protected, frozenSince, review, quarantined                                 *table
+	stations, points, verified                                                                 *table
+	config, configLoaded, configStale, stateErrors                                             *table
+	fleet                                                                                      fleetTables
 }
 
 // register makes the tables. Program is the name and the version.
@@ -66,6 +70,8 @@ func (n *nodeTables) register(in prometheus.Registerer, program string) {
 		"1 while the BFD session with the peer is up; of peers with BFD alone.", "peer")
 	add(&n.bfdFailures, counter, "bgp_ovn_peer_bfd_failures_total",
 		"How often BFD has lost the peer.", "peer")
+	add(&n.bfdEvents, counter, "bgp_ovn_peer_bfd_events_total",
+		"How often the BFD session with the peer has come up, or gone down, by who found or did it.", "peer", "cause")
 	add(&n.prefixes, gauge, "bgp_ovn_peer_prefixes",
 		"Prefixes of the session by family: sent, received, and of these accepted and rejected.",
 		"peer", "family", "count")
@@ -103,7 +109,7 @@ func (n *nodeTables) register(in prometheus.Registerer, program string) {
 // known, and not there.
 func (m *Metrics) Sessions(all []Session, known bool) {
 	m.node.speaker.one(b2f(known))
-	var up, states, since, flaps, bfdUp, bfdFailures, prefixes []row
+	var up, states, since, flaps, bfdUp, bfdFailures, bfdEvents, prefixes []row
 	for _, s := range all {
 		up = append(up, row{b2f(s.Up), []string{s.Peer}})
 		states = append(states, row{1, []string{s.Peer, s.State}})
@@ -111,6 +117,9 @@ func (m *Metrics) Sessions(all []Session, known bool) {
 		if s.BFD {
 			bfdUp = append(bfdUp, row{b2f(s.BFDUp), []string{s.Peer}})
 			bfdFailures = append(bfdFailures, row{float64(s.BFDFailures), []string{s.Peer}})
+			for _, cause := range slices.Sorted(maps.Keys(s.BFDEvents)) {
+				bfdEvents = append(bfdEvents, row{float64(s.BFDEvents[cause]), []string{s.Peer, cause}})
+			}
 		}
 		if !s.Since.IsZero() {
 			since = append(since, row{seconds(s.Since), []string{s.Peer}})
@@ -130,6 +139,7 @@ func (m *Metrics) Sessions(all []Session, known bool) {
 	m.node.flaps.set(flaps)
 	m.node.bfdUp.set(bfdUp)
 	m.node.bfdFailures.set(bfdFailures)
+	m.node.bfdEvents.set(bfdEvents)
 	m.node.prefixes.set(prefixes)
 }
 
