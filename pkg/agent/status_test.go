@@ -87,6 +87,20 @@ func TestStatusState(t *testing.T) {
 	}
 }
 
+// A neighbour that is to have any AS but ours, and has ours, is a problem that names both.
+func TestStatusNotExternal(t *testing.T) {
+	p := peerOn("fe80::2%eth0", bgp.Established)
+	p.AS, p.NotExternal = 64999, true
+	states := []bgp.PeerState{p, peerOn("192.0.2.1", bgp.Established)}
+	var s statusReport
+	s.peers(states, nil, time.Minute, nil)
+	s.arrange(newPast(), states, time.Now())
+	if len(s.Problems) != 1 || s.Problems[0].Code != "peer-not-external" || s.Problems[0].Text != "peer eth0 has AS 64999, "+
+		"which is ours, and is configured with as: external: the session is an internal one" {
+		t.Errorf("got %+v", s.Problems)
+	}
+}
+
 // TestStatusRootCause: a device that is down explains the sessions and the addresses
 // behind it, and not those of another device.
 func TestStatusRootCause(t *testing.T) {

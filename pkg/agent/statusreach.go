@@ -34,6 +34,7 @@ func (s *statusReport) peers(states []bgp.PeerState, err error, restart time.Dur
 		s.Peers = append(s.Peers, peerOf(p))
 		if p.State == control.Established {
 			s.unwatched(p, time.Now())
+			s.notExternal(p)
 			continue
 		}
 		f := peerFinding(p, restart)
@@ -64,6 +65,17 @@ func (s *statusReport) unwatched(p bgp.PeerState, now time.Time) {
 	}
 	f := s.problem("bfd-not-up", fmt.Sprintf("BFD with peer %s is not up: %s", object.PeerName(p.Address), why),
 		"until it is, a way that is lost is noticed by the hold time alone: bgp-ovn bgp peer "+object.PeerName(p.Address))
+	f.Object = problem.Object{Kind: problem.KindPeer, Name: p.Address}
+}
+
+// notExternal finds a session with a neighbour that has our own AS although it is not to.
+func (s *statusReport) notExternal(p bgp.PeerState) {
+	if !p.NotExternal {
+		return
+	}
+	f := s.problem("peer-not-external", fmt.Sprintf("peer %s has AS %d, which is ours, and is configured with as: external: "+
+		"the session is an internal one", object.PeerName(p.Address), p.AS),
+		"set as: internal for it in bgp.peers if that is meant, or give one of both another AS")
 	f.Object = problem.Object{Kind: problem.KindPeer, Name: p.Address}
 }
 

@@ -69,6 +69,7 @@ var classes = []class{
 	{"outstanding", Degraded, []string{"vswitchd-hung", "speaker"}},
 	// What works now and will not in some event.
 	{"bfd-not-up", Warning, []string{"speaker"}},
+	{"peer-not-external", Warning, []string{"speaker"}},
 	{"drain-waiting", Warning, nil},
 	{"review-waiting", Warning, nil},
 	{"drained", Warning, nil},

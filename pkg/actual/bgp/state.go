@@ -43,6 +43,9 @@ type PeerState struct {
 	Local, Remote []Capability
 	// OurRestartTime is how long, in seconds, the neighbour is asked to keep our routes.
 	OurRestartTime uint32
+	// NotExternal is set where the neighbour is to have any AS but ours, and has ours: the
+	// session is an internal one.
+	NotExternal bool
 	// BFD is how forwarding to the neighbour is watched.
 	BFD speaker.BFD
 	// Ours is whether the neighbour may have our routes, Theirs whether we have its own.
@@ -130,6 +133,7 @@ func peerState(p *api.Peer, recorded speaker.Session, paths object.Set) PeerStat
 	}
 	out := outletOf(p, recorded)
 	if s.State == Established {
+		s.NotExternal = p.GetConf().GetPeerAsn() == 0 && s.AS != 0 && s.AS == p.GetState().GetLocalAsn()
 		s.LocalAddress = p.GetTransport().GetLocalAddress()
 		s.RouterID = p.GetState().GetRouterId()
 		s.HoldTime = uint16(p.GetTimers().GetState().GetNegotiatedHoldTime())
