@@ -115,8 +115,12 @@ func (f frr) tell() {
 
 func (f frr) config(sessions []session) string {
 	var b strings.Builder
+	as := routerAS
+	if slices.ContainsFunc(sessions, func(s session) bool { return s.internal }) {
+		as = nodeAS
+	}
 	fmt.Fprintf(&b, "hostname b\nrouter bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n no bgp default "+
-		"ipv4-unicast\n no bgp network import-check\n", routerAS, f.theirs4)
+		"ipv4-unicast\n no bgp network import-check\n", as, f.theirs4)
 	for i, s := range sessions {
 		n := " neighbor " + s.ours + " "
 		if s.dev == "" {

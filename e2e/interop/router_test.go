@@ -15,6 +15,8 @@ type session struct {
 	// dev is the router's interface of an unnumbered session; it has no addresses then.
 	dev      string
 	families []object.Family
+	// internal says that the router is of our AS, on all of its sessions.
+	internal bool
 	password string
 	gtsm     bool
 	bfd      bool
