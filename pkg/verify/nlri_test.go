@@ -30,7 +30,8 @@ func TestCoversAny(t *testing.T) {
 		n := some()
 		exact, covers := CoversAny(list, n)
 		wantCovers := slices.ContainsFunc(list, func(o NLRI) bool {
-			return o == n || IsUnicast(o) && IsUnicast(n) && o.Prefix.Bits() >= n.Prefix.Bits() && n.Prefix.Contains(o.Prefix.Addr())
+			return o == n || IsUnicast(o) && IsUnicast(n) && o.Prefix.Bits() >= n.Prefix.Bits() &&
+				n.Prefix.Contains(o.Prefix.Addr())
 		})
 		if exact != slices.Contains(list, n) || covers != wantCovers {
 			t.Fatalf("seed %d: %v in %v: %v %v", seed, n, list, exact, covers)

@@ -10,6 +10,7 @@ package history
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -149,19 +150,26 @@ func attrs(v object.Value) *string {
 	return &text
 }
 
+// shorten cuts a long text off, and says how long it was.
 func shorten(s string) string {
 	if len(s) <= longest {
 		return s
 	}
-	return strings.ToValidUTF8(s[:longest], "") + truncated
+	return fmt.Sprintf("%s%s (%d octets in all)", head(s), truncated, len(s))
 }
+
+// head is as much as is kept of a long text.
+func head(s string) string { return strings.ToValidUTF8(s[:longest], "") }
 
 // Key is the key of an object as steps have it: a long one is cut off.
 func Key(key string) string { return shorten(key) }
 
 // SameText reports whether an attribute text of a step, of which the end may be missing, is
 // that of an object.
-func SameText(step, whole string) bool { return step == shorten(whole) }
+func SameText(step, whole string) bool {
+	// Earlier programs did not record how long a text was.
+	return step == shorten(whole) || len(whole) > longest && step == head(whole)+truncated
+}
 
 // Here stands for this node in [Step.From] and [Step.To].
 const Here = "here"

@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -104,4 +105,22 @@ func FuzzFilter(f *testing.F) {
 		}
 		history.NewMatcher(history.Filter{Target: target}).Matches(s)
 	})
+}
+
+// A text that is too long to be kept says how long it was, and is still known for what it
+// was, also as earlier programs have cut it off.
+func TestLongTexts(t *testing.T) {
+	long := strings.Repeat("65000:1,", 100)
+	whole := "ipv4-unicast 203.0.113.7/32 origin igp communities " + long + "65000:2"
+	other := whole + "0"
+	step := history.Key(whole)
+	if want := fmt.Sprintf(" ... (%d octets in all)", len(whole)); !strings.HasSuffix(step, want) || len(step) > 450 {
+		t.Errorf("it ends with %q, want %q", step[len(step)-40:], want)
+	}
+	if !history.SameText(step, whole) || history.SameText(step, other) || !history.SameText(whole[:400]+" ...", whole) {
+		t.Error("a text is not known again, or taken for another one")
+	}
+	if short := "origin igp"; history.Key(short) != short || !history.SameText(short, short) {
+		t.Error("a short text is changed")
+	}
 }

@@ -195,8 +195,8 @@ func (s *Session) up(l *line, local netip.Addr) {
 	s.line, s.heard, s.ended, s.answered = l, now, map[bgp.Family]bool{}, map[bgp.Family]bool{}
 	s.refreshed = time.Time{}
 	s.status = Status{
-		Families: namesOf(l.families), Established: true, Since: now, AddPath: len(l.options.AddPath) > 0, Router: l.router, Local: local,
-		Changed: s.status.Changed + 1,
+		Established: true, Since: now, AddPath: len(l.options.AddPath) > 0, Families: namesOf(l.families),
+		Router: l.router, Local: local, Changed: s.status.Changed + 1,
 	}
 	s.said = ""
 	s.log.Info("looking point is connected", "identifier", l.router, "local", local, "add_path", s.status.AddPath)

@@ -18,8 +18,8 @@ import (
 
 // tenant are the attributes of a path of a tenant.
 var tenant = speaker.EVPNAttributes{
-	Origin: object.OriginIGP, NextHop: theirID, Targets: object.WordsOf("65002:7"), RouterMAC: object.MAC{2, 0, 0, 0, 0, 5},
-	Tunnels: []bgp.TunnelType{bgp.TUNNEL_TYPE_VXLAN}, HasFlood: true, Flood: 7,
+	Origin: object.OriginIGP, NextHop: theirID, Targets: object.WordsOf("65002:7"),
+	RouterMAC: object.MAC{2, 0, 0, 0, 0, 5}, Tunnels: []bgp.TunnelType{bgp.TUNNEL_TYPE_VXLAN}, HasFlood: true, Flood: 7,
 	FloodType: bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL,
 }
 
@@ -36,7 +36,8 @@ func evpnUpdate(t testing.TB, alive bool, routes ...speaker.EVPNRoute) []byte {
 	if alive {
 		list, err := tenant.Write(nlri)
 		check(t, err)
-		attributes = append(bytes.Join(list, nil), speakertest.Attribute(speakertest.Transitive, 2, 2, 1, 0, 0, 0xfd, 0xea)...)
+		path := speakertest.Attribute(speakertest.Transitive, 2, 2, 1, 0, 0, 0xfd, 0xea)
+		attributes = append(bytes.Join(list, nil), path...)
 	} else {
 		attributes = speakertest.Attribute(speakertest.Optional, 15, append([]byte{0, bgp.AFI_L2VPN, bgp.SAFI_EVPN},
 			nlri...)...)
@@ -107,8 +108,9 @@ func anyRoute(r *rand.Rand) speaker.EVPNRoute {
 		RD:   []string{"65000:1", "192.0.2.1:1", "4200000000:1", "0.0.0.1:1"}[r.IntN(4)],
 		Tag:  uint32(r.IntN(8) / 7), Label: uint32(r.IntN(2)),
 	}
-	addr := []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::ffff:10.0.0.1"),
-		netip.MustParseAddr("2001:db8::1")}[r.IntN(3)]
+	addr := []netip.Addr{
+		netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::ffff:10.0.0.1"), netip.MustParseAddr("2001:db8::1"),
+	}[r.IntN(3)]
 	out.Prefix = netip.PrefixFrom(addr, addr.BitLen())
 	switch out.Type {
 	case object.EVPNMacIP:
