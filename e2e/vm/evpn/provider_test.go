@@ -132,4 +132,10 @@ func TestStretchedNetwork(t *testing.T) {
 	if flooded(far.Addr()) {
 		t.Errorf("who has %s was flooded over the VXLAN: %v", far.Addr(), asked)
 	}
+
+	j := judged{addr: netip.MustParseAddr("172.24.100.60"), vni: vni, from: segment.Host}
+	j.await(t, "", "")
+	for _, b := range stretchedBrokens {
+		t.Run(b.name, func(t *testing.T) { j.unreachable(t, b) })
+	}
 }

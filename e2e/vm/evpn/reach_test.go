@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
+	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reach"
 )
@@ -66,6 +67,20 @@ var brokens = []broken{
 	},
 }
 
+// stretchedBrokens are the same of a stretched network, of which MAC and address are
+// announced (type 2): its packets are switched and not routed.
+var stretchedBrokens = []broken{
+	{
+		name: "VXLAN device down", make: "ip link set vxlan-3001 down", held: true, code: reach.CodeDeviceDown,
+		says: "vxlan-3001 is down: it is a part of VNI 3001",
+	},
+	{
+		name: "a flow of others", make: "ovs-ofctl add-flow br-ex priority=2000,ip,nw_dst=172.24.100.60,actions=drop",
+		heal: "ovs-ofctl --strict del-flows br-ex priority=2000,ip,nw_dst=172.24.100.60", code: reach.CodeFlowDrops,
+		says: "drops packets for 172.24.100.60", lost: true,
+	},
+}
+
 // An address that the EVPN driver announces and that packets do not get through to is named
 // with the first reason, by explain, status and metric, and only while it is so.
 func TestTenantUnreachable(t *testing.T) {
@@ -73,18 +88,26 @@ func TestTenantUnreachable(t *testing.T) {
 	tn.connected(t)
 	settled(t)
 	for _, addr := range addrs(inside) {
-		awaitVerdict(t, addr, "", "")
+		judged{addr: addr, vni: 1001}.await(t, "", "")
 	}
+	j := judged{addrs(inside)[0], 1001, tn.vrf.Host}
 	for _, b := range brokens {
-		t.Run(b.name, func(t *testing.T) { tn.unreachable(t, b) })
+		t.Run(b.name, func(t *testing.T) { j.unreachable(t, b) })
 	}
 	settled(t)
 	tn.connected(t)
 }
 
-func (tn *tenant) unreachable(t *testing.T, b broken) {
+// judged is an address that is announced into a VNI, and who pings it from outside.
+type judged struct {
+	addr netip.Addr
+	vni  uint32
+	from *lab.Remote
+}
+
+func (j judged) unreachable(t *testing.T, b broken) {
 	ctx, began := storyContext(t), time.Now()
-	gw, agent, addr := shared.gw[0], shared.agents[0], netip.MustParseAddr(inside[0])
+	gw, agent, addr := shared.gw[0], shared.agents[0], j.addr
 	end := func() {
 		if b.heal != "" {
 			harness.Must(gw.Run(context.WithoutCancel(ctx), "sh", "-c", b.heal))(t)
@@ -103,7 +126,7 @@ func (tn *tenant) unreachable(t *testing.T, b broken) {
 			end()
 		}
 	})
-	awaitVerdict(t, addr, b.code, b.says)
+	j.await(t, b.code, b.says)
 	harness.Check(t, harness.Await(ctx, "status and metric to tell", func(ctx context.Context) (bool, error) {
 		s, err := agent.Status(ctx)
 		if err != nil {
@@ -111,24 +134,24 @@ func (tn *tenant) unreachable(t *testing.T, b broken) {
 		}
 		text, err := agent.Metrics(ctx)
 		counted := strings.Contains(text, fmt.Sprintf(`bgp_ovn_unreachable{reason="%s"} `, b.code))
-		return counted && isTold(s, addr, b), err
+		return counted && j.isTold(s, b), err
 	}))
 	if b.lost && !b.held {
-		if res := harness.Must(tn.vrf.Host.Ping(ctx, addr, 2, 20e6))(t); res.Received > 0 {
+		if res := harness.Must(j.from.Ping(ctx, addr, 2, 20e6))(t); res.Received > 0 {
 			t.Errorf("packets get through: %+v", res)
 		}
 	}
 	end()
 	ended = true
 	idle(t, agent)
-	awaitVerdict(t, addr, "", "")
+	j.await(t, "", "")
 	t.Logf("took %s", time.Since(began).Round(time.Millisecond))
 }
 
 // isTold reports whether status has the address with its VNI and the reason.
-func isTold(s control.Status, addr netip.Addr, b broken) bool {
+func (j judged) isTold(s control.Status, b broken) bool {
 	for _, u := range s.Reach.Unreachable {
-		if u.Address == addr && u.VNI == 1001 && u.Code == b.code && strings.Contains(u.Text, b.says) && u.Try != "" {
+		if u.Address == j.addr && u.VNI == j.vni && u.Code == b.code && strings.Contains(u.Text, b.says) && u.Try != "" {
 			return true
 		}
 	}
@@ -142,13 +165,13 @@ func stop(t *testing.T, cmd *exec.Cmd) {
 	_ = cmd.Wait() // it was killed
 }
 
-// awaitVerdict waits until explain says that an address is not reachable for a reason, or
+// await waits until explain says that an address is not reachable for a reason, or
 // that it is if there is none.
-func awaitVerdict(t *testing.T, addr netip.Addr, code, says string) {
+func (j judged) await(t *testing.T, code, says string) {
 	t.Helper()
 	var last control.Explanation
-	err := harness.Await(storyContext(t), "the verdict on "+addr.String(), func(ctx context.Context) (bool, error) {
-		all, err := shared.agents[0].Client().Explain(ctx, addr.String())
+	err := harness.Await(storyContext(t), "the verdict on "+j.addr.String(), func(ctx context.Context) (bool, error) {
+		all, err := shared.agents[0].Client().Explain(ctx, j.addr.String())
 		if err != nil {
 			return false, err
 		}
@@ -157,7 +180,7 @@ func awaitVerdict(t *testing.T, addr netip.Addr, code, says string) {
 			return false, nil
 		}
 		first, bad := last.Reach.First()
-		return bad == (code != "") && first.Code == code && strings.Contains(first.Text, says) && last.Reach.VNI == 1001, nil
+		return bad == (code != "") && first.Code == code && strings.Contains(first.Text, says) && last.Reach.VNI == j.vni, nil
 	})
 	if err != nil {
 		t.Fatalf("%v\n%s\n%+v", err, last.String(), last.Reach)
