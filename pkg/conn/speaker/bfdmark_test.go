@@ -53,8 +53,9 @@ func TestBFDFault(t *testing.T) {
 			t.Errorf("%q: %s, %s, want %s", reason, code, text, want)
 		}
 	}
-	if got := notificationFault(6, 10); got != FaultBFD {
-		t.Errorf("RFC 9384: %s", got)
+	code, text := faultOf("received notification", fields{"Code": slog.Int64Value(6), "Subcode": slog.Int64Value(10)})
+	if want := "received notification code 6(cease) subcode 10(BFD down)"; code != FaultBFD || text != want {
+		t.Errorf("RFC 9384: %s, %q, want %q", code, text, want)
 	}
 }
 

@@ -116,6 +116,9 @@ func notification(verb string, f fields) string {
 	if notificationFault(number(f["Code"]), number(f["Subcode"])) == FaultOpenRejected {
 		text += ": the neighbour refuses our OPEN message"
 	}
+	if c, sub := number(f["Code"]), number(f["Subcode"]); c == bgp.BGP_ERROR_CEASE && sub == subBFDDown {
+		text = verb + " notification code 6(cease) subcode 10(BFD down)"
+	}
 	// RFC 9003: what the operator at the other end wrote when he shut the session down.
 	if reason := f.text("Communicated-Reason"); reason != "" {
 		text += fmt.Sprintf(": %q", reason)
