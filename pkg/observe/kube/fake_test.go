@@ -91,11 +91,16 @@ func web() corev1.Service {
 
 // packed is an object as the API sends it.
 func packed(kind string, o interface{ Marshal() ([]byte, error) }) []byte {
+	return packedAs("v1", kind, o)
+}
+
+// packedAs is packed for a version of an API group.
+func packedAs(version, kind string, o interface{ Marshal() ([]byte, error) }) []byte {
 	raw, err := o.Marshal()
 	if err != nil {
 		panic(err)
 	}
-	u := runtime.Unknown{TypeMeta: runtime.TypeMeta{APIVersion: "v1", Kind: kind}, Raw: raw}
+	u := runtime.Unknown{TypeMeta: runtime.TypeMeta{APIVersion: version, Kind: kind}, Raw: raw}
 	out, err := u.Marshal()
 	if err != nil {
 		panic(err)
@@ -113,11 +118,15 @@ func frame(kind string, object []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(raw))), raw...)
 }
 
+func kubeconfigText(url string) string {
+	return fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","clusters":[{"name":"c","cluster":{"server":%q}}],
+"contexts":[{"name":"x","context":{"cluster":"c"}}],"current-context":"x"}`, url)
+}
+
 // kubeconfig is one for a server without TLS.
 func kubeconfig(t testing.TB, url string) string {
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","clusters":[{"name":"c","cluster":{"server":%q}}],
-"contexts":[{"name":"x","context":{"cluster":"c"}}],"current-context":"x"}`, url)
+	text := kubeconfigText(url)
 	harness.Check(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }

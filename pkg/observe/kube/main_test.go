@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -11,6 +12,13 @@ import (
 const isolated = "KUBE_TEST_ISOLATED"
 
 func TestMain(m *testing.M) {
+	if how, ok := os.LookupEnv(childVariable); ok {
+		if err := child(how); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(isolated) != "" {
 		os.Exit(m.Run())
 	}
