@@ -46,6 +46,10 @@ func (s Settings) optionsOf(name string) (drivers.Options, bool) {
 func (s Settings) shared() drivers.Shared {
 	out := s.Shared
 	out.AS, out.Peers = s.BGP.AS, s.BGP.PeerAddrs()
+	out.Expose.LastResort = s.LastResort()
+	if len(s.BGP.Peers) == 0 { // nobody can return a path
+		out.Expose.LastResort.LocalPref = true
+	}
 	out.Expose.TableMin, out.Expose.TableMax = s.Routing.TableLow, s.Routing.TableHigh
 	out.Expose.RulePriority = s.Routing.RulePriority
 	out.Expose.Cookie = s.Flows.Cookie

@@ -56,6 +56,7 @@ const (
 	KindSetting  = "setting" // a key of the configuration
 	KindDriver   = "driver"
 	KindRoute    = "route"
+	KindNode     = "node" // of Kubernetes
 )
 
 // Object is a thing that a problem is about.

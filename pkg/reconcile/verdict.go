@@ -63,6 +63,9 @@ func (e *Explanation) conclude(r Round) {
 	}
 	best, blocked := outbound[0].Blocked()
 	e.Advertised = !blocked
+	if e.Advertised && outbound[0].Drained {
+		e.Drain = cmp.Or(e.Drain, DrainLowered)
+	}
 	if blocked {
 		e.First, e.Code, e.Try = best.Text, best.Code, outbound[0].Try
 		if best.Code == object.BlockFiltered {

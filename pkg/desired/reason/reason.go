@@ -71,6 +71,9 @@ type Account struct {
 	// Aside is set where another row has the address: what the account tells matters
 	// only if it gets through, here or on another chassis.
 	Aside bool `json:"-"`
+	// Drained says that the node is taken out of service as far as this address goes: it is
+	// announced as a last resort.
+	Drained bool `json:"-"`
 	// Object is what the account leads to, where that is not the path of the
 	// address itself: the path of a prefix that covers it, or a learned route.
 	Object object.Key `json:"-"`

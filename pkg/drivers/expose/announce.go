@@ -39,7 +39,7 @@ func (e *Exposer) Announce(prefix netip.Prefix, a Announcement, why ...object.So
 	}
 	it := object.Item{Value: path, Why: why, Block: a.Block, Rank: class.rank()}
 	if a.LastResort {
-		it.Value = path.Lowered(object.LastResort{LocalPref: true})
+		it.Value = path.Lowered(e.opts.LastResort)
 	}
 	if it.Block == nil {
 		it.Block = e.opts.Export.block(path.Prefix, a.Asked)

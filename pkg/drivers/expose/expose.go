@@ -48,6 +48,8 @@ type Options struct {
 	// Reserved are provider networks that another driver has: they are provider
 	// networks still, but nothing is wired to them.
 	Reserved []NetworkRef
+	// LastResort is what paths get that are withdrawn soon.
+	LastResort object.LastResort
 }
 
 // ProxyAddr is an IPv6 address that the kernel answers for on one provider
@@ -67,6 +69,7 @@ func DefaultOptions() Options {
 	return Options{
 		RulePriority: 32000, TableMin: 200, TableMax: 252, Cookie: 0x3e7, FlowPriority: 900,
 		Origin: object.OriginIncomplete, HostSysctls: true, ProxyPlainPorts: true,
+		LastResort: object.LastResort{LocalPref: true},
 	}
 }
 

@@ -129,7 +129,7 @@ func (p *pass) account(c candidate) reason.Account {
 		}
 		a.Steps = append(a.Steps, reason.Step{Stage: stage, Text: p.good(stage, c, v), OK: true})
 	}
-	a.Chassis = []string{p.chassisText()}
+	a.Chassis, a.Drained = []string{p.chassisText()}, p.draining()
 	return a
 }
 

@@ -10,6 +10,10 @@ type Status struct {
 	// Server is the address of the API server; empty before the first request.
 	Server string
 	Kinds  []KindStatus
+	// Node is the own Node. Cordoned is when it was cordoned, zero if it is not or that has no
+	// effect, and Drained when its service addresses are withdrawn because of that.
+	Node              string
+	Cordoned, Drained time.Time
 }
 
 // Synced reports whether every kind has been listed and is watched.
@@ -55,7 +59,10 @@ type Counters struct {
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Server: s.api.address()}
+	st := Status{Server: s.api.address(), Node: s.nodeName, Cordoned: s.cordon.at}
+	if !s.cordon.at.IsZero() {
+		st.Drained = s.cordon.at.Add(s.cordon.drain)
+	}
 	for _, k := range s.kinds {
 		st.Kinds = append(st.Kinds, k.status())
 	}
