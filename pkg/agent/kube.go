@@ -199,7 +199,7 @@ func kubeRemedy(fault string) string {
 	case strings.Contains(fault, "x509: ") || strings.Contains(fault, "tls: "):
 		return "the certificate of the server must be of the CA in kube.kubeconfig, or in ca.crt of the service account"
 	default:
-		return "kubectl get --raw /readyz asks the API server; kubectl auth can-i watch services -A, with the rights of bgp-ovn"
+		return "kubectl get --raw /readyz; kubectl auth can-i watch services -A, with the rights of bgp-ovn"
 	}
 }
 

@@ -20,11 +20,13 @@ func TestCordonIsADrain(t *testing.T) {
 	}{
 		{"none", kube.Status{Node: "worker-a"}, ""},
 		{
-			"draining", kube.Status{Node: "worker-a", Cordoned: now.Add(-time.Second), Drained: now.Add(29 * time.Second)},
+			"draining",
+			kube.Status{Node: "worker-a", Cordoned: now.Add(-time.Second), Drained: now.Add(29 * time.Second)},
 			"its service addresses are a last resort, and are withdrawn from ",
 		},
 		{
-			"drained", kube.Status{Node: "worker-a", Cordoned: now.Add(-time.Minute), Drained: now.Add(-30 * time.Second)},
+			"drained",
+			kube.Status{Node: "worker-a", Cordoned: now.Add(-time.Minute), Drained: now.Add(-30 * time.Second)},
 			"its service addresses are withdrawn",
 		},
 	} {
