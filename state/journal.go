@@ -8,7 +8,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/plan"
 )
@@ -62,7 +61,13 @@ func (db *DB) Begin(p plan.Plan) error {
 // newEntries are what the steps that pick chooses add to the ledger or change
 // in it.
 func (db *DB) newEntries(p plan.Plan, pick func(i int) bool, now time.Time) []Entry {
-	var entries []Entry
+	n := 0
+	for i := range p.Ops {
+		if p.Ops[i].Phase == plan.Build && pick(i) {
+			n++
+		}
+	}
+	entries := make([]Entry, 0, n)
 	for i, op := range p.Ops {
 		if op.Phase == plan.Build && pick(i) && !db.sameEntry(op) {
 			entries = append(entries, db.newEntry(op, now))
@@ -83,16 +88,12 @@ func putEntries(tx *bbolt.Tx, entries []Entry) error {
 	for i, e := range entries {
 		records[i] = record{e.Value.Key().Text(), e}
 	}
-	sorting.Sort(records, func(a, b record) int { return strings.Compare(a.key, b.key) })
+	slices.SortFunc(records, func(a, b record) int { return strings.Compare(a.key, b.key) })
 	ledger := tx.Bucket(bucketLedger)
 	ledger.FillPercent = 0.9
-	enc := encoder{lists: map[*object.Key]encodedList{}}
+	enc := newEncoder()
 	for _, r := range records {
-		raw, err := enc.encode(r.Entry)
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", r.key, err)
-		}
-		if err := ledger.Put([]byte(r.key), raw); err != nil {
+		if err := ledger.Put([]byte(r.key), enc.encode(r.Entry)); err != nil {
 			return err
 		}
 	}

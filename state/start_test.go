@@ -91,7 +91,7 @@ func TestBadFilesAreSetAside(t *testing.T) {
 		"half":     {overwrite(func(b []byte) []byte { return b[:len(b)/2] }), AsideDamaged},
 		"no bbolt": {overwrite(func([]byte) []byte { return bytes.Repeat([]byte("text "), 9000) }), AsideDamaged},
 		"other form": {
-			overwrite(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`"line"`), []byte(`"lime"`)) }), AsideDamaged,
+			overwrite(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("Port_"), []byte("Post_")) }), AsideDamaged,
 		},
 		"newer": {newer, AsideNewer},
 	} {

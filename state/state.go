@@ -38,7 +38,8 @@ import (
 //
 //	1  an entry has its value, provenance, age and prior value
 //	2  and what it needs and keeps, and the cause of the step that wrote it
-const Version = 2
+//	3  entries are binary (entry.go); those of version 2 are read, and stay until they change
+const Version = 3
 
 // The buckets.
 var (
@@ -53,6 +54,14 @@ const lockTimeout = 2 * time.Second
 
 // readLockTimeout is how long OpenReadOnly waits for that.
 const readLockTimeout = 100 * time.Millisecond
+
+// mapped is how much address space is reserved for the file, which stays as long as what is in
+// it. Where it grows beyond that in a transaction, bbolt copies all that the transaction has
+// read or written so far.
+const mapped = 1 << 30
+
+// grows is how much longer than needed the file is made when it is too short.
+const grows = 16 << 10
 
 // closeTimeout is how long Close waits for a transaction that a damaged page ended.
 const closeTimeout = time.Second
@@ -129,7 +138,12 @@ func openBolt(path string) (*bbolt.DB, error) {
 		// The freelist is kept in the file: rebuilding it reads every page in a
 		// goroutine of bbolt's, where the panic of a damaged file cannot be
 		// caught.
-		bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+		bolt, err = bbolt.Open(path, 0o640, &bbolt.Options{
+			Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, InitialMmapSize: mapped,
+		})
+		if err == nil {
+			bolt.AllocSize = grows
+		}
 		return err
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {

@@ -10,9 +10,9 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// upgrade completes entries of a file of version 1, which does not say what they
-// need and keep: it is worked out from the values, once, and the file rewritten in
-// one transaction. A file that is opened for reading only is completed in memory.
+// upgrade completes a file of an older version, in one transaction; one that is opened for reading
+// only is completed in memory. What version 1 does not say, what entries need and keep, is worked
+// out from the values, once, and the entries written anew.
 //
 // This is the only place that guesses relations from values. What it gets wrong is
 // put right by the first round in which the object is wanted (plan.Outdated).
@@ -20,7 +20,10 @@ func (db *DB) upgrade(version int) error {
 	if version >= Version {
 		return nil
 	}
-	entries := reconstruct(db.ledger)
+	var entries []Entry
+	if version < 2 {
+		entries = reconstruct(db.ledger)
+	}
 	for _, e := range entries {
 		db.enter(e.Value.Key(), e)
 	}
