@@ -19,24 +19,23 @@ import (
 // main one takes all that its routes cover. In the main table a route takes traffic
 // only from less specific ones.
 type Guard struct {
-	// byAddr are the prefixes by address, so that those that a route covers are
-	// neighbours; exact has the single addresses, and wide the others.
-	byAddr []observe.ProtectedPrefix
-	exact  map[netip.Addr]bool
-	wide   []observe.ProtectedPrefix
+	*guarded
 	// isolated are the routing tables of VRFs, which packets of the node itself are
 	// not looked up in.
 	isolated map[uint32]bool
 }
 
-// NewGuard returns a guard of what a snapshot protects; VRFs are those of the host
-// and of the sets.
-func NewGuard(snap observe.Snapshot, sets ...object.Set) *Guard {
-	protected := snap.Protected
-	if protected == nil {
-		protected = observe.Protect(snap, observe.Own{})
-	}
-	g := &Guard{byAddr: protected.Prefixes, exact: map[netip.Addr]bool{}, isolated: map[uint32]bool{}}
+// guarded are the protected prefixes, in an order in which they are found.
+type guarded struct {
+	// byAddr are the prefixes by address, so that those that a route covers are
+	// neighbours; exact has the single addresses, and wide the others.
+	byAddr []observe.ProtectedPrefix
+	exact  map[netip.Addr]bool
+	wide   []observe.ProtectedPrefix
+}
+
+func newGuarded(protected *observe.Protected) *guarded {
+	g := &guarded{byAddr: protected.Prefixes, exact: map[netip.Addr]bool{}}
 	if !slices.IsSortedFunc(g.byAddr, byAddress) { // a file that was edited
 		g.byAddr = slices.SortedFunc(slices.Values(g.byAddr), byAddress)
 	}
@@ -47,6 +46,32 @@ func NewGuard(snap observe.Snapshot, sets ...object.Set) *Guard {
 			g.wide = append(g.wide, p)
 		}
 	}
+	return g
+}
+
+// Guards makes guards, and sorts what is protected once for all snapshots that protect the very
+// same: thousands of prefixes where every chassis is one. The zero value is ready; it is not for
+// concurrent use.
+type Guards struct {
+	of *observe.Protected
+	by *guarded
+}
+
+// NewGuard returns a guard of what a snapshot protects; VRFs are those of the host
+// and of the sets.
+func NewGuard(snap observe.Snapshot, sets ...object.Set) *Guard {
+	return new(Guards).New(snap, sets...)
+}
+
+// New is NewGuard.
+func (gs *Guards) New(snap observe.Snapshot, sets ...object.Set) *Guard {
+	switch {
+	case snap.Protected == nil:
+		gs.by, gs.of = newGuarded(observe.Protect(snap, observe.Own{})), nil
+	case gs.of != snap.Protected:
+		gs.by, gs.of = newGuarded(snap.Protected), snap.Protected
+	}
+	g := &Guard{guarded: gs.by, isolated: map[uint32]bool{}}
 	if snap.Host != nil {
 		for _, l := range snap.Host.Links {
 			g.isolate(l.Table)
@@ -159,13 +184,17 @@ func text(dst netip.Prefix, p observe.ProtectedPrefix) string {
 
 // Equal reports whether two guards block the same.
 func (g *Guard) Equal(o *Guard) bool {
-	return slices.Equal(g.byAddr, o.byAddr) && maps.Equal(g.isolated, o.isolated)
+	return (g.guarded == o.guarded || slices.Equal(g.byAddr, o.byAddr)) && maps.Equal(g.isolated, o.isolated)
 }
 
 // protect blocks what must not exist, and all that needs it. While the guard is the same and
 // blocked nothing the last time, only what has changed can be blocked.
 func (m *Memory) protect(snap observe.Snapshot, want *object.Set) {
-	g := NewGuard(snap, *want)
+	guards := new(Guards)
+	if m != nil {
+		guards = &m.guards
+	}
+	g := guards.New(snap, *want)
 	blocked := map[object.Key]*object.Block{}
 	look := func(k object.Key, it object.Item) {
 		if b := g.Block(it.Value); b != nil {

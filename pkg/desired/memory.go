@@ -21,6 +21,7 @@ type Again interface {
 // does. It must not be used by two at a time.
 type Memory struct {
 	drivers map[string]remembered
+	guards  Guards
 	// guard is that of the last time if it blocked nothing, and passed what it let pass.
 	guard  *Guard
 	passed object.Set

@@ -29,10 +29,12 @@ type Join struct {
 
 	mu  sync.Mutex // guards the rest
 	own Own
-	// protected was made of own, of the endpoints and of the parts of from.
+	// protected was made of own, of the endpoints and of the parts of from, and of encaps, which
+	// are all that it looks at of the Southbound database.
 	protected *Protected
 	endpoints []Endpoint
 	from      Snapshot
+	encaps    []*Encap
 }
 
 // SetOwn says what the configuration tells of what the node lives on. The next
@@ -57,15 +59,22 @@ func (j *Join) Protected(ctx context.Context) *Protected {
 func (j *Join) protect(snap Snapshot) *Protected {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	from := Snapshot{SB: snap.SB, OVS: snap.OVS, Host: snap.Host}
+	from := Snapshot{OVS: snap.OVS, Host: snap.Host}
+	var encaps []*Encap
+	if snap.SB != nil {
+		encaps = snap.SB.Encaps
+	}
 	var endpoints []Endpoint
 	if j.Endpoints != nil {
 		endpoints = j.Endpoints()
 	}
-	if j.protected == nil || j.from != from || !slices.EqualFunc(j.endpoints, endpoints, Endpoint.equal) {
+	if j.protected == nil || j.from != from || !slices.Equal(j.encaps, encaps) ||
+		!slices.EqualFunc(j.endpoints, endpoints, Endpoint.equal) {
 		own := j.own
 		own.Endpoints = endpoints
-		j.protected, j.endpoints, j.from = Protect(from, own), endpoints, from
+		j.endpoints, j.from, j.encaps = endpoints, from, encaps
+		from.SB = snap.SB
+		j.protected = Protect(from, own)
 	}
 	return j.protected
 }

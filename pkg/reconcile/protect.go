@@ -62,7 +62,7 @@ func (c *Controller) blockProtected(r *Round) {
 // although a route of others leads there too: where the fabric is the way, removing it
 // would cut the node off, and it has been seen to lead there.
 func (c *Controller) evict(r *Round) func(object.Value) *object.Block {
-	guard := desired.NewGuard(r.Snapshot, r.Want, r.Have)
+	guard := c.guards.New(r.Snapshot, r.Want, r.Have)
 	if c.noteWays(r, guard) {
 		r.Want = r.Want.Clone()
 		c.keepWays(&r.Want)

@@ -146,6 +146,8 @@ type Controller struct {
 	derived derivation
 	// deriving is what the last derivation found out, for the next one.
 	deriving desired.Memory
+	// guards makes those of [Controller.evict].
+	guards desired.Guards
 	// held is the last answer of Config.Held.
 	held map[object.Key]object.Block
 	// ways are routes by which a database was reached since the start; see noteWays.

@@ -129,6 +129,3 @@ func (it Item) Equal(o Item) bool {
 		slices.Equal(it.Why, o.Why) && sameSlice(it.Shared, o.Shared) && slices.Equal(it.After, o.After) &&
 		sameSlice(it.Keeps, o.Keeps)
 }
-
-// WhyFull reports whether the item has as many reasons as are kept.
-func (it Item) WhyFull() bool { return len(it.Why) >= whyMax }

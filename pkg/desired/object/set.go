@@ -134,17 +134,18 @@ func mergeWhy(have, add []Source) []Source {
 
 // MergeSources appends the sources that are new to a copy of have. One row by one rule
 // is one source, with all that either says of it.
-func MergeSources(have, add []Source) []Source {
-	out := slices.Clip(have)
-	copied := false
+func MergeSources(have, add []Source) []Source { return mergeSources(slices.Clip(have), add, false) }
+
+// mergeSources is MergeSources; it may change have itself if that is the caller's own.
+func mergeSources(out, add []Source, own bool) []Source {
 	for _, x := range add {
 		i := slices.IndexFunc(out, func(y Source) bool { return x.named() == y.named() })
 		switch {
 		case i < 0:
-			out, copied = append(out, x), true // a copy: have is clipped
+			out, own = append(out, x), true // a copy: what is not our own is clipped
 		case out[i] != x:
-			if !copied {
-				out, copied = slices.Clone(out), true
+			if !own {
+				out, own = slices.Clone(out), true
 			}
 			out[i].Decides = out[i].Decides || x.Decides
 			if out[i].Lists == "" {
@@ -154,6 +155,27 @@ func MergeSources(have, add []Source) []Source {
 	}
 	return out
 }
+
+// Reasons collects the provenance of an item that many want, as adding theirs to a set one after
+// the other would, without a copy for each.
+type Reasons struct {
+	why   []Source
+	begun bool
+}
+
+// Add merges the reasons of one more, and reports whether there is room for others.
+func (r *Reasons) Add(why []Source) bool {
+	switch {
+	case !r.begun:
+		r.why, r.begun = append(make([]Source, 0, whyMax), why...), true
+	case len(r.why) < whyMax:
+		r.why = mergeSources(r.why, why, true)
+	}
+	return len(r.why) < whyMax
+}
+
+// List is what has been collected.
+func (r *Reasons) List() []Source { return r.why }
 
 // named is the source without what it says of the row.
 func (s Source) named() Source {

@@ -112,6 +112,9 @@ func (p *Pass) fold(k object.Key, before *part) (object.Entry, bool) {
 	if c, _ := all[0].to(k); how == entirely && c.ops == nil {
 		return c.alone, true
 	}
+	if how == butWhy {
+		return manyReasons(k, all), true
+	}
 	var s object.Set
 	if based {
 		s.Put(base)
@@ -121,15 +124,25 @@ func (p *Pass) fold(k object.Key, before *part) (object.Entry, bool) {
 		if c.do(&s) != nil && before == nil {
 			u.mark()
 		}
-		if how == butWhy {
-			if it, _ := s.Get(k); it.WhyFull() {
-				break
-			}
-		}
 	}
 	it, ok := s.Get(k)
 	if !ok {
 		return object.Entry{}, false
 	}
 	return object.NewEntry(it), true
+}
+
+// manyReasons is the item that all these parts want, each for its own reasons.
+func manyReasons(k object.Key, all []*part) object.Entry {
+	first, _ := all[0].to(k)
+	it := first.alone.Item()
+	var why object.Reasons
+	for _, u := range all {
+		c, _ := u.to(k)
+		if !why.Add(c.alone.Item().Why) {
+			break
+		}
+	}
+	it.Why = why.List()
+	return object.NewEntry(it)
 }
