@@ -58,9 +58,10 @@ type Pass struct {
 	base    object.Set
 	ports   []*observe.PortBinding
 	sb      *observe.Southbound
-	// gone and came are the ports of the last pass and of this one that differ, by name.
-	gone, came []*observe.PortBinding
-	phases     []string
+	// former are the ports of the last pass, and gone and came those of it and of this one that
+	// differ, by name.
+	former, gone, came []*observe.PortBinding
+	phases             []string
 	// alone is the turn where nothing is remembered.
 	alone int
 	// running is the part that runs, ops what it has done so far, and local the keys that it
@@ -100,8 +101,8 @@ func Begin(m *Memory, snap observe.Snapshot, out *object.Set, phases ...string) 
 		m.ports = p.ports
 		return p
 	}
-	p.gone, p.came = differ(m.ports, p.ports)
-	m.ports = p.ports
+	p.former, m.ports = m.ports, p.ports
+	p.gone, p.came = differ(p.former, p.ports)
 	*out = m.out.Clone()
 	for k := range p.base.Differ(former) {
 		p.touched(k, nil)

@@ -1,6 +1,9 @@
 package parts
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -40,24 +43,35 @@ func selected(ports []*observe.PortBinding, is func(*observe.PortBinding) bool) 
 }
 
 // replaced returns a sorted list without some rows and with others; the list itself, which is
-// not changed, if there are none.
+// not changed, if there are none. The list is long and the others are few, so that what is
+// between them is copied as it is.
 func replaced(list, gone, came []*observe.PortBinding) []*observe.PortBinding {
 	if len(gone)+len(came) == 0 {
 		return list
 	}
-	out := make([]*observe.PortBinding, 0, len(list)+len(came))
-	i, j := 0, 0
-	for _, row := range list {
-		for ; j < len(came) && came[j].LogicalPort < row.LogicalPort; j++ {
-			out = append(out, came[j])
+	out := make([]*observe.PortBinding, 0, max(0, len(list)-len(gone))+len(came))
+	for len(gone)+len(came) > 0 {
+		goes := len(came) == 0 || len(gone) > 0 && gone[0].LogicalPort <= came[0].LogicalPort
+		next := came
+		if goes {
+			next = gone
 		}
-		if i < len(gone) && gone[i] == row {
-			i++
+		at, there := slices.BinarySearchFunc(list, next[0].LogicalPort, byLogicalPort)
+		out, list = append(out, list[:at]...), list[at:]
+		if !goes {
+			out, came = append(out, next[0]), came[1:]
 			continue
 		}
-		out = append(out, row)
+		if there {
+			list = list[1:]
+		}
+		gone = gone[1:]
 	}
-	return append(out, came[j:]...)
+	return append(out, list...)
+}
+
+func byLogicalPort(row *observe.PortBinding, name string) int {
+	return strings.Compare(row.LogicalPort, name)
 }
 
 // groups are the ports of each datapath.

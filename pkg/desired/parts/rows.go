@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
 // place is a phase, and what of it: a phase may be come by several times, such as once for each
@@ -102,10 +104,20 @@ func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) 
 		return
 	}
 	changed := map[string]*R{}
-	differing(former, rows, name, func(n string, r *R) {
+	note := func(n string, r *R) {
 		changed[n] = r
 		st.push(n)
-	})
+	}
+	if gone, came, ok := portsThatDiffer(p, former, rows); ok {
+		for _, r := range gone {
+			note(name(r), nil)
+		}
+		for _, r := range came {
+			note(name(r), r)
+		}
+	} else {
+		differing(former, rows, name, note)
+	}
 	last, any := "", false
 	for len(st.queue) > 0 {
 		n, _ := heap.Pop(&st.queue).(string)
@@ -124,6 +136,23 @@ func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) 
 			one(n, u.row.(*R))
 		}
 	}
+}
+
+// portsThatDiffer are what differs between two lists, if these are all ports of the last pass
+// and of this one: that has been found out already.
+func portsThatDiffer[R any](p *Pass, old, new []*R) (gone, came []*R, ok bool) {
+	if !sameList(any(old), p.former) || !sameList(any(new), p.ports) {
+		return nil, nil, false
+	}
+	gone, _ = any(p.gone).([]*R)
+	came, _ = any(p.came).([]*R)
+	return gone, came, true
+}
+
+// sameList reports whether a list is the very same as another one.
+func sameList(list any, ports []*observe.PortBinding) bool {
+	l, ok := list.([]*observe.PortBinding)
+	return ok && len(l) == len(ports) && (len(l) == 0 || &l[0] == &ports[0])
 }
 
 // differing yields the names of rows that came, went (nil) or changed.
