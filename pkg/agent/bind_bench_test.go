@@ -38,22 +38,10 @@ func BenchmarkBind(b *testing.B) {
 // binds brings n addresses to a node, and then one more again and again. It returns the median.
 func binds(b *testing.B, n int, port uint16) time.Duration {
 	w := newWorld(b)
-	w.configure(fmt.Sprintf(`bgp: {as: 65001, router_id: 192.0.2.1, listen: {address: 127.0.0.1, port: %d}, `+
-		`peers: [{address: %s, as: %d, passive: true}]}`, port, tablePeer, speakertest.AS))
+	w.configure(crowdSpeaker(port, "passive: true"))
 	db := dialOVSDB(b, w.path("db.sock"))
+	network := crowded(w, db, n)
 	hv1, hv2 := db.uuid("Chassis", "name", "hv1"), db.uuid("Chassis", "name", "hv2")
-	network := db.uuid("Datapath_Binding", "tunnel_key", 1)
-	networks := []any{network}
-	for i := 1; i <= n/portsOnNetwork; i++ {
-		networks = append(networks, moreNetwork(w, db, i))
-	}
-	for from := 0; from < n; from += 5000 {
-		var ops []any
-		for i := from; i < min(from+5000, n); i++ {
-			ops = append(ops, crowdPort(i, networks[i/portsOnNetwork], hv1))
-		}
-		db.transact(ops...)
-	}
 	db.transact(crowdPort(crowdLimit, network, hv2))
 	w.start()
 	await(b, func() string {
@@ -101,6 +89,30 @@ func binds(b *testing.B, n int, port uint16) time.Duration {
 	b.ReportMetric(float64(used.Microseconds())/float64(2000*len(took)), "cpu-ms/change")
 	b.ReportMetric(float64(allocated)/float64(2000*len(took)), "kB/change")
 	return median
+}
+
+// crowdSpeaker configures a speaker on a port, with one peer of which more is said.
+func crowdSpeaker(port uint16, peer string) string {
+	return fmt.Sprintf(`bgp: {as: 65001, router_id: 192.0.2.1, listen: {address: 127.0.0.1, port: %d}, `+
+		`peers: [{address: %s, as: %d, %s}]}`, port, tablePeer, speakertest.AS, peer)
+}
+
+// crowded binds n VMs to the node in the database, and returns one of their networks.
+func crowded(w *world, db *transactor, n int) (network any) {
+	hv1 := db.uuid("Chassis", "name", "hv1")
+	network = db.uuid("Datapath_Binding", "tunnel_key", 1)
+	networks := []any{network}
+	for i := 1; i <= n/portsOnNetwork; i++ {
+		networks = append(networks, moreNetwork(w, db, i))
+	}
+	for from := 0; from < n; from += 5000 {
+		var ops []any
+		for i := from; i < min(from+5000, n); i++ {
+			ops = append(ops, crowdPort(i, networks[i/portsOnNetwork], hv1))
+		}
+		db.transact(ops...)
+	}
+	return network
 }
 
 // heard brings up a session that tells when an address comes and goes.
