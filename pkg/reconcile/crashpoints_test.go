@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -231,9 +232,12 @@ func optionScenes(t *testing.T) []scene {
 // and rules meanwhile.
 func upgradeScenes(t *testing.T) []scene {
 	return after(scenarioScenes(t), func(t *testing.T, n *node) {
+		lines, err := n.db.Lines()
+		if err != nil {
+			t.Fatal(err)
+		}
 		n.db.Close()
-		n.db = nil
-		firstVersion(t, n.path)
+		firstVersion(t, n.path, lines)
 		have, err := n.world.Read(t.Context(), actual.Focus{})
 		if err != nil {
 			t.Fatal(err)
@@ -249,33 +253,33 @@ func upgradeScenes(t *testing.T) []scene {
 	})
 }
 
-// firstVersion makes a state file what a program of version 1 would have left: entries
+// firstVersion makes a state file what a program of version 1 would have left: entries in JSON,
 // without relations.
-func firstVersion(t *testing.T, path string) {
+func firstVersion(t *testing.T, path string, lines []byte) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		ledger := map[string][]byte{}
-		if err := tx.Bucket([]byte("ledger")).ForEach(func(k, v []byte) error {
-			entry := map[string]json.RawMessage{}
-			if err := json.Unmarshal(v, &entry); err != nil {
-				return fmt.Errorf("%s: %w", k, err)
+		for line := range bytes.Lines(lines) {
+			entry := map[string]any{}
+			if err := json.Unmarshal(line, &entry); err != nil {
+				return err
 			}
 			for _, field := range []string{"needs", "shared_needs", "keeps", "cause"} {
 				delete(entry, field)
 			}
-			entry["v"] = json.RawMessage("1")
+			entry["v"] = 1
 			text, err := json.Marshal(entry)
-			ledger[string(k)] = text
-			return err
-		}); err != nil {
-			return err
-		}
-		for k, v := range ledger {
-			if err := tx.Bucket([]byte("ledger")).Put([]byte(k), v); err != nil {
+			if err != nil {
+				return err
+			}
+			v, err := object.Parse(entry["line"].(string))
+			if err != nil {
+				return err
+			}
+			if err := tx.Bucket([]byte("ledger")).Put([]byte(v.Key().Text()), text); err != nil {
 				return err
 			}
 		}
