@@ -95,8 +95,8 @@ func TestStatusNotExternal(t *testing.T) {
 	var s statusReport
 	s.peers(states, nil, time.Minute, nil)
 	s.arrange(newPast(), states, time.Now())
-	if len(s.Problems) != 1 || s.Problems[0].Code != "peer-not-external" || s.Problems[0].Text != "peer eth0 has AS 64999, "+
-		"which is ours, and is configured with as: external: the session is an internal one" {
+	want := "peer eth0 has AS 64999, which is ours, and is configured with as: external: the session is an internal one"
+	if len(s.Problems) != 1 || s.Problems[0].Code != "peer-not-external" || s.Problems[0].Text != want {
 		t.Errorf("got %+v", s.Problems)
 	}
 }

@@ -73,8 +73,8 @@ func (s *statusReport) notExternal(p bgp.PeerState) {
 	if !p.NotExternal {
 		return
 	}
-	f := s.problem("peer-not-external", fmt.Sprintf("peer %s has AS %d, which is ours, and is configured with as: external: "+
-		"the session is an internal one", object.PeerName(p.Address), p.AS),
+	f := s.problem("peer-not-external", fmt.Sprintf("peer %s has AS %d, which is ours, and is configured with "+
+		"as: external: the session is an internal one", object.PeerName(p.Address), p.AS),
 		"set as: internal for it in bgp.peers if that is meant, or give one of both another AS")
 	f.Object = problem.Object{Kind: problem.KindPeer, Name: p.Address}
 }

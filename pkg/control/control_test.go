@@ -212,13 +212,7 @@ func sample() *canned {
 			Kind: names.KindPort, Name: "web-1", Terms: []string{"t"},
 			Addresses: []names.Address{{Addr: netip.MustParseAddr("192.0.2.7"), Relation: names.Own, Announced: true}},
 		}}, Looked: []names.Looked{{What: "ports", Count: 3}}}},
-		kube: control.Kube{
-			Version: 1, Node: "worker-a", API: control.KubeAPI{Live: true, Synced: true, Kinds: []control.KubeKind{{
-				Name: "services", Objects: 2, Followed: true, Heard: &at,
-			}}}, Services: []control.KubeService{{Namespace: "default", Name: "web", Addresses: []control.KubeAddress{{
-				Kind: "loadbalancer", Nodes: []string{"worker-a"}, Verdict: control.KubeAnnounced,
-			}}}}, EgressIPs: []control.KubeAddress{},
-		},
+		kube:    sampleKube(at),
 		service: control.ServiceExplanation{Version: 1, Service: "default/web", Addresses: []control.Explanation{}},
 		trace: control.Trace{
 			Version: 1, Announced: true, Verdict: reach.Verdict{
@@ -253,6 +247,16 @@ func sample() *canned {
 			Version: 1, Phase: "waiting", Since: &at, Until: &at, Force: true, Left: 1,
 			Remaining: []control.DrainPath{{Kind: "path", Key: "x"}},
 		},
+	}
+}
+
+func sampleKube(at time.Time) control.Kube {
+	return control.Kube{
+		Version: 1, Node: "worker-a", API: control.KubeAPI{Live: true, Synced: true, Kinds: []control.KubeKind{{
+			Name: "services", Objects: 2, Followed: true, Heard: &at,
+		}}}, Services: []control.KubeService{{Namespace: "default", Name: "web", Addresses: []control.KubeAddress{{
+			Kind: "loadbalancer", Nodes: []string{"worker-a"}, Verdict: control.KubeAnnounced,
+		}}}}, EgressIPs: []control.KubeAddress{},
 	}
 }
 
