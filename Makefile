@@ -56,8 +56,10 @@ demo: build ## the main job on an embedded default; ends by itself
 lab: deps build ## the same on real OVN, OVS and FRR in namespaces; ends with Ctrl-C
 	$(GO) run ./e2e/labrun -bin $(BIN)
 
-bench: deps build ## ratios against floors and peers measured in the same run; latency of 100 binds
-	$(GO) test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 90m ./pkg/... ./e2e/bench ./e2e/vm
+bench: deps build ## one table of ratios to floors and peers of the same run, also in bin/bench.txt; latency of 100 binds
+	$(GO) test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 90m ./pkg/... ./state ./e2e/bench ./e2e/vm | \
+		tee bin/bench.log | grep -a --line-buffered '^Benchmark'; true
+	$(GO) run ./e2e/bench/table <bin/bench.log >bin/bench.txt; failed=$$?; cat bin/bench.txt; exit $$failed
 	BINDS=100 $(GO) test -run '^TestBindLatency$$' -v -timeout 30m ./e2e/scenarios
 
 chaos: deps build ## every proof of docs/reliability.md in full; counts in bin/reliability.txt
