@@ -42,6 +42,8 @@ func TestStory(t *testing.T) {
 	harness.Check(t, c.OpenBridge(ctx, b, web))
 	c.at(vip, a)
 	c.answers(vip, "aaaa")
+	c.says(a, []string{"kube"}, "default/web", vip.String(), "announced")
+	c.says(a, []string{"explain", "default/web"}, vip.String(), "ADVERTISED")
 
 	t.Log("its pod moves: externalTrafficPolicy Local follows")
 	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{b: {podB}}
@@ -95,14 +97,14 @@ func TestStory(t *testing.T) {
 // withdrawn once.
 func (c *cluster) burst(a, b *lab.Chassis, to netip.AddrPort) {
 	c.t.Helper()
-	const n = 100
+	const n = 500
 	ctx := harness.Context(c.t, patience)
 	var all []*lab.KubeService
 	for i := range n {
 		all = append(all, &lab.KubeService{
 			Namespace: "default", Name: fmt.Sprintf("burst-%d", i), Port: 80,
-			Cluster:   netip.AddrFrom4([4]byte{10, 96, 2, byte(i + 1)}),
-			External:  []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, byte(100 + i)})},
+			Cluster:   netip.AddrFrom4([4]byte{10, 96, byte(2 + i/250), byte(1 + i%250)}),
+			External:  []netip.Addr{netip.AddrFrom4([4]byte{203, 0, byte(114 + i/250), byte(1 + i%250)})},
 			Endpoints: map[*lab.Chassis][]netip.AddrPort{a: {to}},
 		})
 	}
@@ -163,6 +165,20 @@ func (c *cluster) blocked(hv *lab.Chassis, addr netip.Addr, code string) {
 		res, err := c.agents[hv.Index-1].CLI(c.t.Context(), "explain", addr.String())
 		if err != nil || !strings.Contains(res.Out, code) {
 			return fmt.Sprintf("not %s: %s%s %v", code, res.Out, res.Err, err)
+		}
+		return ""
+	})
+}
+
+// says waits until a command of a node prints all of these.
+func (c *cluster) says(hv *lab.Chassis, command []string, texts ...string) {
+	c.t.Helper()
+	harness.Eventually(c.t, patience, func() string {
+		res, err := c.agents[hv.Index-1].CLI(c.t.Context(), command...)
+		for _, text := range texts {
+			if err != nil || !strings.Contains(res.Out, text) {
+				return fmt.Sprintf("%v lacks %q: %s%s %v", command, text, res.Out, res.Err, err)
+			}
 		}
 		return ""
 	})
