@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,9 @@ type wire struct {
 	mu    sync.Mutex
 	down  bool
 	conns map[net.Conn]bool
+
+	// received counts octets from the server.
+	received atomic.Int64
 }
 
 func newWire(t *testing.T, to string) *wire {
@@ -60,12 +64,27 @@ func (w *wire) carry(c net.Conn) {
 	w.conns[c], w.conns[s] = true, true
 	w.mu.Unlock()
 	pipe := func(a, b net.Conn) {
-		io.Copy(a, b)
+		if a == c {
+			io.Copy(counted{a, &w.received}, b)
+		} else {
+			io.Copy(a, b)
+		}
 		a.Close()
 		b.Close()
 	}
 	go pipe(c, s)
 	pipe(s, c)
+}
+
+// counted counts what is written.
+type counted struct {
+	io.Writer
+	n *atomic.Int64
+}
+
+func (c counted) Write(b []byte) (int, error) {
+	c.n.Add(int64(len(b)))
+	return c.Writer.Write(b)
 }
 
 // cut ends all connections, and with down refuses new ones.
@@ -211,6 +230,7 @@ func TestRealServer(t *testing.T) {
 	cordon(t, api, s)
 	egress(t, api, s)
 	never()
+	scale(t, api, w, cfg)
 }
 
 // forget has the cluster restored from a backup that does not know the last service.
