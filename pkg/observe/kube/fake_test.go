@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -339,5 +341,38 @@ func TestNoConfiguration(t *testing.T) {
 			}
 			return ""
 		})
+	}
+}
+
+// In a pod the API is where the environment says, with the certificate and the token that the
+// pod is given.
+func TestInPod(t *testing.T) {
+	f := &fake{cut: make(chan struct{})}
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		seen[r.Header.Get("Authorization")] = true
+		mu.Unlock()
+		f.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	t.Cleanup(func() { f.change(nil) })
+	token := filepath.Join(podDir, "token")
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+	harness.Check(t, os.WriteFile(filepath.Join(podDir, "ca.crt"), authority, 0o600))
+	harness.Check(t, os.WriteFile(token, []byte("first"), 0o600))
+	host, port, err := net.SplitHostPort(srv.Listener.Addr().String())
+	harness.Check(t, err)
+	t.Setenv("KUBERNETES_SERVICE_HOST", host)
+	t.Setenv("KUBERNETES_SERVICE_PORT", port)
+	s := opened(t, func(cfg *kube.Config) { cfg.Kubeconfig = "" })
+	if got := await(t, s, fresh); len(got.Services) != 1 {
+		t.Errorf("%d services", len(got.Services))
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !seen["Bearer first"] || len(seen) != 1 {
+		t.Errorf("authorised by %v", seen)
 	}
 }

@@ -11,6 +11,9 @@ import (
 // isolated is set in the process that runs the tests, in a network namespace of its own.
 const isolated = "KUBE_TEST_ISOLATED"
 
+// podDir is where a pod has the token of its service account and the certificate of the API.
+const podDir = "/run/secrets/kubernetes.io/serviceaccount"
+
 func TestMain(m *testing.M) {
 	if how, ok := os.LookupEnv(childVariable); ok {
 		if err := child(how); err != nil {
@@ -22,5 +25,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(isolated) != "" {
 		os.Exit(m.Run())
 	}
-	os.Exit(harness.Isolated("ip link set lo up", []string{isolated + "=1"}))
+	// What a pod is given lies in a fixed place, which is the tests' own in a mount namespace.
+	const script = "ip link set lo up && exec unshare --mount --propagation private /bin/sh -c '" +
+		"mount -t tmpfs tmpfs /run && mkdir -p " + podDir + ` && exec "$0" "$@"' "$0" "$@"`
+	os.Exit(harness.Isolated(script, []string{isolated + "=1"}))
 }
