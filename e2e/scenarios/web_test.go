@@ -26,11 +26,28 @@ import (
 // shots is where screenshots are kept to be looked at; empty keeps none.
 var shots = os.Getenv("WEB_SHOTS")
 
+// profile is a directory for what a browser keeps. Its processes outlive it for a moment, and still
+// write there while it is being removed.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "browser-")
+	harness.Check(t, err)
+	t.Cleanup(func() {
+		harness.Eventually(t, time.Minute, func() string {
+			if err := os.RemoveAll(dir); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+	})
+	return dir
+}
+
 // browse returns the document of a page as a browser on the chassis has it when it is
 // loaded, with a picture of it under a name, if pictures are kept.
 func browse(t *testing.T, hv *lab.Chassis, name, query string) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := profile(t)
 	args := []string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + dir,
 		"--window-size=1200,1500",

@@ -29,7 +29,7 @@ type tab struct {
 // openTab opens a page until the test ends.
 func openTab(t *testing.T, hv *lab.Chassis, url string) *tab {
 	t.Helper()
-	dir, ctx := t.TempDir(), testContext(t)
+	dir, ctx := profile(t), testContext(t)
 	cmd := hv.Command(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--user-data-dir="+dir, "--remote-debugging-port=0", "--remote-allow-origins=*", url)
 	cmd.Env = append(os.Environ(), "HOME="+dir)
