@@ -202,11 +202,7 @@ func (db *DB) acquire() error {
 		return err
 	}
 	old := found.version < Version
-	if old {
-		for _, e := range reconstruct(found.ledger) {
-			found.enter(e.Value.Key(), e)
-		}
-	}
+	found.complete()
 	db.list()
 	if db.merge(found) || old {
 		db.lose()

@@ -38,7 +38,7 @@ import (
 //
 //	1  an entry has its value, provenance, age and prior value
 //	2  and what it needs and keeps, and the cause of the step that wrote it
-//	3  entries are binary (entry.go); those of version 2 are read, and stay until they change
+//	3  entries are binary (entry.go); those of version 2 are read as they are
 const Version = 3
 
 // The buckets.

@@ -20,13 +20,7 @@ func (db *DB) upgrade(version int) error {
 	if version >= Version {
 		return nil
 	}
-	var entries []Entry
-	if version < 2 {
-		entries = reconstruct(db.ledger)
-	}
-	for _, e := range entries {
-		db.enter(e.Value.Key(), e)
-	}
+	entries := db.complete()
 	if db.bolt.IsReadOnly() {
 		return nil
 	}
@@ -40,6 +34,19 @@ func (db *DB) upgrade(version int) error {
 		return fmt.Errorf("rewrite it from schema version %d to %d: %w; the file is as it was", version, Version, err)
 	}
 	return nil
+}
+
+// complete adds what a file of version 1 does not say, and returns the entries that it changed. Those
+// of later versions say it themselves: what they need is known, and not guessed.
+func (c *contents) complete() []Entry {
+	if c.version >= 2 {
+		return nil
+	}
+	entries := reconstruct(c.ledger)
+	for _, e := range entries {
+		c.enter(e.Value.Key(), e)
+	}
+	return entries
 }
 
 // reconstruct returns all entries with the relations that their values suggest.

@@ -312,3 +312,56 @@ func sameButRelations(t *testing.T, before, after map[string]map[string]any) {
 		}
 	}
 }
+
+// TestStartKeepsWhatIsKnown: a controller that starts on a file of version 2 knows of each entry what
+// it needs and keeps as it was recorded, and does not guess.
+func TestStartKeepsWhatIsKnown(t *testing.T) {
+	at := oldFile(t, "v2-bgp.db")
+	err := func() error { // one relation that no value suggests
+		db, err := bbolt.Open(at, 0o600, nil)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.Update(func(tx *bbolt.Tx) error {
+			b := tx.Bucket(bucketLedger)
+			path := []byte("path ipv4-unicast 172.24.4.92/32")
+			var e map[string]any
+			if err := json.Unmarshal(b.Get(path), &e); err != nil {
+				return err
+			}
+			delete(e, "sum")
+			e["needs"] = []string{"sysctl net/ipv4/ip_forward"}
+			raw, err := json.Marshal(e)
+			if err != nil {
+				return err
+			}
+			return b.Put(path, raw)
+		})
+	}()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := func(db *DB) string {
+		lines, err := db.Lines()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(lines)
+	}
+	ro, err := OpenReadOnly(at, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := said(ro)
+	ro.Close()
+	db := started(t, at, Identity{})
+	if got := said(db); got != want || !strings.Contains(got, `"needs":["sysctl net/ipv4/ip_forward"]`) {
+		t.Errorf("a start knows\n%s\nwant\n%s", got, want)
+	}
+	db.Close()
+	again := open(t, at)
+	if got := said(again); got != want {
+		t.Errorf("afterwards the file has\n%s\nwant\n%s", got, want)
+	}
+}
