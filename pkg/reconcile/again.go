@@ -17,43 +17,41 @@ var ErrAutomatic = errors.New("changes are applied at once (changes: automatic):
 // are reviewed: that nothing wants them is a step that waits for the operator. There is one
 // outcome a value; nil is success. The other error is that there was no round at all.
 func (c *Controller) MakeAgain(ctx context.Context, values []object.Value, why object.Source) ([]error, error) {
-	if !c.cfg.Reviewed {
-		return nil, ErrAutomatic
-	}
-	defer c.wakeUp()
-	c.round.Lock()
-	defer c.round.Unlock()
-	ctx = context.WithoutCancel(ctx)
-	noticed := c.takesUp()
-	r, err := c.plan(ctx, true, false)
-	r.Noticed = noticed
-	if err == nil {
-		err = r.ReadErr
-	}
-	defer func() { c.endRound(err != nil) }()
+	out := make([]error, len(values))
+	r, err := c.byCommand(ctx, func(r *Round) error {
+		switch {
+		case !c.cfg.Reviewed:
+			return ErrAutomatic
+		case r.ReadErr != nil:
+			return r.ReadErr
+		}
+		guard := desired.NewGuard(r.Snapshot, r.Want)
+		made := map[object.Key]bool{}
+		for i, v := range values {
+			if out[i] = c.mayMake(*r, guard, v); out[i] == nil && made[v.Key()] {
+				out[i] = errors.New("it was asked for twice")
+			}
+			if out[i] == nil {
+				made[v.Key()], r.again = true, append(r.again, v)
+			}
+		}
+		r.againWhy = []object.Source{why}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	out := make([]error, len(values))
-	guard := desired.NewGuard(r.Snapshot, r.Want)
-	made := map[object.Key]bool{}
-	for i, v := range values {
-		if out[i] = c.mayMake(r, guard, v); out[i] == nil && made[v.Key()] {
-			out[i] = errors.New("it was asked for twice")
-		}
-		if out[i] == nil {
-			made[v.Key()], r.again = true, append(r.again, v)
-		}
-	}
-	r.againWhy = []object.Source{why}
-	r = c.finish(ctx, r)
 	became := map[object.Key]error{}
 	for i, err := range r.Outcomes {
 		became[r.Plan.Ops[i].Key()] = err
 	}
 	for i, v := range values {
-		if out[i] == nil {
-			out[i] = became[v.Key()]
+		if out[i] != nil {
+			continue
+		}
+		var taken bool
+		if out[i], taken = became[v.Key()]; !taken {
+			out[i] = errors.New("no step was taken for it")
 		}
 	}
 	return out, r.JournalErr

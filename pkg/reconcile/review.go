@@ -20,6 +20,15 @@ type Review struct {
 // reviewed or not. An error of check is returned as it is, and nothing was applied then. The
 // round is complete: everything was read for it.
 func (c *Controller) Apply(ctx context.Context, check func(Round) error) (Round, error) {
+	return c.byCommand(ctx, func(r *Round) error {
+		r.approved = true
+		return check(*r)
+	})
+}
+
+// byCommand is a complete round that somebody asks for while the loop runs. It is carried out as
+// prepare leaves it, even if they go away; an error of prepare ends it, and nothing was applied.
+func (c *Controller) byCommand(ctx context.Context, prepare func(*Round) error) (Round, error) {
 	defer c.wakeUp()
 	c.round.Lock()
 	defer c.round.Unlock()
@@ -28,13 +37,12 @@ func (c *Controller) Apply(ctx context.Context, check func(Round) error) (Round,
 	r, err := c.plan(ctx, true, false)
 	r.Noticed = noticed
 	if err == nil {
-		err = check(r)
+		err = prepare(&r)
 	}
 	defer func() { c.endRound(err != nil) }()
 	if err != nil {
 		return r, err
 	}
-	r.approved = true
 	return c.finish(ctx, r), nil
 }
 
