@@ -14,10 +14,10 @@ import (
 
 // RFC 5880 with the BFD of FRR and BIRD: where packets are lost while the link is up, the
 // session ends by BFD and neither by TCP nor by the hold time, which is long here, and comes
-// back once they are not. All routers are on one node: a namespace has one UDP port 3784.
+// back once they are not. All routers are on one node.
 func TestBFD(t *testing.T) {
 	t.Parallel()
-	n := newNode(t)
+	n := newBFDNode(t)
 	all := []object.Value{path("203.0.113.7/32")}
 	type end struct {
 		name string

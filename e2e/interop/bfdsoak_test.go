@@ -82,7 +82,7 @@ func fullSoak() string {
 
 func newBFDSoak(t *testing.T) *bfdSoak {
 	t.Helper()
-	s := &bfdSoak{node: newNode(t), lost: map[string]uint64{}, pace: time.NewTicker(churnEvery)}
+	s := &bfdSoak{node: newBFDNode(t), lost: map[string]uint64{}, pace: time.NewTicker(churnEvery)}
 	t.Cleanup(s.pace.Stop)
 	all := []object.Value{path("203.0.113.7/32")}
 	for _, name := range []string{"frr-10.3", "bird"} {

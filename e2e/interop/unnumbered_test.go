@@ -121,7 +121,7 @@ func learnedFrom(t testing.TB, n *node, dev string) map[string]string {
 // routers have the same link-local address.
 func TestUnnumbered(t *testing.T) {
 	t.Parallel()
-	n := newNode(t)
+	n := newBFDNode(t)
 	n.want(path("203.0.113.7/32"), path("2001:db8:113::7/128"))
 	type end struct {
 		name string

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -131,6 +132,18 @@ func newNode(t testing.TB) *node {
 	n.dial()
 	t.Cleanup(func() { n.Close() })
 	return n
+}
+
+// oneBFD is held by the test whose speaker runs BFD: all nodes are one namespace, and that has
+// one UDP port 3784 for each family.
+var oneBFD sync.Mutex
+
+// newBFDNode is a node whose speaker may run BFD, once no other one does.
+func newBFDNode(t testing.TB) *node {
+	t.Helper()
+	oneBFD.Lock()
+	t.Cleanup(oneBFD.Unlock) // the first cleanup is the last: the speaker has ended by then
+	return newNode(t)
 }
 
 func (n *node) dial() {
