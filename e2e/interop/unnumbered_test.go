@@ -26,8 +26,11 @@ const (
 	ourLink, theirLink, otherLink = "fe80::1", "fe80::2", "fe80::3"
 )
 
-// linkLocal gives the ends of a wire these addresses and takes away all others.
+// linkLocal gives the ends of a wire these addresses and takes away all others. The kernel
+// makes none of its own when a link comes up: FRR's BFD may keep the one it has seen first.
 func linkLocal(w *wire) {
+	harness.Run(w.t, "ip", "link", "set", w.ourDev, "addrgenmode", "none")
+	w.run("ip", "link", "set", w.theirDev, "addrgenmode", "none")
 	for _, args := range [][]string{
 		{"ip", "-6", "addr", "flush", "dev", w.ourDev},
 		{"ip", "-4", "addr", "flush", "dev", w.ourDev},
@@ -193,7 +196,6 @@ func TestUnnumbered(t *testing.T) {
 			continue // it never looks for us again
 		}
 		e.run("ip", "link", "set", e.theirDev, "up")
-		e.run("ip", "-6", "addr", "flush", "dev", e.theirDev, "scope", "link")
 		e.run("ip", "-6", "addr", "add", theirLink+"/64", "dev", e.theirDev, "scope", "link", "nodad")
 		up(e, i, theirLink)
 	}

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,9 +39,9 @@ func binds(b *testing.B, n int, port uint16) time.Duration {
 	w := newWorld(b)
 	w.configure(crowdSpeaker(port, "passive: true"))
 	db := dialOVSDB(b, w.path("db.sock"))
-	network := crowded(w, db, n)
+	network := crowded(w, db, n, "hv1")
 	hv1, hv2 := db.uuid("Chassis", "name", "hv1"), db.uuid("Chassis", "name", "hv2")
-	db.transact(crowdPort(crowdLimit, network, hv2))
+	comer := db.transact(crowdPort(crowdLimit, network, hv2))[0]["uuid"]
 	w.start()
 	await(b, func() string {
 		if got := strings.Count(w.routes(), "\n"); got < n {
@@ -52,14 +51,17 @@ func binds(b *testing.B, n int, port uint16) time.Duration {
 	})
 	seen := make(chan bool, 16) // whether it came; otherwise it went
 	last := crowdAddr(crowdLimit)
-	peer := heard(b, port, last, seen)
+	peer := heard(b, port, func(body []byte) {
+		moved(body, func(addr netip.Addr, came bool) {
+			if addr == last {
+				seen <- came
+			}
+		})
+	})
 	defer peer.Close()
 	bind := func(to any) time.Duration {
 		began := time.Now()
-		db.transact(map[string]any{
-			"op": "update", "table": "Port_Binding", "where": []any{[]any{"logical_port", "==", crowdName(crowdLimit)}},
-			"row": map[string]any{"chassis": reference(to), "up": to != nil},
-		})
+		db.transact(rebind(comer, to))
 		select {
 		case came := <-seen:
 			if came != (to == hv1) {
@@ -97,9 +99,9 @@ func crowdSpeaker(port uint16, peer string) string {
 		`peers: [{address: %s, as: %d, %s}]}`, port, tablePeer, speakertest.AS, peer)
 }
 
-// crowded binds n VMs to the node in the database, and returns one of their networks.
-func crowded(w *world, db *transactor, n int) (network any) {
-	hv1 := db.uuid("Chassis", "name", "hv1")
+// crowded binds n VMs to a chassis in the database, and returns one of their networks.
+func crowded(w *world, db *transactor, n int, chassis string) (network any) {
+	on := db.uuid("Chassis", "name", chassis)
 	network = db.uuid("Datapath_Binding", "tunnel_key", 1)
 	networks := []any{network}
 	for i := 1; i <= n/portsOnNetwork; i++ {
@@ -108,17 +110,16 @@ func crowded(w *world, db *transactor, n int) (network any) {
 	for from := 0; from < n; from += 5000 {
 		var ops []any
 		for i := from; i < min(from+5000, n); i++ {
-			ops = append(ops, crowdPort(i, networks[i/portsOnNetwork], hv1))
+			ops = append(ops, crowdPort(i, networks[i/portsOnNetwork], on))
 		}
 		db.transact(ops...)
 	}
 	return network
 }
 
-// heard brings up a session that tells when an address comes and goes.
-func heard(b *testing.B, port uint16, addr netip.Addr, seen chan<- bool) *speakertest.Peer {
+// heard brings up a session that tells of each UPDATE, by its body.
+func heard(b *testing.B, port uint16, hear func(body []byte)) *speakertest.Peer {
 	b.Helper()
-	nlri := speakertest.NLRI(netip.PrefixFrom(addr, addr.BitLen()))
 	var all atomic.Int64
 	var peer *speakertest.Peer
 	await(b, func() string {
@@ -127,13 +128,8 @@ func heard(b *testing.B, port uint16, addr netip.Addr, seen chan<- bool) *speake
 			return err.Error()
 		}
 		p.Hear(func(body []byte) {
-			withdrawn := 2 + int(body[0])<<8 + int(body[1])
-			switch all.Add(1); {
-			case bytes.Contains(body[2:withdrawn], nlri):
-				seen <- false
-			case bytes.Contains(body[withdrawn:], nlri):
-				seen <- true
-			}
+			all.Add(1)
+			hear(body)
 		})
 		open := speakertest.OpenMessage(speakertest.AS, tablePeer, speakertest.Families(speakertest.IPv4),
 			speakertest.FourOctetAS(speakertest.AS))
@@ -153,6 +149,22 @@ func heard(b *testing.B, port uint16, addr netip.Addr, seen chan<- bool) *speake
 		return ""
 	})
 	return peer
+}
+
+// moved calls each for the IPv4 addresses that an UPDATE withdraws and announces (RFC 4271
+// section 4.3; prefixes of 32 bits).
+func moved(body []byte, each func(addr netip.Addr, came bool)) {
+	withdrawn := 2 + int(body[0])<<8 + int(body[1])
+	announced := withdrawn + 2 + int(body[withdrawn])<<8 + int(body[withdrawn+1])
+	for i, prefixes := range [][]byte{body[2:withdrawn], body[announced:]} {
+		for len(prefixes) > 0 {
+			octets := (int(prefixes[0]) + 7) / 8
+			if octets == 4 {
+				each(netip.AddrFrom4([4]byte(prefixes[1:5])), i == 1)
+			}
+			prefixes = prefixes[1+octets:]
+		}
+	}
 }
 
 // crowdLimit is the number of the port that comes and goes.
@@ -189,6 +201,15 @@ func crowdPort(i int, network, chassis any) map[string]any {
 		"logical_port": crowdName(i), "datapath": reference(network), "tunnel_key": key, "mac": mac,
 		"chassis": reference(chassis), "up": chassis != nil,
 	}}
+}
+
+// rebind is the operation that binds a port to a chassis. It names the port by its _uuid, as
+// ovn-controller does: for any other column the server looks through all rows.
+func rebind(port, chassis any) map[string]any {
+	return map[string]any{
+		"op": "update", "table": "Port_Binding", "where": []any{[]any{"_uuid", "==", port}},
+		"row": map[string]any{"chassis": reference(chassis), "up": chassis != nil},
+	}
 }
 
 // reference is a reference to a row; nil is none.

@@ -52,7 +52,7 @@ func coldStart(b *testing.B, n int, port uint16, dials bool) (took, floor time.D
 	}
 	w.configure(crowdSpeaker(port, peer))
 	db := dialOVSDB(b, w.path("db.sock"))
-	crowded(w, db, n)
+	crowded(w, db, n, "hv1")
 
 	ended := make(chan table, 1)
 	began := time.Now()
