@@ -26,11 +26,17 @@ func TestQuarantineIsListed(t *testing.T) {
 	}
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.Local)
 	a.status.Quarantine = []control.QuarantinedObject{{
-		Kind: "route", Key: "10.0.0.5/32 table 201 metric 0", Reason: "add route: network is down", Failing: at,
-		Since: at.Add(5 * time.Minute), Tries: 14, Next: at.Add(7 * time.Minute),
+		Code: "flapping", Kind: "path", Key: "ipv4-unicast 203.0.113.7/32", Reason: "it was withdrawn 7 times in 3m0s",
+		Failing: at, Since: at.Add(3 * time.Minute), Tries: 7, Next: at.Add(50 * time.Minute),
+	}, {
+		Code: "quarantined", Kind: "route", Key: "10.0.0.5/32 table 201 metric 0", Reason: "add route: network is down",
+		Failing: at, Since: at.Add(5 * time.Minute), Tries: 14, Next: at.Add(7 * time.Minute),
 	}}
 	a.status.Quarantined = []control.Quarantine{{Peer: "192.0.2.1", Last: at, Until: at.Add(30 * time.Minute)}}
-	const want = `route 10.0.0.5/32 table 201 metric 0
+	const want = `path ipv4-unicast 203.0.113.7/32
+  since 2026-03-04 05:09:07, coming and going since 2026-03-04 05:06:07; 7 withdrawals
+  announced again at 2026-03-04 05:56:07 if it stays
+route 10.0.0.5/32 table 201 metric 0
   since 2026-03-04 05:11:07, failing since 2026-03-04 05:06:07; 14 attempts, the next one at 2026-03-04 05:13:07
   reason: add route: network is down
 peer 192.0.2.1

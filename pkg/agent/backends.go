@@ -143,7 +143,7 @@ func controllerConfig(s config.Settings, obs reconcile.Observer, reader *actual.
 	conf := reconcile.Config{
 		Observer: obs, Drivers: w.Drivers, Fixed: w.Fixed, Forbidden: w.Forbidden, Backends: reader,
 		Text: w.Text, Journal: reconcile.NoJournal{},
-		AuditInterval: w.AuditInterval, Fuse: w.Fuse, UnboundHold: w.UnboundHold, Log: log,
+		AuditInterval: w.AuditInterval, Fuse: w.Fuse, UnboundHold: w.UnboundHold, Damping: w.Damping, Log: log,
 		Drain: reconcile.DrainConfig{Wait: w.DrainWait, LastResort: w.LastResort}, Reviewed: w.Reviewed,
 	}
 	conf.Unmanaged = actual.Scope{OpenVSwitch: s.Flows.Manage, Speaker: true}.Unmanaged()
@@ -157,7 +157,7 @@ func intent(s config.Settings) reconcile.Intent {
 		Text:    text,
 		Drivers: s.NewDrivers(), Fixed: s.PeerItems(), Forbidden: s.Forbidden(), AuditInterval: s.AuditInterval,
 		Fuse: reconcile.FuseConfig{Share: s.Fuse.Share, Least: s.Fuse.Least, Hold: s.Fuse.Hold}, UnboundHold: s.UnboundHold,
-		DrainWait: s.Drain.Wait, LastResort: s.LastResort(), Reviewed: s.Reviewed,
+		Damping: s.BGP.Damping, DrainWait: s.Drain.Wait, LastResort: s.LastResort(), Reviewed: s.Reviewed,
 	}
 }
 

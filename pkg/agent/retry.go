@@ -36,13 +36,28 @@ func (n *Node) Retry(_ context.Context, text string) (control.Retried, error) {
 	return out, errors.New("nothing waits for another attempt")
 }
 
-// setAside tells of the objects that are in quarantine, as one problem.
-func (s *statusReport) setAside(list []reconcile.Quarantined) {
-	for _, q := range list {
-		s.Quarantine = append(s.Quarantine, control.QuarantinedObject{
-			Kind: q.Key.Kind.String(), Key: q.Key.String(), Reason: q.Why, Failing: q.Failing, Since: q.Since,
-			Tries: q.Tries, Next: q.Next,
-		})
+// setAside tells of the objects that are in quarantine, as one problem of each code. A path that
+// flaps is one only while something asks for it.
+func (s *statusReport) setAside(r reconcile.Round) {
+	for _, q := range r.Quarantined {
+		o := control.QuarantinedObject{
+			Code: "quarantined", Kind: q.Key.Kind.String(), Key: q.Key.String(), Reason: q.Why, Failing: q.Failing,
+			Since: q.Since, Tries: q.Tries, Next: q.Next,
+		}
+		if q.Flapping {
+			o.Code = object.BlockFlapping
+		}
+		s.Quarantine = append(s.Quarantine, o)
+		if q.Flapping {
+			if r.Want.Has(q.Key) {
+				f := s.problem("flapping", fmt.Sprintf(
+					"%s is set aside since %s: %s; announced again at %s if it stays until then", q.Key.Text(), clock(q.Since.Local()),
+					q.Why, clock(q.Next.Local())), "bgp-ovn history "+q.Key.Text()+" shows what comes and goes; then bgp-ovn retry "+
+					q.Key.Text()+", or bgp.damping.suppress: 0 for all")
+				f.Since, f.Like = q.Since, object.BlockFlapping
+			}
+			continue
+		}
 		f := s.problem("quarantined", fmt.Sprintf("%s is set aside: attempt %d failed: %s; tried again at %s", q.Key.Text(),
 			q.Tries, q.Why, clock(q.Next.Local())), "mend what the message names, then bgp-ovn retry "+q.Key.Text())
 		f.Since, f.Like = q.Failing, "quarantined"

@@ -66,7 +66,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.chassis(r.Snapshot)
 	s.drain(r.Drain)
 	s.review(r.Review)
-	s.setAside(r.Quarantined)
+	s.setAside(r)
 	s.waiting(stats)
 	s.outstanding(n.ctl.Outstanding())
 	s.state(n.db, n.settings.StateFile)
@@ -196,7 +196,7 @@ func (s *statusReport) objects(r reconcile.Round) {
 			s.problem(object.BlockOverridden, n.Key.Text()+": "+n.Block.Text, "remove what wins, or give it other destinations")
 		case n.Block.Code == object.BlockFiltered:
 			s.Filtered = append(s.Filtered, control.NoteOf(n))
-		case n.Block.Code == object.BlockUnreachable: // of which withdrawn tells
+		case n.Block.Code == object.BlockUnreachable, n.Block.Code == object.BlockFlapping: // told by withdrawn, setAside
 			s.NotAsWanted = append(s.NotAsWanted, control.NoteOf(n))
 		case !n.Intentional():
 			s.NotAsWanted = append(s.NotAsWanted, control.NoteOf(n))

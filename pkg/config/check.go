@@ -20,6 +20,7 @@ func check(s *Settings, r *key.Reading) {
 	checkPeers(s, r)
 	checkStations(s, r)
 	checkPoints(s, r)
+	checkDamping(s.BGP.Damping, r)
 	checkDatabase("ovn_sb", s.Southbound, r)
 	checkDatabase("ovn_nb", s.Northbound, r)
 	if s.ReadSocketGroup != "" && s.ReadSocket == s.Socket {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/damping"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
@@ -39,6 +40,7 @@ func defaults(list drivers.List) Settings {
 		SizeLimit: 256,
 		BGP: BGP{
 			AS: 64999, ListenPort: 179, RestartTime: 120 * time.Second, DeferralTime: 10 * time.Second,
+			Damping:      damping.Config{Reuse: 750, HalfLife: 15 * time.Minute, Longest: time.Hour}, // those of RIPE-580
 			WithdrawHold: 10 * time.Second, Verify: Verify{Hold: defaultVerifyHold},
 		},
 		Learn: Learn{Accept: []observe.PrefixRange{

@@ -113,6 +113,7 @@ var reloadable = strings.Fields(`drivers reconcile_interval expose_tenant_networ
 	provider_unknown_mac_from_cidrs proxy_ndp_plain_ports proxy_ndp_addresses bgp.peers bgp.origin
 	bgp.attributes bgp.bmp bgp.export.allow bgp.export.deny bgp.graceful_restart.restart_time flows.priority
 	bgp.prefix_limit_restart bgp.verify.hold bgp.verify.points bgp.verify.router_id
+	bgp.damping.half_life bgp.damping.max_suppress bgp.damping.reuse bgp.damping.suppress
 	bgp.withdraw_hold bgp.withdraw_unreachable
 	advertise_loopback originate protect learn.accept learn.source4 learn.source6 learn.metric learn.max
 	native.routers native.nexthop native.export_metric native.subnets native.require_kernel native.learn_accept

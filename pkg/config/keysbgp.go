@@ -1,19 +1,22 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/damping"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
 // bgpKeys are those of our speaker and its neighbours. What is announced, and with
 // which attributes, is declared with the settings that drivers share.
 func bgpKeys(b *BGP) []key.Key {
-	return slices.Concat(speakerKeys(b), withdrawKeys(b), verifyKeys(&b.Verify))
+	return slices.Concat(speakerKeys(b), withdrawKeys(b), dampingKeys(&b.Damping), verifyKeys(&b.Verify))
 }
 
 func withdrawKeys(b *BGP) []key.Key {
@@ -23,6 +26,35 @@ func withdrawKeys(b *BGP) []key.Key {
 		).Reloads(),
 		key.Duration(&b.WithdrawHold, "bgp.withdraw_hold",
 			"for how long checks must have found an address unreachable before it is withdrawn").Reloads(),
+	}
+}
+
+func dampingKeys(d *damping.Config) []key.Key {
+	return []key.Key{
+		key.Number(&d.Suppress, "bgp.damping.suppress",
+			"penalty at which an address that comes and goes is set aside: each withdrawal adds 1000; 0 sets none aside "+
+				"(RIPE-580 and RFC 7196: 6000)",
+			key.Range[int]{Low: 2000, High: 1_000_000, Also: []int{0}, Use: "use 2000 or more, or 0"}).Reloads(),
+		key.Number(&d.Reuse, "bgp.damping.reuse", "penalty at which it is announced again",
+			key.Range[int]{Low: 100, High: 1_000_000, Use: "use 100 or more"}).Reloads(),
+		key.Duration(&d.HalfLife, "bgp.damping.half_life", "how long a penalty takes to become half of it").Reloads(),
+		key.Duration(&d.Longest, "bgp.damping.max_suppress",
+			"how long after its last withdrawal an address is set aside at most").Reloads(),
+	}
+}
+
+// checkDamping wants figures with which something can be set aside and comes back.
+func checkDamping(d damping.Config, r *key.Reading) {
+	switch {
+	case !d.On():
+	case d.HalfLife < time.Second:
+		r.Report("bgp.damping.half_life", "it is shorter than a second", "use 1s or more; RIPE-580: 15m")
+	case d.Reuse >= d.Suppress:
+		r.Report("bgp.damping.reuse", "it is not below bgp.damping.suppress", "use less; RIPE-580: 750 and 6000")
+	case d.Ceiling() < float64(d.Suppress):
+		r.Report("bgp.damping.max_suppress", fmt.Sprintf(
+			"within it a penalty of %d does not fall to bgp.damping.reuse: nothing would ever be set aside", d.Suppress),
+			"use a longer time, a shorter bgp.damping.half_life, or less for bgp.damping.suppress")
 	}
 }
 

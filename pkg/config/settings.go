@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config/key"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/damping"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
@@ -199,6 +200,8 @@ type BGP struct {
 	// forward packets for, and WithdrawHold for how long that must have been so.
 	WithdrawUnreachable bool
 	WithdrawHold        time.Duration
+	// Damping is when an address that comes and goes is set aside.
+	Damping damping.Config
 	// Verify are routers that show what has become of what is announced.
 	Verify Verify
 	// Peers are the neighbours, in the order of the file, without the restart time,

@@ -188,7 +188,8 @@ type Status struct {
 	Drain *Drain `json:"drain,omitempty"`
 	// Outside is what looking points say of what we announce.
 	Outside Outside `json:"outside"`
-	// Quarantine are the objects that are set aside because attempts at them failed for long.
+	// Quarantine are the objects that are set aside because attempts at them failed for long, or
+	// because they come and go.
 	Quarantine []QuarantinedObject `json:"quarantine"`
 	// Review is what waits for bgp-ovn apply; absent where changes are applied by themselves.
 	Review *Review `json:"review,omitempty"`
@@ -223,17 +224,22 @@ type Quarantine struct {
 	Until time.Time `json:"until"`
 }
 
-// QuarantinedObject is an object that is set aside: it is tried again with long pauses, and
-// nothing but what needs it waits for it.
+// QuarantinedObject is an object that is set aside: it is tried again with long pauses, or
+// announced again once it has stayed, and nothing but what needs it waits for it.
 type QuarantinedObject struct {
+	// Code is "quarantined" for one at which attempts fail, "flapping" for a path that came and
+	// went too often.
+	Code string `json:"code"`
 	Kind string `json:"kind"`
 	Key  string `json:"key"`
-	// Reason is how the last attempt failed.
+	// Reason is how the last attempt failed, or how often the path went.
 	Reason string `json:"reason"`
-	// Failing is when the first attempt in a row failed, Since when the object was set aside.
+	// Failing is when the first attempt in a row failed, or the path first went; Since is when
+	// the object was set aside.
 	Failing time.Time `json:"failing"`
 	Since   time.Time `json:"since"`
-	// Tries counts the attempts, and Next is when the next one is due.
+	// Tries counts the attempts, or the withdrawals; Next is when the next attempt is due, or when
+	// the path is announced again if it stays.
 	Tries int       `json:"tries"`
 	Next  time.Time `json:"next"`
 }

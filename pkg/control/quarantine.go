@@ -3,7 +3,7 @@ package control
 // Aside is the answer to what is set aside.
 type Aside struct {
 	Version int `json:"version"`
-	// Objects are those at which attempts failed for long, Peers those that are held down.
+	// Objects are those at which attempts failed for long or that come and go, Peers those that are held down.
 	Objects []QuarantinedObject `json:"objects"`
 	Peers   []Quarantine        `json:"peers"`
 }

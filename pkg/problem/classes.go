@@ -64,6 +64,7 @@ var classes = []class{
 	{"driver-panic", Degraded, nil},
 	{"step-failed", Degraded, []string{"vswitchd-hung", "state-file"}},
 	{"quarantined", Degraded, nil},
+	{"flapping", Degraded, nil},
 	{"frozen", Degraded, []string{"ovsdb-down", "southbound-down", "not-synced", "chassis-missing"}},
 	{"not-as-wanted", Degraded, nil},
 	{"outstanding", Degraded, []string{"vswitchd-hung", "speaker"}},

@@ -70,6 +70,8 @@ func (c *Controller) setCauses(r *Round, asked bool) {
 		k := op.Key()
 		f := facts{first: !c.begun, reconfigured: c.reconfigured, asked: asked, wanted: op.After}
 		_, f.failed = c.fails[k]
+		_, back := c.damper.back[k]
+		f.failed = f.failed || back && op.After != nil
 		if was, ok := c.wanted.Get(k); ok {
 			f.before = was.Value
 		}

@@ -56,7 +56,8 @@ func (c *Controller) derive(snap observe.Snapshot, r *Round) desired.Result {
 	before, former := c.derived.made, c.derived.res.Want
 	c.keepWays(&res.Want)
 	drained := c.applyDrain(&res.Want, ownAddresses(snap))
-	withdrawUnreachable(&res.Want, c.unreachable.is)
+	withhold(&res.Want, c.unreachable.is)
+	withhold(&res.Want, c.damper.is)
 	made := res.Want
 	res.Want = made.Reuse(before, former)
 	c.derived = derivation{valid: true, whole: r.Complete, snap: snap, res: res, made: made, drained: drained}

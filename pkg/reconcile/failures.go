@@ -99,16 +99,37 @@ func (f failures) next(t time.Time) time.Time {
 	return first
 }
 
-// Quarantined is an object that was set aside because attempts at it failed for long.
+// Quarantined is an object that was set aside because attempts at it failed for long, or a path
+// that was because it came and went too often.
 type Quarantined struct {
 	Key object.Key
 	// Why is how the last attempt failed.
 	Why string
-	// Failing is when the first attempt in a row failed, Since when the object was set aside.
+	// Failing is when the first attempt in a row failed, or the path was first withdrawn; Since
+	// is when the object was set aside.
 	Failing, Since time.Time
-	// Tries counts the attempts, and Next is when the next one is due.
+	// Tries counts the attempts, or the withdrawals, and Next is when the next attempt is due, or
+	// the path comes back.
 	Tries int
 	Next  time.Time
+	// Flapping is true of a path that came and went.
+	Flapping bool
+}
+
+// came and left are what the history says of an object that is set aside, and of one that is not
+// any more.
+func (q Quarantined) came() string {
+	if q.Flapping {
+		return "quarantined because it comes and goes: " + q.Why
+	}
+	return fmt.Sprintf("quarantined after %d attempts: %s", q.Tries, q.Why)
+}
+
+func (q Quarantined) left() string {
+	if q.Flapping {
+		return fmt.Sprintf("left quarantine after %d withdrawals", q.Tries)
+	}
+	return fmt.Sprintf("left quarantine after %d attempts", q.Tries)
 }
 
 // quarantined are the objects that are set aside, in the order of their keys.
@@ -116,7 +137,9 @@ func (f failures) quarantined() []Quarantined {
 	var out []Quarantined
 	for k, one := range f {
 		if !one.aside.IsZero() {
-			out = append(out, Quarantined{k, one.err.Error(), one.since, one.aside, one.count, one.next})
+			out = append(out, Quarantined{
+				Key: k, Why: one.err.Error(), Failing: one.since, Since: one.aside, Tries: one.count, Next: one.next,
+			})
 		}
 	}
 	sorting.Sort(out, func(a, b Quarantined) int { return a.Key.Compare(b.Key) })
@@ -150,12 +173,12 @@ func quarantineSteps(before, now []Quarantined, want object.Set) []history.Step 
 	}
 	for _, q := range now {
 		if !was[q.Key] {
-			tell(q, fmt.Sprintf("quarantined after %d attempts: %s", q.Tries, q.Why))
+			tell(q, q.came())
 		}
 	}
 	for _, q := range before {
 		if !is[q.Key] {
-			tell(q, fmt.Sprintf("left quarantine after %d attempts", q.Tries))
+			tell(q, q.left())
 		}
 	}
 	return out

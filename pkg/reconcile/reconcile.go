@@ -16,6 +16,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/damping"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/drain"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -75,6 +76,8 @@ type Config struct {
 	// UnboundHold is how long what a row led to stays announced after the row is bound
 	// to no chassis any more; 0 withdraws it at once.
 	UnboundHold time.Duration
+	// Damping sets paths aside that come and go time and again.
+	Damping damping.Config
 	// Drain is how the node is taken out of service, and Drained that it is; nil if not.
 	Drain   DrainConfig
 	Drained *Drained
@@ -135,6 +138,7 @@ type Controller struct {
 	drain drainer
 	// unreachable is the last answer of Config.Unreachable.
 	unreachable withdrawals
+	damper      damper
 	// contention are the keys that other programs changed lately.
 	contention contention
 	// toldOf are the names of programs of which the log has that they contest.
@@ -264,6 +268,7 @@ type Intent struct {
 	Forbidden     func(object.Key) *object.Block
 	Fuse          FuseConfig
 	UnboundHold   time.Duration
+	Damping       damping.Config
 	AuditInterval time.Duration
 	// DrainWait and LastResort are those of a drain: see [DrainConfig].
 	DrainWait  time.Duration
@@ -296,6 +301,10 @@ func (c *Controller) adopt(w Intent) {
 	}
 	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden, c.fuse.cfg = w.Drivers, w.Fixed, w.Forbidden, w.Fuse
 	c.cfg.UnboundHold, c.cfg.Text, c.cfg.Reviewed = w.UnboundHold, w.Text, w.Reviewed
+	if w.Damping != c.cfg.Damping {
+		c.cfg.Damping = w.Damping
+		c.dampingEnds(c.damper.memory.Adopt(w.Damping))
+	}
 	c.cfg.Drain.Wait, c.cfg.Drain.LastResort = w.DrainWait, w.LastResort
 	c.own, c.derived.valid, c.settled, c.reconfigured = w.Own, false, nil, true
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// Retry has the next round try again at once what waits because it failed, or because
-// another program changes it back: the object with that key, as plans print it, or all with
-// an empty text. It returns their keys in order; none waits if there are none. A next
-// failure has the pause that it would have had.
+// Retry has the next round try again at once what waits because it failed, because another
+// program changes it back, or because it came and went too often: the object with that key, as
+// plans print it, or all with an empty text. It returns their keys in order; none waits if there
+// are none. A next failure has the pause that it would have had.
 func (c *Controller) Retry(text string) []object.Key {
 	c.round.Lock()
 	waits := map[object.Key]bool{}
@@ -26,6 +26,9 @@ func (c *Controller) Retry(text string) []object.Key {
 			delete(c.contention, k)
 			waits[k] = true
 		}
+	}
+	for _, k := range c.releaseDamped(text) {
+		waits[k] = true
 	}
 	c.settled = nil
 	c.round.Unlock()

@@ -74,7 +74,7 @@ func (r Round) awaitsReview() bool { return r.Review != nil && len(r.Review.Wait
 
 // goesUnreviewed reports whether a step is no change that an operator has to approve: it puts
 // back what was applied before, and be it that the node itself has withdrawn it as it could
-// not forward packets for it; belongs to a drain, which is a command, or takes away what does
+// not forward packets for it, or as it came and went; belongs to a drain, which is a command, or takes away what does
 // harm whatever the operator thinks of it. That is a path that the node cannot forward, that
 // the export filter has, or that lives on another chassis; and what would cut the node off.
 func (c *Controller) goesUnreviewed(r Round, op plan.Op) bool {
@@ -86,7 +86,7 @@ func (c *Controller) goesUnreviewed(r Round, op plan.Op) bool {
 		return false
 	case op.After != nil:
 		was, ok := c.cfg.Journal.Recorded(k)
-		return ok && was.Value == op.After || c.unreachable.approved[k] == op.After
+		return ok && was.Value == op.After || c.unreachable.approved[k] == op.After || c.damper.back[k] == op.After
 	case k.Kind.IsExported():
 		return op.Note != "" || c.forbidden(k) != nil || c.elsewhere(r, k, op.Why)
 	default:

@@ -130,6 +130,7 @@ func (c *Controller) plan(ctx context.Context, complete, asked bool) (Round, err
 	c.askHeld()
 	c.askDrain()
 	c.askUnreachable()
+	c.askDamping()
 	snap, err := c.snapshot(ctx)
 	if err != nil {
 		return r, err
@@ -375,7 +376,8 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 	c.askHeld()
 	c.askDrain()
 	drivers, fixed := c.cfg.Drivers, c.fixed()
-	order, drained, unreachable := c.drain.order, c.drain.is != nil, c.unreachable.is
+	c.askDamping()
+	order, drained, unreachable, damped := c.drain.order, c.drain.is != nil, c.unreachable.is, c.damper.is
 	c.round.Unlock()
 	if err != nil {
 		return object.Set{}, nil, "", err
@@ -385,7 +387,8 @@ func (c *Controller) Desired(ctx context.Context) (want object.Set, skipped []ob
 		order.Own = ownAddresses(snap)
 		drain.Apply(&res.Want, order)
 	}
-	withdrawUnreachable(&res.Want, unreachable)
+	withhold(&res.Want, unreachable)
+	withhold(&res.Want, damped)
 	return res.Want, res.Skipped, snap.Chassis, nil
 }
 

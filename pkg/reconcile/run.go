@@ -57,7 +57,10 @@ func (c *Controller) Run(ctx context.Context) error {
 func (c *Controller) due(r Round) []time.Time {
 	c.round.Lock()
 	defer c.round.Unlock()
-	out := []time.Time{c.fails.next(r.Started), c.contention.next(r.Started), c.contention.end(r.Contested), c.drainDue()}
+	out := []time.Time{
+		c.fails.next(r.Started), c.contention.next(r.Started), c.contention.end(r.Contested), c.drainDue(),
+		c.dampingDue(r.Started),
+	}
 	if hold := c.fuse.due(); hold.After(r.Started) {
 		out = append(out, hold)
 	}
@@ -148,7 +151,8 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		}
 		r.JournalErr = errors.Join(err, c.renew(r))
 		r.Contested = c.contention.list(r.Started)
-		r.Quarantined = c.fails.quarantined()
+		c.countFlaps(r)
+		r.Quarantined = c.setAside()
 		r.QuarantineSeen = quarantineSteps(c.quarantined, r.Quarantined, r.Want)
 		c.quarantined = r.Quarantined
 		c.logQuarantined(r.QuarantineSeen)
@@ -156,7 +160,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 	}
 	if !r.LastKnown {
 		c.begun, c.drain.changed = true, false
-		c.unreachable.back = nil
+		c.unreachable.back, c.damper.back = nil, nil
 		if !r.awaitsReview() { // what the last change of the configuration led to is yet to come otherwise
 			c.reconfigured, c.wanted = false, r.Want
 		}

@@ -50,9 +50,8 @@ func (c *Controller) askUnreachable() {
 	c.derived.valid, c.settled = false, nil
 }
 
-// withdrawUnreachable blocks the paths that are wanted and unreachable. What is blocked for
-// another reason stays so.
-func withdrawUnreachable(want *object.Set, blocks map[object.Key]object.Block) {
+// withhold blocks paths that are wanted. What is blocked for another reason stays so.
+func withhold(want *object.Set, blocks map[object.Key]object.Block) {
 	for k, b := range blocks {
 		if it, ok := want.Get(k); ok && it.Block == nil && k.Kind.IsPath() {
 			it.Block = &b

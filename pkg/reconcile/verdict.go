@@ -74,6 +74,9 @@ func (e *Explanation) conclude(r Round) {
 		if best.Code == object.BlockDrained {
 			e.Try = "bgp-ovn undrain takes the node back into service"
 		}
+		if best.Code == object.BlockFlapping {
+			e.Try = "bgp-ovn history " + e.Address.String() + " has when it came and went"
+		}
 		if best.Code == object.BlockUnreachable {
 			e.Try = "bgp-ovn trace " + e.Address.String() + " shows the whole way"
 		}

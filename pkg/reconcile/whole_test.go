@@ -11,6 +11,8 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/internal/proof"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/damping"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
@@ -80,7 +82,7 @@ func (w *eventful) happens() string {
 	known := slices.ContainsFunc(w.last.SB.Ports, func(p *observe.PortBinding) bool {
 		return p.LogicalPort == fmt.Sprint("vm", vm)
 	})
-	switch n := w.rng.IntN(14); {
+	switch n := w.rng.IntN(16); {
 	case n < 4 || !known && n < 9:
 		return tell("%s", vmPort(vm, []string{"gw-1", "cmp-1"}[w.rng.IntN(2)]))
 	case n == 4:
@@ -108,6 +110,11 @@ func (w *eventful) happens() string {
 	case n == 12 && w.rng.IntN(4) == 0:
 		w.start()
 		return "restart"
+	case n == 13: // once is no flapping
+		w.c.Retry("")
+		return "retry"
+	case n > 13 && known:
+		return tell("set vm%d %s", vm, []string{"up", "down"}[n%2])
 	default:
 		d := time.Duration(w.rng.Int64N(int64(8 * time.Second)))
 		w.clock.advance(d)
@@ -118,7 +125,8 @@ func (w *eventful) happens() string {
 func (w *eventful) intent(cfg bgp.Config, hold time.Duration) Intent {
 	return Intent{
 		Drivers: []desired.Driver{bgp.New(cfg)}, UnboundHold: hold,
-		Fuse: FuseConfig{Share: 0.8, Least: 3, Hold: 10 * time.Second},
+		Damping: damping.Config{Suppress: 2000, Reuse: 1000, HalfLife: 20 * time.Second, Longest: time.Minute},
+		Fuse:    FuseConfig{Share: 0.8, Least: 3, Hold: 10 * time.Second},
 	}
 }
 
@@ -126,7 +134,7 @@ func (w *eventful) intent(cfg bgp.Config, hold time.Duration) Intent {
 // fail, others who undo what was done, holds, the fuse, reloads, restarts - the round that follows
 // what has changed plans what a round that derives, reads and compares everything plans.
 func TestRoundsAreWhole(t *testing.T) {
-	walks, steps, planned := proof.Count(12, 1000), 0, 0
+	walks, steps, planned, aside := proof.Count(12, 1000), 0, 0, 0
 	for seed := range walks {
 		s, err := story.Parse("include base")
 		if err != nil {
@@ -153,12 +161,29 @@ func TestRoundsAreWhole(t *testing.T) {
 			if got, want := opLines(r.Plan.Ops), opLines(whole.Plan.Ops); !slices.Equal(got, want) {
 				t.Fatalf("walk %d: planned\n%q\nof everything\n%q\nafter\n%q", seed, got, want, log)
 			}
-			steps, planned = steps+1, planned+len(r.Plan.Ops)
+			w.checkDamped(r)
+			steps, planned, aside = steps+1, planned+len(r.Plan.Ops), aside+len(w.c.damper.is)
 		}
 	}
 	proof.Report(t, "%d steps in %d walks, %d operations: each plan is that of everything", steps, walks, planned)
-	if planned < steps/2 {
-		t.Errorf("%d operations in %d steps mean nothing", planned, steps)
+	if planned < steps/2 || aside < walks {
+		t.Errorf("%d operations in %d steps, with %d paths set aside, mean nothing", planned, steps, aside)
+	}
+}
+
+// checkDamped: what is set aside is not there, and is paths to one host and nothing else.
+func (w *eventful) checkDamped(r Round) {
+	w.t.Helper()
+	there := r.There()
+	for k := range w.c.damper.is {
+		if !k.LeadsToOneHost() || there(k) && len(r.Failed()) == 0 {
+			w.t.Fatalf("%s is set aside, and there", k.Text())
+		}
+	}
+	for k, it := range r.Want.All() {
+		if _, ok := w.c.damper.is[k]; it.Block != nil && it.Block.Code == object.BlockFlapping && !ok {
+			w.t.Fatalf("%s is withheld without being set aside", k.Text())
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
 // Quarantine prints what is set aside, each with why and when it is tried again.
@@ -14,6 +15,11 @@ func Quarantine(w io.Writer, form Form, s control.Status) error {
 	var b strings.Builder
 	for _, q := range a.Objects {
 		fmt.Fprintf(&b, "%s %s\n", q.Kind, q.Key)
+		if q.Code == object.BlockFlapping {
+			fmt.Fprintf(&b, "  since %s, coming and going since %s; %d withdrawals\n  announced again at %s if it stays\n",
+				clock(q.Since.Local()), clock(q.Failing.Local()), q.Tries, clock(q.Next.Local()))
+			continue
+		}
 		fmt.Fprintf(&b, "  since %s, failing since %s; %d attempts, the next one at %s\n", clock(q.Since.Local()),
 			clock(q.Failing.Local()), q.Tries, clock(q.Next.Local()))
 		block(&b, "  reason: ", q.Reason)

@@ -60,7 +60,7 @@ type Verdict struct {
 // wanted because of why when it was wanted last. A database that is disconnected
 // proves nothing.
 func Judge(k object.Key, why []object.Source, snap observe.Snapshot) Verdict {
-	if !slices.ContainsFunc(why, fromRow) {
+	if !FromRows(why) {
 		return Verdict{}
 	}
 	sb := snap.SB
@@ -81,6 +81,10 @@ func Judge(k object.Key, why []object.Source, snap observe.Snapshot) Verdict {
 	}
 	return c.judge(why)
 }
+
+// FromRows reports whether rows decide about what was wanted because of why, and not the
+// configuration or the node itself.
+func FromRows(why []object.Source) bool { return slices.ContainsFunc(why, fromRow) }
 
 // fromRow reports whether a source is a row that can prove something.
 func fromRow(src object.Source) bool {

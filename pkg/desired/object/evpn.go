@@ -25,6 +25,9 @@ const KindEVPN Kind = 14
 var evpnKind = kindOf[EVPNPath](traits{
 	kind: KindEVPN, name: "evpn", key: evpnKey, readKey: readEVPNKey, parse: parseEVPNPath,
 	path: true, marked: true, coexists: true, listed: true,
+	oneHost: func(k Key) bool {
+		return EVPNType(k.Num) == EVPNMacIP || EVPNType(k.Num) == EVPNPrefix && k.Prefix.IsSingleIP()
+	},
 })
 
 // EVPNPath is one EVPN path that originates in our speaker, with VXLAN as the

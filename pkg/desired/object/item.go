@@ -76,6 +76,8 @@ const (
 	BlockDrained = "drained" // the node is being taken out of service
 	// BlockUnreachable is on a path that is withdrawn by bgp.withdraw_unreachable.
 	BlockUnreachable = "unreachable-here" // this node provably cannot forward packets for it
+	// BlockFlapping is on a path that came and went too often: bgp.damping.
+	BlockFlapping = "flapping" // it comes back once it has stayed, or by command
 )
 
 // Clock is the time of day of Until, such as 14:02:11; empty if there is none.

@@ -34,6 +34,8 @@ type traits struct {
 	path bool
 	// exported: bgp.export decides whether a path may be announced.
 	exported bool
+	// oneHost: which paths lead to one host, on which no other path stands; nil is none.
+	oneHost func(Key) bool
 	// session: a session with a neighbour. It ends before anything is taken down
 	// and comes up last of all, so that a neighbour never hears half of the paths.
 	session bool
@@ -159,6 +161,13 @@ func (k Kind) IsPath() bool { return k.traits().path }
 // IsExported reports whether the operator's export filter decides about paths of
 // this kind.
 func (k Kind) IsExported() bool { return k.traits().exported }
+
+// LeadsToOneHost reports whether the value under the key is a path to one host: an address or a
+// MAC, and neither a subnet nor what a whole network needs.
+func (k Key) LeadsToOneHost() bool {
+	t := k.Kind.traits()
+	return t.oneHost != nil && t.oneHost(k)
+}
 
 // IsSession reports whether values of this kind are sessions with neighbours.
 func (k Kind) IsSession() bool { return k.traits().session }

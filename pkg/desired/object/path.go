@@ -85,6 +85,7 @@ const KindPath Kind = 13
 var pathKind = kindOf[Path](traits{
 	kind: KindPath, name: "path", key: pathKey, readKey: readPathKey, parse: parsePath,
 	path: true, exported: true, marked: true, coexists: true, listed: true,
+	oneHost: func(k Key) bool { return k.Prefix.IsSingleIP() },
 })
 
 // Path is one unicast BGP path that originates in our speaker.
