@@ -357,7 +357,7 @@ func verifiedPath(path object.Value, sent []bgp.Sent) verify.Path {
 		p.Origin, p.Communities, p.LargeCommunities = v.Origin, v.Communities, v.LargeCommunities
 		p.MED, p.LocalPref, p.Prepend = v.MED, v.LocalPref, v.Prepend
 	case object.EVPNPath:
-		p.Origin, p.Communities, p.LocalPref, p.Prepend = v.Origin, v.Communities, v.LocalPref, v.Prepend
+		p.Origin, p.Communities, p.MED, p.LocalPref, p.Prepend = v.Origin, v.Communities, v.MED, v.LocalPref, v.Prepend
 		p.Overlay = verify.Overlay{
 			VNI: v.VNI, Targets: v.Targets, RouterMAC: v.RouterMAC, Encapsulation: verify.VXLAN,
 		}

@@ -46,7 +46,7 @@ func writeEVPN(p object.EVPNPath) (o speaker.Octets, err error) {
 	r := speaker.EVPNRoute{Type: p.Type, RD: p.RD, MAC: p.MAC, Prefix: p.Prefix, Label: p.VNI}
 	a := speaker.EVPNAttributes{
 		Origin: p.Origin, NextHop: p.NextHop, Targets: p.Targets, RouterMAC: p.RouterMAC, Mobility: p.Mobility,
-		Communities: p.Communities, LocalPref: p.LocalPref, Prepend: p.Prepend,
+		MED: p.MED, Communities: p.Communities, LocalPref: p.LocalPref, Prepend: p.Prepend,
 		Tunnels: []bgp.TunnelType{bgp.TUNNEL_TYPE_VXLAN},
 	}
 	if p.Type == object.EVPNMulticast {
@@ -79,7 +79,7 @@ func readEVPN(o speaker.Octets) (path object.EVPNPath, clean, ok bool) {
 	path = object.EVPNPath{
 		Type: r.Type, RD: r.RD, MAC: r.MAC, Prefix: r.Prefix, VNI: r.Label, NextHop: a.NextHop, Targets: a.Targets,
 		RouterMAC: a.RouterMAC, Mobility: a.Mobility, Origin: a.Origin,
-		Communities: a.Communities, LocalPref: a.LocalPref, Prepend: a.Prepend,
+		MED: a.MED, Communities: a.Communities, LocalPref: a.LocalPref, Prepend: a.Prepend,
 	}
 	if r.Type == object.EVPNMulticast {
 		path.VNI = a.Flood

@@ -110,6 +110,7 @@ func evpnPaths() []sample {
 	}
 	moved := prefix
 	moved.RouterMAC, moved.Targets = object.MAC{2, 0, 0, 0, 0x10, 7}, object.WordsOf("4200000000:9")
+	moved.MED = object.MetricOf(1000)
 	moved = moved.Lowered(object.LastResort{
 		LocalPref: true, Prepend: object.Prepend{AS: 4200000000, Times: 3},
 	}).(object.EVPNPath)

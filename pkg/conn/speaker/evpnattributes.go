@@ -18,10 +18,11 @@ type EVPNAttributes struct {
 	RouterMAC object.MAC
 	Mobility  object.Metric
 	Sticky    bool
-	// Communities, LocalPref and Prepend are those of a last resort. Prepend is read of an
-	// AS_PATH that is one number, several times.
+	MED       object.Metric
+	LocalPref object.Metric
+	// Communities and Prepend are those of a last resort. Prepend is read of an AS_PATH that is
+	// one number, several times.
 	Communities object.Words
-	LocalPref   object.Metric
 	Prepend     object.Prepend
 	// Tunnels are the encapsulations that the neighbour offers (RFC 8365 section
 	// 5.1.3).
@@ -55,6 +56,8 @@ func ReadEVPNAttributes(list [][]byte) (a EVPNAttributes, ok bool) {
 			a.Origin = object.Origin(value[0])
 		case kind == bgp.BGP_ATTR_TYPE_AS_PATH:
 			a.Prepend = readPrepend(value)
+		case kind == bgp.BGP_ATTR_TYPE_MULTI_EXIT_DISC && len(value) == 4:
+			a.MED = object.MetricOf(binary.BigEndian.Uint32(value))
 		case kind == bgp.BGP_ATTR_TYPE_LOCAL_PREF && len(value) == 4:
 			a.LocalPref = object.MetricOf(binary.BigEndian.Uint32(value))
 		case kind == bgp.BGP_ATTR_TYPE_COMMUNITIES && len(value)%4 == 0:
@@ -132,6 +135,9 @@ func (a EVPNAttributes) Write(nlri []byte) ([][]byte, error) {
 		path := octetsOf(slices.Repeat([]uint32{a.Prepend.AS}, int(n)))
 		path = append([]byte{bgp.BGP_ASPATH_ATTR_TYPE_SEQ, n}, path...)
 		out = append(out, attributeOf(transitive, bgp.BGP_ATTR_TYPE_AS_PATH, path))
+	}
+	if a.MED.Set {
+		out = append(out, attributeOf(optional, bgp.BGP_ATTR_TYPE_MULTI_EXIT_DISC, octetsOf([]uint32{a.MED.Value})))
 	}
 	if a.LocalPref.Set {
 		out = append(out, attributeOf(transitive, bgp.BGP_ATTR_TYPE_LOCAL_PREF, octetsOf([]uint32{a.LocalPref.Value})))

@@ -57,7 +57,9 @@ type EVPNPath struct {
 	Mobility Metric `json:"mobility,omitzero"`
 	// Origin is ORIGIN (RFC 4271 section 5.1.1).
 	Origin Origin `json:"origin"`
-	// Communities, LocalPref and Prepend are those of Path: they are for a last resort only.
+	// MED is MULTI_EXIT_DISC (RFC 4271 section 5.1.4).
+	MED Metric `json:"med,omitzero"`
+	// Communities, LocalPref and Prepend are those of Path.
 	Communities Words   `json:"communities,omitzero"`
 	LocalPref   Metric  `json:"local_pref,omitzero"`
 	Prepend     Prepend `json:"prepend,omitzero"`
@@ -123,6 +125,9 @@ func (p EVPNPath) Attrs() string {
 	if !p.Communities.Empty() {
 		text += " communities " + p.Communities.String()
 	}
+	if p.MED.Set {
+		text += " med " + p.MED.String()
+	}
 	if p.LocalPref.Set {
 		text += " local-pref " + p.LocalPref.String()
 	}
@@ -164,6 +169,8 @@ func parseEVPNPath(f *fields) (Value, error) {
 			p.Origin = f.origin()
 		case "communities":
 			p.Communities = f.checked(CommunitiesOf)
+		case "med":
+			p.MED = MetricOf(uint32(f.number(32)))
 		case "local-pref":
 			p.LocalPref = MetricOf(uint32(f.number(32)))
 		case "prepend":

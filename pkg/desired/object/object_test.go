@@ -158,6 +158,7 @@ func drawEVPN(t *rapid.T, mac MAC) EVPNPath {
 		p.Type, p.Prefix = EVPNMulticast, netip.PrefixFrom(host, host.BitLen())
 	default:
 		p.Type, p.Prefix, p.RouterMAC = EVPNPrefix, drawPrefix(t), mac
+		p.MED = []Metric{{}, MetricOf(1000)}[rapid.IntRange(0, 1).Draw(t, "med")]
 	}
 	if rapid.Bool().Draw(t, "last resort") {
 		p = p.Lowered(LastResort{

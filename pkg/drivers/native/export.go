@@ -284,5 +284,6 @@ func (p *pass) announceType5(c *candidate, t Target, why []object.Source, block 
 		Type: object.EVPNPrefix, RD: cmp.Or(t.RD, autoRD(vtep, t.VNI)), Prefix: c.prefix, VNI: t.VNI, NextHop: vtep,
 		Targets: object.WordsOf(targets...), RouterMAC: t.MAC, Origin: p.cfg.Expose.Origin,
 	}
+	path.MED, path.LocalPref = p.metricOf(c)
 	p.put(object.Item{Value: path, Why: why, Block: block})
 }
