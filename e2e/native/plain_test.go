@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
 // plain is a router of OVN without anything around it: a gateway port on a provider network that
@@ -39,7 +42,7 @@ func startPlain(t *testing.T, release string) *plain {
 	for _, hv := range p.Chassis {
 		// The operator's part: the node is the provider network's gateway.
 		harness.Must(hv.Run(ctx, "ip", "addr", "add", "172.24.4.1/24", "dev", "br-ex"))(t)
-		a := harness.Must(product.New(hv, p.bin, "drivers: [ovn_native_driver]", "native: {vrf_mode: never}"))(t)
+		a := harness.Must(product.New(hv, p.bin, "drivers: [ovn_native_driver]", "native: {vrf_mode: never, require_kernel: true}"))(t)
 		harness.Check(t, a.Start(ctx))
 		p.agents = append(p.agents, a)
 	}
@@ -104,6 +107,7 @@ func testPlainRouter(t *testing.T, p *plain) {
 	p.at("10.0.1.0/24", hv1)
 	harness.Check(t, p.Host.AwaitPing(ctx, address))
 	p.kernelHas(hv1, "172.24.4.100")
+	p.notPrivate(hv1)
 	p.at("0.0.0.0/0") // OVN advertises the router's own one
 
 	balancer := harness.Must(p.Neutron.LoadBalancer(ctx, lab.LoadBalancerSpec{
@@ -139,4 +143,24 @@ func (p *plain) kernelHas(on *lab.Chassis, prefix string) {
 		return err == nil, err
 	})
 	harness.Check(p.t, err)
+}
+
+// notPrivate puts a route of its own into the router's table, which OVN would learn, and takes it away
+// again: the status names it meanwhile.
+func (p *plain) notPrivate(on *lab.Chassis) {
+	p.t.Helper()
+	ctx := harness.Context(p.t, patience)
+	route := []string{"10.77.0.0/16", "via", on.TorAddr4.String(), "table", p.table(ctx), "proto", "ospf"}
+	for _, verb := range []string{"add", "del"} {
+		harness.Must(on.Run(ctx, "ip", append([]string{"route", verb}, route...)...))(p.t)
+		listed := false
+		err := harness.Await(ctx, "table-not-private after "+verb, func(ctx context.Context) (bool, error) {
+			s, err := p.agents[on.Index-1].Status(ctx)
+			listed = slices.ContainsFunc(s.Skipped, func(k observe.Skip) bool { return k.Code == native.CodeNotPrivate })
+			return err == nil && listed == (verb == "add"), err
+		})
+		if err != nil {
+			p.t.Fatalf("%v: listed %t", err, listed)
+		}
+	}
 }

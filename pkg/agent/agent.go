@@ -200,6 +200,7 @@ func (n *Node) open(ctx context.Context) error {
 	conf := controllerConfig(s, observer, reader, log)
 	conf.Journal, conf.Notes, conf.StartupGrace = n.db, n.db, s.StartupGrace
 	conf.Refresh, conf.InspectTables = n.sources.refresh, n.sources.inspectTables
+	conf.WatchTables = n.sources.watchTables
 	conf.Protected, conf.Former = n.sources.join.Protected, formerIntent(n.db, conf.Text, log)
 	conf.OnRound, conf.Held = n.afterRound, n.quarantine.blocks
 	conf.Unreachable = n.reach.blocked

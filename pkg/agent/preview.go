@@ -78,6 +78,7 @@ func (p *Preview) open(ctx context.Context, s config.Settings, log *slog.Logger)
 	conf := controllerConfig(s, p.sources.join, reader, log)
 	conf.Journal, conf.DryRun, conf.Drained = recorded, true, drained(recorded, log)
 	conf.Refresh, conf.InspectTables = p.sources.refresh, p.sources.inspectTables
+	conf.WatchTables = p.sources.watchTables
 	q, err := newQuarantine(s, log, func() {})
 	if err != nil {
 		return err

@@ -76,9 +76,6 @@ func (n *Node) reread() (config.Settings, []string, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	if err := filesOnly(s); err != nil {
-		return s, nil, err
-	}
 	changed, restart := config.Changes(n.current, s)
 	if len(restart) > 0 {
 		return s, nil, fmt.Errorf("only a restart can change %s", strings.Join(restart, ", "))

@@ -68,13 +68,11 @@ func openSources(ctx context.Context, c *closing, s config.Settings, log *slog.L
 	ports, later bool, wait time.Duration,
 ) (*sources, error) {
 	src := &sources{endpoint: s.OpenVSwitch.Endpoint, wait: wait, log: log, later: later}
-	err := filesOnly(s)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	src.host, err = host.Open(ctx, host.Config{
 		RtTablesPaths: s.Routing.Patterns(), RouteProtocol: s.Routing.RouteProtocol, Alias: marks(s).Alias,
 		TableRange: [2]uint32{s.Routing.TableLow, s.Routing.TableHigh}, VTEP: s.VTEPDevice, Logger: log,
+		TableProtocol: s.TableProtocol(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("watch network devices: %w", err)
@@ -364,4 +362,15 @@ func (src *sources) inspectTables(ctx context.Context, tables []uint32) bool {
 		src.log.Warn("cannot read whether routing tables are free; they are taken as free", "tables", tables, "err", err)
 	}
 	return found
+}
+
+// watchTables follows what others have in these tables, and reports whether that made anything new
+// known.
+func (src *sources) watchTables(ctx context.Context, tables []uint32) bool {
+	changed, err := src.host.WatchTables(ctx, tables)
+	if err != nil {
+		src.log.Warn("cannot read routing tables of OVN's routers; what depends on them stays as it is", "tables", tables,
+			"err", err)
+	}
+	return changed
 }

@@ -97,15 +97,12 @@ func finish(s Settings, r *key.Reading) (Settings, Problems) {
 		s.Drivers = once
 	}
 	s.UseNorthbound, s.VTEPDevice, s.VXLANPort = false, "", 0
-	s.Kube.Used, s.Kube.EgressIPs, s.FilesOnly = false, false, nil
+	s.Kube.Used, s.Kube.EgressIPs = false, false
 	for i, o := range s.options {
 		needs := o.Needs()
 		if slices.Contains(s.Drivers, s.list[i].Name) {
 			s.Kube.Used = s.Kube.Used || needs.Kubernetes
 			s.Kube.EgressIPs = s.Kube.EgressIPs || needs.EgressIPs
-			if needs.FilesOnly != "" {
-				s.FilesOnly = append(s.FilesOnly, needs.FilesOnly)
-			}
 		}
 		s.UseNorthbound = s.UseNorthbound || needs.Northbound
 		if s.VTEPDevice == "" {

@@ -55,8 +55,6 @@ type Settings struct {
 	// LocalScope limits the ports that are read to those that concern this node
 	// (ovn_sb_scope).
 	LocalScope bool
-	// FilesOnly are what the drivers say works with snapshot files alone; a node refuses it.
-	FilesOnly []string
 	// UseNorthbound says that the settings of a driver need the Northbound database
 	// (require_snat_disabled_for_tenant_networks).
 	UseNorthbound bool

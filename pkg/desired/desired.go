@@ -45,6 +45,13 @@ type TableUser interface {
 	Tables(snap observe.Snapshot) []uint32
 }
 
+// TableWatcher is implemented by drivers that share routing tables with another program.
+type TableWatcher interface {
+	// Watched lists these tables: what others have in them must be known before
+	// [Driver.Desired] is asked (observe.Host.Watched).
+	Watched(snap observe.Snapshot) []uint32
+}
+
 // Result is what all drivers together want.
 type Result struct {
 	Want    object.Set

@@ -70,6 +70,18 @@ func Tables(snap observe.Snapshot, drivers ...Driver) []uint32 {
 	return out
 }
 
+// Watched asks the drivers for the routing tables that they share with another program. One that
+// panics shares none.
+func Watched(snap observe.Snapshot, drivers ...Driver) []uint32 {
+	var out []uint32
+	for _, d := range drivers {
+		if d, ok := d.(TableWatcher); ok {
+			isolate.Run(func() { out = append(out, d.Watched(snap)...) })
+		}
+	}
+	return out
+}
+
 // Imports asks the drivers for the route targets that each VNI imports, see
 // [Importer]. A driver that panics imports none.
 func Imports(snap observe.Snapshot, drivers ...Driver) map[uint32][]string {

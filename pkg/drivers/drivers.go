@@ -67,9 +67,6 @@ type Needs struct {
 	// Kubernetes asks for the objects of the Kubernetes API and for the flows of external
 	// bridges in snapshots, EgressIPs for egress IPs among them.
 	Kubernetes, EgressIPs bool
-	// FilesOnly says what of the settings works with snapshot files alone: a node does not
-	// read the facts for it yet and would announce nothing. Empty where all works.
-	FilesOnly string
 	// AllPorts names the setting for which every port of the cloud has to be read; empty
 	// where those that concern this node are enough (ovn_sb_scope).
 	AllPorts string

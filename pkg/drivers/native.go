@@ -140,12 +140,7 @@ func parseEVPNTargets(text string) (string, error) {
 // Needs is the protocol of learned routes, and nothing else: rows of ports that are not
 // read count as ports of other nodes, which is what they are.
 func (o *nativeOptions) Needs() Needs {
-	n := Needs{TableProtocol: o.cfg.Protocol}
-	if o.cfg.RequireKernel {
-		n.FilesOnly = "native.require_kernel works with snapshot files: a node does not read the routes of " +
-			"ovn-controller yet; leave it false"
-	}
-	return n
+	return Needs{TableProtocol: o.cfg.Protocol}
 }
 
 // Check compares the keys with each other.

@@ -144,6 +144,9 @@ func SortInterfaces(list []LogicalInterface) {
 	})
 }
 
+// ProtocolOVN is rtm_protocol of the routes that ovn-controller writes.
+const ProtocolOVN = 84
+
 // TableRoute is one next hop of a route of others in a routing table that OVN watches;
 // Via is invalid where the route has none.
 type TableRoute struct {

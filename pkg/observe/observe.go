@@ -205,6 +205,8 @@ type Host struct {
 	// table and destination: what leads to a next hop, and what it wrote itself. Of very
 	// many only some.
 	Watched []TableRoute `json:"watched,omitempty"`
+	// Unread are tables of these that could not be read: their routes in Watched may be out of date.
+	Unread []uint32 `json:"unread,omitempty"`
 }
 
 // Link is a network device (rtnetlink RTM_NEWLINK).

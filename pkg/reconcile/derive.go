@@ -10,9 +10,9 @@ import (
 )
 
 // snapshot takes a snapshot that tells of every routing table that drivers want to
-// make theirs whether it is free.
+// make theirs whether it is free, and what others have in those that they share.
 func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
-	asked := map[uint32]bool{}
+	asked, watched := map[uint32]bool{}, false
 	for {
 		snap, err := c.cfg.Observer.Snapshot(ctx)
 		if err == nil && c.own != nil {
@@ -20,6 +20,10 @@ func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
 		}
 		if err != nil || c.cfg.InspectTables == nil || c.derived.valid && c.derived.snap == snap {
 			return snap, err
+		}
+		if c.cfg.WatchTables != nil && !watched && c.cfg.WatchTables(ctx, desired.Watched(snap, c.cfg.Drivers...)) {
+			watched = true
+			continue
 		}
 		tables := desired.Tables(snap, c.cfg.Drivers...)
 		known := len(asked)

@@ -98,6 +98,9 @@ type Config struct {
 	// InspectTables is called when drivers want routing tables, and reports whether it
 	// found out anything about them, so that the snapshot must be taken again.
 	InspectTables func(context.Context, []uint32) bool
+	// WatchTables is called with the routing tables that drivers share with other programs, and
+	// reports as InspectTables does.
+	WatchTables func(context.Context, []uint32) bool
 	// Notes remember since when the fuse holds, and the configuration that was applied
 	// last; nil if nothing does.
 	Notes Notes

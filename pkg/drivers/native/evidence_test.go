@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
@@ -54,5 +55,29 @@ advertised a1 on lr0 port lrp-ext prefix 172.24.4.101 tracked lrp-edge
 		if got := evidence.Judge(path, why, at(tt.changes)); got.Class != tt.want {
 			t.Errorf("%s: %s %q, want %s", tt.name, got.Class, got.Text, tt.want)
 		}
+	}
+}
+
+// While the table of a router cannot be read, what was verified in it before is held.
+func TestUnreadTableHolds(t *testing.T) {
+	s, err := story.Parse("include native\nadvertised a1 on lr0 port lrp-ext prefix 172.24.4.100\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := s.Snapshot("hv1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := *snap.Host
+	host.Unread = []uint32{7}
+	snap.Host = &host
+	conf := defaults()
+	conf.RequireKernel = true
+	res := desired.Compute(snap, nil, native.New(conf))
+	held := slices.ContainsFunc(res.Skipped, func(s observe.Skip) bool {
+		return s.Hold && s.Code == observe.SkipUnknown && s.Table == observe.TableAdvertisedRoute
+	})
+	if !held || res.Want.Len() > 0 {
+		t.Errorf("held %t, wanted %d objects", held, res.Want.Len())
 	}
 }

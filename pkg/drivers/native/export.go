@@ -25,9 +25,6 @@ const (
 	prefOther = 100
 )
 
-// protocolOVN is rtm_protocol of the routes that ovn-controller writes.
-const protocolOVN = 84
-
 // candidate is a prefix that a router wants to announce, with the best of its rows.
 type candidate struct {
 	prefix netip.Prefix
@@ -115,6 +112,14 @@ func (p *pass) candidate(r *router, row *observe.AdvertisedRoute) *candidate {
 		return nil
 	}
 	if !p.local(row.LogicalPort) {
+		return nil
+	}
+	if p.cfg.RequireKernel && p.host != nil && slices.Contains(p.host.Unread, r.table) {
+		p.Skip(observe.Skip{
+			Table: observe.TableAdvertisedRoute, Row: row.UUID.String(), Code: observe.SkipUnknown, Hold: true,
+			Text: fmt.Sprintf("routing table %d of router %s cannot be read (native.require_kernel); what it led to is held",
+				r.table, r.name),
+		})
 		return nil
 	}
 	c := &candidate{prefix: prefix, metric: metricOther, router: r, row: row, port: p.ports[row.LogicalPort]}
@@ -247,7 +252,7 @@ func (p *pass) unverified(c *candidate) *object.Block {
 		return nil
 	}
 	if p.host != nil && slices.ContainsFunc(p.host.Watched, func(r observe.TableRoute) bool {
-		return r.Table == c.router.table && r.Protocol == protocolOVN && r.Dst == c.prefix
+		return r.Table == c.router.table && r.Protocol == observe.ProtocolOVN && r.Dst == c.prefix
 	}) {
 		return nil
 	}

@@ -154,9 +154,8 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 	return p.Skips()
 }
 
-// Tables lists the routing tables of active routers: what others have in them must be
-// known.
-func (d *Driver) Tables(snap observe.Snapshot) []uint32 {
+// Watched lists the routing tables of active routers, which ovn-controller reads and writes.
+func (d *Driver) Watched(snap observe.Snapshot) []uint32 {
 	var scratch object.Set
 	p := d.newPass(snap, &scratch)
 	p.findRouters()

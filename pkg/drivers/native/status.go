@@ -95,7 +95,7 @@ func (p *pass) private(r *router) {
 		oldest = 0
 	}
 	for _, w := range p.host.Watched {
-		if w.Table != r.table || !w.Via.IsValid() || w.Protocol == protocolOVN || w.Protocol <= oldest ||
+		if w.Table != r.table || !w.Via.IsValid() || w.Protocol == observe.ProtocolOVN || w.Protocol <= oldest ||
 			w.Protocol == p.cfg.Protocol {
 			continue
 		}

@@ -38,6 +38,9 @@ type Config struct {
 	// without an alias no device is.
 	RouteProtocol uint8
 	Alias         string
+	// TableProtocol is rtm_protocol of our routes in tables that [Source.WatchTables] is asked
+	// for; 0 without any.
+	TableProtocol uint8
 	// TableRange is the first and the last table that may become ours. Only these,
 	// and those that InspectTables was asked for, are searched for the routes of others.
 	TableRange [2]uint32
@@ -80,6 +83,7 @@ type Source struct {
 	names     []observe.RoutingTable
 	foreign   []uint32
 	inspected []uint32
+	watching  watching
 
 	// mu guards the rest.
 	mu    sync.Mutex
@@ -155,10 +159,12 @@ func (s *Source) publish() {
 	sorting.Sort(links, func(a, b observe.Link) int { return strings.Compare(a.Name, b.Name) })
 	next := &observe.Host{
 		Revision: 1, Links: links, Addresses: s.addresses(), Gateways: s.gatewayList(), Tables: s.tables,
+		Watched: s.watchedList(), Unread: s.watching.unread,
 	}
 	if s.state != nil {
 		if slices.Equal(s.state.Links, links) && slices.Equal(s.state.Addresses, next.Addresses) &&
-			slices.Equal(s.state.Gateways, next.Gateways) && slices.Equal(s.state.Tables, s.tables) {
+			slices.Equal(s.state.Gateways, next.Gateways) && slices.Equal(s.state.Tables, s.tables) &&
+			slices.Equal(s.state.Watched, next.Watched) && slices.Equal(s.state.Unread, next.Unread) {
 			return
 		}
 		next.Revision = s.state.Revision + 1
@@ -198,6 +204,14 @@ func (s *Source) Close() error {
 	err := s.watch.Close()
 	<-s.done
 	s.refresh.Lock() // one that is in progress runs to its end
+	routes := s.watching
+	s.watching.notifications = nil
+	s.refresh.Unlock()
+	if routes.notifications != nil {
+		err = errors.Join(err, routes.notifications.Close())
+		<-routes.done
+	}
+	s.refresh.Lock()
 	defer s.refresh.Unlock()
 	s.watch = nil
 	return errors.Join(err, s.release())

@@ -37,6 +37,9 @@ func (s *Source) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := s.readWatched(ctx); err != nil {
+		return err
+	}
 	s.names, s.foreign = names, foreign
 	s.mu.Lock()
 	defer s.mu.Unlock()
