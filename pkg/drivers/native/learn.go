@@ -224,16 +224,22 @@ func (p *pass) connected(a netip.Addr) bool {
 }
 
 // vrfOf is the VRF that we make for a router, nil if it is not for us to make; false
-// while ovn-controller has not made its own (N-30, N-31).
+// while ovn-controller has not made its own (N-30, N-31). One that we have made before the option was
+// set stays: ovn-controller takes it for its own, and would not notice that it is gone.
 func (p *pass) vrfOf(r *router) (*object.Link, bool) {
 	there := func(l observe.Link) bool { return l.Table == r.table }
+	ours := &object.Link{Name: r.vrf, Type: object.LinkVRF, Table: r.table, Up: true}
 	switch {
 	case r.maintained:
+		if p.host != nil && slices.ContainsFunc(p.host.Links, func(l observe.Link) bool {
+			return l.Ours && l.Name == r.vrf && there(l)
+		}) {
+			return ours, true
+		}
 		return nil, p.host != nil && slices.ContainsFunc(p.host.Links, there)
 	case !p.cfg.MakeVRFs:
 		return nil, true
 	}
-	ours := &object.Link{Name: r.vrf, Type: object.LinkVRF, Table: r.table, Up: true}
 	if p.host == nil {
 		return ours, true
 	}
