@@ -36,6 +36,8 @@ import (
 // legacy.Kernel is the real one.
 type Predecessor interface {
 	Read(legacy.Scope) (legacy.State, error)
+	// Learned are the routes of the main table that FRR has learned.
+	Learned() ([]legacy.Learned, error)
 	// Apply performs a change for which legacy.Handles; protocol is that of our
 	// routes. Deleting what is gone succeeds.
 	Apply(c object.Change, protocol uint8) error
@@ -72,18 +74,23 @@ func (n Node) Plan(ctx context.Context, r Request) (plan.Plan, error) {
 	if doubt := r.Snapshot.Doubt(); doubt != "" {
 		return plan.Plan{}, fmt.Errorf("desired state is in doubt, nothing is taken over: %s", doubt)
 	}
+	learned, err := n.Predecessor.Learned()
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("cannot read what FRR has learned, nothing is taken over: %w", err)
+	}
+	r.Snapshot.Learned = learnedBy(learned)
 	res := desired.Compute(r.Snapshot, nil, r.Drivers...)
 	a := adoption{
-		host: r.Snapshot.Host, want: res.Want, ledger: n.Ledger, removeFRR: r.RemoveFRR,
+		learned: learned,
+		host:    r.Snapshot.Host, want: res.Want, ledger: n.Ledger, removeFRR: r.RemoveFRR,
 		// The speaker is the controller's: it announces once it has been started.
-		unmanaged: actual.Scope{OpenVSwitch: n.OpenVSwitch}.Unmanaged(), keep: keepHeld(res.Skipped),
+		unmanaged: actual.Scope{OpenVSwitch: n.OpenVSwitch}.Unmanaged(), keep: keepLearned(keepHeld(res.Skipped)),
 		positions: map[string][]int{},
 	}
 	for _, m := range r.Snapshot.OVS.Mappings {
 		a.mapped = append(a.mapped, m.Bridge)
 		a.positions[m.Bridge] = append(a.positions[m.Bridge], m.Position)
 	}
-	var err error
 	if a.have, _, err = n.Backends.Read(ctx, actual.Focus{Want: res.Want, Complete: true}); err != nil {
 		return plan.Plan{}, fmt.Errorf("cannot read current state, nothing is taken over: %w", err)
 	}

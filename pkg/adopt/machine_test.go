@@ -164,6 +164,8 @@ func (s shown) Read(ctx context.Context, f actual.Focus) (object.Set, error) {
 			continue
 		case legacy.Route:
 			it.Value, it.Marked = v.Route, false
+		case legacy.Learned:
+			it.Value, it.Marked = v.Route, false
 		case legacy.Released:
 			it.Value, it.Marked = v.Link, false
 		}
@@ -178,6 +180,20 @@ type agent struct{ world *model.World }
 func (a agent) Apply(c object.Change, _ uint8) error {
 	c.Reclaim = true // it changes what the predecessor has, which bears no mark of ours
 	return a.world.Apply(context.Background(), []object.Change{c})[0]
+}
+
+// Learned has the routes of FRR.
+func (a agent) Learned() (out []legacy.Learned, err error) {
+	if a.world == nil {
+		return nil, nil
+	}
+	all, err := a.world.Read(context.Background(), actual.Focus{})
+	for _, it := range all.SortedOf(object.KindRoute) {
+		if l, ok := it.Value.(legacy.Learned); ok {
+			out = append(out, l)
+		}
+	}
+	return out, err
 }
 
 // Read has the routes of the tables in scope and of those that a rule leads to,

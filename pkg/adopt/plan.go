@@ -16,7 +16,9 @@ type adoption struct {
 	host       *observe.Host
 	want, have object.Set
 	old        legacy.State
-	ledger     plan.Ownership
+	// learned are FRR's routes of the main table.
+	learned []legacy.Learned
+	ledger  plan.Ownership
 	// mapped are the provider bridges, positions those of their mappings, unmanaged the
 	// kinds that are not ours.
 	mapped    []string
@@ -58,6 +60,7 @@ func (a adoption) plan() plan.Plan {
 	a.findLeaving()
 	a.claimUnmarked()
 	a.claimRoutes()
+	a.claimLearned()
 	a.claimLinks()
 	for _, r := range a.old.Rules {
 		if a.tables[r.Table] {
@@ -69,6 +72,7 @@ func (a adoption) plan() plan.Plan {
 	})
 	p.Notes = slices.DeleteFunc(p.Notes, func(n plan.Note) bool { return n.Block.Code == object.BlockUnmanaged })
 	p.Notes = append(p.Notes, a.leftAlone()...)
+	p.Ops = a.onlyReplaced(p.Ops)
 	p.Ops = proofsLast(a.clearTablesFirst(p.Ops))
 	for i := range p.Ops {
 		if _, ok := p.Ops[i].Before.(unmarked); ok {

@@ -31,8 +31,10 @@ var reservedTables = []uint32{0, 253, object.TableMain, 255}
 // to no others.
 func (a *adoption) findTables() {
 	a.ours, a.tables = map[uint32]bool{}, map[uint32]bool{}
-	for k := range a.want.AllOf(object.KindRoute) {
-		a.ours[k.Num] = true
+	for k, it := range a.want.AllOf(object.KindRoute) {
+		if r, ok := it.Value.(object.Route); ok && r.Protocol == 0 { // others are in tables that OVN has, too
+			a.ours[k.Num] = true
+		}
 	}
 	if a.host != nil {
 		for _, t := range a.host.Tables {

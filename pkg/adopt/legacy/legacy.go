@@ -75,6 +75,16 @@ func (r Route) Unmarked() bool {
 	return r.Protocol == unix.RTPROT_BOOT || r.Protocol == unix.RTPROT_STATIC || r.Protocol == unix.RTPROT_UNSPEC
 }
 
+// Learned is a route of the main table that FRR has learned by BGP. It has the key of the route that
+// it is, and is never wanted, so that a plan can delete it.
+type Learned struct{ object.Route }
+
+// Attrs are those of the route, and whose it is.
+func (l Learned) Attrs() string { return l.Route.Attrs() + " proto bgp" }
+
+// DependsOn is empty: it exists.
+func (l Learned) DependsOn() []object.Key { return nil }
+
 // protocolName is the word for a protocol that ip(8) knows without a file, or else
 // its number.
 func protocolName(p uint8) string {

@@ -293,3 +293,47 @@ func TestUseOfDevices(t *testing.T) {
 		t.Errorf("a device that is gone: %t, %v", got, err)
 	}
 }
+
+// What FRR has learned is read with all next hops; the address that zebra has in the place of an IPv6
+// one is resolved. It is deleted by its metric, and other routes stay.
+func TestLearned(t *testing.T) {
+	k := setUp(t)
+	for _, c := range []string{
+		"neigh add 169.254.0.1 lladdr 02:00:00:00:00:07 dev br-ex nud permanent",
+		"-6 neigh add fe80::7 lladdr 02:00:00:00:00:07 dev br-ex nud permanent",
+		"-6 neigh add fe80::8 lladdr 02:00:00:00:00:08 dev br-ex nud permanent",
+		"route add default proto bgp metric 20 nexthop via 169.254.0.1 dev br-ex onlink nexthop via 192.0.2.1 dev other onlink",
+		"route add 10.7.0.0/16 via inet6 fe80::8 dev br-ex proto bgp metric 20",
+		"-6 route add default via fe80::8 dev br-ex proto bgp metric 20",
+		"route add default dev other metric 4098 proto 98",
+	} {
+		ip(t, c)
+	}
+	learned, err := k.Learned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range learned {
+		got = append(got, object.Text(l.Route))
+	}
+	want := []string{
+		"route 0.0.0.0/0 table 254 metric 20  nexthop 192.0.2.1 dev other nexthop fe80::7 dev br-ex",
+		"route 10.7.0.0/16 table 254 metric 20  dev br-ex via fe80::8",
+		"route ::/0 table 254 metric 20  dev br-ex via fe80::8",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Fatalf("got\n%s", strings.Join(got, "\n"))
+	}
+	for range 2 { // again is no error
+		for _, l := range learned {
+			if err := k.Apply(object.Change{Before: l}, 98); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	left := ip(t, "route show table main") + ip(t, "-6 route show table main")
+	if strings.Contains(left, "proto bgp") || !strings.Contains(left, "default dev other proto 98") {
+		t.Errorf("left are\n%s", left)
+	}
+}

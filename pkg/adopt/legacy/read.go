@@ -154,6 +154,111 @@ func (k *Kernel) routes(table uint32, names map[int]string) ([]Route, error) {
 	return out, nil
 }
 
+// Learned reads the routes of the main table that FRR has learned by BGP, with their next hops.
+func (k *Kernel) Learned() ([]Learned, error) {
+	links, err := again(k.nl.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("read links: %w", err)
+	}
+	names := map[int]string{}
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	behind, err := k.behindStandIn(names)
+	if err != nil {
+		return nil, err
+	}
+	var out []Learned
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		rows, err := again(func() ([]netlink.Route, error) {
+			return k.nl.RouteListFiltered(family, &netlink.Route{Table: object.TableMain, Protocol: unix.RTPROT_BGP},
+				netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read routes of FRR: %w", err)
+		}
+		hops := map[object.Key][]object.Hop{} // IPv6 may list each next hop by itself
+		for i := range rows {
+			l, more := learnedOf(&rows[i], family, names)
+			for i, h := range more {
+				if real, ok := behind[h.Dev]; ok && h.Via == standIn {
+					more[i].Via = real
+				}
+			}
+			if len(more) > 0 {
+				hops[l.Key()] = append(hops[l.Key()], more...)
+				out = append(out, Learned{l})
+			}
+		}
+		for i, l := range out {
+			if all := hops[l.Key()]; len(all) > 0 {
+				out[i].Route = l.WithHops(all...)
+			}
+		}
+	}
+	sorting.Sort(out, func(a, b Learned) int { return a.Key().Compare(b.Key()) })
+	return slices.Compact(out), nil
+}
+
+// standIn is what zebra has as the gateway of an IPv4 route whose next hop is an IPv6 address, with a
+// neighbour of that address for the MAC address of the real one.
+var standIn = netip.MustParseAddr("169.254.0.1")
+
+// behindStandIn finds by device which neighbour the address stands for: the one with its MAC address.
+func (k *Kernel) behindStandIn(names map[int]string) (map[string]netip.Addr, error) {
+	macs := map[int]string{}
+	out := map[string]netip.Addr{}
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		rows, err := again(func() ([]netlink.Neigh, error) { return k.nl.NeighList(0, family) })
+		if err != nil {
+			return nil, fmt.Errorf("read neighbours: %w", err)
+		}
+		for _, n := range rows {
+			addr, ok := netip.AddrFromSlice(n.IP)
+			mac := n.HardwareAddr.String()
+			switch addr = addr.Unmap(); {
+			case !ok || mac == "":
+			case addr == standIn:
+				macs[n.LinkIndex] = mac
+			case addr.Is6() && addr.IsLinkLocalUnicast() && macs[n.LinkIndex] == mac:
+				if have, twice := out[names[n.LinkIndex]]; !twice || addr.Less(have) {
+					out[names[n.LinkIndex]] = addr
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// learnedOf is a route without its next hops, and those of them that are gateways.
+func learnedOf(row *netlink.Route, family int, names map[int]string) (r object.Route, hops []object.Hop) {
+	if row.Type != unix.RTN_UNICAST || row.Encap != nil {
+		return r, nil
+	}
+	dst, ok := prefixOf(row.Dst)
+	if !ok {
+		dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if family == unix.AF_INET6 {
+			dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+	}
+	r = object.Route{Table: object.TableMain, Dst: dst, Metric: uint32(row.Priority)}
+	hop := func(gw net.IP, via netlink.Destination, index int) {
+		addr, ok := netip.AddrFromSlice(gw)
+		if v, is := via.(*netlink.Via); is && !ok {
+			addr, ok = netip.AddrFromSlice(v.Addr)
+		}
+		if ok && names[index] != "" {
+			hops = append(hops, object.Hop{Via: addr.Unmap(), Dev: names[index]})
+		}
+	}
+	hop(row.Gw, row.Via, row.LinkIndex)
+	for _, nh := range row.MultiPath {
+		hop(nh.Gw, nh.Via, nh.LinkIndex)
+	}
+	return r, hops
+}
+
 // routeOf leaves out what the predecessor never writes: several next hops,
 // encapsulations, and types other than unicast.
 func routeOf(row *netlink.Route, family int, names map[int]string) (Route, bool) {

@@ -16,7 +16,7 @@ import (
 func Handles(c object.Change) bool {
 	for _, v := range []object.Value{c.Before, c.After} {
 		switch v.(type) {
-		case Rule, Route, Device, Released:
+		case Rule, Route, Device, Released, Learned:
 			return true
 		}
 	}
@@ -43,6 +43,14 @@ func (k *Kernel) Apply(c object.Change, protocol uint8) error {
 		return gone(err)
 	}
 	switch before := c.Before.(type) {
+	case Learned:
+		if c.After != nil {
+			return fmt.Errorf("FRR's own route is not changed: %s", c.Key().Text())
+		}
+		return gone(k.nl.RouteDel(&netlink.Route{ // by whatever next hops it has now
+			Family: familyOf(before.Dst.Addr()), Table: int(before.Table), Dst: ipNet(before.Dst), Priority: int(before.Metric),
+			Protocol: unix.RTPROT_BGP, Scope: netlink.SCOPE_NOWHERE,
+		}))
 	case Rule:
 		return gone(k.nl.RuleDel(before.netlink()))
 	case Device:
