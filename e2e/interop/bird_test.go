@@ -55,7 +55,10 @@ func (b bird) config(sessions []session) string {
 		if s.password != "" {
 			fmt.Fprintf(&c, " password %q;\n", s.password)
 		}
-		if s.bfd {
+		switch {
+		case s.bfdKeeps:
+			c.WriteString(" bfd graceful;\n")
+		case s.bfd:
 			c.WriteString(" bfd on;\n")
 		}
 		if s.looking {
@@ -98,6 +101,12 @@ func onOff(on bool) string {
 		return "on"
 	}
 	return "off"
+}
+
+// bfdSessions lists what BFD watches, with the word Up where it has an answer.
+func (b bird) bfdSessions() string {
+	b.t.Helper()
+	return harness.Run(b.t, "birdc", "-r", "-s", b.dir+"/ctl", "show", "bfd", "sessions")
 }
 
 func (b bird) hops(family object.Family) map[string]string {

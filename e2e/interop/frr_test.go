@@ -163,6 +163,9 @@ func (f frr) config(sessions []session) string {
 		if s.bfd {
 			every := cmp.Or(s.bfdEvery, 300)
 			fmt.Fprintf(&b, "%sbfd 3 %d %d\n", n, every, every)
+			if s.bfdKeeps { // it takes the C bit into account, which we never set (RFC 5882 section 4.3)
+				fmt.Fprintf(&b, "%sbfd check-control-plane-failure\n", n)
+			}
 		}
 		if s.looking {
 			fmt.Fprintf(&b, "%spassive\n", n)
@@ -224,6 +227,12 @@ func (f frr) launch(name, config, socket string, more ...string) *exec.Cmd {
 	cmd := child(f.t, f.dir+"/"+name+".out", args...)
 	awaitListener(f.t, f.dir+"/"+socket)
 	return cmd
+}
+
+// bfdSessions lists what BFD watches, with the word up where it has an answer.
+func (f frr) bfdSessions() string {
+	f.t.Helper()
+	return harness.Run(f.t, append(f.vtysh, "--vty_socket", f.dir, "-d", "bfdd", "-c", "show bfd peers brief")...)
 }
 
 func (f frr) show(what string, into any) {

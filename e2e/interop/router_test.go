@@ -20,6 +20,9 @@ type session struct {
 	password string
 	gtsm     bool
 	bfd      bool
+	// bfdKeeps is what the router has so that a failure of BFD during a graceful restart does not
+	// end that: check-control-plane-failure in FRR, graceful in BIRD.
+	bfdKeeps bool
 	// bfdEvery is the interval of BFD in milliseconds; 0 is 300.
 	bfdEvery  int
 	graceful  bool
