@@ -141,6 +141,7 @@ func (f *finder) southbound(sb *observe.Southbound) {
 	for _, l := range sb.Balancers {
 		f.balancer(l)
 	}
+	f.advertised(sb)
 	for _, c := range sb.Chassis {
 		if f.q.is(c.Name) || f.q.is(c.Hostname) || f.q.is(c.UUID.String()) {
 			f.matches = append(f.matches, Match{
@@ -248,6 +249,30 @@ func (f *finder) datapath(d *observe.Datapath) (Match, bool) {
 		kind = KindRouter
 	}
 	return Match{Kind: kind, Name: d.Name(), ID: id, By: by, Addresses: []Address{}, Terms: []string{d.Name()}}, true
+}
+
+// advertised takes routers that advertise exactly the prefix for all that is meant: the prefix itself is
+// asked about, by its first address, and not what is in it.
+func (f *finder) advertised(sb *observe.Southbound) {
+	if !f.q.prefix.IsValid() || f.q.prefix.IsSingleIP() {
+		return
+	}
+	var found []Match
+	for _, row := range sb.Advertised {
+		p, err := netip.ParsePrefix(row.Prefix)
+		d := f.datapaths[row.Datapath]
+		if err != nil || p.Masked() != f.q.prefix || d == nil ||
+			slices.ContainsFunc(found, func(m Match) bool { return m.ID == d.UUID.String() }) {
+			continue
+		}
+		found = append(found, Match{
+			Kind: KindRouter, Name: d.Name(), ID: d.UUID.String(), By: "prefix", Terms: []string{f.q.prefix.String()},
+			Addresses: []Address{{Addr: f.q.prefix.Addr(), Relation: Advertised}},
+		})
+	}
+	if len(found) > 0 {
+		f.matches = found
+	}
 }
 
 // balancer adds a load balancer that has the name, or an address in the prefix.

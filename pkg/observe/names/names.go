@@ -35,6 +35,8 @@ const (
 	Floating = "floating" // translated to it (nat_addresses)
 	VIP      = "vip"      // of a load balancer
 	Routed   = "routed"   // this node has a route to it by the device
+	// Advertised is the first address of a prefix that a router advertises.
+	Advertised = "advertised"
 )
 
 // Match is one thing that was asked for.
@@ -43,7 +45,7 @@ type Match struct {
 	// Name is what people call it, ID its UUID or logical port; they may be the same.
 	Name string `json:"name"`
 	ID   string `json:"id"`
-	// By says what of it is as was asked: name, uuid, device id, MAC address, address.
+	// By says what of it is as was asked: name, uuid, device id, MAC address, address, prefix.
 	By string `json:"by"`
 	// Network is the network or router that it belongs to, Chassis where it is bound;
 	// empty if it is not.
@@ -61,7 +63,7 @@ func (m Match) What() string { return strings.ReplaceAll(m.Kind, "-", " ") }
 // Address is an address of a match.
 type Address struct {
 	Addr netip.Addr `json:"address"`
-	// Relation is own, floating, vip or routed.
+	// Relation is own, floating, vip, routed or advertised.
 	Relation string `json:"relation"`
 	// Announced says that this node announces it.
 	Announced bool `json:"announced"`

@@ -59,6 +59,10 @@ func TestFind(t *testing.T) {
 				"floating=172.24.4.102\nport d806d935-f5cb-40d6-ac97-9cfe65746cb2 by address of priv on hv3.lab.example " +
 				"floating=172.24.4.103\n",
 		},
+		{
+			"prefix that a router advertises", "../../../drivers/native/testdata/fixtures/centralised-nat.json", "10.9.0.0/16",
+			"router lr0 by prefix advertised=10.9.0.0\n",
+		},
 		{"router", "", "r1", "router r1 by name own=172.24.4.100 own=10.10.0.1\n"},
 		{
 			"router by its UUID", "", "e7001f82-c503-4d31-ab78-950c8d52ae67",
