@@ -17,6 +17,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/fabric"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/kube"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
@@ -258,12 +259,48 @@ func TestExplainAgreesWithDesired(t *testing.T) {
 	}
 }
 
+// TestExplainAgreesOnFixtures: the same of each dump of a real OVN as it is, on each of its nodes, with
+// the drivers as they are installed.
+func TestExplainAgreesOnFixtures(t *testing.T) {
+	opts := expose.DefaultOptions()
+	b := bgp.New(bgp.Config{Expose: opts, TenantMethod: bgp.MethodHost, TenantNetworks: true})
+	e := evpn.Config{Expose: opts, Port: 4789, AS: 64999, TenantNetworks: true, LocalIP: netip.MustParseAddr("99.99.1.1")}
+	elsewhere := e
+	elsewhere.LocalIP = netip.MustParseAddr("99.99.1.2")
+	f := fabric.New(fabric.Config{
+		Accept: []observe.PrefixRange{{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Longest: 32}}, Max: 100, Loopback: true,
+		Expose: opts,
+	})
+	c := native.Defaults()
+	c.Expose, c.AS = opts, 64999
+	nat := native.New(c)
+	k := kube.New(kube.Config{Expose: opts})
+	drivers := []driver{{b, b}, {evpn.New(e), evpn.New(elsewhere)}, {f, f}, {nat, nat}, {k, k}}
+	var n compared
+	for _, w := range worlds(t) {
+		if !strings.HasSuffix(w.name, ".json") {
+			continue
+		}
+		for _, here := range slices.Sorted(maps.Keys(w.views)) {
+			n.agreeOn(t, w, here, w.views[here], drivers)
+		}
+	}
+	t.Logf("%+v", n)
+	if n.views < 40 || n.verdicts < 1000 || n.announced < 100 || n.routed < 10 {
+		t.Error("too few were compared to mean anything")
+	}
+}
+
 // agree compares what all drivers say of a world as one of its nodes sees it.
 func (n *compared) agree(t *rapid.T, w world) {
 	drivers := randomDrivers(t, w)
+	here := rapid.SampledFrom(slices.Sorted(maps.Keys(w.views))).Draw(t, "node")
+	n.agreeOn(t, w, here, mutateView(t, w.views[here]), drivers)
+}
+
+// agreeOn compares what drivers say of a world as one of its nodes sees it.
+func (n *compared) agreeOn(t rapid.TB, w world, here string, view observe.Snapshot, drivers []driver) {
 	chassis := slices.Sorted(maps.Keys(w.views))
-	here := rapid.SampledFrom(chassis).Draw(t, "node")
-	view := mutateView(t, w.views[here])
 	n.views++
 	for _, d := range drivers {
 		want := compute(t, view, d.here)
@@ -327,7 +364,7 @@ func mappedOnly(o *observe.OpenVSwitch) *observe.OpenVSwitch {
 }
 
 // compute is what one driver wants, and fails where it panics, isolated or not.
-func compute(t *rapid.T, view observe.Snapshot, d desired.Driver) object.Set {
+func compute(t rapid.TB, view observe.Snapshot, d desired.Driver) object.Set {
 	res := desired.Compute(view, nil, d)
 	for _, p := range res.Panics {
 		t.Fatalf("%s\n%s", p.Text, p.Stack)

@@ -30,7 +30,7 @@ type world struct {
 func worlds(t *testing.T) []world {
 	t.Helper()
 	var out []world
-	for _, path := range glob(t, "../observe/file/testdata/*.json") {
+	for _, path := range fixtures(t) {
 		if strings.HasPrefix(filepath.Base(path), "expected") {
 			continue
 		}
@@ -67,6 +67,12 @@ func worlds(t *testing.T) []world {
 		}
 	}
 	return out
+}
+
+// fixtures are the files with dumps of a real OVN.
+func fixtures(t *testing.T) []string {
+	t.Helper()
+	return slices.Concat(glob(t, "../observe/file/testdata/*.json"), glob(t, "*/testdata/fixtures/*.json"))
 }
 
 // told is the world of a story.
