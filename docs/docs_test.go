@@ -42,6 +42,34 @@ func TestDefects(t *testing.T) {
 	}
 }
 
+// TestDuties checks that each duty of FRR in the table of ovn-native-rules.md has tests, and that
+// they exist.
+func TestDuties(t *testing.T) {
+	text, err := os.ReadFile("ovn-native-rules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n## What FRR did")
+	table, _, _ = strings.Cut(table, "\n## ")
+	seen := map[string]bool{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) != 4 || strings.Trim(cells[0], "#- ") == "" {
+			continue
+		}
+		number := strings.TrimSpace(cells[0])
+		seen[number] = true
+		for _, problem := range check(defect{number: number, tests: strings.TrimSpace(cells[3])}) {
+			t.Errorf("duty %s: %s", number, problem)
+		}
+	}
+	for n := range 10 { // those of the specification
+		if number := fmt.Sprint(n + 1); !seen[number] {
+			t.Errorf("duty %s is missing", number)
+		}
+	}
+}
+
 // TestCheckFinds makes sure that the check above can fail.
 func TestCheckFinds(t *testing.T) {
 	for _, tt := range []struct {
