@@ -23,9 +23,9 @@ func (c *cli) verifyCommand() *cobra.Command {
 points of bgp.verify.points have: routers that send everything they have. Of each
 path it says whether it is there as it was sent (found), with other attributes
 (changed), whether somebody has it and somebody after that has not (filtered), or
-nobody has it (missing). Without a target it lists what is not found; with --all,
-everything. Exit status: 0 all is found, 2 something is not, 1 no answer, or there is
-no looking point.
+nobody has it (missing). What they hold from this node and it does not send is extra.
+Without a target it lists what is not found; with --all, everything. Exit status: 0
+all is found, 2 something is not, 1 no answer, or there is no looking point.
 ` + targetHelp,
 		Example: "  bgp-ovn verify\n  bgp-ovn verify 203.0.113.7\n  bgp-ovn verify web-1",
 		RunE: func(cmd *cobra.Command, args []string) error {

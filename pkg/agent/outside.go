@@ -46,10 +46,16 @@ type outside struct {
 	// lost is what a point should have and has not.
 	lost   map[verify.NLRI]loss
 	counts map[verify.State]int
+	// extra is what a point holds of this node, which does not send it; ends are addresses of
+	// this node alone, in order.
+	extra map[verify.NLRI]loss
+	ends  []netip.Addr
 	// changed has what the last pass compared.
 	changed string
 	ours    object.Set
-	told    bool
+	// down is how many sessions of ours were not up then.
+	down            int
+	told, toldExtra bool
 }
 
 // lookAt is what a session depends on.
@@ -75,7 +81,7 @@ type loss struct {
 func newOutside(n *Node) *outside {
 	return &outside{
 		node: n, log: n.opts.Log, running: map[lookAt]*looking{}, lost: map[verify.NLRI]loss{},
-		counts: map[verify.State]int{},
+		extra: map[verify.NLRI]loss{}, counts: map[verify.State]int{},
 	}
 }
 
@@ -86,7 +92,7 @@ func (o *outside) watch(ctx context.Context, want config.Verify) {
 	o.mu.Unlock()
 	o.set(want)
 	defer o.done.Wait()
-	last := 0
+	last, lastExtra := 0, 0
 	for {
 		began := time.Now()
 		if err := o.pass(ctx); err != nil && ctx.Err() == nil {
@@ -94,8 +100,8 @@ func (o *outside) watch(ctx context.Context, want config.Verify) {
 		}
 		out := o.report(time.Now())
 		o.observe(out)
-		if out.Lost != last {
-			last = out.Lost
+		if out.Lost != last || out.Extra != lastExtra {
+			last, lastExtra = out.Lost, out.Extra
 			o.node.past.wake()
 		}
 		if !pause(ctx, max(outsideEvery, outsideShare*time.Since(began))) {
@@ -199,7 +205,7 @@ func (o *outside) pass(ctx context.Context) error {
 	o.mu.Unlock()
 	if points == 0 {
 		o.mu.Lock()
-		o.lost, o.counts = map[verify.NLRI]loss{}, map[verify.State]int{}
+		o.lost, o.extra, o.counts = map[verify.NLRI]loss{}, map[verify.NLRI]loss{}, map[verify.State]int{}
 		o.mu.Unlock()
 		return nil
 	}
@@ -211,7 +217,9 @@ func (o *outside) pass(ctx context.Context) error {
 	same := o.ours.Same(a.Paths)
 	o.mu.Unlock()
 	list := nlriOf(a.Paths)
+	self := o.self(a)
 	for _, s := range o.sessions() {
+		s.Is(self)
 		if !same {
 			s.Want(list)
 		}
@@ -224,26 +232,27 @@ func (o *outside) pass(ctx context.Context) error {
 	if same {
 		return nil
 	}
-	lost, counts := map[verify.NLRI]verify.Result{}, map[verify.State]int{}
-	o.compare(a, list, func(k verify.NLRI, _ object.Value, _ []bgp.Sent, results []verify.Result) {
+	lost, extra := map[verify.NLRI]verify.Result{}, map[verify.NLRI]verify.Result{}
+	counts := map[verify.State]int{}
+	take := func(k verify.NLRI, results []verify.Result) {
 		worst := verify.Worst(results)
 		counts[worst.State]++
 		if worst.State.Lost() {
 			lost[k] = worst
+		} else if worst.State == verify.Extra {
+			extra[k] = worst
 		}
-	})
+	}
+	o.compare(a, list, func(k verify.NLRI, _ object.Value, _ []bgp.Sent, results []verify.Result) { take(k, results) })
+	for _, e := range o.extras(a) {
+		take(e.nlri, e.results)
+	}
 	now := time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	next := make(map[verify.NLRI]loss, len(lost))
-	for k, r := range lost {
-		l := loss{r, now}
-		if old, ok := o.lost[k]; ok {
-			l.since = old.since
-		}
-		next[k] = l
-	}
-	o.lost, o.counts, o.changed, o.ours = next, counts, state, a.Paths
+	o.lost, o.extra = sinceWhen(o.lost, lost, now), sinceWhen(o.extra, extra, now)
+	o.counts, o.changed, o.ours = counts, state, a.Paths
+	_, o.down = a.Ends()
 	return nil
 }
 
@@ -290,25 +299,31 @@ func familyOf(k verify.NLRI) object.Family {
 	return object.Family(k.Num)
 }
 
+// view is how a session is, and the looking point as package verify has it.
+func (l *looking) view() (lookingpoint.Status, verify.Point) {
+	st := l.Status()
+	p := verify.Point{Name: l.point.Address, Router: st.Router, Covering: l.point.Covering}
+	for _, a := range l.point.Ignored() {
+		p.Ignore = append(p.Ignore, verify.Attribute(a))
+	}
+	switch {
+	case !st.Established:
+		p.Blind = fmt.Sprintf("the session with %s is not up: %v", p.Name, st.Err)
+	case st.Err != nil:
+		p.Blind = p.Name + ": " + st.Err.Error()
+	case !st.Complete:
+		p.Blind = p.Name + " has not sent everything yet"
+	}
+	return st, p
+}
+
 // compare calls fn with what has become of each path, in their order.
 func (o *outside) compare(a *bgp.Announcements, list []verify.NLRI,
 	fn func(k verify.NLRI, path object.Value, sent []bgp.Sent, results []verify.Result),
 ) {
 	views := make([][]verify.View, len(list))
 	for _, s := range o.sessions() {
-		st := s.Status()
-		base := verify.Point{Name: s.point.Address, Router: st.Router, Covering: s.point.Covering}
-		for _, a := range s.point.Ignored() {
-			base.Ignore = append(base.Ignore, verify.Attribute(a))
-		}
-		switch {
-		case !st.Established:
-			base.Blind = fmt.Sprintf("the session with %s is not up: %v", base.Name, st.Err)
-		case st.Err != nil:
-			base.Blind = base.Name + ": " + st.Err.Error()
-		case !st.Complete:
-			base.Blind = base.Name + " has not sent everything yet"
-		}
+		st, base := s.view()
 		s.View(list, func(j int, exact []verify.Held, cover *verify.Held) {
 			v := verify.View{Point: base, Exact: exact, Cover: cover}
 			switch family := familyOf(list[j]); {
@@ -321,7 +336,8 @@ func (o *outside) compare(a *bgp.Announcements, list []verify.NLRI,
 			views[j] = append(views[j], v)
 		})
 	}
-	node, asked := o.node.asSeen(), 0
+	node, asked, self := o.node.asSeen(), 0, o.self(a)
+	_, down := a.Ends()
 	var sent []bgp.Sent
 	for i, k := range list {
 		it, ok := a.Paths.Get(k)
@@ -331,6 +347,9 @@ func (o *outside) compare(a *bgp.Announcements, list []verify.NLRI,
 		sent = a.To(it.Value, sent[:0])
 		p := verifiedPath(it.Value, sent)
 		results := verify.Compare(node, p, views[i])
+		if len(sent) == 0 {
+			results = orExtra(self, results, views[i], down)
+		}
 		if verify.IsUnicast(k) && verify.Worst(results).State == verify.Missing && asked < outsideAsked {
 			asked++
 			if p.Returned = o.node.returned(k.Prefix); len(p.Returned) > 0 {

@@ -19,6 +19,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/problem"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/execute"
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 	"github.com/bgp-ovn/bgp-ovn/state"
 )
 
@@ -383,6 +384,8 @@ func (n *Node) explainLive(ctx context.Context, r reconcile.Round, addr netip.Ad
 		e.Reach = n.reach.explain(ctx, r, addr)
 		e.Elsewhere = n.elsewhere.of(addr, time.Now())
 		e.Outside = n.outside.of(ctx, addr, time.Now())
+	} else if o := n.outside.of(ctx, addr, time.Now()); o != nil && o.State == verify.Extra {
+		e.Outside = o
 	}
 	return e
 }

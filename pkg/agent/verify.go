@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
@@ -36,12 +37,10 @@ func (n *Node) Verify(ctx context.Context, q control.RouteQuery, all bool) (cont
 	if err != nil {
 		return out, err
 	}
-	var list []verify.NLRI
-	for _, k := range nlriOf(a.Paths) {
-		if isWithin(q.Within, k.Prefix) || q.Within.IsSingleIP() && k.Prefix.Contains(q.Within.Addr()) {
-			list = append(list, k)
-		}
+	asked := func(k verify.NLRI) bool {
+		return isWithin(q.Within, k.Prefix) || q.Within.IsSingleIP() && k.Prefix.Contains(q.Within.Addr())
 	}
+	list := slices.DeleteFunc(nlriOf(a.Paths), func(k verify.NLRI) bool { return !asked(k) })
 	r, _ := n.ctl.Last()
 	since := n.outside.since()
 	page := pager[control.VerifiedPath]{limit: q.Limit, after: after}
@@ -64,12 +63,22 @@ func (n *Node) Verify(ctx context.Context, q control.RouteQuery, all bool) (cont
 			for _, s := range sent {
 				v.Sent = append(v.Sent, control.SentTo{Peer: s.Peer, NextHop: s.NextHop.String()})
 			}
-			if worst.State.Lost() {
-				v.Since = since[k]
-			}
+			v.Since = since[k]
 			return v
 		})
 	})
+	for _, e := range n.outside.extras(a) {
+		if !asked(e.nlri) {
+			continue
+		}
+		counts[verify.Extra]++
+		page.add(positionOf(e.nlri), func() control.VerifiedPath {
+			return control.VerifiedPath{
+				Family: familyOf(e.nlri), NLRI: verify.Text(e.nlri), VNI: e.vni, State: verify.Extra, Sent: []control.SentTo{},
+				Results: e.results, Objects: []object.Source{}, Since: since[e.nlri],
+			}
+		})
+	}
 	out.Counts, out.Total = stateCounts(counts), page.total
 	out.Paths, out.Next = page.page()
 	out.Names = map[string]string{}
@@ -97,13 +106,15 @@ func stateCounts(counts map[verify.State]int) []control.StateCount {
 	return out
 }
 
-// since is when each lost path was seen to be lost.
+// since is when each path was first seen to be lost, or to be held and not sent.
 func (o *outside) since() map[verify.NLRI]time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	out := make(map[verify.NLRI]time.Time, len(o.lost))
-	for k, l := range o.lost {
-		out[k] = l.since
+	out := make(map[verify.NLRI]time.Time, len(o.lost)+len(o.extra))
+	for _, m := range []map[verify.NLRI]loss{o.lost, o.extra} {
+		for k, l := range m {
+			out[k] = l.since
+		}
 	}
 	return out
 }
@@ -114,20 +125,12 @@ func (o *outside) report(now time.Time) control.Outside {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	out.Counts = stateCounts(o.counts)
-	var lost []verify.NLRI
-	for k, l := range o.lost {
-		if now.Sub(l.since) >= o.want.Hold {
-			lost = append(lost, k)
-		}
+	out.Lost, out.Prefixes = longer(o.lost, o.want.Hold, now)
+	out.ExtraPrefixes = []control.LostPrefix{}
+	if o.down == 0 { // else a router may keep it on purpose
+		out.Extra, out.ExtraPrefixes = longer(o.extra, o.want.Hold, now)
 	}
-	verify.Sort(lost)
-	out.Lost = len(lost)
-	for _, k := range lost[:min(out.Lost, outsideListed)] {
-		l := o.lost[k]
-		out.Prefixes = append(out.Prefixes, control.LostPrefix{
-			Family: familyOf(k), NLRI: verify.Text(k), Prefix: k.Prefix, Result: l.Result, Since: l.since,
-		})
-	}
+	o.tellExtra(out)
 	switch {
 	case out.Lost > 0 && !o.told:
 		first := out.Prefixes[0]
@@ -161,11 +164,15 @@ func (o *outside) observe(now control.Outside) {
 
 // outsideTry shows where a path was lost, and what to look at then.
 func outsideTry(p control.LostPrefix) string {
-	target := ""
-	if p.Prefix.IsValid() {
-		target = textOf(p.Prefix) + " "
+	return "bgp-ovn verify " + targetOf(p) + "; then compare the neighbour's policy for what this node announces"
+}
+
+// targetOf is what verify is asked for; empty for a MAC alone.
+func targetOf(p control.LostPrefix) string {
+	if !p.Prefix.IsValid() {
+		return ""
 	}
-	return "bgp-ovn verify " + target + "; then compare the neighbour's policy for what this node announces"
+	return textOf(p.Prefix) + " "
 }
 
 // lostText names a path that is lost.
@@ -207,10 +214,15 @@ func (o *outside) of(ctx context.Context, addr netip.Addr, now time.Time) *recon
 			list = append(list, k)
 		}
 	}
+	out := reconcile.Outside{}
 	if len(list) == 0 {
+		for _, e := range o.extras(a) {
+			if e.nlri.Prefix.IsSingleIP() && e.nlri.Prefix.Addr() == addr {
+				return &reconcile.Outside{Result: e.results[0]}
+			}
+		}
 		return nil
 	}
-	out := reconcile.Outside{}
 	o.compare(a, list, func(k verify.NLRI, _ object.Value, _ []bgp.Sent, results []verify.Result) {
 		worst := verify.Worst(results)
 		if out.Point != "" && !worst.State.Worse(out.State) {
@@ -238,6 +250,7 @@ func (s *statusReport) outside(found control.Outside, hold time.Duration, now ti
 			"compare bgp.verify.points with the configuration of the router; ping "+p.Address)
 		f.Object, f.Since = problem.Object{Kind: problem.KindPeer, Name: p.Address}, p.Since
 	}
+	s.extra(found)
 	if found.Lost == 0 {
 		return
 	}

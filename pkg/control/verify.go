@@ -67,7 +67,7 @@ type VerifiedPath struct {
 	// State is the worst of all looking points.
 	State verify.State `json:"state"`
 	Sent  []SentTo     `json:"sent"`
-	// Since is since when it is missing; left out if it is not.
+	// Since is since when it is missing, or there although it is not sent; left out if neither.
 	Since time.Time `json:"since,omitzero"`
 	// Results has what has become of it at each looking point, in their order.
 	Results []verify.Result `json:"results"`
@@ -83,9 +83,14 @@ type Outside struct {
 	// Prefixes are the first of them, in order.
 	Lost     int          `json:"lost"`
 	Prefixes []LostPrefix `json:"prefixes"`
+	// Extra counts paths that one has held of this node for longer than that, which this node
+	// does not send; ExtraPrefixes are the first of them, in order.
+	Extra         int          `json:"extra"`
+	ExtraPrefixes []LostPrefix `json:"extra_prefixes"`
 }
 
-// LostPrefix is a path of ours that a looking point should have and has not.
+// LostPrefix is a path that a looking point should have of us and has not, or the other way
+// round.
 type LostPrefix struct {
 	Family object.Family `json:"family"`
 	// NLRI is the prefix or, for EVPN, the route.

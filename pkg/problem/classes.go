@@ -58,6 +58,7 @@ var classes = []class{
 	{"unreachable-here", Degraded, nil},
 	// Others are in the way.
 	{"not-seen-outside", Degraded, nil},
+	{"stale-outside", Degraded, nil},
 	{"announced-elsewhere", Degraded, nil},
 	{"contested", Degraded, nil},
 	{"overridden", Degraded, nil},

@@ -27,12 +27,13 @@ const (
 	Unknown  State = "unknown"  // the looking point cannot tell now
 	NotSent  State = "not-sent" // it leaves on no session
 	Changed  State = "changed"  // it is there with other attributes
+	Extra    State = "extra"    // it is there from us, and we do not send it
 	Filtered State = "filtered" // somebody has it, and somebody after that has not
 	Missing  State = "missing"  // it is not there
 )
 
 // states are all of them, the best one first.
-var states = []State{Found, Unknown, NotSent, Changed, Filtered, Missing}
+var states = []State{Found, Unknown, NotSent, Changed, Extra, Filtered, Missing}
 
 // Worse reports whether a is a worse state than b.
 func (a State) Worse(b State) bool { return slices.Index(states, a) > slices.Index(states, b) }
@@ -78,6 +79,9 @@ type Held struct {
 	Overlay                       Overlay
 	// Originator is ORIGINATOR_ID (RFC 4456).
 	Originator netip.Addr
+	// From and FromID are address and BGP identifier of the neighbour that the looking point
+	// has it from, which BMP alone tells; invalid otherwise.
+	From, FromID netip.Addr
 }
 
 // Node is what tells our paths from those of others.

@@ -65,6 +65,18 @@ func (b *Backend) Announcements(ctx context.Context, peer string) (*Announcement
 // Neighbours is text that is the same as long as what leaves on the sessions is.
 func (a *Announcements) Neighbours() string { return fmt.Sprint(a.peers) }
 
+// Ends are our ends of the sessions that are up, and how many are not.
+func (a *Announcements) Ends() (ends []netip.Addr, down int) {
+	for _, p := range a.peers {
+		if p.outlet.local.IsValid() {
+			ends = append(ends, p.outlet.local)
+		} else {
+			down++
+		}
+	}
+	return ends, down
+}
+
 // To appends where a path of ours leaves.
 func (a *Announcements) To(v object.Value, to []Sent) []Sent {
 	for _, p := range a.peers {

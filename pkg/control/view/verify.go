@@ -78,8 +78,11 @@ func verified(w io.Writer, v control.Verify) string {
 				continue
 			}
 			t.note("why: " + r.Text)
-			if r.State.Lost() {
-				t.note("sent to: " + peerNames(p.Sent) + since(p.Since))
+			switch {
+			case r.State.Lost():
+				t.note("sent to: " + peerNames(p.Sent) + since("; not there", p.Since))
+			case r.State == verify.Extra && !p.Since.IsZero():
+				t.note(since("held", p.Since))
 			}
 		}
 	}
@@ -94,9 +97,9 @@ func peerNames(sent []control.SentTo) string {
 	return strings.Join(out, ", ")
 }
 
-func since(t time.Time) string {
+func since(what string, t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return "; not there since " + clock(t.Local())
+	return what + " since " + clock(t.Local())
 }

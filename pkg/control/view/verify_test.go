@@ -48,6 +48,15 @@ func TestVerify(t *testing.T) {
 			},
 		},
 	}
+	v.Total++
+	v.Paths = append(v.Paths, control.VerifiedPath{
+		Family: object.IPv4Unicast, NLRI: "198.51.100.9/32", State: verify.Extra,
+		Since: time.Date(2026, 3, 4, 14, 0, 0, 0, time.Local),
+		Results: []verify.Result{{
+			Point: "192.0.2.250", State: verify.Extra, NextHop: "192.0.2.5", ASPath: "64999",
+			Text: "192.0.2.250 holds it from this node, which does not send it: next hop 192.0.2.5",
+		}},
+	})
 	got := printed(t, func(w io.Writer) error { return view.Verify(w, view.Text, v) })
 	narrow(t, got)
 	compare(t, got, `LOOKING POINT  AS     STATE        FOR   ADD-PATH  RECEIVED  KEPT
@@ -62,6 +71,9 @@ type-2 02:00:00..rd 192.0.2.5:70  missing  192.0.2.250    -          -          
 type-5 10.0.0.7..rd 192.0.2.5:71  changed  192.0.2.250    192.0.2.5  64999        Port_Binding db-2
     EVPN route type-5 10.0.0.7/32 rd 192.0.2.5:71, VNI 71
     why: vni is 72, was sent as 71
+198.51.100.9/32                   extra    192.0.2.250    192.0.2.5  64999        -
+    why: 192.0.2.250 holds it from this node, which does not send it: next hop 192.0.2.5
+    held since 2026-03-04 14:00:00
 
 1 missing, 1 changed, 1 found
 `)

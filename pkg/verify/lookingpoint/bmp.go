@@ -304,17 +304,17 @@ const idBits = 16
 
 // routes takes in an UPDATE. Of the tables that a router may send those count that are
 // behind its policy: what it has taken from each neighbour, and what it goes by (RFC 9069).
-func (t *station) routes(h bmp.BMPPeerHeader, m *bgp.BGPMessage) {
+func (t *station) routes(from bmp.BMPPeerHeader, m *bgp.BGPMessage) {
 	u, ok := messageBody(m).(*bgp.BGPUpdate)
-	p := t.peer(keyOf(h))
-	if !ok || p == nil || h.IsAdjRIBOut() && h.PeerType != bmp.BMP_PEER_TYPE_LOCAL_RIB {
+	p := t.peer(keyOf(from))
+	if !ok || p == nil || from.IsAdjRIBOut() && from.PeerType != bmp.BMP_PEER_TYPE_LOCAL_RIB {
 		return
 	}
 	s := t.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heard = time.Now()
-	if h.PeerType != bmp.BMP_PEER_TYPE_LOCAL_RIB && !h.IsPostPolicy() {
+	if from.PeerType != bmp.BMP_PEER_TYPE_LOCAL_RIB && !from.IsPostPolicy() {
 		if !t.before {
 			t.before = true
 			s.judgePolicy(t)
@@ -329,6 +329,9 @@ func (t *station) routes(h bmp.BMPPeerHeader, m *bgp.BGPMessage) {
 	apply(u, func(h verify.Held, alive bool) {
 		s.status.Received++
 		h.ID = p.number<<idBits | (h.ID^h.ID>>idBits)&(1<<idBits-1)
+		if from.PeerType != bmp.BMP_PEER_TYPE_LOCAL_RIB {
+			h.From, h.FromID = from.PeerAddress.Unmap(), from.PeerBGPID
+		}
 		h.Overlay.Unlabelled = h.Overlay.VNI == 0 // FRR writes no label by BMP
 		s.store.update(h, alive)
 	})

@@ -262,6 +262,26 @@ func (s *Session) Want(sorted []verify.NLRI) {
 	s.status.Changed++
 }
 
+// Is says which paths certainly are this node's: what comes of them and is not wanted is kept,
+// too, for Extra.
+func (s *Session) Is(self verify.Self) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.store.self.Equal(self) {
+		s.store.is(self)
+		s.status.Changed++
+	}
+}
+
+// Extra calls fn with what is held of this node's paths and not wanted, in no order.
+func (s *Session) Extra(fn func(n verify.NLRI, held []verify.Held)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n, list := range s.store.extra {
+		fn(n, slices.Clone(list))
+	}
+}
+
 // Tend is called from time to time, about once a second. It asks for everything again where
 // paths may have been missed.
 func (s *Session) Tend() {
@@ -269,12 +289,13 @@ func (s *Session) Tend() {
 	s.store.tick()
 	s.settle()
 	ask := s.line
-	if again := ask != nil && ask.station && s.store.doubtful && time.Since(s.status.Since) > refreshPause; again {
+	missed := s.store.doubtful || s.store.unsure
+	if again := ask != nil && ask.station && missed && time.Since(s.status.Since) > refreshPause; again {
 		s.mu.Unlock()
 		ask.conn.Close() // the router connects again, and sends everything
 		return
 	}
-	if !s.store.doubtful || ask == nil || !ask.refreshes || !s.refreshed.IsZero() &&
+	if !missed || ask == nil || !ask.refreshes || !s.refreshed.IsZero() &&
 		time.Since(s.refreshed) < refreshPause {
 		ask = nil
 	} else {
@@ -289,11 +310,11 @@ func (s *Session) Tend() {
 
 // settle ends the doubt once everything has come again. The caller holds mu.
 func (s *Session) settle() {
-	if !s.store.doubtful || s.refreshed.IsZero() || s.line == nil {
+	if !s.store.doubtful && !s.store.unsure || s.refreshed.IsZero() || s.line == nil {
 		return
 	}
 	if s.all(s.answered) || !s.line.marksRefresh && time.Since(s.refreshed) > refreshTime {
-		s.store.doubtful = false
+		s.store.doubtful, s.store.unsure = false, false
 		s.status.Changed++
 	}
 }
@@ -316,11 +337,10 @@ func (s *Session) Status() Status {
 		out.Complete = out.Complete && out.Err == nil
 	}
 	out.Doubtful = s.store.doubtful
-	for _, list := range s.store.exact {
-		out.Kept += len(list)
-	}
-	for _, list := range s.store.covering {
-		out.Kept += len(list)
+	for _, m := range s.store.tables() {
+		for _, list := range m {
+			out.Kept += len(list)
+		}
 	}
 	return out
 }

@@ -12,6 +12,8 @@ const (
 	mostPaths = 16
 	// mostCovering is how many prefixes are kept that cover some of ours.
 	mostCovering = 4096
+	// mostExtra is how many NLRI are kept that are of this node and not wanted.
+	mostExtra = 4096
 	// mostRecent is how many of the last paths are kept that were of no interest: one that we
 	// announce just now may come back before it is known here that we do.
 	mostRecent = 4096
@@ -19,12 +21,14 @@ const (
 	ticks = 8
 )
 
-// store is what is kept: paths for the NLRI that are wanted, and for the prefixes that cover
-// them. It is not safe for concurrent use.
+// store is what is kept: paths for the NLRI that are wanted, for the prefixes that cover
+// them, and those that this node certainly has sent. It is not safe for concurrent use.
 type store struct {
 	wanted []verify.NLRI // in order
-	// exact and covering have the paths by NLRI, ordered by identifier.
-	exact, covering map[verify.NLRI][]verify.Held
+	self   verify.Self
+	// exact, covering and extra have the paths by NLRI, ordered by identifier. What is in extra
+	// is not wanted, and may cover what is.
+	exact, covering, extra map[verify.NLRI][]verify.Held
 	// recent are the last updates that were of no interest, from next on the oldest ones.
 	recent []recent
 	next   int
@@ -33,8 +37,9 @@ type store struct {
 	dropped uint64
 	marks   [ticks]uint64
 	mark    int
-	// doubtful says that paths may have been missed for what is wanted now.
-	doubtful bool
+	// doubtful says that paths may have been missed for what is wanted now, unsure that paths
+	// of this node may have been that are not wanted.
+	doubtful, unsure bool
 }
 
 // recent is an update that was of no interest.
@@ -44,14 +49,23 @@ type recent struct {
 }
 
 func newStore() *store {
-	return &store{exact: map[verify.NLRI][]verify.Held{}, covering: map[verify.NLRI][]verify.Held{}}
+	return &store{
+		exact: map[verify.NLRI][]verify.Held{}, covering: map[verify.NLRI][]verify.Held{},
+		extra: map[verify.NLRI][]verify.Held{},
+	}
+}
+
+// tables are all that is kept.
+func (s *store) tables() []map[verify.NLRI][]verify.Held {
+	return []map[verify.NLRI][]verify.Held{s.exact, s.covering, s.extra}
 }
 
 // reset forgets all paths, as at the begin of a session.
 func (s *store) reset() {
-	clear(s.exact)
-	clear(s.covering)
-	s.recent, s.next, s.dropped, s.marks, s.doubtful = nil, 0, 0, [ticks]uint64{}, false
+	for _, m := range s.tables() {
+		clear(m)
+	}
+	s.recent, s.next, s.dropped, s.marks, s.doubtful, s.unsure = nil, 0, 0, [ticks]uint64{}, false, false
 }
 
 // want changes which NLRI are of interest; sorted is in order and not changed any more.
@@ -64,24 +78,44 @@ func (s *store) want(sorted []verify.NLRI) {
 		}
 	}
 	s.wanted = sorted
-	for _, m := range []map[verify.NLRI][]verify.Held{s.exact, s.covering} {
+	for _, m := range s.tables() {
 		for p, list := range m {
-			exact, covers := verify.CoversAny(sorted, p)
-			if exact {
+			switch exact, covers := verify.CoversAny(sorted, p); {
+			case exact && len(s.exact[p]) < len(list): // extra has only a part of what covering has
 				s.exact[p] = list
-			} else if covers {
-				s.covering[p] = list
+			case !exact && covers && len(s.covering[p]) < len(list):
+				s.covering[p] = slices.Clone(list)
 			}
 		}
 	}
-	for p := range s.exact {
-		if exact, _ := verify.CoversAny(sorted, p); !exact {
-			delete(s.exact, p)
+	for p, list := range s.exact {
+		exact, covers := verify.CoversAny(sorted, p)
+		if exact {
+			continue
+		}
+		delete(s.exact, p)
+		for _, h := range list {
+			s.keepExtra(h, true)
+			if !covers { // a router that has it still says so no second time
+				s.remember(h, true)
+			}
 		}
 	}
-	for p := range s.covering {
-		if exact, covers := verify.CoversAny(sorted, p); exact || !covers {
-			delete(s.covering, p)
+	for p := range s.extra {
+		if exact, _ := verify.CoversAny(sorted, p); exact {
+			delete(s.extra, p)
+		}
+	}
+	for p, list := range s.covering {
+		exact, covers := verify.CoversAny(sorted, p)
+		if covers && !exact {
+			continue
+		}
+		delete(s.covering, p)
+		for _, h := range list {
+			if !exact {
+				s.remember(h, true)
+			}
 		}
 	}
 	if grown {
@@ -109,6 +143,9 @@ func (s *store) replay() {
 // update takes in one path, or that there is none any more.
 func (s *store) update(h verify.Held, alive bool) {
 	exact, covers := verify.CoversAny(s.wanted, h.NLRI)
+	if !exact {
+		s.keepExtra(h, alive)
+	}
 	switch {
 	case exact:
 		put(s.exact, h, alive)
@@ -116,13 +153,51 @@ func (s *store) update(h verify.Held, alive bool) {
 		if _, had := s.covering[h.NLRI]; had || len(s.covering) < mostCovering {
 			put(s.covering, h, alive)
 		}
-	case len(s.recent) < mostRecent:
-		s.recent = append(s.recent, recent{h, alive})
 	default:
-		s.recent[s.next] = recent{h, alive}
-		s.next = (s.next + 1) % mostRecent
-		s.dropped++
+		s.remember(h, alive)
 	}
+}
+
+// remember keeps an update that is of no interest, for a while.
+func (s *store) remember(h verify.Held, alive bool) {
+	if len(s.recent) < mostRecent {
+		s.recent = append(s.recent, recent{h, alive})
+		return
+	}
+	s.recent[s.next] = recent{h, alive}
+	s.next = (s.next + 1) % mostRecent
+	s.dropped++
+}
+
+// keepExtra keeps a path for what is not wanted if it is this node's.
+func (s *store) keepExtra(h verify.Held, alive bool) {
+	alive = alive && s.self.Sent(h)
+	if _, had := s.extra[h.NLRI]; had || alive && len(s.extra) < mostExtra {
+		put(s.extra, h, alive)
+	}
+}
+
+// is changes which paths are this node's.
+func (s *store) is(self verify.Self) {
+	if s.self.Equal(self) {
+		return
+	}
+	s.self = self
+	for _, list := range s.extra {
+		for _, h := range slices.Clone(list) {
+			s.keepExtra(h, true)
+		}
+	}
+	for _, list := range s.covering {
+		for _, h := range list {
+			s.keepExtra(h, true)
+		}
+	}
+	for i := range s.recent {
+		r := s.recent[(s.next+i)%len(s.recent)]
+		s.keepExtra(r.held, r.alive)
+	}
+	s.unsure = s.unsure || s.dropped > 0
 }
 
 // put replaces the path with the identifier.
@@ -154,7 +229,7 @@ func put(m map[verify.NLRI][]verify.Held, h verify.Held, alive bool) {
 
 // drop forgets paths.
 func (s *store) drop(is func(verify.Held) bool) {
-	for _, m := range []map[verify.NLRI][]verify.Held{s.exact, s.covering} {
+	for _, m := range s.tables() {
 		for p, list := range m {
 			if list = slices.DeleteFunc(list, is); len(list) == 0 {
 				delete(m, p)

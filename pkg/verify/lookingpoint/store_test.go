@@ -12,9 +12,15 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
 
+// here is a node whose paths have one next hop.
+var here = verify.Self{
+	AS: 64999, RouterID: netip.MustParseAddr("1.1.1.9"), Ends: []netip.Addr{netip.MustParseAddr("1.1.1.1")},
+}
+
 // Whatever a looking point sends, what is kept of it is bounded.
 func TestBounds(t *testing.T) {
 	s := newStore()
+	s.is(here)
 	ours := netip.MustParsePrefix("2001:db8::7/128")
 	var wanted []verify.NLRI
 	for i := range 100 {
@@ -38,13 +44,14 @@ func TestBounds(t *testing.T) {
 	for i := range 100_000 {
 		a := [4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}
 		p := netip.PrefixFrom(netip.AddrFrom4(a), 32)
-		s.update(verify.Held{NLRI: verify.Unicast(p)}, true)
+		s.update(verify.Held{NLRI: verify.Unicast(p), NextHop: here.Ends[0], ASPath: []uint32{here.AS}}, true)
 		s.update(verify.Held{NLRI: object.EVPNPath{Type: object.EVPNPrefix, RD: "65000:1", Prefix: p}.Key()}, true)
 	}
-	if len(s.exact) != len(wanted) || len(s.covering) > mostCovering || len(s.recent) > mostRecent {
-		t.Errorf("%d exact, %d covering, %d recent", len(s.exact), len(s.covering), len(s.recent))
+	if len(s.exact) != len(wanted) || len(s.covering) > mostCovering || len(s.recent) > mostRecent ||
+		len(s.extra) > mostExtra {
+		t.Errorf("%d exact, %d covering, %d recent, %d extra", len(s.exact), len(s.covering), len(s.recent), len(s.extra))
 	}
-	for _, m := range []map[verify.NLRI][]verify.Held{s.exact, s.covering} {
+	for _, m := range s.tables() {
 		for p, list := range m {
 			if len(list) > mostPaths {
 				t.Errorf("%d paths for %s", len(list), p)
@@ -58,7 +65,7 @@ func TestBounds(t *testing.T) {
 
 // In whatever order prefixes become wanted and paths come and go: what is kept is what a
 // table of everything would have for the prefixes that are wanted and those that contain
-// one, as long as nothing was dropped.
+// one, and for the others what is this node's, as long as nothing was dropped.
 func TestStoreIsATableOfWhatIsWanted(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -73,8 +80,10 @@ func TestStoreIsATableOfWhatIsWanted(t *testing.T) {
 		s, whole := newStore(), map[string]verify.Held{}
 		var wanted []verify.NLRI
 		for range 60 {
-			switch r.IntN(3) {
+			switch r.IntN(8) {
 			case 0:
+				s.is([]verify.Self{{}, here}[r.IntN(2)])
+			case 1, 2:
 				set := map[verify.NLRI]bool{}
 				for range r.IntN(4) {
 					set[some()] = true
@@ -86,7 +95,10 @@ func TestStoreIsATableOfWhatIsWanted(t *testing.T) {
 					s.update(h, true)
 				}
 			default:
-				h := verify.Held{NLRI: some(), ID: uint32(r.IntN(2)), NextHop: netip.AddrFrom4([4]byte{1, 1, 1, byte(r.IntN(3))})}
+				h := verify.Held{
+					NLRI: some(), ID: uint32(r.IntN(2)), NextHop: netip.AddrFrom4([4]byte{1, 1, 1, byte(r.IntN(3))}),
+					ASPath: []uint32{here.AS},
+				}
 				alive := r.IntN(3) > 0
 				s.update(h, alive)
 				key := fmt.Sprint(h.NLRI, h.ID)
@@ -96,15 +108,19 @@ func TestStoreIsATableOfWhatIsWanted(t *testing.T) {
 			}
 			want := map[string]verify.Held{}
 			for key, h := range whole {
-				if exact, covers := verify.CoversAny(wanted, h.NLRI); exact || covers {
+				exact, covers := verify.CoversAny(wanted, h.NLRI)
+				if exact || covers {
 					want[key] = h
+				}
+				if !exact && s.self.Sent(h) {
+					want["extra "+key] = h
 				}
 			}
 			have := map[string]verify.Held{}
-			for _, m := range []map[verify.NLRI][]verify.Held{s.exact, s.covering} {
+			for i, m := range s.tables() {
 				for _, list := range m {
 					for _, h := range list {
-						have[fmt.Sprint(h.NLRI, h.ID)] = h
+						have[[]string{"", "", "extra "}[i]+fmt.Sprint(h.NLRI, h.ID)] = h
 					}
 				}
 			}
