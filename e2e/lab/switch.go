@@ -56,19 +56,20 @@ func (c *Chassis) declare() {
 	// It has no --unixctl: its socket has its pid in the name, and ovn-appctl
 	// finds that by the pid file in OVN_RUNDIR.
 	connected := func(ctx context.Context) (bool, error) {
-		out, err := c.controllerCtl(ctx, "connection-status")
+		out, err := c.ControllerCtl(ctx, "connection-status")
 		return strings.TrimSpace(out) == "connected", err
 	}
 	c.Controller = c.Daemon("ovn-controller", connected,
 		append([]string{"ovn-controller", c.OVSSocket()}, common("ovn-controller")...)...)
 	c.Controller.crashes = true // 23.03 does, once in hundreds of starts
 	c.Controller.leave = func(ctx context.Context) error {
-		_, err := c.controllerCtl(ctx, "exit")
+		_, err := c.ControllerCtl(ctx, "exit")
 		return err
 	}
 }
 
-func (c *Chassis) controllerCtl(ctx context.Context, args ...string) (string, error) {
+// ControllerCtl gives ovn-controller a command.
+func (c *Chassis) ControllerCtl(ctx context.Context, args ...string) (string, error) {
 	return c.Run(ctx, "ovn-appctl", append([]string{"-t", "ovn-controller"}, args...)...)
 }
 

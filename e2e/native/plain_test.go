@@ -42,7 +42,8 @@ func startPlain(t *testing.T, release string) *plain {
 	for _, hv := range p.Chassis {
 		// The operator's part: the node is the provider network's gateway.
 		harness.Must(hv.Run(ctx, "ip", "addr", "add", "172.24.4.1/24", "dev", "br-ex"))(t)
-		a := harness.Must(product.New(hv, p.bin, "drivers: [ovn_native_driver]", "native: {vrf_mode: never, require_kernel: true}"))(t)
+		a := harness.Must(product.New(hv, p.bin, "drivers: [ovn_native_driver]",
+			"native: {vrf_mode: never, require_kernel: true}"))(t)
 		harness.Check(t, a.Start(ctx))
 		p.agents = append(p.agents, a)
 	}

@@ -26,6 +26,8 @@ type Agent struct {
 	Chassis *lab.Chassis
 	// Always are further lines of every configuration that is written.
 	Always []string
+	// Beside are further drivers of [Agent.ConfigureEVPN].
+	Beside []string
 
 	bin, config string
 }
@@ -125,7 +127,7 @@ func NewEVPN(c *lab.Chassis, bin string, extra ...string) (*Agent, error) {
 // ConfigureEVPN writes the configuration file of NewEVPN.
 func (a *Agent) ConfigureEVPN(extra ...string) error {
 	lines := append(a.common(),
-		"drivers: [osp_ovn_bgp_driver, osp_ovn_evpn_driver]",
+		"drivers: ["+strings.Join(append([]string{"osp_ovn_bgp_driver", "osp_ovn_evpn_driver"}, a.Beside...), ", ")+"]",
 		`proxy_ndp_addresses: ["physnet1=2001:db8:4::1", "physnet1:100=2001:db8:100::1"]`,
 		"bgp:",
 		fmt.Sprintf("  as: %d", lab.ChassisAS),

@@ -22,6 +22,8 @@ type suite struct {
 	pkg  string // below the module
 	tags string
 	skip string // pattern of what is not for the guest
+	only string // pattern of what is run; all if it is empty
+	ovn  string // directory of another release of OVN
 }
 
 // suites are the packages whose tests need more than an ordinary kernel, in
@@ -33,7 +35,14 @@ var suites = []suite{
 	{pkg: "e2e/vm/walk", tags: "guest"},
 	{pkg: "e2e/vm/vlan", tags: "guest"},
 	{pkg: "e2e/vm/manyvnis", tags: "guest"},
-	{pkg: "e2e/vm/evpn", tags: "guest"},
+	{pkg: "e2e/vm/evpn", tags: "guest", skip: "^TestNative"},
+}
+
+// besideNative are stories of EVPN on OVN 26.03, with ovn_native_driver in the same process, and those
+// of that driver that need VRF and dummy devices.
+var besideNative = suite{
+	pkg: "e2e/vm/evpn", tags: "guest", only: "^(TestNative.*|TestTenant)$",
+	ovn: "/var/cache/bgp-ovn-test/ovn-26.03", // where scripts/install-ovn26 puts it
 }
 
 // The tests that need 8021q, VRF or dummy pass: in one guest where this kernel
@@ -48,6 +57,12 @@ func TestSuites(t *testing.T) {
 func TestEVPN(t *testing.T) {
 	besideOthers(t)
 	runSuites(t, suites[len(suites)-1:])
+}
+
+// OVN's own dynamic routing has a guest of its own, too.
+func TestNative(t *testing.T) {
+	besideOthers(t)
+	runSuites(t, []suite{besideNative})
 }
 
 // besideOthers lets guests run at the same time, each of which has one processor.
@@ -67,8 +82,11 @@ func runSuites(t *testing.T, suites []suite) {
 		if s.skip != "" {
 			args = append(args, "-test.skip='"+s.skip+"'")
 		}
-		fmt.Fprintf(script, "%s\ncd %s\n%s %s 2>&1\n%s\n",
-			sayStart(s.pkg), packageDir(t, s.pkg), bin, strings.Join(args, " "), sayEnd)
+		if s.only != "" {
+			args = append(args, "-test.run='"+s.only+"'")
+		}
+		fmt.Fprintf(script, "%s\ncd %s\nE2E_OVN=%s %s %s 2>&1\n%s\n",
+			sayStart(s.pkg), packageDir(t, s.pkg), s.ovn, bin, strings.Join(args, " "), sayEnd)
 	}
 	var out bytes.Buffer
 	runWhereAllIs(t, env, script.String(), guestLimit, &out)

@@ -63,10 +63,15 @@ func sameProtocol(have object.Value, want object.Route) bool {
 	return ok && r.Protocol == want.Protocol
 }
 
+// keeper says why an object that nobody wants is kept; nil if it is not.
+type keeper = func(object.Key, []object.Source) *object.Block
+
 // keepLearned keeps what was learned before: whether neighbours still announce it is known to the
 // controller alone, once its sessions are up.
-func keepLearned(next func(object.Key, []object.Source) *object.Block) func(object.Key, []object.Source) *object.Block {
-	block := &object.Block{Code: object.BlockHeld, Text: "what neighbours announce is not known before the controller runs"}
+func keepLearned(next keeper) keeper {
+	block := &object.Block{
+		Code: object.BlockHeld, Text: "what neighbours announce is not known before the controller runs",
+	}
 	return func(k object.Key, why []object.Source) *object.Block {
 		if slices.ContainsFunc(why, func(s object.Source) bool { return s.Table == tableLearned }) {
 			return block

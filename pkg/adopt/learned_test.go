@@ -18,7 +18,9 @@ func (learner) Name() string { return "test" }
 
 func (d learner) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
 	if snap.Learned == nil {
-		return []observe.Skip{{Table: tableLearned, Row: "ipv4-unicast", Code: observe.SkipDegraded, Text: "not asked", Hold: true}}
+		return []observe.Skip{{
+			Table: tableLearned, Row: "ipv4-unicast", Code: observe.SkipDegraded, Text: "not asked", Hold: true,
+		}}
 	}
 	for _, it := range d.want.Sorted() {
 		for _, path := range snap.Learned.Paths {

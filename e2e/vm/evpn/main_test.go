@@ -25,6 +25,10 @@ type world struct {
 	v100   *lab.Network
 }
 
+// ovnVariable is the directory of another release of OVN, one with dynamic routing of its own: with
+// it the driver for that runs in one process with the others.
+const ovnVariable = "E2E_OVN"
+
 var shared world
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -51,7 +55,9 @@ func run(m *testing.M) (code int) {
 
 func (w *world) start(ctx context.Context) error {
 	var err error
-	w.Lab, err = lab.Start(ctx, lab.Options{Log: os.Stderr, Chassis: []lab.ChassisSpec{{Gateway: true}, {Gateway: true}}})
+	w.Lab, err = lab.Start(ctx, lab.Options{
+		Log: os.Stderr, OVN: os.Getenv(ovnVariable), Chassis: []lab.ChassisSpec{{Gateway: true}, {Gateway: true}},
+	})
 	if err != nil {
 		return err
 	}
@@ -75,6 +81,12 @@ func (w *world) start(ctx context.Context) error {
 		a, err := product.NewEVPN(c, bin)
 		if err != nil {
 			return err
+		}
+		if os.Getenv(ovnVariable) != "" {
+			a.Beside = []string{"ovn_native_driver"}
+			if err := a.ConfigureEVPN(); err != nil {
+				return err
+			}
 		}
 		if err := a.Start(ctx); err != nil {
 			return err

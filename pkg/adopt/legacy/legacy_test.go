@@ -302,7 +302,8 @@ func TestLearned(t *testing.T) {
 		"neigh add 169.254.0.1 lladdr 02:00:00:00:00:07 dev br-ex nud permanent",
 		"-6 neigh add fe80::7 lladdr 02:00:00:00:00:07 dev br-ex nud permanent",
 		"-6 neigh add fe80::8 lladdr 02:00:00:00:00:08 dev br-ex nud permanent",
-		"route add default proto bgp metric 20 nexthop via 169.254.0.1 dev br-ex onlink nexthop via 192.0.2.1 dev other onlink",
+		"route add default proto bgp metric 20 nexthop via 169.254.0.1 dev br-ex onlink " +
+			"nexthop via 192.0.2.1 dev other onlink",
 		"route add 10.7.0.0/16 via inet6 fe80::8 dev br-ex proto bgp metric 20",
 		"-6 route add default via fe80::8 dev br-ex proto bgp metric 20",
 		"route add default dev other metric 4098 proto 98",
