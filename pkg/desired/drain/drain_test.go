@@ -51,7 +51,7 @@ func TestApply(t *testing.T) {
 		{"lowered", drain.Order{Own: own, LastResort: as}, `
 path ipv4-unicast 192.0.2.1/32  next-hop self origin igp communities 65535:0 prepend 64999,64999
 path ipv4-unicast 203.0.113.7/32  next-hop self origin igp communities 64999:1,65535:0 prepend 64999,64999
-path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 local-pref 200 prepend 64999,64999
+path ipv4-unicast 203.0.113.8/32  next-hop self origin igp communities 65535:0 prepend 64999,64999
 path ipv4-unicast 203.0.113.9/32  next-hop self origin igp  not-wired
 evpn type-5 10.0.0.0/8 rd 1:1  next-hop 192.0.2.1 vni 1 rt 1:2 origin igp communities 65535:0 prepend 64999,64999
 lowered 4, 0 withdrawn, 0 last, 1 own`},

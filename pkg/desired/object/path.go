@@ -137,6 +137,9 @@ type LastResort struct {
 	LocalPref bool
 }
 
+// defaultLocalPref is what a path counts as that has no LOCAL_PREF.
+const defaultLocalPref = 100
+
 // Lowered is the path as a last resort: neighbours prefer any other one (RFC 8326).
 func (p Path) Lowered(by LastResort) Value {
 	by.lower(&p.Communities, &p.LocalPref, &p.Prepend)
@@ -148,6 +151,8 @@ func (r LastResort) lower(communities *Words, localPref *Metric, prepend *Prepen
 	*communities = WordsOf(append(communities.List(), GracefulShutdown)...)
 	if r.LocalPref {
 		*localPref = MetricOf(0)
+	} else if localPref.Value > defaultLocalPref { // no IBGP neighbour is to prefer it to others
+		*localPref = Metric{}
 	}
 	if r.Prepend.Times > 0 {
 		*prepend = r.Prepend
