@@ -21,7 +21,8 @@ func (c *cli) doctorCommand() *cobra.Command {
 for each check, and a remedy below each warning and failure. It changes nothing:
 types of network devices are tried in a network namespace of its own, for which
 the kernel may load modules. It needs no controller; one that runs is asked
-which announced addresses packets do not get through to. Without root some
+which announced addresses packets do not get through to. With k8s_ovn_bgp_driver
+the Kubernetes API is asked once for what the controller reads. Without root some
 checks are not possible; it names them.
 Exit status: 0 all is well, 2 warnings or failures, 1 error.`,
 		Example: "  bgp-ovn doctor\n  bgp-ovn doctor -o json",

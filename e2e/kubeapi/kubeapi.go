@@ -321,16 +321,3 @@ func (s *Server) Revision() string {
 	harness.Check(s.t, json.Unmarshal(s.Do(http.MethodGet, "/api/v1/namespaces?limit=1", nil), &list))
 	return list.Metadata.ResourceVersion
 }
-
-// Compact has etcd forget what was before a revision.
-func (s *Server) Compact(revision string) {
-	s.t.Helper()
-	resp, err := http.Post(s.etcdURL()+"/v3/kv/compaction", "application/json",
-		strings.NewReader(`{"revision":"`+revision+`","physical":true}`))
-	harness.Check(s.t, err)
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(resp.Body)
-		s.t.Fatalf("compaction: %s: %s", resp.Status, text)
-	}
-}

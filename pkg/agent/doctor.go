@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"os"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
@@ -9,6 +10,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/doctor"
 	"github.com/bgp-ovn/bgp-ovn/pkg/doctor/gather"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/evpn"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/kube"
 )
 
 // DoctorConfig is what doctor examines of a node with these settings.
@@ -31,6 +33,27 @@ func DoctorConfig(ctx context.Context, s config.Settings) gather.Config {
 		},
 		Running: err == nil, Checked: status.Reach.Checked, Unreachable: unreachable, Chassis: s.Chassis,
 		RunDir: s.OpenVSwitch.RunDir, ManageFlows: s.Flows.Manage,
-		Alias: marks(s).Alias, Peers: s.BGP.PeerAddrs(),
+		Alias: marks(s).Alias, Peers: s.BGP.PeerAddrs(), Kubernetes: doctorKube(ctx, s),
+	}
+}
+
+// doctorKube is how the Kubernetes API is asked; nil if no driver does. The name of the own
+// Node is that of the configuration, or else that of a controller that runs, or else the name
+// of this host, which ovn-controller gives to its Chassis row if nothing else is set.
+func doctorKube(ctx context.Context, s config.Settings) *kube.Config {
+	if !s.Kube.Used {
+		return nil
+	}
+	name := s.Kube.NodeName
+	if name == "" {
+		if k, err := control.NewClient(s.Socket).OrRead(s.ReadSocket).Kube(ctx, control.KubeQuery{}); err == nil {
+			name = k.Node
+		}
+	}
+	if host, err := os.Hostname(); name == "" && err == nil {
+		name = host
+	}
+	return &kube.Config{
+		Kubeconfig: s.Kube.Kubeconfig, EgressIPs: s.Kube.EgressIPs, NodeName: func() string { return name },
 	}
 }

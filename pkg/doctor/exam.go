@@ -24,6 +24,7 @@ func Examine(f Facts) []Finding {
 	e.sysctls()
 	e.network()
 	e.bgpPort()
+	e.kubernetes()
 	e.reachable()
 	if f.Node.EVPN {
 		e.vxlanPort()

@@ -65,6 +65,9 @@ type Facts struct {
 	Checked     int
 	Unreachable []Unreachable
 
+	// Kubernetes is how the API answers; nil if no driver asks it.
+	Kubernetes *Kubernetes
+
 	// Trials are the types of network devices that were tried.
 	Trials []DeviceTrial
 	// TrialErr says why none could be tried.
@@ -102,6 +105,27 @@ type Facts struct {
 	// sockets on Node.VXLANPort.
 	TCP, UDP  []SocketOwner
 	SocketErr error
+}
+
+// Kubernetes is how the Kubernetes API answers to what the controller asks it for.
+type Kubernetes struct {
+	// Server is its address; empty if nothing says where it is.
+	Server string
+	// Fault is why nothing could be asked, with a remedy; empty if it could.
+	Fault, Remedy string
+	// Node is the name of the own Node that was asked for; NoNode says that there is none.
+	Node   string
+	NoNode bool
+	Kinds  []KubernetesKind
+}
+
+// KubernetesKind is how it answers for one kind of objects.
+type KubernetesKind struct {
+	Name string
+	// Fault is why they cannot be listed and watched, with a remedy; empty if they can.
+	Fault, Remedy string
+	// Unserved says that the API does not have the kind.
+	Unserved bool
 }
 
 // The capabilities that a controller needs (capabilities(7)).

@@ -17,12 +17,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel"
 	"github.com/bgp-ovn/bgp-ovn/pkg/doctor"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/host"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/kube"
 )
 
 // Config says where the facts are found.
@@ -46,6 +48,8 @@ type Config struct {
 	Alias string
 	// Peers are the addresses of the BGP neighbours, with a zone if link-local.
 	Peers []netip.Addr
+	// Kubernetes says how the Kubernetes API is asked; nil if no driver does.
+	Kubernetes *kube.Config
 }
 
 // Facts reads the facts in the network namespace of the calling thread. The
@@ -58,6 +62,7 @@ func Facts(ctx context.Context, cfg Config) doctor.Facts {
 	f.Capabilities, f.CapabilitiesErr = capabilities()
 	openVSwitch(ctx, cfg, &f)
 	network(ctx, cfg, &f)
+	f.Kubernetes = kubernetes(ctx, cfg.Kubernetes)
 	// After the trial, which may have loaded the module that has net.vrf.
 	f.Sysctls = sysctls(f.Routes)
 	var tcpErr, udpErr error
@@ -65,6 +70,32 @@ func Facts(ctx context.Context, cfg Config) doctor.Facts {
 	f.UDP, udpErr = socketOwners("udp", cfg.Node.VXLANPort)
 	f.SocketErr = errors.Join(tcpErr, udpErr)
 	return f
+}
+
+// kubernetes asks the API for what the controller asks it for. It takes a quarter of the time
+// at most.
+func kubernetes(ctx context.Context, cfg *kube.Config) *doctor.Kubernetes {
+	if cfg == nil {
+		return nil
+	}
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/4)
+		defer cancel()
+	}
+	t := kube.Try(ctx, *cfg)
+	out := &doctor.Kubernetes{Server: t.Server, Fault: t.Fault, Node: t.Node, NoNode: t.NoNode}
+	if t.Fault != "" {
+		out.Remedy = kube.Remedy(t.Fault)
+	}
+	for _, k := range t.Kinds {
+		kind := doctor.KubernetesKind{Name: k.Name, Fault: k.Fault, Unserved: k.Unserved}
+		if k.Fault != "" {
+			kind.Remedy = kube.Remedy(k.Fault)
+		}
+		out.Kinds = append(out.Kinds, kind)
+	}
+	return out
 }
 
 // deviceTrials tries the types of devices that drivers use.

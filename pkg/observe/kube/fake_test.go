@@ -120,15 +120,18 @@ func frame(kind string, object []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(raw))), raw...)
 }
 
-func kubeconfigText(url string) string {
-	return fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","clusters":[{"name":"c","cluster":{"server":%q}}],
-"contexts":[{"name":"x","context":{"cluster":"c"}}],"current-context":"x"}`, url)
+func kubeconfigText(url string, token ...string) string {
+	return fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","clusters":[{"name":"c","cluster":{"server":%q,
+"insecure-skip-tls-verify":%v}}],
+"users":[{"name":"u","user":{"token":%q}}],
+"contexts":[{"name":"x","context":{"cluster":"c","user":"u"}}],"current-context":"x"}`, url, len(token) > 0, strings.Join(token, ""))
 }
 
-// kubeconfig is one for a server without TLS.
-func kubeconfig(t testing.TB, url string) string {
+// kubeconfig is one for a server without TLS, or for one of any certificate, with a token, if
+// one is given.
+func kubeconfig(t testing.TB, url string, token ...string) string {
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	text := kubeconfigText(url)
+	text := kubeconfigText(url, token...)
 	harness.Check(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }

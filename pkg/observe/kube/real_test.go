@@ -168,8 +168,11 @@ func TestRealServer(t *testing.T) {
 		}
 		return ""
 	})
+	tried(t, config, "worker-a", "services: 403: not allowed: ")
 	allow(api)
+	tried(t, config, "worker-a", "no node worker-a\n")
 	api.Create("/api/v1/nodes", o{"metadata": o{"name": "worker-a"}})
+	tried(t, config, "worker-a", "services: ok\nendpointslices: ok\nnodes: ok\negressips: unserved\n")
 	loadBalancer(api, "web", "198.51.100.20")
 	await(t, s, has("kubernetes web"))
 	await(t, s, func(k *observe.Kube) string {
@@ -224,6 +227,7 @@ func TestRealServer(t *testing.T) {
 		putBack := replace(t, config+f.name, f.wrong)
 		w.cut(false)
 		await(t, s, stale(f.reason))
+		tried(t, config, "worker-a", "services: ", f.reason)
 		putBack()
 		same("renewed "+f.name, "kubernetes web")
 	}
@@ -231,6 +235,19 @@ func TestRealServer(t *testing.T) {
 	egress(t, api, s)
 	never()
 	scale(t, api, w, cfg)
+}
+
+// tried demands that one try of everything tells all of these.
+func tried(t *testing.T, config, node string, texts ...string) {
+	t.Helper()
+	got := said(kube.Try(t.Context(), kube.Config{
+		Kubeconfig: config, NodeName: func() string { return node }, EgressIPs: true,
+	}))
+	for _, text := range texts {
+		if !strings.Contains(got, text) {
+			t.Errorf("one try tells\n%swithout %q", got, text)
+		}
+	}
 }
 
 // forget has the cluster restored from a backup that does not know the last service.
@@ -319,16 +336,7 @@ func cordon(t *testing.T, api *kubeapi.Server, s *kube.Source) {
 
 // egress makes the API serve EgressIPs, and one of them.
 func egress(t *testing.T, api *kubeapi.Server, s *kube.Source) {
-	api.Create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", o{
-		"metadata": o{"name": "egressips.k8s.ovn.org"},
-		"spec": o{
-			"group": "k8s.ovn.org", "scope": "Cluster",
-			"names": o{"plural": "egressips", "singular": "egressip", "kind": "EgressIP"},
-			"versions": []any{o{"name": "v1", "served": true, "storage": true, "schema": o{"openAPIV3Schema": o{
-				"type": "object", "x-kubernetes-preserve-unknown-fields": true,
-			}}}},
-		},
-	})
+	api.ServeEgressIPs()
 	await(t, s, func(k *observe.Kube) string {
 		if k.NoEgressIPs {
 			return "egress IPs are not served"
