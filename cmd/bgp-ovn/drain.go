@@ -84,7 +84,7 @@ func (c *cli) awaitDrain(ctx context.Context, ask *control.Client, d control.Dra
 			continue
 		case err != nil:
 			return d, err
-		case s.Drain != nil:
+		case s.Drain != nil && s.Drain.By == "":
 			if d = *s.Drain; d.SafeToStop {
 				return d, nil
 			}

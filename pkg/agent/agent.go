@@ -105,6 +105,8 @@ type Node struct {
 	bfdKnown bool
 	// lastRound is how long the last round took, since the page was told of it.
 	lastRound atomic.Int64
+	// cordonTold is the phase of a drain by cordon that the log has.
+	cordonTold reconcile.DrainPhase
 	// day is what was measured within the last day, for the page of web.listen.
 	day web.Series
 
@@ -205,6 +207,7 @@ func (n *Node) open(ctx context.Context) error {
 	conf.OnRound, conf.Held = n.afterRound, n.quarantine.blocks
 	conf.Unreachable = n.reach.blocked
 	conf.Drain.Taken, conf.Drained = n.elsewhere.takenBy, drained(n.db, log)
+	conf.Drain.Otherwise = n.cordonAfter
 	n.ctl = reconcile.New(conf)
 	n.reach.changed = n.ctl.Reconsider
 	n.recallDrift()

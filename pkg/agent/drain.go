@@ -42,6 +42,10 @@ func (n *Node) Drain(ctx context.Context, force bool) (control.Drain, error) {
 func (n *Node) Undrain(ctx context.Context) (control.Drain, error) {
 	if !n.ctl.Undrain() {
 		none := control.Drain{Version: control.Version, Remaining: []control.DrainPath{}}
+		if st, ok := n.sources.followedKube(); ok && !st.Cordoned.IsZero() {
+			return none, fmt.Errorf("nobody has asked for a drain here: node %s is cordoned in Kubernetes; "+
+				"kubectl uncordon %s takes it back into service", st.Node, st.Node)
+		}
 		return none, fmt.Errorf("the node is not drained")
 	}
 	n.opts.Log.Info("the end of the drain was asked for")
@@ -67,7 +71,7 @@ const drainListed = 100
 // drainOf is how far a drain is, as an answer.
 func drainOf(s *reconcile.DrainState) control.Drain {
 	out := control.Drain{
-		Version: control.Version, Phase: string(s.Phase), Since: &s.Since, Until: &s.Until, Force: s.Force,
+		Version: control.Version, Phase: string(s.Phase), Since: &s.Since, Until: &s.Until, Force: s.Force, By: s.By,
 		SafeToStop: s.Phase == reconcile.DrainSafe,
 		Lowered:    len(s.Lowered), Withdrawn: len(s.Withdrawn), OnlyHere: len(s.Last), Own: len(s.Own),
 		Left: len(s.Remaining), Remaining: []control.DrainPath{},
@@ -79,8 +83,12 @@ func drainOf(s *reconcile.DrainState) control.Drain {
 }
 
 // drain tells that the node is being taken out of service, and of what hinders that.
-func (s *statusReport) drain(state *reconcile.DrainState) {
+func (s *statusReport) drain(state *reconcile.DrainState, src *sources) {
 	if state == nil {
+		return
+	}
+	if st, ok := src.followedKube(); ok && state.By == control.DrainByCordon {
+		s.cordoned(state, st.Node)
 		return
 	}
 	d := drainOf(state)

@@ -132,7 +132,6 @@ func (s *statusReport) kubernetes(src *sources) {
 	}
 	st := src.kube.Status()
 	s.kubeAPI(st)
-	s.cordoned(st, time.Now())
 	for _, st := range src.flows.Status() {
 		s.bridgeFlows(st)
 	}
@@ -174,7 +173,7 @@ func (s *statusReport) kubeAPI(st kube.Status) {
 		out.Copies)
 	if !out.OK {
 		out.Text = out.Error
-		try := kubeRemedy(out.Error)
+		try := kube.Remedy(out.Error)
 		var f *problem.Finding
 		if listed {
 			f = s.problem("kube-stale", "the Kubernetes API does not tell of everything: what is known of it stays, and "+
@@ -186,36 +185,6 @@ func (s *statusReport) kubeAPI(st kube.Status) {
 		f.Object, f.Since = problem.Object{Kind: problem.KindDatabase, Name: "Kubernetes"}, out.Since
 	}
 	s.Sources = append(s.Sources, out)
-}
-
-// kubeRemedy is what to do about a fault of the source.
-func kubeRemedy(fault string) string {
-	switch {
-	case strings.Contains(fault, "403: "):
-		return "give the service account get, list and watch of services, nodes, endpointslices.discovery.k8s.io and " +
-			"egressips.k8s.ovn.org, as the ClusterRole of deploy/helm does; kubectl auth can-i --list shows what it has"
-	case strings.Contains(fault, "401: "):
-		return "renew the token of the service account, or the credentials in kube.kubeconfig: the server does not know them"
-	case strings.Contains(fault, "x509: ") || strings.Contains(fault, "tls: "):
-		return "the certificate of the server must be of the CA in kube.kubeconfig, or in ca.crt of the service account"
-	default:
-		return "kubectl get --raw /readyz; kubectl auth can-i watch services -A, with the rights of bgp-ovn"
-	}
-}
-
-// cordoned tells that the node is taken out of service as far as services go, as of a drain.
-func (s *statusReport) cordoned(st kube.Status, now time.Time) {
-	if st.Cordoned.IsZero() {
-		return
-	}
-	text := "the node is drained, because it is cordoned in Kubernetes: its service addresses are "
-	if now.Before(st.Drained) {
-		text += "a last resort, and are withdrawn from " + clock(st.Drained.Local())
-	} else {
-		text += "withdrawn; egress IPs and pod subnets stay"
-	}
-	f := s.problem("drained", text, "kubectl uncordon "+st.Node+" takes it back into service")
-	f.Object, f.Since = problem.Object{Kind: problem.KindNode, Name: st.Node}, st.Cordoned
 }
 
 func (s *statusReport) bridgeFlows(st flows.Status) {

@@ -1,62 +1,107 @@
 package agent
 
 import (
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
-	"github.com/bgp-ovn/bgp-ovn/pkg/observe/kube"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/kube"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	source "github.com/bgp-ovn/bgp-ovn/pkg/observe/kube"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/metrics"
 )
 
-// TestCordonIsADrain: a cordon is told as a drain is, by the same code, with what ends it;
-// without one, or where it has no effect, there is no such problem.
+// TestCordonIsADrain: a cordon is told as a drain is: the same phases and counts in "drain" of
+// the status and in the metrics, the same codes of problems, with what ends it. Without one, or
+// where it has no effect, there is none of that.
 func TestCordonIsADrain(t *testing.T) {
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	st := source.Status{Node: "worker-a", Cordoned: now, Drained: now.Add(30 * time.Second)}
+	vip, egress := netip.MustParseAddr("198.51.100.20"), netip.MustParseAddr("192.0.2.50")
+	paths := func(list ...netip.Addr) (out object.Set) {
+		for _, a := range list {
+			out.Put(object.Item{Value: object.NewPath(netip.PrefixFrom(a, 32), object.OriginIncomplete)})
+		}
+		return out
+	}
+	listed := func(state observe.NodeState, code string) kube.Listing {
+		return kube.Listing{State: state, Services: []kube.ServiceState{{Addresses: []kube.AddressState{
+			{Addr: vip, Path: netip.PrefixFrom(vip, 32), Code: code},
+			{Addr: egress, Path: netip.PrefixFrom(egress, 32), Code: kube.CodeKindOff}, {Code: kube.CodeNoAddress},
+		}}}}
+	}
+	const phase = `bgp_ovn_drain{phase="`
 	for _, tt := range []struct {
-		name string
-		st   kube.Status
-		want string
+		name        string
+		all         kube.Listing
+		want, have  object.Set
+		phase       reconcile.DrainPhase
+		counts      [3]int // lowered, withdrawn, left
+		code, text  string
+		metricsHave string
 	}{
-		{"none", kube.Status{Node: "worker-a"}, ""},
+		{name: "none", all: listed(observe.NodeActive, ""), want: paths(vip), have: paths(vip)},
 		{
-			"draining",
-			kube.Status{Node: "worker-a", Cordoned: now.Add(-time.Second), Drained: now.Add(29 * time.Second)},
-			"its service addresses are a last resort, and are withdrawn from ",
+			name: "draining", all: listed(observe.NodeDraining, ""), want: paths(vip, egress), have: paths(vip, egress),
+			phase: reconcile.DrainLowered, counts: [3]int{1, 0, 0}, code: "drained",
+			text:        "1 service paths are a last resort, and are withdrawn from ",
+			metricsHave: `bgp_ovn_drain_paths{state="lowered"} 1`,
 		},
 		{
-			"drained",
-			kube.Status{Node: "worker-a", Cordoned: now.Add(-time.Minute), Drained: now.Add(-30 * time.Second)},
-			"its service addresses are withdrawn",
+			name: "drained, an egress IP is left", all: listed(observe.NodeDrained, kube.CodeNodeCordoned), want: paths(egress),
+			have: paths(egress), phase: reconcile.DrainWaiting, counts: [3]int{0, 1, 1}, code: "drain-waiting",
+			text:        "1 other paths are left; the first: path ipv4-unicast 192.0.2.50/32",
+			metricsHave: `bgp_ovn_drain_paths{state="left"} 1`,
+		},
+		{
+			name: "drained, nothing is left", all: listed(observe.NodeDrained, kube.CodeNodeCordoned),
+			phase: reconcile.DrainSafe, counts: [3]int{0, 1, 0}, code: "drained",
+			text:        "safe to stop, 1 service paths are withdrawn",
+			metricsHave: `bgp_ovn_drain_paths{state="withdrawn"} 1`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := statusReport{Status: control.Status{}}
-			s.cordoned(tt.st, now)
-			if tt.want == "" {
-				if len(s.found) != 0 {
-					t.Errorf("got %+v", s.found)
+			r := reconcile.Round{Want: tt.want, Have: tt.have}
+			r.Drain = cordonState(st, tt.all, r)
+			m := metrics.New("")
+			m.Observe(r)
+			text := scraped(t, m)
+			if tt.phase == "" {
+				if r.Drain != nil || strings.Contains(text, phase) {
+					t.Errorf("got %+v", r.Drain)
 				}
 				return
 			}
-			if len(s.found) != 1 || s.found[0].Code != "drained" || !strings.Contains(s.found[0].Text, tt.want) ||
-				s.found[0].Try != "kubectl uncordon worker-a takes it back into service" || s.found[0].Since != tt.st.Cordoned {
-				t.Errorf("got %+v", s.found)
+			s := statusReport{Status: control.Status{}}
+			s.cordoned(r.Drain, "worker-a")
+			d := s.Drain
+			if d.Phase != string(tt.phase) || d.By != "cordon" || [3]int{d.Lowered, d.Withdrawn, d.Left} != tt.counts ||
+				*d.Since != st.Cordoned || *d.Until != st.Drained || d.SafeToStop != (tt.phase == reconcile.DrainSafe) {
+				t.Errorf("status: %+v", *d)
+			}
+			f := s.found[0]
+			if len(s.found) != 1 || f.Code != tt.code || !strings.Contains(f.Text, tt.text) ||
+				!strings.Contains(f.Try, "kubectl uncordon worker-a takes it back into service") || f.Since != st.Cordoned {
+				t.Errorf("problems: %+v", s.found)
+			}
+			for _, line := range []string{phase + string(tt.phase) + `"} 1`, tt.metricsHave} {
+				if !strings.Contains(text, "\n"+line+"\n") {
+					t.Errorf("no metric %s", line)
+				}
 			}
 		})
 	}
 }
 
-// TestKubeRemedy: what to do follows from what the server says.
-func TestKubeRemedy(t *testing.T) {
-	for fault, want := range map[string]string{
-		"services: 403: not allowed: services is forbidden":       "ClusterRole of deploy/helm",
-		"services: 401: Unauthorized":                             "renew the token",
-		"nodes: tls: failed to verify certificate: x509: unknown": "the CA in kube.kubeconfig",
-		"services: connection refused":                            "/readyz",
-	} {
-		if got := kubeRemedy(fault); !strings.Contains(got, want) {
-			t.Errorf("%s: %s", fault, got)
-		}
-	}
+// scraped are the metrics as a scraper reads them.
+func scraped(t *testing.T, m *metrics.Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
 }

@@ -21,6 +21,7 @@ const configEvery = 30 * time.Second
 
 // afterRound is called from the loop.
 func (n *Node) afterRound(r reconcile.Round) {
+	n.tellCordon(r.Drain)
 	n.metrics.Observe(r)
 	if len(r.Drift.Seen) > 0 {
 		n.db.Saw(r.Started, r.Drift.Seen)

@@ -303,10 +303,11 @@ func (r *Recorded) round(ctx context.Context) (*reconcile.Controller, reconcile.
 	return ctl, round, r.obstacles(&round)
 }
 
-// drained is the drain of the node when the bundle was made; nil if there was none.
+// drained is the drain of the node that an operator had asked for when the bundle was made;
+// nil if there was none.
 func (r *Recorded) drained() *reconcile.Drained {
 	s, err := recorded[control.Status](r, control.PartStatus)
-	if err != nil || s.Drain == nil || s.Drain.Since == nil {
+	if err != nil || s.Drain == nil || s.Drain.Since == nil || s.Drain.By != "" {
 		return nil
 	}
 	d := &reconcile.Drained{Since: *s.Drain.Since, Force: s.Drain.Force}

@@ -65,7 +65,7 @@ func (n *Node) statusOf(ctx context.Context, r reconcile.Round, stats reconcile.
 	s.foreignDefaults(r)
 	s.round(r, stats)
 	s.chassis(r.Snapshot)
-	s.drain(r.Drain)
+	s.drain(r.Drain, n.sources)
 	s.review(r.Review)
 	s.setAside(r)
 	s.waiting(stats)

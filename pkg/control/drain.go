@@ -20,6 +20,10 @@ type Drain struct {
 	Until *time.Time `json:"until,omitempty"`
 	// Force says that what nobody else announces is withdrawn, too.
 	Force bool `json:"force"`
+	// By is cordon if the node is drained because it is cordoned in Kubernetes, which concerns
+	// addresses of services only and ends with the cordon; empty if an operator has asked for
+	// it by command.
+	By string `json:"by,omitempty"`
 	// Lowered counts paths that are announced as a last resort, Withdrawn those that are not
 	// announced any more, and OnlyHere those that nobody else is known to announce. Own are
 	// addresses of lo, which remain a last resort for as long as the node runs.
@@ -34,6 +38,9 @@ type Drain struct {
 	// NotRemembered says why a restart would end the drain; empty if it would not.
 	NotRemembered string `json:"not_remembered,omitempty"`
 }
+
+// DrainByCordon is [Drain].By of a node that is cordoned in Kubernetes.
+const DrainByCordon = "cordon"
 
 // DrainPath is a path that is still announced.
 type DrainPath struct {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/drain"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -49,6 +50,10 @@ type DrainConfig struct {
 	// Taken says of our prefixes who else announces them, asked in every round of a drain.
 	// It may be nil.
 	Taken func() map[netip.Prefix]string
+	// Otherwise tells how far the node is taken out of service by somebody else than an
+	// operator; nil if it is not. It is called from the round, which it must not wait for, and
+	// may be nil.
+	Otherwise func(Round, []desired.Driver) *DrainState
 }
 
 // DrainPhase is how far a drain has come.
@@ -71,6 +76,9 @@ type DrainState struct {
 	// Until is when withdrawing begins.
 	Until time.Time
 	Force bool
+	// By says who has asked for it; empty is an operator, by command. See
+	// [DrainConfig].Otherwise.
+	By string
 	drain.Report
 	// Remaining are the paths that are still announced and that keep the node from being
 	// stopped, in the order of keys; those of Last are among them.

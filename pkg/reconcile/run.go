@@ -174,6 +174,9 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 	}
 	r.Drain = c.drainState(r)
 	c.tellDrain(r.Drain)
+	if r.Drain == nil && !r.LastKnown && c.cfg.Drain.Otherwise != nil {
+		r.Drain = c.cfg.Drain.Otherwise(r, c.cfg.Drivers)
+	}
 	c.tellFrozen(r)
 	c.count(r)
 	c.report(r)
