@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,13 +68,14 @@ func start(t *testing.T) *cluster {
 		},
 	})
 	c.allow()
+	c.api.ServeEgressIPs()
 	config := c.api.Kubeconfig("kubeconfig", "", "", nil)
 	for _, hv := range c.Chassis {
 		c.api.Create("/api/v1/nodes", o{"metadata": o{"name": hv.Hostname, "annotations": o{
 			"k8s.ovn.org/l3-gateway-config": `{"default":{"mode":"shared"}}`,
 		}}})
 		a := harness.Must(product.New(hv, bin, "drivers: [k8s_ovn_bgp_driver]",
-			fmt.Sprintf("kube: {kubeconfig: %q, drain_time: 8s}", config)))(t)
+			fmt.Sprintf("kube: {kubeconfig: %q, drain_time: 8s, advertise: [loadbalancer, egressip]}", config)))(t)
 		harness.Check(t, a.Start(ctx))
 		c.agents = append(c.agents, a)
 	}
@@ -128,46 +130,69 @@ func (c *cluster) create(s *lab.KubeService) {
 	for _, a := range s.External {
 		ingress = append(ingress, o{"ip": a.String(), "ipMode": "VIP"})
 	}
+	families, clusterIPs := []any{}, []any{}
+	for _, a := range s.Cluster {
+		clusterIPs = append(clusterIPs, a.String())
+		families = append(families, family(a))
+	}
 	c.api.Create(services, o{
 		"metadata": o{"name": s.Name},
 		"spec": o{
-			"type": "LoadBalancer", "clusterIP": s.Cluster.String(), "externalTrafficPolicy": policy,
+			"type": "LoadBalancer", "clusterIP": clusterIPs[0], "clusterIPs": clusterIPs, "ipFamilies": families,
+			"ipFamilyPolicy": "PreferDualStack", "externalTrafficPolicy": policy,
 			"ports": []any{o{"port": s.Port, "targetPort": 8080}}, "allocateLoadBalancerNodePorts": false,
 		},
 		"status": o{"loadBalancer": o{"ingress": ingress}},
 	})
-	c.endpoints(http.MethodPost, slicePath, s)
+	c.endpoints(http.MethodPost, s)
 }
 
-// endpoints writes the EndpointSlice of a service.
-func (c *cluster) endpoints(method, path string, s *lab.KubeService) {
-	c.t.Helper()
-	list := []any{}
-	for _, hv := range c.Chassis {
-		for _, e := range s.Endpoints[hv] {
-			list = append(list, o{
-				"addresses": []any{e.Addr().String()}, "nodeName": hv.Hostname,
-				"conditions": o{"ready": true, "serving": true, "terminating": false},
-			})
-		}
+// family is that of an address, as the API calls it.
+func family(a netip.Addr) string {
+	if a.Is6() {
+		return "IPv6"
 	}
-	c.api.Do(method, path, o{
-		"metadata":    o{"name": s.Name + "-1", "labels": o{"kubernetes.io/service-name": s.Name}},
-		"addressType": "IPv4", "ports": []any{o{"port": 8080}}, "endpoints": list,
-	})
+	return "IPv4"
+}
+
+// endpoints writes the EndpointSlices of a service, one for each family.
+func (c *cluster) endpoints(method string, s *lab.KubeService) {
+	c.t.Helper()
+	for _, cluster := range s.Cluster {
+		list := []any{}
+		for _, hv := range c.Chassis {
+			for _, e := range s.Endpoints[hv] {
+				if e.Addr().Is4() == cluster.Is4() {
+					list = append(list, o{
+						"addresses": []any{e.Addr().String()}, "nodeName": hv.Hostname,
+						"conditions": o{"ready": true, "serving": true, "terminating": false},
+					})
+				}
+			}
+		}
+		name, path := s.Name+"-"+strings.ToLower(family(cluster)), slicePath
+		if method == http.MethodPatch {
+			path += "/" + name
+		}
+		c.api.Do(method, path, o{
+			"metadata":    o{"name": name, "labels": o{"kubernetes.io/service-name": s.Name}},
+			"addressType": family(cluster), "ports": []any{o{"port": 8080}}, "endpoints": list,
+		})
+	}
 }
 
 // moved writes where the endpoints of a service are now, in the API and in OVN.
 func (c *cluster) moved(s *lab.KubeService) {
 	c.t.Helper()
-	c.endpoints(http.MethodPatch, slicePath+"/"+s.Name+"-1", s)
+	c.endpoints(http.MethodPatch, s)
 	harness.Check(c.t, c.SetService(harness.Context(c.t, patience), s))
 }
 
 // at waits until the top of rack sends an address to exactly these nodes.
 func (c *cluster) at(addr netip.Addr, to ...*lab.Chassis) {
 	c.t.Helper()
-	if _, err := c.Tor.WaitRoute(harness.Context(c.t, patience), netip.PrefixFrom(addr, 32), to...); err != nil {
+	prefix := netip.PrefixFrom(addr, addr.BitLen())
+	if _, err := c.Tor.WaitRoute(harness.Context(c.t, patience), prefix, to...); err != nil {
 		for _, a := range c.agents {
 			res, _ := a.CLI(c.t.Context(), "explain", addr.String())
 			c.t.Logf("%s: %s%s\n%s", a.Chassis.Name, res.Out, res.Err, a.Tail(15))

@@ -3,94 +3,297 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 )
 
-// TestStory: services come, are served, move, and go; nodes are cordoned and excluded; the
-// API server dies; flows are missing; and many services come at once.
+// TestStory: services of two families come, are served, move, and go; flows are missing;
+// nodes are cordoned and excluded; egress IPs move; the API server dies, and comes back with
+// another past; and many services come at once.
 func TestStory(t *testing.T) {
 	c := start(t)
-	ctx := t.Context()
-	a, b := c.Chassis[0], c.Chassis[1]
-	pod := func(name string, on *lab.Chassis, addr string) netip.AddrPort {
-		to := netip.AddrPortFrom(netip.MustParseAddr(addr), 8080)
-		vm := harness.Must(c.Pod(harness.Context(t, patience), name, on, to.Addr()))(t)
-		server := harness.Must(vm.Serve(to, name))(t)
-		t.Cleanup(func() { server.Close() })
-		return to
-	}
-	podA, podB := pod("aaaa", a, "10.244.1.9"), pod("bbbb", b, "10.244.2.9")
+	podA, podB := c.pod("aaaa", c.Chassis[0], 9), c.pod("bbbb", c.Chassis[1], 9)
 	web := &lab.KubeService{
-		Namespace: "default", Name: "web", Cluster: netip.MustParseAddr("10.96.1.1"), Port: 80,
-		External: []netip.Addr{netip.MustParseAddr("203.0.113.20")}, Local: true,
-		Endpoints: map[*lab.Chassis][]netip.AddrPort{a: {podA}},
+		Namespace: "default", Name: "web", Cluster: addrs("10.96.1.1", "fd00:10:96::4051"), Port: 80,
+		External: addrs("203.0.113.20", "2001:db8:53::20"), Local: true,
+		Endpoints: map[*lab.Chassis][]netip.AddrPort{c.Chassis[0]: podA.addrs},
 	}
-	vip := web.External[0]
-
-	t.Log("a service appears: the API first, then OVN, then the bridges")
-	c.create(web)
-	harness.Check(t, c.SetService(ctx, web))
-	c.blocked(a, vip, "no-bridge-flow")
-	c.at(vip)
-	harness.Check(t, c.OpenBridge(ctx, a, web))
-	harness.Check(t, c.OpenBridge(ctx, b, web))
-	c.at(vip, a)
-	c.answers(vip, "aaaa")
-	c.says(a, []string{"kube"}, "default/web", vip.String(), "announced")
-	c.says(a, []string{"explain", "default/web"}, vip.String(), "ADVERTISED")
-
-	t.Log("its pod moves: externalTrafficPolicy Local follows")
-	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{b: {podB}}
-	c.moved(web)
-	c.at(vip, b)
-	c.answers(vip, "bbbb")
-	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{a: {podA}, b: {podB}}
-	c.moved(web)
-	c.at(vip, a, b)
-
-	t.Log("a flow is missing, and is back")
-	harness.Check(t, c.CloseBridge(ctx, a, web))
-	c.at(vip, b)
-	harness.Check(t, c.OpenBridge(ctx, a, web))
-	c.at(vip, a, b)
-
-	t.Log("cordon drains, uncordon takes back")
-	node := func(hv *lab.Chassis, patch o) { c.api.Do(http.MethodPatch, "/api/v1/nodes/"+hv.Hostname, patch) }
-	node(b, o{"spec": o{"unschedulable": true}})
-	c.at(vip, a)
-	node(b, o{"spec": o{"unschedulable": false}})
-	c.at(vip, a, b)
-
-	t.Log("the label that excludes a node")
-	const label = "node.kubernetes.io/exclude-from-external-load-balancers"
-	node(b, o{"metadata": o{"labels": o{label: ""}}})
-	c.at(vip, a)
-	node(b, o{"metadata": o{"labels": o{label: nil}}})
-	c.at(vip, a, b)
-
-	t.Log("the API server dies: nothing is withdrawn, and what OVN says still counts")
-	before := c.changes()
-	c.api.StopAPI()
-	c.problem(a, "kube-stale")
-	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{a: {podA}}
-	c.answersStill(vip, before)
-	harness.Check(t, c.SetService(ctx, web))
-	c.at(vip, a)
-	c.api.StartAPI()
-	c.endpoints(http.MethodPatch, slicePath+"/web-1", web)
-	c.healthyAPI(a)
-	c.at(vip, a)
+	c.comes(web)
+	c.looksRecorded(c.Chassis[0])
+	c.follows(web, podA, podB)
+	c.families(web, podA, podB)
+	c.nodes(web)
+	c.egress(podB)
+	c.dies(web, podA, podB)
+	c.restored(web)
 
 	t.Log("the service is deleted, and what OVN has of it is left behind")
 	c.api.Do(http.MethodDelete, services+"/web", nil)
-	c.at(vip)
-	c.burst(a, b, podA)
+	c.allAt(web)
+	c.burst(c.Chassis[0], c.Chassis[1], podA.addrs[0])
+}
+
+func addrs(list ...string) (out []netip.Addr) {
+	for _, a := range list {
+		out = append(out, netip.MustParseAddr(a))
+	}
+	return out
+}
+
+// pod is one that answers TCP connections with its name, on an address of each family.
+type pod struct {
+	*lab.VM
+	name  string
+	addrs []netip.AddrPort
+}
+
+func (c *cluster) pod(name string, on *lab.Chassis, number int) pod {
+	c.t.Helper()
+	p := pod{name: name}
+	list := addrs(fmt.Sprintf("10.244.%d.%d", on.Index, number), fmt.Sprintf("fd00:10:244:%x::%x", on.Index, number))
+	p.VM = harness.Must(c.Pod(harness.Context(c.t, patience), name, on, list...))(c.t)
+	for _, a := range list {
+		to := netip.AddrPortFrom(a, 8080)
+		server := harness.Must(p.Serve(to, name))(c.t)
+		c.t.Cleanup(func() { server.Close() })
+		p.addrs = append(p.addrs, to)
+	}
+	return p
+}
+
+// allAt waits until every external address of a service goes to exactly these nodes.
+func (c *cluster) allAt(s *lab.KubeService, to ...*lab.Chassis) {
+	c.t.Helper()
+	for _, v := range s.External {
+		c.at(v, to...)
+	}
+}
+
+// served waits until every external address is answered by a pod.
+func (c *cluster) served(s *lab.KubeService, want string) {
+	c.t.Helper()
+	for _, v := range s.External {
+		c.answers(v, want)
+	}
+}
+
+// comes is a service that appears, the API first, then OVN, then the bridges.
+func (c *cluster) comes(web *lab.KubeService) {
+	c.t.Log("a service appears: the API first, then OVN, then the bridges")
+	ctx, a, b := c.t.Context(), c.Chassis[0], c.Chassis[1]
+	c.create(web)
+	for _, v := range web.External {
+		c.blocked(a, v, "not-in-southbound")
+	}
+	harness.Check(c.t, c.SetService(ctx, web))
+	for _, v := range web.External {
+		c.blocked(a, v, "no-bridge-flow")
+	}
+	c.allAt(web)
+	harness.Check(c.t, c.OpenBridge(ctx, a, web))
+	harness.Check(c.t, c.OpenBridge(ctx, b, web))
+	c.allAt(web, a)
+	c.served(web, "aaaa")
+	for _, v := range web.External {
+		c.says(a, []string{"kube"}, "default/web", v.String(), "announced")
+		c.says(a, []string{"explain", "default/web"}, v.String(), "ADVERTISED")
+	}
+}
+
+// follows is externalTrafficPolicy Local, and flows that are missing and are back.
+func (c *cluster) follows(web *lab.KubeService, podA, podB pod) {
+	c.t.Log("its pod moves: externalTrafficPolicy Local follows")
+	ctx, a, b := c.t.Context(), c.Chassis[0], c.Chassis[1]
+	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{b: podB.addrs}
+	c.moved(web)
+	c.allAt(web, b)
+	c.served(web, "bbbb")
+	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{a: podA.addrs, b: podB.addrs}
+	c.moved(web)
+	c.allAt(web, a, b)
+
+	c.t.Log("a flow is missing, and is back")
+	harness.Check(c.t, c.CloseBridge(ctx, a, web))
+	c.allAt(web, b)
+	harness.Check(c.t, c.OpenBridge(ctx, a, web))
+	c.allAt(web, a, b)
+}
+
+// families is one family of a service that loses its endpoints.
+func (c *cluster) families(web *lab.KubeService, podA, podB pod) {
+	c.t.Log("one family of a service has no endpoints any more: the other stays")
+	a, b := c.Chassis[0], c.Chassis[1]
+	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{a: podA.addrs[:1], b: podB.addrs[:1]}
+	c.moved(web)
+	c.at(web.External[1])
+	c.at(web.External[0], a, b)
+	c.blocked(a, web.External[1], "no-endpoints")
+	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{a: podA.addrs, b: podB.addrs}
+	c.moved(web)
+	c.allAt(web, a, b)
+}
+
+// nodes is what the Node says: cordon and label.
+func (c *cluster) nodes(web *lab.KubeService) {
+	c.t.Log("cordon drains, uncordon takes back")
+	a, b := c.Chassis[0], c.Chassis[1]
+	node := func(hv *lab.Chassis, patch o) { c.api.Do(http.MethodPatch, "/api/v1/nodes/"+hv.Hostname, patch) }
+	node(b, o{"spec": o{"unschedulable": true}})
+	c.drained(b, "lowered", "waiting", "safe-to-stop")
+	c.allAt(web, a)
+	c.drained(b, "safe-to-stop")
+	node(b, o{"spec": o{"unschedulable": false}})
+	c.allAt(web, a, b)
+	c.drained(b)
+
+	c.t.Log("the label that excludes a node")
+	const label = "node.kubernetes.io/exclude-from-external-load-balancers"
+	node(b, o{"metadata": o{"labels": o{label: ""}}})
+	c.allAt(web, a)
+	node(b, o{"metadata": o{"labels": o{label: nil}}})
+	c.allAt(web, a, b)
+}
+
+// egress is an egress IP that moves: the API says so first, OVN follows. Of IPv6 the API
+// decides alone.
+func (c *cluster) egress(from pod) {
+	c.t.Log("an egress IP is assigned, and moves")
+	a, b := c.Chassis[0], c.Chassis[1]
+	ctx, four, six := c.t.Context(), netip.MustParseAddr("203.0.113.50"), netip.MustParseAddr("2001:db8:53::50")
+	source, outside := from.addrs[0].Addr(), netip.AddrPortFrom(c.Host.Addrs[0].Addr(), 9999)
+	server := harness.Must(c.Host.ServeCaller(outside))(c.t)
+	c.t.Cleanup(func() { server.Close() })
+	leaves := func() {
+		c.t.Helper()
+		harness.Eventually(c.t, patience, func() string {
+			if got, err := from.Fetch(outside); err != nil || got != four.String() {
+				return fmt.Sprintf("the pod is seen outside as %q, want %s: %v", got, four, err)
+			}
+			return ""
+		})
+	}
+	c.api.EgressIP("four", four.String(), a.Hostname)
+	c.api.EgressIP("six", six.String(), a.Hostname)
+	c.blocked(a, four, "not-in-southbound")
+	c.at(six, a)
+	harness.Check(c.t, c.SetEgressIP(ctx, four, source, a))
+	c.at(four, a)
+	leaves()
+
+	c.api.MoveEgressIP("four", four.String(), b.Hostname)
+	c.api.MoveEgressIP("six", six.String(), b.Hostname)
+	c.at(six, b)
+	c.at(four) // OVN still has it on the one, and not yet on the other
+	c.blocked(a, four, "egress-other-node")
+	c.blocked(b, four, "not-in-southbound")
+	harness.Check(c.t, c.SetEgressIP(ctx, four, source, b))
+	c.at(four, b)
+	leaves()
+}
+
+// dies is an API server that is killed for a minute, while another one of the cluster
+// deletes a service, and a database that has forgotten so when it is back (410).
+func (c *cluster) dies(web *lab.KubeService, podA, podB pod) {
+	c.t.Log("the API server dies for a minute: nothing is withdrawn, and what OVN says still counts")
+	ctx, a, b := c.t.Context(), c.Chassis[0], c.Chassis[1]
+	late := &lab.KubeService{
+		Namespace: "default", Name: "late", Cluster: addrs("10.96.1.2"), Port: 80, External: addrs("203.0.113.21"),
+		Endpoints: map[*lab.Chassis][]netip.AddrPort{a: podA.addrs[:1]},
+	}
+	c.create(late)
+	harness.Check(c.t, c.SetService(ctx, late))
+	harness.Check(c.t, c.OpenBridge(ctx, a, late))
+	c.allAt(late, a)
+	before, lists := c.changes(), c.lists()
+	c.api.StopAPI()
+	killed := time.Now()
+	c.problem(a, "kube-stale")
+	c.problem(b, "kube-stale")
+	for time.Since(killed) < time.Minute {
+		c.answersStill(web, before)
+		c.answersStill(late, before)
+	}
+	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{a: podA.addrs}
+	harness.Check(c.t, c.SetService(ctx, web))
+	c.allAt(web, a)
+	web.Endpoints = map[*lab.Chassis][]netip.AddrPort{a: podA.addrs, b: podB.addrs}
+	harness.Check(c.t, c.SetService(ctx, web))
+	c.allAt(web, a, b)
+
+	c.t.Log("it is back, and does not know any more what was before: 410")
+	told := c.listen()
+	c.api.Forget("/registry/services/specs/default/late")
+	c.api.StartAPI()
+	c.allAt(late)
+	c.healthyAPI(a)
+	c.healthyAPI(b)
+	c.justThese(told(), late)
+	if now := c.lists(); now <= lists {
+		c.t.Errorf("%d whole lists were read before and %d after: there was no 410", lists, now)
+	}
+}
+
+// restored is a database of the API that is restored from a backup: an older revision.
+func (c *cluster) restored(web *lab.KubeService) {
+	c.t.Log("the API is at another revision: etcd was restored from a backup")
+	ctx, a, b := c.t.Context(), c.Chassis[0], c.Chassis[1]
+	c.api.StopAPI()
+	c.api.StopEtcd()
+	backup := c.api.Backup()
+	c.api.StartEtcd()
+	c.api.StartAPI()
+	after := &lab.KubeService{
+		Namespace: "default", Name: "after", Cluster: addrs("10.96.1.3"), Port: 80, External: addrs("203.0.113.22"),
+		Endpoints: map[*lab.Chassis][]netip.AddrPort{a: web.Endpoints[a][:1]},
+	}
+	c.create(after)
+	harness.Check(c.t, c.SetService(ctx, after))
+	harness.Check(c.t, c.OpenBridge(ctx, a, after))
+	c.allAt(after, a)
+	c.api.StopAPI()
+	c.api.StopEtcd()
+	told := c.listen()
+	c.api.Restore(backup)
+	c.api.StartEtcd()
+	c.api.StartAPI()
+	c.allAt(after)
+	c.healthyAPI(a)
+	c.healthyAPI(b)
+	c.justThese(told(), after)
+	c.allAt(web, a, b)
+}
+
+// justThese demands that the top of rack has lost the addresses of a service, each once, and
+// has heard of no other change.
+func (c *cluster) justThese(counts map[netip.Addr][2]int, gone *lab.KubeService) {
+	c.t.Helper()
+	want := map[netip.Addr][2]int{}
+	for _, v := range gone.External {
+		want[v] = [2]int{0, 1}
+	}
+	if !maps.Equal(counts, want) {
+		c.t.Errorf("the top of rack has learnt and lost %v, want %v", counts, want)
+	}
+}
+
+// lists is how often the nodes have read a kind as a whole.
+func (c *cluster) lists() (n uint64) {
+	c.t.Helper()
+	for _, a := range c.agents {
+		for _, src := range harness.Must(a.Status(c.t.Context()))(c.t).Sources {
+			if src.Name == "Kubernetes" {
+				n += src.Copies
+			}
+		}
+	}
+	return n
 }
 
 // burst creates many services at once, and deletes them. Each is announced once and
@@ -103,7 +306,7 @@ func (c *cluster) burst(a, b *lab.Chassis, to netip.AddrPort) {
 	for i := range n {
 		all = append(all, &lab.KubeService{
 			Namespace: "default", Name: fmt.Sprintf("burst-%d", i), Port: 80,
-			Cluster:   netip.AddrFrom4([4]byte{10, 96, byte(2 + i/250), byte(1 + i%250)}),
+			Cluster:   []netip.Addr{netip.AddrFrom4([4]byte{10, 96, byte(2 + i/250), byte(1 + i%250)})},
 			External:  []netip.Addr{netip.AddrFrom4([4]byte{203, 0, byte(114 + i/250), byte(1 + i%250)})},
 			Endpoints: map[*lab.Chassis][]netip.AddrPort{a: {to}},
 		})
@@ -222,13 +425,15 @@ func (c *cluster) changes() (n uint64) {
 	return n
 }
 
-// answersStill demands that an address is served and that no node has changed anything.
-func (c *cluster) answersStill(addr netip.Addr, before uint64) {
+// answersStill demands that a service is served and that no node has changed anything.
+func (c *cluster) answersStill(s *lab.KubeService, before uint64) {
 	c.t.Helper()
-	if _, err := c.Host.AwaitFetch(harness.Context(c.t, patience), netip.AddrPortFrom(addr, 80)); err != nil {
-		c.t.Fatal(err)
+	for _, v := range s.External {
+		if _, err := c.Host.AwaitFetch(harness.Context(c.t, patience), netip.AddrPortFrom(v, s.Port)); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 	if now := c.changes(); now != before {
-		c.t.Errorf("%d steps were taken while the API is away", now-before)
+		c.t.Fatalf("%d steps were taken while the API is away", now-before)
 	}
 }

@@ -14,6 +14,10 @@ import (
 // Serve answers every TCP connection to an address of the node with a text,
 // until the lab's owner ends or the listener is closed.
 func (n *Node) Serve(addr netip.AddrPort, text string) (io.Closer, error) {
+	return n.serve(addr, func(net.Conn) string { return text })
+}
+
+func (n *Node) serve(addr netip.AddrPort, text func(net.Conn) string) (io.Closer, error) {
 	var listener net.Listener
 	err := n.Do(func() (err error) {
 		// The socket stays in the namespace that it was made in.
@@ -29,7 +33,7 @@ func (n *Node) Serve(addr netip.AddrPort, text string) (io.Closer, error) {
 			if err != nil {
 				return
 			}
-			_, _ = io.WriteString(conn, text)
+			_, _ = io.WriteString(conn, text(conn))
 			_ = conn.Close()
 		}
 	}()
@@ -65,4 +69,10 @@ func (n *Node) AwaitFetch(ctx context.Context, addr netip.AddrPort) (text string
 		return err == nil, err
 	})
 	return text, err
+}
+
+// ServeCaller answers every TCP connection to an address of the node with the address of
+// whoever has connected, until the listener is closed.
+func (n *Node) ServeCaller(addr netip.AddrPort) (io.Closer, error) {
+	return n.serve(addr, func(c net.Conn) string { return c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().String() })
 }
