@@ -13,6 +13,8 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
 	"github.com/bgp-ovn/bgp-ovn/e2e/product"
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
+	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
 
 // configure adds lines to the configuration of all controllers, until the end of the
@@ -67,7 +69,9 @@ func TestStretchedNetwork(t *testing.T) {
 	ctx := storyContext(t)
 	const vni = 3001
 	far := netip.MustParsePrefix("172.24.100.77/24")
-	configure(t, `evpn: {networks: [{network: physnet1, vlan: 100, method: l2vni, vni: 3001, import: ["65000:3001", "64999:3001"]}]}`)
+	looking(t)
+	configure(t, "  verify: {points: [{address: "+lookingTor+", as: 65000}]}",
+		`evpn: {networks: [{network: physnet1, vlan: 100, method: l2vni, vni: 3001, import: ["65000:3001", "64999:3001"]}]}`)
 	segment := harness.Must(shared.Tor.Segment(ctx, "seg", vni, far))(t)
 	t.Cleanup(func() { harness.Check(t, segment.Delete(context.WithoutCancel(ctx))) })
 	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{
@@ -110,9 +114,7 @@ func TestStretchedNetwork(t *testing.T) {
 	watch := harness.Must(segment.Host.WatchARP("eth0"))(t)
 	t.Cleanup(func() { harness.Check(t, watch.Close()) })
 	harness.Must(vm.Run(ctx, "ip", "neigh", "flush", "all"))(t)
-	if res := harness.Must(vm.Ping(ctx, far.Addr(), 3, 20e6))(t); !res.Lossless() {
-		t.Errorf("ping %s: %+v", far.Addr(), res)
-	}
+	harness.Check(t, vm.AwaitPing(ctx, far.Addr()))
 	nobody := netip.MustParseAddr("172.24.100.78")
 	harness.Must(vm.Ping(ctx, nobody, 1, 20e6))(t)
 	var asked []lab.ARPRequest
@@ -133,9 +135,52 @@ func TestStretchedNetwork(t *testing.T) {
 		t.Errorf("who has %s was flooded over the VXLAN: %v", far.Addr(), asked)
 	}
 
+	seenOutside(t, netip.MustParseAddr("172.24.100.60"), vni, p.ID)
 	j := judged{addr: netip.MustParseAddr("172.24.100.60"), vni: vni, from: segment.Host}
 	j.await(t, "", "")
 	for _, b := range stretchedBrokens {
 		t.Run(b.name, func(t *testing.T) { j.unreachable(t, b) })
+	}
+}
+
+// The two ends of a session between the gateway and the top of rack that only looks.
+const lookingNode, lookingTor = "198.18.9.1", "198.18.9.0"
+
+// looking has the top of rack show the gateway what it has, until the end of the test.
+func looking(t *testing.T) {
+	t.Helper()
+	ctx := context.WithoutCancel(storyContext(t))
+	gw, tor := shared.gw[0], shared.Tor
+	harness.Must(tor.Run(ctx, "ip", "addr", "add", lookingTor+"/31", "dev", gw.Name))(t)
+	harness.Must(gw.Run(ctx, "ip", "addr", "add", lookingNode+"/31", "dev", "fabric0"))(t)
+	harness.Check(t, tor.Configure(ctx, "router bgp 65000", "neighbor "+lookingNode+" remote-as 64999",
+		"neighbor "+lookingNode+" passive", "address-family l2vpn evpn", "neighbor "+lookingNode+" activate"))
+	t.Cleanup(func() {
+		harness.Check(t, tor.Configure(ctx, "router bgp 65000", "no neighbor "+lookingNode+" remote-as 64999"))
+		harness.Must(gw.Run(ctx, "ip", "addr", "del", lookingNode+"/31", "dev", "fabric0"))(t)
+		harness.Must(tor.Run(ctx, "ip", "addr", "del", lookingTor+"/31", "dev", gw.Name))(t)
+	})
+}
+
+// seenOutside waits until the top of rack has the route to a MAC and address as it was sent,
+// and verify names its VNI and port.
+func seenOutside(t *testing.T, addr netip.Addr, vni uint32, port string) {
+	t.Helper()
+	agent, last := shared.agents[0], control.Verify{}
+	asked := control.RouteQuery{Within: netip.PrefixFrom(addr, addr.BitLen()), Limit: 9}
+	err := harness.Await(storyContext(t), addr.String()+" to be seen outside", func(ctx context.Context) (bool, error) {
+		v, err := agent.Client().Verify(ctx, asked, true)
+		if err != nil {
+			return false, err
+		}
+		if last = v; len(v.Paths) != 1 || len(v.Paths[0].Objects) == 0 {
+			return false, nil
+		}
+		p := v.Paths[0]
+		asSent := p.State == verify.Found && strings.HasPrefix(p.NLRI, "type-2 ") && p.VNI == vni
+		return asSent && p.Objects[0].Row == port, nil
+	})
+	if err != nil {
+		t.Fatalf("%v\n%+v\n%s", err, last, agent.Tail(40))
 	}
 }
