@@ -32,7 +32,8 @@ func TestCordonIsADrain(t *testing.T) {
 	listed := func(state observe.NodeState, code string) kube.Listing {
 		return kube.Listing{State: state, Services: []kube.ServiceState{{Addresses: []kube.AddressState{
 			{Addr: vip, Path: netip.PrefixFrom(vip, 32), Code: code},
-			{Addr: egress, Path: netip.PrefixFrom(egress, 32), Code: kube.CodeKindOff}, {Code: kube.CodeNoAddress},
+			{Addr: egress, Path: netip.PrefixFrom(egress, 32), Code: kube.CodeKindOff},
+			{Code: kube.CodeNoAddress},
 		}}}}
 	}
 	const phase = `bgp_ovn_drain{phase="`

@@ -26,7 +26,8 @@ func TestKubernetes(t *testing.T) {
 			"refused", with(func(k *Kubernetes) {
 				k.Kinds[0].Fault, k.Kinds[0].Remedy = "403: not allowed", "the ClusterRole"
 			}),
-			LevelFail, "kubernetes services", "https://192.0.2.100:6443 does not tell of them: 403: not allowed", "the ClusterRole",
+			LevelFail, "kubernetes services", "https://192.0.2.100:6443 does not tell of them: 403: not allowed",
+			"the ClusterRole",
 		},
 		{
 			"wrong name", with(func(k *Kubernetes) { k.NoNode = true }), LevelFail, "kubernetes node",
