@@ -164,14 +164,14 @@ func (n *Node) lookElsewhere(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := n.speaker.Announcements(ctx, "")
+	ours, err := n.speaker.Ours()
 	if err != nil {
 		return err
 	}
 	r, _ := n.ctl.Last()
 	o := n.elsewhere
 	o.mu.Lock()
-	same, sent := o.state == tally.State && o.ours.Same(a.Paths), o.state != tally.State
+	same, sent := o.state == tally.State && o.ours.Same(ours), o.state != tally.State
 	o.mu.Unlock()
 	if same || r.Snapshot.SB == nil || r.Snapshot.Host == nil {
 		return nil
@@ -180,8 +180,8 @@ func (n *Node) lookElsewhere(ctx context.Context) error {
 		return ctx.Err()
 	}
 	var found, taken []elsewhere.Finding
-	if tally.Received() > 0 && a.Paths.LenOf(object.KindPath) > 0 {
-		if found, taken, err = n.survey(ctx, r, tally, a.Paths); err != nil {
+	if tally.Received() > 0 && ours.LenOf(object.KindPath) > 0 {
+		if found, taken, err = n.survey(ctx, r, tally, ours); err != nil {
 			return err
 		}
 	}
@@ -190,7 +190,7 @@ func (n *Node) lookElsewhere(ctx context.Context) error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.state, o.ours = tally.State, a.Paths
+	o.state, o.ours = tally.State, ours
 	o.take(found, time.Now())
 	return nil
 }

@@ -32,6 +32,9 @@ type fleetView struct {
 	loaded   time.Time // the settings
 	expected []netip.Prefix
 	all      *metrics.Sketch
+	// paths are what of ours was looked through last, and ours what of them is expected of somebody.
+	paths object.Set
+	ours  *metrics.Sketch
 }
 
 // watchFleet keeps the metrics of the fleet up to date until ctx ends.
@@ -39,7 +42,7 @@ func (n *Node) watchFleet(ctx context.Context) {
 	var v fleetView
 	for {
 		began := time.Now()
-		n.metrics.Fleet(n.fleet(ctx, &v))
+		n.metrics.Fleet(n.fleet(&v))
 		if !pause(ctx, max(fleetEvery, fleetShare*time.Since(began))) {
 			return
 		}
@@ -47,7 +50,7 @@ func (n *Node) watchFleet(ctx context.Context) {
 }
 
 // fleet is what this node tells of itself and of all nodes.
-func (n *Node) fleet(ctx context.Context, v *fleetView) metrics.Fleet {
+func (n *Node) fleet(v *fleetView) metrics.Fleet {
 	r, _ := n.ctl.Last()
 	var f metrics.Fleet
 	sb := r.Snapshot.SB
@@ -61,8 +64,8 @@ func (n *Node) fleet(ctx context.Context, v *fleetView) metrics.Fleet {
 	if fresh(r) {
 		f.Expected = v.all
 	}
-	if a, err := n.speaker.Announcements(ctx, ""); err == nil {
-		f.Announced = v.announced(a.Paths)
+	if paths, err := n.speaker.Ours(); err == nil {
+		f.Announced = v.announced(paths)
 	}
 	return f
 }
@@ -95,7 +98,7 @@ func (v *fleetView) update(sb *observe.Southbound, driver func() (everywhere, ti
 	if v.from == sb && v.loaded.Equal(loaded) {
 		return true
 	}
-	v.from, v.loaded, v.expected, v.all = sb, loaded, d.Everywhere(sb), new(metrics.Sketch)
+	v.from, v.loaded, v.expected, v.all, v.ours = sb, loaded, d.Everywhere(sb), new(metrics.Sketch), nil
 	for _, p := range v.expected {
 		v.all.Add(p)
 	}
@@ -104,13 +107,16 @@ func (v *fleetView) update(sb *observe.Southbound, driver func() (everywhere, ti
 
 // announced stands for those of the paths that are expected of somebody.
 func (v *fleetView) announced(paths object.Set) *metrics.Sketch {
-	out := new(metrics.Sketch)
+	if v.ours != nil && v.paths.Same(paths) {
+		return v.ours
+	}
+	v.paths, v.ours = paths, new(metrics.Sketch)
 	for k := range paths.AllOf(object.KindPath) {
 		if _, ok := slices.BinarySearchFunc(v.expected, k.Prefix, object.ComparePrefix); ok {
-			out.Add(k.Prefix)
+			v.ours.Add(k.Prefix)
 		}
 	}
-	return out
+	return v.ours
 }
 
 // ring is this node as the database names it, and the chassis after it by name: the first

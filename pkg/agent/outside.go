@@ -56,6 +56,8 @@ type outside struct {
 	// down is how many sessions of ours were not up then.
 	down            int
 	told, toldExtra bool
+	// woken holds a token after the points have changed.
+	woken chan struct{}
 }
 
 // lookAt is what a session depends on.
@@ -81,7 +83,7 @@ type loss struct {
 func newOutside(n *Node) *outside {
 	return &outside{
 		node: n, log: n.opts.Log, running: map[lookAt]*looking{}, lost: map[verify.NLRI]loss{},
-		extra: map[verify.NLRI]loss{}, counts: map[verify.State]int{},
+		extra: map[verify.NLRI]loss{}, counts: map[verify.State]int{}, woken: make(chan struct{}, 1),
 	}
 }
 
@@ -104,9 +106,25 @@ func (o *outside) watch(ctx context.Context, want config.Verify) {
 			last, lastExtra = out.Lost, out.Extra
 			o.node.past.wake()
 		}
-		if !pause(ctx, max(outsideEvery, outsideShare*time.Since(began))) {
+		if !o.rest(ctx, max(outsideEvery, outsideShare*time.Since(began))) {
 			return
 		}
+	}
+}
+
+// rest waits for d, and without points until there are some; false if ctx ends first.
+func (o *outside) rest(ctx context.Context, d time.Duration) bool {
+	o.mu.Lock()
+	none := len(o.running) == 0
+	o.mu.Unlock()
+	if !none {
+		return pause(ctx, d)
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-o.woken:
+		return true
 	}
 }
 
@@ -136,6 +154,10 @@ func (o *outside) set(want config.Verify) {
 		}
 	}
 	o.changed, o.ours = "", object.Set{}
+	select {
+	case o.woken <- struct{}{}:
+	default: // it has been told already
+	}
 }
 
 // lookAt adds what a point leaves to the node.

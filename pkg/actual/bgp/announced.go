@@ -62,6 +62,18 @@ func (b *Backend) Announcements(ctx context.Context, peer string) (*Announcement
 	return a, nil
 }
 
+// Ours are the paths, and the peers, of ours in the speaker, as it was read or changed last.
+// Nothing is copied, and the speaker is not asked; it waits for an Apply under way. An error
+// says that the speaker is away.
+func (b *Backend) Ours() (object.Set, error) {
+	if err := b.speaker.Ready(); err != nil {
+		return object.Set{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mirror.share(), nil
+}
+
 // Neighbours is text that is the same as long as what leaves on the sessions is.
 func (a *Announcements) Neighbours() string { return fmt.Sprint(a.peers) }
 

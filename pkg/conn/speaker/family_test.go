@@ -7,6 +7,7 @@ import (
 
 	api "github.com/osrg/gobgp/v4/api"
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 	"pgregory.net/rapid"
 
@@ -14,6 +15,23 @@ import (
 )
 
 var families = []object.Family{object.IPv4Unicast, object.IPv6Unicast, object.L2VPNEVPN}
+
+// A speaker has the tables of the families that are spoken here, and no others: GoBGP numbers
+// them otherwise than RFC 4760.
+func TestFamiliesOfTheSpeaker(t *testing.T) {
+	var have []object.Family
+	for _, n := range (Config{}).global().Families {
+		wire, err := bgp.GetFamily(string(oc.IntToAfiSafiTypeMap[int(n)]))
+		f, ok := FamilyOf(wire)
+		if err != nil || !ok {
+			t.Fatalf("family %d: %v, %v", n, wire, err)
+		}
+		have = append(have, f)
+	}
+	if !reflect.DeepEqual(have, families) {
+		t.Errorf("tables of %v, want %v", have, families)
+	}
+}
 
 // Every family comes back from GoBGP's form, and others are refused.
 func TestFamilyRoundTrip(t *testing.T) {

@@ -119,9 +119,20 @@ func startServer(cfg Config, sessions *Sessions) (embedded, error) {
 	return s, exportPolicy(ctx, s)
 }
 
-// global is who the speaker is, as GoBGP takes it.
+// The numbers of address families in GoBGP's Global: IPv4 and IPv6 unicast, and L2VPN EVPN.
+const (
+	globalIPv4 = 0
+	globalIPv6 = 1
+	globalEVPN = 9
+)
+
+// global is who the speaker is, as GoBGP takes it. Without a list GoBGP makes the tables of all
+// families it knows, which are 9 MB without a path in them.
 func (c Config) global() *api.Global {
-	g := &api.Global{Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: c.ListenPort}
+	g := &api.Global{
+		Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: c.ListenPort,
+		Families: []uint32{globalIPv4, globalIPv6, globalEVPN},
+	}
 	for _, addr := range c.Listen {
 		g.ListenAddresses = append(g.ListenAddresses, addr.String())
 	}
