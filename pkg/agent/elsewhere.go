@@ -157,6 +157,22 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// rest waits for d, and without points until there are some; false if ctx ends first.
+func (o *outside) rest(ctx context.Context, d time.Duration) bool {
+	o.mu.Lock()
+	none := len(o.running) == 0
+	o.mu.Unlock()
+	if !none {
+		return pause(ctx, d)
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-o.woken:
+		return true
+	}
+}
+
 // lookElsewhere makes one pass over what neighbours announce, if they or we announce
 // something else than at the last one.
 func (n *Node) lookElsewhere(ctx context.Context) error {

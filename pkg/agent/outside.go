@@ -112,22 +112,6 @@ func (o *outside) watch(ctx context.Context, want config.Verify) {
 	}
 }
 
-// rest waits for d, and without points until there are some; false if ctx ends first.
-func (o *outside) rest(ctx context.Context, d time.Duration) bool {
-	o.mu.Lock()
-	none := len(o.running) == 0
-	o.mu.Unlock()
-	if !none {
-		return pause(ctx, d)
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-o.woken:
-		return true
-	}
-}
-
 // set changes which points there are. Those that stay keep their sessions.
 func (o *outside) set(want config.Verify) {
 	o.mu.Lock()
