@@ -83,18 +83,26 @@ func prepareAll() (err error) {
 	return err
 }
 
-// build builds the package of this machine's kind from the source in a directory, as
-// scripts/packages does for a release but for the time that its compression takes.
+// build builds the package of this machine's kind from the source in a directory.
 func build(ctx context.Context, source, into, version string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(source, "scripts/packages"), into)
-	cmd.Env = append(os.Environ(), "VERSION="+version, "ARCHS=amd64", "COMPRESSION=none", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("scripts/packages: %w: %s", err, out)
+	if err := buildFor(ctx, source, into, version, "amd64"); err != nil {
+		return err
 	}
 	for _, file := range []string{debOf(version), rpmOf(version), sbomOf(version)} {
 		if _, err := os.Stat(filepath.Join(into, filepath.Base(file))); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// buildFor builds the package of a kind of machine, as scripts/packages does for a release but for
+// the time that its compression takes.
+func buildFor(ctx context.Context, source, into, version, arch string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(source, "scripts/packages"), into)
+	cmd.Env = append(os.Environ(), "VERSION="+version, "ARCHS="+arch, "COMPRESSION=none", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("scripts/packages: %w: %s", err, out)
 	}
 	return nil
 }

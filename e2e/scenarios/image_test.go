@@ -24,7 +24,7 @@ import (
 // there are /proc, /sys and the sockets.
 func TestImage(t *testing.T) {
 	ctx := harness.Context(t, 4*time.Minute)
-	layout := buildImage(ctx, t)
+	layout := buildImage(ctx, t, "amd64")
 	root, conf := unpackImage(t, layout)
 	list := string(harness.Must(os.ReadFile(filepath.Join(root, "usr/share/doc/bgp-ovn/bgp-ovn.cdx.json")))(t))
 	beside := filepath.Join(filepath.Dir(layout), "bgp-ovn-image_amd64.cdx.json")
@@ -62,12 +62,34 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// buildImage builds it for this machine alone.
-func buildImage(ctx context.Context, t *testing.T) string {
+// TestImageOfArm64: the other half of the image has programs of arm64, and the libraries that they
+// load.
+func TestImageOfArm64(t *testing.T) {
+	qemu := harness.Arm64(t)
+	ctx := harness.Context(t, 10*time.Minute) // nothing of Go's own library is built for arm64 yet
+	root, conf := unpackImage(t, buildImage(ctx, t, "arm64"))
+	if conf.User != "65532:65532" || strings.Join(conf.Entrypoint, " ") != "/usr/bin/bgp-ovn" {
+		t.Errorf("the image runs %q as %q", conf.Entrypoint, conf.User)
+	}
+	for program, want := range map[string]string{"bgp-ovn": "linux/arm64", "ovs-ofctl": "Open vSwitch"} {
+		program = filepath.Join(root, "usr/bin", program)
+		arg := "--version"
+		if want == "linux/arm64" {
+			arg = "version"
+		}
+		out, err := exec.CommandContext(ctx, qemu, "-L", root, program, arg).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v, without %q:\n%s", program, err, want, out)
+		}
+	}
+}
+
+// buildImage builds it for one kind of machine.
+func buildImage(ctx context.Context, t *testing.T, arch string) string {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(ctx, "../../scripts/image", dir)
-	cmd.Env = append(os.Environ(), "ARCHS=amd64")
+	cmd.Env = append(os.Environ(), "ARCHS="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("scripts/image: %v\n%s", err, out)
 	}
