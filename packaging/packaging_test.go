@@ -23,14 +23,16 @@ func output(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
+var units = []string{"bgp-ovn.service", "bgp-ovn-speaker.service", "bgp-ovn-drain.service"}
+
 // The units are valid, with the program where the package has it, and hardened.
 func TestUnits(t *testing.T) {
-	for _, unit := range []string{"bgp-ovn.service", "bgp-ovn-speaker.service"} {
+	for _, unit := range units {
 		text, err := os.ReadFile(unit)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, command := range regexp.MustCompile(`(?m)^ExecStart=(\S+)`).FindAllStringSubmatch(string(text), -1) {
+		for _, command := range regexp.MustCompile(`(?m)^Exec(?:Start|Stop)=-?(\S+)`).FindAllStringSubmatch(string(text), -1) {
 			if command[1] != "/usr/bin/bgp-ovn" {
 				t.Errorf("%s starts %s", unit, command[1])
 			}
@@ -45,13 +47,13 @@ func TestUnits(t *testing.T) {
 		}
 		// Verified where ExecStart exists: the program itself is not installed here.
 		dir := t.TempDir()
-		for _, other := range []string{"bgp-ovn.service", "bgp-ovn-speaker.service"} {
+		for _, other := range units {
 			text, err := os.ReadFile(other)
 			if err != nil {
 				t.Fatal(err)
 			}
-			text = regexp.MustCompile(`(?m)^(ExecStart=)/usr/bin/bgp-ovn|^Documentation=.*$`).ReplaceAll(text, []byte("${1}"))
-			text = []byte(strings.ReplaceAll(string(text), "ExecStart= ", "ExecStart=/bin/true "))
+			text = regexp.MustCompile(`(?m)^(Exec(?:Start|Stop)=)-?/usr/bin/bgp-ovn|^Documentation=.*$`).ReplaceAll(text, []byte("${1}"))
+			text = []byte(regexp.MustCompile("Exec(Start|Stop)= ").ReplaceAllString(string(text), "Exec$1=/bin/true "))
 			if err := os.WriteFile(filepath.Join(dir, other), text, 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -41,6 +42,7 @@ func TestLifeOfThePackage(t *testing.T) {
 			if r := harness.Must(traffic.Stop())(t); !r.Lossless() {
 				t.Errorf("%d of %d packets lost, want none", r.Sent-r.Received, r.Sent)
 			}
+			m.drains(t)
 			m.removes(t)
 			m.purges(t, before)
 		})
@@ -61,7 +63,7 @@ func (m *machine) installed(version string) string {
 func (m *machine) installs(t *testing.T) {
 	t.Helper()
 	m.apt(t, "install", m.installed(former))
-	for _, unit := range []string{"bgp-ovn", "bgp-ovn-speaker"} {
+	for _, unit := range []string{"bgp-ovn", "bgp-ovn-speaker", "bgp-ovn-drain"} {
 		m.fails(t, "systemctl", "is-enabled", unit)
 		m.fails(t, "systemctl", "is-active", unit)
 		if said := m.run(t, "systemd-analyze", "verify", "--man=no", unit+".service"); strings.Contains(said, "bgp-ovn") {
@@ -215,6 +217,46 @@ func (m *machine) ours(t *testing.T) string {
 		}
 	}
 	return strings.Join(all, "\n")
+}
+
+// drains has the unit take the node back into service, and drain it when it is stopped, as at a
+// shutdown. Nobody else announces the VM: the drain would wait, until an operator ends it.
+func (m *machine) drains(t *testing.T) {
+	t.Helper()
+	drained := func(want bool) {
+		t.Helper()
+		harness.Eventually(t, 30*time.Second, func() string {
+			said, err := m.try(testContext(t), "bgp-ovn", "status", "-o", "json")
+			var s struct{ Drain *struct{ Phase string } }
+			if bad := json.Unmarshal([]byte(said), &s); bad != nil {
+				return fmt.Sprintf("status: %v, %v: %s", err, bad, said)
+			}
+			if (s.Drain != nil) != want {
+				return fmt.Sprintf("drain is %+v, want %t", s.Drain, want)
+			}
+			return ""
+		})
+	}
+	m.run(t, "bgp-ovn", "drain")
+	drained(true)
+	m.run(t, "systemctl", "enable", "--now", "bgp-ovn-drain")
+	drained(false)
+	m.run(t, "systemctl", "restart", "bgp-ovn") // which is no drain
+	m.keepsRunning(t)
+	m.run(t, "systemctl", "is-active", "bgp-ovn-drain")
+	drained(false)
+	m.run(t, "systemctl", "disable", "bgp-ovn-drain")
+	m.run(t, "systemctl", "stop", "--no-block", "bgp-ovn-drain")
+	drained(true)
+	m.run(t, "bgp-ovn", "undrain")
+	harness.Eventually(t, 30*time.Second, func() string {
+		if said := m.run(t, "systemctl", "show", "--property=ActiveState", "--value", "bgp-ovn-drain"); said != "failed\n" {
+			return "the unit does not say that the drain was ended: " + said
+		}
+		return ""
+	})
+	m.run(t, "systemctl", "reset-failed", "bgp-ovn-drain")
+	drained(false)
 }
 
 // removes removes the package: what it has made on the node goes, the configuration stays.
