@@ -67,7 +67,8 @@ func footprint(b *testing.B, here, elsewhere int, port uint16) program {
 		b.Fatalf("%s must name the program: run make build, and set it to the path of bin/bgp-ovn", binaryVariable)
 	}
 	w := newWorld(b)
-	w.configure(crowdSpeaker(port, "passive: true"))
+	// What neighbours announce is looked at each second until they have had that long.
+	w.configure(strings.Replace(crowdSpeaker(port, "passive: true"), "bgp: {", "bgp: {graceful_restart: {deferral_time: 1}, ", 1))
 	db := dialOVSDB(b, w.path("db.sock"))
 	crowded(w, db, here, "hv1")
 	if elsewhere > 0 {

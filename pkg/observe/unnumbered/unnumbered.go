@@ -179,7 +179,7 @@ func (s *Source) run() {
 	defer s.ended.Done()
 	s.survey()
 	s.publish()
-	tick := time.NewTicker(time.Second)
+	tick, ticks := time.NewTicker(time.Second), true
 	defer tick.Stop()
 	defer func() {
 		for _, l := range s.links {
@@ -203,7 +203,22 @@ func (s *Source) run() {
 			s.second()
 		}
 		s.publish()
+		switch busy := s.busy(); {
+		case busy && !ticks:
+			tick.Reset(time.Second)
+			ticks = true
+		case !busy && ticks: // nobody is woken for nothing
+			tick.Stop()
+			ticks = false
+		}
 	}
+}
+
+// busy reports whether there is anything to listen on, or to wait for.
+func (s *Source) busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.patterns) > 0 || len(s.links) > 0 || !s.settled
 }
 
 // survey begins to listen on links that have come up, and ends it on those that are down,
