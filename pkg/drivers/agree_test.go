@@ -56,14 +56,16 @@ func randomDrivers(t *rapid.T, w world) []driver {
 		TenantNetworks: b.TenantNetworks, TenantGUA: b.TenantGUA, AddressScopes: b.AddressScopes,
 	}
 	for i, p := range w.sb.Ports {
-		if p.Type != observe.PortLocalnet || !flag("has a VNI") {
+		ref := expose.NetworkRef{Network: p.Options["network_name"], VLAN: p.Tag}
+		// No configuration has a network twice, as several switches may.
+		twice := slices.ContainsFunc(e.Networks, func(n evpn.NetworkConfig) bool { return n.NetworkRef == ref })
+		if p.Type != observe.PortLocalnet || twice || !flag("has a VNI") {
 			continue
 		}
 		method := evpn.MethodVRF
 		if flag("l2vni") {
 			method = evpn.MethodL2VNI
 		}
-		ref := expose.NetworkRef{Network: p.Options["network_name"], VLAN: p.Tag}
 		e.Networks = append(e.Networks, evpn.NetworkConfig{NetworkRef: ref, Method: method, VNI: uint32(3000 + i)})
 		b.Expose.Reserved = append(b.Expose.Reserved, ref)
 	}
