@@ -68,7 +68,8 @@ func footprint(b *testing.B, here, elsewhere int, port uint16) program {
 	}
 	w := newWorld(b)
 	// What neighbours announce is looked at each second until they have had that long.
-	w.configure(strings.Replace(crowdSpeaker(port, "passive: true"), "bgp: {", "bgp: {graceful_restart: {deferral_time: 1}, ", 1))
+	const soon = "bgp: {graceful_restart: {deferral_time: 1}, "
+	w.configure(strings.Replace(crowdSpeaker(port, "passive: true"), "bgp: {", soon, 1))
 	db := dialOVSDB(b, w.path("db.sock"))
 	crowded(w, db, here, "hv1")
 	if elsewhere > 0 {
