@@ -32,7 +32,8 @@ func TestUnits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, command := range regexp.MustCompile(`(?m)^Exec(?:Start|Stop)=-?(\S+)`).FindAllStringSubmatch(string(text), -1) {
+		commands := regexp.MustCompile(`(?m)^Exec(?:Start|Stop)=-?(\S+)`)
+		for _, command := range commands.FindAllStringSubmatch(string(text), -1) {
 			if command[1] != "/usr/bin/bgp-ovn" {
 				t.Errorf("%s starts %s", unit, command[1])
 			}
@@ -52,7 +53,8 @@ func TestUnits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text = regexp.MustCompile(`(?m)^(Exec(?:Start|Stop)=)-?/usr/bin/bgp-ovn|^Documentation=.*$`).ReplaceAll(text, []byte("${1}"))
+			installed := regexp.MustCompile(`(?m)^(Exec(?:Start|Stop)=)-?/usr/bin/bgp-ovn|^Documentation=.*$`)
+			text = installed.ReplaceAll(text, []byte("${1}"))
 			text = []byte(regexp.MustCompile("Exec(Start|Stop)= ").ReplaceAllString(string(text), "Exec$1=/bin/true "))
 			if err := os.WriteFile(filepath.Join(dir, other), text, 0o644); err != nil {
 				t.Fatal(err)

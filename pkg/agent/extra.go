@@ -25,7 +25,7 @@ const mostEnds = 256
 func (o *outside) self(a *bgp.Announcements) verify.Self {
 	n := o.node
 	if n.speaker.Others().Paths > 0 {
-		return verify.Self{} // somebody else's paths in our speaker leave as ours do
+		return verify.Self{} // paths of other programs in our speaker leave as ours do
 	}
 	ends, _ := a.Ends()
 	r, _ := n.ctl.Last()

@@ -8,17 +8,23 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
-	"golang.org/x/sys/unix"
 )
 
 // mostOwnRoutes bounds how many routes of ovn-controller a table may have: far more than one
 // node announces.
 const mostOwnRoutes = 1 << 17
+
+// watchedShare bounds what following costs where tables change all the time: a pause is so many
+// times as long as the reading before it.
+const watchedShare = 5
 
 // watching are the routing tables that ovn-controller watches. Refresh guards it, but for
 // the last two, which mu guards.
@@ -90,13 +96,21 @@ func (s *Source) followRoutes(notifications *rtnl.Watch, done chan struct{}) {
 			return
 		}
 		if _, err := notifications.Drain(func(rtnl.Message) error { return nil }); err != nil {
-			s.log.Warn("notifications of routes were lost", "error", err)
+			// Nothing is missed: the tables are read whole.
+			s.log.Debug("notifications of routes were lost", "error", err)
 		}
+		began := time.Now()
 		s.refresh.Lock()
 		if _, err := s.readWatched(context.Background()); err != nil {
 			s.log.Warn("routing tables of OVN's routers cannot be read; using what was read last", "err", err)
 		}
 		s.refresh.Unlock()
+		pause := time.NewTimer(watchedShare * time.Since(began))
+		select {
+		case <-pause.C:
+		case <-s.done: // the source is closed
+			pause.Stop()
+		}
 	}
 }
 

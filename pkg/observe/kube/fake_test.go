@@ -124,7 +124,8 @@ func kubeconfigText(url string, token ...string) string {
 	return fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","clusters":[{"name":"c","cluster":{"server":%q,
 "insecure-skip-tls-verify":%v}}],
 "users":[{"name":"u","user":{"token":%q}}],
-"contexts":[{"name":"x","context":{"cluster":"c","user":"u"}}],"current-context":"x"}`, url, len(token) > 0, strings.Join(token, ""))
+"contexts":[{"name":"x","context":{"cluster":"c","user":"u"}}],"current-context":"x"}`,
+		url, len(token) > 0, strings.Join(token, ""))
 }
 
 // kubeconfig is one for a server without TLS, or for one of any certificate, with a token, if
