@@ -70,6 +70,10 @@ func (b *Backend) refresh(ctx context.Context) error {
 }
 
 func (b *Backend) reread(ctx context.Context, stale parts) error {
+	// What a device takes along when it goes down has to be gone before it is read.
+	if err := b.conn.Settle(ctx); err != nil {
+		return err
+	}
 	for _, part := range []struct {
 		which parts
 		read  func(context.Context) error

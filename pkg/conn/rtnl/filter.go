@@ -14,7 +14,8 @@ import (
 // between sleeping and waking for every route of the Internet.
 type Filter struct {
 	// Port is the connection whose own requests cause no notifications, those
-	// about links excepted; see [Conn.Port].
+	// about links excepted; see [Conn.Port]. With 0 all are reported: in notifications 0 is
+	// the kernel itself.
 	Port uint32
 	// Protocol and Tables are the routes to be notified of: those with this
 	// rtm_protocol, and all in these tables.
@@ -67,7 +68,7 @@ func (w *Watch) Restrict(f Filter) error {
 //
 //	about what a bridge has learnt:                drop
 //	about a link:                                  accept
-//	caused by Port:                                drop
+//	caused by Port, if that is set:                drop
 //	route of another protocol in another table:    drop
 //	everything else:                               accept
 func (f Filter) program() []unix.SockFilter {
@@ -96,9 +97,11 @@ func (f Filter) program() []unix.SockFilter {
 		jump(uint32(network16(unix.RTM_NEWLINK)), 1, 0),
 		jump(uint32(network16(unix.RTM_DELLINK)), 0, 1),
 		accept,
-		load(unix.BPF_W, offPort),
-		jump(network32(f.Port), 0, 1),
-		drop,
+	}...)
+	if f.Port != 0 {
+		p = append(p, load(unix.BPF_W, offPort), jump(network32(f.Port), 0, 1), drop)
+	}
+	p = append(p, []unix.SockFilter{
 		load(unix.BPF_H, offType),
 		jump(uint32(network16(unix.RTM_NEWROUTE)), 2, 0),
 		jump(uint32(network16(unix.RTM_DELROUTE)), 1, 0),

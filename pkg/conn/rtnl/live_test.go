@@ -156,3 +156,42 @@ func TestWaitEnds(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestFilterOfNobody: what the kernel does by itself is reported where no connection of ours is named.
+func TestFilterOfNobody(t *testing.T) {
+	ns := isolate(t)
+	c, err := Dial(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	w, err := Listen(ns, 1<<20, unix.RTNLGRP_IPV6_ROUTE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := w.Restrict(Filter{Tables: []uint32{77}}); err != nil {
+		t.Fatal(err)
+	}
+	var b Batch
+	b.Begin(unix.RTM_NEWLINK, 0, IfInfoMsg{Index: loopback, Flags: unix.IFF_UP, Change: unix.IFF_UP})
+	b.Begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE, RtMsg{
+		Family: unix.AF_INET6, DstLen: 128, Table: 77, Protocol: unix.RTPROT_STATIC, Type: unix.RTN_UNICAST,
+	})
+	b.Addr(unix.RTA_DST, netip.MustParseAddr("2001:db8::7"))
+	b.Uint32(unix.RTA_OIF, loopback)
+	b.Begin(unix.RTM_NEWLINK, 0, IfInfoMsg{Index: loopback, Change: unix.IFF_UP})
+	if err := c.Execute(t.Context(), &b, func(i int, err *Error) { t.Fatalf("request %d: %v", i, err) }); err != nil {
+		t.Fatal(err)
+	}
+	removed := false
+	if _, err := w.Drain(func(m Message) error {
+		removed = removed || m.Type == unix.RTM_DELROUTE && m.Port == 0
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !removed {
+		t.Error("that the kernel removes the route of a device that goes down is not reported")
+	}
+}

@@ -80,7 +80,7 @@ func (l *lab) await(what string, ok func(*observe.Host) bool) {
 	for !ok(l.read()) {
 		select {
 		case <-l.s.Changed():
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			l.Fatalf("%s: not signalled; have %+v", what, l.read())
 		}
 	}

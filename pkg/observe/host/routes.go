@@ -90,6 +90,9 @@ func (r *Routes) follow() {
 func (r *Routes) NoRoute(ctx context.Context, addrs []netip.Addr) ([]netip.Addr, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.conn.Settle(ctx); err != nil {
+		return nil, err
+	}
 	var out []netip.Addr
 	var b rtnl.Batch
 	for len(addrs) > 0 {

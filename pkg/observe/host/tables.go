@@ -167,18 +167,23 @@ func (s *Source) probe(ctx context.Context, family uint8, table uint32, protocol
 	return false, err
 }
 
+// dialProber opens the connection for dumps that may be left early: that leaves its socket unusable,
+// and it is replaced then.
+func (s *Source) dialProber() (err error) {
+	if s.prober == nil {
+		s.prober, err = rtnl.Dial(s.ns)
+	}
+	return err
+}
+
 // dumpTable asks for the routes of a table and family, of one protocol unless that is
 // 0. A row that answers the question returns errFound, which ends the dump and is
 // returned.
 func (s *Source) dumpTable(ctx context.Context, family uint8, table uint32, protocol uint8, reset func(),
 	row func(rtnl.Message) error,
 ) (err error) {
-	// A dump that is left early leaves its socket unusable, so the connection
-	// is one for probing and is replaced when that happens.
-	if s.prober == nil {
-		if s.prober, err = rtnl.Dial(s.ns); err != nil {
-			return err
-		}
+	if err := s.dialProber(); err != nil {
+		return err
 	}
 	err = s.prober.Dump(ctx, func(q *rtnl.Batch) {
 		q.Begin(unix.RTM_GETROUTE, 0, rtnl.RtMsg{Family: family, Protocol: protocol})

@@ -22,9 +22,12 @@ import (
 // node announces.
 const mostOwnRoutes = 1 << 17
 
-// watchedShare bounds what following costs where tables change all the time: a pause is so many
-// times as long as the reading before it.
-const watchedShare = 5
+// watchedShare and longestPause bound what following costs where tables change all the time: a pause
+// is so many times as long as the reading before it, but not so long that anybody waits for it.
+const (
+	watchedShare = 5
+	longestPause = 2 * time.Second
+)
 
 // watching are the routing tables that ovn-controller watches. Refresh guards it, but for
 // the last two, which mu guards.
@@ -99,13 +102,13 @@ func (s *Source) followRoutes(notifications *rtnl.Watch, done chan struct{}) {
 			// Nothing is missed: the tables are read whole.
 			s.log.Debug("notifications of routes were lost", "error", err)
 		}
-		began := time.Now()
 		s.refresh.Lock()
+		began := time.Now()
 		if _, err := s.readWatched(context.Background()); err != nil {
 			s.log.Warn("routing tables of OVN's routers cannot be read; using what was read last", "err", err)
 		}
 		s.refresh.Unlock()
-		pause := time.NewTimer(watchedShare * time.Since(began))
+		pause := time.NewTimer(min(watchedShare*time.Since(began), longestPause))
 		select {
 		case <-pause.C:
 		case <-s.done: // the source is closed
@@ -120,6 +123,16 @@ func (s *Source) readWatched(ctx context.Context) (bool, error) {
 	var routes []watchedRoute
 	var unread []uint32
 	var errs []error
+	if len(s.watching.tables) > 0 {
+		// A device that is said to be down may have its routes still.
+		err := s.dialProber()
+		if err == nil {
+			err = s.prober.Settle(ctx)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
 	for _, table := range s.watching.tables {
 		found, err := s.routesOfOthers(ctx, table)
 		if err != nil {
