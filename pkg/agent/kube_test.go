@@ -3,6 +3,7 @@ package agent
 import (
 	"net/http/httptest"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	source "github.com/bgp-ovn/bgp-ovn/pkg/observe/kube"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
 	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile/metrics"
+	"github.com/bgp-ovn/bgp-ovn/state"
 )
 
 // TestCordonIsADrain: a cordon is told as a drain is: the same phases and counts in "drain" of
@@ -105,4 +107,85 @@ func scraped(t *testing.T, m *metrics.Metrics) string {
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
+}
+
+// TestCordonIsRemembered: the moment of a cordon is in the state file, so that the time to drain
+// does not begin anew with a process, and so is that the node is not cordoned: what was cordoned
+// before our first start differs from what is cordoned while no process is there (K-84).
+func TestCordonIsRemembered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	at := time.Date(2026, 3, 4, 5, 6, 7, 89, time.UTC)
+	for _, step := range []struct {
+		known      bool
+		have, keep time.Time
+	}{{false, time.Time{}, at}, {true, at, time.Time{}}, {true, time.Time{}, at}, {true, at, at}} {
+		db, err := state.Start(path, state.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := cordonMemory{db}
+		if got, known := m.Recall(); known != step.known || !got.Equal(step.have) {
+			t.Errorf("recalled %s %v, want %s %v", got, known, step.have, step.known)
+		}
+		m.Keep(step.keep)
+		if got, known := m.Recall(); !known || !got.Equal(step.keep) {
+			t.Errorf("kept %s, and has %s %v", step.keep, got, known)
+		}
+		db.Close()
+	}
+}
+
+// TestHowTheAPIIsFollowed: a kind that has never been listed is kube-not-synced with its name and
+// why; one that is not followed any more is kube-stale since then; one that the API does not serve
+// is neither (K-73, K-74, K-75).
+func TestHowTheAPIIsFollowed(t *testing.T) {
+	since := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	refused := source.KindStatus{Name: "services", Fault: "403: not allowed: no", FaultSince: since}
+	away := source.KindStatus{Name: "nodes", Synced: true, Fault: "no route to host", FaultSince: since}
+	well := source.KindStatus{Name: "endpointslices", Synced: true}
+	for _, tt := range []struct {
+		name  string
+		kinds []source.KindStatus
+		code  string
+		texts []string
+	}{
+		{"well", []source.KindStatus{well}, "", nil},
+		{"no CRD", []source.KindStatus{well, {Name: "egressips", Synced: true, Unserved: true}}, "", nil},
+		{"not listed", []source.KindStatus{well, {Name: "nodes"}}, "kube-not-synced", []string{"nodes: not listed yet"}},
+		{
+			"refused",
+			[]source.KindStatus{refused, well},
+			"kube-not-synced",
+			[]string{"services: 403: not allowed: no", "nothing is removed meanwhile"},
+		},
+		{
+			"away",
+			[]source.KindStatus{well, away},
+			"kube-stale",
+			[]string{"nodes: no route to host", "nothing is withdrawn because of that"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := statusReport{}
+			s.kubeAPI(source.Status{Server: "https://192.0.2.1:6443", Kinds: tt.kinds})
+			if src := s.Sources[0]; src.Name != "Kubernetes" || src.OK != (tt.code == "") {
+				t.Errorf("source %+v", src)
+			}
+			if tt.code == "" {
+				if len(s.found) > 0 {
+					t.Errorf("problems %+v", s.found)
+				}
+				return
+			}
+			f := s.found[0]
+			if len(s.found) != 1 || f.Code != tt.code || f.Try == "" || tt.name != "not listed" && !f.Since.Equal(since) {
+				t.Errorf("problems %+v", s.found)
+			}
+			for _, text := range tt.texts {
+				if !strings.Contains(f.Text, text) {
+					t.Errorf("%q lacks %q", f.Text, text)
+				}
+			}
+		})
+	}
 }

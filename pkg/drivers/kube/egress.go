@@ -116,14 +116,15 @@ func (p *pass) egressIPs() {
 	}
 }
 
-// podSubnetFault is the chain of the pod subnets (K-30), and the port that has them.
+// podSubnetFault is the chain of the pod subnets (K-30), and the port that has them. Drains
+// and exclusions are not on it (K-85).
 func (p *pass) podSubnetFault() (*observe.PortBinding, fault) {
-	if p.nodeWhy.code == CodeNodeUnknown || p.nodeWhy.code == CodeNodeMismatch {
-		return nil, p.nodeWhy
-	}
 	port, ok := p.sb.Port("rtos-" + p.name)
-	if !ok || port.Type != observe.PortPatch {
+	switch {
+	case !ok || port.Type != observe.PortPatch:
 		return nil, fault{"SB", CodeNotInSouthbound, "the Southbound database has no router port rtos-" + p.name}
+	case p.nodeWhy.code == CodeNodeUnknown || p.nodeWhy.code == CodeNodeMismatch:
+		return port, p.nodeWhy
 	}
 	if cr, ok := p.sb.Port("cr-rtos-" + p.name); ok && !p.bound(cr) {
 		return port, fault{"SB", CodeUnclaimed, "cr-rtos-" + p.name + " is not bound to this chassis"}

@@ -195,8 +195,14 @@ func (p *pass) goodFlow(c candidate, v verdict) string {
 	return text
 }
 
-// explainEgress accounts for an egress IP.
+// explainEgress accounts for an egress IP, also for one that only the Southbound database
+// knows because the API does not serve them (K-23).
 func (p *pass) explainEgress(addr netip.Addr) []reason.Account {
+	if p.asks(KindEgressIP) && p.kube.NoEgressIPs && !p.gateway.has(addr) && p.listed()[addr] {
+		return []reason.Account{{What: "egress IP", Try: remedies[CodeCRDMissing], Steps: []reason.Step{{
+			Stage: "source", Code: CodeCRDMissing, Text: "nat_addresses of etor-GR_" + p.name + " lists it, but " + noCRD,
+		}}}}
+	}
 	for _, e := range p.egresses() {
 		if e.addr != addr {
 			continue
@@ -302,5 +308,6 @@ var remedies = map[string]string{
 	CodeNoGatewayRouter:    "see ovnkube-controller on this node: it makes the gateway router",
 	CodeUnclaimed:          "see ovn-controller on this node: it claims the port",
 	CodeSchema:             "upgrade OVN",
+	CodeCRDMissing:         "kubectl get crd egressips.k8s.ovn.org; without it take egressip out of kube.advertise",
 	CodeNetworkUnavailable: "see who has set the condition: kubectl describe node NODE",
 }

@@ -104,7 +104,7 @@ func whyNot(d *kube.Driver, snap observe.Snapshot, ask []string) string {
 
 // config reads options under their names in the configuration file. A policy is a line of
 // words: "namespace N", "selector S", "aggregate4 N", "aggregate6 N", then attributes as in
-// the text of a path.
+// the text of a path; a class is its name, then attributes.
 func config(t testing.TB, f *golden.File) kube.Config {
 	t.Helper()
 	cfg := kube.Config{Expose: expose.DefaultOptions()}
@@ -126,6 +126,22 @@ func config(t testing.TB, f *golden.File) kube.Config {
 			p, err := policy(strings.Fields(value))
 			cfg.Policies = append(cfg.Policies, p)
 			return err
+		case "class":
+			name, text, _ := strings.Cut(value, " ")
+			a, err := attributes(text)
+			if cfg.Expose.Attributes == nil {
+				cfg.Expose.Attributes = map[expose.Class]expose.Attributes{}
+			}
+			cfg.Expose.Attributes[expose.Class(name)] = a
+			return err
+		case "export_allow", "export_deny":
+			r, err := observe.ParsePrefixRange(value)
+			if key == "export_deny" {
+				cfg.Expose.Export.Deny = append(cfg.Expose.Export.Deny, r)
+			} else {
+				cfg.Expose.Export.Allow = append(cfg.Expose.Export.Allow, r)
+			}
+			return err
 		default:
 			return errors.New("unknown option")
 		}
@@ -146,15 +162,18 @@ func policy(words []string) (p kube.Policy, err error) {
 		case "aggregate6":
 			p.Aggregate6, err = strconv.Atoi(value)
 		default:
-			var v object.Value
-			v, err = object.Parse("path ipv4-unicast 192.0.2.1/32 next-hop self origin incomplete " + strings.Join(words, " "))
-			if path, ok := v.(object.Path); ok {
-				p.Attributes = expose.Attributes{
-					Communities: path.Communities, LargeCommunities: path.LargeCommunities, MED: path.MED, LocalPref: path.LocalPref,
-				}
-			}
+			p.Attributes, err = attributes(strings.Join(words, " "))
 			return p, err
 		}
 	}
 	return p, err
+}
+
+// attributes are those at the end of the text of a path.
+func attributes(text string) (expose.Attributes, error) {
+	v, err := object.Parse("path ipv4-unicast 192.0.2.1/32 next-hop self origin incomplete " + text)
+	path, _ := v.(object.Path)
+	return expose.Attributes{
+		Communities: path.Communities, LargeCommunities: path.LargeCommunities, MED: path.MED, LocalPref: path.LocalPref,
+	}, err
 }

@@ -210,7 +210,7 @@ func (p *pass) report() {
 		tell("Kubernetes API", "", CodeStale, p.kube.Stale+"; nothing is withdrawn for that reason")
 	}
 	if p.asks(KindEgressIP) && p.kube.NoEgressIPs {
-		tell("Kubernetes API", "EgressIP", CodeCRDMissing, "the API does not serve egressips.k8s.ovn.org")
+		tell("Kubernetes API", "EgressIP", CodeCRDMissing, noCRD)
 	}
 	if !p.nodeWhy.ok() {
 		tell("Node", p.name, p.nodeWhy.code, p.nodeWhy.text)
@@ -247,6 +247,9 @@ func (p *pass) report() {
 		}
 	}
 }
+
+// noCRD is what is wrong where there are no egress IPs to be had.
+const noCRD = "the API does not serve egressips.k8s.ovn.org"
 
 // draining reports whether service addresses are a last resort.
 func (p *pass) draining() bool { return p.state() == observe.NodeDraining }

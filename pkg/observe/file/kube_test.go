@@ -45,6 +45,11 @@ func TestKubernetesRoundTrip(t *testing.T) {
 			if diff := cmp.Diff(snap, back, same, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-read +read again):\n%s", diff)
 			}
+			for _, dropped := range []string{"host-cidrs", "egressip-mark", "creationTimestamp", "Secret"} {
+				if bytes.Contains(text, []byte(dropped)) {
+					t.Errorf("the file has %s, which no rule reads", dropped)
+				}
+			}
 			if again := write(t, back); !bytes.Equal(text, again) {
 				t.Error("the file changes when it is read and written")
 			}

@@ -35,3 +35,13 @@ func TestCordon(t *testing.T) {
 	c = cordon{drain: c.drain, known: true} // cordoned while no process was there
 	step(true, 0, observe.NodeDraining, true)
 }
+
+// TestLooksEveryMinute: a kind that the API does not serve is looked for every minute (K-75), and
+// pauses after failures are bounded.
+func TestLooksEveryMinute(t *testing.T) {
+	var cfg Config
+	cfg.fill()
+	if cfg.Look != time.Minute || cfg.BackoffMax != 30*time.Second {
+		t.Errorf("every %s, after %s at most", cfg.Look, cfg.BackoffMax)
+	}
+}

@@ -35,6 +35,7 @@ import (
 //	                            arp and nd take an address alone
 //	template chs-a NAME=VALUE   a variable of Chassis_Template_Var; "template chs-a gone"
 //	monitor 10.244.1.9:8443 tcp offline
+//	                            then its type, if it has one
 type cluster struct {
 	asked     bool
 	follows   map[string]string // the node, by system-id
@@ -339,9 +340,13 @@ func monitor(s *Story, r *reader) {
 		delete(s.cluster.monitors, w)
 		return
 	}
-	s.cluster.monitors[w] = &observe.ServiceMonitor{
+	m := &observe.ServiceMonitor{
 		UUID: UUID("monitor " + w), IP: ap.Addr().String(), Port: int(ap.Port()), Protocol: r.word(), Status: r.word(),
 	}
+	if r.more() {
+		m.Type = r.word()
+	}
+	s.cluster.monitors[w] = m
 }
 
 // rows adds those of the Southbound database.
