@@ -78,16 +78,23 @@ const zebraConfig = `no zebra nexthop kernel enable
 zebra work-queue 0
 `
 
+// PatientBFD is a profile that bears with a machine that has other work.
+const PatientBFD = "patient"
+
 // bfddConfig is what neighbours are watched with: the slower end decides.
 const bfddConfig = `bfd
  profile quick
   detect-multiplier 10
   receive-interval 50
   transmit-interval 50
+ profile ` + PatientBFD + `
+  detect-multiplier 10
+  receive-interval 300
+  transmit-interval 300
 `
 
-// watch adds the daemon that watches neighbours by BFD.
-func (f *FRR) watch() {
+// Watch adds the daemon that watches neighbours by BFD.
+func (f *FRR) Watch() {
 	f.BFDD = f.daemon("bfdd", bfddPath, "--bfdctl", filepath.Join(f.dir, "bfdd.sock"))
 }
 

@@ -36,7 +36,7 @@ func (c *Chassis) wireUnnumbered(l *Lab) error {
 		}
 		tor.unnumbered = append(tor.unnumbered, c.Name)
 		if tor.BFDD == nil {
-			tor.watch()
+			tor.Watch()
 		}
 		c.uplinks = append(c.uplinks, u)
 	}

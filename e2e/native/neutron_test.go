@@ -179,6 +179,7 @@ func TestNeutron(t *testing.T) {
 		{"the gateway moves", (*cloud).gatewayMoves},
 		{"a dead link", (*cloud).deadLink},
 		{"ovn-controller killed and restarted", (*cloud).controllerDies},
+		{"taken over from FRR", (*cloud).adopted},
 		{"node restarted", (*cloud).nodeRestarts},
 	} {
 		ok := t.Run(tt.name, func(t *testing.T) {

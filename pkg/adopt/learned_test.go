@@ -33,20 +33,64 @@ func (d learner) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 	return nil
 }
 
+// fromFRR wants a default route in main and one of OVN's router, for which FRR has learned one.
+func fromFRR(t *testing.T) *machine {
+	t.Helper()
+	hops := object.Route{Table: object.TableMain, Dst: netip.MustParsePrefix("0.0.0.0/0"), Metric: 20}.
+		WithHops(object.Hop{Via: netip.MustParseAddr("192.0.2.1"), Dev: "eth0"})
+	m := newMachine(t, "", strings.Split(fromFRRWant, "\n")[1], legacy.Learned{Route: hops})
+	m.req.Drivers = []desired.Driver{learner{setOf(t, fromFRRWant)}}
+	m.world.Set(false, object.Link{Name: "eth0", Type: "veth", Up: true})
+	return m
+}
+
+const fromFRRWant = `route 0.0.0.0/0 table 254 metric 4098  dev eth0 via 192.0.2.1
+route 0.0.0.0/0 table 10 metric 20 proto 186  dev eth0 via 192.0.2.1
+`
+
+// Whatever step fails, a default route of the node is there: FRR's goes only once ours has come.
+// Another run does what is left.
+func TestLearnedFromFRRFails(t *testing.T) {
+	first, err := fromFRR(t).node().Plan(t.Context(), fromFRR(t).req)
+	if err != nil || len(first.Ops) != 3 {
+		t.Fatalf("%v\n%v", err, first)
+	}
+	for _, failing := range first.Ops {
+		m := fromFRR(t)
+		p, err := m.node().Plan(t.Context(), m.req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.world.FailNext(failing.Key(), errBusy)
+		res := m.node().Execute(t.Context(), p, m.db)
+		if failed := res.Failed(p); failing.Note != noteTakenOver && len(failed) != 1 {
+			t.Errorf("%s: failures %v", failing.Key().Text(), failed)
+		}
+		got := m.String()
+		if strings.Contains(failing.Key().Text(), "table 254 metric 4098") != !strings.Contains(got, "metric 4098") {
+			t.Errorf("%s failed, which left\n%s", failing.Key().Text(), got)
+		}
+		if !strings.Contains(got, "0.0.0.0/0 table 254") || !strings.Contains(got, "0.0.0.0/0 table 10") {
+			t.Errorf("%s failed, and a default route has gone:\n%s", failing.Key().Text(), got)
+		}
+		m.settle()
+		if got := m.String(); strings.Contains(got, "table 254 metric 20") || !strings.Contains(got, "metric 4098") {
+			t.Errorf("%s failed, and another run left\n%s", failing.Key().Text(), got)
+		}
+	}
+}
+
 // What FRR has learned is ours before FRR ends: the routes of OVN's routers as they are, those of the
 // main table by a route of ours beside theirs, which goes last. Others in these tables stay.
 func TestLearnedFromFRR(t *testing.T) {
-	const want = `route 0.0.0.0/0 table 254 metric 4098  dev eth0 via 192.0.2.1
-route 0.0.0.0/0 table 10 metric 20 proto 186  dev eth0 via 192.0.2.1
-`
 	hops := object.Route{Table: object.TableMain, Dst: netip.MustParsePrefix("0.0.0.0/0"), Metric: 20}.
 		WithHops(object.Hop{Via: netip.MustParseAddr("192.0.2.1"), Dev: "eth0"})
 	other := hops
 	other.Dst = netip.MustParsePrefix("198.51.100.0/24") // learned, and not for us to have
 	own := object.Route{Table: 10, Dst: netip.MustParsePrefix("10.5.0.0/16"), Dev: "br-ex"}
-	m := newMachine(t, "", strings.Split(want, "\n")[1], legacy.Learned{Route: hops}, legacy.Learned{Route: other},
+	m := newMachine(t, "", strings.Split(fromFRRWant, "\n")[1], legacy.Learned{Route: hops}, legacy.Learned{Route: other},
 		legacy.Route{Route: own, Protocol: 4})
-	m.req.Drivers = []desired.Driver{learner{setOf(t, want)}}
+	m.req.Drivers = []desired.Driver{learner{setOf(t, fromFRRWant)}}
 	// Without the device ours cannot come, and FRR's stays.
 	if p, err := m.node().Plan(t.Context(), m.req); err != nil || strings.Contains(p.String(), "- route") {
 		t.Fatalf("%v\n%v", err, p)
