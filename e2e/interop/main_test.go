@@ -10,6 +10,7 @@ package interop_test
 
 import (
 	"net"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -20,6 +21,9 @@ import (
 // TestMain builds bgp-ovn and runs the tests in a network namespace, which
 // plays the node.
 func TestMain(m *testing.M) {
+	if os.Getenv(wakeVariable) != "" {
+		wake()
+	}
 	// The tests wait for timers of BGP and hardly compute.
 	harness.Main(m, "ip link set lo up", "-test.parallel=8")
 }

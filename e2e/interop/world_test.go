@@ -180,7 +180,8 @@ func (n *node) remove(v object.Value) { n.change(v, nil) }
 func (n *node) startSpeaker() {
 	n.t.Helper()
 	dir := filepath.Dir(strings.TrimPrefix(n.socket, "unix:"))
-	n.cmd = child(n.t, filepath.Join(dir, "speaker"), os.Getenv(harness.BinaryVariable), "speaker", "--listen", n.socket)
+	binary := os.Getenv(harness.BinaryVariable)
+	n.cmd = preferred(n.t, filepath.Join(dir, "speaker"), binary, "speaker", "--listen", n.socket)
 	harness.Eventually(n.t, 10*time.Second, func() string {
 		b, _ := os.ReadFile(filepath.Join(dir, "speaker"))
 		return unless(strings.Contains(string(b), "speaker runs"), "the speaker does not run")
