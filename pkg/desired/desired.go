@@ -12,6 +12,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -41,15 +42,16 @@ type Importer interface {
 // routing.table_range, if those are free.
 type TableUser interface {
 	// Tables lists those that are not ours yet. Whether others have routes in them
-	// must be known before [Driver.Desired] is asked.
-	Tables(snap observe.Snapshot) []uint32
+	// must be known before [Driver.Desired] is asked. m is what the last call has found out, with
+	// whatever snapshot; it may be nil.
+	Tables(m *parts.Memory, snap observe.Snapshot) []uint32
 }
 
 // TableWatcher is implemented by drivers that share routing tables with another program.
 type TableWatcher interface {
 	// Watched lists these tables: what others have in them must be known before
-	// [Driver.Desired] is asked (observe.Host.Watched).
-	Watched(snap observe.Snapshot) []uint32
+	// [Driver.Desired] is asked (observe.Host.Watched). m is as in [TableUser].
+	Watched(m *parts.Memory, snap observe.Snapshot) []uint32
 }
 
 // Result is what all drivers together want.
@@ -102,7 +104,7 @@ func (m *Memory) run(snap observe.Snapshot, drivers []Driver) Result {
 		res := Result{Skipped: slices.Clone(panicked)}
 		failed := -1
 		for i, d := range drivers {
-			skips, p := runOne(d, m.of(d), snap, &res.Want)
+			skips, p := runOne(d, m.of(d).parts, snap, &res.Want)
 			if p != nil {
 				panicked = append(panicked, *p)
 				failed = i

@@ -27,24 +27,25 @@ type Memory struct {
 	passed object.Set
 }
 
-// remembered is what is known of a driver.
+// remembered is what is known of a driver, from each of the questions that it is asked. Without a
+// memory all are nil.
 type remembered struct {
-	driver Driver
-	parts  *parts.Memory
+	driver                 Driver
+	parts, tables, watched *parts.Memory
 }
 
 // of is what is known of a driver, which is a driver for as long as it is the very same.
-func (m *Memory) of(d Driver) *parts.Memory {
+func (m *Memory) of(d Driver) remembered {
 	if m == nil || !reflect.TypeOf(d).Comparable() {
-		return nil
+		return remembered{}
 	}
 	known, ok := m.drivers[d.Name()]
 	if !ok || known.driver != d {
 		if m.drivers == nil {
 			m.drivers = map[string]remembered{}
 		}
-		known = remembered{d, new(parts.Memory)}
+		known = remembered{d, new(parts.Memory), new(parts.Memory), new(parts.Memory)}
 		m.drivers[d.Name()] = known
 	}
-	return known.parts
+	return known
 }

@@ -61,10 +61,15 @@ func takeStacks(skips []observe.Skip) []Panic {
 // driver that panics takes none; Compute reports it, because Desired comes by the
 // same place.
 func Tables(snap observe.Snapshot, drivers ...Driver) []uint32 {
+	return (*Memory)(nil).Tables(snap, drivers...)
+}
+
+// Tables is the function of that name, at the cost of what has changed since the last time.
+func (m *Memory) Tables(snap observe.Snapshot, drivers ...Driver) []uint32 {
 	var out []uint32
 	for _, d := range drivers {
-		if d, ok := d.(TableUser); ok {
-			isolate.Run(func() { out = append(out, d.Tables(snap)...) })
+		if user, ok := d.(TableUser); ok {
+			isolate.Run(func() { out = append(out, user.Tables(m.of(d).tables, snap)...) })
 		}
 	}
 	return out
@@ -73,10 +78,15 @@ func Tables(snap observe.Snapshot, drivers ...Driver) []uint32 {
 // Watched asks the drivers for the routing tables that they share with another program. One that
 // panics shares none.
 func Watched(snap observe.Snapshot, drivers ...Driver) []uint32 {
+	return (*Memory)(nil).Watched(snap, drivers...)
+}
+
+// Watched is the function of that name, at the cost of what has changed since the last time.
+func (m *Memory) Watched(snap observe.Snapshot, drivers ...Driver) []uint32 {
 	var out []uint32
 	for _, d := range drivers {
-		if d, ok := d.(TableWatcher); ok {
-			isolate.Run(func() { out = append(out, d.Watched(snap)...) })
+		if watcher, ok := d.(TableWatcher); ok {
+			isolate.Run(func() { out = append(out, watcher.Watched(m.of(d).watched, snap)...) })
 		}
 	}
 	return out

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -60,7 +61,7 @@ func (m madeUp) Explain(_ observe.Snapshot, addr netip.Addr) []reason.Account {
 	}}
 }
 
-func (m madeUp) Tables(observe.Snapshot) []uint32 {
+func (m madeUp) Tables(*parts.Memory, observe.Snapshot) []uint32 {
 	if m.asked {
 		panic("made up")
 	}

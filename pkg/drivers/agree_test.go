@@ -52,7 +52,7 @@ func randomDrivers(t *rapid.T, w world) []driver {
 		b.AddressScopes = scopes[:1]
 	}
 	e := evpn.Config{
-		Expose: opts, Port: 4789, AS: 64999, SubnetMethod: b.TenantMethod == bgp.MethodSubnet,
+		Expose: opts, Port: 4789, AS: 64999, SubnetMethod: b.TenantMethod == bgp.MethodSubnet, KeepVRF: flag("keep VRFs"),
 		TenantNetworks: b.TenantNetworks, TenantGUA: b.TenantGUA, AddressScopes: b.AddressScopes,
 	}
 	for i, p := range w.sb.Ports {

@@ -103,7 +103,7 @@ func checkSafe(t *rapid.T, where string, view observe.Snapshot, drivers []driver
 	}
 	for _, d := range drivers {
 		if n, ok := d.here.(*native.Driver); ok {
-			for _, table := range n.Watched(view) {
+			for _, table := range n.Watched(nil, view) {
 				vrfs[table] = true // of a router: no rule leads there
 			}
 		}

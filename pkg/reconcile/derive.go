@@ -21,11 +21,11 @@ func (c *Controller) snapshot(ctx context.Context) (observe.Snapshot, error) {
 		if err != nil || c.cfg.InspectTables == nil || c.derived.valid && c.derived.snap == snap {
 			return snap, err
 		}
-		if c.cfg.WatchTables != nil && !watched && c.cfg.WatchTables(ctx, desired.Watched(snap, c.cfg.Drivers...)) {
+		if c.cfg.WatchTables != nil && !watched && c.cfg.WatchTables(ctx, c.deriving.Watched(snap, c.cfg.Drivers...)) {
 			watched = true
 			continue
 		}
-		tables := desired.Tables(snap, c.cfg.Drivers...)
+		tables := c.deriving.Tables(snap, c.cfg.Drivers...)
 		known := len(asked)
 		for _, t := range tables {
 			asked[t] = true

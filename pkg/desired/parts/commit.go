@@ -18,10 +18,12 @@ type part struct {
 	adds  []contribution
 	by    map[object.Key]int
 	skips []observe.Skip
-	// rows, keys and datapaths are what it asked for.
-	rows      []string
-	keys      []object.Key
-	datapaths []observe.UUID
+	// rows, keys, datapaths and asked are what it asked for, the last of facts, and facts are those
+	// that it told.
+	rows         []string
+	keys         []object.Key
+	datapaths    []observe.UUID
+	asked, facts []any
 }
 
 // op is one call of a part that changed its view of the set: it added an entry, or had an item
@@ -158,13 +160,14 @@ func (p *Pass) run(u *part, derive func()) {
 		panic("a part is begun within another one")
 	}
 	p.turn()
-	old := part{adds: u.adds, by: u.by}
+	old := part{adds: u.adds, by: u.by, facts: u.facts}
 	p.forget(u)
 	p.running, p.local = u, object.Set{}
 	clear(p.ops)
 	p.ops = p.ops[:0]
 	derive()
 	p.running = nil
+	p.telling(u, old.facts)
 	u.adds, u.by = gather(p.ops)
 	if len(u.skips) > 0 {
 		u.in.telling[u] = true
@@ -194,7 +197,9 @@ func (p *Pass) run(u *part, derive func()) {
 
 // drop takes a part away with all that it contributed.
 func (p *Pass) drop(u *part) {
+	facts := u.facts
 	p.forget(u)
+	p.telling(u, facts)
 	for _, c := range u.adds {
 		p.leave(c.key(), u)
 	}
@@ -218,7 +223,10 @@ func (p *Pass) forget(u *part) {
 	for _, d := range u.datapaths {
 		without(p.m.groupReaders, d, u)
 	}
-	u.rows, u.keys, u.datapaths, u.skips = nil, nil, nil, nil
+	for _, f := range u.asked {
+		without(p.m.factReaders, f, u)
+	}
+	u.rows, u.keys, u.datapaths, u.asked, u.facts, u.skips = nil, nil, nil, nil, nil, nil
 	delete(u.in.telling, u)
 }
 

@@ -4,8 +4,8 @@
 // A driver's pass is a list of phases in a fixed order, and a phase a list of parts, mostly one
 // for each row. For each part a [Memory] has what it added, which rows and keys it asked for, and
 // what it complained of. In the next pass a part runs again if its row has changed, or a row
-// that it asked for, or what parts before it made of a key that it asked for, or what its phase
-// is given. What several parts want under one key is put together again in the order of the
+// that it asked for, or what parts before it made of a key that it asked for, or told, or what its
+// phase is given. What several parts want under one key is put together again in the order of the
 // parts, as if all had run. Without a memory everything simply runs: it is the same code, and
 // what audits compare with.
 //
@@ -32,6 +32,8 @@ type Memory struct {
 	// base is what was in the set before the pass, and out what was in it afterwards.
 	base, out object.Set
 	ports     []*observe.PortBinding
+	// places are those of all stretches, in order.
+	places    []place
 	stretches map[place]*stretch
 	held      map[object.Key]holders
 	// rowReaders and keyReaders are the parts that asked for a port and for a key, and
@@ -39,6 +41,9 @@ type Memory struct {
 	rowReaders   map[string][]*part
 	keyReaders   map[object.Key][]*part
 	groupReaders map[observe.UUID][]*part
+	// factReaders are the parts that asked for a fact, and tellers count those that tell it.
+	factReaders map[any][]*part
+	tellers     map[any]int
 	// turns and bases count up: see [Pass.Turn] and [Pass.Based].
 	turns, bases int
 	selections   map[string]*selection
@@ -62,6 +67,8 @@ type Pass struct {
 	// differ, by name.
 	former, gone, came []*observe.PortBinding
 	phases             []string
+	// next is where in Memory.places the next place is looked for.
+	next int
 	// alone is the turn where nothing is remembered.
 	alone int
 	// running is the part that runs, ops what it has done so far, and local the keys that it
@@ -71,6 +78,7 @@ type Pass struct {
 	ops     []op
 	local   object.Set
 	skips   []observe.Skip
+	told    map[any]bool // where nothing is remembered
 	grouped map[observe.UUID][]*observe.PortBinding
 }
 
@@ -90,6 +98,7 @@ func Begin(m *Memory, snap observe.Snapshot, out *object.Set, phases ...string) 
 			stretches: map[place]*stretch{}, held: map[object.Key]holders{}, rowReaders: map[string][]*part{},
 			keyReaders: map[object.Key][]*part{}, groupReaders: map[observe.UUID][]*part{}, turns: m.turns + 1,
 			selections: map[string]*selection{}, tallies: map[string]any{},
+			factReaders: map[any][]*part{}, tellers: map[any]int{},
 		}
 		p.fresh = true
 	}
@@ -137,20 +146,13 @@ func differ(old, new []*observe.PortBinding) (gone, came []*observe.PortBinding)
 	return append(gone, old[i:]...), append(came, new[j:]...)
 }
 
-// End finishes a pass. Phases that were not come by have lost all of their parts.
+// End finishes a pass. Places that were not come by have lost all of their parts.
 func (p *Pass) End() {
 	m := p.m
 	if m == nil {
 		return
 	}
-	for at, st := range m.stretches {
-		if st.pass != m.passes {
-			for _, u := range st.parts {
-				p.drop(u)
-			}
-			delete(m.stretches, at)
-		}
-	}
+	p.abandon(len(m.places))
 	m.out, m.known = p.out.Clone(), !p.spoiled
 }
 
@@ -304,11 +306,8 @@ func (p *Pass) read(k object.Key) {
 
 // compare is the order of parts.
 func (u *part) compare(o *part) int {
-	switch {
-	case u.at.phase != o.at.phase:
-		return u.at.phase - o.at.phase
-	case u.at.of != o.at.of:
-		return strings.Compare(u.at.of, o.at.of)
+	if c := u.at.compare(o.at); c != 0 {
+		return c
 	}
 	return strings.Compare(u.name, o.name)
 }

@@ -28,7 +28,8 @@ import (
 //	row N W...   the rest only if there is a row N
 //	on N W...    the rest only if the datapath N has two rows at least
 //	tell         a skip with what stands under key 0
-func run(p *parts.Pass, row *observe.PortBinding, words []string) {
+//	fact N W...  an early row tells fact N; of a late one the rest counts only if somebody told it
+func run(p *parts.Pass, row *observe.PortBinding, late bool, words []string) {
 	for len(words) > 0 {
 		n := func(i int) int {
 			v, err := strconv.Atoi(words[i])
@@ -66,6 +67,13 @@ func run(p *parts.Pass, row *observe.PortBinding, words []string) {
 				return
 			}
 			words = words[2:]
+		case "fact":
+			if !late {
+				p.Tell(n(1))
+			} else if !p.Told(n(1)) {
+				return
+			}
+			words = words[2:]
 		case "tell":
 			it, ok := p.Get(key(0))
 			p.Skip(observe.Skip{Table: "Port_Binding", Row: row.LogicalPort, Text: fmt.Sprint(ok, it.Value, it.Why)})
@@ -87,7 +95,7 @@ func derive(m *parts.Memory, snap observe.Snapshot, base object.Set) (object.Set
 	out := base.Clone()
 	p := parts.Begin(m, snap, &out, "early", "sum", "late", "list")
 	program := func(word string) func(*observe.PortBinding) {
-		return func(row *observe.PortBinding) { run(p, row, strings.Fields(row.ExternalIDs[word])) }
+		return func(row *observe.PortBinding) { run(p, row, word == "late", strings.Fields(row.ExternalIDs[word])) }
 	}
 	parts.Rows(p, "early", "", nil, snap.SB.Ports, parts.ByName, program("early"))
 	virtual := p.Select("virtual", func(row *observe.PortBinding) bool { return row.Type == observe.PortVirtual })
@@ -181,7 +189,7 @@ func program(t *rapid.T) string {
 		case 5:
 			out = append(out, "if", n(3))
 		case 6:
-			out = append(out, rapid.SampledFrom([]string{"row", "on"}).Draw(t, "of"), n(2))
+			out = append(out, rapid.SampledFrom([]string{"row", "on", "fact"}).Draw(t, "of"), n(2))
 		default:
 			out = append(out, "tell")
 		}

@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"reflect"
@@ -15,6 +16,10 @@ import (
 type place struct {
 	phase int
 	of    string
+}
+
+func (a place) compare(b place) int {
+	return cmp.Or(cmp.Compare(a.phase, b.phase), strings.Compare(a.of, b.of))
 }
 
 // stretch is what a memory has of a place.
@@ -52,14 +57,41 @@ func (p *Pass) stretch(phase, of string) (st *stretch, at place, known bool) {
 		panic(fmt.Sprintf("phase %q is not among those of the pass", phase))
 	}
 	at = place{i, of}
+	p.passBy(at)
 	st, known = p.m.stretches[at]
 	if !known {
 		st = &stretch{parts: map[string]*part{}, telling: map[*part]bool{}}
 		p.m.stretches[at] = st
+		p.m.places = slices.Insert(p.m.places, p.next, at)
 	}
+	p.next++
 	known = known && st.pass == p.m.passes-1
 	st.pass = p.m.passes
 	return st, at, known
+}
+
+// passBy drops the places before one that were not come by in this pass, so that what is derived
+// there does not find what they led to.
+func (p *Pass) passBy(at place) {
+	if p.next > 0 && p.m.places[p.next-1].compare(at) >= 0 {
+		panic(fmt.Sprintf("phase %q %s is come by out of order", p.phases[at.phase], at.of))
+	}
+	n := p.next
+	for n < len(p.m.places) && p.m.places[n].compare(at) < 0 {
+		n++
+	}
+	p.abandon(n)
+}
+
+// abandon drops the places from the next one to, but not including, the n-th.
+func (p *Pass) abandon(n int) {
+	for _, gone := range p.m.places[p.next:n] {
+		for _, u := range p.m.stretches[gone].parts {
+			p.drop(u)
+		}
+		delete(p.m.stretches, gone)
+	}
+	p.m.places = slices.Delete(p.m.places, p.next, n)
 }
 
 // Rows calls derive for each row, as a part of a phase: in order, where nothing is remembered,
@@ -84,7 +116,7 @@ func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) 
 		}
 		u.row = r
 		p.run(u, func() { derive(r) })
-		if len(u.adds)+len(u.skips)+len(u.rows)+len(u.keys)+len(u.datapaths) > 0 {
+		if len(u.adds)+len(u.skips)+len(u.rows)+len(u.keys)+len(u.datapaths)+len(u.asked)+len(u.facts) > 0 {
 			st.parts[name] = u
 		} else {
 			delete(st.parts, name) // there is nothing to remember
@@ -184,10 +216,16 @@ func differing[R any](old, new []*R, name func(*R) string, yield func(string, *R
 // and nothing that it asked for has changed: then it returns what it returned before. A value
 // that is equal to that is replaced by it, so that pointers in it stay the same.
 func Value[T any](p *Pass, phase string, given any, derive func() T) T {
+	return ValueOf(p, phase, "", given, derive)
+}
+
+// ValueOf is Value for a phase with several such parts, each of something else. They are come by in
+// the order of what they are of.
+func ValueOf[T any](p *Pass, phase, of string, given any, derive func() T) T {
 	if p.m == nil {
 		return derive()
 	}
-	st, at, known := p.stretch(phase, "")
+	st, at, known := p.stretch(phase, of)
 	u := st.parts[""]
 	if u == nil {
 		u = &part{at: at, in: st}
@@ -217,8 +255,11 @@ func same[T any](a, b T) bool {
 }
 
 // Part is Value for what comes to no value.
-func (p *Pass) Part(phase string, given any, derive func()) {
-	Value(p, phase, given, func() struct{} {
+func (p *Pass) Part(phase string, given any, derive func()) { p.PartOf(phase, "", given, derive) }
+
+// PartOf is ValueOf for what comes to no value.
+func (p *Pass) PartOf(phase, of string, given any, derive func()) {
+	ValueOf(p, phase, of, given, func() struct{} {
 		derive()
 		return struct{}{}
 	})

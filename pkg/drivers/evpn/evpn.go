@@ -30,6 +30,7 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -102,8 +103,7 @@ func (d *Driver) Name() string { return Name }
 // Imports lists the route targets of which each VNI takes routes in: no object has
 // them.
 func (d *Driver) Imports(snap observe.Snapshot) map[uint32][]string {
-	var scratch object.Set
-	p := d.newPass(snap, &scratch)
+	p := d.newPass(nil, snap, new(object.Set))
 	if !p.vtep.IsValid() {
 		return nil
 	}
@@ -119,52 +119,96 @@ func (d *Driver) Imports(snap observe.Snapshot) map[uint32][]string {
 }
 
 // Tables lists the routing tables of VNIs whose VRF is not there yet.
-func (d *Driver) Tables(snap observe.Snapshot) []uint32 {
+func (d *Driver) Tables(m *parts.Memory, snap observe.Snapshot) []uint32 {
 	if snap.Host == nil {
 		return nil
 	}
-	var scratch object.Set
-	p := d.newPass(snap, &scratch)
+	p := d.newPass(m, snap, new(object.Set))
 	if p.vtep.IsValid() {
 		p.collect()
 	}
+	p.parts.End()
 	return p.tables
 }
 
 // Desired adds what this node is to have.
 func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
-	p := d.newPass(snap, out)
-	p.Bridges(p.networks, "E0")
-	if !p.vtep.IsValid() {
+	return d.DesiredAgain(nil, snap, out)
+}
+
+// DesiredAgain implements [desired.Again].
+func (d *Driver) DesiredAgain(m *parts.Memory, snap observe.Snapshot, out *object.Set) []observe.Skip {
+	p := d.newPass(m, snap, out)
+	p.parts.Part(phaseBridges, p.networks, func() { p.Bridges(p.networks, "E0") })
+	if p.vtep.IsValid() {
+		p.desired(snap.Learned)
+	} else {
 		p.noVTEP()
-		p.keptVRFs()
-		return p.Skips()
 	}
-	p.desired(snap.Learned)
+	p.keptVRFs()
+	p.parts.End()
 	return p.Skips()
 }
 
-// desired adds everything but the bridges.
+// The phases of a pass, in their order.
+const (
+	phaseNetworks    = "networks"
+	phaseBridges     = "bridges"
+	phaseStations    = "stations"
+	phaseVNIs        = "VNIs"
+	phaseVRFs        = "VRFs"
+	phaseSegments    = "segments"
+	phaseSubnets     = "subnets"
+	phaseTenantPorts = "tenant ports"
+	phaseRoutes      = "routes"
+	phasePrefixes    = "prefixes"
+	phaseOthers      = "others"
+	phaseKept        = "kept"
+)
+
+var phases = []string{
+	phaseNetworks, phaseBridges, phaseStations, phaseVNIs, phaseVRFs, phaseSegments, phaseSubnets, phaseTenantPorts,
+	phaseRoutes, phasePrefixes, phaseOthers, phaseKept,
+}
+
+// desired adds everything but the bridges and the VRFs that are kept. Each VNI is derived by itself.
 func (p *pass) desired(learned *observe.Learned) {
 	p.collect()
-	for _, v := range p.vrfs {
-		v.failed = !p.part(&v.overlay, func() { p.vrf(v) })
+	var vrfs []*vrf
+	for _, found := range p.vrfs {
+		v := parts.ValueOf(p.parts, phaseVRFs, found.of(), found, func() *vrf {
+			v := found.fresh()
+			if !p.part(&v.overlay, func() { p.vrf(v) }) {
+				return nil
+			}
+			return v
+		})
+		if v != nil {
+			vrfs = append(vrfs, v)
+		}
 	}
-	for _, s := range p.segments {
-		s.failed = !p.part(&s.overlay, func() { p.segment(s) })
+	var segments []*segment
+	for _, found := range p.segments {
+		s := parts.ValueOf(p.parts, phaseSegments, found.of(), []any{found, p.me, p.redirects}, func() *segment {
+			s := found.fresh()
+			if !p.part(&s.overlay, func() { p.segment(s) }) {
+				return nil
+			}
+			return s
+		})
+		if s != nil {
+			segments = append(segments, s)
+		}
 	}
-	p.vrfs = slices.DeleteFunc(p.vrfs, func(v *vrf) bool { return v.failed })
-	p.segments = slices.DeleteFunc(p.segments, func(s *segment) bool { return s.failed })
-	p.tenants()
-	p.learnedPaths(learned)
-	p.keptVRFs()
+	p.tenants(vrfs)
+	p.learnedPaths(learned, vrfs, segments)
 }
 
 // pass is one run over one snapshot.
 type pass struct {
 	*expose.Exposer
+	parts    *parts.Pass
 	cfg      Config
-	out      *object.Set
 	sb       *observe.Southbound
 	host     *observe.Host // nil if nothing is known of the node
 	me       observe.UUID  // our Chassis row; zero if it is missing
@@ -172,42 +216,74 @@ type pass struct {
 	// ovsBridges are those of Open vSwitch, the operator's among them.
 	ovsBridges []observe.Bridge
 	vtep       netip.Addr // invalid if there is none
-	vrfs       []*vrf     // by VNI
-	byVNI      map[uint32]*vrf
-	segments   []*segment // by VNI
-	// tables are those of VRFs that are not there yet, even if they are refused.
-	tables []uint32
-	// ports are those of each datapath, filled in when first asked for.
-	ports map[observe.UUID][]*observe.PortBinding
+	// redirects are the chassisredirect ports of the cloud, and stations those on networks with
+	// method vrf, by localnet.
+	redirects []*observe.PortBinding
+	stations  map[string][]*station
+	vnis
 	// noRoute are the VTEPs that cannot be reached.
 	noRoute map[netip.Addr]bool
-	// subnets are the tenant subnets that are routed through a gateway here, by
-	// logical switch.
-	subnets map[observe.UUID][]*subnet
+}
+
+// vnis are those that this node has a part in, with what is known before anything of them is
+// derived.
+type vnis struct {
+	vrfs     []*vrf // by VNI
+	byVNI    map[uint32]*vrf
+	segments []*segment // by VNI
+	// tables are those of VRFs that are not there yet, even if they are refused.
+	tables []uint32
 }
 
 // newPass prepares what all rules share: this node's Chassis row, its provider networks
 // and its VTEP. Nothing is derived yet.
-func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
+func (d *Driver) newPass(m *parts.Memory, snap observe.Snapshot, out *object.Set) *pass {
+	begun := parts.Begin(m, snap, out, phases...)
 	p := &pass{
-		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, out: out, sb: snap.SB, host: snap.Host,
-		subnets: map[observe.UUID][]*subnet{}, byVNI: map[uint32]*vrf{}, ovsBridges: snap.OVS.Bridges,
+		Exposer: expose.In(Name, d.cfg.Expose, begun), parts: begun, cfg: d.cfg, sb: snap.SB, host: snap.Host,
+		ovsBridges: snap.OVS.Bridges,
 	}
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me = c.UUID
 	}
-	var skips []observe.Skip
-	p.networks, skips = expose.FindNetworks(snap, d.cfg.Expose)
-	for _, s := range skips {
-		p.Skip(s)
-	}
+	p.networks = p.Networks(phaseNetworks, snap)
+	p.redirects = p.parts.Select(observe.PortChassisRedirect, func(port *observe.PortBinding) bool {
+		return port.Type == observe.PortChassisRedirect
+	})
 	p.vtep = p.findVTEP()
 	return p
 }
 
-// collect finds out which VNIs there are and settles what depends on all of
-// them: route distinguishers.
+// collect finds out which VNIs there are, and what depends on all of them.
 func (p *pass) collect() {
+	p.findStationsOfVRFs()
+	given := []any{p.networks, p.me, p.vtep, p.taken(), p.bridgeNames(), p.redirects, p.named(), p.stations}
+	p.vnis = parts.Value(p.parts, phaseVNIs, given, func() vnis {
+		p.vnis = vnis{byVNI: map[uint32]*vrf{}}
+		p.findVNIs()
+		return p.vnis
+	})
+}
+
+// taken is what the node has that a VRF may get in the way of.
+func (p *pass) taken() any {
+	if p.host == nil {
+		return nil
+	}
+	return []any{p.host.Links, p.host.Tables}
+}
+
+// named are the names of switches, where the configuration has some.
+func (p *pass) named() []*observe.Datapath {
+	if slices.ContainsFunc(p.cfg.Networks, func(c NetworkConfig) bool { return c.Switch != "" }) {
+		return p.sb.Datapaths
+	}
+	return nil
+}
+
+// findVNIs finds the VNIs and settles what depends on all of them: route distinguishers, and of
+// routers with several gateways the VPNs of each.
+func (p *pass) findVNIs() {
 	p.findNetworks()
 	p.findGateways()
 	slices.SortFunc(p.vrfs, func(a, b *vrf) int { return cmp.Compare(a.vni, b.vni) })
@@ -220,17 +296,7 @@ func (p *pass) collect() {
 		all = append(all, &v.overlay)
 	}
 	p.allocateRDs(all)
-}
-
-// portsOn returns the ports of a switch or router, by logical_port.
-func (p *pass) portsOn(datapath observe.UUID) []*observe.PortBinding {
-	if p.ports == nil {
-		p.ports = map[observe.UUID][]*observe.PortBinding{}
-		for _, port := range p.sb.Ports {
-			p.ports[port.Datapath] = append(p.ports[port.Datapath], port)
-		}
-	}
-	return p.ports[datapath]
+	p.shareVPNs()
 }
 
 // row derives what one port leads to; see [expose.Exposer.Row].
@@ -300,7 +366,7 @@ func (p *pass) put(v object.Value, why []object.Source, block *object.Block) boo
 // putItem is put for an item with dependencies. A conflict is no reason to stop: the
 // rows are visited in a fixed order, so the same one keeps the key in every round.
 func (p *pass) putItem(it object.Item) bool {
-	err := p.out.Add(it)
+	err := p.parts.Add(it)
 	if err == nil {
 		return true
 	}

@@ -25,8 +25,7 @@ func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 // explain is Explain with the system-ids of the chassis that rows point to, whether
 // or not they announce the address.
 func (d *Driver) explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
-	var scratch object.Set
-	p := d.newPass(snap, &scratch)
+	p := d.newPass(nil, snap, new(object.Set))
 	if p.vtep.IsValid() {
 		p.desired(snap.Learned)
 	}
@@ -126,7 +125,7 @@ func (a *account) path(paths ...object.EVPNPath) {
 		return
 	}
 	for _, path := range paths {
-		if a.p.out.Has(path.Key()) {
+		if a.p.parts.Has(path.Key()) {
 			a.Object = path.Key()
 			return
 		}
@@ -139,12 +138,12 @@ func (a *account) path(paths ...object.EVPNPath) {
 func (p *pass) explainTenant(port *observe.PortBinding, addr netip.Addr) []reason.Account {
 	what := "fixed IP of port " + port.LogicalPort
 	var out []reason.Account
-	for _, lsp := range p.portsOn(port.Datapath) {
+	for _, lsp := range p.parts.On(port.Datapath) {
 		lrp, ok := p.sb.Port(lsp.Options["peer"])
 		if lsp.Type != observe.PortPatch || !ok || !serves(lrp, addr) {
 			continue
 		}
-		for _, cr := range p.portsOn(lrp.Datapath) {
+		for _, cr := range p.parts.On(lrp.Datapath) {
 			if cr.Type == observe.PortChassisRedirect {
 				out = append(out, p.explainThrough(what, port, lsp, lrp, cr, addr))
 			}
@@ -173,7 +172,7 @@ func (p *pass) explainSubnets(addr netip.Addr) []reason.Account {
 		if !ok || !serves(lrp, addr) {
 			continue
 		}
-		for _, cr := range p.portsOn(lrp.Datapath) {
+		for _, cr := range p.parts.On(lrp.Datapath) {
 			if cr.Type == observe.PortChassisRedirect && p.concerns(cr, lsp) {
 				out = append(out, p.explainThrough("address in the subnet of router port "+lrp.LogicalPort, nil, lsp, lrp, cr,
 					addr))
@@ -370,7 +369,8 @@ func (a *account) provider(c NetworkConfig, port *observe.PortBinding, addr neti
 		vnis = append(vnis, c.VNI)
 	}
 	var paths []object.EVPNPath
-	for _, it := range a.p.out.SortedOf(object.KindEVPN) {
+	set := a.p.parts.Standing() // with what the pass has added
+	for _, it := range set.SortedOf(object.KindEVPN) {
 		path := it.Value.(object.EVPNPath)
 		if slices.Contains(vnis, path.VNI) && path.Prefix == hostPrefix(addr) && path.Type != object.EVPNMulticast {
 			paths = append(paths, path)
@@ -392,7 +392,7 @@ func (p *pass) configuredNetwork(datapath observe.UUID) (NetworkConfig, bool) {
 // configsOf are those of the localnets of a switch, the ones in force here first.
 func (p *pass) configsOf(datapath observe.UUID) []NetworkConfig {
 	var here, elsewhere []NetworkConfig
-	for _, port := range p.portsOn(datapath) {
+	for _, port := range p.parts.On(datapath) {
 		if port.Type != observe.PortLocalnet {
 			continue
 		}

@@ -18,6 +18,8 @@ type gateway struct {
 	leg     *leg
 	// exports are the route targets of what is announced through it.
 	exports object.Words
+	// vpns are those of all gateways here that the router has.
+	vpns []annotation
 	// lost are addresses to which the VRF does not lead: another gateway has them.
 	lost []netip.Addr
 }
@@ -25,8 +27,8 @@ type gateway struct {
 // findGateways lists the annotated gateways on this node, by logical_port, and
 // the VRFs that they make.
 func (p *pass) findGateways() {
-	for _, port := range p.sb.Ports {
-		if port.Type == observe.PortChassisRedirect && p.live(port) {
+	for _, port := range p.redirects {
+		if p.live(port) {
 			p.row(port, func() { p.findGateway(port) })
 		}
 	}
@@ -35,7 +37,7 @@ func (p *pass) findGateways() {
 // findGateway takes the chassisredirect port of a gateway that is up here. Its annotations
 // are on the switch port opposite, where Neutron's BGPVPN service writes external_ids.
 func (p *pass) findGateway(port *observe.PortBinding) {
-	lsp, ok := p.sb.ProviderSide(port)
+	lsp, ok := observe.ProviderSide(p.parts, port)
 	if !ok {
 		return
 	}
@@ -95,6 +97,21 @@ func (p *pass) join(gw *gateway) {
 	v.addWhy(p.whyHere("E1", gw.port), p.why("E1", gw.lsp))
 	v.gateways = append(v.gateways, gw)
 	p.targets(v, gw)
+}
+
+// shareVPNs lets each gateway know the VPNs of the others of its router.
+func (p *pass) shareVPNs() {
+	byRouter := map[observe.UUID][]annotation{}
+	for _, v := range p.vrfs {
+		for _, gw := range v.gateways {
+			byRouter[gw.port.Datapath] = append(byRouter[gw.port.Datapath], gw.note)
+		}
+	}
+	for _, v := range p.vrfs {
+		for _, gw := range v.gateways {
+			gw.vpns = byRouter[gw.port.Datapath]
+		}
+	}
 }
 
 // attach finds or makes the leg for a gateway. A VRF may have one leg on a flat
@@ -175,7 +192,7 @@ func (p *pass) gateway(v *vrf, gw *gateway) {
 				gw.lost = append(gw.lost, addr)
 				continue
 			}
-			p.out.Keep(route.Key(), neigh.Key())
+			p.parts.Keep(route.Key(), neigh.Key())
 			if addr.Is6() {
 				p.proxy(gw.leg, object.ProxyNeigh{Dev: answering, Addr: prefix.Masked().Addr()}, why, block)
 			}

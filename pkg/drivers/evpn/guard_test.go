@@ -48,7 +48,7 @@ func TestTables(t *testing.T) {
 		"include evpn\nset gw1 id neutron_bgpvpn:vni=254": nil, // the kernel's
 	} {
 		snap := snapshot(t, text, "gw-1")
-		if got := evpn.New(defaultConfig()).Tables(snap); !slices.Equal(got, want) {
+		if got := evpn.New(defaultConfig()).Tables(nil, snap); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", text, got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -28,8 +29,8 @@ const (
 )
 
 // learnedPaths hands what neighbours announce to the VNIs that import it.
-func (p *pass) learnedPaths(l *observe.Learned) {
-	if len(p.vrfs)+len(p.segments) == 0 {
+func (p *pass) learnedPaths(l *observe.Learned, vrfs []*vrf, segments []*segment) {
+	if len(vrfs)+len(segments) == 0 {
 		return
 	}
 	p.hold(l)
@@ -40,13 +41,24 @@ func (p *pass) learnedPaths(l *observe.Learned) {
 	for _, a := range l.NoRoute {
 		p.noRoute[a.Unmap()] = true
 	}
-	byVRF, bySegment := p.imports(l.EVPN)
-	for _, v := range p.vrfs {
-		p.part(&v.overlay, func() { p.importPrefixes(v, byVRF[v]) })
+	in := parts.Value(p.parts, phaseRoutes, []any{p.vnis, p.vtep, l.EVPN}, func() imported { return p.imports(l.EVPN) })
+	for _, v := range vrfs {
+		routes := in.prefixes[v.vni]
+		p.parts.PartOf(phasePrefixes, v.of(), []any{v, routes, l.NoRoute}, func() {
+			p.part(&v.overlay, func() { p.importPrefixes(v, routes) })
+		})
 	}
-	for _, s := range p.segments {
-		p.part(&s.overlay, func() { p.importSegment(s, bySegment[s]) })
+	for _, s := range segments {
+		routes := in.stations[s.vni]
+		p.parts.PartOf(phaseOthers, s.of(), []any{s, routes, l.NoRoute}, func() {
+			p.part(&s.overlay, func() { p.importSegment(s, routes) })
+		})
 	}
+}
+
+// imported are the routes that VNIs take in, the best first.
+type imported struct {
+	prefixes, stations map[uint32][]*observe.EVPNRoute
 }
 
 // hold keeps what was learned while it is not known whether it is still
@@ -67,16 +79,15 @@ func learnedSource(p *pass, rule string) object.Source { return p.Why(rule, tabl
 
 // imports sorts routes by the VNIs that take them in; our own, which a route
 // reflector may have sent back, go nowhere.
-func (p *pass) imports(routes []observe.EVPNRoute) (map[*vrf][]*observe.EVPNRoute, map[*segment][]*observe.EVPNRoute) {
-	var toVRF importers[*vrf]
-	var toSegment importers[*segment]
+func (p *pass) imports(routes []observe.EVPNRoute) imported {
+	var toVRF, toSegment importers[uint32]
 	for _, v := range p.vrfs {
-		toVRF.add(v.imports, v)
+		toVRF.add(v.imports, v.vni)
 	}
 	for _, s := range p.segments {
-		toSegment.add(s.imports, s)
+		toSegment.add(s.imports, s.vni)
 	}
-	byVRF, bySegment := map[*vrf][]*observe.EVPNRoute{}, map[*segment][]*observe.EVPNRoute{}
+	in := imported{map[uint32][]*observe.EVPNRoute{}, map[uint32][]*observe.EVPNRoute{}}
 	routes = slices.Clone(routes)
 	sorted := make([]*observe.EVPNRoute, 0, len(routes))
 	for i := range routes {
@@ -89,12 +100,12 @@ func (p *pass) imports(routes []observe.EVPNRoute) (map[*vrf][]*observe.EVPNRout
 	for _, r := range sorted {
 		// A route that has two of the targets comes twice in a row.
 		if r.Type == object.EVPNPrefix {
-			toVRF.of(r.Targets, func(v *vrf) { byVRF[v] = appendOnce(byVRF[v], r) })
+			toVRF.of(r.Targets, func(vni uint32) { in.prefixes[vni] = appendOnce(in.prefixes[vni], r) })
 			continue
 		}
-		toSegment.of(r.Targets, func(s *segment) { bySegment[s] = appendOnce(bySegment[s], r) })
+		toSegment.of(r.Targets, func(vni uint32) { in.stations[vni] = appendOnce(in.stations[vni], r) })
 	}
-	return byVRF, bySegment
+	return in
 }
 
 // appendOnce relies on the order of calls: a route that comes again is the last of the list.
@@ -194,7 +205,7 @@ func (p *pass) importPrefixes(v *vrf, routes []*observe.EVPNRoute) {
 			p.unused(v.vni, r, observe.SkipDegraded, text)
 			continue
 		}
-		if addr, ok := v.moreSpecific(r.Prefix.Masked()); ok {
+		if addr, ok := p.moreSpecific(v, r.Prefix.Masked()); ok {
 			p.unused(v.vni, r, observe.SkipConflict, fmt.Sprintf("%s, which is behind a router here, would be routed to VTEP %s",
 				addr, r.NextHop))
 			continue

@@ -96,13 +96,13 @@ func (p *pass) legDevices(l *leg, why []object.Source) {
 	if l.master.Dev != "" {
 		p.put(l.master, why, block)
 	}
-	p.out.Keep(l.device(), slices.DeleteFunc(l.keys(), func(k object.Key) bool { return k == l.device() })...)
+	p.parts.Keep(l.device(), slices.DeleteFunc(l.keys(), func(k object.Key) bool { return k == l.device() })...)
 }
 
 // onLeg adds what stays for as long as something needs the leg.
 func (p *pass) onLeg(l *leg, v object.Value, why []object.Source, block *object.Block) {
 	p.put(v, why, block)
-	p.out.Keep(l.device(), v.Key())
+	p.parts.Keep(l.device(), v.Key())
 }
 
 // leg adds the leg of a router's VRF. On a VLAN nobody else answers for the

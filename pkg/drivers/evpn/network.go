@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -66,11 +67,26 @@ func (p *pass) findNetworks() {
 	}
 }
 
+// findStationsOfVRFs finds what is on this node of networks with method vrf: without anything they
+// have no part in their VNIs.
+func (p *pass) findStationsOfVRFs() {
+	p.stations = map[string][]*station{}
+	for _, n := range p.networks.All() {
+		if !slices.ContainsFunc(p.cfg.Networks, func(c NetworkConfig) bool {
+			return c.Method == MethodVRF && c.Is(p.sb, localnetOf(p.sb, n))
+		}) {
+			continue
+		}
+		p.stations[n.Localnet] = parts.ValueOf(p.parts, phaseStations, n.Localnet, []any{n.Datapath, p.me, p.redirects},
+			func() []*station { return p.findStations(n) })
+	}
+}
+
 // findNetwork looks for the localnet port of one entry of evpn.networks. taken are the
 // localnets of earlier entries: the first entry that names a network has it.
 func (p *pass) findNetwork(c NetworkConfig, taken map[string]bool) {
 	for _, n := range p.networks.All() {
-		if !c.Is(p.sb, localnetOf(p.sb, n)) || taken[n.Localnet] {
+		if !c.Is(p.sb, localnetOf(p.parts, n)) || taken[n.Localnet] {
 			continue
 		}
 		taken[n.Localnet] = true
@@ -82,7 +98,7 @@ func (p *pass) findNetwork(c NetworkConfig, taken map[string]bool) {
 				continue
 			}
 			if problem := p.bridgeTaken(c.VNI); problem != "" {
-				p.refuse(c.VNI, localnetOf(p.sb, n), problem)
+				p.refuse(c.VNI, localnetOf(p.parts, n), problem)
 				continue
 			}
 			p.segments = append(p.segments, p.newSegment(c, n))

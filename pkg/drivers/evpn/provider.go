@@ -28,8 +28,8 @@ type provider struct {
 // provider puts a configured network into the VRF of its VNI, as soon as
 // something of it is on this node.
 func (p *pass) provider(c NetworkConfig, n *expose.Network) {
-	localnet := localnetOf(p.sb, n)
-	stations := p.findStations(n)
+	localnet := localnetOf(p.parts, n)
+	stations := p.stations[n.Localnet]
 	if len(stations) == 0 {
 		return
 	}
@@ -159,7 +159,7 @@ func (p *pass) providerAddress(v *vrf, pn *provider, at *station, addr netip.Add
 	}
 	route := object.NewRoute(v.table, hostPrefix(addr), pn.leg.dev, netip.Addr{})
 	if p.put(route, at.why, block) {
-		p.out.Keep(route.Key(), neigh.Key())
+		p.parts.Keep(route.Key(), neigh.Key())
 		p.providerPath(v, pn, route.Dst, at.why, flows, neigh.Key(), route.Key())
 	}
 }
@@ -182,7 +182,7 @@ func (p *pass) providerPath(v *vrf, pn *provider, prefix netip.Prefix, why []obj
 			Type: object.EVPNPrefix, RD: v.rd, Prefix: prefix, VNI: v.vni, NextHop: p.vtep, Targets: pn.exports,
 			RouterMAC: v.bridge.MAC, Origin: p.cfg.Expose.Origin,
 		},
-		Why: why, Block: block, Shared: p.pathNeeds(v, pn.leg, prefix.Addr().Is6()), After: after,
+		Why: why, Block: block, Shared: v.shared[sharedBy{pn.leg.dev, prefix.Addr().Is6()}], After: after,
 	})
 }
 
@@ -192,11 +192,11 @@ func (p *pass) providerGateways(pn *provider) []*observe.PortBinding {
 		return nil
 	}
 	var out []*observe.PortBinding
-	for _, port := range p.sb.Ports {
-		if port.Type != observe.PortChassisRedirect || !p.live(port) {
+	for _, port := range p.redirects {
+		if !p.live(port) {
 			continue
 		}
-		if lsp, ok := p.sb.ProviderSide(port); ok && lsp.Datapath == pn.network.Datapath {
+		if lsp, ok := observe.ProviderSide(p.parts, port); ok && lsp.Datapath == pn.network.Datapath {
 			out = append(out, port)
 		}
 	}
@@ -206,7 +206,7 @@ func (p *pass) providerGateways(pn *provider) []*observe.PortBinding {
 // providerTenants adds the tenant networks behind a gateway on the network: as
 // subnets, or the router's address and each port by itself.
 func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, flows [2]object.Flow) {
-	for _, lrp := range p.portsOn(gw.Datapath) {
+	for _, lrp := range p.parts.On(gw.Datapath) {
 		lsp, ok := p.interfacePort(lrp)
 		if !ok || p.networks.IsProvider(lsp.Datapath) {
 			continue
@@ -226,7 +226,7 @@ func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, fl
 				route := object.NewRoute(v.table, dst, pn.leg.dev, via)
 				neigh := object.Neigh{Dev: pn.leg.dev, Addr: via}.Key()
 				if p.put(route, why, pn.network.Bridge.Block()) {
-					p.out.Keep(route.Key(), neigh)
+					p.parts.Keep(route.Key(), neigh)
 					p.providerPath(v, pn, route.Dst, why, flows, neigh, route.Key())
 				}
 			}
@@ -249,7 +249,7 @@ func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, fl
 func (p *pass) providerTenantPorts(network observe.UUID, subnet netip.Prefix, why []object.Source,
 	wired func(netip.Prefix, []object.Source),
 ) {
-	for _, port := range p.portsOn(network) {
+	for _, port := range p.parts.On(network) {
 		for _, addr := range tenantAddrs(port) {
 			if subnet.Contains(addr) && p.allowed(addr, port) {
 				wired(hostPrefix(addr), append([]object.Source{listing(object.ListsOwn, p.why("P3", port))}, why...))

@@ -3,6 +3,7 @@ package evpn
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
@@ -33,21 +34,28 @@ type station struct {
 
 // newSegment returns the segment of a configured network.
 func (p *pass) newSegment(c NetworkConfig, n *expose.Network) *segment {
-	s := &segment{overlay: p.newOverlay(c.VNI, ""), network: n, local: map[object.MAC]bool{}}
+	s := &segment{overlay: p.newOverlay(c.VNI, ""), network: n}
 	inside, outside := vethNames(c.VNI, "veth-br-%d", "vb-%d")
 	s.leg = p.vethLeg(c.VNI, s.bridge.Name, n, inside, outside)
 	s.leg.links[0].NoLearning = true
 	s.leg.ovs.Tag = n.VLAN
-	s.addWhy(p.why("N1", localnetOf(p.sb, n)), p.Why("N1", "configuration", c.row()))
+	s.addWhy(p.why("N1", localnetOf(p.parts, n)), p.Why("N1", "configuration", c.row()))
 	s.rd, s.imports, s.exports = c.RD, c.imports(), c.exports(p.cfg.AS)
 	return s
+}
+
+// fresh is a segment that has been found, with nothing of it derived yet.
+func (s *segment) fresh() *segment {
+	c := *s
+	c.rows, c.local = slices.Clip(s.rows), map[object.MAC]bool{}
+	return &c
 }
 
 // segment adds the devices of a bridged VNI and what this node has on it.
 func (p *pass) segment(s *segment) {
 	p.overlay(&s.overlay)
 	p.legDevices(s.leg, s.why)
-	p.out.Keep(s.bridge.Key(), s.leg.device())
+	p.parts.Keep(s.bridge.Key(), s.leg.device())
 	s.after = append([]object.Key{s.bridge.Key(), s.vxlan.Key()}, s.leg.keys()...)
 	_, _, s.block = s.leg.wired()
 	p.putItem(object.Item{
@@ -69,14 +77,13 @@ func (p *pass) segment(s *segment) {
 // virtual ports, gateways of routers, and floating IPs that are resident here.
 func (p *pass) findStations(n *expose.Network) []*station {
 	f := &found{byMAC: map[object.MAC]*station{}}
-	for _, port := range p.sb.Ports {
+	for _, port := range p.portsOf(n) {
 		switch {
 		case port.Type == observe.PortChassisRedirect && p.live(port):
-			if lsp, ok := p.sb.ProviderSide(port); ok && lsp.Datapath == n.Datapath {
+			if lsp, ok := observe.ProviderSide(p.parts, port); ok && lsp.Datapath == n.Datapath {
 				p.reportProblems(port)
 				p.row(port, func() { f.add(port.Addresses, p.whyOwn("N2", port), p.why("N2", lsp)) })
 			}
-		case port.Datapath != n.Datapath:
 		case port.Type == observe.PortVIF && p.live(port):
 			p.reportProblems(port)
 			p.row(port, func() { f.add(port.Addresses, p.whyOwn("N2", port)) })
@@ -88,6 +95,21 @@ func (p *pass) findStations(n *expose.Network) []*station {
 		}
 	}
 	return f.stations
+}
+
+// portsOf are the ports on a network and those of gateways that may lead to it, by logical_port.
+func (p *pass) portsOf(n *expose.Network) []*observe.PortBinding {
+	var out []*observe.PortBinding
+	redirects := p.redirects
+	for _, port := range p.parts.On(n.Datapath) {
+		for len(redirects) > 0 && redirects[0].LogicalPort < port.LogicalPort {
+			out, redirects = append(out, redirects[0]), redirects[1:]
+		}
+		if port.Type != observe.PortChassisRedirect {
+			out = append(out, port)
+		}
+	}
+	return append(out, redirects...)
 }
 
 // addStations adds the rows of stations, whose own objects have no other source.
@@ -122,7 +144,7 @@ func (f *found) add(list []observe.PortAddress, why ...object.Source) {
 // virtualAddresses are those of a virtual port, behind the MAC of the port that
 // has claimed it: that is who answers for them.
 func (p *pass) virtualAddresses(port *observe.PortBinding) []observe.PortAddress {
-	parent, ok := p.sb.Port(port.VirtualParent)
+	parent, ok := p.parts.Port(port.VirtualParent)
 	if !ok || len(parent.Addresses) == 0 {
 		return port.Addresses
 	}
@@ -140,7 +162,7 @@ func (p *pass) floatingStations(f *found, port *observe.PortBinding) {
 		p.reportProblems(port)
 	}
 	for _, nat := range port.NAT {
-		guard, ok := p.sb.Port(nat.Resident)
+		guard, ok := p.parts.Port(nat.Resident)
 		if !ok || !p.resident(guard) {
 			continue
 		}
@@ -162,7 +184,7 @@ func (p *pass) resident(guard *observe.PortBinding) bool {
 }
 
 // localnetOf returns the row that a network was found by.
-func localnetOf(sb *observe.Southbound, n *expose.Network) *observe.PortBinding {
+func localnetOf(sb observe.Ports, n *expose.Network) *observe.PortBinding {
 	if port, ok := sb.Port(n.Localnet); ok {
 		return port
 	}

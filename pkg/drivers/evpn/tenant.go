@@ -2,19 +2,23 @@ package evpn
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
 // subnet is a tenant subnet that is routed through a gateway on this node.
 type subnet struct {
-	prefix netip.Prefix
-	vrf    *vrf
-	gw     *gateway
-	lrp    *observe.PortBinding
+	prefix  netip.Prefix
+	vrf     *vrf
+	gw      *gateway
+	lrp     *observe.PortBinding
+	network observe.UUID
 	// why are the rows without which it would not be, route the one that leads there,
 	// and after what its paths need beside what is common to all paths of the VRF.
 	why   []object.Source
@@ -26,7 +30,7 @@ type subnet struct {
 // tenantSubnets routes the subnets of the gateway's router that are in the same
 // VPN (E2).
 func (p *pass) tenantSubnets(v *vrf, gw *gateway) {
-	for _, lrp := range p.portsOn(gw.port.Datapath) { // by name: of two equal subnets the lowest LRP's is used
+	for _, lrp := range p.parts.On(gw.port.Datapath) { // by name: of two equal subnets the lowest LRP's is used
 		lsp, ok := p.interfacePort(lrp)
 		if !ok {
 			continue
@@ -35,7 +39,7 @@ func (p *pass) tenantSubnets(v *vrf, gw *gateway) {
 		if !ok {
 			continue
 		}
-		if !note.same(gw.note) && p.gatewayFor(lrp, note) {
+		if !note.same(gw.note) && gw.shares(note) {
 			continue // the router has several gateways, each in a VPN of its own
 		}
 		if !note.same(gw.note) {
@@ -53,17 +57,8 @@ func (p *pass) tenantSubnets(v *vrf, gw *gateway) {
 	}
 }
 
-// gatewayFor reports whether the router has a gateway here in that VPN.
-func (p *pass) gatewayFor(lrp *observe.PortBinding, note annotation) bool {
-	for _, v := range p.vrfs {
-		for _, gw := range v.gateways {
-			if gw.port.Datapath == lrp.Datapath && note.same(gw.note) {
-				return true
-			}
-		}
-	}
-	return false
-}
+// shares reports whether the router has a gateway here in that VPN.
+func (gw *gateway) shares(note annotation) bool { return slices.ContainsFunc(gw.vpns, note.same) }
 
 // interfacePort returns the switch's half of a router port that leads to a
 // tenant network.
@@ -71,7 +66,7 @@ func (p *pass) interfacePort(lrp *observe.PortBinding) (*observe.PortBinding, bo
 	if lrp.Type != observe.PortPatch || !lrp.Chassis.IsZero() || lrp.Options["chassis-redirect-port"] != "" {
 		return nil, false
 	}
-	lsp, ok := p.sb.Port(lrp.Options["peer"])
+	lsp, ok := p.parts.Port(lrp.Options["peer"])
 	return lsp, ok && lsp.Datapath != lrp.Datapath
 }
 
@@ -91,20 +86,19 @@ func (p *pass) tenantSubnet(v *vrf, gw *gateway, lrp, lsp *observe.PortBinding, 
 		if !p.put(route, why, gw.network.Bridge.Block()) {
 			return
 		}
-		s = &subnet{prefix: prefix.Masked(), vrf: v, gw: gw, lrp: lrp, why: why, block: block}
+		s = &subnet{prefix: prefix.Masked(), vrf: v, gw: gw, lrp: lrp, network: lsp.Datapath, why: why, block: block}
 		s.after = []object.Key{object.Neigh{Dev: gw.leg.dev, Addr: via}.Key(), route.Key()}
 		s.route = route.Key()
-		p.out.Keep(s.route, s.after[0])
+		p.parts.Keep(s.route, s.after[0])
 		v.subnets = append(v.subnets, s)
 		v.nets = append(v.nets, s.prefix)
 		v.hosts[prefix.Addr()] = true
-		p.subnets[lsp.Datapath] = append(p.subnets[lsp.Datapath], s)
 	}
 	if in != 0 {
 		flow := fromTenant(gw, mac, s.prefix, in, out)
 		p.put(flow, why, block)
 		s.after = append(s.after, flow.Key())
-		p.out.Keep(s.route, flow.Key())
+		p.parts.Keep(s.route, flow.Key())
 	}
 }
 
@@ -132,9 +126,9 @@ func (v *vrf) nearest(addr netip.Addr) *subnet {
 
 // moreSpecific returns an address of ours whose traffic a route to the prefix would
 // take away from the subnet that it is in: longest-prefix match prefers the learned one.
-func (v *vrf) moreSpecific(prefix netip.Prefix) (netip.Addr, bool) {
-	if prefix.IsSingleIP() {
-		return prefix.Addr(), v.hosts[prefix.Addr()]
+func (p *pass) moreSpecific(v *vrf, prefix netip.Prefix) (netip.Addr, bool) {
+	if a := prefix.Addr(); prefix.IsSingleIP() {
+		return a, v.hosts[a] || p.parts.Told(hostOf{v.vni, a})
 	}
 	inside := func(n netip.Prefix) bool { return n.Contains(prefix.Addr()) && n.Bits() < prefix.Bits() }
 	if !slices.ContainsFunc(v.nets, inside) {
@@ -146,7 +140,25 @@ func (v *vrf) moreSpecific(prefix netip.Prefix) (netip.Addr, bool) {
 			lowest = a
 		}
 	}
+	for _, s := range v.subnets {
+		if !s.prefix.Overlaps(prefix) {
+			continue
+		}
+		for _, port := range p.parts.On(s.network) {
+			for _, a := range tenantAddrs(port) {
+				if prefix.Contains(a) && v.nearest(a) == s && (!lowest.IsValid() || a.Less(lowest)) {
+					lowest = a
+				}
+			}
+		}
+	}
 	return lowest, lowest.IsValid()
+}
+
+// hostOf is the fact that a tenant's port has an address to which the VRF of a VNI leads.
+type hostOf struct {
+	vni  uint32
+	addr netip.Addr
 }
 
 // fromTenant is the flow that hands what a router sends from a subnet to its VRF,
@@ -185,27 +197,50 @@ func (p *pass) announce(s *subnet, prefix netip.Prefix, why []object.Source) {
 			Type: object.EVPNPrefix, RD: v.rd, Prefix: prefix, VNI: v.vni, NextHop: p.vtep,
 			Targets: s.gw.exports, RouterMAC: v.bridge.MAC, Origin: p.cfg.Expose.Origin,
 		},
-		Why: why, Block: s.block, Shared: p.pathNeeds(v, s.gw.leg, prefix.Addr().Is6()), After: s.after,
+		Why: why, Block: s.block, Shared: v.shared[sharedBy{s.gw.leg.dev, prefix.Addr().Is6()}], After: s.after,
 	})
 }
 
+// tenantNetwork is a logical switch with subnets that are routed through a gateway here.
+type tenantNetwork struct {
+	datapath observe.UUID
+	name     string
+	on       []*subnet
+}
+
 // tenants announces the subnets, or the ports on them, wherever they are (E3).
-func (p *pass) tenants() {
-	if len(p.subnets) == 0 {
-		return
-	}
-	if p.cfg.SubnetMethod {
-		for _, v := range p.vrfs {
-			for _, s := range v.subnets {
-				p.announce(s, s.prefix, s.why)
+func (p *pass) tenants(vrfs []*vrf) {
+	networks := parts.Value(p.parts, phaseSubnets, vrfs, func() []*tenantNetwork {
+		if p.cfg.SubnetMethod {
+			for _, v := range vrfs {
+				for _, s := range v.subnets {
+					p.announce(s, s.prefix, s.why)
+				}
 			}
 		}
+		return tenantNetworks(vrfs)
+	})
+	for _, n := range networks {
+		parts.Rows(p.parts, phaseTenantPorts, n.name, n.on, p.parts.On(n.datapath), parts.ByName,
+			func(port *observe.PortBinding) { p.row(port, func() { p.tenantPort(port, n.on) }) })
 	}
-	for _, port := range p.sb.Ports {
-		if on := p.subnets[port.Datapath]; on != nil {
-			p.row(port, func() { p.tenantPort(port, on) })
+}
+
+// tenantNetworks sorts the subnets of all VRFs by the networks that they are of.
+func tenantNetworks(vrfs []*vrf) []*tenantNetwork {
+	byDatapath := map[observe.UUID]*tenantNetwork{}
+	for _, v := range vrfs {
+		for _, s := range v.subnets {
+			n := byDatapath[s.network]
+			if n == nil {
+				n = &tenantNetwork{datapath: s.network, name: s.network.String()}
+				byDatapath[s.network] = n
+			}
+			n.on = append(n.on, s)
 		}
 	}
+	byName := func(a, b *tenantNetwork) int { return strings.Compare(a.name, b.name) }
+	return slices.SortedFunc(maps.Values(byDatapath), byName)
 }
 
 // tenantPort adds the addresses of one port in each VPN that its network is in.
@@ -216,7 +251,7 @@ func (p *pass) tenantPort(port *observe.PortBinding, on []*subnet) {
 	}
 	for _, addr := range addrs {
 		for _, s := range on {
-			if s.prefix.Contains(addr) && !s.vrf.failed {
+			if s.prefix.Contains(addr) {
 				p.tenantAddress(s, port, addr)
 			}
 		}
@@ -232,7 +267,7 @@ func (p *pass) tenantAddress(s *subnet, port *observe.PortBinding, addr netip.Ad
 			addr, s.prefix, s.vrf.vni, nearest.prefix, nearest.lrp.LogicalPort)
 		return
 	}
-	s.vrf.hosts[addr] = true
+	p.parts.Tell(hostOf{s.vrf.vni, addr})
 	if !p.cfg.SubnetMethod {
 		p.announce(s, hostPrefix(addr), append([]object.Source{listing(object.ListsOwn, p.why("E3", port))}, s.why...))
 	}

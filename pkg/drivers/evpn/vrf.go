@@ -35,8 +35,6 @@ type overlay struct {
 	// rows are those that have a part in the VNI: every object of it has one of them
 	// as its source.
 	rows []object.Source
-	// failed is set when deriving it has panicked: nothing of it is added then.
-	failed bool
 	// imports are route targets and wildcards.
 	imports []string
 }
@@ -58,6 +56,23 @@ type vrf struct {
 	hosts   map[netip.Addr]bool
 	// shared are what all paths through a leg need, by family.
 	shared map[sharedBy][]object.Key
+}
+
+// of names the VNI where parts are ordered by it.
+func (o *overlay) of() string { return fmt.Sprintf("%08d", o.vni) }
+
+// fresh is a VRF that has been found, with nothing of it derived yet: what is derived is written into
+// it, while the found one stays as it is.
+func (v *vrf) fresh() *vrf {
+	c := *v
+	c.rows, c.nets, c.hosts = slices.Clip(v.rows), nil, map[netip.Addr]bool{}
+	c.gateways = nil
+	for _, gw := range v.gateways {
+		g := *gw
+		c.gateways = append(c.gateways, &g)
+	}
+	c.shared = map[sharedBy][]object.Key{}
+	return &c
 }
 
 // sharedBy is the key of vrf.shared: paths through one leg differ in their family only.
@@ -86,7 +101,7 @@ func vrfName(vni uint32) string { return fmt.Sprintf("vrf-%d", vni) }
 // newVRF returns the VRF of a VNI, or says why there can be none: its table is
 // another owner's.
 func (p *pass) newVRF(vni uint32) (*vrf, string) {
-	v := &vrf{overlay: p.newOverlay(vni, vrfName(vni)), shared: map[sharedBy][]object.Key{}, hosts: map[netip.Addr]bool{}}
+	v := &vrf{overlay: p.newOverlay(vni, vrfName(vni))}
 	v.table = vni + p.cfg.TableOffset
 	v.dev = object.Link{Name: vrfName(vni), Type: object.LinkVRF, Table: v.table, Up: true}
 	if why := p.bridgeTaken(vni); why != "" {
@@ -107,11 +122,19 @@ func (p *pass) newVRF(vni uint32) (*vrf, string) {
 // which is the operator's and must be neither taken nor changed.
 func (p *pass) bridgeTaken(vni uint32) string {
 	name := bridgeName(vni)
-	if !slices.ContainsFunc(p.ovsBridges, func(b observe.Bridge) bool { return b.Name == name }) {
+	if !slices.Contains(p.bridgeNames(), name) {
 		return ""
 	}
 	return fmt.Sprintf("VNI %d needs a bridge named %s, and Open vSwitch has one of that name: rename that, or choose "+
 		"another VNI", vni, name)
+}
+
+// bridgeNames are the names of the bridges of Open vSwitch.
+func (p *pass) bridgeNames() (names []string) {
+	for _, b := range p.ovsBridges {
+		names = append(names, b.Name)
+	}
+	return names
 }
 
 // bridgeName is the name of the bridge of a VNI.
@@ -173,12 +196,13 @@ func (p *pass) tableTaken(v *vrf) string {
 // vrf adds a routed VNI: devices (V1 to V3), unreachable defaults (V7), and what
 // its gateways lead to.
 func (p *pass) vrf(v *vrf) {
+	p.shareNeeds(v)
 	p.put(v.dev, v.why, nil)
 	p.overlay(&v.overlay)
 	p.unreachable(v.dev, v.why)
 	for _, s := range routingSysctls(v.bridge.Name) {
 		p.put(s, v.why, nil)
-		p.out.Keep(v.bridge.Key(), s.Key())
+		p.parts.Keep(v.bridge.Key(), s.Key())
 	}
 	for _, l := range v.legs {
 		p.leg(v, l)
@@ -196,7 +220,7 @@ func (p *pass) vrf(v *vrf) {
 func (p *pass) overlay(o *overlay) {
 	p.put(o.bridge, o.why, nil)
 	p.put(o.vxlan, o.why, nil)
-	p.out.Keep(o.bridge.Key(), o.vxlan.Key())
+	p.parts.Keep(o.bridge.Key(), o.vxlan.Key())
 }
 
 // unreachable adds the routes that must be there for as long as the VRF is. They
@@ -205,7 +229,7 @@ func (p *pass) unreachable(vrf object.Link, why []object.Source) {
 	for _, dst := range defaults {
 		route := object.UnreachableRoute(vrf.Table, dst, unreachableMetric)
 		p.put(route, why, nil)
-		p.out.Keep(vrf.Key(), route.Key())
+		p.parts.Keep(vrf.Key(), route.Key())
 	}
 }
 
@@ -219,12 +243,21 @@ func routingSysctls(dev string) []object.Sysctl {
 	}
 }
 
+// shareNeeds finds out once what the paths through each leg need.
+func (p *pass) shareNeeds(v *vrf) {
+	legs := v.legs
+	for _, pn := range v.providers {
+		legs = append(slices.Clip(legs), pn.leg)
+	}
+	for _, l := range legs {
+		for _, ipv6 := range []bool{false, true} {
+			v.shared[sharedBy{l.dev, ipv6}] = p.pathNeeds(v, l, ipv6)
+		}
+	}
+}
+
 // pathNeeds are what every path of the VNI through that leg needs.
 func (p *pass) pathNeeds(v *vrf, l *leg, ipv6 bool) []object.Key {
-	by := sharedBy{l.dev, ipv6}
-	if needs, ok := v.shared[by]; ok {
-		return needs
-	}
 	needs := []object.Key{v.dev.Key(), v.bridge.Key(), v.vxlan.Key()}
 	needs = append(needs, l.keys()...)
 	forwarding := forwardingAt(ipv6)
@@ -232,7 +265,6 @@ func (p *pass) pathNeeds(v *vrf, l *leg, ipv6 bool) []object.Key {
 	if p.cfg.Expose.HostSysctls {
 		needs = append(needs, expose.Forwarding(ipv6).Key())
 	}
-	v.shared[by] = needs
 	return needs
 }
 
@@ -248,17 +280,21 @@ func forwardingAt(ipv6 bool) int {
 // operators may have put devices of their own into them. What keeps their traffic
 // from the main table stays as well.
 func (p *pass) keptVRFs() {
-	if !p.cfg.KeepVRF || p.host == nil {
-		return
+	if p.cfg.KeepVRF && p.host != nil {
+		p.parts.Part(phaseKept, p.host.Links, func() { p.keptVRFsOf(p.host.Links) })
 	}
-	for _, l := range p.host.Links {
+}
+
+// keptVRFsOf keeps those of some devices.
+func (p *pass) keptVRFsOf(links []observe.Link) {
+	for _, l := range links {
 		var vni uint32
 		if n, err := fmt.Sscanf(l.Name, "vrf-%d", &vni); n != 1 || err != nil || l.Name != vrfName(vni) || l.Table == 0 ||
 			!l.Ours {
 			continue
 		}
 		kept := object.Link{Name: l.Name, Type: object.LinkVRF, Table: l.Table, Up: true}
-		if p.out.Has(kept.Key()) {
+		if p.parts.Has(kept.Key()) {
 			continue
 		}
 		why := []object.Source{p.Why("E4", "device", l.Name)}

@@ -25,6 +25,7 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -155,7 +156,7 @@ func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 }
 
 // Watched lists the routing tables of active routers, which ovn-controller reads and writes.
-func (d *Driver) Watched(snap observe.Snapshot) []uint32 {
+func (d *Driver) Watched(_ *parts.Memory, snap observe.Snapshot) []uint32 {
 	var scratch object.Set
 	p := d.newPass(snap, &scratch)
 	p.findRouters()
