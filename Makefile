@@ -10,6 +10,9 @@ TEST := $(GO) test -p $(JOBS) -timeout 90m
 # Packages whose tests need neither root nor what scripts/install-deps installs.
 PURE := ./cmd/... ./docs ./internal/... ./pkg/adopt ./pkg/config/... ./pkg/control/... ./pkg/desired/... ./pkg/doctor \
 	./pkg/drivers/... ./pkg/reconcile/... ./state/...
+# Scenarios of the BGP driver that run once more with ovn_native_driver beside it, on this release of OVN.
+BESIDE := -run '^Test(ProviderVM|Move|SecondRoundChangesNothing|RepairAndForeignState|DryRunWritesNothing)$$' ./e2e/scenarios
+BESIDE_OVN := 25.03
 # What takes longest comes first, so that it does not run alone at the end.
 ALL := ./e2e/vm ./e2e/scenarios ./pkg/actual/bgp ./pkg/reconcile $$($(GO) list ./...)
 
@@ -30,6 +33,7 @@ build: ## build bin/bgp-ovn
 
 test: deps lint build ## install what is needed and run everything: lint, unit, contract, netns, e2e
 	$(TEST) $(ALL)
+	E2E_BESIDE_NATIVE=$(BESIDE_OVN) $(TEST) $(BESIDE)
 
 unit: ## tests of the pure core
 	$(TEST) $(PURE)

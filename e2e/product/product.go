@@ -107,6 +107,9 @@ func (a *Agent) Edit(change func(string) string) error {
 }
 
 func (a *Agent) write(lines []string) error {
+	if OVN() != "" {
+		lines = beside(lines)
+	}
 	if err := os.WriteFile(a.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}

@@ -44,14 +44,20 @@ func run(m *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	code = m.Run()
+	if err := shared.besideHolds(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
 }
 
 func (w *world) start(ctx context.Context) (err error) {
 	if w.bin, err = harness.Binary(ctx); err != nil {
 		return err
 	}
-	if w.Lab, err = lab.Start(ctx, lab.Options{Log: os.Stderr, KeepDir: os.Getenv("LAB_KEEP") != ""}); err != nil {
+	o := lab.Options{Log: os.Stderr, KeepDir: os.Getenv("LAB_KEEP") != "", OVN: product.OVN()}
+	if w.Lab, err = lab.Start(ctx, o); err != nil {
 		return err
 	}
 	w.public, err = w.Neutron.ProviderNetwork(ctx, "public", "physnet1", 0,
@@ -76,7 +82,7 @@ func (w *world) start(ctx context.Context) (err error) {
 			}
 		}
 	}
-	return nil
+	return w.beside(ctx)
 }
 
 func testContext(t *testing.T) context.Context {
