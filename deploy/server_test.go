@@ -42,6 +42,7 @@ func TestManifestsOnServer(t *testing.T) {
 			api.Do(http.MethodPatch, apply, []byte(part))
 		}
 	}
+	api.ServeEgressIPs()
 	const reads, refused = http.StatusOK, http.StatusForbidden
 	for _, c := range []struct {
 		method, path string
@@ -50,7 +51,8 @@ func TestManifestsOnServer(t *testing.T) {
 		{http.MethodGet, "/api/v1/services", reads},
 		{http.MethodGet, "/api/v1/nodes?fieldSelector=metadata.name%3Dworker-a", reads},
 		{http.MethodGet, "/apis/discovery.k8s.io/v1/endpointslices", reads},
-		{http.MethodGet, "/apis/k8s.ovn.org/v1/egressips", http.StatusNotFound}, // allowed, and there is no CRD
+		{http.MethodGet, "/apis/k8s.ovn.org/v1/egressips", reads},
+		{http.MethodPost, "/apis/k8s.ovn.org/v1/egressips", refused},
 		{http.MethodGet, "/api/v1/pods", refused},
 		{http.MethodGet, "/api/v1/secrets", refused},
 		{http.MethodGet, "/api/v1/configmaps", refused},

@@ -107,7 +107,7 @@ func cache(pkg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	key := sha256.Sum256([]byte(top(here) + "\n" + pkg))
+	key := sha256.Sum256([]byte(Top(here) + "\n" + pkg))
 	dir := filepath.Join(home, "bgp-ovn-e2e", fmt.Sprintf("%x", key[:6]))
 	return dir, os.MkdirAll(dir, 0o755)
 }
@@ -120,7 +120,7 @@ func lookAtSource() error {
 	if err != nil {
 		return err
 	}
-	return filepath.WalkDir(top(here), func(path string, d fs.DirEntry, err error) error {
+	return filepath.WalkDir(Top(here), func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -133,8 +133,8 @@ func lookAtSource() error {
 	})
 }
 
-// top is the directory of go.mod, above that of the test.
-func top(dir string) string {
+// Top is the directory of go.mod, at or above a directory.
+func Top(dir string) string {
 	for at := dir; ; at = filepath.Dir(at) {
 		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
 			return at

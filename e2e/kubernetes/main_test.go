@@ -37,7 +37,13 @@ type cluster struct {
 	t      *testing.T
 	api    *kubeapi.Server
 	agents []*product.Agent
+	// conditions are those of the endpoints on a node, if they are not ready.
+	conditions map[*lab.Chassis]o
 }
+
+// drains are how long the nodes drain: the first one until it is told otherwise, so that what is
+// seen meanwhile does not depend on how fast it is looked at.
+var drains = []string{"1h", "8s"}
 
 func start(t *testing.T) *cluster {
 	t.Helper()
@@ -67,15 +73,15 @@ func start(t *testing.T) *cluster {
 			return conn, err
 		},
 	})
-	c.allow()
+	c.api.AllowReader()
 	c.api.ServeEgressIPs()
 	config := c.api.Kubeconfig("kubeconfig", "", "", nil)
-	for _, hv := range c.Chassis {
+	for i, hv := range c.Chassis {
 		c.api.Create("/api/v1/nodes", o{"metadata": o{"name": hv.Hostname, "annotations": o{
 			"k8s.ovn.org/l3-gateway-config": `{"default":{"mode":"shared"}}`,
 		}}})
 		a := harness.Must(product.New(hv, bin, "drivers: [k8s_ovn_bgp_driver]",
-			fmt.Sprintf("kube: {kubeconfig: %q, drain_time: 8s, advertise: [loadbalancer, egressip]}", config)))(t)
+			fmt.Sprintf("kube: {kubeconfig: %q, drain_time: %s, advertise: [loadbalancer, egressip]}", config, drains[i])))(t)
 		harness.Check(t, a.Start(ctx))
 		c.agents = append(c.agents, a)
 	}
@@ -96,22 +102,6 @@ func (c *cluster) fixChecksums(ctx context.Context) {
 	harness.Check(c.t, err)
 	_, err = c.Tor.Run(ctx, "ethtool", "-K", "hv2", "tx", "off")
 	harness.Check(c.t, err)
-}
-
-// allow gives the node's service account what K-71 reads.
-func (c *cluster) allow() {
-	rule := func(group string, resources ...any) o {
-		return o{"apiGroups": []any{group}, "resources": resources, "verbs": []any{"get", "list", "watch"}}
-	}
-	const rbac = "/apis/rbac.authorization.k8s.io/v1/"
-	c.api.Create(rbac+"clusterroles", o{"metadata": o{"name": "bgp-ovn"}, "rules": []any{
-		rule("", "services", "nodes"), rule("discovery.k8s.io", "endpointslices"), rule("k8s.ovn.org", "egressips"),
-	}})
-	c.api.Create(rbac+"clusterrolebindings", o{
-		"metadata": o{"name": "bgp-ovn"},
-		"roleRef":  o{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "bgp-ovn"},
-		"subjects": []any{o{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": kubeapi.Reader}},
-	})
 }
 
 const (
@@ -162,10 +152,13 @@ func (c *cluster) endpoints(method string, s *lab.KubeService) {
 		list := []any{}
 		for _, hv := range c.Chassis {
 			for _, e := range s.Endpoints[hv] {
+				conditions, ok := c.conditions[hv]
+				if !ok {
+					conditions = o{"ready": true, "serving": true, "terminating": false}
+				}
 				if e.Addr().Is4() == cluster.Is4() {
 					list = append(list, o{
-						"addresses": []any{e.Addr().String()}, "nodeName": hv.Hostname,
-						"conditions": o{"ready": true, "serving": true, "terminating": false},
+						"addresses": []any{e.Addr().String()}, "nodeName": hv.Hostname, "conditions": conditions,
 					})
 				}
 			}

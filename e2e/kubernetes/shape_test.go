@@ -150,3 +150,35 @@ func (c *cluster) drained(hv *lab.Chassis, phases ...string) {
 		return ""
 	})
 }
+
+// communities waits until the top of rack has these of a node with every external address.
+func (c *cluster) communities(s *lab.KubeService, hv *lab.Chassis, want string) {
+	c.t.Helper()
+	for _, v := range s.External {
+		family, peer := lab.IPv4, hv.Addr4
+		if v.Is6() {
+			family, peer = lab.IPv6, hv.Addr6
+		}
+		harness.Eventually(c.t, patience, func() string {
+			text, err := c.Tor.Vtysh(c.t.Context(), fmt.Sprintf("show bgp %s unicast %s/%d json", family, v, v.BitLen()))
+			if err != nil {
+				return err.Error()
+			}
+			var route struct {
+				Paths []struct {
+					Community struct{ String string }
+					Peer      struct{ PeerID string }
+				}
+			}
+			if err := json.Unmarshal([]byte(text), &route); err != nil {
+				return err.Error()
+			}
+			for _, p := range route.Paths {
+				if p.Peer.PeerID == peer.String() && p.Community.String == want {
+					return ""
+				}
+			}
+			return fmt.Sprintf("%s of %s has not communities %q: %+v", v, peer, want, route.Paths)
+		})
+	}
+}

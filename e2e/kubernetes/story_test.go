@@ -29,6 +29,7 @@ func TestStory(t *testing.T) {
 	c.looksRecorded(c.Chassis[0])
 	c.follows(web, podA, podB)
 	c.families(web, podA, podB)
+	c.terminates(web)
 	c.nodes(web)
 	c.egress(podB)
 	c.dies(web, podA, podB)
@@ -140,11 +141,46 @@ func (c *cluster) families(web *lab.KubeService, podA, podB pod) {
 	c.allAt(web, a, b)
 }
 
+// terminates is a pod of externalTrafficPolicy Local that is going to end: while it serves, its
+// node announces, and OVN keeps it; when it serves no more, the API alone suffices to withdraw.
+func (c *cluster) terminates(web *lab.KubeService) {
+	c.t.Log("a pod terminates: announced while it serves")
+	a, b := c.Chassis[0], c.Chassis[1]
+	conditions := func(of o, nodes ...*lab.Chassis) {
+		c.conditions = map[*lab.Chassis]o{a: of}
+		c.endpoints(http.MethodPatch, web)
+		c.allAt(web, nodes...)
+	}
+	told := c.listen()
+	conditions(o{"ready": false, "serving": true, "terminating": true}, a, b)
+	c.says(a, []string{"explain", "default/web"}, "on this node 1, 0 ready", "ADVERTISED")
+	conditions(o{"ready": false, "serving": false, "terminating": true}, b)
+	c.blocked(a, web.External[0], "no-local-endpoints")
+	for addr, n := range told() {
+		if n[1] != 0 {
+			c.t.Errorf("%s was lost %d times at the top of rack", addr, n[1])
+		}
+	}
+	c.conditions = nil
+	c.endpoints(http.MethodPatch, web)
+	c.allAt(web, a, b)
+}
+
 // nodes is what the Node says: cordon and label.
 func (c *cluster) nodes(web *lab.KubeService) {
 	c.t.Log("cordon drains, uncordon takes back")
 	a, b := c.Chassis[0], c.Chassis[1]
 	node := func(hv *lab.Chassis, patch o) { c.api.Do(http.MethodPatch, "/api/v1/nodes/"+hv.Hostname, patch) }
+	c.communities(web, a, "")
+	node(a, o{"spec": o{"unschedulable": true}})
+	c.communities(web, a, "graceful-shutdown")
+	c.communities(web, b, "")
+	c.drained(a, "lowered")
+	c.allAt(web, b) // the top of rack prefers any other path (RFC 8326)
+	node(a, o{"spec": o{"unschedulable": false}})
+	c.communities(web, a, "")
+	c.allAt(web, a, b)
+	c.drained(a)
 	node(b, o{"spec": o{"unschedulable": true}})
 	c.drained(b, "lowered", "waiting", "safe-to-stop")
 	c.allAt(web, a)
@@ -209,7 +245,12 @@ func (c *cluster) dies(web *lab.KubeService, podA, podB pod) {
 	}
 	c.create(late)
 	harness.Check(c.t, c.SetService(ctx, late))
+	harness.Check(c.t, c.OpenBridge(ctx, b, late))
+	c.allAt(late, b)
+	c.served(late, "aaaa") // by a node that has no endpoint: externalTrafficPolicy Cluster
 	harness.Check(c.t, c.OpenBridge(ctx, a, late))
+	c.allAt(late, a, b)
+	harness.Check(c.t, c.CloseBridge(ctx, b, late))
 	c.allAt(late, a)
 	before, lists := c.changes(), c.lists()
 	c.api.StopAPI()

@@ -101,8 +101,6 @@ func (w *wire) cut(down bool) {
 const (
 	services  = "/api/v1/namespaces/default/services"
 	slicePath = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
-	roles     = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
-	bindings  = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 )
 
 type o = kubeapi.Object
@@ -169,7 +167,7 @@ func TestRealServer(t *testing.T) {
 		return ""
 	})
 	tried(t, config, "worker-a", "services: 403: not allowed: ")
-	allow(api)
+	api.AllowReader()
 	tried(t, config, "worker-a", "no node worker-a\n")
 	api.Create("/api/v1/nodes", o{"metadata": o{"name": "worker-a"}})
 	tried(t, config, "worker-a", "services: ok\nendpointslices: ok\nnodes: ok\negressips: unserved\n")
@@ -274,21 +272,6 @@ func replace(t *testing.T, path string, content []byte) func() {
 	harness.Check(t, err)
 	harness.Check(t, os.WriteFile(path, content, 0o600))
 	return func() { harness.Check(t, os.WriteFile(path, former, 0o600)) }
-}
-
-// allow gives the reader what the source needs.
-func allow(api *kubeapi.Server) {
-	rule := func(group string, resources ...any) o {
-		return o{"apiGroups": []any{group}, "resources": resources, "verbs": []any{"get", "list", "watch"}}
-	}
-	api.Create(roles, o{"metadata": o{"name": "bgp-ovn"}, "rules": []any{
-		rule("", "services", "nodes"), rule("discovery.k8s.io", "endpointslices"), rule("k8s.ovn.org", "egressips"),
-	}})
-	api.Create(bindings, o{
-		"metadata": o{"name": "bgp-ovn"},
-		"roleRef":  o{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "bgp-ovn"},
-		"subjects": []any{o{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": kubeapi.Reader}},
-	})
 }
 
 // watchFor looks at everything that is published; what it returns ends that, and reports
