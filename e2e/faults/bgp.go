@@ -62,6 +62,26 @@ func unfiltered(ctx context.Context, w World) error {
 	return errors.Join(err, w.Lab.Tor.Configure(ctx, "no ip prefix-list HIDE"))
 }
 
+// stale is an address that nobody has.
+const stale = "203.0.113.99/32"
+
+// kept has the top of rack hold an address as if the node had announced it and not taken it
+// back: with the next hop and the AS of the node.
+func kept(ctx context.Context, w World) error {
+	if err := w.Lab.Tor.Configure(ctx, "route-map KEPT permit 10", "set as-path prepend 64999",
+		w.Expand("set ip next-hop NODE4")); err != nil {
+		return err
+	}
+	return torBGP("address-family ipv4 unicast", "neighbor "+lookingNode+" attribute-unchanged next-hop",
+		"network "+stale+" route-map KEPT")(ctx, w)
+}
+
+// notKept takes that away again.
+func notKept(ctx context.Context, w World) error {
+	err := torBGP("address-family ipv4 unicast", "no network "+stale)(ctx, w)
+	return errors.Join(err, w.Lab.Tor.Configure(ctx, "no route-map KEPT"))
+}
+
 // sessions are faults of the sessions with the peers, and of what is on them.
 var sessions = []Fault{
 	{
@@ -124,6 +144,14 @@ var sessions = []Fault{
 		Inject: steps(looking, filtered), Heal: steps(unfiltered, configure(), notLooking), Command: "status",
 		Code: "not-seen-outside", Says: "its policy for what we announce", Remedy: "bgp-ovn verify ADDR",
 		Effect: Lost,
+	},
+	{
+		Name:    "stale-outside",
+		Symptom: "traffic comes for an address that is not on the node any more, and is dropped; with a looking point",
+		Inject:  steps(looking, kept), Heal: steps(notKept, configure(), notLooking), Command: "status",
+		Code: "stale-outside", Says: "holds it from this node, which does not send it: next hop NODE4",
+		Remedy: "have the neighbour that holds it ask for everything again (route refresh), or end its session",
+		Effect: Lossless,
 	},
 	{
 		Name: "export-denied", Symptom: "NOT ADVERTISED",
