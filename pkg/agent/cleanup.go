@@ -20,12 +20,15 @@ import (
 type Cleanup struct {
 	closing
 	ctl *reconcile.Controller
+	// notes are what the state file remembers; nil in a dry run.
+	notes reconcile.Notes
+	log   *slog.Logger
 }
 
 // OpenCleanup opens kernel, Open vSwitch and, where it is another process, the
 // speaker. With dryRun nothing will be written.
 func OpenCleanup(ctx context.Context, s config.Settings, log *slog.Logger, dryRun bool) (*Cleanup, error) {
-	c := &Cleanup{}
+	c := &Cleanup{log: log}
 	if err := c.open(ctx, s, log, dryRun); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -45,7 +48,7 @@ func (c *Cleanup) open(ctx context.Context, s config.Settings, log *slog.Logger,
 			return err
 		}
 		c.onClose(db.Close)
-		recorded = db
+		recorded, c.notes = db, db
 	}
 	_, backends, err := localBackends(ctx, &c.closing, s, log, nil, mayMakePorts(s, recorded))
 	if err != nil {
@@ -74,7 +77,8 @@ func (c *Cleanup) open(ctx context.Context, s config.Settings, log *slog.Logger,
 }
 
 // Run removes, unless it is a dry run, and returns what was or would be done. What
-// failed is an error.
+// failed is an error. A drain is over then, because there is nothing left to be kept back: it
+// would be a surprise to whoever starts the controller again.
 func (c *Cleanup) Run(ctx context.Context) (control.Plan, error) {
 	r, err := c.ctl.Round(ctx, true)
 	if err != nil {
@@ -84,7 +88,12 @@ func (c *Cleanup) Run(ctx context.Context) (control.Plan, error) {
 		return control.Plan{}, unreadable(r.ReadErr)
 	}
 	p, err := planOf(r)
-	return p, errors.Join(append(r.Failed(), err)...)
+	err = errors.Join(append(r.Failed(), err)...)
+	if err == nil && c.notes != nil && c.notes.Remembered(reconcile.NoteDrain) != "" {
+		c.log.Info("the drain of this node is over: nothing of it is left; a controller that is started puts it into service")
+		c.notes.Remember(reconcile.NoteDrain, "")
+	}
+	return p, err
 }
 
 // nothing is a snapshot from which no driver derives anything and that nobody

@@ -9,10 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/config"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/reconcile"
+	"github.com/bgp-ovn/bgp-ovn/state"
 )
 
 const fixtures = "../observe/file/testdata/"
@@ -187,9 +190,21 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// Cleanup removes what a node left, and shows it first.
+// Cleanup removes what a node left, and shows it first. A drain is over with it.
 func TestCleanup(t *testing.T) {
 	w := newWorld(t, quietSpeaker)
+	drain := func(set string) string {
+		t.Helper()
+		db, err := state.Open(w.settings().StateFile, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if set != "" {
+			db.Remember(reconcile.NoteDrain, set)
+		}
+		return db.Remembered(reconcile.NoteDrain)
+	}
 	n, err := Open(t.Context(), w.settings(), w.options())
 	if err != nil {
 		t.Fatal(err)
@@ -200,6 +215,7 @@ func TestCleanup(t *testing.T) {
 	}
 	before := w.routes()
 	w.stopServer() // it needs no database
+	drain(`{"since":"2026-01-02T03:04:05Z"}`)
 	for _, dryRun := range []bool{true, false, true} {
 		c, err := OpenCleanup(t.Context(), w.settings(), w.log(), dryRun)
 		if err != nil {
@@ -208,6 +224,9 @@ func TestCleanup(t *testing.T) {
 		p, err := c.Run(t.Context())
 		if err := errors.Join(err, c.Close()); err != nil {
 			t.Fatal(err)
+		}
+		if is := drain(""); (is == "") != (w.routes() == "") {
+			t.Errorf("dry run %v: the drain is %q", dryRun, is)
 		}
 		switch r := w.routes(); {
 		case dryRun && r != "" && (!p.Differs() || r != before):
