@@ -19,6 +19,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/kube"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
 // TestDerivedAgainIsDerivedWhole: what a memory comes to after any changes of the databases, the
@@ -104,7 +105,7 @@ func (w world) grow(t *rapid.T) world {
 	if there {
 		return w
 	}
-	p.UUID[15] ^= byte(len(p.LogicalPort))
+	p.UUID = story.UUID("grown " + p.LogicalPort)
 	sb.Ports = slices.Insert(slices.Clone(sb.Ports), at, &p)
 	w.sb = &sb
 	return w

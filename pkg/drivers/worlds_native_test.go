@@ -14,6 +14,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/native"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
 // randomNative draws a configuration of ovn_native_driver.
@@ -62,9 +63,18 @@ func (w world) changeAdvertised(t *rapid.T) {
 		return
 	}
 	row, other := *w.sb.Advertised[i], w.sb.Advertised[rapid.IntRange(0, len(w.sb.Advertised)-1).Draw(t, "like")]
-	switch rapid.IntRange(0, 6).Draw(t, "change of it") {
+	switch rapid.IntRange(0, 7).Draw(t, "change of it") {
 	case 0:
 		w.sb.Advertised = slices.Delete(w.sb.Advertised, i, i+1)
+		return
+	case 7: // a row more, often of the same prefix
+		row.UUID = story.UUID(fmt.Sprint("row ", rapid.IntRange(0, 9).Draw(t, "more")))
+		at, there := slices.BinarySearchFunc(w.sb.Advertised, row.UUID, func(r *observe.AdvertisedRoute, u observe.UUID) int {
+			return observe.CompareUUID(r.UUID, u)
+		})
+		if !there {
+			w.sb.Advertised = slices.Insert(w.sb.Advertised, at, &row)
+		}
 		return
 	case 1:
 		row.Tracked = observe.UUID{}

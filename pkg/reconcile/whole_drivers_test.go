@@ -67,7 +67,8 @@ func (w *everyDriver) happens() string {
 	case 10:
 		line = fmt.Sprintf("unsettled %q", one("", "sessions are not up yet"))
 	case 11, 12:
-		line = fmt.Sprintf("advertised a%d on lr0 port lrp-ext prefix 198.51.100.%d%s", n(4), 100+n(4), one("", " tracked vm1"))
+		line = fmt.Sprintf("advertised a%d on lr0 port lrp-ext prefix 198.51.100.%d%s", n(4), 100+n(4),
+			one("", " tracked vm1"))
 	case 13:
 		line = "set cr-lrp-ext chassis " + one("gw-1", "cmp-1")
 	case 14:

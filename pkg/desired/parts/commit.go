@@ -18,12 +18,13 @@ type part struct {
 	adds  []contribution
 	by    map[object.Key]int
 	skips []observe.Skip
-	// rows, keys, datapaths and asked are what it asked for, the last of facts, and facts are those
-	// that it told.
-	rows         []string
-	keys         []object.Key
-	datapaths    []observe.UUID
-	asked, facts []any
+	// rows, uuids, keys, datapaths and asked are what it asked for, the last of facts, facts are those
+	// that it told, and hands what it handed to parts of later phases.
+	rows             []string
+	uuids, datapaths []observe.UUID
+	keys             []object.Key
+	asked, facts     []any
+	hands            []handing
 }
 
 // op is one call of a part that changed its view of the set: it added an entry, or had an item
@@ -160,7 +161,7 @@ func (p *Pass) run(u *part, derive func()) {
 		panic("a part is begun within another one")
 	}
 	p.turn()
-	old := part{adds: u.adds, by: u.by, facts: u.facts}
+	old := part{adds: u.adds, by: u.by, facts: u.facts, hands: u.hands}
 	p.forget(u)
 	p.running, p.local = u, object.Set{}
 	clear(p.ops)
@@ -168,6 +169,7 @@ func (p *Pass) run(u *part, derive func()) {
 	derive()
 	p.running = nil
 	p.telling(u, old.facts)
+	p.handing(u, old.hands)
 	u.adds, u.by = gather(p.ops)
 	if len(u.skips) > 0 {
 		u.in.telling[u] = true
@@ -197,9 +199,10 @@ func (p *Pass) run(u *part, derive func()) {
 
 // drop takes a part away with all that it contributed.
 func (p *Pass) drop(u *part) {
-	facts := u.facts
+	facts, hands := u.facts, u.hands
 	p.forget(u)
 	p.telling(u, facts)
+	p.handing(u, hands)
 	for _, c := range u.adds {
 		p.leave(c.key(), u)
 	}
@@ -223,10 +226,13 @@ func (p *Pass) forget(u *part) {
 	for _, d := range u.datapaths {
 		without(p.m.groupReaders, d, u)
 	}
+	for _, id := range u.uuids {
+		without(p.m.uuidReaders, id, u)
+	}
 	for _, f := range u.asked {
 		without(p.m.factReaders, f, u)
 	}
-	u.rows, u.keys, u.datapaths, u.asked, u.facts, u.skips = nil, nil, nil, nil, nil, nil
+	u.rows, u.uuids, u.keys, u.datapaths, u.asked, u.facts, u.hands, u.skips = nil, nil, nil, nil, nil, nil, nil, nil
 	delete(u.in.telling, u)
 }
 

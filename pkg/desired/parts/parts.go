@@ -41,14 +41,20 @@ type Memory struct {
 	rowReaders   map[string][]*part
 	keyReaders   map[object.Key][]*part
 	groupReaders map[observe.UUID][]*part
+	// uuidReaders are the parts that asked for the port of a UUID.
+	uuidReaders map[observe.UUID][]*part
 	// factReaders are the parts that asked for a fact, and tellers count those that tell it.
 	factReaders map[any][]*part
 	tellers     map[any]int
+	// handed is what parts have handed to a phase.
+	handed map[string]*handedTo
 	// turns and bases count up: see [Pass.Turn] and [Pass.Based].
 	turns, bases int
 	selections   map[string]*selection
 	groups       *groups
-	tallies      map[string]any
+	// byUUID are the ports by UUID, once somebody has asked for one so.
+	byUUID  map[observe.UUID]*observe.PortBinding
+	tallies map[string]any
 }
 
 // Pass is one pass of a driver over a snapshot.
@@ -78,7 +84,10 @@ type Pass struct {
 	ops     []op
 	local   object.Set
 	skips   []observe.Skip
-	told    map[any]bool // where nothing is remembered
+	// told, hands, byUUID and grouped are for where nothing is remembered.
+	told    map[any]bool
+	hands   map[string]map[string][]any
+	byUUID  map[observe.UUID]*observe.PortBinding
 	grouped map[observe.UUID][]*observe.PortBinding
 }
 
@@ -98,7 +107,8 @@ func Begin(m *Memory, snap observe.Snapshot, out *object.Set, phases ...string) 
 			stretches: map[place]*stretch{}, held: map[object.Key]holders{}, rowReaders: map[string][]*part{},
 			keyReaders: map[object.Key][]*part{}, groupReaders: map[observe.UUID][]*part{}, turns: m.turns + 1,
 			selections: map[string]*selection{}, tallies: map[string]any{},
-			factReaders: map[any][]*part{}, tellers: map[any]int{},
+			factReaders: map[any][]*part{}, tellers: map[any]int{}, handed: map[string]*handedTo{},
+			uuidReaders: map[observe.UUID][]*part{},
 		}
 		p.fresh = true
 	}
@@ -117,9 +127,18 @@ func Begin(m *Memory, snap observe.Snapshot, out *object.Set, phases ...string) 
 		p.touched(k, nil)
 		m.bases = int(m.passes)
 	}
+	if m.byUUID != nil {
+		for _, row := range p.gone {
+			delete(m.byUUID, row.UUID)
+		}
+		for _, row := range p.came {
+			m.byUUID[row.UUID] = row
+		}
+	}
 	for _, rows := range [][]*observe.PortBinding{p.gone, p.came} {
 		for _, row := range rows {
-			for _, u := range slices.Concat(m.rowReaders[row.LogicalPort], m.groupReaders[row.Datapath]) {
+			for _, u := range slices.Concat(m.rowReaders[row.LogicalPort], m.groupReaders[row.Datapath],
+				m.uuidReaders[row.UUID]) {
 				u.mark()
 			}
 		}

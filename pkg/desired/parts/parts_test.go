@@ -28,6 +28,7 @@ import (
 //	row N W...   the rest only if there is a row N
 //	on N W...    the rest only if the datapath N has two rows at least
 //	tell         a skip with what stands under key 0
+//	hand N V     an early row hands V to part N of the last phase, which adds what it was handed
 //	fact N W...  an early row tells fact N; of a late one the rest counts only if somebody told it
 func run(p *parts.Pass, row *observe.PortBinding, late bool, words []string) {
 	for len(words) > 0 {
@@ -67,6 +68,11 @@ func run(p *parts.Pass, row *observe.PortBinding, late bool, words []string) {
 				return
 			}
 			words = words[2:]
+		case "hand":
+			if !late {
+				p.Hand("list", words[1], n(2))
+			}
+			words = words[3:]
 		case "fact":
 			if !late {
 				p.Tell(n(1))
@@ -114,6 +120,11 @@ func derive(m *parts.Memory, snap observe.Snapshot, base object.Set) (object.Set
 			parts.Rows(p, "late", fmt.Sprint(d), sum, p.On(at), parts.ByName, program("late"))
 		}
 	}
+	parts.Handed(p, "list", sum, func(name string, values []any) {
+		p.Skip(observe.Skip{Table: "list", Row: name, Text: fmt.Sprint(values)})
+		k, _ := strconv.Atoi(name)
+		_ = p.Add(object.Item{Value: value(k, len(values)), Why: []object.Source{{Driver: "toy", Table: "list", Row: name}}})
+	})
 	p.End()
 	return out, p.Skips()
 }
@@ -179,7 +190,7 @@ func program(t *rapid.T) string {
 	var out []string
 	n := func(most int) string { return fmt.Sprint(rapid.IntRange(0, most).Draw(t, "n")) }
 	for range rapid.IntRange(0, 4).Draw(t, "words") {
-		switch rapid.IntRange(0, 7).Draw(t, "word") {
+		switch rapid.IntRange(0, 8).Draw(t, "word") {
 		case 0, 1, 2:
 			out = append(out, "add", n(3), n(1), n(2))
 		case 3:
@@ -188,6 +199,8 @@ func program(t *rapid.T) string {
 			out = append(out, "keep", n(3), n(9))
 		case 5:
 			out = append(out, "if", n(3))
+		case 8:
+			out = append(out, "hand", n(3), n(2))
 		case 6:
 			out = append(out, rapid.SampledFrom([]string{"row", "on", "fact"}).Draw(t, "of"), n(2))
 		default:

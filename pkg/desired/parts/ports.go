@@ -113,6 +113,33 @@ func (p *Pass) On(datapath observe.UUID) []*observe.PortBinding {
 	return g.on[datapath]
 }
 
+// PortOf returns the port of that UUID.
+func (p *Pass) PortOf(id observe.UUID) (*observe.PortBinding, bool) {
+	if p.m == nil {
+		if p.byUUID == nil {
+			p.byUUID = byUUID(p.ports)
+		}
+		row, ok := p.byUUID[id]
+		return row, ok
+	}
+	if u := p.running; u != nil && asks(p.m.uuidReaders, id, u) {
+		u.uuids = append(u.uuids, id)
+	}
+	if p.m.byUUID == nil {
+		p.m.byUUID = byUUID(p.ports)
+	}
+	row, ok := p.m.byUUID[id]
+	return row, ok
+}
+
+func byUUID(ports []*observe.PortBinding) map[observe.UUID]*observe.PortBinding {
+	out := make(map[observe.UUID]*observe.PortBinding, len(ports))
+	for _, row := range ports {
+		out[row.UUID] = row
+	}
+	return out
+}
+
 func grouped(ports []*observe.PortBinding) map[observe.UUID][]*observe.PortBinding {
 	out := map[observe.UUID][]*observe.PortBinding{}
 	for _, row := range ports {

@@ -116,11 +116,7 @@ func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) 
 		}
 		u.row = r
 		p.run(u, func() { derive(r) })
-		if len(u.adds)+len(u.skips)+len(u.rows)+len(u.keys)+len(u.datapaths)+len(u.asked)+len(u.facts) > 0 {
-			st.parts[name] = u
-		} else {
-			delete(st.parts, name) // there is nothing to remember
-		}
+		st.remember(u)
 	}
 	byName := func(r *R, n string) int { return strings.Compare(name(r), n) }
 	if whole {

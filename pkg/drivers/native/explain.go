@@ -16,7 +16,7 @@ import (
 // switch with a VNI has it, and into which routers' tables it is learned. The links of a
 // chain are in the order of the rules, and the rules are those of Desired.
 func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
-	p := d.newPass(snap, &object.Set{})
+	p := d.newPass(nil, snap, new(object.Set))
 	p.findRouters()
 	e := &explainer{pass: p, dynamic: map[observe.UUID][]*observe.PortBinding{}}
 	for _, port := range p.sb.Ports {
@@ -225,7 +225,7 @@ func (e *explainer) attributes(c *candidate) string {
 // rowSteps follows one row (N-10 to N-14).
 func (e *explainer) rowSteps(a *chain, g *group, row *observe.AdvertisedRoute) {
 	router := g.router
-	port, ok := e.ports[row.LogicalPort]
+	port, ok := e.parts.PortOf(row.LogicalPort)
 	if !ok {
 		a.fail("OVN", reason.NoRow, "", "a row of Advertised_Route of router %s has %s; its port leads to no Port_Binding",
 			router, cut(row.Prefix))
@@ -254,7 +254,7 @@ func (e *explainer) rowSteps(a *chain, g *group, row *observe.AdvertisedRoute) {
 	if a.stop {
 		return
 	}
-	tracked, known := e.ports[row.Tracked]
+	tracked, known := e.parts.PortOf(row.Tracked)
 	switch {
 	case row.Tracked.IsZero():
 		a.good("policy", "no port is tracked: metric %d", metricOther)

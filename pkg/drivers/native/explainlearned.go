@@ -33,9 +33,7 @@ func (e *explainer) inbound(addr netip.Addr) []reason.Account {
 	if len(prefixes) == 0 {
 		return nil
 	}
-	for _, r := range e.routers {
-		e.candidates(r) // what it announces itself it does not learn
-	}
+	e.candidates() // what a router announces itself it does not learn
 	var out []reason.Account
 	for _, r := range e.routers {
 		var best *chain
@@ -101,8 +99,8 @@ func (p *pass) meant(r *router, dev string) bool {
 func (e *explainer) refusal(a *chain, r *router) {
 	unresolved := func(l *lrp) bool { return !l.noLearning && l.portName != "" && l.device == "" }
 	switch {
-	case r.stopped != "":
-		a.fail("policy", CodeTableConflict, "give each router a "+optVRFID+" of its own", "%s", r.stopped)
+	case e.stopped[r] != "":
+		a.fail("policy", CodeTableConflict, "give each router a "+optVRFID+" of its own", "%s", e.stopped[r])
 	case r.learns():
 	case !slices.ContainsFunc(r.bound, func(l *lrp) bool { return !l.noLearning }):
 		a.fail("policy", reason.OptionOff, "unset "+optNoLearning, "%s is true on the ports of router %s here: %s",
@@ -133,7 +131,7 @@ func (e *explainer) hops(a *chain, r *router, prefix netip.Prefix, paths []obser
 			list = append(list, fmt.Sprintf("%s dev %s", via, s.device))
 		}
 	}
-	own := slices.ContainsFunc(r.candidates, func(c *candidate) bool { return c.prefix == prefix })
+	own := e.parts.Told(advertised{r.datapath.UUID, prefix})
 	switch {
 	case !fed:
 		a.fail("policy", reason.OptionOff, "unset "+optNoLearning,

@@ -47,7 +47,7 @@ func (e *explainer) stationRow(row *observe.AdvertisedMAC, addr netip.Addr, here
 		a.fail("policy", reason.NoVPN, "ovn-nbctl set Logical_Switch "+name+" other_config:"+optVNI+"=VNI",
 			"switch %s has no valid %s", name, optVNI)
 	}
-	port, ok := e.ports[row.LogicalPort]
+	port, ok := e.parts.PortOf(row.LogicalPort)
 	if !ok {
 		a.fail("OVN", reason.NoRow, "", "its port leads to no Port_Binding")
 		return a.Account

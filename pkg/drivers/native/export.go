@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -39,47 +40,81 @@ type candidate struct {
 // export adds the paths of all routers. Routers with the same prefix make one path, the
 // lowest metric first (N-18).
 func (p *pass) export() {
-	byPrefix := map[netip.Prefix][]*candidate{}
-	for _, r := range p.routers {
-		p.candidates(r)
-		for _, c := range r.candidates {
-			byPrefix[c.prefix] = append(byPrefix[c.prefix], c)
+	p.candidates()
+	p.emptyVIPs()
+	parts.Handed(p.parts, phasePrefixes, []any{p.me, p.kernel()}, func(name string, values []any) {
+		list, empty := bestOf(values)
+		if len(list) == 0 {
+			return
 		}
-	}
-	var prefixes []netip.Prefix
-	for prefix, list := range byPrefix {
-		prefixes = append(prefixes, prefix)
-		slices.SortStableFunc(list, func(a, b *candidate) int { return cmp.Compare(a.metric, b.metric) })
-	}
-	slices.SortFunc(prefixes, object.ComparePrefix)
-	for _, prefix := range prefixes {
-		list := byPrefix[prefix]
 		rows := func() []object.Source { return p.whyAll(list) }
-		p.Part("prefix "+prefix.String(), rows, func() { p.announce(prefix, list) })
-	}
+		p.Part("prefix "+name, rows, func() { p.announce(list[0].prefix, list) })
+		for _, vip := range empty {
+			p.noBackend(list, vip)
+		}
+	})
 }
 
-// candidates finds those of one router (N-12 to N-15), by prefix.
-func (p *pass) candidates(r *router) {
-	best := map[netip.Prefix]*candidate{}
-	for _, row := range p.sb.Advertised {
-		if row.Datapath != r.datapath.UUID {
-			continue
+// kernel is what the node has that decides about prefixes, where it does (N-16).
+func (p *pass) kernel() any {
+	switch {
+	case !p.cfg.RequireKernel:
+		return nil
+	case p.host == nil:
+		return false
+	}
+	return []any{p.host.Watched, p.host.Unread}
+}
+
+// candidates hands what rows lead to on this node to their prefixes (N-12 to N-15).
+func (p *pass) candidates() {
+	byDatapath := map[observe.UUID]*router{}
+	for _, r := range p.routers {
+		byDatapath[r.datapath.UUID] = r
+	}
+	name := func(row *observe.AdvertisedRoute) string { return row.UUID.String() }
+	given := []any{p.me, p.routers, p.kernel()}
+	parts.Rows(p.parts, phaseRows, "", given, p.sb.Advertised, name, func(row *observe.AdvertisedRoute) {
+		r := byDatapath[row.Datapath]
+		if r == nil {
+			return
 		}
 		p.Row(observe.TableAdvertisedRoute, row.UUID.String(), func() {
-			c := p.candidate(r, row)
-			if c == nil {
-				return
-			}
-			if have := best[c.prefix]; have == nil || c.precedes(have) {
-				best[c.prefix] = c
+			if c := p.candidate(r, row); c != nil {
+				p.parts.Tell(advertised{row.Datapath, c.prefix})
+				p.parts.Hand(phasePrefixes, c.prefix.String(), c)
 			}
 		})
+	})
+}
+
+// advertised is the fact that a router announces a prefix by itself.
+type advertised struct {
+	router observe.UUID
+	prefix netip.Prefix
+}
+
+// bestOf are the best candidates of each router for one prefix, the lowest metric first, and the VIPs
+// without a backend at its address.
+func bestOf(values []any) (list []*candidate, empty []emptyVIP) {
+	best := map[observe.UUID]*candidate{}
+	for _, v := range values {
+		switch v := v.(type) {
+		case *candidate:
+			if have := best[v.row.Datapath]; have == nil || v.precedes(have) {
+				best[v.row.Datapath] = v
+			}
+		case emptyVIP:
+			empty = append(empty, v)
+		}
 	}
 	for _, c := range best {
-		r.candidates = append(r.candidates, c)
+		list = append(list, c)
 	}
-	slices.SortFunc(r.candidates, func(a, b *candidate) int { return object.ComparePrefix(a.prefix, b.prefix) })
+	slices.SortFunc(list, func(a, b *candidate) int {
+		return cmp.Or(cmp.Compare(a.metric, b.metric), a.router.compare(b.router))
+	})
+	return list, empty
 }
 
 // precedes decides between rows of one router for one prefix (N-15).
@@ -122,11 +157,12 @@ func (p *pass) candidate(r *router, row *observe.AdvertisedRoute) *candidate {
 		})
 		return nil
 	}
-	c := &candidate{prefix: prefix, metric: metricOther, router: r, row: row, port: p.ports[row.LogicalPort]}
+	c := &candidate{prefix: prefix, metric: metricOther, router: r, row: row}
+	c.port, _ = p.parts.PortOf(row.LogicalPort)
 	if row.Tracked.IsZero() {
 		return c
 	}
-	c.tracked = p.ports[row.Tracked]
+	c.tracked, _ = p.parts.PortOf(row.Tracked)
 	switch {
 	case p.local(row.Tracked):
 		c.metric = metricHere

@@ -19,6 +19,11 @@ func (p *pass) learn() {
 	if len(p.routers) == 0 {
 		return
 	}
+	given := []any{p.routers, p.stopped, p.learned, p.host, p.release, p.sb.Learned}
+	p.parts.Part(phaseLearned, given, p.learnAll)
+}
+
+func (p *pass) learnAll() {
 	p.holdLearned()
 	if p.learned == nil {
 		for _, r := range p.routers {
@@ -65,7 +70,7 @@ type session struct {
 
 // learnInto adds the routes of one router.
 func (p *pass) learnInto(r *router) {
-	if r.stopped != "" || !r.learns() {
+	if p.stopped[r] != "" || !r.learns() {
 		return
 	}
 	hops := map[netip.Prefix][]object.Hop{}
@@ -194,7 +199,7 @@ func (p *pass) takes(r *router, prefix netip.Prefix, s session) bool {
 	if prefix.Addr().IsLinkLocalUnicast() {
 		return false
 	}
-	if slices.ContainsFunc(r.candidates, func(c *candidate) bool { return c.prefix == prefix }) {
+	if p.parts.Told(advertised{r.datapath.UUID, prefix}) {
 		return false
 	}
 	return s.own || slices.ContainsFunc(p.cfg.LearnAccept, func(a observe.PrefixRange) bool { return a.Contains(prefix) })
@@ -289,8 +294,8 @@ func (p *pass) offLink(r *router, route object.Route) {
 func (p *pass) compare(r *router, prefixes []netip.Prefix, hops map[netip.Prefix][]object.Hop) {
 	rows := map[string]bool{}
 	for _, row := range p.sb.Learned {
-		port := p.ports[row.LogicalPort]
-		if row.Datapath == r.datapath.UUID && port != nil && r.boundPort(port.LogicalPort) != nil {
+		port, ok := p.parts.PortOf(row.LogicalPort)
+		if row.Datapath == r.datapath.UUID && ok && r.boundPort(port.LogicalPort) != nil {
 			prefix, err := parsePrefix(row.Prefix)
 			if err == nil {
 				rows[fmt.Sprintf("%s via %s", prefix, row.NextHop)] = true

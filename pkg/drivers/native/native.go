@@ -145,21 +145,43 @@ func (d *Driver) Name() string { return Name }
 
 // Desired adds what this node is to have.
 func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
-	p := d.newPass(snap, out)
+	return d.DesiredAgain(nil, snap, out)
+}
+
+// DesiredAgain implements [desired.Again].
+func (d *Driver) DesiredAgain(m *parts.Memory, snap observe.Snapshot, out *object.Set) []observe.Skip {
+	p := d.newPass(m, snap, out)
 	p.schema()
 	p.findRouters()
 	p.export()
 	p.statuses()
 	p.learn()
 	p.segments()
+	p.parts.End()
 	return p.Skips()
 }
 
+// The phases of a pass, in their order.
+const (
+	phaseRouters   = "routers"
+	phaseConflicts = "conflicts"
+	phaseRows      = "rows"
+	phaseVIPs      = "VIPs"
+	phasePrefixes  = "prefixes"
+	phaseStatuses  = "statuses"
+	phaseLearned   = "learned"
+	phaseSegments  = "segments"
+)
+
+var phases = []string{
+	phaseRouters, phaseConflicts, phaseRows, phaseVIPs, phasePrefixes, phaseStatuses, phaseLearned, phaseSegments,
+}
+
 // Watched lists the routing tables of active routers, which ovn-controller reads and writes.
-func (d *Driver) Watched(_ *parts.Memory, snap observe.Snapshot) []uint32 {
-	var scratch object.Set
-	p := d.newPass(snap, &scratch)
+func (d *Driver) Watched(m *parts.Memory, snap observe.Snapshot) []uint32 {
+	p := d.newPass(m, snap, new(object.Set))
 	p.findRouters()
+	p.parts.End()
 	var out []uint32
 	for _, r := range p.routers {
 		out = append(out, r.table)
@@ -169,8 +191,7 @@ func (d *Driver) Watched(_ *parts.Memory, snap observe.Snapshot) []uint32 {
 
 // Imports lists the route targets of each VNI that is active here.
 func (d *Driver) Imports(snap observe.Snapshot) map[uint32][]string {
-	var scratch object.Set
-	p := d.newPass(snap, &scratch)
+	p := d.newPass(nil, snap, new(object.Set))
 	out := map[uint32][]string{}
 	for _, s := range p.findSegments() {
 		out[s.vni] = s.imports
@@ -181,8 +202,8 @@ func (d *Driver) Imports(snap observe.Snapshot) map[uint32][]string {
 // pass is one run over one snapshot.
 type pass struct {
 	*expose.Exposer
+	parts   *parts.Pass
 	cfg     Config
-	out     *object.Set
 	sb      *observe.Southbound
 	ovs     *observe.OpenVSwitch
 	host    *observe.Host    // nil if nothing is known of the node
@@ -190,21 +211,19 @@ type pass struct {
 	me      *observe.Chassis // nil if our row is missing
 	release release
 	routers []*router // by name
-	// ports are all rows of Port_Binding, by UUID.
-	ports map[observe.UUID]*observe.PortBinding
+	// stopped says why nothing is learned for a router, where there is a reason.
+	stopped map[*router]string
 }
 
-func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
+func (d *Driver) newPass(m *parts.Memory, snap observe.Snapshot, out *object.Set) *pass {
+	begun := parts.Begin(m, snap, out, phases...)
 	p := &pass{
-		Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, out: out, sb: snap.SB, ovs: snap.OVS,
-		host: snap.Host, learned: snap.Learned, ports: map[observe.UUID]*observe.PortBinding{},
+		Exposer: expose.In(Name, d.cfg.Expose, begun), parts: begun, cfg: d.cfg, sb: snap.SB, ovs: snap.OVS,
+		host: snap.Host, learned: snap.Learned,
 		release: releaseOf(snap.SB.Global["northd_internal_version"]),
 	}
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok && snap.Chassis != "" {
 		p.me = c
-	}
-	for _, port := range snap.SB.Ports {
-		p.ports[port.UUID] = port
 	}
 	return p
 }
@@ -233,7 +252,7 @@ func (p *pass) hold(table string, row observe.UUID, format string, args ...any) 
 // put adds a value; losing to an earlier, different one is reported against the row that
 // lost.
 func (p *pass) put(it object.Item) {
-	if err := p.out.Add(it); err != nil {
+	if err := p.parts.Add(it); err != nil {
 		p.report(it.Why[0].Table, it.Why[0].Row, observe.SkipConflict, "%v", err)
 	}
 }
@@ -250,7 +269,7 @@ func (p *pass) redirect(port *observe.PortBinding) (cr *observe.PortBinding, dis
 	if name == "" {
 		return nil, false
 	}
-	cr, _ = p.sb.Port(name)
+	cr, _ = p.parts.Port(name)
 	return cr, true
 }
 
@@ -258,7 +277,7 @@ func (p *pass) redirect(port *observe.PortBinding) (cr *observe.PortBinding, dis
 // here, its chassisredirect port is, or it is a patch port without one, which is
 // everywhere. A reference that leads to no row is not local.
 func (p *pass) local(u observe.UUID) bool {
-	port, ok := p.ports[u]
+	port, ok := p.parts.PortOf(u)
 	if !ok || p.me == nil {
 		return false
 	}

@@ -26,7 +26,7 @@ func (p *pass) nextHop(c *candidate) (hop netip.Addr, missing string) {
 		return netip.Addr{}, ""
 	case NextHopLRP:
 	default:
-		if !p.onRedirectPort(c.router) {
+		if !c.router.onRedirect {
 			return netip.Addr{}, ""
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -56,10 +57,8 @@ type router struct {
 	// filters says that some port of the router has a port name, filtered that a bound
 	// one has.
 	filters, filtered bool
-	// candidates are what it wants to announce, by prefix.
-	candidates []*candidate
-	// stopped says why nothing is learned; empty otherwise.
-	stopped string
+	// onRedirect says that sessions run on its redirect port.
+	onRedirect bool
 }
 
 // truth is how OVN reads an option that is false by default (smap_get_bool).
@@ -67,11 +66,22 @@ func truth(options map[string]string, key string) bool {
 	return strings.EqualFold(options[key], "true")
 }
 
-// findRouters finds the routers that are active here (N-10, N-11), by name.
+// findRouters finds the routers that are active here, and where they are in each other's way.
 func (p *pass) findRouters() {
+	dynamic := p.parts.Select(optRouting, func(port *observe.PortBinding) bool { return truth(port.Options, optRouting) })
+	named := p.parts.Select(optPortName, func(port *observe.PortBinding) bool { return port.Options[optPortName] != "" })
+	given := []any{p.me, p.ovs, p.peerDevices(), p.sb.Datapaths, dynamic, named}
+	p.routers = parts.Value(p.parts, phaseRouters, given, func() []*router { return p.activeRouters(dynamic, named) })
+	given = []any{p.routers, p.release, p.exporting()}
+	p.stopped = parts.Value(p.parts, phaseConflicts, given, p.tableConflicts)
+}
+
+// activeRouters are the routers that are active here (N-10, N-11), by name. dynamic are the ports that
+// make them so where they are bound, and named those with a port name.
+func (p *pass) activeRouters(dynamic, named []*observe.PortBinding) (routers []*router) {
 	byDatapath := map[observe.UUID]*router{}
-	for _, d := range p.sb.Ports {
-		if !truth(d.Options, optRouting) || !p.resident(d) {
+	for _, d := range dynamic {
+		if !p.resident(d) {
 			continue
 		}
 		r := byDatapath[d.Datapath]
@@ -80,25 +90,28 @@ func (p *pass) findRouters() {
 				continue
 			}
 			byDatapath[d.Datapath] = r
-			p.routers = append(p.routers, r)
+			routers = append(routers, r)
 		}
 		r.addBound(p, d)
 	}
-	for _, r := range p.routers {
+	for _, r := range routers {
 		slices.SortFunc(r.bound, func(a, b *lrp) int { return strings.Compare(a.name, b.name) })
 	}
-	slices.SortFunc(p.routers, func(a, b *router) int {
-		return cmp.Or(strings.Compare(a.name, b.name), observe.CompareUUID(a.datapath.UUID, b.datapath.UUID))
-	})
-	for _, port := range p.sb.Ports {
-		if r := byDatapath[port.Datapath]; r != nil && port.Options[optPortName] != "" {
+	slices.SortFunc(routers, (*router).compare)
+	for _, port := range named {
+		if r := byDatapath[port.Datapath]; r != nil {
 			r.filters = true
 		}
 	}
-	for _, r := range p.routers {
+	for _, r := range routers {
 		r.settle(p)
 	}
-	p.tableConflicts()
+	return routers
+}
+
+// compare is the order of routers.
+func (r *router) compare(o *router) int {
+	return cmp.Or(strings.Compare(r.name, o.name), observe.CompareUUID(r.datapath.UUID, o.datapath.UUID))
 }
 
 // newRouter makes the router of a datapath; nil if it is none, or not asked for.
@@ -119,7 +132,7 @@ func (r *router) addBound(p *pass, d *observe.PortBinding) {
 	port := &lrp{name: d.LogicalPort, row: d, dynamic: d}
 	if d.Type == observe.PortChassisRedirect {
 		port.name = d.Options["distributed-port"]
-		port.row, _ = p.sb.Port(port.name)
+		port.row, _ = p.parts.Port(port.name)
 	}
 	if slices.ContainsFunc(r.bound, func(o *lrp) bool { return o.name == port.name }) {
 		return
@@ -156,6 +169,7 @@ func (r *router) settle(p *pass) {
 	if r.vrf == "" {
 		r.vrf = fmt.Sprintf("ovnvrf%d", r.table)
 	}
+	r.onRedirect = p.onRedirectPort(r)
 }
 
 // tableOf is dynamic-routing-vrf-id if that is a number of a table, else the tunnel key.
@@ -176,7 +190,7 @@ func (p *pass) namedDevice(name string) (string, bool) {
 	if !ok || slices.ContainsFunc(p.ovs.RoutingPorts, func(m observe.PortMapping) bool { return m.Name == name }) {
 		return dev, ok
 	}
-	if port, exists := p.sb.Port(name); exists && !p.resident(port) {
+	if port, exists := p.parts.Port(name); exists && !p.resident(port) {
 		return "", false
 	}
 	return dev, true
@@ -206,41 +220,52 @@ func (p *pass) reserved(table uint32) bool {
 }
 
 // tableConflicts stops learning where a table is refused or not a router's own (N-37).
-func (p *pass) tableConflicts() {
-	byTable := map[uint32][]*router{}
-	for _, r := range p.routers {
-		byTable[r.table] = append(byTable[r.table], r)
-	}
+func (p *pass) tableConflicts() map[*router]string {
+	stopped := map[*router]string{}
+	byTable, exporting := p.byTable(), p.exporting()
 	for _, r := range p.routers {
 		sharing := byTable[r.table]
 		switch {
 		case p.reserved(r.table):
-			r.stopped = fmt.Sprintf("routing table %d of router %s is reserved: ovn-controller refuses it; "+
+			stopped[r] = fmt.Sprintf("routing table %d of router %s is reserved: ovn-controller refuses it; "+
 				"set %s to another number", r.table, r.name, optVRFID)
 		case object.TableReserved(r.table):
-			r.stopped = fmt.Sprintf("routing table %d of router %s is the node's own: nothing is put there; "+
+			stopped[r] = fmt.Sprintf("routing table %d of router %s is the node's own: nothing is put there; "+
 				"set %s to another number", r.table, r.name, optVRFID)
-		case len(sharing) > 1 && !(p.release.sharesTables() && p.exporting(sharing) <= 1):
+		case len(sharing) > 1 && !(p.release.sharesTables() && exporting[r.table] <= 1):
 			var names []string
 			for _, o := range sharing {
 				names = append(names, o.name)
 			}
-			r.stopped = fmt.Sprintf("routers %s have the same routing table %d: ovn-controller serves one of them; "+
+			stopped[r] = fmt.Sprintf("routers %s have the same routing table %d: ovn-controller serves one of them; "+
 				"give each its own %s", strings.Join(names, ", "), r.table, optVRFID)
 		}
 	}
+	return stopped
 }
 
-// exporting counts the routers that have something to announce.
-func (p *pass) exporting(routers []*router) (n int) {
-	for _, r := range routers {
-		if slices.ContainsFunc(p.sb.Advertised, func(a *observe.AdvertisedRoute) bool {
-			return a.Datapath == r.datapath.UUID
-		}) {
-			n++
+// byTable are the routers by table.
+func (p *pass) byTable() map[uint32][]*router {
+	out := map[uint32][]*router{}
+	for _, r := range p.routers {
+		out[r.table] = append(out[r.table], r)
+	}
+	return out
+}
+
+// exporting counts the routers that have something to announce, of each table that several have.
+func (p *pass) exporting() map[uint32]int {
+	out := map[uint32]int{}
+	for table, routers := range p.byTable() {
+		for _, r := range routers {
+			if len(routers) > 1 && slices.ContainsFunc(p.sb.Advertised, func(a *observe.AdvertisedRoute) bool {
+				return a.Datapath == r.datapath.UUID
+			}) {
+				out[table]++
+			}
 		}
 	}
-	return n
+	return out
 }
 
 // names lists the names of ports.

@@ -113,8 +113,24 @@ func autoRD(vtep netip.Addr, vni uint32) string {
 	return fmt.Sprintf("%d:%d", vni>>16, vni&0xffff)
 }
 
-// segments adds what belongs to each VNI of this node.
+// segments adds what belongs to each VNI of this node. There are few: whatever port or route changes,
+// all of them are derived again.
 func (p *pass) segments() {
+	if p.me == nil || !slices.ContainsFunc(p.sb.Datapaths, hasVNI) {
+		return
+	}
+	given := []any{p.me, p.learned, p.host, p.sb.Datapaths, p.sb.MACs, p.sb.Ports}
+	p.parts.Part(phaseSegments, given, p.deriveSegments)
+}
+
+// hasVNI reports whether a datapath is a switch with a VNI.
+func hasVNI(d *observe.Datapath) bool {
+	router := d.Type == "logical-router" || d.ExternalIDs["logical-router"] != ""
+	_, ok := parseVNI(d.ExternalIDs[optVNI])
+	return ok && !router
+}
+
+func (p *pass) deriveSegments() {
 	all := p.findSegments()
 	if len(all) == 0 {
 		return
@@ -149,8 +165,7 @@ func (p *pass) findSegments() []*segment {
 	var switches []*observe.Datapath
 	devices := map[string]int{} // how many switches name a VXLAN device
 	for _, d := range p.sb.Datapaths {
-		router := d.Type == "logical-router" || d.ExternalIDs["logical-router"] != ""
-		if vni, ok := parseVNI(d.ExternalIDs[optVNI]); ok && !router {
+		if vni, _ := parseVNI(d.ExternalIDs[optVNI]); hasVNI(d) {
 			switches = append(switches, d)
 			devices[vxlanName(d, vni)]++
 		}
@@ -246,7 +261,7 @@ func (p *pass) localDatapaths() map[observe.UUID]*observe.PortBinding {
 		at := todo[0]
 		todo = todo[1:]
 		for _, port := range patches[at] {
-			peer, ok := p.sb.Port(port.Options["peer"])
+			peer, ok := p.parts.Port(port.Options["peer"])
 			if ok && p.crosses(port) && p.crosses(peer) {
 				add(peer.Datapath, out[at])
 			}
@@ -309,7 +324,7 @@ func (p *pass) link(name string) (observe.Link, bool) {
 // exists reports whether a device is there, or is made.
 func (p *pass) exists(name string) bool {
 	_, there := p.link(name)
-	return there || p.out.Has(object.Link{Name: name}.Key())
+	return there || p.parts.Has(object.Link{Name: name}.Key())
 }
 
 // vxlanPort is the UDP port of a VXLAN device that only holds entries: another one than

@@ -66,8 +66,8 @@ func (p *pass) binding(row *observe.AdvertisedMAC, fdb bool, at func(object.MAC,
 		p.hold(observe.TableAdvertisedMAC, row.UUID, "ip: %q is not an address; what it led to is held", cut(row.IP))
 		return
 	}
-	port := p.ports[row.LogicalPort]
-	if port == nil || !p.onSegment(port) {
+	port, ok := p.parts.PortOf(row.LogicalPort)
+	if !ok || !p.onSegment(port) {
 		return
 	}
 	own := p.Why("N-53", observe.TableAdvertisedMAC, row.UUID.String())
@@ -95,7 +95,7 @@ func (p *pass) onSegment(port *observe.PortBinding) bool {
 	case observe.PortVIF, observe.PortVirtual:
 		return p.resident(port)
 	case observe.PortPatch, observe.PortL3Gateway:
-		peer, ok := p.sb.Port(port.Options["peer"])
+		peer, ok := p.parts.Port(port.Options["peer"])
 		if !ok {
 			return false
 		}

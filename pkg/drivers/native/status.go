@@ -1,6 +1,7 @@
 package native
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,15 +12,21 @@ import (
 // statuses reports the states of the routers that need attention, and decides which of
 // them learn nothing.
 func (p *pass) statuses() {
-	for _, r := range p.routers {
-		p.Row(tableDatapath, r.name, func() { p.status(r) })
+	given := []any{p.routers, p.stopped, p.release, p.host != nil, nil}
+	if p.host != nil {
+		given[4] = p.host.Watched
 	}
+	p.parts.Part(phaseStatuses, given, func() {
+		for _, r := range p.routers {
+			p.Row(tableDatapath, r.name, func() { p.status(r) })
+		}
+	})
 }
 
 // status reports those of one router.
 func (p *pass) status(r *router) {
-	if r.stopped != "" {
-		p.report(tableDatapath, r.name, CodeTableConflict, "%s; what it announces is not concerned", r.stopped)
+	if why := p.stopped[r]; why != "" {
+		p.report(tableDatapath, r.name, CodeTableConflict, "%s; what it announces is not concerned", why)
 	}
 	for _, l := range r.bound {
 		if l.portName != "" && l.device == "" {
@@ -35,7 +42,6 @@ func (p *pass) status(r *router) {
 				"nothing through these; give them one too", r.name, optPortName, names(r.bound))
 	}
 	p.allPorts(r)
-	p.backends(r)
 	p.private(r)
 }
 
@@ -54,8 +60,22 @@ func (p *pass) allPorts(r *router) {
 	}
 }
 
-// backends reports VIPs that are announced and that nobody answers (N-22).
-func (p *pass) backends(r *router) {
+// emptyVIP is a VIP of a router that no load balancer has a backend for.
+type emptyVIP struct {
+	router   observe.UUID
+	balancer string
+}
+
+// emptyVIPs hands those of all routers to the prefixes of their addresses.
+func (p *pass) emptyVIPs() {
+	p.parts.Part(phaseVIPs, []any{p.routers, p.sb.Balancers, p.sb.DPGroups}, func() {
+		for _, r := range p.routers {
+			p.Row(tableDatapath, r.name, func() { p.emptyVIPsOf(r) })
+		}
+	})
+}
+
+func (p *pass) emptyVIPsOf(r *router) {
 	empty := map[netip.Addr]string{} // the balancer
 	some := map[netip.Addr]bool{}
 	for _, lb := range p.sb.Balancers {
@@ -74,12 +94,20 @@ func (p *pass) backends(r *router) {
 			}
 		}
 	}
-	for _, c := range r.candidates {
-		lb, found := empty[c.prefix.Addr()]
-		if found && c.prefix.IsSingleIP() && !some[c.prefix.Addr()] {
+	for _, addr := range slices.SortedFunc(maps.Keys(empty), netip.Addr.Compare) {
+		if !some[addr] {
+			p.parts.Hand(phasePrefixes, hostPrefix(addr).String(), emptyVIP{r.datapath.UUID, empty[addr]})
+		}
+	}
+}
+
+// noBackend reports a VIP that a router announces and that nobody answers (N-22).
+func (p *pass) noBackend(list []*candidate, vip emptyVIP) {
+	for _, c := range list {
+		if c.row.Datapath == vip.router {
 			p.report(observe.TableAdvertisedRoute, c.prefix.String(), CodeNoBackend,
 				"%s of router %s is the VIP of load balancer %s, which has no backend: it is announced, as OVN does, and "+
-					"nobody answers", c.prefix, r.name, lb)
+					"nobody answers", c.prefix, c.router.name, vip.balancer)
 		}
 	}
 }

@@ -1,0 +1,137 @@
+package parts
+
+import (
+	"container/heap"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// handing is a value that a part has for the part of a later phase that has some name.
+type handing struct {
+	phase, name string
+	value       any
+}
+
+// handed are the values for one name, in the order of the parts that they are from.
+type handed []handedBy
+
+type handedBy struct {
+	from  *part
+	value any
+}
+
+// Hand gives a value to the part of a later phase that is called name; see [Handed].
+func (p *Pass) Hand(phase, name string, value any) {
+	if p.m != nil {
+		p.running.hands = append(p.running.hands, handing{phase, name, value})
+		return
+	}
+	if p.hands == nil {
+		p.hands = map[string]map[string][]any{}
+	}
+	if p.hands[phase] == nil {
+		p.hands[phase] = map[string][]any{}
+	}
+	p.hands[phase][name] = append(p.hands[phase][name], value)
+}
+
+// Handed calls derive for each name to which parts of earlier phases have handed values, with these
+// in the order of the parts, as a part of the phase. given is as in [Rows].
+func Handed(p *Pass, phase string, given any, derive func(name string, values []any)) {
+	if p.m == nil {
+		for _, name := range slices.Sorted(maps.Keys(p.hands[phase])) {
+			derive(name, p.hands[phase][name])
+		}
+		return
+	}
+	st, at, known := p.stretch(phase, "")
+	to := p.m.handedTo(phase)
+	if !known || !reflect.DeepEqual(st.given, given) {
+		for name := range st.parts {
+			st.push(name)
+		}
+		for name := range to.byName {
+			st.push(name)
+		}
+	}
+	for name := range to.dirty {
+		st.push(name)
+	}
+	clear(to.dirty)
+	st.given = given
+	for last, first := "", true; len(st.queue) > 0; first = false {
+		name, _ := heap.Pop(&st.queue).(string)
+		if name == last && !first {
+			continue
+		}
+		last = name
+		u := st.parts[name]
+		var values []any
+		for _, h := range to.byName[name] {
+			values = append(values, h.value)
+		}
+		if len(values) == 0 {
+			if u != nil {
+				p.drop(u)
+			}
+			continue
+		}
+		if u == nil {
+			u = &part{at: at, name: name, in: st}
+		}
+		p.run(u, func() { derive(name, values) })
+		st.remember(u)
+	}
+}
+
+// remember keeps a part that has run if there is anything to know of it.
+func (st *stretch) remember(u *part) {
+	if len(u.adds)+len(u.skips)+len(u.rows)+len(u.uuids)+len(u.keys)+len(u.datapaths)+len(u.asked)+len(u.facts)+
+		len(u.hands) > 0 {
+		st.parts[u.name] = u
+		return
+	}
+	delete(st.parts, u.name)
+}
+
+// handedTo is what has been handed to a phase, and dirty are the names to which that has changed.
+type handedTo struct {
+	byName map[string]handed
+	dirty  map[string]bool
+}
+
+func (m *Memory) handedTo(phase string) *handedTo {
+	to := m.handed[phase]
+	if to == nil {
+		to = &handedTo{byName: map[string]handed{}, dirty: map[string]bool{}}
+		m.handed[phase] = to
+	}
+	return to
+}
+
+// handing enters what a part that has run hands to others, which handed them something before.
+func (p *Pass) handing(u *part, before []handing) {
+	if len(u.hands) == 0 && len(before) == 0 || reflect.DeepEqual(u.hands, before) {
+		u.hands = before
+		return
+	}
+	for _, h := range before {
+		to := p.m.handedTo(h.phase)
+		to.dirty[h.name] = true
+		left := slices.DeleteFunc(to.byName[h.name], func(by handedBy) bool { return by.from == u })
+		if to.byName[h.name] = left; len(left) == 0 {
+			delete(to.byName, h.name)
+		}
+	}
+	for _, h := range u.hands {
+		to := p.m.handedTo(h.phase)
+		to.dirty[h.name] = true
+		list := to.byName[h.name]
+		i, _ := slices.BinarySearchFunc(list, u, func(by handedBy, u *part) int { return by.from.compare(u) })
+		for i < len(list) && list[i].from == u {
+			i++ // behind what it has handed there already
+		}
+		to.byName[h.name] = slices.Insert(list, i, handedBy{u, h.value})
+	}
+}
