@@ -11,7 +11,8 @@
 //
 // It refuses to know what is derived. It is pure, like the drivers.
 //
-// Read next: Rows in rows.go, then commit in commit.go and fold in fold.go.
+// Read next: Rows in rows.go, then run in commit.go and fold in fold.go; facts.go and hand.go for what
+// parts tell and hand to others beside what they add.
 package parts
 
 import (
