@@ -119,6 +119,19 @@ func (n *Node) measure(ctx context.Context) {
 // Day is what was measured within the last day.
 func (n *Node) Day() []web.Sample { return n.day.Day() }
 
+// Host is the host name of our Chassis row; empty if there is none.
+func (n *Node) Host() string {
+	r, _ := n.ctl.Last()
+	if r.Snapshot.SB == nil {
+		return ""
+	}
+	row, ok := r.Snapshot.SB.ChassisByName(r.Snapshot.Chassis)
+	if !ok {
+		return ""
+	}
+	return row.Hostname
+}
+
 // Revision differs whenever a step was taken, a session changed, or something else that
 // the page shows; and each minute.
 func (n *Node) Revision(ctx context.Context) string {

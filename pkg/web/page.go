@@ -28,6 +28,8 @@ const (
 type content struct {
 	Now    time.Time
 	Status control.Status
+	// Host is the name of the node; empty if the database does not tell it.
+	Host string
 	// MoreProblems is how many are left out.
 	MoreProblems int
 	Picture      Picture
@@ -67,6 +69,7 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 func (s *server) content(ctx context.Context, q url.Values, now time.Time) content {
 	c := content{
 		Now: now, Errors: map[string]string{}, Search: strings.TrimSpace(q.Get("q")), Explained: q.Get("explain"),
+		Host: s.node.Host(),
 	}
 	note := func(part string, err error) {
 		if err != nil {
@@ -78,7 +81,7 @@ func (s *server) content(ctx context.Context, q url.Values, now time.Time) conte
 	note("status", err)
 	legs, err := s.node.Legs(ctx)
 	note("picture", err)
-	c.Picture, c.Plots = draw(c.Status, legs), plots(s.node.Day(), now)
+	c.Picture, c.Plots = draw(c.Status, legs), plots(s.node.Day(), c.Status.Peers, now)
 	if n := len(c.Status.Problems) - mostProblems; n > 0 {
 		c.Status.Problems, c.MoreProblems = c.Status.Problems[:mostProblems], n
 	}

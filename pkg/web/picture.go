@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
@@ -98,7 +99,7 @@ func draw(s control.Status, legs []Leg) Picture {
 	}
 	p.Boxes = append(p.Boxes, speaker)
 	for i, leg := range shown {
-		p.leg(leg, speaker, heading+i*rowStep)
+		p.leg(leg, speaker, heading+i*rowStep, len(s.Peers) > 0 && !slices.ContainsFunc(s.Peers, isUp))
 	}
 	bottom := heading + rows*rowStep + heading - 8
 	if n := len(legs) - len(shown); n > 0 {
@@ -123,8 +124,11 @@ var breaksIn = map[string]int{
 	"foreign-rule": 2, "foreign-route": 2, "foreign-flow": 3, "forwarding-off": 3,
 }
 
-// leg draws a way from the speaker to the ports.
-func (p *Picture) leg(l Leg, from Box, y int) {
+func isUp(p control.Peer) bool { return p.State == control.Established }
+
+// leg draws a way from the speaker to the ports. Of a node whose sessions are all down nothing
+// is announced, whatever the speaker has.
+func (p *Picture) leg(l Leg, from Box, y int, silent bool) {
 	table := box(2, y, fmt.Sprintf("table %d", l.Table), l.Rules.Missing() || l.Routes.Missing() || breaksIn[l.Code] == 2,
 		"rules "+l.Rules.String(), "routes "+l.Routes.String())
 	bridge := box(3, y, l.Dev, l.Device != "" || l.Flows.Missing() || breaksIn[l.Code] == 3,
@@ -137,13 +141,19 @@ func (p *Picture) leg(l Leg, from Box, y int) {
 		network = box(4, y, "no network", false, "")
 	}
 	broken := l.Unreachable > 0 || l.Paths.Missing()
-	ports := box(5, y, l.Paths.String()+" announced", broken)
+	name := l.Paths.String() + " announced"
+	if silent {
+		name = "sent to nobody"
+	}
+	ports := box(5, y, name, broken || silent)
 	switch {
 	case l.Unreachable > 0:
-		ports = box(5, y, l.Paths.String()+" announced", true, fmt.Sprintf("%d not reachable", l.Unreachable), l.Code)
+		ports = box(5, y, name, true, fmt.Sprintf("%d not reachable", l.Unreachable), l.Code)
 		ports.Title = fmt.Sprintf("%d not reachable: %s", l.Unreachable, l.Text)
+	case silent:
+		ports = box(5, y, name, true, l.Paths.String()+" paths ready")
 	case broken:
-		ports = box(5, y, l.Paths.String()+" announced", true, "paths are missing")
+		ports = box(5, y, name, true, "paths are missing")
 	}
 	last := from
 	for _, b := range []Box{table, bridge, network, ports} {

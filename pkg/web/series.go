@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 )
 
 // Sample is what was measured within one minute.
@@ -70,17 +72,21 @@ type Plot struct {
 	High, Low, From, To, Summary string
 }
 
-// plots are those of the page.
-func plots(day []Sample, now time.Time) []Plot {
+// plots are those of the page. The peers are as they are now: the samples tell the worst of each
+// minute, also of the one in which the program began.
+func plots(day []Sample, current []control.Peer, now time.Time) []Plot {
+	up := 0
+	for _, p := range current {
+		if p.State == control.Established {
+			up++
+		}
+	}
 	rounds, sessions := make([]float64, len(day)), make([]float64, len(day))
-	longest, fewest, most, peers := time.Duration(0), 0, 0, 0
+	longest, fewest, most, peers := time.Duration(0), up, up, len(current)
 	for i, s := range day {
 		rounds[i], sessions[i] = float64(s.Round), float64(s.Sessions)
 		longest, peers = max(longest, s.Round), max(peers, s.Peers)
 		most = max(most, s.Sessions)
-		if i == 0 {
-			fewest = s.Sessions
-		}
 		fewest = min(fewest, s.Sessions)
 	}
 	a := plot("Longest round of each minute", day, rounds, max(float64(longest), float64(time.Millisecond)), now)
@@ -88,7 +94,7 @@ func plots(day []Sample, now time.Time) []Plot {
 	a.Summary = fmt.Sprintf("at most %s within the last day", shortTime(longest))
 	b := plot("Sessions that were up", day, sessions, float64(max(peers, most, 1)), now)
 	b.High = fmt.Sprint(max(peers, most, 1))
-	b.Summary = fmt.Sprintf("between %d and %d of %d within the last day", fewest, most, peers)
+	b.Summary = fmt.Sprintf("%d of %d now; between %d and %d within the last day", up, len(current), fewest, most)
 	if len(day) == 0 {
 		a.Summary, b.Summary = "nothing was measured yet", "nothing was measured yet"
 	}

@@ -34,6 +34,8 @@ import (
 type Node interface {
 	// Status says whether the node is well.
 	Status(ctx context.Context) (control.Status, error)
+	// Host is the name of the node; empty if the database does not tell it.
+	Host() string
 	// Advertised is a page of what is announced.
 	Advertised(ctx context.Context, q control.RouteQuery) (control.BGPAdvertised, error)
 	// Find says what a name stands for, Explain why an address is or is not announced.

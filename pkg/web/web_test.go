@@ -32,7 +32,9 @@ type node struct {
 
 func (n *node) Status(context.Context) (control.Status, error) {
 	return control.Status{
-		Chassis: "hv1" + evil, State: "down", Problems: []control.Problem{{Code: "x", Text: evil, Try: evil}},
+		Chassis: "hv1" + evil, State: "down", Problems: []control.Problem{{
+			Code: "x", Text: evil, Try: evil, Count: 5, Since: time.Now().Add(-10 * time.Second),
+		}},
 		Peers: []control.Peer{
 			{Address: "192.0.2.1", AS: 65000, State: "Active"}, {Address: "192.0.2.2", State: control.Established},
 		},
@@ -42,7 +44,7 @@ func (n *node) Status(context.Context) (control.Status, error) {
 
 func (n *node) Advertised(_ context.Context, q control.RouteQuery) (control.BGPAdvertised, error) {
 	n.asked = append(n.asked, fmt.Sprintf("%d after %q within %s", q.Limit, q.After, q.Within))
-	out := control.BGPAdvertised{Total: 100_000, Next: "the next"}
+	out := control.BGPAdvertised{Total: 100_000, NotSent: 3, Next: "the next"}
 	for i := range q.Limit {
 		out.Paths = append(out.Paths, control.AdvertisedPath{
 			NLRI:    fmt.Sprintf("10.%d.%d.%d/32", i>>16, i>>8&255, i&255),
@@ -88,6 +90,8 @@ func (n *node) Day() []Sample {
 	return s.Day()
 }
 
+func (n *node) Host() string { return "hv1.example" }
+
 func (n *node) Revision(context.Context) string { return fmt.Sprint(n.revision.Load()) }
 
 func ask(h http.Handler, method, target string, headers ...string) *httptest.ResponseRecorder {
@@ -127,10 +131,11 @@ func TestPage(t *testing.T) {
 	}
 	body := ask(h, "GET", "/?after=x").Body.String()
 	for _, want := range []string{
-		"100000 in all", "next page", "down: 1 problems", "192.0.2.1", "table 200", "and 190 more tables", "broken here",
-		"sent to nobody", "between 0 and 2 of 2", "no-way",
+		"100000 in all", "next page", "down: 1 problem<", "192.0.2.1", "table 200", "and 190 more tables", "broken here",
+		"sent to nobody</b>: no session", "1 of 2 now; between 0 and 2", "no-way", "bgp-ovn on hv1.example",
+		`<span class="quiet">since `, "and 4 more like it",
 	} {
-		if !strings.Contains(body, want) && want != "sent to nobody" {
+		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
@@ -283,14 +288,21 @@ func TestWhereItBreaks(t *testing.T) {
 		leg := whole
 		tt.change(&leg)
 		up := control.Status{Peers: []control.Peer{{Address: "192.0.2.2", State: control.Established}}}
-		var broken []string
-		for _, b := range draw(up, []Leg{leg}).Boxes {
-			if b.Broken {
-				broken = append(broken, b.Name)
-			}
+		drawsBroken(t, up, leg, tt.want)
+	}
+	down := control.Status{Peers: []control.Peer{{Address: "192.0.2.2", State: "Active"}}}
+	drawsBroken(t, down, whole, "192.0.2.2, speaker, sent to nobody")
+}
+
+func drawsBroken(t *testing.T, s control.Status, leg Leg, want string) {
+	t.Helper()
+	var broken []string
+	for _, b := range draw(s, []Leg{leg}).Boxes {
+		if b.Broken {
+			broken = append(broken, b.Name)
 		}
-		if got := strings.Join(broken, ", "); got != tt.want {
-			t.Errorf("%+v: broken are %q, want %q", leg, got, tt.want)
-		}
+	}
+	if got := strings.Join(broken, ", "); got != want {
+		t.Errorf("%+v: broken are %q, want %q", leg, got, want)
 	}
 }

@@ -21,7 +21,7 @@ func (c *content) write(d *document) {
 </head>
 <body>
 <main id="main">
-`, s.State, s.Chassis)
+`, s.State, c.name())
 	c.writeHead(d)
 	c.writeProblems(d)
 	c.writePicture(d)
@@ -45,26 +45,31 @@ func (c *content) writeError(d *document, part string) {
 func (c *content) writeHead(d *document) {
 	s := &c.Status
 	d.put(`<header>
-<h1>bgp-ovn on chassis %s</h1>
-<p id="state" class="%s">`, s.Chassis, choose(s.Healthy, "good", "bad"))
+<h1>bgp-ovn on %s</h1>
+<p id="state" class="%s">`, c.name(), choose(s.Healthy, "good", "bad"))
 	switch {
 	case c.Errors["status"] != "":
 		d.put("no answer")
 	case s.Healthy:
 		d.put("healthy")
 	default:
-		d.put("%s: %s%s problems", s.State, len(s.Problems), choose(c.MoreProblems > 0, " of more", ""))
+		n := len(s.Problems) + c.MoreProblems
+		d.put("%s: %s %s", s.State, n, choose(n == 1, "problem", "problems"))
 	}
 	d.put(`</p>
-<p class="quiet">%s, started %s; this page is of %s<span id="live"></span></p>
+<p class="quiet">chassis %s; %s, started %s; this page is of %s<span id="live"></span></p>
 </header>
-`, s.Program, localTime(s.Started), localTime(c.Now))
+`, s.Chassis, s.Program, localTime(s.Started), localTime(c.Now))
 	if text := c.Errors["status"]; text != "" {
 		d.put(`<p class="bad">The status cannot be told: %s</p>`, text)
 	}
 }
 
-func localTime(t time.Time) string { return t.Local().Format(time.DateTime) }
+// name is what people call the node.
+func (c *content) name() string { return choose(c.Host != "", c.Host, "chassis "+c.Status.Chassis) }
+
+// localTime is a time with its zone: a page may be looked at from another one.
+func localTime(t time.Time) string { return t.Local().Format(time.DateTime + " MST") }
 
 func (c *content) writeProblems(d *document) {
 	if len(c.Status.Problems) == 0 {
@@ -72,13 +77,16 @@ func (c *content) writeProblems(d *document) {
 	}
 	d.put(`<section aria-labelledby="problems"><h2 id="problems">What is wrong</h2>
 <ol class="problems">`)
-	for _, p := range c.Status.Problems {
-		d.put(`<li><b>%s</b> %s`, p.Code, p.Text)
+	for _, p := range view.Named(c.Status.Problems, c.Status.Names) {
+		d.put(`<li><b>%s</b> %s`, p.Code, view.Counted(p))
+		if !p.Since.IsZero() {
+			d.put(`<br><span class="quiet">since %s</span>`, view.Since(p.Since, c.Now))
+		}
 		if p.Try != "" {
 			d.put(`<br><code>%s</code>`, p.Try)
 		}
 		for _, e := range p.Explains {
-			d.put(`<br><span class="quiet">therefore: %s %s</span>`, e.Code, e.Text)
+			d.put(`<br><span class="quiet">therefore: %s %s</span>`, e.Code, view.Counted(e))
 		}
 		d.put(`</li>`)
 	}
@@ -157,7 +165,7 @@ func (c *content) writeAnnounced(d *document) {
 	a := &c.Addresses
 	d.put(`<p>%s %s`, a.Total, choose(c.Search != "", "in "+c.Search, "in all"))
 	if a.NotSent > 0 {
-		d.put(`, <b class="bad">%s sent to nobody</b>`, a.NotSent)
+		d.put(`, <b class="bad">%s sent to nobody</b>: no session that is up takes it`, a.NotSent)
 	}
 	d.put("</p>\n")
 	if len(a.Paths) > 0 {
@@ -173,7 +181,7 @@ func (c *content) writeAnnounced(d *document) {
 			}
 			d.put(`</td><td>`)
 			for _, o := range p.Objects {
-				d.put("%s %s ", o.Table, o.Row)
+				d.put("%s %s ", o.Table, choose(a.Names[o.Row] != "", a.Names[o.Row], o.Row))
 			}
 			d.put("</td></tr>\n")
 		}

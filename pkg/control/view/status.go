@@ -19,7 +19,7 @@ import (
 func Status(w io.Writer, form Form, s control.Status) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on chassis %s: %s\n", s.Program, s.Chassis, health(s))
-	for _, p := range named(s.Problems, s.Names) {
+	for _, p := range Named(s.Problems, s.Names) {
 		statusProblem(&b, p, s.At)
 	}
 	lastHour(&b, s.LastHour, s.Names)
@@ -45,12 +45,12 @@ func Status(w io.Writer, form Form, s control.Status) error {
 	return Print(w, form, s, b.String())
 }
 
-// named are problems with what rows are called in their texts.
-func named(list []control.Problem, labels map[string]string) []control.Problem {
+// Named are problems with what rows are called in their texts.
+func Named(list []control.Problem, labels map[string]string) []control.Problem {
 	out := slices.Clone(list)
 	for i := range out {
 		out[i].Text = names.Relabel(out[i].Text, labels)
-		out[i].Explains = named(out[i].Explains, labels)
+		out[i].Explains = Named(out[i].Explains, labels)
 	}
 	return out
 }
@@ -66,20 +66,20 @@ func health(s control.Status) string {
 // statusProblem prints a problem with its remedy, since when it has been there, and what
 // it explains.
 func statusProblem(b *strings.Builder, p control.Problem, now time.Time) {
-	block(b, "  ! ", p.Code+": "+counted(p))
+	block(b, "  ! ", p.Code+": "+Counted(p))
 	if !p.Since.IsZero() {
-		block(b, "    ", "since "+sinceText(p.Since, now))
+		block(b, "    ", "since "+Since(p.Since, now))
 	}
 	if p.Try != "" {
 		block(b, "    ", "try: "+p.Try)
 	}
 	for _, e := range p.Explains {
-		block(b, "    - ", "therefore "+e.Code+": "+counted(e))
+		block(b, "    - ", "therefore "+e.Code+": "+Counted(e))
 	}
 }
 
-// counted is the text of a problem with how many there are like it.
-func counted(p control.Problem) string {
+// Counted is the text of a problem with how many there are like it.
+func Counted(p control.Problem) string {
 	text := p.Text
 	if p.Count > 1 {
 		text += fmt.Sprintf("; and %d more like it", p.Count-1)
@@ -90,9 +90,9 @@ func counted(p control.Problem) string {
 	return text
 }
 
-// sinceText is a time and how long ago it was: the time of day, with the date if that
+// Since is a time and how long ago it was: the time of day, with the date if that
 // was not today.
-func sinceText(since, now time.Time) string {
+func Since(since, now time.Time) string {
 	since, now = since.Local(), now.Local()
 	form := time.TimeOnly
 	if since.YearDay() != now.YearDay() || since.Year() != now.Year() {
