@@ -5,31 +5,40 @@ type Entry struct{ e *entry }
 
 // NewEntry returns an entry of an item, which is in no set yet.
 func NewEntry(it Item) Entry {
-	k := it.Value.Key()
-	return Entry{&entry{hashOf(k), k, it}}
+	return Entry{newEntry(hashOf(it.Value.Key()), it)}
 }
 
 // Key is that of the item.
-func (e Entry) Key() Key { return e.e.key }
+func (e Entry) Key() Key { return e.e.key() }
 
 // Item is what is stored. What it has of slices must not be changed.
-func (e Entry) Item() Item { return e.e.item }
+func (e Entry) Item() Item { return e.e.item() }
+
+// Holds reports whether the entry has just this item.
+func (e Entry) Holds(it Item) bool { return e.e != nil && e.e.item().Equal(it) }
+
+// Entry returns what the set has under a key, to be shared with another one; none if it has nothing.
+func (s Set) Entry(k Key) Entry {
+	return Entry{s.byKind[places[k.Kind]].get(hashOf(k), k)}
+}
 
 // AddEntry is Add of an entry's item; where nothing stands under its key the set shares the entry.
 func (s *Set) AddEntry(e Entry) error {
-	standing := s.byKind[places[e.e.key.Kind]].get(e.e.hash, e.e.key)
+	k := e.e.key()
+	standing := s.byKind[places[k.Kind]].get(e.e.hash, k)
 	if standing != nil {
 		return s.merge(e.e, standing)
 	}
-	s.putEntry(e.e, nil)
+	s.putEntry(k, e.e, nil)
 	return nil
 }
 
 // PutEntry is Put of an entry's item; the set shares the entry.
 func (s *Set) PutEntry(e Entry) {
+	k := e.e.key()
 	var standing *entry
 	if s.undoing() {
-		standing = s.byKind[places[e.e.key.Kind]].get(e.e.hash, e.e.key)
+		standing = s.byKind[places[k.Kind]].get(e.e.hash, k)
 	}
-	s.putEntry(e.e, standing)
+	s.putEntry(k, e.e, standing)
 }

@@ -123,6 +123,17 @@ type Item struct {
 // Needs lists everything that must exist before the item.
 func (it Item) Needs() []Key { return slices.Concat(it.Value.DependsOn(), it.Shared, it.After) }
 
+// EachNeed yields what Needs returns.
+func (it Item) EachNeed(yield func(Key) bool) {
+	for _, keys := range [...][]Key{it.Value.DependsOn(), it.Shared, it.After} {
+		for _, k := range keys {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
 // Equal reports whether two items say the same in the same order.
 func (it Item) Equal(o Item) bool {
 	sameBlock := it.Block == o.Block || it.Block != nil && o.Block != nil && *it.Block == *o.Block

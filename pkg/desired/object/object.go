@@ -14,6 +14,7 @@ package object
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -55,19 +56,24 @@ func (k Key) Compare(o Key) int {
 // for a device is met by a link of ours, or by a port for which Open vSwitch makes
 // one, just as well as by a device that others made, and it is met in full only
 // once the device is in the VRF that it is to be in.
-func (k Key) Alternatives() []Key {
+func (k Key) Alternatives() []Key { return slices.Collect(k.EachAlternative) }
+
+// EachAlternative yields what Alternatives returns.
+func (k Key) EachAlternative(yield func(Key) bool) {
 	kinds := providers[k.Kind]
 	if len(kinds) <= 1 {
-		return []Key{k}
+		yield(k)
+		return
 	}
-	out := make([]Key, len(kinds))
-	for i, kind := range kinds {
-		out[i] = Key{Kind: kind, Name: k.Name}
+	for _, kind := range kinds {
+		one := Key{Kind: kind, Name: k.Name}
 		if kind == k.Kind {
-			out[i] = k
+			one = k
+		}
+		if !yield(one) {
+			return
 		}
 	}
-	return out
 }
 
 // ComparePrefix is the order of prefixes: by address, then the shorter ones first.

@@ -94,10 +94,10 @@ func (s *Set) Add(it Item) error {
 
 // merge adds the item of an entry to what stands under its key.
 func (s *Set) merge(add, standing *entry) error {
-	it, old := add.item, &standing.item
+	it, old := add.item(), standing.item()
 	if old.Value != it.Value {
 		if old.Rank == 0 || it.Rank == 0 || old.Rank == it.Rank {
-			return &ConflictError{Key: add.key, Have: *old, Add: it}
+			return &ConflictError{Key: add.key(), Have: old, Add: it}
 		}
 		if it.Rank < old.Rank {
 			it.Value = old.Value
@@ -116,7 +116,7 @@ func (s *Set) merge(add, standing *entry) error {
 	it.Why = mergeWhy(old.Why, it.Why)
 	it.Keeps = mergeKeys(old.Keeps, it.Keeps)
 	it.Marked = it.Marked || old.Marked
-	s.put(add.hash, add.key, it, standing)
+	s.put(add.hash, add.key(), it, standing)
 	return nil
 }
 
@@ -207,7 +207,7 @@ func union[T comparable](have, add []T) []T {
 func (s *Set) Keep(k Key, keys ...Key) {
 	hash := hashOf(k)
 	if standing := s.byKind[places[k.Kind]].get(hash, k); standing != nil {
-		it := standing.item
+		it := standing.item()
 		it.Keeps = union(it.Keeps, keys)
 		s.put(hash, k, it, standing)
 	}
@@ -226,13 +226,13 @@ func (s *Set) Put(it Item) {
 
 // put stores an item; standing is what is there under its key, if anybody may want it back.
 func (s *Set) put(hash uint64, k Key, it Item, standing *entry) {
-	s.putEntry(&entry{hash, k, it}, standing)
+	s.putEntry(k, newEntry(hash, it), standing)
 }
 
 // putEntry is put of an entry, which may be another set's.
-func (s *Set) putEntry(e, standing *entry) {
-	s.record(e.hash, e.key, standing)
-	s.edit(e.key.Kind).put(s.owner, e)
+func (s *Set) putEntry(k Key, e, standing *entry) {
+	s.record(e.hash, k, standing)
+	s.edit(k.Kind).put(s.owner, e)
 }
 
 // Remove takes the key out.
@@ -247,7 +247,7 @@ func (s *Set) Remove(k Key) {
 // Get returns the item under k.
 func (s Set) Get(k Key) (Item, bool) {
 	if e := s.byKind[places[k.Kind]].get(hashOf(k), k); e != nil {
-		return e.item, true
+		return e.item(), true
 	}
 	return Item{}, false
 }
@@ -273,7 +273,7 @@ func (s Set) All() iter.Seq2[Key, Item] {
 	return func(yield func(Key, Item) bool) {
 		s.freeze()
 		for _, items := range s.byKind {
-			if !items.all(func(e *entry) bool { return yield(e.key, e.item) }) {
+			if !items.all(func(e *entry) bool { return yield(e.key(), e.item()) }) {
 				return
 			}
 		}
@@ -284,7 +284,7 @@ func (s Set) All() iter.Seq2[Key, Item] {
 func (s Set) AllOf(k Kind) iter.Seq2[Key, Item] {
 	return func(yield func(Key, Item) bool) {
 		s.freeze()
-		s.byKind[places[k]].all(func(e *entry) bool { return yield(e.key, e.item) })
+		s.byKind[places[k]].all(func(e *entry) bool { return yield(e.key(), e.item()) })
 	}
 }
 
@@ -300,7 +300,7 @@ func (s Set) Reuse(before, former Set) Set {
 		case new == nil && old == nil:
 		case new == nil:
 			out.edit(k.Kind).remove(out.owner, hash, k)
-		case old == nil || !old.item.Equal(new.item):
+		case old == nil || !old.item().Equal(new.item()):
 			out.edit(k.Kind).put(out.owner, new)
 		}
 	}
@@ -313,7 +313,7 @@ func (s Set) Shuffled(k Kind) iter.Seq2[Key, Item] {
 	return func(yield func(Key, Item) bool) {
 		s.freeze()
 		if items := s.byKind[places[k]]; items != nil {
-			items.root.shuffled(func(e *entry) bool { return yield(e.key, e.item) })
+			items.root.shuffled(func(e *entry) bool { return yield(e.key(), e.item()) })
 		}
 	}
 }
@@ -330,7 +330,7 @@ func (s Set) Differ(o Set) iter.Seq[Key] {
 				if a == nil {
 					a = b
 				}
-				return yield(a.key)
+				return yield(a.key())
 			})
 			if !ok {
 				return
@@ -351,17 +351,23 @@ func (s Set) Sorted() []Item {
 // SortedOf returns the items of one kind in key order.
 func (s Set) SortedOf(k Kind) []Item {
 	items := s.byKind[places[k]]
-	entries := make([]*entry, 0, items.len())
+	entries := make([]keyed, 0, items.len())
 	items.all(func(e *entry) bool {
-		entries = append(entries, e)
+		entries = append(entries, keyed{e.key(), e})
 		return true
 	})
-	slices.SortFunc(entries, func(a, b *entry) int { return a.key.Compare(b.key) })
+	slices.SortFunc(entries, func(a, b keyed) int { return a.key.Compare(b.key) })
 	out := make([]Item, len(entries))
 	for i, e := range entries {
-		out[i] = e.item
+		out[i] = e.item()
 	}
 	return out
+}
+
+// keyed is an entry as it is sorted.
+type keyed struct {
+	key Key
+	*entry
 }
 
 // Same reports whether two sets are the very same data: not merely equal, but

@@ -37,11 +37,42 @@ type slot struct {
 	node  *node
 }
 
-// entry is never changed: it is the same wherever an item was handed on.
+// entry is an item with the hash of its key. It is never changed: it is the same wherever an item
+// was handed on. There may be 400,000 of them, so that it has neither the key, which its value
+// tells, nor room for what an item is without.
 type entry struct {
-	hash uint64
-	key  Key
-	item Item
+	hash  uint64
+	value Value
+	more  *itemMore // nil if the item has nothing of it
+	// rank and marked are those of [Item].
+	rank   uint8
+	marked bool
+}
+
+// itemMore is what items of backends mostly are without: see [Item].
+type itemMore struct {
+	why                  []Source
+	after, shared, keeps []Key
+	block                *Block
+	found                *Found
+}
+
+func newEntry(hash uint64, it Item) *entry {
+	e := &entry{hash: hash, value: it.Value, rank: it.Rank, marked: it.Marked}
+	if it.Why != nil || it.After != nil || it.Shared != nil || it.Keeps != nil || it.Block != nil || it.Found != nil {
+		e.more = &itemMore{it.Why, it.After, it.Shared, it.Keeps, it.Block, it.Found}
+	}
+	return e
+}
+
+func (e *entry) key() Key { return e.value.Key() }
+
+func (e *entry) item() Item {
+	it := Item{Value: e.value, Rank: e.rank, Marked: e.marked}
+	if m := e.more; m != nil {
+		it.Why, it.After, it.Shared, it.Keeps, it.Block, it.Found = m.why, m.after, m.shared, m.keeps, m.block, m.found
+	}
+	return it
 }
 
 const (
@@ -77,7 +108,7 @@ func (n *node) get(hash uint64, k Key, shift uint) *entry {
 		}
 		s := n.slots[n.place(bit)]
 		if e := s.entry; e != nil {
-			if e.hash == hash && e.key == k {
+			if e.hash == hash && e.key() == k {
 				return e
 			}
 			return nil
@@ -95,7 +126,7 @@ func (n *node) get(hash uint64, k Key, shift uint) *entry {
 
 // find is the place of a key among entries of one hash, or -1.
 func (n *node) find(k Key) int {
-	return slices.IndexFunc(n.slots, func(s slot) bool { return s.entry.key == k })
+	return slices.IndexFunc(n.slots, func(s slot) bool { return s.entry.key() == k })
 }
 
 // editable returns the tree itself, if it belongs to o, or a copy that does.
@@ -139,7 +170,7 @@ func (n *node) put(o *owner, e *entry, shift uint) (*node, bool) {
 	}
 	n = n.editable(o)
 	if shift >= hashBits {
-		i := n.find(e.key)
+		i := n.find(e.key())
 		if i < 0 {
 			n.slots = append(n.slots, slot{entry: e})
 			return n, true
@@ -160,7 +191,7 @@ func (n *node) put(o *owner, e *entry, shift uint) (*node, bool) {
 		var added bool
 		s.node, added = s.node.put(o, e, shift+levelBits)
 		return n, added
-	case old.hash == e.hash && old.key == e.key:
+	case old.hash == e.hash && old.key() == e.key():
 		s.entry = e
 		return n, false
 	default:
@@ -304,10 +335,10 @@ func entriesDiffer(a, b slot, shift uint, yield func(a, b *entry) bool) bool {
 // get returns the entry with the key of another one.
 func (s slot) get(like *entry, shift uint) *entry {
 	if e := s.entry; e != nil {
-		if e.hash == like.hash && e.key == like.key {
+		if e.hash == like.hash && e.key() == like.key() {
 			return e
 		}
 		return nil
 	}
-	return s.node.get(like.hash, like.key, shift)
+	return s.node.get(like.hash, like.key(), shift)
 }

@@ -46,7 +46,7 @@ func walkTree(t *testing.T, r *rand.Rand, hash func(int) uint64) {
 			trees = append(trees, copied{c.tree, new(owner), maps.Clone(c.want)})
 			continue
 		case r.IntN(3) > 0:
-			e := &entry{h, k, Item{Rank: uint8(step)}}
+			e := newEntry(h, Item{Value: routeTo(i), Rank: uint8(step)})
 			c.tree = c.tree.editable(c.own)
 			c.tree.put(c.own, e)
 			c.want[k] = e
@@ -66,7 +66,7 @@ func (c copied) check(t *testing.T, hash func(int) uint64) {
 	t.Helper()
 	have := map[Key]*entry{}
 	c.tree.all(func(e *entry) bool {
-		have[e.key] = e
+		have[e.key()] = e
 		return true
 	})
 	if !maps.Equal(have, c.want) || c.tree.len() != len(c.want) {
@@ -93,7 +93,7 @@ func checkDiffer(t *testing.T, a, b copied) {
 		}
 	}
 	a.tree.differ(b.tree, func(x, y *entry) bool {
-		k := cmpOr(x, y).key
+		k := cmpOr(x, y).key()
 		if x == y || x != a.want[k] || y != b.want[k] {
 			t.Fatalf("differ: %v and %v under %v", x, y, k)
 		}
