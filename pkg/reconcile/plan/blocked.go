@@ -84,7 +84,7 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 		return object.Block{Code: object.BlockContested, Text: why}, true
 	}
 	if !ok {
-		for _, need := range it.Needs() {
+		for need := range it.EachNeed {
 			if !d.known(need) {
 				return object.Block{Code: object.BlockNeedMissing, Text: "needs " + need.Text() +
 					", which is neither wanted nor present"}, true
@@ -109,8 +109,8 @@ func foreignText(it, have object.Item) string {
 
 // badNeed finds a need that is blocked and not there, or must not stay.
 func (d *differ) badNeed(it object.Item) (object.Key, object.Block, bool) {
-	for _, need := range it.Needs() {
-		for _, k := range need.Alternatives() {
+	for need := range it.EachNeed {
+		for k := range need.EachAlternative {
 			if b, blocked := d.blocked[k]; blocked && d.isBad(k, b) {
 				return k, b, true
 			}
@@ -147,7 +147,7 @@ func (d *differ) asWanted(k object.Key) bool {
 
 // known reports whether a need is wanted or present, or is left to others.
 func (d *differ) known(need object.Key) bool {
-	for _, k := range need.Alternatives() {
+	for k := range need.EachAlternative {
 		if d.Want.Has(k) || d.Have.Has(k) || slices.Contains(d.Unmanaged, k.Kind) {
 			return true
 		}

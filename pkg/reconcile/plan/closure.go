@@ -39,7 +39,7 @@ func (d *differ) keepNeeded(going, kept []object.Item) []object.Item {
 		var next []object.Item
 		for _, by := range level {
 			for _, need := range object.Stays(by.Value, by.Relations()) {
-				for _, k := range need.Alternatives() {
+				for k := range need.EachAlternative {
 					if it, ok := d.reach(k, seen); ok {
 						next = append(next, it)
 						d.stay(k, by.Value.Key(), leaving)

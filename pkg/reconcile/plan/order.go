@@ -58,7 +58,7 @@ func (d *differ) vanishes(k object.Key) bool {
 
 func (d *differ) standsOnReplaced(on []object.Key) bool {
 	for _, need := range on {
-		for _, k := range need.Alternatives() {
+		for k := range need.EachAlternative {
 			if d.replaced[k] {
 				return true
 			}
@@ -73,42 +73,59 @@ func (d *differ) order() {
 	d.makeRoom()
 	d.sortOps()
 	sorting.Sort(d.plan.Notes, func(a, b Note) int { return a.Key.Compare(b.Key) })
+	var needs, last []object.Key
 	for i := range d.plan.Ops {
 		op := &d.plan.Ops[i]
 		if op.Phase != Build {
 			continue
 		}
-		it, _ := d.Want.Get(op.Key())
-		op.Needs, op.Relations = d.stepNeeds(it), it.Relations()
+		op.Wanted = d.Want.Entry(op.Key())
+		it := op.Wanted.Item()
+		op.Relations = it.Relations()
+		// Neighbours in a plan often need the same.
+		if needs = d.appendNeeds(needs[:0], it); !slices.Equal(needs, last) {
+			last = slices.Clone(needs)
+		}
+		op.Needs = last
 	}
 }
 
 // sortOps puts the steps in order.
-func (d *differ) sortOps() { d.plan.Ops = inOrder(d.plan.Ops) }
+func (d *differ) sortOps() { inOrder(d.plan.Ops) }
 
 // WithMade adds steps to a plan, in their order, that make values which the plan has no step
 // for: an operator asked for them.
 func WithMade(ops []Op, values []object.Value, why []object.Source) []Op {
+	ops = slices.Clone(ops)
 	for _, v := range values {
 		ops = append(ops, Op{Verb: Create, Phase: Build, After: v, Why: why, Cause: CauseRepair})
 	}
-	return inOrder(ops)
+	inOrder(ops)
+	return ops
 }
 
-// inOrder puts steps in order. Keys are worked out once a step, not once a comparison: a
+// inOrder puts steps in order, in place. Keys are worked out once a step, not once a comparison: a
 // first plan may have 200,000 steps.
-func inOrder(ops []Op) []Op {
+func inOrder(ops []Op) {
 	order := make([]keyed, len(ops))
 	for i, op := range ops {
 		among, layer := object.PlaceOf(valueOf(op))
 		order[i] = keyed{op.Phase, op.Key(), among.Place(), layer, int32(i)}
 	}
 	slices.SortFunc(order, compareOps)
-	sorted := make([]Op, len(order))
-	for i, k := range order {
-		sorted[i] = ops[k.index]
+	const moved = -1
+	for i := range order {
+		if order[i].index == moved {
+			continue
+		}
+		// What is here goes where the circle that begins here ends.
+		first, to := ops[i], i
+		for from := int(order[to].index); from != i; from = int(order[to].index) {
+			ops[to], order[to].index = ops[from], moved
+			to = from
+		}
+		ops[to], order[to].index = first, moved
 	}
-	return sorted
 }
 
 // keyed is a step as it is sorted.
@@ -140,12 +157,11 @@ func compareOps(a, b keyed) int {
 	return cmp.Or(up, a.key.Compare(b.key))
 }
 
-// stepNeeds returns the needs of an item that are steps of this plan. The
+// appendNeeds appends the needs of an item that are steps of this plan. The
 // others are met already.
-func (d *differ) stepNeeds(it object.Item) []object.Key {
-	var out []object.Key
-	for _, need := range it.Needs() {
-		for _, k := range need.Alternatives() {
+func (d *differ) appendNeeds(out []object.Key, it object.Item) []object.Key {
+	for need := range it.EachNeed {
+		for k := range need.EachAlternative {
 			if d.steps[k] && !slices.Contains(out, k) {
 				out = append(out, k)
 			}

@@ -89,6 +89,8 @@ type Op struct {
 	Needs []object.Key
 	// Relations are those of the wanted value, for the ledger.
 	Relations object.Relations
+	// Wanted is the item of the wanted value, for who stores it, too; none of what was not wanted.
+	Wanted object.Entry
 	// Why is the provenance of the wanted value, or of the value that goes.
 	Why []object.Source
 	// Cause says why the step is taken. Diff leaves it empty: it takes more than
