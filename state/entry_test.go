@@ -15,7 +15,9 @@ import (
 )
 
 // sameEntries compares entries as they are in memory.
-var sameEntries = cmp.Options{cmp.Comparer(func(a, b object.Value) bool { return a == b })}
+var sameEntries = cmp.Options{
+	cmp.Comparer(func(a, b object.Value) bool { return a == b }), cmpopts.IgnoreUnexported(Entry{}),
+}
 
 // drawEntry draws an entry; every field of a reason is filled, so that a new one that is not
 // stored is noticed.

@@ -32,27 +32,30 @@ func (db *DB) Unfinished() Intent {
 	return db.unfinished
 }
 
-// Begin records, in one transaction before the first step, what is about to be
-// done, and enters the keys of unmarked kinds into the ledger: from here on they
+// Begin records, in one transaction before the first step (in several if the plan is long), what is
+// about to be done, and enters the keys of unmarked kinds into the ledger: from here on they
 // may be ours, whatever becomes of us. What carries a mark proves itself and is
 // entered by End, when nobody waits for it any more.
 func (db *DB) Begin(p plan.Plan) error {
 	now := db.now()
 	entries := db.newEntries(p, func(i int) bool { return !p.Ops[i].Key().HasMark() }, now)
 	intent := Intent{Version: Version, At: now, Steps: lines(p)}
-	err := db.update(func(tx *bbolt.Tx) error {
-		if err := putEntries(tx, entries); err != nil {
-			return err
-		}
-		return put(tx.Bucket(bucketPlan), keyIntent, intent)
-	})
+	rest, err := db.putPieces(inOrder(entries))
+	if err == nil {
+		err = db.update(func(tx *bbolt.Tx) error {
+			if err := putRecords(tx, rest); err != nil {
+				return err
+			}
+			return put(tx.Bucket(bucketPlan), keyIntent, intent)
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("record the plan: %w", err)
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	for _, e := range entries {
-		db.enter(e.Value.Key(), e)
+		db.ledger.enter(e)
 	}
 	db.unfinished = intent
 	return nil
@@ -76,24 +79,55 @@ func (db *DB) newEntries(p plan.Plan, pick func(i int) bool, now time.Time) []En
 	return entries
 }
 
-// putEntries writes them in the order of their keys: within a transaction bbolt
-// keeps a page of any length, and each insertion that is not at the end moves
-// all that follow.
-func putEntries(tx *bbolt.Tx, entries []Entry) error {
-	type record struct {
-		key string
-		Entry
+// piece is how many entries one transaction writes. bbolt holds all that a transaction writes
+// until it ends, and nobody waits for the disk for longer than a transaction may take.
+const piece = 4096
+
+// keyed is an entry and the key under which it is stored.
+type keyed struct {
+	key   string
+	entry *Entry
+}
+
+// inOrder brings entries into the order of their keys: within a transaction bbolt keeps a page of
+// any length, and each insertion that is not at the end moves all that follow.
+func inOrder(entries []Entry) []keyed {
+	records := make([]keyed, len(entries))
+	for i := range entries {
+		records[i] = keyed{entries[i].Value.Key().Text(), &entries[i]}
 	}
-	records := make([]record, len(entries))
-	for i, e := range entries {
-		records[i] = record{e.Value.Key().Text(), e}
+	slices.SortFunc(records, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	return records
+}
+
+// putPieces writes all but the last few of many entries, in transactions of their own, and returns
+// these few for the transaction that completes them. If it never comes, the ledger has entries of
+// objects that may be ours, as after any crash.
+func (db *DB) putPieces(records []keyed) (rest []keyed, err error) {
+	for len(records) > piece {
+		now := records[:piece]
+		if err := db.update(func(tx *bbolt.Tx) error { return putRecords(tx, now) }); err != nil {
+			return nil, err
+		}
+		db.mu.Lock()
+		for _, r := range now {
+			db.ledger.enter(*r.entry)
+		}
+		db.mu.Unlock()
+		records = records[piece:]
 	}
-	slices.SortFunc(records, func(a, b record) int { return strings.Compare(a.key, b.key) })
+	return records, nil
+}
+
+// putEntries writes entries in one transaction.
+func putEntries(tx *bbolt.Tx, entries []Entry) error { return putRecords(tx, inOrder(entries)) }
+
+func putRecords(tx *bbolt.Tx, records []keyed) error {
 	ledger := tx.Bucket(bucketLedger)
 	ledger.FillPercent = 0.9
 	enc := newEncoder()
 	for _, r := range records {
-		if err := ledger.Put([]byte(r.key), enc.encode(r.Entry)); err != nil {
+		if err := ledger.Put([]byte(r.key), enc.encode(*r.entry)); err != nil {
 			return err
 		}
 	}
@@ -110,7 +144,9 @@ func (db *DB) sameEntry(op plan.Op) bool {
 // newEntry keeps the date and the prior value of an older entry: the value to
 // restore is the one from before our first change, not from before the last.
 func (db *DB) newEntry(op plan.Op, now time.Time) Entry {
-	e := Entry{Value: op.After, Why: op.Why, Relations: op.Relations, Cause: op.Cause, Since: now}
+	e := Entry{
+		Value: op.After, Why: op.Why, Relations: op.Relations, Cause: op.Cause, Since: now, shared: op.Wanted,
+	}
 	if old, known := db.entry(op.Key()); known {
 		e.Since, e.Prior = old.Since, old.Prior
 	} else if op.Key().Kind.IsSetting() {
@@ -119,7 +155,7 @@ func (db *DB) newEntry(op plan.Op, now time.Time) Entry {
 	return e
 }
 
-// End records, in one transaction after the last step, how each one went, enters
+// End records, in one transaction after the last step (in several if the plan is long), how each one went, enters
 // what succeeded and carries a mark, for its provenance, and takes what was
 // deleted or is no longer there out of the ledger. outcomes has one element a
 // step.
@@ -138,30 +174,31 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	db.mu.Unlock()
 	steps, omitted := stepsOf(p, outcomes, past.limits.Steps)
 	kept, notes, saw := -1, db.takeNoted(), db.takeSeen()
-	err := db.update(func(tx *bbolt.Tx) error {
-		if err := putNotes(tx, notes); err != nil {
-			return err
-		}
-		for _, k := range gone {
-			if err := tx.Bucket(bucketLedger).Delete([]byte(k.Text())); err != nil {
+	rest, err := db.putPieces(inOrder(entries))
+	if err == nil {
+		err = db.update(func(tx *bbolt.Tx) error {
+			if err := putNotes(tx, notes); err != nil {
 				return err
 			}
-		}
-		if err := putEntries(tx, entries); err != nil {
+			if err := deleteKeys(tx, gone); err != nil {
+				return err
+			}
+			if err := putRecords(tx, rest); err != nil {
+				return err
+			}
+			if err := tx.Bucket(bucketPlan).Delete(keyIntent); err != nil {
+				return err
+			}
+			n, err := past.appendSeen(tx, saw)
+			if err != nil {
+				return err
+			}
+			with := past
+			with.steps = n
+			kept, err = with.appendHistory(tx.Bucket(bucketHistory), steps, omitted, now, took)
 			return err
-		}
-		if err := tx.Bucket(bucketPlan).Delete(keyIntent); err != nil {
-			return err
-		}
-		n, err := past.appendSeen(tx, saw)
-		if err != nil {
-			return err
-		}
-		with := past
-		with.steps = n
-		kept, err = with.appendHistory(tx.Bucket(bucketHistory), steps, omitted, now, took)
-		return err
-	})
+		})
+	}
 	if err != nil {
 		err = fmt.Errorf("record the outcome: %w", err)
 	}
@@ -170,13 +207,22 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 			db.past.steps = kept
 		}
 		for _, k := range gone {
-			delete(db.ledger[k.Kind], k)
+			db.ledger.forget(k)
 		}
 		for _, e := range entries {
-			db.enter(e.Value.Key(), e)
+			db.ledger.enter(e)
 		}
 		db.unfinished = Intent{}
 	})
+}
+
+func deleteKeys(tx *bbolt.Tx, keys []object.Key) error {
+	for _, k := range keys {
+		if err := tx.Bucket(bucketLedger).Delete([]byte(k.Text())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Forget takes keys out of the ledger of which nothing is left. It is called
@@ -190,10 +236,8 @@ func (db *DB) Forget(keys []object.Key) error {
 		return nil
 	}
 	err := db.update(func(tx *bbolt.Tx) error {
-		for _, k := range keys {
-			if err := tx.Bucket(bucketLedger).Delete([]byte(k.Text())); err != nil {
-				return err
-			}
+		if err := deleteKeys(tx, keys); err != nil {
+			return err
 		}
 		return tx.Bucket(bucketPlan).Delete(keyIntent)
 	})
@@ -203,7 +247,7 @@ func (db *DB) Forget(keys []object.Key) error {
 	return db.remember(err, func() {
 		db.unfinished = Intent{}
 		for _, k := range keys {
-			delete(db.ledger[k.Kind], k)
+			db.ledger.forget(k)
 		}
 	})
 }
@@ -224,13 +268,16 @@ func (db *DB) Renew(items []object.Item) error {
 		e.Value, e.Relations, e.Why = it.Value, it.Relations(), it.Why
 		entries[i] = e
 	}
-	err := db.update(func(tx *bbolt.Tx) error { return putEntries(tx, entries) })
+	rest, err := db.putPieces(inOrder(entries))
+	if err == nil {
+		err = db.update(func(tx *bbolt.Tx) error { return putRecords(tx, rest) })
+	}
 	if err != nil {
 		err = fmt.Errorf("record what %d objects need: %w", len(items), err)
 	}
 	return db.remember(err, func() {
 		for _, e := range entries {
-			db.enter(e.Value.Key(), e)
+			db.ledger.enter(e)
 		}
 	})
 }

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -22,6 +20,8 @@ type Entry struct {
 	Since time.Time
 	// Prior is a setting's value from before our first change; nil for the rest.
 	Prior object.Value
+	// shared is what is wanted, if that says the same; it need not be stored twice then.
+	shared object.Entry
 }
 
 // item returns the entry as what it was when it was wanted.
@@ -29,19 +29,125 @@ func (e Entry) item() object.Item {
 	return object.Item{Value: e.Value, Why: e.Why}.WithRelations(e.Relations)
 }
 
-// enter stores an entry. Of an open file, the caller holds the lock.
-func (c *contents) enter(k object.Key, e Entry) {
-	if c.ledger[k.Kind] == nil {
-		c.ledger[k.Kind] = map[object.Key]Entry{}
+// stored returns the entry as sets have it.
+func (e Entry) stored() object.Entry {
+	if it := e.item(); !e.shared.Holds(it) {
+		return object.NewEntry(it)
 	}
-	c.ledger[k.Kind][k] = e
+	return e.shared
+}
+
+// mark is when and why entries were made; those of one round have the same.
+type mark struct {
+	cause plan.Cause
+	since time.Time
+}
+
+// ledger has the entries. Most of them were made by one round, of which the mark is kept once.
+// The zero value is empty.
+type ledger struct {
+	items object.Set
+	// common is the mark of all that have none in marks.
+	common mark
+	marks  map[object.Key]mark
+	// priors are the values of settings from before our first change.
+	priors map[object.Key]object.Value
+	// crowded is how many marks there may be before another common one is looked for.
+	crowded int
+}
+
+// marksKept is how many marks a ledger may have in any case.
+const marksKept = 1000
+
+// enter stores an entry in place of the one with its key.
+func (l *ledger) enter(e Entry) {
+	k := e.Value.Key()
+	if l.items.Len() == 0 {
+		*l = ledger{
+			common: mark{e.Cause, e.Since}, marks: map[object.Key]mark{}, priors: map[object.Key]object.Value{},
+			crowded: marksKept,
+		}
+	}
+	l.items.PutEntry(e.stored())
+	delete(l.priors, k)
+	if e.Prior != nil {
+		l.priors[k] = e.Prior
+	}
+	l.mark(k, mark{e.Cause, e.Since})
+}
+
+// mark notes the mark of a key that is there.
+func (l *ledger) mark(k object.Key, m mark) {
+	if m == l.common {
+		delete(l.marks, k)
+		return
+	}
+	l.marks[k] = m
+	if len(l.marks) <= l.crowded {
+		return
+	}
+	count := map[mark]int{l.common: l.items.Len() - len(l.marks)}
+	common := l.common
+	for _, m := range l.marks {
+		if count[m]++; count[m] > count[common] {
+			common = m
+		}
+	}
+	if common != l.common {
+		all := make(map[object.Key]mark, l.items.Len()-count[common])
+		for k := range l.items.All() {
+			if m := l.markOf(k); m != common {
+				all[k] = m
+			}
+		}
+		l.common, l.marks = common, all
+	}
+	l.crowded = max(marksKept, 2*len(l.marks))
+}
+
+func (l *ledger) markOf(k object.Key) mark {
+	if m, ok := l.marks[k]; ok {
+		return m
+	}
+	return l.common
+}
+
+// get returns the entry under a key.
+func (l *ledger) get(k object.Key) (Entry, bool) {
+	it, ok := l.items.Get(k)
+	if !ok {
+		return Entry{}, false
+	}
+	return l.entryOf(k, it), true
+}
+
+func (l *ledger) entryOf(k object.Key, it object.Item) Entry {
+	m := l.markOf(k)
+	return Entry{
+		Value: it.Value, Why: it.Why, Relations: it.Relations(), Cause: m.cause, Since: m.since, Prior: l.priors[k],
+	}
+}
+
+// forget takes the entry under a key away.
+func (l *ledger) forget(k object.Key) {
+	l.items.Remove(k)
+	delete(l.marks, k)
+	delete(l.priors, k)
+}
+
+// all are the entries, in no order.
+func (l *ledger) all() []Entry {
+	out := make([]Entry, 0, l.items.Len())
+	for k, it := range l.items.All() {
+		out = append(out, l.entryOf(k, it))
+	}
+	return out
 }
 
 func (db *DB) entry(k object.Key) (Entry, bool) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	e, ok := db.ledger[k.Kind][k]
-	return e, ok
+	return db.ledger.get(k)
 }
 
 // Owned reports whether the key may be ours.
@@ -83,21 +189,24 @@ func (db *DB) Since(k object.Key) time.Time {
 }
 
 // Keys are the keys of one kind in the ledger, in no order.
-func (db *DB) Keys(k object.Kind) []object.Key {
+func (db *DB) Keys(kind object.Kind) []object.Key {
 	db.mu.Lock()
-	defer db.mu.Unlock()
-	return slices.Collect(maps.Keys(db.ledger[k]))
+	items := db.ledger.items.Only(kind)
+	db.mu.Unlock()
+	out := make([]object.Key, 0, items.Len())
+	for k := range items.All() {
+		out = append(out, k)
+	}
+	return out
 }
 
 // Lines are the entries of the ledger in JSON, one a line in the order of their keys. Secrets
 // are not in them.
 func (db *DB) Lines() ([]byte, error) {
 	db.mu.Lock()
-	var entries []Entry
-	for _, kind := range slices.Sorted(maps.Keys(db.ledger)) {
-		for _, k := range sorted(slices.Collect(maps.Keys(db.ledger[kind]))) {
-			entries = append(entries, db.ledger[kind][k])
-		}
+	entries := make([]Entry, 0, db.ledger.items.Len())
+	for _, it := range db.ledger.items.Sorted() {
+		entries = append(entries, db.ledger.entryOf(it.Value.Key(), it))
 	}
 	db.mu.Unlock()
 	var out []byte
@@ -114,16 +223,8 @@ func (db *DB) Lines() ([]byte, error) {
 // controller goes on announcing while no database answers, and the settings that it
 // stands on.
 func (db *DB) LastKnown() object.Set {
+	kinds := object.KindsThat(func(k object.Kind) bool { return !k.IsSession() })
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	var s object.Set
-	for kind, entries := range db.ledger {
-		if kind.IsSession() {
-			continue
-		}
-		for _, e := range entries {
-			s.Put(e.item())
-		}
-	}
-	return s
+	return db.ledger.items.Only(kinds...)
 }

@@ -62,7 +62,8 @@ func (db *DB) rewrite() error {
 	db.mu.Lock()
 	upTo := db.service.changes
 	db.mu.Unlock()
-	if err := db.attempt((*bbolt.DB).Update, db.putAll); err != nil {
+	err := db.putAll(func(fn func(*bbolt.Tx) error) error { return db.attempt((*bbolt.DB).Update, fn) })
+	if err != nil {
 		return err
 	}
 	db.wrote(upTo)
@@ -95,7 +96,7 @@ func (db *DB) create() error {
 	upTo := db.service.changes
 	db.stamp(db.service.Identity)
 	db.mu.Unlock()
-	err = survive(func() error { return bolt.Update(db.putAll) })
+	err = survive(func() error { return db.putAll(bolt.Update) })
 	if err == nil {
 		err = renameNew(half, db.path)
 	}

@@ -228,11 +228,9 @@ func (db *DB) merge(found contents) (more bool) {
 	defer db.mu.Unlock()
 	have := db.contents
 	db.contents = found
-	for _, kind := range have.ledger {
-		for k, e := range kind {
-			db.enter(k, e)
-			more = true
-		}
+	for _, e := range have.ledger.all() {
+		db.ledger.enter(e)
+		more = true
 	}
 	for name, text := range have.notes {
 		more = more || db.notes[name] != text

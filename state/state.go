@@ -28,8 +28,6 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
-
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
 // Version is the schema version in bucket meta. A file with a higher one was
@@ -95,7 +93,7 @@ type DB struct {
 // contents are what a file says.
 type contents struct {
 	version int
-	ledger  map[object.Kind]map[object.Key]Entry
+	ledger  ledger
 	// unfinished is the plan that a crash interrupted; empty if none was.
 	unfinished Intent
 	// notes are what is remembered beside the ledger, by name.
@@ -103,7 +101,7 @@ type contents struct {
 }
 
 func noContents() contents {
-	return contents{Version, map[object.Kind]map[object.Key]Entry{}, Intent{}, map[string]string{}}
+	return contents{Version, ledger{}, Intent{}, map[string]string{}}
 }
 
 // Open opens or creates the file, takes its lock and reads the ledger. A lock
@@ -289,7 +287,7 @@ func read(bolt *bbolt.DB) (contents, error) {
 			if string(k) != e.Value.Key().Text() {
 				return fmt.Errorf("ledger entry %q is that of %s; %s", k, e.Value.Key().Text(), moveAway)
 			}
-			c.enter(e.Value.Key(), e)
+			c.ledger.enter(e)
 			return nil
 		})
 	})

@@ -3,6 +3,8 @@ package state
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -86,38 +88,55 @@ func (db *DB) remember(err error, change func()) error {
 	return err
 }
 
-// putAll writes all that is remembered into a file, in place of what it has.
-func (db *DB) putAll(tx *bbolt.Tx) error {
-	if tx.Bucket(bucketLedger) != nil {
-		if err := tx.DeleteBucket(bucketLedger); err != nil {
-			return fmt.Errorf("empty the ledger: %w", err)
-		}
-	}
-	if err := makeBuckets(tx); err != nil {
-		return err
-	}
+// putAll writes all that is remembered into a file, in place of what it has, each piece in a
+// transaction that update commits. Between two of them the ledger has all of one and some of the
+// other, as after any crash: objects that may be ours.
+func (db *DB) putAll(update func(func(*bbolt.Tx) error) error) error {
 	db.mu.Lock()
-	var entries []Entry
-	for _, kind := range db.ledger {
-		for _, e := range kind {
-			entries = append(entries, e)
-		}
-	}
-	notes, open := map[string]string{}, db.unfinished
-	for k, v := range db.notes {
-		notes[k] = v
-	}
+	entries := db.ledger.all()
+	notes, open := maps.Clone(db.notes), db.unfinished
 	db.mu.Unlock()
-	if err := putEntries(tx, entries); err != nil {
+	if err := update(makeBuckets); err != nil {
 		return err
 	}
-	for name, text := range notes {
-		if err := put(tx.Bucket(bucketMeta), []byte(name), text); err != nil {
+	records := inOrder(entries)
+	for part := range slices.Chunk(records, piece) {
+		if err := update(func(tx *bbolt.Tx) error { return putRecords(tx, part) }); err != nil {
 			return err
 		}
 	}
-	if open.Version == 0 {
-		return tx.Bucket(bucketPlan).Delete(keyIntent)
+	return update(func(tx *bbolt.Tx) error {
+		if err := keepOnly(tx.Bucket(bucketLedger), records); err != nil {
+			return fmt.Errorf("delete what has left the ledger: %w", err)
+		}
+		for name, text := range notes {
+			if err := put(tx.Bucket(bucketMeta), []byte(name), text); err != nil {
+				return err
+			}
+		}
+		if open.Version == 0 {
+			return tx.Bucket(bucketPlan).Delete(keyIntent)
+		}
+		return put(tx.Bucket(bucketPlan), keyIntent, open)
+	})
+}
+
+// keepOnly deletes what a bucket has under other keys than those of the records, which are in their order.
+func keepOnly(b *bbolt.Bucket, records []keyed) error {
+	var gone [][]byte
+	c := b.Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		for len(records) > 0 && records[0].key < string(k) {
+			records = records[1:]
+		}
+		if len(records) == 0 || records[0].key != string(k) {
+			gone = append(gone, k)
+		}
 	}
-	return put(tx.Bucket(bucketPlan), keyIntent, open)
+	for _, k := range gone {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
 }

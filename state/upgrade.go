@@ -42,22 +42,18 @@ func (c *contents) complete() []Entry {
 	if c.version >= 2 {
 		return nil
 	}
-	entries := reconstruct(c.ledger)
+	entries := reconstruct(c.ledger.all())
 	for _, e := range entries {
-		c.enter(e.Value.Key(), e)
+		c.ledger.enter(e)
 	}
 	return entries
 }
 
 // reconstruct returns all entries with the relations that their values suggest.
-func reconstruct(ledger map[object.Kind]map[object.Key]Entry) []Entry {
+func reconstruct(all []Entry) []Entry {
 	g := guesser{overlays: map[uint32]overlay{}, legs: map[string]object.MAC{}, vrfs: map[uint32]bool{}}
-	var all []Entry
-	for _, kind := range object.Kinds() {
-		for _, e := range ledger[kind] {
-			g.set.Put(e.item())
-			all = append(all, e)
-		}
+	for _, e := range all {
+		g.set.Put(e.item())
 	}
 	g.survey()
 	slices.SortFunc(all, func(a, b Entry) int { return a.Value.Key().Compare(b.Value.Key()) })

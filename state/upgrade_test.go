@@ -22,17 +22,13 @@ import (
 // guessed are the relations that the values of a ledger suggest, as texts.
 func guessed(t *testing.T, lines ...string) (needs, keeps map[string]string) {
 	t.Helper()
-	ledger := map[object.Kind]map[object.Key]Entry{}
+	var ledger []Entry
 	for _, line := range lines {
 		v, err := object.Parse(line)
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := v.Key()
-		if ledger[k.Kind] == nil {
-			ledger[k.Kind] = map[object.Key]Entry{}
-		}
-		ledger[k.Kind][k] = Entry{Value: v}
+		ledger = append(ledger, Entry{Value: v})
 	}
 	needs, keeps = map[string]string{}, map[string]string{}
 	list := func(keys []object.Key) string {
