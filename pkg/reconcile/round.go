@@ -61,6 +61,8 @@ type Round struct {
 	QuarantineSeen []history.Step
 	Contested      []Contested
 	Started        time.Time
+	// after is leaves, worked out once for all who ask; nil before the plan has been executed.
+	after func() object.Set
 	// approved says that an operator has approved the whole plan.
 	approved bool
 	// again are values that an operator wants made again that nothing else wants, and
@@ -81,23 +83,26 @@ func (r Round) Took() time.Duration { return r.Derived + r.Read + r.Planned + r.
 // There returns a test for what is there after the round: what was read before it, and the
 // steps that did not fail. A node at rest has no later round that would read again.
 func (r Round) There() func(k object.Key) bool {
-	stepped := map[object.Key]bool{}
+	if r.after == nil {
+		return r.leaves().Has
+	}
+	return r.after().Has
+}
+
+// leaves is what is there after the round; of values that it made, nothing but that they are there
+// counts.
+func (r Round) leaves() object.Set {
+	s := r.Have.Clone()
 	for i, err := range r.Outcomes {
-		op := r.Plan.Ops[i]
-		switch {
+		switch op := &r.Plan.Ops[i]; {
 		case err != nil:
 		case op.After == nil:
-			stepped[op.Before.Key()] = false
-		default:
-			stepped[op.After.Key()] = true
+			s.Remove(op.Before.Key())
+		case !s.Has(op.After.Key()):
+			s.Put(object.Item{Value: op.After})
 		}
 	}
-	return func(k object.Key) bool {
-		if there, ok := stepped[k]; ok {
-			return there
-		}
-		return r.Have.Has(k)
-	}
+	return s
 }
 
 // Failed returns the steps that failed, as one error each.

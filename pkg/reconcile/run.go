@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
@@ -144,6 +145,7 @@ func (c *Controller) finish(ctx context.Context, r Round) Round {
 		if r.Outcomes, err = c.execute(ctx, r.Plan); err != nil {
 			c.renewed = nil // what the ledger has is not known
 		}
+		r.after = sync.OnceValue(Round{Have: r.Have, Plan: r.Plan, Outcomes: r.Outcomes}.leaves)
 		c.contention.count(r, c.cfg.Clock.Now())
 		r.Executed = c.since(began)
 		if !r.Plan.Empty() {
