@@ -256,6 +256,7 @@ func (n *Node) attend(ctx context.Context) {
 	defer tick.Stop()
 	late := time.NewTimer(readyAfter)
 	defer late.Stop()
+	memory := newTrimmer()
 	for {
 		select {
 		case <-ctx.Done():
@@ -263,6 +264,7 @@ func (n *Node) attend(ctx context.Context) {
 		case <-late.C:
 			n.ready()
 		case <-tick.C:
+			memory.look()
 			n.db.Check()
 			n.observeSources()
 			n.reopen(ctx)
