@@ -129,12 +129,14 @@ func (s *bfdSoak) round() {
 	}
 }
 
-// failures are those since the last call, with the reasons.
+// failures are those since the last call, with the reasons. A neighbour that has made its session anew, as
+// BIRD does when the one of BGP has ended, has not missed a packet.
 func (s *bfdSoak) failures() (out []string) {
 	s.t.Helper()
 	for _, address := range s.addresses {
 		b := s.state(address).BFD
-		if n := b.Failures - s.lost[address]; n > 0 {
+		anew := b.Diag == bfd.NeighborDown && b.RemoteDiag == bfd.NoDiag
+		if n := b.Failures - s.lost[address]; n > 1 || n == 1 && !anew {
 			out = append(out, fmt.Sprintf("%s: %d times, %s, %s", address, n, b.Diag, b.RemoteDiag))
 		}
 		s.lost[address] = b.Failures

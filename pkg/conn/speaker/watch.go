@@ -30,12 +30,15 @@ func (c *Conn) Follow(owner Owner) error {
 	return nil
 }
 
-// watchPeers calls fn with each step of a session. GoBGP queues events without a bound,
-// so that it may not wait.
+// watchPeers calls fn with each step of a session, and gives one that comes up its send hold
+// timer. GoBGP queues events without a bound, so that fn may not wait.
 func watchPeers(ctx context.Context, s *server.BgpServer, fn func(address string, state State)) error {
 	return s.WatchEvent(ctx, server.WatchEventMessageCallbacks{
 		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, _ time.Time) {
 			if e.Type == apiutil.PEER_EVENT_STATE {
+				if stateOf(e.Peer.State.SessionState) == Established {
+					holdSends(e.Peer)
+				}
 				fn(e.Peer.State.NeighborAddress.String(), stateOf(e.Peer.State.SessionState))
 			}
 		},
