@@ -84,16 +84,16 @@ func (c *Cleanup) Run(ctx context.Context) (control.Plan, error) {
 	if err != nil {
 		return control.Plan{}, err
 	}
+	// Also where a part cannot be read, as a speaker that was stopped before.
+	if c.notes != nil && c.notes.Remembered(reconcile.NoteDrain) != "" {
+		c.log.Info("the drain of this node is over: nothing of it is left; a controller that is started puts it into service")
+		c.notes.Remember(reconcile.NoteDrain, "")
+	}
 	if r.ReadErr != nil {
 		return control.Plan{}, unreadable(r.ReadErr)
 	}
 	p, err := planOf(r)
-	err = errors.Join(append(r.Failed(), err)...)
-	if err == nil && c.notes != nil && c.notes.Remembered(reconcile.NoteDrain) != "" {
-		c.log.Info("the drain of this node is over: nothing of it is left; a controller that is started puts it into service")
-		c.notes.Remember(reconcile.NoteDrain, "")
-	}
-	return p, err
+	return p, errors.Join(append(r.Failed(), err)...)
 }
 
 // nothing is a snapshot from which no driver derives anything and that nobody
