@@ -141,11 +141,12 @@ func (l losses) prune(round uint64) {
 	}
 }
 
-// implausible counts what goes in a round without being elsewhere or meant.
-func (l losses) implausible(round uint64) int {
+// implausible counts what goes in a round without being elsewhere or meant. What is not there any
+// more, and only has to leave the ledger, has gone already.
+func (l losses) implausible(round uint64, there func(object.Key) bool) int {
 	n := 0
-	for _, x := range l {
-		if x.round == round && !x.meant && x.class != evidence.Elsewhere && x.class != evidence.NotRows &&
+	for k, x := range l {
+		if x.round == round && there(k) && !x.meant && x.class != evidence.Elsewhere && x.class != evidence.NotRows &&
 			x.class != evidence.Asked {
 			n++
 		}

@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -275,5 +277,41 @@ func TestRebuiltWhileAway(t *testing.T) {
 	n.clock.advance(10 * time.Second)
 	if r := n.round(); n.announces("172.24.4.92") {
 		t.Errorf("it stays for ever:\n%s", r.Plan)
+	}
+}
+
+// The fuse counts what would be withdrawn, and not what is gone already and only has to leave the
+// ledger, which a round that reads everything looks for.
+func TestFuseCountsWhatIsThere(t *testing.T) {
+	var more strings.Builder
+	const many = 8
+	for i := range many {
+		fmt.Fprintf(&more, "port vm-%d on dp-pub mac \"fa:16:3e:15:9e:1%d 172.24.4.%d\" chassis gw-1 up\n", i, i, 100+i)
+	}
+	n, s := patientNode(t, more.String())
+	for i := range many {
+		if addr := fmt.Sprintf("172.24.4.%d", 100+i); !n.announces(addr) {
+			t.Fatalf("%s is not announced", addr)
+		}
+		if err := s.Tell(fmt.Sprintf("set vm-%d chassis none", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := n.c.Plan(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(r.Frozen, fusePrefix) {
+		t.Fatalf("%d paths would go, and the fuse says %q", many, r.Frozen)
+	}
+	for i := range many {
+		dst := netip.MustParsePrefix(fmt.Sprintf("172.24.4.%d/32", 100+i))
+		n.world.Unset(object.NewPath(dst, object.OriginIGP).Key())
+	}
+	if r, err = n.c.Plan(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if r.Frozen != "" {
+		t.Errorf("all of them are gone, and the fuse says %q", r.Frozen)
 	}
 }

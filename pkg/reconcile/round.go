@@ -210,7 +210,10 @@ func (c *Controller) compare(ctx context.Context, r Round) (Round, error) {
 	in.Keep = c.keeper(r)
 	in.Want, in.Again = c.again(r, in)
 	r.Plan = c.difference(&r, in)
-	implausible := c.losses.implausible(c.rounds)
+	implausible := c.losses.implausible(c.rounds, func(k object.Key) bool {
+		_, remembered := c.remembered.items[k]
+		return remembered || r.Have.Has(k)
+	})
 	if reason := c.fuse.check(r, implausible, len(c.remembered.items), c.cfg.Clock.Now()); reason != "" {
 		r.Frozen = reason
 		in.Want = r.Want
