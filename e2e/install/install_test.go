@@ -43,7 +43,7 @@ func TestLifeOfThePackage(t *testing.T) {
 				t.Errorf("%d of %d packets lost, want none", r.Sent-r.Received, r.Sent)
 			}
 			m.drains(t)
-			m.removes(t)
+			m.removes(t, addr)
 			m.purges(t, before)
 		})
 	}
@@ -259,13 +259,27 @@ func (m *machine) drains(t *testing.T) {
 	drained(false)
 }
 
-// removes removes the package: what it has made on the node goes, the configuration stays.
-func (m *machine) removes(t *testing.T) {
+// removes removes the package while the unit is on that drains: that is said, and how long it
+// takes. What the package has made on the node goes, the configuration stays.
+func (m *machine) removes(t *testing.T, addr netip.Addr) {
 	t.Helper()
 	if m.ours(t) == "" {
 		t.Fatalf("%s: nothing of ours is on the node", m.suite)
 	}
-	m.apt(t, "remove", "bgp-ovn")
+	// Nobody else announces the VM: the drain waits for as long as it may.
+	const wait = "/etc/systemd/system/bgp-ovn-drain.service.d/wait.conf"
+	m.run(t, "install", "-D", "-m", "644", "/dev/null", wait)
+	m.add(t, wait, "[Service]", "ExecStop=",
+		"ExecStop=/usr/bin/bgp-ovn drain --wait=2s", "TimeoutStopSec=3min")
+	m.run(t, "systemctl", "daemon-reload")
+	m.run(t, "systemctl", "enable", "--now", "bgp-ovn-drain")
+	said := m.apt(t, "remove", "bgp-ovn")
+	for _, want := range []string{"it takes less than 3min", "the drain has not come to its end"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%s: the removal does not say %q:\n%s", m.suite, want, said)
+		}
+	}
+	m.run(t, "rm", "-r", "/etc/systemd/system/bgp-ovn-drain.service.d")
 	if left := m.ours(t); left != "" {
 		t.Errorf("%s: after the removal:\n%s", m.suite, left)
 	}
@@ -273,7 +287,8 @@ func (m *machine) removes(t *testing.T) {
 	// Installed again it goes on from there: what root has written meanwhile is no obstacle.
 	m.apt(t, "install", m.installed(newer))
 	m.run(t, "systemctl", "start", "bgp-ovn-speaker", "bgp-ovn")
-	m.keepsRunning(t)
+	m.keepsRunning(t) // and not drained, which is no state that is well
+	harness.Check(t, shared.Host.AwaitPing(testContext(t), addr))
 	if m.ours(t) == "" {
 		t.Errorf("%s: installed again it does nothing", m.suite)
 	}
