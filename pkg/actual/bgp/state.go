@@ -101,7 +101,8 @@ func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 
 // keeping fills in what is kept of a session that is down.
 func (b *Backend) keeping(s *PeerState, p *api.Peer) {
-	how := b.speaker.Sessions.Of(s.Address).Ended
+	session := b.speaker.Sessions.Of(s.Address)
+	how := session.HowEnded()
 	a, known := b.memory.see(s.Address, agreedOn(p, s.Graceful), s.State == Established)
 	s.Ours, s.Theirs = ourRoutes(*s, a, known, how, time.Now()), theirRoutes(*s, a, known)
 }

@@ -195,15 +195,30 @@ func (j *Sessions) enter(bare string, state State) (e PeerEvent, flipped, isFoll
 		s.Since, s.notified = e.At, false
 	default:
 		j.down.Add(1)
-		s.Ended = Ended{}
 		if s.At.After(s.Since) { // else it is from before the session
 			e.Reason = s.Fault
-			s.Ended = Ended{Fault: s.Code, Notified: s.notified}
 		}
-		s.Since = e.At
+		s.Ended, s.Since = s.ending(), e.At
 	}
 	s.State, s.Released = state, s.Released && !flipped
 	return e, flipped, true
+}
+
+// ending is what has been noted since the session came up; nothing if that is from before it.
+func (s *Session) ending() Ended {
+	if !s.At.After(s.Since) {
+		return Ended{}
+	}
+	return Ended{Fault: s.Code, Notified: s.notified}
+}
+
+// HowEnded is how the last session ended. Of one that GoBGP lists as down, and of whose end its event
+// has not come yet, it is what has been noted.
+func (s *Session) HowEnded() Ended {
+	if s.State == Established {
+		return s.ending()
+	}
+	return s.Ended
 }
 
 // find looks a peer up by its address, which GoBGP's events give without the

@@ -49,6 +49,31 @@ func TestReasonOfALostSession(t *testing.T) {
 	}
 }
 
+// How a session ended is known from when GoBGP says so in its log, be it before the event of its end.
+func TestHowEndedBeforeItsEvent(t *testing.T) {
+	s, _ := recorder(slog.LevelInfo)
+	log := peerLog(s, "192.0.2.2")
+	how := func() Ended {
+		session := s.Of("192.0.2.2")
+		return session.HowEnded()
+	}
+	s.Follow("192.0.2.2")
+	s.Record("192.0.2.2", Established)
+	s.UpSince("192.0.2.2", time.Now().Add(-time.Hour))
+	if got := how(); got != (Ended{}) {
+		t.Errorf("of a session that is up: %+v", got)
+	}
+	log.Info("sent notification", "Code", 4, "Subcode", 0)
+	want := how()
+	if !want.Notified || want.Fault == "" {
+		t.Errorf("after the NOTIFICATION: %+v", want)
+	}
+	s.Record("192.0.2.2", Idle)
+	if got := how(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 // Steps between states that are not up are no change, and a neighbour that is not
 // followed is none of ours.
 func TestRecord(t *testing.T) {
