@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -56,7 +57,7 @@ func reconstruct(all []Entry) []Entry {
 		g.set.Put(e.item())
 	}
 	g.survey()
-	slices.SortFunc(all, func(a, b Entry) int { return a.Value.Key().Compare(b.Value.Key()) })
+	sorting.Sort(all, func(a, b Entry) int { return a.Value.Key().Compare(b.Value.Key()) })
 	for i := range all {
 		all[i].Relations = g.relations(all[i].Value)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/bgp"
 	"github.com/bgp-ovn/bgp-ovn/pkg/control"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -101,7 +102,7 @@ func (o *outside) extras(a *bgp.Announcements) []extra {
 	for _, e := range found {
 		out = append(out, *e)
 	}
-	slices.SortFunc(out, func(x, y extra) int { return x.nlri.Compare(y.nlri) })
+	sorting.Sort(out, func(x, y extra) int { return x.nlri.Compare(y.nlri) })
 	return out
 }
 

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 )
 
 // Protected is the set of prefixes that this node itself lives on, by prefix and then
@@ -118,7 +120,7 @@ func Protect(snap Snapshot, own Own) *Protected {
 	if snap.Host != nil {
 		c.network(snap.OVS)
 	}
-	slices.SortFunc(c.out, func(a, b ProtectedPrefix) int {
+	sorting.Sort(c.out, func(a, b ProtectedPrefix) int {
 		return cmp.Or(a.Prefix.Addr().Compare(b.Prefix.Addr()), cmp.Compare(a.Prefix.Bits(), b.Prefix.Bits()),
 			strings.Compare(a.What, b.What))
 	})

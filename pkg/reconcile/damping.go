@@ -2,9 +2,9 @@ package reconcile
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/damping"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/evidence"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -128,7 +128,7 @@ func (c *Controller) setAside() []Quarantined {
 			Key: a.Path, Why: a.Text(), Failing: a.First, Since: a.Since, Tries: a.Count, Next: a.Until, Flapping: true,
 		})
 	}
-	slices.SortStableFunc(out, func(a, b Quarantined) int { return a.Key.Compare(b.Key) })
+	sorting.Stable(out, func(a, b Quarantined) int { return a.Key.Compare(b.Key) })
 	return out
 }
 

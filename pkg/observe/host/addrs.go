@@ -77,8 +77,9 @@ func (s *Source) addressChanged(m rtnl.Message) error {
 // of our VTEP. The caller holds mu.
 func (s *Source) addresses() []observe.DeviceAddress {
 	var out []observe.DeviceAddress
-	inOrder := func(a, b address) int { return cmp.Compare(s.addrs[a], s.addrs[b]) }
-	for _, a := range slices.SortedFunc(maps.Keys(s.addrs), inOrder) {
+	known := slices.Collect(maps.Keys(s.addrs))
+	sorting.Sort(known, func(a, b address) int { return cmp.Compare(s.addrs[a], s.addrs[b]) })
+	for _, a := range known {
 		if l, ok := s.links[a.index]; ok && (!a.hostOnly || l.Name == s.cfg.VTEP) {
 			out = append(out, observe.DeviceAddress{Dev: l.Name, Addr: a.addr, Net: a.net})
 		}

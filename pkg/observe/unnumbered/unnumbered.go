@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -322,7 +323,7 @@ func (s *Source) publish() {
 		links = append(links, l.observed())
 		settled = settled && (l.machine.addr.IsValid() || l.age >= patience)
 	}
-	slices.SortFunc(links, func(a, b observe.UnnumberedLink) int { return strings.Compare(a.Dev, b.Dev) })
+	sorting.Sort(links, func(a, b observe.UnnumberedLink) int { return strings.Compare(a.Dev, b.Dev) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if slices.Equal(links, s.state.Links) && (s.settled || !settled) {

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -35,7 +36,7 @@ func (d *differ) keepNeeded(going, kept []object.Item) []object.Item {
 	// One level after the other, each in the order of its keys, so that the reason
 	// that is given does not depend on any order.
 	for len(level) > 0 && len(leaving) > 0 {
-		slices.SortFunc(level, func(a, b object.Item) int { return a.Value.Key().Compare(b.Value.Key()) })
+		sorting.Sort(level, func(a, b object.Item) int { return a.Value.Key().Compare(b.Value.Key()) })
 		var next []object.Item
 		for _, by := range level {
 			for _, need := range object.Stays(by.Value, by.Relations()) {
@@ -115,7 +116,7 @@ func Outdated(want, have object.Set, l Ownership, keys map[object.Key]bool) []ob
 		}
 		out = append(out, it)
 	}
-	slices.SortFunc(out, func(a, b object.Item) int { return a.Value.Key().Compare(b.Value.Key()) })
+	sorting.Sort(out, func(a, b object.Item) int { return a.Value.Key().Compare(b.Value.Key()) })
 	return out
 }
 
