@@ -20,9 +20,9 @@ const binaryVariable = "E2E_BGP_OVN"
 const (
 	// quietFor is how long the program must compute next to nothing before it counts as settled,
 	// and quietCPU is what is next to nothing.
-	quietFor, quietCPU = 12 * time.Second, 100 * time.Millisecond
-	// watchedFor is how long its wakeups are counted.
-	watchedFor = 10 * time.Second
+	quietFor, quietCPU = 2 * time.Second, 100 * time.Millisecond
+	// watchedFor is how long its wakeups are counted. Memory is given back meanwhile.
+	watchedFor = 20 * time.Second
 )
 
 // BenchmarkFootprint measures the program itself, with a speaker in it and one neighbour: the
