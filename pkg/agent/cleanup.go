@@ -77,7 +77,7 @@ func (c *Cleanup) open(ctx context.Context, s config.Settings, log *slog.Logger,
 }
 
 // Run removes, unless it is a dry run, and returns what was or would be done. What
-// failed is an error. A drain is over then, because there is nothing left to be kept back: it
+// failed is an error. A drain is over then, also where something is left: it
 // would be a surprise to whoever starts the controller again.
 func (c *Cleanup) Run(ctx context.Context) (control.Plan, error) {
 	r, err := c.ctl.Round(ctx, true)
@@ -86,7 +86,7 @@ func (c *Cleanup) Run(ctx context.Context) (control.Plan, error) {
 	}
 	// Also where a part cannot be read, as a speaker that was stopped before.
 	if c.notes != nil && c.notes.Remembered(reconcile.NoteDrain) != "" {
-		c.log.Info("the drain of this node is over: nothing of it is left; a controller that is started puts it into service")
+		c.log.Info("the drain of this node is over; a controller that is started puts it into service")
 		c.notes.Remember(reconcile.NoteDrain, "")
 	}
 	if r.ReadErr != nil {

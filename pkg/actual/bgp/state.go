@@ -101,8 +101,7 @@ func (b *Backend) Peers(ctx context.Context) ([]PeerState, error) {
 
 // keeping fills in what is kept of a session that is down.
 func (b *Backend) keeping(s *PeerState, p *api.Peer) {
-	session := b.speaker.Sessions.Of(s.Address)
-	how := session.HowEnded()
+	how := b.speaker.Sessions.Of(s.Address).HowEnded()
 	a, known := b.memory.see(s.Address, agreedOn(p, s.Graceful), s.State == Established)
 	s.Ours, s.Theirs = ourRoutes(*s, a, known, how, time.Now()), theirRoutes(*s, a, known)
 }

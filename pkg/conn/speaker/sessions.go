@@ -205,7 +205,7 @@ func (j *Sessions) enter(bare string, state State) (e PeerEvent, flipped, isFoll
 }
 
 // ending is what has been noted since the session came up; nothing if that is from before it.
-func (s *Session) ending() Ended {
+func (s Session) ending() Ended {
 	if !s.At.After(s.Since) {
 		return Ended{}
 	}
@@ -214,7 +214,7 @@ func (s *Session) ending() Ended {
 
 // HowEnded is how the last session ended. Of one that GoBGP lists as down, and of whose end its event
 // has not come yet, it is what has been noted.
-func (s *Session) HowEnded() Ended {
+func (s Session) HowEnded() Ended {
 	if s.State == Established {
 		return s.ending()
 	}

@@ -53,10 +53,7 @@ func TestReasonOfALostSession(t *testing.T) {
 func TestHowEndedBeforeItsEvent(t *testing.T) {
 	s, _ := recorder(slog.LevelInfo)
 	log := peerLog(s, "192.0.2.2")
-	how := func() Ended {
-		session := s.Of("192.0.2.2")
-		return session.HowEnded()
-	}
+	how := func() Ended { return s.Of("192.0.2.2").HowEnded() }
 	s.Follow("192.0.2.2")
 	s.Record("192.0.2.2", Established)
 	s.UpSince("192.0.2.2", time.Now().Add(-time.Hour))

@@ -121,7 +121,7 @@ type Item struct {
 }
 
 // Needs lists everything that must exist before the item.
-func (it Item) Needs() []Key { return slices.Concat(it.Value.DependsOn(), it.Shared, it.After) }
+func (it Item) Needs() []Key { return slices.Collect(it.EachNeed) }
 
 // EachNeed yields what Needs returns.
 func (it Item) EachNeed(yield func(Key) bool) {
