@@ -25,6 +25,7 @@ type part struct {
 	keys             []object.Key
 	asked, facts     []any
 	hands            []handing
+	notes            []noting
 }
 
 // op is one call of a part that changed its view of the set: it added an entry, or had an item
@@ -161,7 +162,7 @@ func (p *Pass) run(u *part, derive func()) {
 		panic("a part is begun within another one")
 	}
 	p.turn()
-	old := part{adds: u.adds, by: u.by, facts: u.facts, hands: u.hands}
+	old := part{adds: u.adds, by: u.by, facts: u.facts, hands: u.hands, notes: u.notes}
 	p.forget(u)
 	p.running, p.local = u, object.Set{}
 	clear(p.ops)
@@ -170,6 +171,7 @@ func (p *Pass) run(u *part, derive func()) {
 	p.running = nil
 	p.telling(u, old.facts)
 	p.handing(u, old.hands)
+	p.noting(u, old.notes)
 	u.adds, u.by = gather(p.ops)
 	if len(u.skips) > 0 {
 		u.in.telling[u] = true
@@ -199,10 +201,11 @@ func (p *Pass) run(u *part, derive func()) {
 
 // drop takes a part away with all that it contributed.
 func (p *Pass) drop(u *part) {
-	facts, hands := u.facts, u.hands
+	facts, hands, notes := u.facts, u.hands, u.notes
 	p.forget(u)
 	p.telling(u, facts)
 	p.handing(u, hands)
+	p.noting(u, notes)
 	for _, c := range u.adds {
 		p.leave(c.key(), u)
 	}
@@ -232,7 +235,8 @@ func (p *Pass) forget(u *part) {
 	for _, f := range u.asked {
 		without(p.m.factReaders, f, u)
 	}
-	u.rows, u.uuids, u.keys, u.datapaths, u.asked, u.facts, u.hands, u.skips = nil, nil, nil, nil, nil, nil, nil, nil
+	u.rows, u.uuids, u.keys, u.datapaths, u.asked = nil, nil, nil, nil, nil
+	u.facts, u.hands, u.notes, u.skips = nil, nil, nil, nil
 	delete(u.in.telling, u)
 }
 

@@ -21,6 +21,23 @@ type handedBy struct {
 	value any
 }
 
+// without is the list without what is from a part, and with is that with more from it, behind what
+// it has from it already. Both change the list.
+func (h handed) without(u *part) handed {
+	return slices.DeleteFunc(h, func(by handedBy) bool { return by.from == u })
+}
+
+func (h handed) with(u *part, values ...any) handed {
+	i, _ := slices.BinarySearchFunc(h, u, func(by handedBy, u *part) int { return by.from.compare(u) })
+	for i < len(h) && h[i].from == u {
+		i++
+	}
+	for n, v := range values {
+		h = slices.Insert(h, i+n, handedBy{u, v})
+	}
+	return h
+}
+
 // Hand gives a value to the part of a later phase that is called name; see [Handed].
 func (p *Pass) Hand(phase, name string, value any) {
 	if p.m != nil {
@@ -88,7 +105,7 @@ func Handed(p *Pass, phase string, given any, derive func(name string, values []
 // remember keeps a part that has run if there is anything to know of it.
 func (st *stretch) remember(u *part) {
 	if len(u.adds)+len(u.skips)+len(u.rows)+len(u.uuids)+len(u.keys)+len(u.datapaths)+len(u.asked)+len(u.facts)+
-		len(u.hands) > 0 {
+		len(u.hands)+len(u.notes) > 0 {
 		st.parts[u.name] = u
 		return
 	}
@@ -119,7 +136,7 @@ func (p *Pass) handing(u *part, before []handing) {
 	for _, h := range before {
 		to := p.m.handedTo(h.phase)
 		to.dirty[h.name] = true
-		left := slices.DeleteFunc(to.byName[h.name], func(by handedBy) bool { return by.from == u })
+		left := to.byName[h.name].without(u)
 		if to.byName[h.name] = left; len(left) == 0 {
 			delete(to.byName, h.name)
 		}
@@ -127,11 +144,6 @@ func (p *Pass) handing(u *part, before []handing) {
 	for _, h := range u.hands {
 		to := p.m.handedTo(h.phase)
 		to.dirty[h.name] = true
-		list := to.byName[h.name]
-		i, _ := slices.BinarySearchFunc(list, u, func(by handedBy, u *part) int { return by.from.compare(u) })
-		for i < len(list) && list[i].from == u {
-			i++ // behind what it has handed there already
-		}
-		to.byName[h.name] = slices.Insert(list, i, handedBy{u, h.value})
+		to.byName[h.name] = to.byName[h.name].with(u, h.value)
 	}
 }

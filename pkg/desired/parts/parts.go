@@ -44,9 +44,11 @@ type Memory struct {
 	groupReaders map[observe.UUID][]*part
 	// uuidReaders are the parts that asked for the port of a UUID.
 	uuidReaders map[observe.UUID][]*part
-	// factReaders are the parts that asked for a fact, and tellers count those that tell it.
+	// factReaders are the parts that asked for a fact or a note, tellers count those that tell it,
+	// and noted is what has been noted.
 	factReaders map[any][]*part
 	tellers     map[any]int
+	noted       map[any]handed
 	// handed is what parts have handed to a phase.
 	handed map[string]*handedTo
 	// turns and bases count up: see [Pass.Turn] and [Pass.Based].
@@ -85,8 +87,9 @@ type Pass struct {
 	ops     []op
 	local   object.Set
 	skips   []observe.Skip
-	// told, hands, byUUID and grouped are for where nothing is remembered.
+	// told, noted, hands, byUUID and grouped are for where nothing is remembered.
 	told    map[any]bool
+	noted   map[any][]any
 	hands   map[string]map[string][]any
 	byUUID  map[observe.UUID]*observe.PortBinding
 	grouped map[observe.UUID][]*observe.PortBinding
@@ -108,7 +111,7 @@ func Begin(m *Memory, snap observe.Snapshot, out *object.Set, phases ...string) 
 			stretches: map[place]*stretch{}, held: map[object.Key]holders{}, rowReaders: map[string][]*part{},
 			keyReaders: map[object.Key][]*part{}, groupReaders: map[observe.UUID][]*part{}, turns: m.turns + 1,
 			selections: map[string]*selection{}, tallies: map[string]any{},
-			factReaders: map[any][]*part{}, tellers: map[any]int{}, handed: map[string]*handedTo{},
+			factReaders: map[any][]*part{}, tellers: map[any]int{}, noted: map[any]handed{}, handed: map[string]*handedTo{},
 			uuidReaders: map[observe.UUID][]*part{},
 		}
 		p.fresh = true
@@ -150,6 +153,9 @@ func Begin(m *Memory, snap observe.Snapshot, out *object.Set, phases ...string) 
 // differ compares two lists of rows, each sorted by logical_port. Rows that are not looked into
 // cost the comparison of two pointers.
 func differ(old, new []*observe.PortBinding) (gone, came []*observe.PortBinding) {
+	if sameList(old, new) {
+		return nil, nil
+	}
 	i, j := 0, 0
 	for i < len(old) && j < len(new) {
 		switch a, b := old[i], new[j]; {

@@ -30,6 +30,7 @@ import (
 //	tell         a skip with what stands under key 0
 //	hand N V     an early row hands V to part N of the last phase, which adds what it was handed
 //	fact N W...  an early row tells fact N; of a late one the rest counts only if somebody told it
+//	note N V     an early row notes V under N; a late one skips with all that is noted there
 func run(p *parts.Pass, row *observe.PortBinding, late bool, words []string) {
 	for len(words) > 0 {
 		n := func(i int) int {
@@ -80,6 +81,13 @@ func run(p *parts.Pass, row *observe.PortBinding, late bool, words []string) {
 				return
 			}
 			words = words[2:]
+		case "note":
+			if !late {
+				p.Note(words[1], n(2))
+			} else {
+				p.Skip(observe.Skip{Table: "Port_Binding", Row: row.LogicalPort, Text: fmt.Sprint(p.Noted(words[1]))})
+			}
+			words = words[3:]
 		case "tell":
 			it, ok := p.Get(key(0))
 			p.Skip(observe.Skip{Table: "Port_Binding", Row: row.LogicalPort, Text: fmt.Sprint(ok, it.Value, it.Why)})
@@ -190,7 +198,7 @@ func program(t *rapid.T) string {
 	var out []string
 	n := func(most int) string { return fmt.Sprint(rapid.IntRange(0, most).Draw(t, "n")) }
 	for range rapid.IntRange(0, 4).Draw(t, "words") {
-		switch rapid.IntRange(0, 8).Draw(t, "word") {
+		switch rapid.IntRange(0, 9).Draw(t, "word") {
 		case 0, 1, 2:
 			out = append(out, "add", n(3), n(1), n(2))
 		case 3:
@@ -201,6 +209,8 @@ func program(t *rapid.T) string {
 			out = append(out, "if", n(3))
 		case 8:
 			out = append(out, "hand", n(3), n(2))
+		case 9:
+			out = append(out, "note", n(3), n(2))
 		case 6:
 			out = append(out, rapid.SampledFrom([]string{"row", "on", "fact"}).Draw(t, "of"), n(2))
 		default:

@@ -169,7 +169,9 @@ func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) 
 // portsThatDiffer are what differs between two lists, if these are all ports of the last pass
 // and of this one: that has been found out already.
 func portsThatDiffer[R any](p *Pass, old, new []*R) (gone, came []*R, ok bool) {
-	if !sameList(any(old), p.former) || !sameList(any(new), p.ports) {
+	a, isPorts := any(old).([]*observe.PortBinding)
+	b, _ := any(new).([]*observe.PortBinding)
+	if !isPorts || !sameList(a, p.former) || !sameList(b, p.ports) {
 		return nil, nil, false
 	}
 	gone, _ = any(p.gone).([]*R)
@@ -178,9 +180,8 @@ func portsThatDiffer[R any](p *Pass, old, new []*R) (gone, came []*R, ok bool) {
 }
 
 // sameList reports whether a list is the very same as another one.
-func sameList(list any, ports []*observe.PortBinding) bool {
-	l, ok := list.([]*observe.PortBinding)
-	return ok && len(l) == len(ports) && (len(l) == 0 || &l[0] == &ports[0])
+func sameList(a, b []*observe.PortBinding) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // differing yields the names of rows that came, went (nil) or changed.
