@@ -26,7 +26,8 @@ import (
 // node and what it lives on is what comes of everything: the same items with the same reasons in
 // the same order, and the same complaints. With -rapid.checks=5000 it makes 100,000 steps.
 func TestDerivedAgainIsDerivedWhole(t *testing.T) {
-	all := worlds(t)
+	all, ofKube := worlds(t), clusters(t)
+	stock := stockOf(ofKube)
 	var learning []world // that have what drivers derive from what neighbours announce
 	for _, w := range all {
 		for _, view := range w.views {
@@ -36,34 +37,42 @@ func TestDerivedAgainIsDerivedWhole(t *testing.T) {
 			}
 		}
 	}
-	steps, items, skips := 0, 0, 0
+	steps, items, skips, services := 0, 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		from := all
-		if rapid.IntRange(0, 2).Draw(t, "learning") == 0 {
+		switch rapid.IntRange(0, 3).Draw(t, "of which worlds") {
+		case 0:
 			from = learning
+		case 1:
+			from = ofKube
 		}
 		origin := from[rapid.IntRange(0, len(from)-1).Draw(t, "world")]
-		var drivers []desired.Driver
+		drivers := []desired.Driver{randomKube(t, expose.DefaultOptions())}
 		for _, d := range randomDrivers(t, origin) {
 			drivers = append(drivers, d.here)
 		}
 		drivers = rapid.Permutation(drivers).Draw(t, "order")
 		here := rapid.SampledFrom(slices.Sorted(maps.Keys(origin.views))).Draw(t, "node")
 		w, view := origin, origin.views[here]
+		inCluster := view.Kube != nil
 		var memory desired.Memory
 		for range 20 {
-			switch rapid.IntRange(0, 11).Draw(t, "step") {
-			case 0:
+			switch step := rapid.IntRange(0, 11).Draw(t, "step"); {
+			case inCluster && step == 4:
+				w = w.mutate(t)
+			case inCluster && step > 4:
+				view, w = changeCluster(t, view, origin.views[here], w, stock)
+			case step == 0:
 				w, view = origin, origin.views[here]
-			case 1:
+			case step == 1:
 				view = mutateView(t, view)
-			case 2:
+			case step == 2:
 				view.Protected = observe.Protect(view, randomOwn(t, view))
-			case 3, 4, 5:
+			case step < 6:
 				w = w.grow(t)
-			case 6:
+			case step == 6:
 				view = learnAgain(t, view)
-			case 7:
+			case step == 7:
 				view = changeDevices(t, view)
 			default:
 				w = w.mutate(t)
@@ -82,11 +91,14 @@ func TestDerivedAgainIsDerivedWhole(t *testing.T) {
 				}
 			}
 			steps, items, skips = steps+1, items+whole.Want.Len(), skips+len(whole.Skipped)
+			if inCluster {
+				services += whole.Want.Len()
+			}
 		}
 	})
-	t.Logf("%d steps, %d items, %d skips", steps, items, skips)
-	if items < 10*steps || skips < steps/10 {
-		t.Errorf("too few to mean anything: %d steps, %d items, %d skips", steps, items, skips)
+	t.Logf("%d steps, %d items, %d of clusters, %d skips", steps, items, services, skips)
+	if items < 10*steps || services < steps/10 || skips < steps/10 {
+		t.Errorf("too few to mean anything: %d steps, %d items, %d of clusters, %d skips", steps, items, services, skips)
 	}
 }
 
@@ -237,7 +249,7 @@ func inFull(it object.Item) string {
 func TestEachPortComesAndGoes(t *testing.T) {
 	drivers := everyDriver()
 	steps := 0
-	for _, w := range worlds(t) {
+	for _, w := range slices.Concat(worlds(t), clusters(t)) {
 		for _, here := range slices.Sorted(maps.Keys(w.views)) {
 			view := w.views[here]
 			var memory desired.Memory

@@ -1,12 +1,12 @@
 package kube
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -14,6 +14,7 @@ import (
 // member is a service that wants a prefix announced.
 type member struct {
 	service *observe.KubeService
+	prefix  netip.Prefix
 	attrs   expose.Attributes
 	// block is set while the external bridge does not let packets in.
 	block *object.Block
@@ -24,26 +25,25 @@ type member struct {
 // services adds the paths of all services. Services come by namespace and name: the first
 // that passes gives a prefix its attributes (K-14, K-91).
 func (p *pass) services() {
-	wanted := map[netip.Prefix][]member{}
-	for _, s := range p.kube.Services {
-		p.Row("Service", s.Text(), func() { p.service(s, wanted) })
-	}
-	prefixes := make([]netip.Prefix, 0, len(wanted))
-	for prefix := range wanted {
-		prefixes = append(prefixes, prefix)
-	}
-	slices.SortFunc(prefixes, comparePrefix)
-	for _, prefix := range prefixes {
-		p.announce(prefix, wanted[prefix])
-	}
+	given := []any{p.name, p.nodeWhy, p.gatewayWhy, p.bridge}
+	name := func(s *observe.KubeService) string { return ordered(s.Namespace, s.Name) }
+	parts.Rows(p.parts, phaseServices, "", given, p.kube.Services, name, func(s *observe.KubeService) {
+		p.problems("Service", s.Text(), s.Problems)
+		if p.asks(KindLoadBalancer) || p.asks(KindExternalIP) || p.asks(KindClusterIP) {
+			p.Row("Service", s.Text(), func() { p.service(s) })
+		}
+	})
+	parts.Handed(p.parts, phasePrefixes, p.draining(), func(_ string, values []any) {
+		var members []member
+		for _, v := range values {
+			members = addMember(members, v.(member))
+		}
+		p.announce(members[0].prefix, members)
+	})
 }
 
-func comparePrefix(a, b netip.Prefix) int {
-	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
-}
-
-// service adds to wanted what one service wants.
-func (p *pass) service(s *observe.KubeService, wanted map[netip.Prefix][]member) {
+// service hands what one service wants to the prefixes of its addresses.
+func (p *pass) service(s *observe.KubeService) {
 	policy := p.policyOf(s)
 	held := false
 	for _, c := range candidates(s) {
@@ -56,9 +56,8 @@ func (p *pass) service(s *observe.KubeService, wanted map[netip.Prefix][]member)
 		if !v.ok() {
 			m.block = &object.Block{Code: v.code, Text: v.text}
 		}
-		var prefix netip.Prefix
-		prefix, m.aggregated = policy.prefix(c.addr)
-		wanted[prefix] = addMember(wanted[prefix], m)
+		m.prefix, m.aggregated = policy.prefix(c.addr)
+		p.parts.Hand(phasePrefixes, m.prefix.String(), m)
 	}
 	if held {
 		p.Skip(observe.Skip{

@@ -20,8 +20,8 @@ var stages = []string{"service", "address", "policy", "endpoints", "node", "SB",
 // Explain gives one account for each service that has the address, one if it is an egress
 // IP and one if it is in a pod subnet of this node. It follows the same rules as Desired.
 func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Account {
-	p := d.newPass(snap, &object.Set{})
-	if p.kube == nil {
+	p, ok := d.asked(snap)
+	if !ok {
 		return []reason.Account{{
 			What: "address of a cluster",
 			Steps: []reason.Step{{
@@ -56,9 +56,9 @@ func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 // ExplainService gives one account for each address of a service, and those of what it
 // has instead of one; none if there is no such service.
 func (d *Driver) ExplainService(snap observe.Snapshot, namespace, name string) map[netip.Addr]reason.Account {
-	p := d.newPass(snap, &object.Set{})
+	p, ok := d.asked(snap)
 	out := map[netip.Addr]reason.Account{}
-	if p.kube == nil {
+	if !ok {
 		return out
 	}
 	s, ok := p.kube.Service(namespace, name)
@@ -198,12 +198,13 @@ func (p *pass) goodFlow(c candidate, v verdict) string {
 // explainEgress accounts for an egress IP, also for one that only the Southbound database
 // knows because the API does not serve them (K-23).
 func (p *pass) explainEgress(addr netip.Addr) []reason.Account {
-	if p.asks(KindEgressIP) && p.kube.NoEgressIPs && !p.gateway.has(addr) && p.listed()[addr] {
+	all := p.egresses()
+	if p.asks(KindEgressIP) && p.kube.NoEgressIPs && !p.gateway.has(addr) && p.parts.Told(listed(addr)) {
 		return []reason.Account{{What: "egress IP", Try: remedies[CodeCRDMissing], Steps: []reason.Step{{
 			Stage: "source", Code: CodeCRDMissing, Text: "nat_addresses of etor-GR_" + p.name + " lists it, but " + noCRD,
 		}}}}
 	}
-	for _, e := range p.egresses() {
+	for _, e := range all {
 		if e.addr != addr {
 			continue
 		}
@@ -211,7 +212,7 @@ func (p *pass) explainEgress(addr netip.Addr) []reason.Account {
 		if len(e.here) > 0 {
 			a.What += " of EgressIP " + strings.Join(e.here, ", ")
 		}
-		if f := p.egressFault(e, p.listed()); !f.ok() {
+		if f := p.egressFault(e); !f.ok() {
 			a.Steps, a.Try = []reason.Step{{Stage: f.stage, Text: f.text, Code: f.code}}, remedies[f.code]
 			return []reason.Account{a}
 		}
@@ -278,9 +279,15 @@ func (p *pass) explainNobody(addr netip.Addr) reason.Account {
 // before others.
 func (p *pass) rowOf(addr netip.Addr) string {
 	best := ""
-	for v, b := range p.vips {
-		if v.addr.Addr() == addr && (best == "" || b.row < best) {
-			best = b.row
+	for _, lb := range p.sb.Balancers {
+		for key := range lb.VIPs {
+			at, ok := parseKey(key)
+			if !ok || at.Addr() != addr {
+				continue
+			}
+			if b, ok := p.backing(vip{protocolOf(lb.Protocol), at}); ok && (best == "" || b.row < best) {
+				best = b.row
+			}
 		}
 	}
 	if best != "" {

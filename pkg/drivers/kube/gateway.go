@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -47,14 +48,20 @@ func (p *pass) findGateway() gateway {
 	if ok && port.Type == observe.PortL3Gateway && port.ExternalIDs[networkID] == "" {
 		return gateway{port: port}
 	}
-	for _, port := range p.sb.Ports { // by name: the first one is named
-		other, is := strings.CutPrefix(port.LogicalPort, gatewayPort)
-		if is && port.Type == observe.PortL3Gateway && port.ExternalIDs[networkID] == "" &&
-			p.snap.Chassis != "" && port.Options["l3gateway-chassis"] == p.snap.Chassis {
-			return gateway{mismatch: other}
+	for _, port := range p.gatewayPorts() { // by name: the first one is named
+		if port.ExternalIDs[networkID] == "" && p.snap.Chassis != "" &&
+			port.Options["l3gateway-chassis"] == p.snap.Chassis {
+			return gateway{mismatch: strings.TrimPrefix(port.LogicalPort, gatewayPort)}
 		}
 	}
 	return gateway{}
+}
+
+// gatewayPorts are those that lead from gateway routers to the outside, of all nodes and networks.
+func (p *pass) gatewayPorts() []*observe.PortBinding {
+	return p.parts.Select(gatewayPort, func(port *observe.PortBinding) bool {
+		return port.Type == observe.PortL3Gateway && strings.HasPrefix(port.LogicalPort, gatewayPort)
+	})
 }
 
 // bound reports whether a port is bound to this node.
@@ -106,8 +113,7 @@ type bridge struct {
 	// local says that the host translates for services: the gateway mode is local or is
 	// not known.
 	local bool
-	// flows are those of the bridge by destination; known says that they have been read.
-	flows map[netip.Addr][]observe.BridgeFlow
+	// known says that its flows have been read.
 	known bool
 }
 
@@ -116,8 +122,30 @@ func (b bridge) noUplink() bool { return b.local && b.there && !b.uplink }
 
 // findBridge finds the bridge to which the localnet port of the external switch maps.
 func (p *pass) findBridge() bridge {
-	b := bridge{local: p.node == nil || p.node.GatewayMode != "shared"}
-	localnet := p.externalLocalnet()
+	localnets := p.parts.Select(observe.PortLocalnet, func(port *observe.PortBinding) bool {
+		return port.Type == observe.PortLocalnet
+	})
+	local := p.node == nil || p.node.GatewayMode != "shared"
+	given := []any{p.name, local, localnets, p.sb.Datapaths, p.snap.OVS.Mappings, p.snap.OVS.Bridges}
+	b := parts.Value(p.parts, phaseBridge, given, func() bridge {
+		return p.bridgeOf(p.externalLocalnet(localnets), local)
+	})
+	if p.snap.Flows != nil && b.name != "" {
+		_, b.known = p.snap.Flows.Bridges[b.name]
+	}
+	return b
+}
+
+// bridgeFlows are the flows of the external bridge.
+func (p *pass) bridgeFlows() []observe.BridgeFlow {
+	if !p.bridge.known {
+		return nil
+	}
+	return p.snap.Flows.Bridges[p.bridge.name]
+}
+
+func (p *pass) bridgeOf(localnet *observe.PortBinding, local bool) bridge {
+	b := bridge{local: local}
 	if localnet == nil {
 		return b
 	}
@@ -137,21 +165,12 @@ func (p *pass) findBridge() bridge {
 			b.inside[strconv.Itoa(int(patch.OFPort))] = true
 		}
 	}
-	if p.snap.Flows == nil {
-		return b
-	}
-	var list []observe.BridgeFlow
-	list, b.known = p.snap.Flows.Bridges[b.name]
-	b.flows = map[netip.Addr][]observe.BridgeFlow{}
-	for _, f := range list {
-		b.flows[f.Dst] = append(b.flows[f.Dst], f)
-	}
 	return b
 }
 
 // externalLocalnet is the localnet port of ext_<node>, which is the switch on the other
 // side of the gateway router's port to the outside.
-func (p *pass) externalLocalnet() *observe.PortBinding {
+func (p *pass) externalLocalnet(localnets []*observe.PortBinding) *observe.PortBinding {
 	want := "ext_" + p.name
 	datapaths := map[observe.UUID]bool{}
 	for _, d := range p.sb.Datapaths {
@@ -159,11 +178,11 @@ func (p *pass) externalLocalnet() *observe.PortBinding {
 			datapaths[d.UUID] = true
 		}
 	}
-	if etor, ok := p.sb.Port("etor-GR_" + p.name); ok {
+	if etor, ok := p.parts.Port("etor-GR_" + p.name); ok {
 		datapaths[etor.Datapath] = true
 	}
-	for _, port := range p.sb.Ports { // by name: the first of several
-		if port.Type == observe.PortLocalnet && datapaths[port.Datapath] {
+	for _, port := range localnets { // by name: the first of several
+		if datapaths[port.Datapath] {
 			return port
 		}
 	}
@@ -174,8 +193,11 @@ func (p *pass) externalLocalnet() *observe.PortBinding {
 func (b bridge) passes(f observe.BridgeFlow) bool { return !b.inside[f.InPort] && !f.Drops() }
 
 // fault is gate 2: whether packets for an address that come in by the bridge go on to OVN
-// or, in local mode, to the host (K-17). Ports are those that passed gate 1.
-func (b bridge) fault(addr netip.Addr, ports []observe.KubePort) (fault, *observe.BridgeFlow) {
+// or, in local mode, to the host (K-17). Ports are those that passed gate 1, and flows gives the flows to
+// an address.
+func (b bridge) fault(addr netip.Addr, ports []observe.KubePort, flows func(netip.Addr) []observe.BridgeFlow) (
+	fault, *observe.BridgeFlow,
+) {
 	const stage = stageFlow
 	switch {
 	case b.noUplink():
@@ -185,11 +207,12 @@ func (b bridge) fault(addr netip.Addr, ports []observe.KubePort) (fault, *observ
 	case !b.known:
 		return fault{stage, CodeUnverified, "the flows of bridge " + b.name + " have not been read"}, nil
 	}
-	for i, f := range b.flows[addr] {
+	list := flows(addr)
+	for i, f := range list {
 		lookup := (f.Protocol == "arp" || f.Protocol == "nd") && b.local
 		serves := lookup || slices.Contains(ports, observe.KubePort{Protocol: f.Protocol, Port: f.Port})
 		if serves && b.passes(f) {
-			return fault{}, &b.flows[addr][i]
+			return fault{}, &list[i]
 		}
 	}
 	what := "no flow of table 0 of bridge " + b.name + " lets packets to " + addr.String() + " in"

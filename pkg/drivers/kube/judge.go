@@ -76,7 +76,7 @@ func (p *pass) judge(c candidate) verdict {
 		return v
 	}
 	if c.kind != KindClusterIP { // these come in by another way
-		v.fault, v.flow = p.bridge.fault(c.addr, v.found.ports)
+		v.fault, v.flow = p.bridge.fault(c.addr, v.found.ports, p.flowsTo)
 	}
 	return v
 }
@@ -116,7 +116,7 @@ func (p *pass) classFault(c candidate) fault {
 // endpointsOf counts the endpoints of a service for the family of an address: all of
 // them, and those on this node.
 func (p *pass) endpointsOf(s *observe.KubeService, a netip.Addr) (all, local observe.KubeEndpoints) {
-	for _, slice := range p.slices[s.Key()] {
+	for _, slice := range p.slicesOf(s) {
 		slice.Count(a, p.name, &all, &local)
 	}
 	return all, local
@@ -161,7 +161,7 @@ type gate1 struct {
 func (p *pass) gate1(c candidate) gate1 {
 	var g gate1
 	for _, port := range c.service.Ports {
-		b, ok := p.vips[vip{port.Protocol, netip.AddrPortFrom(c.addr, port.Port)}]
+		b, ok := p.backing(vip{port.Protocol, netip.AddrPortFrom(c.addr, port.Port)})
 		if !ok {
 			continue
 		}
@@ -187,14 +187,15 @@ func (p *pass) gate1Fault(c candidate, g gate1) (f fault, hold bool) {
 			" without a backend that can be used"}, false
 	}
 	for _, port := range c.service.Ports {
-		if network := p.others[vip{port.Protocol, netip.AddrPortFrom(c.addr, port.Port)}]; network != "" {
+		if network := p.elsewhere(vip{port.Protocol, netip.AddrPortFrom(c.addr, port.Port)}); network != "" {
 			text := "only a gateway router of network " + network + " has " + c.addr.String()
 			return fault{"SB", CodeOtherNetwork, text}, false
 		}
 	}
 	text := "no load balancer of gateway router GR_" + p.name + " has " + c.addr.String() + " with a port of the service"
-	if len(p.unreadable) > 0 {
-		text += "; " + p.unreadable[0] + " has a key that cannot be parsed, which may be it"
+	row := p.unreadable()
+	if row != "" {
+		text += "; " + row + " has a key that cannot be parsed, which may be it"
 	}
-	return fault{"SB", CodeNotInSouthbound, text}, len(p.unreadable) > 0
+	return fault{"SB", CodeNotInSouthbound, text}, row != ""
 }

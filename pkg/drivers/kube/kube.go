@@ -11,7 +11,7 @@
 // the drain of a cordoned node is comes with the snapshot.
 //
 // Read next: pass.derive, then judge.go for the chain from a service to its path, in the
-// order in which explain.go tells it.
+// order in which explain.go tells it; index.go for where that finds what it asks for.
 package kube
 
 import (
@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -95,14 +96,44 @@ func (d *Driver) Name() string { return Name }
 
 // Desired adds the paths of what this node is to announce.
 func (d *Driver) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
-	p := d.newPass(snap, out)
+	return d.DesiredAgain(nil, snap, out)
+}
+
+// DesiredAgain implements [desired.Again].
+func (d *Driver) DesiredAgain(m *parts.Memory, snap observe.Snapshot, out *object.Set) []observe.Skip {
+	p := d.newPass(m, snap, out)
 	p.derive()
+	p.parts.End()
 	return p.Skips()
+}
+
+// The phases of a pass, in their order.
+const (
+	phaseBridge     = "bridge"
+	phaseNetworks   = "networks"
+	phaseMonitors   = "monitors"
+	phaseTemplates  = "templates"
+	phaseGroups     = "groups"
+	phaseBalancers  = "balancers"
+	phaseFlows      = "flows"
+	phaseSlices     = "slices"
+	phaseServices   = "services"
+	phasePrefixes   = "prefixes"
+	phaseListed     = "listed"
+	phaseEgressIPs  = "egress IPs"
+	phaseEgress     = "egress"
+	phasePodSubnets = "pod subnets"
+)
+
+var phases = []string{
+	phaseBridge, phaseNetworks, phaseMonitors, phaseTemplates, phaseGroups, phaseBalancers, phaseFlows, phaseSlices,
+	phaseServices, phasePrefixes, phaseListed, phaseEgressIPs, phaseEgress, phasePodSubnets,
 }
 
 // pass is one run over one snapshot.
 type pass struct {
 	*expose.Exposer
+	parts   *parts.Pass
 	cfg     Config
 	snap    observe.Snapshot
 	sb      *observe.Southbound
@@ -112,17 +143,6 @@ type pass struct {
 	node    *observe.KubeNode
 	gateway gateway
 	bridge  bridge
-	// vips are those of the own gateway router, and others those of the gateway routers
-	// of other networks, with the network's name.
-	vips   map[vip]backing
-	others map[vip]string
-	// unreadable are the rows of the own gateway router that have a key which cannot be
-	// parsed: an address that is not found may stand there.
-	unreadable []string
-	// slices are those of each service.
-	slices map[[2]string][]*observe.KubeSlice
-	// down are backends that a health check has found unusable.
-	down map[monitored]bool
 	// nodeWhy and gatewayWhy are what keeps all addresses of services back on this node.
 	nodeWhy, gatewayWhy fault
 }
@@ -133,8 +153,11 @@ type fault struct{ stage, code, text string }
 func (f fault) ok() bool { return f.code == "" }
 
 // newPass finds out what holds for all services.
-func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
-	p := &pass{Exposer: expose.New(Name, d.cfg.Expose, out), cfg: d.cfg, snap: snap, sb: snap.SB, kube: snap.Kube}
+func (d *Driver) newPass(m *parts.Memory, snap observe.Snapshot, out *object.Set) *pass {
+	begun := parts.Begin(m, snap, out, phases...)
+	p := &pass{
+		Exposer: expose.In(Name, d.cfg.Expose, begun), parts: begun, cfg: d.cfg, snap: snap, sb: snap.SB, kube: snap.Kube,
+	}
 	if c, ok := snap.SB.ChassisByName(snap.Chassis); ok {
 		p.me, p.name = c.UUID, c.Hostname
 	}
@@ -151,13 +174,18 @@ func (d *Driver) newPass(snap observe.Snapshot, out *object.Set) *pass {
 	p.gateway = p.findGateway()
 	p.bridge = p.findBridge()
 	p.nodeWhy, p.gatewayWhy = p.nodeFault(), p.gatewayFault()
-	p.indexBalancers()
-	p.slices = map[[2]string][]*observe.KubeSlice{}
-	for _, s := range p.kube.Slices {
-		key := [2]string{s.Namespace, s.Service}
-		p.slices[key] = append(p.slices[key], s)
-	}
 	return p
+}
+
+// asked prepares a pass that answers a question about some addresses, with all that may be asked for;
+// false while nothing is known of the API.
+func (d *Driver) asked(snap observe.Snapshot) (*pass, bool) {
+	p := d.newPass(nil, snap, new(object.Set))
+	if p.kube == nil {
+		return p, false
+	}
+	p.index()
+	return p, true
 }
 
 // asks reports whether a kind is to be announced.
@@ -169,14 +197,11 @@ func (p *pass) derive() {
 		return
 	}
 	p.report()
-	if p.asks(KindLoadBalancer) || p.asks(KindExternalIP) || p.asks(KindClusterIP) {
-		p.services()
-	}
-	if p.asks(KindEgressIP) {
-		p.egressIPs()
-	}
+	p.index()
+	p.services()
+	p.egressIPs()
 	if p.asks(KindPodSubnet) {
-		p.podSubnets()
+		p.parts.Part(phasePodSubnets, []any{p.name, p.me, p.nodeWhy}, p.podSubnets)
 	}
 }
 
@@ -203,48 +228,38 @@ func (p *pass) ready() bool {
 
 // report tells what holds for all addresses, once.
 func (p *pass) report() {
-	tell := func(table, row, code, text string) {
-		p.Skip(observe.Skip{Table: table, Row: row, Code: code, Text: text})
-	}
 	if p.kube.Stale != "" {
-		tell("Kubernetes API", "", CodeStale, p.kube.Stale+"; nothing is withdrawn for that reason")
+		p.tell("Kubernetes API", "", CodeStale, p.kube.Stale+"; nothing is withdrawn for that reason")
 	}
 	if p.asks(KindEgressIP) && p.kube.NoEgressIPs {
-		tell("Kubernetes API", "EgressIP", CodeCRDMissing, noCRD)
+		p.tell("Kubernetes API", "EgressIP", CodeCRDMissing, noCRD)
 	}
 	if !p.nodeWhy.ok() {
-		tell("Node", p.name, p.nodeWhy.code, p.nodeWhy.text)
+		p.tell("Node", p.name, p.nodeWhy.code, p.nodeWhy.text)
 	} else if p.draining() {
-		tell("Node", p.name, CodeNodeDraining, "the node is cordoned: its service addresses are a last resort, "+
+		p.tell("Node", p.name, CodeNodeDraining, "the node is cordoned: its service addresses are a last resort, "+
 			"and are withdrawn after kube.drain_time")
 	}
 	if !p.gatewayWhy.ok() {
-		tell("Port_Binding", p.gateway.name(p.name), p.gatewayWhy.code, p.gatewayWhy.text)
-	}
-	for _, row := range p.unreadable {
-		tell("Load_Balancer", row, observe.SkipUnreadable, "vips: a key cannot be parsed; services whose address is not "+
-			"found elsewhere are held")
+		p.tell("Port_Binding", p.gateway.name(p.name), p.gatewayWhy.code, p.gatewayWhy.text)
 	}
 	if f := p.snap.Flows; f != nil && f.Stale != "" {
-		tell("Bridge", p.bridge.name, CodeUnverified, "flows: "+f.Stale+"; they count as they were last")
+		p.tell("Bridge", p.bridge.name, CodeUnverified, "flows: "+f.Stale+"; they count as they were last")
 	}
 	if p.bridge.noUplink() {
-		tell("Bridge", p.bridge.name, CodeNoUplink, "the external bridge has no uplink port: flows are not asked for")
+		p.tell("Bridge", p.bridge.name, CodeNoUplink, "the external bridge has no uplink port: flows are not asked for")
 	}
-	for _, s := range p.kube.Services {
-		for _, text := range s.Problems {
-			tell("Service", s.Text(), observe.SkipUnreadable, text)
-		}
-	}
-	for _, s := range p.kube.Slices {
-		for _, text := range s.Problems {
-			tell("EndpointSlice", s.Namespace+"/"+s.Name, observe.SkipUnreadable, text)
-		}
-	}
-	for _, e := range p.kube.EgressIPs {
-		for _, text := range e.Problems {
-			tell("EgressIP", e.Name, observe.SkipUnreadable, text)
-		}
+}
+
+// tell reports something without holding anything.
+func (p *pass) tell(table, row, code, text string) {
+	p.Skip(observe.Skip{Table: table, Row: row, Code: code, Text: text})
+}
+
+// problems reports the fields of an object of the API that could not be read.
+func (p *pass) problems(table, row string, list []string) {
+	for _, text := range list {
+		p.tell(table, row, observe.SkipUnreadable, text)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/reason"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -48,8 +47,8 @@ type AddressState struct {
 // List judges everything once. It follows the same rules as Desired and Explain. Nothing
 // is known (ok is false) while the snapshot has no objects of the API.
 func (d *Driver) List(snap observe.Snapshot) (out Listing, ok bool) {
-	p := d.newPass(snap, &object.Set{})
-	if p.kube == nil {
+	p, ok := d.asked(snap)
+	if !ok {
 		return out, false
 	}
 	out = Listing{Node: p.name, State: p.state()}
@@ -61,9 +60,8 @@ func (d *Driver) List(snap observe.Snapshot) (out Listing, ok bool) {
 	for _, s := range p.kube.Services {
 		out.Services = append(out.Services, p.listService(s))
 	}
-	listed := p.listed()
 	for _, e := range p.egresses() {
-		f := p.egressFault(e, listed)
+		f := p.egressFault(e)
 		a := AddressState{
 			Addr: e.addr, Kind: KindEgressIP, Names: e.here, Path: host(e.addr), Stage: f.stage, Code: f.code, Text: f.text,
 		}
@@ -100,7 +98,7 @@ func (p *pass) listService(s *observe.KubeService) ServiceState {
 func (p *pass) nodesOf(c candidate) []string {
 	var out []string
 	all, _ := p.endpointsOf(c.service, c.addr)
-	for _, slice := range p.slices[c.service.Key()] {
+	for _, slice := range p.slicesOf(c.service) {
 		if !slice.Has(c.addr) {
 			continue
 		}
