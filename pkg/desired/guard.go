@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -37,7 +38,8 @@ type guarded struct {
 func newGuarded(protected *observe.Protected) *guarded {
 	g := &guarded{byAddr: protected.Prefixes, exact: map[netip.Addr]bool{}}
 	if !slices.IsSortedFunc(g.byAddr, byAddress) { // a file that was edited
-		g.byAddr = slices.SortedFunc(slices.Values(g.byAddr), byAddress)
+		g.byAddr = slices.Clone(g.byAddr)
+		sorting.Sort(g.byAddr, byAddress)
 	}
 	for _, p := range g.byAddr {
 		if p.Prefix.IsSingleIP() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -105,78 +106,118 @@ func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) 
 		}
 		return
 	}
+	p.rows(phase, of, given, list{
+		rows: rows, n: len(rows), at: func(i int) any { return rows[i] },
+		before: func(former any) list {
+			was, _ := former.([]*R)
+			return list{rows: was, n: len(was), at: func(i int) any { return was[i] }, equal: func(i, j int) int {
+				n := 0
+				if i == j && len(was) > i && len(was) == len(rows) && &was[i] == &rows[i] {
+					return len(was) - i // the same list
+				}
+				for i+n < len(was) && j+n < len(rows) && was[i+n] == rows[j+n] {
+					n++
+				}
+				return n
+			}}
+		},
+		name: func(r any) string { return name(r.(*R)) }, derive: func(r any) { derive(r.(*R)) },
+	})
+}
+
+// list is a list of rows of some type. The program has one copy of what is done with it, and not one
+// for each type.
+type list struct {
+	rows any
+	n    int
+	at   func(int) any
+	// before is the list of the last pass; of that, equal counts the rows from the i-th on that are
+	// those of this pass from the j-th on.
+	before func(rows any) list
+	equal  func(i, j int) int
+	name   func(row any) string
+	derive func(row any)
+}
+
+// has reports whether a row has that name.
+func (l list) has(name string) bool {
+	_, found := sort.Find(l.n, func(i int) int { return strings.Compare(name, l.name(l.at(i))) })
+	return found
+}
+
+// rows is Rows where something is remembered.
+func (p *Pass) rows(phase, of string, given any, l list) {
 	st, at, known := p.stretch(phase, of)
-	former, _ := st.rows.([]*R)
+	former := l.before(st.rows)
+	former.name = l.name
 	whole := !known || !reflect.DeepEqual(st.given, given)
-	st.rows, st.given = rows, given
-	one := func(name string, r *R) {
+	st.rows, st.given = l.rows, given
+	one := func(name string, r any) {
 		u := st.parts[name]
 		if u == nil {
 			u = &part{at: at, name: name, in: st}
 		}
 		u.row = r
-		p.run(u, func() { derive(r) })
+		p.run(u, func() { l.derive(r) })
 		st.remember(u)
 	}
-	byName := func(r *R, n string) int { return strings.Compare(name(r), n) }
 	if whole {
 		for n, u := range st.parts {
-			if _, there := slices.BinarySearchFunc(rows, n, byName); !there {
+			if !l.has(n) {
 				p.drop(u)
 			}
 		}
-		for _, r := range rows {
-			one(name(r), r)
+		for i := range l.n {
+			one(l.name(l.at(i)), l.at(i))
 		}
 		st.queue = st.queue[:0]
 		return
 	}
-	changed := map[string]*R{}
-	note := func(n string, r *R) {
+	changed := map[string]any{}
+	note := func(n string, r any) {
 		changed[n] = r
 		st.push(n)
 	}
-	if gone, came, ok := portsThatDiffer(p, former, rows); ok {
-		for _, r := range gone {
-			note(name(r), nil)
+	if sameList(former.ports(), p.former) && sameList(l.ports(), p.ports) && len(p.ports) > 0 {
+		for _, r := range p.gone {
+			note(l.name(r), nil)
 		}
-		for _, r := range came {
-			note(name(r), r)
+		for _, r := range p.came {
+			note(l.name(r), r)
 		}
 	} else {
-		differing(former, rows, name, note)
+		differing(former, l, note)
 	}
-	last, any := "", false
-	for len(st.queue) > 0 {
+	p.again(st, changed, one)
+}
+
+// again runs the parts that are queued, in order, with what has changed of their rows: nil is one
+// that went.
+func (p *Pass) again(st *stretch, changed map[string]any, run func(name string, row any)) {
+	for last, first := "", true; len(st.queue) > 0; first = false {
 		n, _ := heap.Pop(&st.queue).(string)
-		if any && n == last {
+		if n == last && !first {
 			continue
 		}
-		last, any = n, true
+		last = n
 		r, is := changed[n]
 		u := st.parts[n]
 		switch {
 		case is && r != nil:
-			one(n, r)
+			run(n, r)
 		case is && u != nil:
 			p.drop(u)
 		case !is && u != nil:
-			one(n, u.row.(*R))
+			run(n, u.row)
 		}
 	}
 }
 
-// portsThatDiffer are what differs between two lists, if these are all ports of the last pass
-// and of this one: that has been found out already.
-func portsThatDiffer[R any](p *Pass, old, new []*R) (gone, came []*R, ok bool) {
-	a, isPorts := any(old).([]*observe.PortBinding)
-	b, _ := any(new).([]*observe.PortBinding)
-	if !isPorts || !sameList(a, p.former) || !sameList(b, p.ports) {
-		return nil, nil, false
-	}
-	gone, _ = any(p.gone).([]*R)
-	came, _ = any(p.came).([]*R)
-	return gone, came, true
+// ports are the rows if they are ports: of all ports, what differs from those of the last pass has been
+// found out already.
+func (l list) ports() []*observe.PortBinding {
+	ports, _ := l.rows.([]*observe.PortBinding)
+	return ports
 }
 
 // sameList reports whether a list is the very same as another one.
@@ -185,25 +226,29 @@ func sameList(a, b []*observe.PortBinding) bool {
 }
 
 // differing yields the names of rows that came, went (nil) or changed.
-func differing[R any](old, new []*R, name func(*R) string, yield func(string, *R)) {
-	i, j := 0, 0
-	if len(old) > 0 && len(old) == len(new) && &old[0] == &new[0] {
-		return // the same list
-	}
-	for i < len(old) || j < len(new) {
+func differing(old, now list, yield func(string, any)) {
+	for i, j := 0, 0; ; {
+		n := old.equal(i, j)
+		i, j = i+n, j+n
+		if i == old.n && j == now.n {
+			return
+		}
+		var was, is string
+		if i < old.n {
+			was = now.name(old.at(i))
+		}
+		if j < now.n {
+			is = now.name(now.at(j))
+		}
 		switch {
-		case i < len(old) && j < len(new) && old[i] == new[j]:
-			i, j = i+1, j+1
-			continue
-		case j == len(new) || i < len(old) && name(old[i]) < name(new[j]):
-			yield(name(old[i]), nil)
+		case j == now.n || i < old.n && was < is:
+			yield(was, nil)
 			i++
-			continue
-		case i == len(old) || name(old[i]) > name(new[j]):
-			yield(name(new[j]), new[j])
+		case i == old.n || was > is:
+			yield(is, now.at(j))
 			j++
 		default:
-			yield(name(new[j]), new[j])
+			yield(is, now.at(j))
 			i, j = i+1, j+1
 		}
 	}
@@ -222,6 +267,12 @@ func ValueOf[T any](p *Pass, phase, of string, given any, derive func() T) T {
 	if p.m == nil {
 		return derive()
 	}
+	value, _ := p.valueOf(phase, of, given, func() any { return derive() }).(T)
+	return value
+}
+
+// valueOf is ValueOf where something is remembered.
+func (p *Pass) valueOf(phase, of string, given any, derive func() any) any {
 	st, at, known := p.stretch(phase, of)
 	u := st.parts[""]
 	if u == nil {
@@ -229,24 +280,23 @@ func ValueOf[T any](p *Pass, phase, of string, given any, derive func() T) T {
 		st.parts[""] = u
 		known = false
 	}
-	former, _ := st.value.(T)
 	if known && len(st.queue) == 0 && reflect.DeepEqual(st.given, given) {
-		return former
+		return st.value
 	}
+	former := st.value
 	st.given = given
 	p.run(u, func() { st.value = derive() })
 	st.queue = st.queue[:0]
-	value, _ := st.value.(T)
-	if known && same(value, former) {
-		st.value, value = former, former
+	if known && same(st.value, former) {
+		st.value = former
 	}
-	return value
+	return st.value
 }
 
 // same compares two values, by their own idea of it if they have one.
-func same[T any](a, b T) bool {
-	if a, ok := any(a).(interface{ Equal(o T) bool }); ok {
-		return a.Equal(b)
+func same(a, b any) bool {
+	if a, ok := a.(interface{ EqualTo(o any) bool }); ok {
+		return a.EqualTo(b)
 	}
 	return reflect.DeepEqual(a, b)
 }

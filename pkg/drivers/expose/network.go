@@ -99,8 +99,12 @@ func (e *Exposer) Networks(phase string, snap observe.Snapshot) *Networks {
 	return ns
 }
 
-// Equal reports whether two are the same but for the snapshot that they were found in.
-func (ns *Networks) Equal(o *Networks) bool {
+// EqualTo reports whether two are the same but for the snapshot that they were found in.
+func (ns *Networks) EqualTo(other any) bool {
+	o, ok := other.(*Networks)
+	if !ok {
+		return false
+	}
 	flat := func(ns *Networks) []Network {
 		var out []Network
 		for _, n := range ns.localnets {
