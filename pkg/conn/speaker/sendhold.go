@@ -2,8 +2,6 @@ package speaker
 
 import (
 	"net/netip"
-	"os"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -20,29 +18,19 @@ const tcpUserTimeout = 0x12
 
 // holdSends starts the send hold timer of a session that has come up. The kernel has it: the write fails.
 func holdSends(p apiutil.Peer) {
-	remote := netip.AddrPortFrom(p.State.NeighborAddress, uint16(p.Transport.RemotePort))
-	limitSends(uint16(p.Transport.LocalPort), remote, sendHold)
+	limitSends(endsOf(p), sendHold)
 }
 
-// limitSends sets for how long the connection from a port of ours may make no progress with what is sent on it.
+// limitSends sets for how long a connection may make no progress with what is sent on it.
 // GoBGP shows no connection, and not our address of it, so it is found among the descriptors of this process. It
 // reports whether it was there: it may have ended.
-func limitSends(local uint16, remote netip.AddrPort, limit time.Duration) (found bool) {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return false
-	}
-	end := netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port())
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
-		if err != nil || endOf(syscall.Getpeername(fd)) != end || endOf(syscall.Getsockname(fd)).Port() != local {
-			continue
-		}
-		// Whatever took the descriptor's place meanwhile is no worse off with a limit of minutes.
-		if syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, tcpUserTimeout, int(limit.Milliseconds())) == nil {
+func limitSends(conn ends, limit time.Duration) (found bool) {
+	eachEnds(func(fd int, e ends) {
+		// Whatever takes the descriptor's place meanwhile is no worse off with a limit of minutes.
+		if e == conn && syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, tcpUserTimeout, int(limit.Milliseconds())) == nil {
 			found = true
 		}
-	}
+	})
 	return found
 }
 

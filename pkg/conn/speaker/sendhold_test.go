@@ -30,10 +30,10 @@ func TestSendHold(t *testing.T) {
 
 	local := conn.LocalAddr().(*net.TCPAddr).AddrPort().Port()
 	remote := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-	if limitSends(local, netip.AddrPortFrom(remote.Addr(), remote.Port()+1), time.Millisecond) {
+	if limitSends(ends{local, netip.AddrPortFrom(remote.Addr(), remote.Port()+1)}, time.Millisecond) {
 		t.Error("another connection was taken for it")
 	}
-	if !limitSends(local, remote, 100*time.Millisecond) {
+	if !limitSends(ends{local, remote}, 100*time.Millisecond) {
 		t.Fatal("the connection was not found")
 	}
 	for sent := 0; err == nil; {

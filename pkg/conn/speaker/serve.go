@@ -43,13 +43,13 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 	RecordBeside(path).Begin(log)
 	sessions := newSessions(log)
 	sessions.brief = true
-	bfd := &detector{log: log}
+	bfd, waiting := &detector{log: log}, &backlog{log: log}
 	// The server of GoBGP's making answers before it is returned.
 	made := make(chan struct{})
 	s := server.NewBgpServer(
 		server.LoggerOption(slog.New(speakerLog{sessions: sessions}), nil),
 		server.GrpcListenAddress("unix://"+path),
-		server.GrpcOption(append(serverOptions(), serveBFD(func() *detector {
+		server.GrpcOption(append(append(serverOptions(), waiting.countPaths()), serveBFD(func() *detector {
 			<-made
 			return bfd
 		})...)))
@@ -57,9 +57,10 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 	close(made)
 	defer bfd.close()
 	go s.Serve()
-	if err := logSessions(ctx, s, sessions); err != nil {
+	if err := logSessions(ctx, s, waiting, sessions); err != nil {
 		return err
 	}
+	go waiting.run(ctx)
 	if err := awaitSocket(ctx, path); err == nil {
 		own := listen.Identify(path)
 		ready()
@@ -91,8 +92,8 @@ func awaitSocket(ctx context.Context, path string) error {
 
 // logSessions logs sessions that come up and go down, with the reason, which only
 // this process gets to know.
-func logSessions(ctx context.Context, s *server.BgpServer, sessions *Sessions) error {
-	err := watchPeers(ctx, s, func(address string, state State) {
+func logSessions(ctx context.Context, s *server.BgpServer, b *backlog, sessions *Sessions) error {
+	err := watchPeers(ctx, s, b, func(address string, state State) {
 		sessions.Follow(address)
 		sessions.Session(address, state)
 	})

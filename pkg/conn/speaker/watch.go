@@ -18,7 +18,8 @@ func (c *Conn) Follow(owner Owner) error {
 		go c.stayConnected(owner)
 		return nil
 	}
-	err := watchPeers(c.ctx, c.server.BgpServer, func(address string, state State) {
+	go c.server.backlog.run(c.ctx)
+	err := watchPeers(c.ctx, c.server.BgpServer, c.server.backlog, func(address string, state State) {
 		if c.ctx.Err() == nil {
 			owner.Session(address, state)
 		}
@@ -30,14 +31,16 @@ func (c *Conn) Follow(owner Owner) error {
 	return nil
 }
 
-// watchPeers calls fn with each step of a session, and gives one that comes up its send hold
-// timer. GoBGP queues events without a bound, so that fn may not wait.
-func watchPeers(ctx context.Context, s *server.BgpServer, fn func(address string, state State)) error {
+// watchPeers calls fn with each step of a session, and bounds what waits for the neighbour of one
+// that comes up: in time by its send hold timer, in number by its backlog. GoBGP queues events
+// without a bound, so that fn may not wait.
+func watchPeers(ctx context.Context, s *server.BgpServer, b *backlog, fn func(address string, state State)) error {
 	return s.WatchEvent(ctx, server.WatchEventMessageCallbacks{
 		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, _ time.Time) {
 			if e.Type == apiutil.PEER_EVENT_STATE {
 				if stateOf(e.Peer.State.SessionState) == Established {
 					holdSends(e.Peer)
+					b.up(endsOf(e.Peer))
 				}
 				fn(e.Peer.State.NeighborAddress.String(), stateOf(e.Peer.State.SessionState))
 			}
