@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -20,6 +21,8 @@ import (
 const (
 	// bfdSoakVariable is how long TestProofBFDBesideLoad goes on, such as 60m.
 	bfdSoakVariable = "BFD_SOAK"
+	// recordVariable is a directory in which what was seen meanwhile stays.
+	recordVariable = "BFD_RECORD"
 	// bfdEvery is the interval in milliseconds: a neighbour is lost after three of them.
 	bfdEvery = 50
 	// churned are the paths that are announced and withdrawn all the time: garbage.
@@ -28,7 +31,7 @@ const (
 	churnEvery = 500 * time.Millisecond
 	// restartEach is after how many of these the controller is another.
 	restartEach = 5
-	// heldUp is how late a real-time process that only sleeps may be before the machine is to blame.
+	// heldUp is how long the machine may hold up real-time processes that only sleep before it is to blame.
 	heldUp = 30 * time.Millisecond
 )
 
@@ -36,6 +39,7 @@ const (
 type bfdSoak struct {
 	*node
 	addresses []string
+	links     []*wire
 	paths     []object.Change
 	pace      *time.Ticker
 	lost      map[string]uint64
@@ -55,9 +59,8 @@ func TestProofBFDBesideLoad(t *testing.T) {
 		child(t, os.DevNull, "nice", "-n", "10", "sh", "-c", "while :; do :; done")
 	}
 	late := newWatcher(t, preferred).worst
-	stalled := newWatcher(t, child, "chrt", "-r", "2").worst
 	if text := cmp.Or(os.Getenv(bfdSoakVariable), fullSoak()); text != "" {
-		s.long(harness.Must(time.ParseDuration(text))(t), late, stalled)
+		s.long(harness.Must(time.ParseDuration(text))(t), late)
 		return
 	}
 	harness.Eventually(t, 2*time.Minute, func() string {
@@ -69,7 +72,7 @@ func TestProofBFDBesideLoad(t *testing.T) {
 		failed := s.failures()
 		return unless(len(failed) == 0 && s.restarts > before, fmt.Sprintf("%d restarts, %v", s.restarts-before, failed))
 	})
-	s.report(late(), stalled())
+	s.report(late())
 }
 
 // fullSoak is how long it goes on in `make chaos`; empty is the short form.
@@ -95,7 +98,7 @@ func newBFDSoak(t *testing.T) *bfdSoak {
 		p.BFD = object.BFD{On: true, Interval: bfdEvery}
 		all = append(all, p)
 		w.elsewhere()
-		s.addresses = append(s.addresses, w.theirs4)
+		s.addresses, s.links = append(s.addresses, w.theirs4), append(s.links, w)
 	}
 	s.want(all...)
 	for i := range churned {
@@ -144,36 +147,68 @@ func (s *bfdSoak) failures() (out []string) {
 	return out
 }
 
-// long is the endurance test. A failure is excused by a machine that kept even a real-time process
-// from running: that is what BFD is there to notice.
-func (s *bfdSoak) long(d time.Duration, late, stalled func() time.Duration) {
+// losses are those of the neighbours since a time. The speaker remembers the last few.
+func (s *bfdSoak) losses(since time.Time) (out []loss) {
 	s.t.Helper()
-	var worst, worstStall time.Duration
-	var failed, excused int
-	for began, next := time.Now(), time.Now(); time.Since(began) < d; {
+	for _, address := range s.addresses {
+		for _, e := range s.state(address).BFD.Events {
+			if e.Failed() && e.At.After(since) {
+				out = append(out, loss{e.At, address, e.Change})
+			}
+		}
+	}
+	return out
+}
+
+// long is the endurance test. It fails for a loss that nothing explains but this program.
+func (s *bfdSoak) long(d time.Duration, late func() time.Duration) {
+	s.t.Helper()
+	w := newWitness(s.t, s.links)
+	s.failures()
+	var worst time.Duration
+	seen := map[loss]bool{}
+	var all []loss
+	for next := time.Now(); time.Since(w.began) < d; {
 		s.round()
 		if time.Now().Before(next) {
 			continue
 		}
 		next = time.Now().Add(time.Second)
-		held, stall := late(), stalled()
-		worst, worstStall = max(worst, held), max(worstStall, stall)
-		for _, text := range s.failures() {
-			failed++
-			if stall > heldUp {
-				excused++
+		worst = max(worst, late())
+		w.look()
+		for _, l := range s.losses(w.began) {
+			if !seen[l] {
+				seen[l] = true
+				all = append(all, l)
+				s.t.Logf("after %s: %s lost: %s", l.at.Sub(w.began).Round(time.Millisecond), l.address, l.Text())
 			}
-			s.t.Logf("after %s: %s; a process like the speaker waited for %s, a real-time one for %s",
-				time.Since(began).Round(time.Second), text, held, stall)
 		}
 	}
-	if failed > excused {
-		s.t.Errorf("%d failures, %d of them while the machine kept real-time processes waiting", failed, excused)
+	var before uint64
+	for _, n := range s.lost {
+		before += n
 	}
-	s.report(worst, worstStall)
+	s.failures()
+	for _, n := range s.lost {
+		before -= n
+	}
+	if lost := -before; lost != uint64(len(all)) {
+		s.t.Errorf("%d sessions lost, %d seen", lost, len(all))
+	}
+	counts := map[string]int{}
+	for _, j := range w.judge(all) {
+		s.t.Logf("%s: %s lost: %s: %s%s", j.at.Sub(w.began).Round(time.Millisecond), j.address, j.Text(),
+			cmp.Or(j.cause, "OURS"), j.text)
+		counts[j.cause]++
+	}
+	if n := counts[""]; n > 0 {
+		s.t.Errorf("%d of %d losses are explained by nothing but this program", n, len(all))
+	}
+	w.report(counts)
+	s.report(worst)
 }
 
-func (s *bfdSoak) report(worst, worstStall time.Duration) {
+func (s *bfdSoak) report(worst time.Duration) {
 	s.t.Helper()
 	var total uint64
 	causes := map[bfd.Cause]uint64{}
@@ -188,11 +223,12 @@ func (s *bfdSoak) report(worst, worstStall time.Duration) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if dir := os.Getenv(recordVariable); dir != "" {
+		harness.Check(s.t, os.WriteFile(filepath.Join(dir, "speaker"), out, 0o644))
+	}
 	load, _ := exec.Command("cat", "/proc/loadavg").Output()
 	proof.Report(s.t, "%d ms x 3 to %d neighbours: %d rounds of %d paths, %d restarts of the controller, %d collections "+
-		"of the speaker, %d failures (causes since the start %v), a process like the speaker waited up to %s, a real-time "+
-		"one up to %s, load %s", bfdEvery,
-		len(s.addresses), s.rounds, churned, s.restarts, strings.Count(string(out), "\ngc "), total-s.began, causes,
-		worst, worstStall,
-		strings.TrimSpace(string(load)))
+		"of the speaker, %d failures (causes since the start %v), a process like the speaker waited up to %s, load %s",
+		bfdEvery, len(s.addresses), s.rounds, churned, s.restarts, strings.Count(string(out), "\ngc "), total-s.began, causes,
+		worst, strings.TrimSpace(string(load)))
 }

@@ -59,7 +59,7 @@ func (w *wire) elsewhere() {
 		ns, _ := os.Readlink(dir + "/ns/net") // it may have ended
 		line, _ := os.ReadFile(dir + "/cmdline")
 		if text := string(line); ns == want && (strings.Contains(text, "/bfdd\x00") || strings.HasPrefix(text, "bird\x00")) {
-			harness.Run(w.t, "chrt", "-a", "-r", "-p", "1", filepath.Base(dir))
+			harness.Run(w.t, "chrt", "-a", "-r", "-p", neighbourPriority, filepath.Base(dir))
 			found++
 		}
 	}
@@ -72,7 +72,7 @@ func (w *wire) elsewhere() {
 const wakeVariable = "E2E_WAKE"
 
 // wake sleeps again and again, without a word to Go's scheduler, for which it would have to wait
-// afterwards. Each line is by how many microseconds it was late.
+// afterwards. Each line is by how many microseconds it was late, and when it woke in nanoseconds.
 func wake() {
 	const tick = 5 * time.Millisecond
 	runtime.LockOSThread()
@@ -81,7 +81,7 @@ func wake() {
 		pause := unix.NsecToTimespec(int64(tick))
 		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)
 		if late := time.Since(began) - tick; late > 5*time.Millisecond {
-			fmt.Println(late.Microseconds())
+			fmt.Println(late.Microseconds(), time.Now().UnixNano())
 		}
 	}
 }
@@ -107,7 +107,8 @@ func (w *watcher) worst() (worst time.Duration) {
 	all := harness.Must(os.ReadFile(w.path))(w.t)
 	whole := all[:bytes.LastIndexByte(all, '\n')+1]
 	for line := range strings.Lines(string(whole[w.read:])) {
-		n, err := strconv.Atoi(strings.TrimSpace(line))
+		late, _, _ := strings.Cut(line, " ")
+		n, err := strconv.Atoi(late)
 		harness.Check(w.t, err)
 		worst = max(worst, time.Duration(n)*time.Microsecond)
 	}
