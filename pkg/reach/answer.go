@@ -65,7 +65,7 @@ func (j *judgement) back() {
 	}
 	shown := ""
 	for _, l := range j.Back {
-		refuser, found := j.refuser(l.Dst)
+		refuser, found := j.refuser(l)
 		switch {
 		case l.Refused == "":
 			shown = l.Route.Text()

@@ -285,9 +285,9 @@ func protocolName(p uint8) string {
 }
 
 // refuser is the most specific route that refuses an address, of others before ours.
-func (j *judgement) refuser(dst netip.Addr) (best Route, ok bool) {
+func (j *judgement) refuser(l Lookup) (best Route, ok bool) {
 	for _, r := range j.Refusing {
-		if !r.Dst.IsValid() || !r.Dst.Contains(dst) {
+		if !r.Dst.IsValid() || !r.Dst.Contains(l.Dst) || j.Overlay == nil && !j.consulted(r.Table, l) {
 			continue
 		}
 		// A VRF has routes of ours that refuse what nothing else leads to.
@@ -299,6 +299,14 @@ func (j *judgement) refuser(dst netip.Addr) (best Route, ok bool) {
 		}
 	}
 	return best, ok
+}
+
+// consulted reports whether a rule has the kernel look a packet up in a table. Those of OVN's routers have routes
+// that refuse, too, and are for OVN alone, or for their VRF.
+func (j *judgement) consulted(table uint32, l Lookup) bool {
+	return len(j.Rules) == 0 || slices.ContainsFunc(j.Rules, func(r Rule) bool {
+		return r.Action == "" && !r.L3MDev && r.Table == table && (r.More || r.matches(l))
+	})
 }
 
 func (j *judgement) route() {
@@ -328,7 +336,7 @@ func (j *judgement) route() {
 
 // wrongRoute tells of a packet that does not meet our route.
 func (j *judgement) wrongRoute(l Lookup) {
-	switch refuser, found := j.refuser(l.Dst); {
+	switch refuser, found := j.refuser(l); {
 	case l.Refused == RefusedSource:
 		j.filtered("uplink", l)
 	case l.Refused != "" && found:

@@ -239,6 +239,10 @@ var spoils = []spoiled{
 	{"no default route", func(f *reach.Facts) {
 		refuse(f.Back[1:], reach.RefusedNoRoute)
 	}, reach.CodeNoWayBack, "answer", "there is no default route", "route add default via", 0},
+	{"no default route, and a router of OVN refuses in a table of its own", func(f *reach.Facts) {
+		refuse(f.Back[1:], reach.RefusedNoRoute)
+		f.Refusing = []reach.Route{{Type: "blackhole", Dst: f.Back[0].Route.Dst, Table: 42, Protocol: 84}}
+	}, reach.CodeNoWayBack, "answer", "there is no default route", "route add default via", 0},
 	{"no default route was ever there", func(f *reach.Facts) {
 		refuse(f.Back[1:], reach.RefusedNoRoute)
 		f.NeedsDefault = false
