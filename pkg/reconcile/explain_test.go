@@ -169,3 +169,31 @@ func TestSessionsOfPath(t *testing.T) {
 		}
 	}
 }
+
+// A default route that a router of OVN advertises, and this node does not announce, is not why an address is not
+// announced of which another row tells.
+func TestExplainBesideDefault(t *testing.T) {
+	step := func(code string) []reason.Step { return []reason.Step{{Stage: "OVN", OK: code == "", Code: code}} }
+	over := object.NewPath(prefix("0.0.0.0/0"), object.OriginIncomplete).Key()
+	blocked := reason.Account{What: "default", Object: over, Steps: step("filtered-by-policy"), Chassis: []string{"hv1"}}
+	open := reason.Account{What: "announced default", Object: over, Steps: step("")}
+	own := reason.Account{What: "own", Steps: step("unbound")}
+	for _, tt := range []struct {
+		have []reason.Account
+		want string
+	}{
+		{[]reason.Account{blocked, own}, "own"},
+		{[]reason.Account{open, own}, "announced default, own"},
+		{[]reason.Account{blocked}, "default"},
+	} {
+		e := Explanation{Accounts: tt.have}
+		e.dropDefault()
+		var got []string
+		for _, a := range e.Accounts {
+			got = append(got, a.What)
+		}
+		if strings.Join(got, ", ") != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}

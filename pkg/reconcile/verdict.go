@@ -13,10 +13,13 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/verify"
 )
 
-// dropDefault leaves out a learned default route where there is something to
-// say of the address itself: it leads everywhere.
+// dropDefault leaves out a learned default route, and one that is not announced, where
+// there is something to say of the address itself: it leads everywhere.
 func (e *Explanation) dropDefault() {
-	everywhere := func(a reason.Account) bool { return a.Inbound() && a.Object.Prefix.Bits() == 0 }
+	everywhere := func(a reason.Account) bool {
+		_, blocked := a.Blocked()
+		return (a.Inbound() || blocked) && a.Object.Prefix.Bits() == 0
+	}
 	if !slices.ContainsFunc(e.Accounts, func(a reason.Account) bool { return !everywhere(a) }) {
 		return
 	}
