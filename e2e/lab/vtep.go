@@ -203,6 +203,39 @@ func (v *VRF) Delete(ctx context.Context) error {
 	return v.tor.deleteLinks(v.port(), vxlanName(v.VNI), bridgeName(v.VNI), v.Name)
 }
 
+// JoinUnderlay lays a cable from the top of rack into the network of the nodes' tunnels, and leads their packets
+// for [VTEP] through it: an Open vSwitch with a datapath of its own sends VXLAN by its bridges alone. It returns a
+// function that takes all of it away.
+func (t *Tor) JoinUnderlay(ctx context.Context, nodes ...*Chassis) (leave func(context.Context) error, err error) {
+	const here, there = "under0", "tor-under0"
+	own := netip.AddrFrom4([4]byte{172, 31, 1, 254})
+	central := t.lab.Central
+	if err := connect(end{node: t.Node, name: here, addrs: []netip.Prefix{netip.PrefixFrom(own, 24)}},
+		end{node: central.Node, name: there}, tunnelMTU); err != nil {
+		return nil, err
+	}
+	if err := central.enslave(there, "underlay"); err != nil {
+		return nil, err
+	}
+	if err := t.Do(func() error { return disableChecksumOffload(here) }); err != nil {
+		return nil, err
+	}
+	route := []string{VTEP.String() + "/32", "via", own.String(), "dev", tunnelBridge}
+	for _, c := range nodes {
+		if _, err := c.Run(ctx, "ip", append([]string{"route", "add"}, route...)...); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) error {
+		for _, c := range nodes {
+			if _, err := c.Run(ctx, "ip", append([]string{"route", "del"}, route...)...); err != nil {
+				return err
+			}
+		}
+		return t.deleteLinks(here)
+	}, nil
+}
+
 // Segment is a switch of a tenant in the top of rack: an L2VNI.
 type Segment struct {
 	VNI  int

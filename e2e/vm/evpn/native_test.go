@@ -106,11 +106,14 @@ func TestNativeVRF(t *testing.T) {
 	settled(t)
 }
 
-// A switch with a VNI: its devices, what FRR announces for it as ovn-controller reads it, and what we
-// announce as FRR has it.
+// A switch with a VNI: its devices, what FRR announces for it as ovn-controller reads it, what we
+// announce as FRR has it, and packets between its guest and a station behind FRR's VTEP.
 func TestNativeSegment(t *testing.T) {
 	ctx := harness.Context(t, 5*nativePatience)
 	gw, vtep := shared.gw[0], lab.VTEP.String()
+	local := gw.TunnelAddr().String()
+	leave := harness.Must(shared.Tor.JoinUnderlay(ctx, gw))(t)
+	t.Cleanup(func() { harness.Check(t, leave(context.WithoutCancel(ctx))) })
 	network := harness.Must(shared.Neutron.TenantNetwork(ctx, "t-l2", netip.MustParsePrefix("10.44.0.0/24")))(t)
 	t.Cleanup(func() { harness.Check(t, network.Delete(context.WithoutCancel(ctx))) })
 	p := harness.Must(shared.Neutron.Port(ctx, lab.PortSpec{
@@ -122,7 +125,7 @@ func TestNativeSegment(t *testing.T) {
 	segment := harness.Must(shared.Tor.Segment(ctx, "l2", 4001, far))(t)
 	t.Cleanup(func() { harness.Check(t, segment.Delete(context.WithoutCancel(ctx))) })
 	harness.Must(gw.Vsctl(ctx, "set", "Open_vSwitch", ".", "external_ids:ovn-evpn-vxlan-ports=4789",
-		"external_ids:ovn-evpn-local-ip="+gw.Loopback.String()))(t)
+		"external_ids:ovn-evpn-local-ip="+local))(t)
 	t.Cleanup(func() {
 		harness.Must(gw.Vsctl(context.WithoutCancel(ctx), "remove", "Open_vSwitch", ".", "external_ids",
 			"ovn-evpn-vxlan-ports", "--", "remove", "Open_vSwitch", ".", "external_ids", "ovn-evpn-local-ip"))(t)
@@ -146,12 +149,57 @@ func TestNativeSegment(t *testing.T) {
 	announced := func() (string, error) {
 		return shared.Tor.Vtysh(t.Context(), "show evpn mac vni 4001", "show evpn arp-cache vni 4001", "show evpn vni 4001")
 	}
-	awaitText(t, "what FRR has", announced, vm.Port.MAC, "10.44.0.10", gw.Loopback.String())
+	awaitText(t, "what FRR has", announced, vm.Port.MAC, "10.44.0.10", local)
 	settled(t)
+	exchange(t, gw, vm, segment, far.Addr())
 
 	// With its last guest the switch is not of this node any more: nothing of it is left.
 	harness.Check(t, vm.Unplug(ctx))
-	awaitText(t, "what FRR has", announced, "!"+vm.Port.MAC, "!"+gw.Loopback.String())
+	awaitText(t, "what FRR has", announced, "!"+vm.Port.MAC, "!"+local)
 	awaitText(t, "devices", on(t, "ip -d link show"), "!-4001")
 	settled(t)
+}
+
+// exchange demands that a guest and a station behind the other VTEP reach each other, and that their packets
+// are VXLAN of OVN's and of FRR's end.
+func exchange(t *testing.T, gw *lab.Chassis, vm *lab.VM, segment *lab.Segment, far netip.Addr) {
+	t.Helper()
+	ctx := harness.Context(t, nativePatience)
+	tell := func(err error) {
+		t.Helper()
+		if err == nil {
+			return
+		}
+		ports, _ := gw.Vsctl(context.WithoutCancel(ctx), "--columns=name,type,options,statistics,error", "list", "Interface")
+		routes, _ := gw.Run(context.WithoutCancel(ctx), "sh", "-c", "ip route; ip neigh; ovs-appctl ovs/route/show; "+
+			"ovs-appctl tnl/neigh/show; ovs-appctl tnl/ports/show -v; ovs-appctl dpctl/dump-flows")
+		t.Fatalf("%v\n%s\n%s", err, ports, routes)
+	}
+	tell(vm.AwaitPing(ctx, far))
+	tell(segment.Host.AwaitPing(ctx, vm.Port.Addrs[0]))
+	count := func() (in, out int) {
+		t.Helper()
+		text := harness.Must(gw.Vsctl(ctx, "get", "Interface", "ovn-evpn-4789", "statistics:rx_packets",
+			"statistics:tx_packets"))(t)
+		if _, err := fmt.Sscan(text, &in, &out); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		return in, out
+	}
+	const each = 20
+	in, out := count()
+	for _, end := range []struct {
+		node *lab.Node
+		to   netip.Addr
+	}{{vm.Node, far}, {segment.Host.Node, vm.Port.Addrs[0]}} {
+		r := harness.Must(end.node.Ping(ctx, end.to, each, 100*time.Millisecond))(t)
+		t.Logf("%s to %s: %d of %d answered", end.node.Name, end.to, r.Received, r.Sent)
+		if !r.Lossless() || r.Sent != each {
+			t.Errorf("%s to %s: %d of %d answered, want all %d", end.node.Name, end.to, r.Received, r.Sent, each)
+		}
+	}
+	awaitText(t, "counters of OVN's VXLAN port", func() (string, error) {
+		in2, out2 := count() // Open vSwitch writes them every few seconds
+		return fmt.Sprintf("enough %v: %d in, %d out", in2-in >= 2*each && out2-out >= 2*each, in2-in, out2-out), nil
+	}, "enough true")
 }
