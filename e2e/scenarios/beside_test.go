@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"net/netip"
+	"testing"
 
 	"github.com/bgp-ovn/bgp-ovn/e2e/harness"
 	"github.com/bgp-ovn/bgp-ovn/e2e/lab"
@@ -24,6 +25,7 @@ func (w *world) beside(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.besideRouter = router
 	name := router.LogicalName()
 	for _, args := range [][]string{
 		{"lr-route-add", name, besidePrefix, "172.24.4.251"},
@@ -34,6 +36,17 @@ func (w *world) beside(ctx context.Context) error {
 		}
 	}
 	return w.besideHolds(ctx)
+}
+
+// moveBeside has the gateway of that router live on other nodes, best first, until the end of the test.
+func moveBeside(t *testing.T, to ...*lab.Chassis) {
+	t.Helper()
+	if shared.besideRouter == nil {
+		return
+	}
+	back := shared.besideRouter.Spec.Gateways
+	harness.Check(t, shared.besideRouter.Prefer(testContext(t), to...))
+	t.Cleanup(func() { harness.Check(t, shared.besideRouter.Prefer(context.WithoutCancel(t.Context()), back...)) })
 }
 
 // besideHolds waits until what the router advertises is announced by the node of its gateway: before

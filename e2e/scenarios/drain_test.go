@@ -59,6 +59,7 @@ func TestDrain(t *testing.T) {
 	reload(t, other)
 	at(t, service, staying)
 	harness.Check(t, s.router.Prefer(testContext(t), staying, leaving))
+	moveBeside(t, staying, leaving)
 	at(t, gateway, staying)
 	if text := cli(t, agent, 0, "drain", "--wait=50s"); !strings.Contains(text, "safe to stop") {
 		t.Error(text)

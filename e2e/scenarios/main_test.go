@@ -21,6 +21,8 @@ type world struct {
 	bin    string
 	agents []*product.Agent
 	public *lab.Network
+	// besideRouter is that of beside; nil where there is none.
+	besideRouter *lab.Router
 }
 
 var shared world

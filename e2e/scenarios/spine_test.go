@@ -66,7 +66,8 @@ func startSpine(t *testing.T) spineWorld {
 	t.Helper()
 	ctx := testContext(t)
 	l := harness.Must(lab.Start(ctx, lab.Options{
-		Log: os.Stderr, KeepDir: os.Getenv("LAB_KEEP") != "", Spine: true, Chassis: []lab.ChassisSpec{{Gateway: true}},
+		Log: os.Stderr, KeepDir: os.Getenv("LAB_KEEP") != "", OVN: product.OVN(), Spine: true,
+		Chassis: []lab.ChassisSpec{{Gateway: true}},
 	}))(t)
 	t.Cleanup(func() { harness.Check(t, l.Close()) })
 	w := spineWorld{Lab: l, hv: l.Chassis[0]}
