@@ -48,7 +48,7 @@ func (w *everyDriver) happens() string {
 	n := func(most int) int { return w.rng.IntN(most) }
 	one := func(of ...string) string { return of[n(len(of))] }
 	line := ""
-	switch n(24) {
+	switch n(30) {
 	case 0, 1: // the VPN of a router's gateway or network
 		line = fmt.Sprintf("set %s id neutron_bgpvpn:vni=%d id neutron_bgpvpn:as=64999", one("gw1", "p1"), 1001+n(2))
 	case 2: // a VM of the tenant
@@ -75,15 +75,25 @@ func (w *everyDriver) happens() string {
 		line = fmt.Sprintf("path 203.0.113.%d/32 via 192.0.2.%d peer 192.0.2.1", n(3), 1+n(2))
 	case 15, 16:
 		line = fmt.Sprintf("service default/s%d %s", n(4), one("gone", fmt.Sprintf(
-			"type LoadBalancer ingress 198.51.101.%d port tcp/80%s", n(4), one("", " local"))))
+			"type LoadBalancer ingress 198.51.101.%d port tcp/80%s", n(4), one("", " local", " label app=web", " class other"))))
 	case 17:
 		line = fmt.Sprintf("slice default/s%[1]d-4 of s%[1]d %s", n(4), one("gone", "IPv4 gw-1", "IPv4 gw-2"))
 	case 18:
-		line = fmt.Sprintf("balancer s%d protocol tcp lr GR_gw-1 backends 198.51.101.%d:80 10.244.1.9:8080", n(4), n(4))
+		line = fmt.Sprintf("balancer s%d protocol tcp lr GR_gw-1 backends 198.51.101.%d:80 %s%s", n(4), n(4),
+			one("10.244.1.9:8080", "10.244.1.9:8080", "^backends", `""`), one("", "", " backends nonsense 10.244.1.9:8080"))
 	case 19:
 		line = fmt.Sprintf("flow br-ex tcp 198.51.101.%d:80%s", n(4), one("", " actions drop"))
 	case 20:
 		line = "node gw-1 on gw-1 mode shared" + one("", " cordoned state draining", " excluded")
+	case 23:
+		line = fmt.Sprintf("egressip e%d %s", n(3), one("gone", fmt.Sprintf("198.51.101.%d@gw-%d", n(5), 1+n(2))))
+	case 24: // the gateway router lists egress IPs
+		line = fmt.Sprintf("set etor-GR_gw-1 nat \"02:42:ac:12:00:02 192.0.2.11 198.51.101.%d\"", n(5))
+	case 25:
+		line = one("kubeapi stale \"it does not answer\"", "kubeapi stale \"\"", "monitor 10.244.1.9:8080 tcp offline",
+			"monitor 10.244.1.9:8080 tcp online", "template gw-1 backends=10.244.1.9:8080", "template gw-1 gone")
+	case 26:
+		line = "set rtoe-GR_gw-1 chassis " + one("gw-1", "gw-1", "cmp-1")
 	case 21: // reload
 		w.c.Reconfigure(w.everyIntent())
 		return "reload"
@@ -108,6 +118,12 @@ func (w *everyDriver) happens() string {
 func (w *everyDriver) everyIntent() Intent {
 	flag := func() bool { return w.rng.IntN(2) == 0 }
 	opts := expose.DefaultOptions()
+	opts.Export.Subnets = flag()
+	k := kube.Config{Expose: opts, Advertise: []kube.Kind{kube.KindLoadBalancer}, KeepCordoned: flag()}
+	if flag() {
+		k.Advertise = append(k.Advertise, kube.KindEgressIP)
+		k.Policies = []kube.Policy{{Attributes: expose.Attributes{MED: object.MetricOf(7)}, Aggregate4: 31}}
+	}
 	b := bgp.Config{Expose: opts, TenantMethod: bgp.MethodHost, TenantNetworks: flag()}
 	e := evpn.Config{
 		Expose: opts, Port: 4789, AS: 64999, LocalIP: netip.MustParseAddr("99.99.1.1"), KeepVRF: flag(), SubnetMethod: flag(),
@@ -121,7 +137,7 @@ func (w *everyDriver) everyIntent() Intent {
 	nat.Expose, nat.AS = opts, 64999
 	intent := w.intent(b, time.Duration(w.rng.IntN(2))*5*time.Second)
 	intent.Drivers = []desired.Driver{
-		bgp.New(b), evpn.New(e), native.New(nat), kube.New(kube.Config{Expose: opts}),
+		bgp.New(b), evpn.New(e), native.New(nat), kube.New(k),
 		fabric.New(fabric.Config{
 			Accept: []observe.PrefixRange{{Prefix: netip.MustParsePrefix("203.0.113.0/24"), Longest: 32}}, Max: 2, Expose: opts,
 		}),

@@ -31,20 +31,22 @@ func (d *Driver) explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 	}
 	var out []reason.Account
 	for _, port := range p.sb.Ports {
-		n, configured := p.configuredNetwork(port.Datapath)
+		configs := p.configsOf(port.Datapath)
 		switch { // what is behind routers is below
 		case port.Type == observe.PortChassisRedirect && slices.Contains(portAddrs(port), addr):
 			out = append(out, p.explainGateway(port, addr)...)
-		case port.Type == observe.PortPatch && configured:
-			out = append(out, p.explainFloating(n, port, addr)...)
+		case port.Type == observe.PortPatch && len(configs) > 0:
+			out = append(out, p.explainFloating(configs, port, addr)...)
 		case port.Type != observe.PortVIF && port.Type != observe.PortVirtual:
 		case !slices.Contains(portAddrs(port), addr) && !slices.Contains(tenantAddrs(port), addr):
-		case configured:
-			a := p.newAccount("fixed IP of port "+port.LogicalPort, "Port_Binding %s on provider network %s", port.LogicalPort,
-				n.row())
-			a.owner(port, p.live(port))
-			a.provider(n, port, addr)
-			out = append(out, a.Account)
+		case len(configs) > 0:
+			for _, c := range configs {
+				a := p.newAccount("fixed IP of port "+port.LogicalPort, "Port_Binding %s on provider network %s", port.LogicalPort,
+					c.row())
+				a.owner(port, p.live(port))
+				a.provider(c, port, addr)
+				out = append(out, a.Account)
+			}
 		case !p.networks.IsProvider(port.Datapath):
 			out = append(out, p.explainTenant(port, addr)...)
 		}
@@ -145,7 +147,7 @@ func (p *pass) explainTenant(port *observe.PortBinding, addr netip.Addr) []reaso
 		}
 		for _, cr := range p.parts.On(lrp.Datapath) {
 			if cr.Type == observe.PortChassisRedirect {
-				out = append(out, p.explainThrough(what, port, lsp, lrp, cr, addr))
+				out = append(out, p.explainThrough(what, port, lsp, lrp, cr, addr)...)
 			}
 		}
 	}
@@ -175,7 +177,7 @@ func (p *pass) explainSubnets(addr netip.Addr) []reason.Account {
 		for _, cr := range p.parts.On(lrp.Datapath) {
 			if cr.Type == observe.PortChassisRedirect && p.concerns(cr, lsp) {
 				out = append(out, p.explainThrough("address in the subnet of router port "+lrp.LogicalPort, nil, lsp, lrp, cr,
-					addr))
+					addr)...)
 			}
 		}
 	}
@@ -189,31 +191,47 @@ func (p *pass) concerns(cr, lsp *observe.PortBinding) bool {
 	if !ok {
 		return false
 	}
-	_, configured := p.configuredNetwork(side.Datapath)
-	return configured || annotated(side) || annotated(lsp)
+	return len(p.configsOf(side.Datapath)) > 0 || annotated(side) || annotated(lsp)
 }
 
-// explainThrough accounts for an address behind a router's gateway cr. port is nil
-// if it is the subnet that is told of and not a port with the address.
-func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBinding, addr netip.Addr) reason.Account {
-	var a *account
-	if port == nil {
-		a = p.newAccount(what, "router port %s has a subnet on network %s that the address is in", lrp.LogicalPort,
-			p.switchName(lsp.Datapath))
-	} else {
-		a = p.newAccount(what, "Port_Binding %s on tenant network %s behind router port %s, bound to %s",
+// explainThrough accounts for an address behind a router's gateway cr, in each VNI into which that
+// leads. port is nil if it is the subnet that is told of and not a port with the address.
+func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBinding, addr netip.Addr) []reason.Account {
+	begin := func() *account {
+		if port == nil {
+			return p.newAccount(what, "router port %s has a subnet on network %s that the address is in", lrp.LogicalPort,
+				p.switchName(lsp.Datapath))
+		}
+		return p.newAccount(what, "Port_Binding %s on tenant network %s behind router port %s, bound to %s",
 			port.LogicalPort, p.switchName(port.Datapath), lrp.LogicalPort, p.chassisText(port.Chassis))
 	}
 	side, ok := p.sb.ProviderSide(cr)
 	if !ok {
+		a := begin()
 		a.step("OVN", false, reason.NoGateway, "gateway %s has no port on an external network", cr.LogicalPort)
-		return a.Account
+		return []reason.Account{a.Account}
 	}
+	var out []reason.Account
+	for _, c := range p.configsOf(side.Datapath) {
+		if c.Method == MethodVRF && !annotated(lsp) {
+			a := begin()
+			a.step("OVN", true, "", "gateway %s with its port on the external network", cr.LogicalPort)
+			a.providerTenant(c, lsp, lrp, cr, side, addr)
+			out = append(out, a.Account)
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	a := begin()
 	a.step("OVN", true, "", "gateway %s with its port on the external network", cr.LogicalPort)
-	if c, ok := p.configuredNetwork(side.Datapath); ok && c.Method == MethodVRF && !annotated(lsp) {
-		a.providerTenant(c, lsp, lrp, cr, side, addr)
-		return a.Account
-	}
+	a.throughVPN(lsp, lrp, cr, side, addr)
+	return []reason.Account{a.Account}
+}
+
+// throughVPN ends the chain of an address behind a router whose gateway is in a VPN (E2, E3).
+func (a *account) throughVPN(lsp, lrp, cr, side *observe.PortBinding, addr netip.Addr) {
+	p := a.p
 	gateway, ok := p.annotationOf(side)
 	a.vpn(ok, side)
 	if ok {
@@ -229,18 +247,17 @@ func (p *pass) explainThrough(what string, port, lsp, lrp, cr *observe.PortBindi
 	a.mapped(mapped, side.Datapath)
 	a.vtep()
 	if a.stop {
-		return a.Account
+		return
 	}
 	v := p.byVNI[gateway.vni]
 	if v == nil {
 		a.step("policy", false, reason.NotApplied, "VNI %d has no VRF on this node; "+
 			"bgp-ovn status lists the reason under skipped",
 			gateway.vni)
-		return a.Account
+		return
 	}
 	a.vrf(v, n)
 	a.path(p.prefixPaths(v, lrp, addr)...)
-	return a.Account
 }
 
 // prefixPaths are those that may announce an address behind a router port: its own
@@ -319,37 +336,47 @@ func (p *pass) explainGateway(cr *observe.PortBinding, addr netip.Addr) []reason
 	if !ok {
 		return nil
 	}
-	a := p.newAccount("gateway address of router port "+cr.Options["distributed-port"], "chassisredirect %s",
-		cr.LogicalPort)
-	if c, ok := p.configuredNetwork(side.Datapath); ok {
+	begin := func() *account {
+		return p.newAccount("gateway address of router port "+cr.Options["distributed-port"], "chassisredirect %s",
+			cr.LogicalPort)
+	}
+	var out []reason.Account
+	for _, c := range p.configsOf(side.Datapath) {
+		a := begin()
 		a.owner(cr, p.live(cr))
 		a.provider(c, side, addr)
-		return []reason.Account{a.Account}
+		out = append(out, a.Account)
+	}
+	if len(out) > 0 {
+		return out
 	}
 	note, ok := p.annotationOf(side)
 	if !ok {
 		return nil // it is not this driver's
 	}
+	a := begin()
 	a.What += fmt.Sprintf(" in VNI %d", note.vni)
 	a.owner(cr, p.live(cr))
 	a.step("policy", false, reason.GatewayOnly, "EVPN announces what is behind a gateway and not its own address")
 	return []reason.Account{a.Account}
 }
 
-// explainFloating accounts for a floating IP on a configured network.
-func (p *pass) explainFloating(c NetworkConfig, port *observe.PortBinding, addr netip.Addr) []reason.Account {
+// explainFloating accounts for a floating IP on a configured network, in each of its VNIs.
+func (p *pass) explainFloating(configs []NetworkConfig, port *observe.PortBinding, addr netip.Addr) []reason.Account {
 	var out []reason.Account
 	for _, nat := range port.NAT {
 		guard, ok := p.sb.Port(nat.Resident)
 		if !slices.Contains(nat.Addrs, addr) || !ok {
 			continue
 		}
-		a := p.newAccount("floating IP of port "+guard.LogicalPort, "nat_addresses of %s, resident with port %q",
-			port.LogicalPort, nat.Resident)
-		a.Aside = slices.Contains(portAddrs(guard), addr) // a gateway's own, which has an account of its own
-		a.owner(guard, p.resident(guard))
-		a.provider(c, port, addr)
-		out = append(out, a.Account)
+		for _, c := range configs {
+			a := p.newAccount("floating IP of port "+guard.LogicalPort, "nat_addresses of %s, resident with port %q",
+				port.LogicalPort, nat.Resident)
+			a.Aside = slices.Contains(portAddrs(guard), addr) // a gateway's own, which has an account of its own
+			a.owner(guard, p.resident(guard))
+			a.provider(c, port, addr)
+			out = append(out, a.Account)
+		}
 	}
 	return out
 }
@@ -364,32 +391,19 @@ func (a *account) provider(c NetworkConfig, port *observe.PortBinding, addr neti
 		return
 	}
 	a.What += fmt.Sprintf(" in VNI %d", c.VNI)
-	var vnis []uint32 // a switch may have several localnets, each with a VNI
-	for _, c := range a.p.configsOf(port.Datapath) {
-		vnis = append(vnis, c.VNI)
-	}
 	var paths []object.EVPNPath
 	set := a.p.parts.Standing() // with what the pass has added
 	for _, it := range set.SortedOf(object.KindEVPN) {
 		path := it.Value.(object.EVPNPath)
-		if slices.Contains(vnis, path.VNI) && path.Prefix == hostPrefix(addr) && path.Type != object.EVPNMulticast {
+		if path.VNI == c.VNI && path.Prefix == hostPrefix(addr) && path.Type != object.EVPNMulticast {
 			paths = append(paths, path)
 		}
 	}
 	a.path(paths...)
 }
 
-// configuredNetwork finds the configuration of a provider network; of several the
-// first one that is in force here.
-func (p *pass) configuredNetwork(datapath observe.UUID) (NetworkConfig, bool) {
-	configs := p.configsOf(datapath)
-	if len(configs) == 0 {
-		return NetworkConfig{}, false
-	}
-	return configs[0], true
-}
-
-// configsOf are those of the localnets of a switch, the ones in force here first.
+// configsOf are those of the localnets of a switch, each with a VNI: the ones in force here, or else the
+// first of others.
 func (p *pass) configsOf(datapath observe.UUID) []NetworkConfig {
 	var here, elsewhere []NetworkConfig
 	for _, port := range p.parts.On(datapath) {
@@ -399,8 +413,9 @@ func (p *pass) configsOf(datapath observe.UUID) []NetworkConfig {
 		mapped := slices.ContainsFunc(p.networks.All(),
 			func(n *expose.Network) bool { return n.Localnet == port.LogicalPort })
 		for _, c := range p.cfg.Networks {
+			known := slices.ContainsFunc(here, func(o NetworkConfig) bool { return o.VNI == c.VNI && o.Method == c.Method })
 			switch {
-			case !c.Is(p.sb, port):
+			case !c.Is(p.sb, port) || known:
 			case mapped:
 				here = append(here, c)
 			default:
@@ -408,7 +423,10 @@ func (p *pass) configsOf(datapath observe.UUID) []NetworkConfig {
 			}
 		}
 	}
-	return append(here, elsewhere...)
+	if len(here) == 0 {
+		return elsewhere[:min(len(elsewhere), 1)]
+	}
+	return here
 }
 
 // switchName is the name in Datapath_Binding external_ids, or the UUID without one.

@@ -22,6 +22,9 @@ switchport p2 on dp-priv2 peer lrp-p2 id neutron_bgpvpn:vni=1002 id neutron_bgpv
 port vm2 on dp-priv2 mac "fa:16:3e:0d:51:23 10.0.0.5" chassis cmp-2 up
 `
 
+// second is another localnet of a switch.
+const second = "\nlocalnet provnet-v2 on dp-vlan network public tag 200\npatch br-ex provnet-v2 ofport 8\n"
+
 // explanations are what is said of an address on a node of a story.
 var explanations = []struct {
 	name, story, config, node, addr string
@@ -80,6 +83,20 @@ var explanations = []struct {
 	{
 		"routed floating IP", "include segment", "network: public:100 vrf 2001", "cmp-1", "172.24.8.199",
 		[]string{"floating IP of port vm1 in VNI 2001: type-5 172.24.8.199/32 rd 99.99.1.1:2001"},
+	},
+	{
+		"stretched and routed", "include segment" + second, "network: public:100 l2vni 2001\nnetwork: public:200 vrf 2002",
+		"cmp-1", "172.24.8.20",
+		[]string{
+			"fixed IP of port vmV in VNI 2001: type-2 fa:16:3e:aa:00:08 172.24.8.20 rd 99.99.1.1:2001",
+			"fixed IP of port vmV in VNI 2002: type-5 172.24.8.20/32 rd 99.99.1.1:2002",
+		},
+	},
+	{
+		"behind a stretched and routed one", "include segment\nset gw1 on dp-vlan" + second,
+		"expose_tenant_networks: true\nnetwork: public:100 l2vni 2001\nnetwork: public:200 vrf 2002",
+		"gw-1", "10.0.0.5",
+		[]string{"fixed IP of port vm1 in VNI 2002: type-5 10.0.0.5/32 rd 99.99.1.1:2002"},
 	},
 	{
 		"routed gateway elsewhere", "include segment", "network: public:100 vrf 2001", "cmp-1", "172.24.8.146",
