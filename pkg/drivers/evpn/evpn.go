@@ -152,23 +152,26 @@ func (d *Driver) DesiredAgain(m *parts.Memory, snap observe.Snapshot, out *objec
 
 // The phases of a pass, in their order.
 const (
-	phaseNetworks    = "networks"
-	phaseBridges     = "bridges"
-	phaseStations    = "stations"
-	phaseVNIs        = "VNIs"
-	phaseVRFs        = "VRFs"
-	phaseSegments    = "segments"
-	phaseSubnets     = "subnets"
-	phaseTenantPorts = "tenant ports"
-	phaseRoutes      = "routes"
-	phasePrefixes    = "prefixes"
-	phaseOthers      = "others"
-	phaseKept        = "kept"
+	phaseNetworks        = "networks"
+	phaseBridges         = "bridges"
+	phaseStations        = "stations"
+	phaseVNIs            = "VNIs"
+	phaseVRFs            = "VRFs"
+	phaseSegments        = "segments"
+	phaseSubnets         = "subnets"
+	phaseTenantPorts     = "tenant ports"
+	phaseRoutes          = "routes"
+	phasePrefixes        = "prefixes"
+	phaseClaims          = "claims"
+	phaseSegmentPorts    = "ports of segments"
+	phaseSegmentStations = "stations of segments"
+	phaseOthers          = "others"
+	phaseKept            = "kept"
 )
 
 var phases = []string{
 	phaseNetworks, phaseBridges, phaseStations, phaseVNIs, phaseVRFs, phaseSegments, phaseSubnets, phaseTenantPorts,
-	phaseRoutes, phasePrefixes, phaseOthers, phaseKept,
+	phaseRoutes, phasePrefixes, phaseClaims, phaseSegmentPorts, phaseSegmentStations, phaseOthers, phaseKept,
 }
 
 // desired adds everything but the bridges and the VRFs that are kept. Each VNI is derived by itself.
@@ -189,7 +192,7 @@ func (p *pass) desired(learned *observe.Learned) {
 	}
 	var segments []*segment
 	for _, found := range p.segments {
-		s := parts.ValueOf(p.parts, phaseSegments, found.of(), []any{found, p.me, p.redirects}, func() *segment {
+		s := parts.ValueOf(p.parts, phaseSegments, found.of(), found, func() *segment {
 			s := found.fresh()
 			if !p.part(&s.overlay, func() { p.segment(s) }) {
 				return nil

@@ -50,6 +50,15 @@ func (p *pass) learnedPaths(l *observe.Learned, vrfs []*vrf, segments []*segment
 	}
 	for _, s := range segments {
 		routes := in.stations[s.vni]
+		p.parts.PartOf(phaseClaims, s.of(), []any{s, routes}, func() {
+			for mac, c := range claims(s, routes) {
+				p.parts.Note(claimOn{s.vni, mac}, c)
+			}
+		})
+	}
+	p.segmentStations(segments)
+	for _, s := range segments {
+		routes := in.stations[s.vni]
 		p.parts.PartOf(phaseOthers, s.of(), []any{s, routes, l.NoRoute}, func() {
 			p.part(&s.overlay, func() { p.importSegment(s, routes) })
 		})

@@ -26,13 +26,16 @@ type claim struct {
 	sticky   bool
 }
 
-// claims are those on a segment's local stations: of several on one MAC the
-// sticky one counts, or that with the highest sequence number. Routes whose VTEP
-// cannot be reached count too: others follow them.
+// claimOn is a MAC address of a segment, on which the claim of others is noted.
+type claimOn stationHere
+
+// claims are those on the MAC addresses of a segment: of several on one the sticky one
+// counts, or that with the highest sequence number. Routes whose VTEP cannot be reached
+// count too: others follow them.
 func claims(s *segment, routes []*observe.EVPNRoute) map[object.MAC]claim {
 	out := map[object.MAC]claim{}
 	for _, r := range routes {
-		if r.Type != object.EVPNMacIP || !s.local[r.MAC] || unsupported(s.vni, r) != "" {
+		if r.Type != object.EVPNMacIP || unsupported(s.vni, r) != "" {
 			continue
 		}
 		c := claim{by: r.NextHop.String(), sequence: r.Mobility.Value, sticky: r.Sticky}
@@ -84,14 +87,9 @@ func better(r, have *observe.EVPNRoute) bool {
 	})
 }
 
-// importSegment announces what is on this node of a segment, and adds what others
-// announce: where floods go, where MAC addresses are, and which addresses they
-// have, so that the bridge answers for them.
+// importSegment adds what others announce of a segment: where floods go, where MAC
+// addresses are, and which addresses they have, so that the bridge answers for them.
 func (p *pass) importSegment(s *segment, routes []*observe.EVPNRoute) {
-	claimed := claims(s, routes)
-	for _, at := range s.stations {
-		p.announceStation(s, at, claimed[at.mac])
-	}
 	why := append([]object.Source{learnedSource(p, "N3")}, s.why...)
 	macs := map[object.MAC]*observe.EVPNRoute{}
 	addrs := map[netip.Addr]*observe.EVPNRoute{}
@@ -104,7 +102,7 @@ func (p *pass) importSegment(s *segment, routes []*observe.EVPNRoute) {
 			p.put(object.FDB{Dev: s.vxlan.Name, Dst: r.NextHop}, why, nil)
 			continue
 		}
-		if s.local[r.MAC] {
+		if p.parts.Told(stationHere{s.vni, r.MAC}) {
 			continue // the database says that it is here
 		}
 		if have, ok := macs[r.MAC]; !ok || better(r, have) {
@@ -120,14 +118,8 @@ func (p *pass) importSegment(s *segment, routes []*observe.EVPNRoute) {
 		p.put(object.FDB{Dev: s.vxlan.Name, MAC: mac, Dst: r.NextHop}, why, nil)
 		p.put(object.FDB{Dev: s.vxlan.Name, MAC: mac}, why, nil)
 	}
-	here := map[netip.Addr]bool{}
-	for _, at := range s.stations {
-		for _, a := range at.addrs {
-			here[a] = true
-		}
-	}
 	for addr, r := range addrs {
-		if !here[addr] {
+		if !p.parts.Told(addressHere{s.vni, addr}) {
 			p.put(object.Neigh{Dev: s.bridge.Name, Addr: addr, MAC: r.MAC, Learned: true}, why, nil)
 		}
 	}

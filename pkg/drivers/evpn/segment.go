@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -18,11 +19,8 @@ type segment struct {
 	network *expose.Network
 	leg     *leg
 	exports object.Words
-	// stations are those on this node, local their MACs.
-	stations []*station
-	local    map[object.MAC]bool
-	after    []object.Key // what all paths stand on
-	block    *object.Block
+	after   []object.Key // what all paths stand on
+	block   *object.Block
 }
 
 // station is a MAC address that is reached through this node.
@@ -47,11 +45,11 @@ func (p *pass) newSegment(c NetworkConfig, n *expose.Network) *segment {
 // fresh is a segment that has been found, with nothing of it derived yet.
 func (s *segment) fresh() *segment {
 	c := *s
-	c.rows, c.local = slices.Clip(s.rows), map[object.MAC]bool{}
+	c.rows = slices.Clip(s.rows)
 	return &c
 }
 
-// segment adds the devices of a bridged VNI and what this node has on it.
+// segment adds the devices of a bridged VNI.
 func (p *pass) segment(s *segment) {
 	p.overlay(&s.overlay)
 	p.legDevices(s.leg, s.why)
@@ -65,37 +63,99 @@ func (p *pass) segment(s *segment) {
 		},
 		Why: s.why, Block: s.block, Shared: s.after,
 	})
-	s.stations = p.findStations(s.network)
-	s.addStations(s.stations)
-	for _, at := range s.stations {
-		s.local[at.mac] = true
-		p.put(object.FDB{Dev: s.leg.dev, MAC: at.mac}, at.why, s.leg.network.Bridge.Block())
-	}
 }
 
-// findStations collects the MAC addresses of ports that are live here: VMs and
-// virtual ports, gateways of routers, and floating IPs that are resident here.
+// findStations collects the MAC addresses of ports that are live here.
 func (p *pass) findStations(n *expose.Network) []*station {
 	f := &found{byMAC: map[object.MAC]*station{}}
 	for _, port := range p.portsOf(n) {
-		switch {
-		case port.Type == observe.PortChassisRedirect && p.live(port):
-			if lsp, ok := observe.ProviderSide(p.parts, port); ok && lsp.Datapath == n.Datapath {
-				p.reportProblems(port)
-				p.row(port, func() { f.add(port.Addresses, p.whyOwn("N2", port), p.why("N2", lsp)) })
-			}
-		case port.Type == observe.PortVIF && p.live(port):
-			p.reportProblems(port)
-			p.row(port, func() { f.add(port.Addresses, p.whyOwn("N2", port)) })
-		case port.Type == observe.PortVirtual && p.live(port):
-			p.reportProblems(port)
-			p.row(port, func() { f.add(p.virtualAddresses(port), p.whyOwn("N2", port)) })
-		case port.Type == observe.PortPatch:
-			p.row(port, func() { p.floatingStations(f, port) })
-		}
+		p.stationsOf(n, port, f.add)
 	}
 	return f.stations
 }
+
+// stationsOf calls add for what a port has on a network: VMs and virtual ports that are live here,
+// gateways of routers, and floating IPs that are resident here.
+func (p *pass) stationsOf(n *expose.Network, port *observe.PortBinding, add addStation) {
+	switch {
+	case port.Type == observe.PortChassisRedirect && p.live(port):
+		if lsp, ok := observe.ProviderSide(p.parts, port); ok && lsp.Datapath == n.Datapath {
+			p.reportProblems(port)
+			p.row(port, func() { add(port.Addresses, p.whyOwn("N2", port), p.why("N2", lsp)) })
+		}
+	case port.Type == observe.PortVIF && p.live(port):
+		p.reportProblems(port)
+		p.row(port, func() { add(port.Addresses, p.whyOwn("N2", port)) })
+	case port.Type == observe.PortVirtual && p.live(port):
+		p.reportProblems(port)
+		p.row(port, func() { add(p.virtualAddresses(port), p.whyOwn("N2", port)) })
+	case port.Type == observe.PortPatch:
+		p.row(port, func() { p.floatingStations(port, add) })
+	}
+}
+
+// addStation takes addresses with their MACs, and the rows that they are from.
+type addStation func(list []observe.PortAddress, why ...object.Source)
+
+// segmentStations adds what this node has on a segment, station by station: the ports on it hand what
+// they have to the MACs.
+func (p *pass) segmentStations(segments []*segment) {
+	byName := map[string]*segment{}
+	for _, s := range segments {
+		byName[s.of()] = s
+		n := s.network
+		given := []any{n.Datapath, p.me}
+		parts.Rows(p.parts, phaseSegmentPorts, s.of(), given, p.portsOf(n), parts.ByName, func(port *observe.PortBinding) {
+			p.stationsOf(n, port, func(list []observe.PortAddress, why ...object.Source) {
+				for _, el := range list {
+					p.parts.Hand(phaseSegmentStations, s.of()+" "+el.MAC.String(), handed{s.of(), el, why})
+				}
+			})
+		})
+	}
+	parts.Handed(p.parts, phaseSegmentStations, segments, func(_ string, values []any) {
+		f := &found{byMAC: map[object.MAC]*station{}}
+		for _, v := range values {
+			f.add([]observe.PortAddress{v.(handed).el}, v.(handed).why...)
+		}
+		s, at := byName[values[0].(handed).segment], f.stations[0]
+		p.Part(fmt.Sprintf("VNI %d", s.vni), func() []object.Source { return at.why }, func() { p.station(s, at) })
+	})
+}
+
+// handed is an element of column mac, or what stands for one, that a port has on a segment.
+type handed struct {
+	segment string
+	el      observe.PortAddress
+	why     []object.Source
+}
+
+// station adds a MAC address that is on this node, and tells of it.
+func (p *pass) station(s *segment, at *station) {
+	p.put(object.FDB{Dev: s.leg.dev, MAC: at.mac}, at.why, s.leg.network.Bridge.Block())
+	p.parts.Tell(stationHere{s.vni, at.mac})
+	for _, a := range at.addrs {
+		p.parts.Tell(addressHere{s.vni, a})
+	}
+	c := claim{}
+	for _, noted := range p.parts.Noted(claimOn{s.vni, at.mac}) {
+		c = noted.(claim)
+	}
+	p.announceStation(s, at, c)
+}
+
+// stationHere is the fact that a MAC address of a segment is on this node, and addressHere that one of
+// these has an address.
+type (
+	stationHere struct {
+		vni uint32
+		mac object.MAC
+	}
+	addressHere struct {
+		vni  uint32
+		addr netip.Addr
+	}
+)
 
 // portsOf are the ports on a network and those of gateways that may lead to it, by logical_port.
 func (p *pass) portsOf(n *expose.Network) []*observe.PortBinding {
@@ -157,7 +217,7 @@ func (p *pass) virtualAddresses(port *observe.PortBinding) []observe.PortAddress
 
 // floatingStations adds the floating IPs of a router's port whose guard is here,
 // with the MAC that answers for them.
-func (p *pass) floatingStations(f *found, port *observe.PortBinding) {
+func (p *pass) floatingStations(port *observe.PortBinding, add addStation) {
 	if len(port.NAT) > 0 || len(port.Problems) > 0 {
 		p.reportProblems(port)
 	}
@@ -170,7 +230,7 @@ func (p *pass) floatingStations(f *found, port *observe.PortBinding) {
 		for _, a := range nat.Addrs {
 			el.Addrs = append(el.Addrs, hostPrefix(a))
 		}
-		f.add([]observe.PortAddress{el}, listing(object.ListsOthers, p.why("N2", port)), p.whyHere("N2", guard))
+		add([]observe.PortAddress{el}, listing(object.ListsOthers, p.why("N2", port)), p.whyHere("N2", guard))
 	}
 }
 
