@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/kernel"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual/model"
@@ -186,6 +187,7 @@ func (n *node) snapshot(bound int) observe.Snapshot {
 	me, other := observe.UUID{1}, observe.UUID{2}
 	sb := &observe.Southbound{Chassis: []*observe.Chassis{{UUID: me, Name: "hv1"}, {UUID: other, Name: "hv2"}}}
 	total := sizes[len(sizes)-1].n
+	var ports []*observe.PortBinding
 	for i := range total {
 		p := &observe.PortBinding{
 			UUID: observe.UUID{3, byte(i >> 16), byte(i >> 8), byte(i)}, LogicalPort: fmt.Sprintf("%08d-vm", i),
@@ -195,12 +197,12 @@ func (n *node) snapshot(bound int) observe.Snapshot {
 		if i < bound {
 			p.Chassis = me
 		}
-		sb.Ports = append(sb.Ports, p)
+		ports = append(ports, p)
 	}
-	sb.Ports = append(sb.Ports, &observe.PortBinding{
+	sb.Ports = rowlist.Of(append(ports, &observe.PortBinding{
 		LogicalPort: "provnet-1", Type: observe.PortLocalnet, Datapath: observe.UUID{4},
 		Options: map[string]string{"network_name": "physnet1"},
-	})
+	})...)
 	return observe.Snapshot{
 		Chassis: "hv1", SB: sb,
 		OVS: &observe.OpenVSwitch{

@@ -105,7 +105,7 @@ func TestProofBadRows(t *testing.T) {
 			bad = append(bad, badRow(rng, made+i, n.datapath))
 		}
 		n.write(bad...)
-		n.sees("the bad rows", func(sb *observe.Southbound) bool { return len(sb.Ports) >= n.bound+1+(made+each)/2 })
+		n.sees("the bad rows", func(sb *observe.Southbound) bool { return sb.Ports.Len() >= n.bound+1+(made+each)/2 })
 		n.returned()
 		var mended []any
 		for vm := range broken {

@@ -123,7 +123,7 @@ func faults() []fault {
 		}},
 		{"emptied", alone, func(n *node, _, _ []*server) {
 			n.empty()
-			n.sees("the empty database", func(sb *observe.Southbound) bool { return len(sb.Ports) == 0 })
+			n.sees("the empty database", func(sb *observe.Southbound) bool { return sb.Ports.Len() == 0 })
 			n.fill()
 			n.sees("the chassis", func(sb *observe.Southbound) bool { return len(sb.Chassis) == 1 })
 		}},
@@ -219,13 +219,13 @@ func rolledBack(n *node, s *server) {
 	s.start()
 	s.serves()
 	n.fillWith(s.transact, vms/4) // most of the VMs came after the copy was made
-	n.sees("the old copy", func(sb *observe.Southbound) bool { return sb.Stale == "" && len(sb.Ports) == vms/4+1 })
+	n.sees("the old copy", func(sb *observe.Southbound) bool { return sb.Stale == "" && sb.Ports.Len() == vms/4+1 })
 	s.kill()
 	harness.Check(n.t, os.WriteFile(kept, newest, 0o600))
 	s.file = kept
 	s.start()
 	s.serves()
-	n.sees("the newest copy", func(sb *observe.Southbound) bool { return sb.Stale == "" && len(sb.Ports) > vms })
+	n.sees("the newest copy", func(sb *observe.Southbound) bool { return sb.Stale == "" && sb.Ports.Len() > vms })
 }
 
 // converted changes the schema under the session and changes it back.

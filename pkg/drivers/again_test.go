@@ -105,20 +105,18 @@ func TestDerivedAgainIsDerivedWhole(t *testing.T) {
 // grow adds a row like another one of Port_Binding, often with its addresses.
 func (w world) grow(t *rapid.T) world {
 	sb := *w.sb
-	i, ok := pick(t, sb.Ports, "like")
+	ports := sb.Ports.Slice()
+	i, ok := pick(t, ports, "like")
 	if !ok {
 		return w
 	}
-	p := *sb.Ports[i]
+	p := *ports[i]
 	p.LogicalPort += fmt.Sprint("-", rapid.IntRange(0, 9).Draw(t, "name"))
-	at, there := slices.BinarySearchFunc(sb.Ports, p.LogicalPort, func(p *observe.PortBinding, n string) int {
-		return strings.Compare(p.LogicalPort, n)
-	})
-	if there {
+	if _, there := sb.Port(p.LogicalPort); there {
 		return w
 	}
 	p.UUID = story.UUID("grown " + p.LogicalPort)
-	sb.Ports = slices.Insert(slices.Clone(sb.Ports), at, &p)
+	story.ReplacePort(&sb, nil, &p)
 	w.sb = &sb
 	return w
 }
@@ -169,15 +167,16 @@ func changedRoute(t *rapid.T, r observe.EVPNRoute, view observe.Snapshot) observ
 	case 3:
 		r.RouterMAC[5]++
 	default:
-		i, ok := pick(t, view.SB.Ports, "port")
+		ports := view.SB.Ports.Slice()
+		i, ok := pick(t, ports, "port")
 		if !ok {
 			break
 		}
-		for _, a := range addressesOf(view.SB.Ports[i]) {
+		for _, a := range addressesOf(ports[i]) {
 			bits := rapid.SampledFrom([]int{a.BitLen(), a.BitLen() - 1, a.BitLen() - 8}).Draw(t, "bits")
 			r.Prefix = netip.PrefixFrom(a, bits).Masked()
 			if r.Type == object.EVPNMacIP {
-				r.Prefix, r.MAC = netip.PrefixFrom(a, a.BitLen()), view.SB.Ports[i].Addresses[0].MAC
+				r.Prefix, r.MAC = netip.PrefixFrom(a, a.BitLen()), ports[i].Addresses[0].MAC
 			}
 		}
 	}
@@ -254,9 +253,9 @@ func TestEachPortComesAndGoes(t *testing.T) {
 			view := w.views[here]
 			var memory desired.Memory
 			memory.Compute(view, nil, drivers...)
-			for i, row := range w.sb.Ports {
+			for row := range w.sb.Ports.All() {
 				sb := *w.sb
-				sb.Ports = slices.Delete(slices.Clone(sb.Ports), i, i+1)
+				story.ReplacePort(&sb, row, nil)
 				for _, now := range []*observe.Southbound{&sb, w.sb} {
 					view.SB = now
 					if text := unlike(memory.Compute(view, nil, drivers...), desired.Compute(view, nil, drivers...)); text != "" {

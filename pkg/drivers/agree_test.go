@@ -55,7 +55,7 @@ func randomDrivers(t *rapid.T, w world) []driver {
 		Expose: opts, Port: 4789, AS: 64999, SubnetMethod: b.TenantMethod == bgp.MethodSubnet, KeepVRF: flag("keep VRFs"),
 		TenantNetworks: b.TenantNetworks, TenantGUA: b.TenantGUA, AddressScopes: b.AddressScopes,
 	}
-	for i, p := range w.sb.Ports {
+	for i, p := range w.sb.Ports.Slice() {
 		ref := expose.NetworkRef{Network: p.Options["network_name"], VLAN: p.Tag}
 		// No configuration has a network twice, as several switches may.
 		twice := slices.ContainsFunc(e.Networks, func(n evpn.NetworkConfig) bool { return n.NetworkRef == ref })
@@ -84,7 +84,7 @@ func randomDrivers(t *rapid.T, w world) []driver {
 
 func scopesOf(sb *observe.Southbound) []string {
 	scopes := map[string]bool{}
-	for _, p := range sb.Ports {
+	for p := range sb.Ports.All() {
 		for _, key := range []string{"neutron:subnet_pool_addr_scope4", "neutron:subnet_pool_addr_scope6"} {
 			if s := p.ExternalIDs[key]; s != "" {
 				scopes[s] = true
@@ -98,7 +98,7 @@ func scopesOf(sb *observe.Southbound) []string {
 // first one, which often no row has.
 func mentioned(view observe.Snapshot) []netip.Addr {
 	out := map[netip.Addr]bool{}
-	for _, p := range view.SB.Ports {
+	for p := range view.SB.Ports.All() {
 		for _, el := range p.Addresses {
 			for _, prefix := range el.Addrs {
 				out[prefix.Addr()], out[prefix.Masked().Addr()] = true, true
@@ -244,7 +244,9 @@ func TestExplainAgreesWithDesired(t *testing.T) {
 	all := worlds(t)
 	var routed []world // that have what one of the drivers is for
 	for _, w := range all {
-		if slices.ContainsFunc(w.sb.Ports, func(p *observe.PortBinding) bool { return p.Options["dynamic-routing"] != "" }) {
+		if slices.ContainsFunc(w.sb.Ports.Slice(), func(p *observe.PortBinding) bool {
+			return p.Options["dynamic-routing"] != ""
+		}) {
 			routed = append(routed, w)
 		}
 	}

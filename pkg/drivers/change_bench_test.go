@@ -185,13 +185,10 @@ func mac(kind, i int) string {
 func unbind(name string) func(*observe.Snapshot) {
 	return func(snap *observe.Snapshot) {
 		sb := *snap.SB
-		sb.Ports = slices.Clone(sb.Ports)
-		for i, p := range sb.Ports {
-			if p.LogicalPort == name {
-				c := *p
-				c.Chassis, c.Down = observe.UUID{}, true
-				sb.Ports[i] = &c
-			}
+		if p, ok := sb.Port(name); ok {
+			c := *p
+			c.Chassis, c.Down = observe.UUID{}, true
+			story.ReplacePort(&sb, p, &c)
 		}
 		snap.SB = &sb
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/evidence"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe/story"
 )
 
 // rowChange is one row of a world deleted or cleared, and that row as it was.
@@ -24,16 +25,16 @@ func singleChanges(sb *observe.Southbound) []rowChange {
 	var out []rowChange
 	add := func(what string, port *observe.PortBinding, change func(*observe.Southbound)) {
 		next := &observe.Southbound{
-			Chassis: slices.Clone(sb.Chassis), Datapaths: slices.Clone(sb.Datapaths), Ports: slices.Clone(sb.Ports),
+			Chassis: slices.Clone(sb.Chassis), Datapaths: slices.Clone(sb.Datapaths), Ports: sb.Ports,
 			Balancers: slices.Clone(sb.Balancers), DPGroups: slices.Clone(sb.DPGroups),
 			Advertised: sb.Advertised, MACs: sb.MACs, Learned: sb.Learned,
 		}
 		change(next)
 		out = append(out, rowChange{what, port, next})
 	}
-	for i, p := range sb.Ports {
+	for p := range sb.Ports.All() {
 		add("delete Port_Binding "+p.LogicalPort, p, func(sb *observe.Southbound) {
-			sb.Ports = slices.Delete(sb.Ports, i, i+1)
+			story.ReplacePort(sb, p, nil)
 		})
 		for column, clear := range map[string]func(*observe.PortBinding){
 			"chassis":       func(p *observe.PortBinding) { p.Chassis = observe.UUID{} },
@@ -48,7 +49,7 @@ func singleChanges(sb *observe.Southbound) []rowChange {
 			add("clear "+column+" of Port_Binding "+p.LogicalPort, p, func(sb *observe.Southbound) {
 				q := *p
 				clear(&q)
-				sb.Ports[i] = &q
+				story.ReplacePort(sb, p, &q)
 			})
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/tools/txtar"
 	"pgregory.net/rapid"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
@@ -378,17 +379,16 @@ func (w world) changeRows(t *rapid.T, from stock) world {
 		sb.Monitors = put(sb.Monitors, &m, func(a, b *observe.ServiceMonitor) bool { return a.UUID == b.UUID })
 	case 8, 9: // the ports of the gateway router
 		name := rapid.SampledFrom([]string{"rtoe-GR_worker-a", "etor-GR_worker-a"}).Draw(t, "gateway port")
-		i := slices.IndexFunc(sb.Ports, func(p *observe.PortBinding) bool { return p.LogicalPort == name })
-		if i < 0 {
+		have, ok := sb.Port(name)
+		if !ok {
 			return w
 		}
-		p := *sb.Ports[i]
-		p.Addresses = one(t, sb.Ports, "addresses of").Addresses
+		p := *have
+		p.Addresses = one(t, sb.Ports.Slice(), "addresses of").Addresses
 		if d := one(t, sb.Datapaths, "moves to"); d != nil && rapid.Bool().Draw(t, "moves") {
 			p.Datapath = d.UUID
 		}
-		sb.Ports = slices.Clone(sb.Ports)
-		sb.Ports[i] = &p
+		story.ReplacePort(&sb, have, &p)
 	case 6:
 		sb.Templates = drop(t, sb.Templates)
 	case 7:
@@ -467,8 +467,8 @@ func each(view observe.Snapshot) iter.Seq2[string, observe.Snapshot] {
 			return rows("balancer "+of, func(sb *observe.Southbound) { sb.Balancers = l })
 		}) && less(view.SB.DPGroups, func(of string, l []*observe.DatapathGroup) bool {
 			return rows("group "+of, func(sb *observe.Southbound) { sb.DPGroups = l })
-		}) && less(view.SB.Ports, func(of string, l []*observe.PortBinding) bool {
-			return rows("port "+of, func(sb *observe.Southbound) { sb.Ports = l })
+		}) && less(view.SB.Ports.Slice(), func(of string, l []*observe.PortBinding) bool {
+			return rows("port "+of, func(sb *observe.Southbound) { sb.Ports = rowlist.Of(l...) })
 		}) && less(view.SB.Datapaths, func(of string, l []*observe.Datapath) bool {
 			return rows("datapath "+of, func(sb *observe.Southbound) { sb.Datapaths = l })
 		}) && less(view.SB.Templates, func(of string, l []*observe.TemplateVars) bool {

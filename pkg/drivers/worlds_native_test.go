@@ -145,11 +145,12 @@ func (w world) changeRouting(t *rapid.T) {
 		w.sb.Datapaths[i] = &d
 		return
 	}
-	i, ok := pick(t, w.sb.Ports, "port")
+	ports := w.sb.Ports.Slice()
+	i, ok := pick(t, ports, "port")
 	if !ok {
 		return
 	}
-	p := *w.sb.Ports[i]
+	p := *ports[i]
 	p.Options = maps.Clone(p.Options)
 	if p.Options == nil {
 		p.Options = map[string]string{}
@@ -158,13 +159,14 @@ func (w world) changeRouting(t *rapid.T) {
 		"", "-redistribute-local-only", "-maintain-vrf", "-no-learning", "-port-name", "-vrf-name",
 	}).Draw(t, "key")
 	p.Options["dynamic-routing"+key] = value("true", "false", "eth2", "uplink-a", "a name that is too long")
-	w.sb.Ports[i] = &p
+	story.ReplacePort(w.sb, ports[i], &p)
 }
 
 // drawPort is a reference to a row of Port_Binding, or to none.
 func drawPort(t *rapid.T, sb *observe.Southbound) observe.UUID {
-	if i, ok := pick(t, sb.Ports, "port"); ok && rapid.IntRange(0, 5).Draw(t, "there") > 0 {
-		return sb.Ports[i].UUID
+	ports := sb.Ports.Slice()
+	if i, ok := pick(t, ports, "port"); ok && rapid.IntRange(0, 5).Draw(t, "there") > 0 {
+		return ports[i].UUID
 	}
 	return observe.UUID{15: 99}
 }

@@ -104,7 +104,7 @@ func glob(t *testing.T, pattern string) []string {
 // changed or damaged in. The rows of w itself stay as they are.
 func (w world) mutate(t *rapid.T) world {
 	sb := *w.sb
-	sb.Chassis, sb.Datapaths, sb.Ports = slices.Clone(sb.Chassis), slices.Clone(sb.Datapaths), slices.Clone(sb.Ports)
+	sb.Chassis, sb.Datapaths = slices.Clone(sb.Chassis), slices.Clone(sb.Datapaths)
 	sb.Balancers, sb.DPGroups = slices.Clone(sb.Balancers), slices.Clone(sb.DPGroups)
 	sb.Advertised, sb.MACs = slices.Clone(sb.Advertised), slices.Clone(sb.MACs)
 	w.sb = &sb
@@ -158,8 +158,9 @@ func (w world) dropRow(t *rapid.T) {
 			w.sb.DPGroups = slices.Delete(w.sb.DPGroups, i, i+1)
 		}
 	default:
-		if i, ok := pick(t, w.sb.Ports, "port"); ok {
-			w.sb.Ports = slices.Delete(w.sb.Ports, i, i+1)
+		ports := w.sb.Ports.Slice()
+		if i, ok := pick(t, ports, "port"); ok {
+			story.ReplacePort(w.sb, ports[i], nil)
 		}
 	}
 }
@@ -207,13 +208,14 @@ func (w world) changeBalancer(t *rapid.T) {
 
 // changePort makes one change to a row of Port_Binding; its name stays.
 func (w world) changePort(t *rapid.T) {
-	i, ok := pick(t, w.sb.Ports, "port")
+	ports := w.sb.Ports.Slice()
+	i, ok := pick(t, ports, "port")
 	if !ok {
 		return
 	}
-	p := *w.sb.Ports[i]
+	p := *ports[i]
 	p.Options, p.ExternalIDs = maps.Clone(p.Options), maps.Clone(p.ExternalIDs)
-	other := w.sb.Ports[rapid.IntRange(0, len(w.sb.Ports)-1).Draw(t, "another port")]
+	other := ports[rapid.IntRange(0, len(ports)-1).Draw(t, "another port")]
 	switch rapid.IntRange(0, 13).Draw(t, "change") {
 	case 0, 1:
 		p.Chassis = observe.UUID{}
@@ -257,7 +259,7 @@ func (w world) changePort(t *rapid.T) {
 			})
 		}
 	}
-	w.sb.Ports[i] = &p
+	story.ReplacePort(w.sb, ports[i], &p)
 }
 
 // clearOne removes a key that is drawn.

@@ -31,7 +31,7 @@ func (sb *Southbound) Served(chassis string) (switches []UUID, balancers []strin
 		me = c.UUID
 	}
 	routers, provider := map[UUID]bool{}, map[UUID]bool{}
-	for _, p := range sb.Ports {
+	for p := range sb.Ports.All() {
 		switch {
 		case p.Type == PortLocalnet:
 			provider[p.Datapath] = true
@@ -41,7 +41,7 @@ func (sb *Southbound) Served(chassis string) (switches []UUID, balancers []strin
 		}
 	}
 	served := map[UUID]bool{}
-	for _, lrp := range sb.Ports {
+	for lrp := range sb.Ports.All() {
 		if !routers[lrp.Datapath] {
 			continue
 		}

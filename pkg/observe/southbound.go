@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
@@ -61,7 +62,7 @@ type Southbound struct {
 	Chassis   []*Chassis
 	Encaps    []*Encap
 	Datapaths []*Datapath
-	Ports     []*PortBinding // by LogicalPort
+	Ports     rowlist.List[*PortBinding] // by LogicalPort
 	Balancers []*LoadBalancer
 	DPGroups  []*DatapathGroup // by UUID
 	HAChassis []*HAChassis
@@ -282,15 +283,16 @@ func (sb *Southbound) Template(chassis, name string) (string, bool) {
 	return "", false
 }
 
+// ComparePorts is the order of Ports: by logical_port, a unique index.
+func ComparePorts(a, b *PortBinding) int { return strings.Compare(a.LogicalPort, b.LogicalPort) }
+
 // Port returns the row of that logical_port, which is a unique index.
 func (sb *Southbound) Port(name string) (*PortBinding, bool) {
-	i, ok := slices.BinarySearchFunc(sb.Ports, name, func(p *PortBinding, n string) int {
-		return strings.Compare(p.LogicalPort, n)
-	})
+	p, ok := sb.Ports.Find(func(p *PortBinding) int { return strings.Compare(p.LogicalPort, name) })
 	if !ok {
 		return nil, false
 	}
-	return sb.Ports[i], true
+	return p, true
 }
 
 // ChassisByName returns the row of that system-id.

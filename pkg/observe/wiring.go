@@ -28,7 +28,7 @@ func (s Snapshot) UnmappedNetworks() []UnmappedNetwork {
 	}
 	unmapped := map[UUID]*PortBinding{} // localnet rows, by datapath
 	reachable := map[UUID]bool{}
-	for _, p := range s.SB.Ports {
+	for p := range s.SB.Ports.All() {
 		if p.Type != PortLocalnet {
 			continue
 		}
@@ -39,7 +39,7 @@ func (s Snapshot) UnmappedNetworks() []UnmappedNetwork {
 		}
 	}
 	found := map[string]*UnmappedNetwork{}
-	for _, p := range s.SB.Ports {
+	for p := range s.SB.Ports.All() {
 		datapath, ok := s.wiredBy(p)
 		localnet := unmapped[datapath]
 		if !ok || localnet == nil || reachable[datapath] {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -81,6 +81,7 @@ func crowd(b testing.TB, kind string, ports int) observe.Snapshot {
 	}
 	snap.Protected = observe.Protect(snap, observe.Own{}) // as the source makes it, once for all
 	sb := *snap.SB
+	rows := sb.Ports.Slice()
 	for i := range ports {
 		a := netip.AddrFrom4([4]byte{10, byte(1 + i>>16), byte(i >> 8), byte(i)})
 		p := &observe.PortBinding{
@@ -96,9 +97,10 @@ func crowd(b testing.TB, kind string, ports int) observe.Snapshot {
 			p.Addresses[0].Addrs = append(p.Addresses[0].Addrs, netip.PrefixFrom(six, 128))
 			p.ExternalIDs["neutron:cidrs"] += " " + six.String() + "/64"
 		}
-		sb.Ports = append(sb.Ports, p)
+		rows = append(rows, p)
 	}
-	slices.SortFunc(sb.Ports, func(a, b *observe.PortBinding) int { return strings.Compare(a.LogicalPort, b.LogicalPort) })
+	slices.SortFunc(rows, observe.ComparePorts)
+	sb.Ports = rowlist.Of(rows...)
 	snap.SB = &sb
 	return snap
 }
@@ -136,9 +138,8 @@ func BenchmarkChange(b *testing.B) {
 		b.Run(fmt.Sprint(ports), func(b *testing.B) {
 			with := crowd(b, "provider", ports)
 			without, fewer := with, *with.SB
-			fewer.Ports = slices.DeleteFunc(slices.Clone(fewer.Ports), func(p *observe.PortBinding) bool {
-				return p.LogicalPort == "vm-00000500"
-			})
+			goes, _ := fewer.Port("vm-00000500")
+			story.ReplacePort(&fewer, goes, nil)
 			without.SB = &fewer
 			driver := bgp.New(defaults())
 			w := &lively{stillLife{items: ours(desired.Compute(with, nil, driver).Want)}}

@@ -30,7 +30,7 @@ func (m *madeUp) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip 
 	networks, _ := expose.FindNetworks(snap, expose.DefaultOptions())
 	e.Base(networks)
 	me, _ := snap.SB.ChassisByName(snap.Chassis)
-	for _, port := range snap.SB.Ports {
+	for port := range snap.SB.Ports.All() {
 		n, ok := networks.Of(port.Datapath)
 		if port.ExternalIDs[m.name] != "true" || !ok {
 			continue

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
@@ -80,9 +79,7 @@ func (w *eventful) happens() string {
 		happen(w.t, w.story, []*node{w.node}, line)
 		return line
 	}
-	known := slices.ContainsFunc(w.last.SB.Ports, func(p *observe.PortBinding) bool {
-		return p.LogicalPort == fmt.Sprint("vm", vm)
-	})
+	_, known := w.last.SB.Port(fmt.Sprint("vm", vm))
 	switch n := w.rng.IntN(16); {
 	case n < 4 || !known && n < 9:
 		return tell("%s", vmPort(vm, []string{"gw-1", "cmp-1"}[w.rng.IntN(2)]))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -82,7 +83,7 @@ func move(sb *observe.Southbound, e Edit) ([]Row, error) {
 		return nil, fmt.Errorf("%s: there is no chassis %q in the Southbound rows", e, e.Chassis)
 	}
 	var port *observe.PortBinding
-	for _, p := range sb.Ports {
+	for p := range sb.Ports.All() {
 		if p.LogicalPort == e.Port || p.ExternalIDs["neutron:port_name"] == e.Port && port == nil {
 			port = p
 		}
@@ -106,8 +107,8 @@ func move(sb *observe.Southbound, e Edit) ([]Row, error) {
 func rebind(sb *observe.Southbound, to func(*observe.PortBinding) (observe.UUID, bool)) []Row {
 	var rows []Row
 	names := *sb
-	ports := slices.Clone(sb.Ports)
-	for i, p := range ports {
+	var edits []rowlist.Edit[*observe.PortBinding]
+	for p := range sb.Ports.All() {
 		id, goes := to(p)
 		if !goes || id == p.Chassis && len(p.AdditionalChassis) == 0 && p.Down == id.IsZero() {
 			continue
@@ -117,7 +118,8 @@ func rebind(sb *observe.Southbound, to func(*observe.PortBinding) (observe.UUID,
 		if p.Type != observe.PortChassisRedirect { // ovn-northd keeps these up
 			other.Down = id.IsZero()
 		}
-		ports[i] = &other
+		edits = append(edits, rowlist.Edit[*observe.PortBinding]{Row: p, Remove: true},
+			rowlist.Edit[*observe.PortBinding]{Row: &other})
 		if id != p.Chassis {
 			rows = append(rows, Row{"Port_Binding", p.LogicalPort, "chassis", nameOf(&names, p.Chassis), nameOf(&names, id)})
 		}
@@ -125,7 +127,7 @@ func rebind(sb *observe.Southbound, to func(*observe.PortBinding) (observe.UUID,
 			rows = append(rows, Row{"Port_Binding", p.LogicalPort, "up", fmt.Sprint(!p.Down), fmt.Sprint(!other.Down)})
 		}
 	}
-	sb.Ports = ports
+	sb.Ports = sb.Ports.With(edits, observe.ComparePorts)
 	return rows
 }
 

@@ -29,7 +29,7 @@ func dump(t *testing.T, name string) observe.Snapshot {
 // bindings are the ports that are bound, with their chassis.
 func bindings(snap observe.Snapshot) string {
 	var out []string
-	for _, p := range snap.SB.Ports {
+	for p := range snap.SB.Ports.All() {
 		if !p.Chassis.IsZero() {
 			out = append(out, fmt.Sprintf("%s on %s", p.LogicalPort, snap.SB.ChassisName(p.Chassis)))
 		}

@@ -51,7 +51,7 @@ var portTable = &wire.Table[network, portRow]{
 	ID:   func(p *portRow) *wire.UUID { return &p.UUID },
 	Key:  func(p *portRow) string { return p.Name },
 	List: func(n *network) *[]*portRow { return &n.Ports },
-	Columns: []wire.Column[portRow]{
+	Columns: []wire.Column[*portRow]{
 		wire.Text("name", func(p *portRow) *string { return &p.Name }),
 		wire.Texts("mac", func(p *portRow) *[]string { return &p.MAC }),
 		wire.VLAN("tag", func(p *portRow) *uint16 { return &p.Tag }),

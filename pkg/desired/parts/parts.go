@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -32,7 +33,7 @@ type Memory struct {
 	passes uint64
 	// base is what was in the set before the pass, and out what was in it afterwards.
 	base, out object.Set
-	ports     []*observe.PortBinding
+	ports     rowlist.List[*observe.PortBinding]
 	// places are those of all stretches, in order.
 	places    []place
 	stretches map[place]*stretch
@@ -70,12 +71,11 @@ type Pass struct {
 	spoiled bool
 	out     *object.Set
 	base    object.Set
-	ports   []*observe.PortBinding
+	ports   rowlist.List[*observe.PortBinding]
 	sb      *observe.Southbound
-	// former are the ports of the last pass, and gone and came those of it and of this one that
-	// differ, by name.
-	former, gone, came []*observe.PortBinding
-	phases             []string
+	// gone and came are the ports of the last pass and of this one that differ, by name.
+	gone, came []*observe.PortBinding
+	phases     []string
 	// next is where in Memory.places the next place is looked for.
 	next int
 	// alone is the turn where nothing is remembered.
@@ -124,8 +124,8 @@ func Begin(m *Memory, snap observe.Snapshot, out *object.Set, phases ...string) 
 		m.ports = p.ports
 		return p
 	}
-	p.former, m.ports = m.ports, p.ports
-	p.gone, p.came = differ(p.former, p.ports)
+	p.gone, p.came = rowlist.Differ(m.ports, p.ports, observe.ComparePorts)
+	m.ports = p.ports
 	*out = m.out.Clone()
 	for k := range p.base.Differ(former) {
 		p.touched(k, nil)
@@ -148,28 +148,6 @@ func Begin(m *Memory, snap observe.Snapshot, out *object.Set, phases ...string) 
 		}
 	}
 	return p
-}
-
-// differ compares two lists of rows, each sorted by logical_port. Rows that are not looked into
-// cost the comparison of two pointers.
-func differ(old, new []*observe.PortBinding) (gone, came []*observe.PortBinding) {
-	if sameList(old, new) {
-		return nil, nil
-	}
-	i, j := 0, 0
-	for i < len(old) && j < len(new) {
-		switch a, b := old[i], new[j]; {
-		case a == b:
-			i, j = i+1, j+1
-		case a.LogicalPort < b.LogicalPort:
-			gone, i = append(gone, a), i+1
-		case a.LogicalPort > b.LogicalPort:
-			came, j = append(came, b), j+1
-		default:
-			gone, came, i, j = append(gone, a), append(came, b), i+1, j+1
-		}
-	}
-	return append(gone, old[i:]...), append(came, new[j:]...)
 }
 
 // End finishes a pass. Places that were not come by have lost all of their parts.

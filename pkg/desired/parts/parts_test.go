@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -111,7 +112,7 @@ func derive(m *parts.Memory, snap observe.Snapshot, base object.Set) (object.Set
 	program := func(word string) func(*observe.PortBinding) {
 		return func(row *observe.PortBinding) { run(p, row, word == "late", strings.Fields(row.ExternalIDs[word])) }
 	}
-	parts.Rows(p, "early", "", nil, snap.SB.Ports, parts.ByName, program("early"))
+	parts.Ports(p, "early", "", nil, program("early"))
 	virtual := p.Select("virtual", func(row *observe.PortBinding) bool { return row.Type == observe.PortVirtual })
 	counts := parts.Tally(p, "types", 1, func(row *observe.PortBinding) []string { return []string{row.Type} })
 	sum := parts.Value(p, "sum", []any{virtual, counts["patch"]}, func() int {
@@ -144,7 +145,6 @@ func TestRandomPartsComeToTheSame(t *testing.T) {
 		var base object.Set
 		for range 30 {
 			sb := *snap.SB
-			sb.Ports = slices.Clone(sb.Ports)
 			for range rapid.IntRange(0, 3).Draw(t, "changes") {
 				change(t, &sb)
 			}
@@ -175,23 +175,21 @@ func TestRandomPartsComeToTheSame(t *testing.T) {
 // change adds, removes or changes one of up to 12 rows.
 func change(t *rapid.T, sb *observe.Southbound) {
 	name := fmt.Sprint(rapid.IntRange(0, 11).Draw(t, "row"))
-	i, there := slices.BinarySearchFunc(sb.Ports, name, func(p *observe.PortBinding, n string) int {
-		return strings.Compare(p.LogicalPort, n)
-	})
-	if there && rapid.IntRange(0, 2).Draw(t, "remove") == 0 {
-		sb.Ports = slices.Delete(sb.Ports, i, i+1)
-		return
+	var edits []rowlist.Edit[*observe.PortBinding]
+	defer func() { sb.Ports = sb.Ports.With(edits, observe.ComparePorts) }()
+	have, there := sb.Port(name)
+	if there {
+		edits = append(edits, rowlist.Edit[*observe.PortBinding]{Row: have, Remove: true})
+		if rapid.IntRange(0, 2).Draw(t, "remove") == 0 {
+			return
+		}
 	}
 	row := &observe.PortBinding{
 		LogicalPort: name, Datapath: observe.UUID{byte(rapid.IntRange(0, 2).Draw(t, "datapath"))},
 		Type:        rapid.SampledFrom([]string{"", observe.PortVirtual, observe.PortPatch}).Draw(t, "type"),
 		ExternalIDs: map[string]string{"early": program(t), "late": program(t)},
 	}
-	if there {
-		sb.Ports[i] = row
-	} else {
-		sb.Ports = slices.Insert(sb.Ports, i, row)
-	}
+	edits = append(edits, rowlist.Edit[*observe.PortBinding]{Row: row})
 }
 
 func program(t *rapid.T) string {
@@ -234,22 +232,24 @@ func text(s object.Set) []string {
 func TestManyReasons(t *testing.T) {
 	var memory parts.Memory
 	snap := observe.Snapshot{SB: &observe.Southbound{}}
+	var ports []*observe.PortBinding
 	for i := range 60 {
-		snap.SB.Ports = append(snap.SB.Ports, &observe.PortBinding{
+		ports = append(ports, &observe.PortBinding{
 			LogicalPort: fmt.Sprintf("%03d", i), ExternalIDs: map[string]string{"early": "add 1 1 0"},
 		})
 	}
+	snap.SB.Ports = rowlist.Of(ports...)
 	derive(&memory, snap, object.Set{})
-	for len(snap.SB.Ports) > 0 {
+	for snap.SB.Ports.Len() > 0 {
 		sb := *snap.SB
-		at := len(sb.Ports) * 2 / 3 % 7
-		at = min(at, len(sb.Ports)-1)
-		sb.Ports = slices.Delete(slices.Clone(sb.Ports), at, at+1)
+		at := sb.Ports.Len() * 2 / 3 % 7
+		at = min(at, sb.Ports.Len()-1)
+		sb.Ports = rowlist.Of(slices.Delete(sb.Ports.Slice(), at, at+1)...)
 		snap.SB = &sb
 		again, _ := derive(&memory, snap, object.Set{})
 		whole, _ := derive(nil, snap, object.Set{})
 		if diff := cmp.Diff(text(whole), text(again)); diff != "" {
-			t.Fatalf("%d rows: whole (-), again (+)\n%s", len(sb.Ports), diff)
+			t.Fatalf("%d rows: whole (-), again (+)\n%s", sb.Ports.Len(), diff)
 		}
 	}
 }
@@ -258,13 +258,15 @@ func TestManyReasons(t *testing.T) {
 func TestOnlyWhatChangedRuns(t *testing.T) {
 	var memory parts.Memory
 	snap := observe.Snapshot{SB: &observe.Southbound{}}
+	var ports []*observe.PortBinding
 	for i := range 1000 {
-		snap.SB.Ports = append(snap.SB.Ports, &observe.PortBinding{LogicalPort: fmt.Sprintf("%04d", i)})
+		ports = append(ports, &observe.PortBinding{LogicalPort: fmt.Sprintf("%04d", i)})
 	}
+	snap.SB.Ports = rowlist.Of(ports...)
 	pass := func() (ran []string) {
 		var out object.Set
 		p := parts.Begin(&memory, snap, &out, "rows")
-		parts.Rows(p, "rows", "", nil, snap.SB.Ports, parts.ByName, func(row *observe.PortBinding) {
+		parts.Ports(p, "rows", "", nil, func(row *observe.PortBinding) {
 			ran = append(ran, row.LogicalPort)
 			if row.LogicalPort == "0500" {
 				p.Port("0007")
@@ -279,12 +281,10 @@ func TestOnlyWhatChangedRuns(t *testing.T) {
 	}
 	for _, tt := range []struct{ change, want string }{{"", ""}, {"0003", "0003"}, {"0007", "0007 0500"}} {
 		sb := *snap.SB
-		sb.Ports = slices.Clone(sb.Ports)
-		for i, row := range sb.Ports {
-			if row.LogicalPort == tt.change {
-				c := *row
-				sb.Ports[i] = &c
-			}
+		if row, ok := sb.Port(tt.change); ok {
+			c := *row
+			edits := []rowlist.Edit[*observe.PortBinding]{{Row: row, Remove: true}, {Row: &c}}
+			sb.Ports = sb.Ports.With(edits, observe.ComparePorts)
 		}
 		snap.SB = &sb
 		if ran := strings.Join(pass(), " "); ran != tt.want {

@@ -1,9 +1,11 @@
 package parts
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -17,24 +19,24 @@ type selection struct {
 // the last pass if none of them has changed. name names the question, which must always be the same.
 func (p *Pass) Select(name string, is func(*observe.PortBinding) bool) []*observe.PortBinding {
 	if p.m == nil {
-		return selected(p.ports, is)
+		return selected(p.ports.All(), is)
 	}
 	sel := p.m.selections[name]
 	switch {
 	case sel != nil && sel.pass == p.m.passes:
 	case sel == nil || sel.pass != p.m.passes-1:
-		sel = &selection{ports: selected(p.ports, is)}
+		sel = &selection{ports: selected(p.ports.All(), is)}
 		p.m.selections[name] = sel
 	default:
-		sel.ports = replaced(sel.ports, selected(p.gone, is), selected(p.came, is))
+		sel.ports = replaced(sel.ports, selected(slices.Values(p.gone), is), selected(slices.Values(p.came), is))
 	}
 	sel.pass = p.m.passes
 	return sel.ports
 }
 
-func selected(ports []*observe.PortBinding, is func(*observe.PortBinding) bool) []*observe.PortBinding {
+func selected(ports iter.Seq[*observe.PortBinding], is func(*observe.PortBinding) bool) []*observe.PortBinding {
 	var out []*observe.PortBinding
-	for _, row := range ports {
+	for row := range ports {
 		if is(row) {
 			out = append(out, row)
 		}
@@ -85,7 +87,7 @@ type groups struct {
 func (p *Pass) On(datapath observe.UUID) []*observe.PortBinding {
 	if p.m == nil {
 		if p.grouped == nil {
-			p.grouped = grouped(p.ports)
+			p.grouped = grouped(p.ports.All())
 		}
 		return p.grouped[datapath]
 	}
@@ -96,10 +98,10 @@ func (p *Pass) On(datapath observe.UUID) []*observe.PortBinding {
 	switch {
 	case g != nil && g.pass == p.m.passes:
 	case g == nil || g.pass != p.m.passes-1:
-		g = &groups{on: grouped(p.ports)}
+		g = &groups{on: grouped(p.ports.All())}
 		p.m.groups = g
 	default:
-		gone, came := grouped(p.gone), grouped(p.came)
+		gone, came := grouped(slices.Values(p.gone)), grouped(slices.Values(p.came))
 		for datapath, rows := range gone {
 			g.on[datapath] = replaced(g.on[datapath], rows, came[datapath])
 		}
@@ -132,17 +134,17 @@ func (p *Pass) PortOf(id observe.UUID) (*observe.PortBinding, bool) {
 	return row, ok
 }
 
-func byUUID(ports []*observe.PortBinding) map[observe.UUID]*observe.PortBinding {
-	out := make(map[observe.UUID]*observe.PortBinding, len(ports))
-	for _, row := range ports {
+func byUUID(ports rowlist.List[*observe.PortBinding]) map[observe.UUID]*observe.PortBinding {
+	out := make(map[observe.UUID]*observe.PortBinding, ports.Len())
+	for row := range ports.All() {
 		out[row.UUID] = row
 	}
 	return out
 }
 
-func grouped(ports []*observe.PortBinding) map[observe.UUID][]*observe.PortBinding {
+func grouped(ports iter.Seq[*observe.PortBinding]) map[observe.UUID][]*observe.PortBinding {
 	out := map[observe.UUID][]*observe.PortBinding{}
-	for _, row := range ports {
+	for row := range ports {
 		out[row.Datapath] = append(out[row.Datapath], row)
 	}
 	return out
@@ -160,7 +162,7 @@ type tally[K comparable] struct {
 func Tally[K comparable](p *Pass, name string, given any, of func(*observe.PortBinding) []K) map[K]int {
 	if p.m == nil {
 		t := tally[K]{count: map[K]int{}}
-		t.add(p.ports, 1, of)
+		t.add(p.ports.All(), 1, of)
 		return t.count
 	}
 	t, _ := p.m.tallies[name].(*tally[K])
@@ -170,17 +172,17 @@ func Tally[K comparable](p *Pass, name string, given any, of func(*observe.PortB
 	case t == nil || t.pass != p.m.passes-1 || t.given != given:
 		t = &tally[K]{given: given, count: map[K]int{}}
 		p.m.tallies[name] = t
-		t.add(p.ports, 1, of)
+		t.add(p.ports.All(), 1, of)
 	default:
-		t.add(p.gone, -1, of)
-		t.add(p.came, 1, of)
+		t.add(slices.Values(p.gone), -1, of)
+		t.add(slices.Values(p.came), 1, of)
 	}
 	t.pass = p.m.passes
 	return t.count
 }
 
-func (t *tally[K]) add(ports []*observe.PortBinding, n int, of func(*observe.PortBinding) []K) {
-	for _, row := range ports {
+func (t *tally[K]) add(ports iter.Seq[*observe.PortBinding], n int, of func(*observe.PortBinding) []K) {
+	for row := range ports {
 		for _, k := range of(row) {
 			if t.count[k] += n; t.count[k] == 0 {
 				delete(t.count, k)

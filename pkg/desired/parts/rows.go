@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"container/heap"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -100,94 +100,83 @@ func (p *Pass) abandon(n int) {
 // which differ, and are never changed. given is what all of them are derived with beside
 // the pass: if it differs from that of the last pass, all run.
 func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) string, derive func(*R)) {
+	eachOf(p, phase, of, given, list[*R]{
+		all: slices.Values(rows), name: name, kept: rows, differ: differing[*R],
+		has: func(n string) bool {
+			_, there := slices.BinarySearchFunc(rows, n, func(r *R, n string) int { return strings.Compare(name(r), n) })
+			return there
+		},
+	}, derive)
+}
+
+// Ports is [Rows] of all ports of the snapshot.
+func Ports(p *Pass, phase, of string, given any, derive func(*observe.PortBinding)) {
+	eachOf(p, phase, of, given, list[*observe.PortBinding]{
+		all: p.ports.All(), name: ByName,
+		has: func(n string) bool {
+			_, there := p.sb.Port(n)
+			return there
+		},
+		differ: func(_, _ any, name func(*observe.PortBinding) string, note func(string, any)) {
+			for _, row := range p.gone {
+				note(name(row), nil)
+			}
+			for _, row := range p.came {
+				note(name(row), row)
+			}
+		},
+	}, derive)
+}
+
+// list is what [Rows] and [Ports] have in common. R is the pointer to a row: the program has one copy of the code
+// of all pointers, and not one for each type.
+type list[R any] struct {
+	all  iter.Seq[R]
+	name func(R) string
+	has  func(name string) bool
+	// differ calls note with the names of rows that came, went (nil) or changed since the last pass, of which
+	// former was kept.
+	differ func(former, kept any, name func(R) string, note func(string, any))
+	kept   any
+}
+
+func eachOf[R any](p *Pass, phase, of string, given any, rows list[R], derive func(R)) {
 	if p.m == nil {
-		for _, r := range rows {
+		for r := range rows.all {
 			derive(r)
 		}
 		return
 	}
-	p.rows(phase, of, given, list{
-		rows: rows, n: len(rows), at: func(i int) any { return rows[i] },
-		before: func(former any) list {
-			was, _ := former.([]*R)
-			return list{rows: was, n: len(was), at: func(i int) any { return was[i] }, equal: func(i, j int) int {
-				n := 0
-				if i == j && len(was) > i && len(was) == len(rows) && &was[i] == &rows[i] {
-					return len(was) - i // the same list
-				}
-				for i+n < len(was) && j+n < len(rows) && was[i+n] == rows[j+n] {
-					n++
-				}
-				return n
-			}}
-		},
-		name: func(r any) string { return name(r.(*R)) }, derive: func(r any) { derive(r.(*R)) },
-	})
-}
-
-// list is a list of rows of some type. The program has one copy of what is done with it, and not one
-// for each type.
-type list struct {
-	rows any
-	n    int
-	at   func(int) any
-	// before is the list of the last pass; of that, equal counts the rows from the i-th on that are
-	// those of this pass from the j-th on.
-	before func(rows any) list
-	equal  func(i, j int) int
-	name   func(row any) string
-	derive func(row any)
-}
-
-// has reports whether a row has that name.
-func (l list) has(name string) bool {
-	_, found := sort.Find(l.n, func(i int) int { return strings.Compare(name, l.name(l.at(i))) })
-	return found
-}
-
-// rows is Rows where something is remembered.
-func (p *Pass) rows(phase, of string, given any, l list) {
 	st, at, known := p.stretch(phase, of)
-	former := l.before(st.rows)
-	former.name = l.name
+	former := st.rows
 	whole := !known || !reflect.DeepEqual(st.given, given)
-	st.rows, st.given = l.rows, given
+	st.rows, st.given = rows.kept, given
 	one := func(name string, r any) {
 		u := st.parts[name]
 		if u == nil {
 			u = &part{at: at, name: name, in: st}
 		}
 		u.row = r
-		p.run(u, func() { l.derive(r) })
+		p.run(u, func() { derive(r.(R)) })
 		st.remember(u)
 	}
 	if whole {
 		for n, u := range st.parts {
-			if !l.has(n) {
+			if !rows.has(n) {
 				p.drop(u)
 			}
 		}
-		for i := range l.n {
-			one(l.name(l.at(i)), l.at(i))
+		for r := range rows.all {
+			one(rows.name(r), r)
 		}
 		st.queue = st.queue[:0]
 		return
 	}
 	changed := map[string]any{}
-	note := func(n string, r any) {
+	rows.differ(former, rows.kept, rows.name, func(n string, r any) {
 		changed[n] = r
 		st.push(n)
-	}
-	if sameList(former.ports(), p.former) && sameList(l.ports(), p.ports) && len(p.ports) > 0 {
-		for _, r := range p.gone {
-			note(l.name(r), nil)
-		}
-		for _, r := range p.came {
-			note(l.name(r), r)
-		}
-	} else {
-		differing(former, l, note)
-	}
+	})
 	p.again(st, changed, one)
 }
 
@@ -213,42 +202,25 @@ func (p *Pass) again(st *stretch, changed map[string]any, run func(name string, 
 	}
 }
 
-// ports are the rows if they are ports: of all ports, what differs from those of the last pass has been
-// found out already.
-func (l list) ports() []*observe.PortBinding {
-	ports, _ := l.rows.([]*observe.PortBinding)
-	return ports
-}
-
-// sameList reports whether a list is the very same as another one.
-func sameList(a, b []*observe.PortBinding) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
-}
-
-// differing yields the names of rows that came, went (nil) or changed.
-func differing(old, now list, yield func(string, any)) {
-	for i, j := 0, 0; ; {
-		n := old.equal(i, j)
-		i, j = i+n, j+n
-		if i == old.n && j == now.n {
-			return
-		}
-		var was, is string
-		if i < old.n {
-			was = now.name(old.at(i))
-		}
-		if j < now.n {
-			is = now.name(now.at(j))
-		}
+// differing yields the names of rows that came, went (nil) or changed between two lists of them.
+func differing[R any](former, kept any, name func(R) string, yield func(string, any)) {
+	old, _ := former.([]R)
+	now, _ := kept.([]R)
+	if len(old) > 0 && len(old) == len(now) && &old[0] == &now[0] {
+		return // the same list
+	}
+	for i, j := 0, 0; i < len(old) || j < len(now); {
 		switch {
-		case j == now.n || i < old.n && was < is:
-			yield(was, nil)
+		case i < len(old) && j < len(now) && any(old[i]) == any(now[j]):
+			i, j = i+1, j+1
+		case j == len(now) || i < len(old) && name(old[i]) < name(now[j]):
+			yield(name(old[i]), nil)
 			i++
-		case i == old.n || was > is:
-			yield(is, now.at(j))
+		case i == len(old) || name(old[i]) > name(now[j]):
+			yield(name(now[j]), now[j])
 			j++
 		default:
-			yield(is, now.at(j))
+			yield(name(now[j]), now[j])
 			i, j = i+1, j+1
 		}
 	}

@@ -111,7 +111,7 @@ func (p *pass) derive() {
 	p.derived = true
 	p.parts.Part(phaseBase, p.networks, func() { p.Base(p.networks) })
 	here := []any{p.networks, p.me, p.chassis}
-	parts.Rows(p.parts, phasePorts, "", here, p.sb.Ports, parts.ByName, p.port)
+	parts.Ports(p.parts, phasePorts, "", here, p.port)
 	parts.Rows(p.parts, phaseGateways, "", here, p.gatewayPorts(), parts.ByName, func(port *observe.PortBinding) {
 		p.row(port, func() { p.gateway(port) })
 	})

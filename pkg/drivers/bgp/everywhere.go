@@ -20,7 +20,7 @@ import (
 // nodes announce one.
 func (d *Driver) Everywhere(sb *observe.Southbound) []netip.Prefix {
 	e := everywhere{cfg: d.cfg, sb: sb, reached: expose.Reach(sb, d.cfg.Expose.Reserved)}
-	for _, port := range sb.Ports {
+	for port := range sb.Ports.All() {
 		switch port.Type {
 		case observe.PortVIF, observe.PortVirtual:
 			e.providerPort(port)

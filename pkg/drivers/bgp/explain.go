@@ -26,7 +26,7 @@ func (d *Driver) explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 	var scratch object.Set
 	p := d.newPass(nil, snap, &scratch)
 	var out []reason.Account
-	for _, port := range snap.SB.Ports {
+	for port := range snap.SB.Ports.All() {
 		switch {
 		case port.Type == observe.PortPatch:
 			out = append(out, p.explainNAT(port, addr)...)

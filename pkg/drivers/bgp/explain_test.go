@@ -100,7 +100,7 @@ func announces(want object.Set, addr netip.Addr) bool {
 // that no row has.
 func mentioned(sb *observe.Southbound) map[netip.Addr]bool {
 	out := map[netip.Addr]bool{}
-	for _, p := range sb.Ports {
+	for p := range sb.Ports.All() {
 		for _, el := range p.Addresses {
 			for _, prefix := range el.Addrs {
 				out[prefix.Addr()] = true

@@ -57,7 +57,7 @@ func (p *pass) explainBalancer(what string, port *observe.PortBinding, addr neti
 // network is not filled in: it may not be reached from here.
 func (p *pass) gatewaysAnywhere() []gateway {
 	var out []gateway
-	for _, cr := range p.sb.Ports {
+	for cr := range p.sb.Ports.All() {
 		if cr.Type != observe.PortChassisRedirect {
 			continue
 		}

@@ -48,7 +48,7 @@ func (p *pass) findEntries() {
 		gateways[gw.port.Datapath] = append(gateways[gw.port.Datapath], gw)
 	}
 	p.entries = map[observe.UUID][]way{}
-	for _, lrp := range p.sb.Ports {
+	for lrp := range p.sb.Ports.All() {
 		lsp, ok := p.tenantSide(lrp)
 		if !ok {
 			continue
@@ -231,7 +231,7 @@ func (p *pass) leftOut(w way) string {
 func (p *pass) explainSubnet(addr netip.Addr) (reason.Account, bool) {
 	var accounts []reason.Account
 	seen := map[observe.UUID]bool{}
-	for _, lrp := range p.sb.Ports {
+	for lrp := range p.sb.Ports.All() {
 		lsp, ok := p.tenantSide(lrp)
 		if !ok || seen[lsp.Datapath] || len(prefixesHolding(lrp, addr)) == 0 {
 			continue

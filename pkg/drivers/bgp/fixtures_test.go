@@ -107,7 +107,7 @@ func TestFixturesAreComplete(t *testing.T) {
 // scope in it, beside those for all.
 func modesOf(f *file.File) []string {
 	modes := map[string]bool{"off": true, "on": true, "gua": true}
-	for _, p := range f.Southbound.Ports {
+	for p := range f.Southbound.Ports.All() {
 		for _, family := range []string{"4", "6"} {
 			if scope := p.ExternalIDs["neutron:subnet_pool_addr_scope"+family]; scope != "" {
 				modes["on:"+scope] = true

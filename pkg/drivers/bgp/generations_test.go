@@ -90,7 +90,7 @@ func TestVIPPortShapes(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := 0
-		for _, p := range snap.Southbound.Ports {
+		for p := range snap.Southbound.Ports.All() {
 			if !p.IsBalancerVIP() {
 				continue
 			}
@@ -129,7 +129,7 @@ func readDump(t *testing.T, name string) *dump {
 	for _, u := range switches {
 		d.switches = append(d.switches, u.String())
 	}
-	for _, p := range snap.Southbound.Ports {
+	for p := range snap.Southbound.Ports.All() {
 		if p.Type == "chassisredirect" {
 			d.router = p.Datapath.String()
 		}

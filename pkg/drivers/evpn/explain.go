@@ -30,7 +30,7 @@ func (d *Driver) explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 		p.desired(snap.Learned)
 	}
 	var out []reason.Account
-	for _, port := range p.sb.Ports {
+	for port := range p.sb.Ports.All() {
 		configs := p.configsOf(port.Datapath)
 		switch { // what is behind routers is below
 		case port.Type == observe.PortChassisRedirect && slices.Contains(portAddrs(port), addr):
@@ -169,7 +169,7 @@ func serves(lrp *observe.PortBinding, addr netip.Addr) bool {
 // addresses.
 func (p *pass) explainSubnets(addr netip.Addr) []reason.Account {
 	var out []reason.Account
-	for _, lrp := range p.sb.Ports {
+	for lrp := range p.sb.Ports.All() {
 		lsp, ok := p.interfacePort(lrp)
 		if !ok || !serves(lrp, addr) {
 			continue

@@ -92,7 +92,7 @@ func elsewhere(snap observe.Snapshot, chassis *observe.Chassis) (view observe.Sn
 	text, known := mappingsOf(chassis)
 	mappings, _ := observe.ParseBridgeMappings(text)
 	var localnets []*observe.PortBinding
-	for _, p := range snap.SB.Ports {
+	for p := range snap.SB.Ports.All() {
 		if p.Type == observe.PortLocalnet {
 			localnets = append(localnets, p)
 		}
@@ -125,7 +125,7 @@ func elsewhere(snap observe.Snapshot, chassis *observe.Chassis) (view observe.Sn
 // bridge mappings is taken to reach every physical network.
 func Reach(sb *observe.Southbound, reserved []NetworkRef) func(network, chassis observe.UUID) bool {
 	physical := map[observe.UUID][]string{}
-	for _, p := range sb.Ports {
+	for p := range sb.Ports.All() {
 		if p.Type != observe.PortLocalnet ||
 			slices.ContainsFunc(reserved, func(r NetworkRef) bool { return r.Is(sb, p) }) {
 			continue

@@ -27,7 +27,7 @@ func (d LabelDriver) Desired(snap observe.Snapshot, out *object.Set) []observe.S
 	if !ok {
 		return e.Skips() // the controller freezes: nothing is removed
 	}
-	for _, port := range snap.SB.Ports { // sorted by name: conflicts end the same way each time
+	for port := range snap.SB.Ports.All() { // sorted by name: conflicts end the same way each time
 		if port.ExternalIDs["expose"] != "true" || port.Chassis != me.UUID || port.Down {
 			continue
 		}
@@ -78,7 +78,7 @@ func (d LabelDriver) gateway(e *expose.Exposer, snap observe.Snapshot, networks 
 	}
 	via := cr.Addresses[0].Addrs[0].Addr()
 	e.ExposeIP(n, via, &expose.Gateway{MAC: cr.Addresses[0].MAC}, why)
-	for _, lrp := range snap.SB.Ports {
+	for lrp := range snap.SB.Ports.All() {
 		if lrp.Datapath != cr.Datapath || lrp.ExternalIDs["expose"] != "true" || lrp.Type != observe.PortPatch {
 			continue
 		}

@@ -19,7 +19,7 @@ func (panicky) Name() string { return "panicky" }
 func (at panicky) Desired(snap observe.Snapshot, out *object.Set) []observe.Skip {
 	e := expose.New("panicky", expose.DefaultOptions(), out)
 	networks, _ := expose.FindNetworks(snap, expose.DefaultOptions())
-	for _, port := range snap.SB.Ports {
+	for port := range snap.SB.Ports.All() {
 		e.Row("Port_Binding", port.LogicalPort, func() {
 			n, ok := networks.Of(port.Datapath)
 			for _, el := range port.Addresses {

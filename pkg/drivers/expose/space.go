@@ -165,7 +165,7 @@ type providerRange struct {
 func (ns *Networks) ranges() []providerRange {
 	if ns.known == nil {
 		var found []providerRange
-		for _, p := range ns.sb.Ports {
+		for p := range ns.sb.Ports.All() {
 			found = append(append(found, ns.rangesOf(p)...), ns.rangesOfRouter(ns.sb, p)...)
 		}
 		ns.know(found)

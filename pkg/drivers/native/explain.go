@@ -19,7 +19,7 @@ func (d *Driver) Explain(snap observe.Snapshot, addr netip.Addr) []reason.Accoun
 	p := d.newPass(nil, snap, new(object.Set))
 	p.findRouters()
 	e := &explainer{pass: p, dynamic: map[observe.UUID][]*observe.PortBinding{}}
-	for _, port := range p.sb.Ports {
+	for port := range p.sb.Ports.All() {
 		if truth(port.Options, optRouting) {
 			e.dynamic[port.Datapath] = append(e.dynamic[port.Datapath], port)
 		}

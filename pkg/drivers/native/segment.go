@@ -249,7 +249,7 @@ func (p *pass) localDatapaths() map[observe.UUID]*observe.PortBinding {
 		}
 	}
 	patches := map[observe.UUID][]*observe.PortBinding{}
-	for _, port := range p.sb.Ports {
+	for port := range p.sb.Ports.All() {
 		if p.resident(port) {
 			add(port.Datapath, port)
 		}

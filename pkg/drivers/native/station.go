@@ -25,7 +25,7 @@ func (p *pass) findStations(s *segment) {
 	}
 	tokens := strings.FieldsFunc(s.datapath.ExternalIDs[optTokens], func(r rune) bool { return r == ',' || r == ' ' })
 	fdb := slices.Contains(tokens, tokenFDB)
-	for _, port := range p.sb.Ports {
+	for port := range p.sb.Ports.All() {
 		if port.Datapath != s.datapath.UUID || !p.onSegment(port) {
 			continue
 		}

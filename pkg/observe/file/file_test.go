@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
@@ -20,6 +21,7 @@ import (
 
 // same compares snapshots; errors are compared by what they say.
 var same = cmp.Options{
+	cmp.Transformer("rows", rowlist.List[*observe.PortBinding].Slice),
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 	cmp.Comparer(func(a, b *observe.RowError) bool { return a.Error() == b.Error() }),
@@ -94,7 +96,7 @@ func TestRoundTripOfEveryFixture(t *testing.T) {
 				if len(snap.SB.BadRows) > 0 || len(snap.OVS.Problems) > 0 {
 					t.Fatalf("bad rows %v, problems %v", snap.SB.BadRows, snap.OVS.Problems)
 				}
-				for _, p := range snap.SB.Ports {
+				for p := range snap.SB.Ports.All() {
 					if len(p.Problems) > 0 {
 						t.Fatalf("%s: %v", p.LogicalPort, p.Problems)
 					}
@@ -145,7 +147,7 @@ func TestRoundTripOfTheRest(t *testing.T) {
 	}
 	snap.Protected = observe.Protect(snap, observe.Own{Protect: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}})
 	text := roundTrip(t, snap)
-	if bytes.Count(text, []byte("\n    {\"_uuid\"")) < len(sb.Ports) {
+	if bytes.Count(text, []byte("\n    {\"_uuid\"")) < sb.Ports.Len() {
 		t.Errorf("not a row a line:\n%s", text)
 	}
 }
@@ -192,7 +194,8 @@ func TestRoundTripOfAwkwardRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Southbound.Ports) != 1 || len(f.Southbound.Ports[0].Problems) != 1 || len(f.Southbound.BadRows) != 1 {
+	ports := f.Southbound.Ports.Slice()
+	if len(ports) != 1 || len(ports[0].Problems) != 1 || len(f.Southbound.BadRows) != 1 {
 		t.Fatalf("%+v", f.Southbound)
 	}
 	snap, err := f.Snapshot("")
@@ -214,13 +217,13 @@ func TestHandMadePortsKeepTheirAddresses(t *testing.T) {
 		}},
 	}
 	want := observe.Snapshot{Chassis: "hv1", SB: &observe.Southbound{
-		Revision: 1, Tables: []string{"Port_Binding"}, Ports: []*observe.PortBinding{p},
+		Revision: 1, Tables: []string{"Port_Binding"}, Ports: rowlist.Of(p),
 	}}
 	f, err := file.Decode(bytes.NewReader(write(t, want)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	have := f.Southbound.Ports[0]
+	have := f.Southbound.Ports.Slice()[0]
 	if d := cmp.Diff(p, have, same, cmpopts.IgnoreFields(observe.PortBinding{}, "RawMAC", "RawNAT")); d != "" {
 		t.Error(d)
 	}

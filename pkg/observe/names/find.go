@@ -83,7 +83,7 @@ func Find(snap observe.Snapshot, text string) Result {
 	if snap.SB != nil {
 		f.southbound(snap.SB)
 		r.Looked = append(
-			r.Looked, Looked{"ports", len(snap.SB.Ports)}, Looked{"networks and routers", len(snap.SB.Datapaths)},
+			r.Looked, Looked{"ports", snap.SB.Ports.Len()}, Looked{"networks and routers", len(snap.SB.Datapaths)},
 			Looked{"load balancers", len(snap.SB.Balancers)}, Looked{"chassis", len(snap.SB.Chassis)},
 		)
 	}
@@ -111,7 +111,7 @@ func (f *finder) southbound(sb *observe.Southbound) {
 	for _, c := range sb.Chassis {
 		f.chassis[c.UUID] = cmp.Or(c.Hostname, c.Name)
 	}
-	for _, p := range sb.Ports {
+	for p := range sb.Ports.All() {
 		for _, n := range p.NAT {
 			f.floating[n.Resident] = append(f.floating[n.Resident], n.Addrs...)
 		}
@@ -126,7 +126,7 @@ func (f *finder) southbound(sb *observe.Southbound) {
 			datapaths[d.UUID] = len(f.matches) - 1
 		}
 	}
-	for _, p := range sb.Ports {
+	for p := range sb.Ports.All() {
 		if i, ok := datapaths[p.Datapath]; ok {
 			m := &f.matches[i]
 			m.Addresses = f.listedBy(p, f.addressesOf(p, m.Addresses))

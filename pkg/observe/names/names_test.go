@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/file"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/names"
@@ -120,12 +121,14 @@ func TestFindLooksAtEverything(t *testing.T) {
 func TestFindIsBounded(t *testing.T) {
 	snap := snapshot(t, "fip-distributed.json")
 	sb := *snap.SB
+	ports := sb.Ports.Slice()
 	for i := range 1000 {
-		p := *sb.Ports[0]
+		p := *ports[0]
 		p.LogicalPort = fmt.Sprintf("zz%04d", i)
 		p.ExternalIDs = map[string]string{"neutron:port_name": "same"}
-		sb.Ports = append(sb.Ports, &p)
+		ports = append(ports, &p)
 	}
+	sb.Ports = rowlist.Of(ports...)
 	snap.SB = &sb
 	if r := names.Find(snap, "same"); len(r.Matches) != names.MostMatches || r.Total != 1000 {
 		t.Errorf("%d of %d", len(r.Matches), r.Total)

@@ -12,7 +12,7 @@ import (
 
 // macColumn holds the text of the elements; parseAddresses makes the rest of it.
 // Rows that were made by hand may lack the text.
-func macColumn() wire.Column[observe.PortBinding] {
+func macColumn() wire.Column[*observe.PortBinding] {
 	at := func(p *observe.PortBinding) *[]string { return &p.RawMAC }
 	return wire.Texts("mac", at).WrittenAs(func(p *observe.PortBinding) []string {
 		if p.RawMAC == nil {
@@ -23,7 +23,7 @@ func macColumn() wire.Column[observe.PortBinding] {
 }
 
 // natColumn is the same for nat_addresses.
-func natColumn() wire.Column[observe.PortBinding] {
+func natColumn() wire.Column[*observe.PortBinding] {
 	at := func(p *observe.PortBinding) *[]string { return &p.RawNAT }
 	return wire.Texts("nat_addresses", at).WrittenAs(func(p *observe.PortBinding) []string {
 		if p.RawNAT == nil {

@@ -103,8 +103,8 @@ func TestFailover(t *testing.T) {
 	alone := await(t, s, "the last member is left too", func(sb *observe.Southbound) bool {
 		return strings.Contains(sb.Stale, rest[0].socket) && strings.Contains(sb.Stale, "lost its cluster")
 	})
-	if len(alone.Ports) != 2 || alone.Revision != after.Revision {
-		t.Errorf("%d ports, revision %d", len(alone.Ports), alone.Revision)
+	if alone.Ports.Len() != 2 || alone.Revision != after.Revision {
+		t.Errorf("%d ports, revision %d", alone.Ports.Len(), alone.Revision)
 	}
 	member.start()
 	await(t, s, "a majority", synced)

@@ -18,7 +18,7 @@ var globalTable = &wire.Table[observe.Southbound, global]{
 	Set:  publishGlobal,
 	ID:   func(g *global) *wire.UUID { return (*wire.UUID)(&g.uuid) },
 	Key:  func(*global) string { return "" },
-	Columns: []wire.Column[global]{
+	Columns: []wire.Column[*global]{
 		wire.Mapping("options", func(g *global) *map[string]string { return &g.options }),
 	},
 }

@@ -121,7 +121,7 @@ func (v *localView) of(rows *observe.Southbound) ovsdb.Scope {
 // remember notes which ports are bound here, and forgets those that were once.
 func (v *localView) remember(rows *observe.Southbound, me observe.UUID) {
 	now := v.Now()
-	for _, p := range rows.Ports {
+	for p := range rows.Ports.All() {
 		if p.Chassis == me && p.Type == observe.PortVIF {
 			v.ours[p.LogicalPort] = now
 		}

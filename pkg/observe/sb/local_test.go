@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
@@ -71,7 +72,7 @@ func openLocal(t *testing.T, cfg ovsdb.Config, known ...string) *sb.Source {
 
 func names(rows *observe.Southbound) string {
 	var out []string
-	for _, p := range rows.Ports {
+	for p := range rows.Ports.All() {
 		out = append(out, p.LogicalPort)
 	}
 	return strings.Join(out, " ")
@@ -233,8 +234,8 @@ func TestLocalScopeFallsBack(t *testing.T) {
 	}
 	s := openLocal(t, ovsdb.Config{Remotes: []string{server.remote()}}, known...)
 	have := await(t, s, "the first copy", synced)
-	if len(have.Ports) != 609 || have.Asked != nil || !have.Gone("none") {
-		t.Errorf("%d ports, asked for by %v", len(have.Ports), have.Asked)
+	if have.Ports.Len() != 609 || have.Asked != nil || !have.Gone("none") {
+		t.Errorf("%d ports, asked for by %v", have.Ports.Len(), have.Asked)
 	}
 }
 
@@ -246,7 +247,7 @@ func TestLocalScopeIsAPartOfTheWhole(t *testing.T) {
 	local := openLocal(t, ovsdb.Config{Remotes: []string{server.remote()}})
 	all := await(t, whole, "the first copy", synced)
 	var ports []string
-	for _, p := range all.Ports {
+	for p := range all.Ports.All() {
 		ports = append(ports, p.LogicalPort)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -279,12 +280,12 @@ func concerned(all *observe.Southbound, asked *observe.Asked) string {
 	if len(switches) != len(asked.Datapaths) {
 		return ""
 	}
-	var part observe.Southbound
-	for _, p := range all.Ports {
+	var rows []*observe.PortBinding
+	for p := range all.Ports.All() {
 		link := p.Type != observe.PortVIF
 		if link || p.Chassis == me.UUID || asked.Ports[p.LogicalPort] || slices.Contains(switches, p.Datapath) {
-			part.Ports = append(part.Ports, p)
+			rows = append(rows, p)
 		}
 	}
-	return names(&part)
+	return names(&observe.Southbound{Ports: rowlist.Of(rows...)})
 }

@@ -12,7 +12,7 @@ var advertisedTable = &wire.Table[observe.Southbound, observe.AdvertisedRoute]{
 	ID:   func(r *observe.AdvertisedRoute) *wire.UUID { return (*wire.UUID)(&r.UUID) },
 	Key:  func(*observe.AdvertisedRoute) string { return "" },
 	List: func(sb *observe.Southbound) *[]*observe.AdvertisedRoute { return &sb.Advertised },
-	Columns: []wire.Column[observe.AdvertisedRoute]{
+	Columns: []wire.Column[*observe.AdvertisedRoute]{
 		wire.Reference("datapath", func(r *observe.AdvertisedRoute) *observe.UUID { return &r.Datapath }),
 		wire.Reference("logical_port", func(r *observe.AdvertisedRoute) *observe.UUID { return &r.LogicalPort }),
 		wire.Text("ip_prefix", func(r *observe.AdvertisedRoute) *string { return &r.Prefix }),
@@ -27,7 +27,7 @@ var learnedTable = &wire.Table[observe.Southbound, observe.LearnedRoute]{
 	ID:   func(r *observe.LearnedRoute) *wire.UUID { return (*wire.UUID)(&r.UUID) },
 	Key:  func(*observe.LearnedRoute) string { return "" },
 	List: func(sb *observe.Southbound) *[]*observe.LearnedRoute { return &sb.Learned },
-	Columns: []wire.Column[observe.LearnedRoute]{
+	Columns: []wire.Column[*observe.LearnedRoute]{
 		wire.Reference("datapath", func(r *observe.LearnedRoute) *observe.UUID { return &r.Datapath }),
 		wire.Reference("logical_port", func(r *observe.LearnedRoute) *observe.UUID { return &r.LogicalPort }),
 		wire.Text("ip_prefix", func(r *observe.LearnedRoute) *string { return &r.Prefix }),
@@ -41,7 +41,7 @@ var macTable = &wire.Table[observe.Southbound, observe.AdvertisedMAC]{
 	ID:   func(r *observe.AdvertisedMAC) *wire.UUID { return (*wire.UUID)(&r.UUID) },
 	Key:  func(*observe.AdvertisedMAC) string { return "" },
 	List: func(sb *observe.Southbound) *[]*observe.AdvertisedMAC { return &sb.MACs },
-	Columns: []wire.Column[observe.AdvertisedMAC]{
+	Columns: []wire.Column[*observe.AdvertisedMAC]{
 		wire.Reference("datapath", func(r *observe.AdvertisedMAC) *observe.UUID { return &r.Datapath }),
 		wire.Reference("logical_port", func(r *observe.AdvertisedMAC) *observe.UUID { return &r.LogicalPort }),
 		wire.Text("ip", func(r *observe.AdvertisedMAC) *string { return &r.IP }),

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe/sb"
@@ -17,6 +18,7 @@ import (
 
 // sameRows compares all but revisions.
 var sameRows = cmp.Options{
+	cmp.Transformer("rows", rowlist.List[*observe.PortBinding].Slice),
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 	cmpopts.IgnoreFields(observe.Southbound{}, "Revision", "Stale"),

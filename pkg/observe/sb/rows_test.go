@@ -85,7 +85,7 @@ func TestDifferences(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := loaded(t)
 			before := s.Publish()
-			kept := fmt.Sprintf("%+v", *before.Ports[1])
+			kept := fmt.Sprintf("%+v", *before.Ports.Slice()[1])
 			changed, err := updated(t, s, onePort(first, `{"modify": `+c.modify+`}`))
 			if err != nil || !changed {
 				t.Fatal(changed, err)
@@ -94,7 +94,7 @@ func TestDifferences(t *testing.T) {
 			if !c.holds(p) {
 				t.Errorf("%+v", p)
 			}
-			if got := fmt.Sprintf("%+v", *before.Ports[1]); got != kept {
+			if got := fmt.Sprintf("%+v", *before.Ports.Slice()[1]); got != kept {
 				t.Errorf("the row before changed from %s to %s", kept, got)
 			}
 		})
@@ -122,7 +122,7 @@ func TestSortedAfterRenaming(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, p := range s.Publish().Ports {
+	for p := range s.Publish().Ports.All() {
 		names = append(names, p.LogicalPort)
 	}
 	if got := strings.Join(names, " "); got != "b b z" {
@@ -142,7 +142,7 @@ func TestUpdateIsAppliedWholeOrNot(t *testing.T) {
 			t.Fatalf("accepted: %s", text)
 		}
 	}
-	if after := s.Publish(); !reflect.DeepEqual(before, after) || before.Ports[0] != after.Ports[0] {
+	if after := s.Publish(); !reflect.DeepEqual(before, after) || before.Ports.Slice()[0] != after.Ports.Slice()[0] {
 		t.Error("half an update was applied")
 	}
 	if changed, err := updated(t, s, onePort(first, `{"modify": {"tag": 5}}`)); changed || err != nil {
@@ -186,8 +186,8 @@ func FuzzUpdate(f *testing.F) {
 		if err != nil && !reflect.DeepEqual(before, after) {
 			t.Fatalf("%q: refused (%v) but applied", text, err)
 		}
-		for i := 1; i < len(after.Ports); i++ {
-			if !ordered(after.Ports[i-1], after.Ports[i]) {
+		for i := 1; i < after.Ports.Len(); i++ {
+			if !ordered(after.Ports.Slice()[i-1], after.Ports.Slice()[i]) {
 				t.Fatalf("%q: not sorted", text)
 			}
 		}

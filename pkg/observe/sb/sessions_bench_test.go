@@ -76,7 +76,7 @@ func startAtOnce(b *testing.B, server *ovsdbServer, n int,
 				return
 			}
 			sources[i] = s
-			for rows, err := s.Read(b.Context()); err != nil || !synced(rows) || len(rows.Ports) == 0; {
+			for rows, err := s.Read(b.Context()); err != nil || !synced(rows) || rows.Ports.Len() == 0; {
 				<-s.Changed()
 				rows, err = s.Read(b.Context())
 			}

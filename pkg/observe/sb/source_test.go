@@ -138,13 +138,13 @@ func TestHugeTransaction(t *testing.T) {
 	}
 	server.transact(operations...)
 	after := await(t, s, "the transaction", func(sb *observe.Southbound) bool { return sb.Revision > before.Revision })
-	if len(after.Ports) != many+2 {
-		t.Fatalf("%d ports after one update", len(after.Ports))
+	if after.Ports.Len() != many+2 {
+		t.Fatalf("%d ports after one update", after.Ports.Len())
 	}
 	server.transact(remove("Port_Binding", "logical_port", "!=", "vm"))
 	last := await(t, s, "the deletion", func(sb *observe.Southbound) bool { return sb.Revision > after.Revision })
-	if len(last.Ports) != 1 {
-		t.Errorf("%d ports left", len(last.Ports))
+	if last.Ports.Len() != 1 {
+		t.Errorf("%d ports left", last.Ports.Len())
 	}
 }
 
@@ -156,8 +156,8 @@ func TestKilledAndRestarted(t *testing.T) {
 
 	server.kill()
 	stale := await(t, s, "the loss", func(sb *observe.Southbound) bool { return sb.Stale != "" })
-	if len(stale.Ports) != 2 || !strings.Contains(stale.Stale, server.socket) || stale.Revision != before.Revision {
-		t.Errorf("%d ports, stale %q", len(stale.Ports), stale.Stale)
+	if stale.Ports.Len() != 2 || !strings.Contains(stale.Stale, server.socket) || stale.Revision != before.Revision {
+		t.Errorf("%d ports, stale %q", stale.Ports.Len(), stale.Stale)
 	}
 	server.start()
 	again := await(t, s, "the return", synced)
@@ -180,8 +180,8 @@ func TestKilledAndRestarted(t *testing.T) {
 	other.kill()
 	server.start()
 	last := await(t, s, "the changes", synced)
-	if len(last.Ports) != 1 || last.Ports[0].Addresses[0].Addrs[0].Addr() != netip.MustParseAddr("172.24.4.12") {
-		t.Errorf("%+v", last.Ports[0])
+	if last.Ports.Len() != 1 || last.Ports.Slice()[0].Addresses[0].Addrs[0].Addr() != netip.MustParseAddr("172.24.4.12") {
+		t.Errorf("%+v", last.Ports.Slice()[0])
 	}
 	if last.Revision != before.Revision+1 || last.Chassis[0] != before.Chassis[0] {
 		t.Errorf("revision %d after %d", last.Revision, before.Revision)

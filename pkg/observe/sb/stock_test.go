@@ -142,7 +142,7 @@ func TestStockServer(t *testing.T) {
 		await(t, s, step.what, func(sb *observe.Southbound) bool { return step.holds(port(t, sb, "vm")) })
 	}
 	transact(t, "unix", socket, remove("Port_Binding", byPort("vm")...))
-	await(t, s, "the deletion", func(sb *observe.Southbound) bool { return len(sb.Ports) == 0 })
+	await(t, s, "the deletion", func(sb *observe.Southbound) bool { return sb.Ports.Len() == 0 })
 	if st := s.Status(); st.Connects != 1 || st.Copies != 1 {
 		t.Errorf("%+v", st)
 	}

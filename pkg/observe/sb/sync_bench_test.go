@@ -108,7 +108,7 @@ func firstRows(ctx context.Context, s *sb.Source) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(rows.Ports), nil
+	return rows.Ports.Len(), nil
 }
 
 // copyLocal is the product on a node that reads what concerns it: of the bench's servers
@@ -145,10 +145,10 @@ func copyTwice(ctx context.Context, socket string) (int, error) {
 		<-s.Changed() // the loss, and the return
 	}
 	after, err := s.Read(ctx)
-	if err == nil && after.Ports[0] != before.Ports[0] {
+	if err == nil && after.Ports.Slice()[0] != before.Ports.Slice()[0] {
 		err = errors.New("an equal row has another pointer")
 	}
-	return len(after.Ports), err
+	return after.Ports.Len(), err
 }
 
 // copySocket reads the same reply and throws it away: what the server and the

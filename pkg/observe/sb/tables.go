@@ -3,6 +3,7 @@ package sb
 import (
 	"net/netip"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -14,7 +15,7 @@ var chassisTable = &wire.Table[observe.Southbound, observe.Chassis]{
 	ID:   func(c *observe.Chassis) *wire.UUID { return (*wire.UUID)(&c.UUID) },
 	Key:  func(c *observe.Chassis) string { return c.Name },
 	List: func(sb *observe.Southbound) *[]*observe.Chassis { return &sb.Chassis },
-	Columns: []wire.Column[observe.Chassis]{
+	Columns: []wire.Column[*observe.Chassis]{
 		wire.Text("name", func(c *observe.Chassis) *string { return &c.Name }),
 		wire.Text("hostname", func(c *observe.Chassis) *string { return &c.Hostname }),
 		wire.Mapping("other_config", func(c *observe.Chassis) *map[string]string { return &c.OtherConfig }),
@@ -28,7 +29,7 @@ var encapTable = &wire.Table[observe.Southbound, observe.Encap]{
 	ID:   func(e *observe.Encap) *wire.UUID { return (*wire.UUID)(&e.UUID) },
 	Key:  func(e *observe.Encap) string { return e.ChassisName },
 	List: func(sb *observe.Southbound) *[]*observe.Encap { return &sb.Encaps },
-	Columns: []wire.Column[observe.Encap]{
+	Columns: []wire.Column[*observe.Encap]{
 		wire.Text("chassis_name", func(e *observe.Encap) *string { return &e.ChassisName }),
 		wire.Text("type", func(e *observe.Encap) *string { return &e.Type }),
 		wire.Address("ip", func(e *observe.Encap) *netip.Addr { return &e.IP }),
@@ -41,7 +42,7 @@ var datapathTable = &wire.Table[observe.Southbound, observe.Datapath]{
 	ID:   func(d *observe.Datapath) *wire.UUID { return (*wire.UUID)(&d.UUID) },
 	Key:  (*observe.Datapath).Name,
 	List: func(sb *observe.Southbound) *[]*observe.Datapath { return &sb.Datapaths },
-	Columns: []wire.Column[observe.Datapath]{
+	Columns: []wire.Column[*observe.Datapath]{
 		wire.Integer("tunnel_key", func(d *observe.Datapath) *int { return &d.TunnelKey }),
 		wire.Text("type", func(d *observe.Datapath) *string { return &d.Type }),
 		wire.Mapping("external_ids", func(d *observe.Datapath) *map[string]string { return &d.ExternalIDs }),
@@ -55,9 +56,9 @@ var portTable = &wire.Table[observe.Southbound, observe.PortBinding]{
 	Name:   "Port_Binding",
 	ID:     func(p *observe.PortBinding) *wire.UUID { return (*wire.UUID)(&p.UUID) },
 	Key:    func(p *observe.PortBinding) string { return p.LogicalPort },
-	List:   func(sb *observe.Southbound) *[]*observe.PortBinding { return &sb.Ports },
+	Long:   func(sb *observe.Southbound) *rowlist.List[*observe.PortBinding] { return &sb.Ports },
 	Finish: parseAddresses,
-	Columns: []wire.Column[observe.PortBinding]{
+	Columns: []wire.Column[*observe.PortBinding]{
 		wire.Text("logical_port", func(p *observe.PortBinding) *string { return &p.LogicalPort }),
 		wire.Text("type", func(p *observe.PortBinding) *string { return &p.Type }),
 		wire.Reference("datapath", func(p *observe.PortBinding) *observe.UUID { return &p.Datapath }),
@@ -87,7 +88,7 @@ var balancerTable = &wire.Table[observe.Southbound, observe.LoadBalancer]{
 	ID:   func(l *observe.LoadBalancer) *wire.UUID { return (*wire.UUID)(&l.UUID) },
 	Key:  func(l *observe.LoadBalancer) string { return l.Name },
 	List: func(sb *observe.Southbound) *[]*observe.LoadBalancer { return &sb.Balancers },
-	Columns: []wire.Column[observe.LoadBalancer]{
+	Columns: []wire.Column[*observe.LoadBalancer]{
 		wire.Text("name", func(l *observe.LoadBalancer) *string { return &l.Name }),
 		wire.Mapping("vips", func(l *observe.LoadBalancer) *map[string]string { return &l.VIPs }),
 		wire.Text("protocol", func(l *observe.LoadBalancer) *string { return &l.Protocol }),
@@ -107,7 +108,7 @@ var dpGroupTable = &wire.Table[observe.Southbound, observe.DatapathGroup]{
 	ID:   func(g *observe.DatapathGroup) *wire.UUID { return (*wire.UUID)(&g.UUID) },
 	Key:  func(*observe.DatapathGroup) string { return "" },
 	List: func(sb *observe.Southbound) *[]*observe.DatapathGroup { return &sb.DPGroups },
-	Columns: []wire.Column[observe.DatapathGroup]{
+	Columns: []wire.Column[*observe.DatapathGroup]{
 		wire.References("datapaths", func(g *observe.DatapathGroup) *[]observe.UUID { return &g.Datapaths }),
 	},
 }
@@ -118,7 +119,7 @@ var haChassisTable = &wire.Table[observe.Southbound, observe.HAChassis]{
 	ID:   func(h *observe.HAChassis) *wire.UUID { return (*wire.UUID)(&h.UUID) },
 	Key:  func(*observe.HAChassis) string { return "" },
 	List: func(sb *observe.Southbound) *[]*observe.HAChassis { return &sb.HAChassis },
-	Columns: []wire.Column[observe.HAChassis]{
+	Columns: []wire.Column[*observe.HAChassis]{
 		wire.Reference("chassis", func(h *observe.HAChassis) *observe.UUID { return &h.Chassis }),
 		wire.Integer("priority", func(h *observe.HAChassis) *int { return &h.Priority }),
 	},
@@ -130,7 +131,7 @@ var haGroupTable = &wire.Table[observe.Southbound, observe.HAChassisGroup]{
 	ID:   func(h *observe.HAChassisGroup) *wire.UUID { return (*wire.UUID)(&h.UUID) },
 	Key:  func(h *observe.HAChassisGroup) string { return h.Name },
 	List: func(sb *observe.Southbound) *[]*observe.HAChassisGroup { return &sb.HAGroups },
-	Columns: []wire.Column[observe.HAChassisGroup]{
+	Columns: []wire.Column[*observe.HAChassisGroup]{
 		wire.Text("name", func(h *observe.HAChassisGroup) *string { return &h.Name }),
 		wire.References("ha_chassis", func(h *observe.HAChassisGroup) *[]observe.UUID { return &h.Members }),
 	},
@@ -142,7 +143,7 @@ var gwChassisTable = &wire.Table[observe.Southbound, observe.GatewayChassis]{
 	ID:   func(g *observe.GatewayChassis) *wire.UUID { return (*wire.UUID)(&g.UUID) },
 	Key:  func(g *observe.GatewayChassis) string { return g.Name },
 	List: func(sb *observe.Southbound) *[]*observe.GatewayChassis { return &sb.GWChassis },
-	Columns: []wire.Column[observe.GatewayChassis]{
+	Columns: []wire.Column[*observe.GatewayChassis]{
 		wire.Text("name", func(g *observe.GatewayChassis) *string { return &g.Name }),
 		wire.Reference("chassis", func(g *observe.GatewayChassis) *observe.UUID { return &g.Chassis }),
 		wire.Integer("priority", func(g *observe.GatewayChassis) *int { return &g.Priority }),
@@ -155,7 +156,7 @@ var templateTable = &wire.Table[observe.Southbound, observe.TemplateVars]{
 	ID:   func(t *observe.TemplateVars) *wire.UUID { return (*wire.UUID)(&t.UUID) },
 	Key:  func(t *observe.TemplateVars) string { return t.Chassis },
 	List: func(sb *observe.Southbound) *[]*observe.TemplateVars { return &sb.Templates },
-	Columns: []wire.Column[observe.TemplateVars]{
+	Columns: []wire.Column[*observe.TemplateVars]{
 		wire.Text("chassis", func(t *observe.TemplateVars) *string { return &t.Chassis }),
 		wire.Mapping("variables", func(t *observe.TemplateVars) *map[string]string { return &t.Variables }),
 	},
@@ -168,7 +169,7 @@ var monitorTable = &wire.Table[observe.Southbound, observe.ServiceMonitor]{
 	ID:   func(m *observe.ServiceMonitor) *wire.UUID { return (*wire.UUID)(&m.UUID) },
 	Key:  func(m *observe.ServiceMonitor) string { return m.IP },
 	List: func(sb *observe.Southbound) *[]*observe.ServiceMonitor { return &sb.Monitors },
-	Columns: []wire.Column[observe.ServiceMonitor]{
+	Columns: []wire.Column[*observe.ServiceMonitor]{
 		wire.Text("ip", func(m *observe.ServiceMonitor) *string { return &m.IP }),
 		wire.Integer("port", func(m *observe.ServiceMonitor) *int { return &m.Port }),
 		wire.Text("protocol", func(m *observe.ServiceMonitor) *string { return &m.Protocol }),

@@ -42,7 +42,7 @@ func BenchmarkUpdate(b *testing.B) {
 		if err != nil || !changed {
 			b.Fatal(changed, err)
 		}
-		if len(s.Publish().Ports) != 100_000 {
+		if s.Publish().Ports.Len() != 100_000 {
 			b.Fatal("rows were lost")
 		}
 	}

@@ -29,6 +29,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/ovsdb/wire"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -186,9 +187,7 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 	for name, router := range s.datapaths {
 		raw.Datapaths = append(raw.Datapaths, s.native.datapath(name, datapath(name, router)))
 	}
-	for _, p := range s.ports {
-		raw.Ports = append(raw.Ports, p)
-	}
+	raw.Ports = rowlist.Of(slices.Collect(maps.Values(s.ports))...) // in any order: they are read again
 	for name, b := range s.balancers {
 		b.rows(name, raw)
 	}
@@ -209,7 +208,9 @@ func (s *Story) southbound() (*observe.Southbound, error) {
 		}
 		sb.BadRows = append(sb.BadRows, &observe.RowError{Table: k[0], Row: k[1], Err: errors.New(text)})
 		if k[0] == "Port_Binding" {
-			sb.Ports = slices.DeleteFunc(sb.Ports, func(p *observe.PortBinding) bool { return p.LogicalPort == k[1] })
+			sb.Ports = rowlist.Of(slices.DeleteFunc(sb.Ports.Slice(), func(p *observe.PortBinding) bool {
+				return p.LogicalPort == k[1]
+			})...)
 		}
 	}
 	slices.SortFunc(sb.BadRows, func(a, b *observe.RowError) int {
@@ -327,4 +328,20 @@ func (s *Story) Devices() []object.Value {
 		out = append(out, object.Device{Name: name, Up: s.devices[name].Up})
 	}
 	return out
+}
+
+// ReplacePort replaces a row of Port_Binding, which other holders of the rows do not see. It adds one where old is nil,
+// and removes one where row is.
+func ReplacePort(sb *observe.Southbound, old, row *observe.PortBinding) {
+	var edits []rowlist.Edit[*observe.PortBinding]
+	if old != nil {
+		edits = append(edits, rowlist.Edit[*observe.PortBinding]{Row: old, Remove: true})
+	}
+	if row != nil {
+		edits = append(edits, rowlist.Edit[*observe.PortBinding]{Row: row})
+	}
+	slices.SortStableFunc(edits, func(a, b rowlist.Edit[*observe.PortBinding]) int {
+		return observe.ComparePorts(a.Row, b.Row)
+	})
+	sb.Ports = sb.Ports.With(edits, observe.ComparePorts)
 }

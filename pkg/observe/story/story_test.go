@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/bgp-ovn/bgp-ovn/internal/golden"
+	"github.com/bgp-ovn/bgp-ovn/internal/rowlist"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -29,6 +30,7 @@ func TestPrintedStoriesLeadToTheSameSnapshot(t *testing.T) {
 		want := tell(t, f.Section("snapshot"))
 		got := tell(t, want.String())
 		opts := []cmp.Option{
+			cmp.Transformer("rows", rowlist.List[*observe.PortBinding].Slice),
 			cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty(), cmpopts.EquateErrors(),
 			cmpopts.IgnoreFields(observe.Southbound{}, "Revision", "BadRows"), cmpopts.IgnoreFields(observe.Northbound{},
 				"Revision", "BadRows"),

@@ -21,34 +21,35 @@ const (
 	kindMap    kind = "map"
 )
 
-// Column knows one column of a table whose rows are T.
-type Column[T any] struct {
+// Column knows one column of a table, of whose rows R is the pointer: the code of all pointers is in the program
+// once.
+type Column[R any] struct {
 	name string
 	kind kind
 	// read replaces the value.
-	read func(d *Decoder, row *T)
+	read func(d *Decoder, row R)
 	// diff applies a difference to it; nil for a column of at most one element,
 	// whose difference is the value (ovsdb-server(7), "Update Notification").
 	// Neither may change what row's slices and maps point to.
-	diff  func(d *Decoder, row *T)
-	same  func(a, b *T) bool
-	write func(out []byte, row *T) []byte
+	diff  func(d *Decoder, row R)
+	same  func(a, b R) bool
+	write func(out []byte, row R) []byte
 }
 
 // scalar makes a column of a comparable field.
-func scalar[T any, F comparable](name string, k kind, at func(*T) *F,
+func scalar[R any, F comparable](name string, k kind, at func(R) *F,
 	read func(*Decoder) F, write func([]byte, F) []byte,
-) Column[T] {
-	return Column[T]{
+) Column[R] {
+	return Column[R]{
 		name: name, kind: k,
-		read:  func(d *Decoder, row *T) { *at(row) = read(d) },
-		same:  func(a, b *T) bool { return *at(a) == *at(b) },
-		write: func(out []byte, row *T) []byte { return write(out, *at(row)) },
+		read:  func(d *Decoder, row R) { *at(row) = read(d) },
+		same:  func(a, b R) bool { return *at(a) == *at(b) },
+		write: func(out []byte, row R) []byte { return write(out, *at(row)) },
 	}
 }
 
 // Text is a column of at most one string; empty and absent are the same.
-func Text[T any](name string, at func(*T) *string) Column[T] {
+func Text[R any](name string, at func(R) *string) Column[R] {
 	return scalar(name, kindString, at, func(d *Decoder) (s string) {
 		d.optional(func() { s = d.String() })
 		return s
@@ -56,7 +57,7 @@ func Text[T any](name string, at func(*T) *string) Column[T] {
 }
 
 // Address is a column of one string that is an IP address.
-func Address[T any](name string, at func(*T) *netip.Addr) Column[T] {
+func Address[R any](name string, at func(R) *netip.Addr) Column[R] {
 	read := func(d *Decoder) (a netip.Addr) {
 		d.optional(func() {
 			s := d.String()
@@ -73,7 +74,7 @@ func Address[T any](name string, at func(*T) *netip.Addr) Column[T] {
 }
 
 // Integer is a column of one integer.
-func Integer[T any](name string, at func(*T) *int) Column[T] {
+func Integer[R any](name string, at func(R) *int) Column[R] {
 	return scalar(name, kindInt, at, func(d *Decoder) (n int) {
 		d.optional(func() { n = d.Int() })
 		return n
@@ -84,7 +85,7 @@ func Integer[T any](name string, at func(*T) *int) Column[T] {
 const maxVLAN = 4095
 
 // VLAN is a column of at most one VLAN id; 0 is none.
-func VLAN[T any](name string, at func(*T) *uint16) Column[T] {
+func VLAN[R any](name string, at func(R) *uint16) Column[R] {
 	return scalar(name, kindInt, at, func(d *Decoder) (tag uint16) {
 		d.optional(func() {
 			n := d.Int()
@@ -104,7 +105,7 @@ func VLAN[T any](name string, at func(*T) *uint16) Column[T] {
 
 // IsFalse is a column of at most one boolean, of which only "present and false"
 // is kept.
-func IsFalse[T any](name string, at func(*T) *bool) Column[T] {
+func IsFalse[R any](name string, at func(R) *bool) Column[R] {
 	return scalar(name, kindBool, at, func(d *Decoder) (is bool) {
 		d.optional(func() { is = !d.Bool() })
 		return is
@@ -112,7 +113,7 @@ func IsFalse[T any](name string, at func(*T) *bool) Column[T] {
 }
 
 // Reference is a column of at most one UUID; zero is none.
-func Reference[T any, U ~[16]byte](name string, at func(*T) *U) Column[T] {
+func Reference[R any, U ~[16]byte](name string, at func(R) *U) Column[R] {
 	return scalar(name, kindUUID, at, readUUID[U], func(out []byte, u U) []byte {
 		var none U
 		if u == none {
@@ -123,42 +124,42 @@ func Reference[T any, U ~[16]byte](name string, at func(*T) *U) Column[T] {
 }
 
 // References is a column of any number of UUIDs, which are kept sorted.
-func References[T any, U ~[16]byte](name string, at func(*T) *[]U) Column[T] {
-	return Column[T]{
+func References[R any, U ~[16]byte](name string, at func(R) *[]U) Column[R] {
+	return Column[R]{
 		name: name, kind: kindUUID,
-		read:  func(d *Decoder, row *T) { *at(row) = ReadUUIDs[U](d) },
-		diff:  func(d *Decoder, row *T) { *at(row) = symmetric(*at(row), ReadUUIDs[U](d), compareUUID) },
-		same:  func(a, b *T) bool { return slices.Equal(*at(a), *at(b)) },
-		write: func(out []byte, row *T) []byte { return appendSet(out, *at(row), appendReference) },
+		read:  func(d *Decoder, row R) { *at(row) = ReadUUIDs[U](d) },
+		diff:  func(d *Decoder, row R) { *at(row) = symmetric(*at(row), ReadUUIDs[U](d), compareUUID) },
+		same:  func(a, b R) bool { return slices.Equal(*at(a), *at(b)) },
+		write: func(out []byte, row R) []byte { return appendSet(out, *at(row), appendReference) },
 	}
 }
 
 // Texts is a column of any number of strings.
-func Texts[T any](name string, at func(*T) *[]string) Column[T] {
-	return Column[T]{
+func Texts[R any](name string, at func(R) *[]string) Column[R] {
+	return Column[R]{
 		name: name, kind: kindString,
-		read:  func(d *Decoder, row *T) { *at(row) = d.Strings() },
-		diff:  func(d *Decoder, row *T) { *at(row) = d.stringsDiff(*at(row)) },
-		same:  func(a, b *T) bool { return slices.Equal(*at(a), *at(b)) },
-		write: func(out []byte, row *T) []byte { return appendSet(out, *at(row), appendString) },
+		read:  func(d *Decoder, row R) { *at(row) = d.Strings() },
+		diff:  func(d *Decoder, row R) { *at(row) = d.stringsDiff(*at(row)) },
+		same:  func(a, b R) bool { return slices.Equal(*at(a), *at(b)) },
+		write: func(out []byte, row R) []byte { return appendSet(out, *at(row), appendString) },
 	}
 }
 
 // WrittenAs is the column with another way of writing it: for rows that were not
 // read from a database and have no text of it.
-func (c Column[T]) WrittenAs(texts func(*T) []string) Column[T] {
-	c.write = func(out []byte, row *T) []byte { return appendSet(out, texts(row), appendString) }
+func (c Column[R]) WrittenAs(texts func(R) []string) Column[R] {
+	c.write = func(out []byte, row R) []byte { return appendSet(out, texts(row), appendString) }
 	return c
 }
 
 // Mapping is a column of pairs of strings.
-func Mapping[T any](name string, at func(*T) *map[string]string) Column[T] {
-	return Column[T]{
+func Mapping[R any](name string, at func(R) *map[string]string) Column[R] {
+	return Column[R]{
 		name: name, kind: kindMap,
-		read:  func(d *Decoder, row *T) { *at(row) = d.Map() },
-		diff:  func(d *Decoder, row *T) { *at(row) = d.mapDiff(*at(row)) },
-		same:  func(a, b *T) bool { return maps.Equal(*at(a), *at(b)) },
-		write: func(out []byte, row *T) []byte { return appendMap(out, *at(row)) },
+		read:  func(d *Decoder, row R) { *at(row) = d.Map() },
+		diff:  func(d *Decoder, row R) { *at(row) = d.mapDiff(*at(row)) },
+		same:  func(a, b R) bool { return maps.Equal(*at(a), *at(b)) },
+		write: func(out []byte, row R) []byte { return appendMap(out, *at(row)) },
 	}
 }
 

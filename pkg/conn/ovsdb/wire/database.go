@@ -1,5 +1,7 @@
 package wire
 
+import "github.com/bgp-ovn/bgp-ovn/internal/rowlist"
+
 // Database describes a database as far as it is read. DB holds the rows of one
 // revision of it.
 type Database[DB any] struct {
@@ -49,14 +51,15 @@ type TableOf[DB any] interface {
 type Table[DB, T any] struct {
 	// Name is the table's in the schema.
 	Name    string
-	Columns []Column[T]
+	Columns []Column[*T]
 	// ID is where the row's UUID is kept.
 	ID func(*T) *UUID
 	// Key is what rows are sorted by, before their UUID.
 	Key func(*T) string
-	// List is where the rows go in a DB. Where there is no such place, Get makes
-	// rows of a DB and Set is the reverse.
+	// List is where the rows go in a DB, or Long where there may be very many. Where there is no such
+	// place, Get makes rows of a DB and Set is the reverse.
 	List func(*DB) *[]*T
+	Long func(*DB) *rowlist.List[*T]
 	Get  func(*DB) []*T
 	Set  func(*DB, []*T)
 	// Finish fills in fields that follow from columns; may be nil.
@@ -66,14 +69,36 @@ type Table[DB, T any] struct {
 // Part is a table in a store, and how its rows get into a DB and back.
 type Part[DB any] struct {
 	tableRows
-	publish    func(db *DB) []rowError
+	publish    func(db *DB)
 	appendRows func(out []byte, db *DB) []byte
 }
 
 // NewPart returns the table without rows, for a new store.
 func (s *Table[DB, T]) NewPart() Part[DB] {
 	t := newRows(s)
-	return Part[DB]{t, t.publish, t.appendRows}
+	return Part[DB]{
+		tableRows: t,
+		publish: func(db *DB) {
+			switch {
+			case s.Long != nil:
+				t.slice = nil // the list has all of them
+				*s.Long(db) = t.sorted
+			case s.Set != nil:
+				s.Set(db, t.rows())
+			default:
+				*s.List(db) = t.rows()
+			}
+		},
+		appendRows: func(out []byte, db *DB) []byte {
+			switch {
+			case s.Long != nil:
+				return t.appendRows(out, s.Long(db).Slice())
+			case s.Get != nil:
+				return t.appendRows(out, s.Get(db))
+			}
+			return t.appendRows(out, *s.List(db))
+		},
+	}
 }
 
 // rowError is a row that could not be read, by its name.

@@ -8,12 +8,12 @@ import (
 )
 
 // readList reads [{"_uuid": "...", "<column>": ...}, ...].
-func (t *rows[DB, T]) readList(d *Decoder) {
+func (t *rows[R]) readList(d *Decoder) {
 	d.names.begin()
 	defer d.names.end()
-	plain := boundColumn[T]{Column: &Column[T]{
+	plain := boundColumn[R]{Column: &Column[R]{
 		name: "_uuid",
-		read: func(d *Decoder, row *T) { *t.spec.ID(row) = d.uuid() },
+		read: func(d *Decoder, row R) { *t.id(row) = d.uuid() },
 	}}
 	t.columns["_uuid"] = plain
 	defer delete(t.columns, "_uuid")
@@ -24,48 +24,42 @@ func (t *rows[DB, T]) readList(d *Decoder) {
 			t.listed = map[string]bool{}
 		}
 		c := t.readRow(d, t.blank(UUID{}), false)
-		d.Must(t.spec.Name)
+		d.Must(t.table)
 		if d.err != nil {
 			return
 		}
 		t.putListed(d, c, n)
 	}
-	d.Must(t.spec.Name)
+	d.Must(t.table)
 }
 
-func (t *rows[DB, T]) putListed(d *Decoder, c change[T], n int) {
+func (t *rows[R]) putListed(d *Decoder, c change[R], n int) {
 	row := c.row
 	if c.bad != nil {
 		row = c.bad.row
 	}
-	id := *t.spec.ID(row)
+	id := *t.id(row)
 	switch {
 	case id == UUID{}:
-		d.Fail("%s: row %d has no usable _uuid", t.spec.Name, n)
+		d.Fail("%s: row %d has no usable _uuid", t.table, n)
 	case t.has(id):
-		d.Fail("%s: row %d has the _uuid %s of an earlier row", t.spec.Name, n, id)
+		d.Fail("%s: row %d has the _uuid %s of an earlier row", t.table, n, id)
 	default:
 		t.put(id, c)
 	}
 }
 
 // appendRows writes what readList reads.
-func (t *rows[DB, T]) appendRows(out []byte, db *DB) []byte {
-	var list []*T
-	if t.spec.Get != nil {
-		list = t.spec.Get(db)
-	} else {
-		list = *t.spec.List(db)
-	}
-	columns := slices.Clone(t.spec.Columns)
-	sorting.Sort(columns, func(a, b Column[T]) int { return strings.Compare(a.name, b.name) })
+func (t *rows[R]) appendRows(out []byte, list []R) []byte {
+	columns := slices.Clone(t.spec)
+	sorting.Sort(columns, func(a, b Column[R]) int { return strings.Compare(a.name, b.name) })
 	out = append(out, '[')
 	for i, row := range list {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		out = append(out, "\n    {\"_uuid\":\""...)
-		out = append(out, t.spec.ID(row).String()...)
+		out = append(out, t.id(row).String()...)
 		out = append(out, '"')
 		for _, c := range columns {
 			out = append(out, ",\""+c.name+"\":"...)

@@ -34,7 +34,7 @@ type Store[DB any] struct {
 	size int64
 }
 
-// tableRows is a rows[DB, T], whatever T is.
+// tableRows is a rows[R], whatever R is.
 type tableRows interface {
 	name() string
 	bind(columns map[string]ColumnType) error
@@ -49,6 +49,7 @@ type tableRows interface {
 	rollback()
 	grown() int64
 	equal(other tableRows) bool
+	faults() []rowError
 }
 
 // NewStore returns an empty store for the tables and columns that both the
@@ -224,7 +225,8 @@ func (s *Store[DB]) Publish() *DB {
 func (s *Store[DB]) publishRows(db *DB) []rowError {
 	var bad []rowError
 	for _, t := range s.tables {
-		bad = append(bad, t.publish(db)...)
+		t.publish(db)
+		bad = append(bad, t.faults()...)
 	}
 	sorting.Stable(bad, func(a, b rowError) int {
 		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.row, b.row))

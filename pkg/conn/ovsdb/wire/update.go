@@ -1,30 +1,31 @@
 package wire
 
 // readCopies reads the {"<uuid>": <row-update>, ...} of a first reply.
-func (t *rows[DB, T]) readCopies(d *Decoder, prev tableRows) {
-	before, _ := prev.(*rows[DB, T])
+func (t *rows[R]) readCopies(d *Decoder, prev tableRows) {
+	before, _ := prev.(*rows[R])
 	d.eachRow(func(id UUID) {
 		if t.has(id) {
-			d.Fail("%s: row %s comes twice", t.spec.Name, id)
+			d.Fail("%s: row %s comes twice", t.table, id)
 			return
 		}
 		c := t.readUpdate(d, id)
-		if before != nil && c.row != nil {
+		if before != nil && !t.none(c.row) {
 			c.row = t.reuse(before.byID[id], c.row)
 		}
 		t.put(id, c)
 	})
-	d.Must(t.spec.Name)
+	d.Must(t.table)
 }
 
 // has includes rows that could not be read: a second copy of one is an error, too.
-func (t *rows[DB, T]) has(id UUID) bool {
-	return t.byID[id] != nil || t.bad[id] != nil
+func (t *rows[R]) has(id UUID) bool {
+	_, ok := t.byID[id]
+	return ok || t.bad[id] != nil
 }
 
 // put enters a row of a first copy, which needs no second step.
-func (t *rows[DB, T]) put(id UUID, c change[T]) {
-	if c.row != nil {
+func (t *rows[R]) put(id UUID, c change[R]) {
+	if !t.none(c.row) {
 		t.byID[id] = c.row
 	}
 	if c.bad != nil {
@@ -33,28 +34,28 @@ func (t *rows[DB, T]) put(id UUID, c change[T]) {
 }
 
 // readUpdates reads the same of a notification.
-func (t *rows[DB, T]) readUpdates(d *Decoder) {
+func (t *rows[R]) readUpdates(d *Decoder) {
 	d.eachRow(func(id UUID) {
 		if _, ok := t.pending[id]; ok {
-			d.Fail("%s: row %s comes twice in one update", t.spec.Name, id)
+			d.Fail("%s: row %s comes twice in one update", t.table, id)
 			return
 		}
 		c := t.readUpdate(d, id)
-		if have := t.byID[id]; have != nil && c.row != nil {
+		if have, ok := t.byID[id]; ok && !t.none(c.row) {
 			c.row = t.reuse(have, c.row)
 		}
 		t.pending[id] = c
 	})
-	d.Must(t.spec.Name)
+	d.Must(t.table)
 }
 
 // reuse returns have if it has the same values.
-func (t *rows[DB, T]) reuse(have, want *T) *T {
-	if have == nil {
+func (t *rows[R]) reuse(have, want R) R {
+	if t.none(have) {
 		return want
 	}
-	for i := range t.spec.Columns {
-		if !t.spec.Columns[i].same(have, want) {
+	for i := range t.spec {
+		if !t.spec[i].same(have, want) {
 			return want
 		}
 	}
@@ -78,7 +79,7 @@ func (d *Decoder) eachRow(read func(UUID)) {
 // <row-update2> (ovsdb-server(7): initial, insert, modify, delete). Which it is
 // is recognised by its members and not by the method, because libovsdb's server calls
 // every notification update2.
-func (t *rows[DB, T]) readUpdate(d *Decoder, id UUID) (c change[T]) {
+func (t *rows[R]) readUpdate(d *Decoder, id UUID) (c change[R]) {
 	hasContent := false
 	for d.Open('{'); d.More(); hasContent = true {
 		switch key := d.Key(); string(key) {
@@ -91,36 +92,34 @@ func (t *rows[DB, T]) readUpdate(d *Decoder, id UUID) (c change[T]) {
 		}
 	}
 	if !hasContent {
-		d.Fail("%s: update of row %s has none of initial, insert, modify, delete", t.spec.Name, id)
+		d.Fail("%s: update of row %s has none of initial, insert, modify, delete", t.table, id)
 	}
-	d.Must(t.spec.Name + " " + id.String())
+	d.Must(t.table + " " + id.String())
 	return c
 }
 
 // blank is a row that has an identity and nothing else.
-func (t *rows[DB, T]) blank(id UUID) *badRow[T] {
-	row := new(T)
-	*t.spec.ID(row) = id
-	return &badRow[T]{row: row}
+func (t *rows[R]) blank(id UUID) *badRow[R] {
+	row := t.fresh()
+	*t.id(row) = id
+	return &badRow[R]{row: row}
 }
 
 // readModify reads the differences to a row that we must have.
-func (t *rows[DB, T]) readModify(d *Decoder, id UUID) change[T] {
+func (t *rows[R]) readModify(d *Decoder, id UUID) change[R] {
 	if bad := t.bad[id]; bad != nil {
-		copied := *bad.row
-		return t.readRow(d, &badRow[T]{row: &copied, errs: bad.errs}, true)
+		return t.readRow(d, &badRow[R]{row: t.copied(bad.row), errs: bad.errs}, true)
 	}
-	have := t.byID[id]
-	if have == nil {
-		d.Fail("%s: modification of row %s, which we do not have", t.spec.Name, id)
-		return change[T]{}
+	have, ok := t.byID[id]
+	if !ok {
+		d.Fail("%s: modification of row %s, which we do not have", t.table, id)
+		return change[R]{}
 	}
-	copied := *have
-	return t.readRow(d, &badRow[T]{row: &copied}, true)
+	return t.readRow(d, &badRow[R]{row: t.copied(have)}, true)
 }
 
 // readRow reads {"<column>": <value>, ...} into a row that nobody else has yet.
-func (t *rows[DB, T]) readRow(d *Decoder, into *badRow[T], differs bool) change[T] {
+func (t *rows[R]) readRow(d *Decoder, into *badRow[R], differs bool) change[R] {
 	for d.Open('{'); d.More(); {
 		c, ok := t.columns[string(d.Key())]
 		if !ok {
@@ -133,24 +132,24 @@ func (t *rows[DB, T]) readRow(d *Decoder, into *badRow[T], differs bool) change[
 		t.readColumn(d, into, c, differs && c.many)
 	}
 	if d.bad != nil || d.err != nil {
-		return change[T]{}
+		return change[R]{}
 	}
-	if t.spec.Finish != nil {
-		t.spec.Finish(into.row)
+	if t.finish != nil {
+		t.finish(into.row)
 	}
 	if len(into.errs) > 0 {
-		return change[T]{bad: into}
+		return change[R]{bad: into}
 	}
-	return change[T]{row: into.row}
+	return change[R]{row: into.row}
 }
 
 // readColumn reads one value. One of the wrong type costs the row its column and is
 // noted with it; a difference to a value that could not be read before has nothing
 // to be applied to and ends the session.
-func (t *rows[DB, T]) readColumn(d *Decoder, into *badRow[T], c boundColumn[T], differs bool) {
+func (t *rows[R]) readColumn(d *Decoder, into *badRow[R], c boundColumn[R], differs bool) {
 	depth := d.Depth()
 	if differs && into.unread(c.name) {
-		d.Fail("%s: a difference to column %s, which could not be read before", t.spec.Name, c.name)
+		d.Fail("%s: a difference to column %s, which could not be read before", t.table, c.name)
 		return
 	}
 	if differs {
@@ -167,7 +166,7 @@ func (t *rows[DB, T]) readColumn(d *Decoder, into *badRow[T], c boundColumn[T], 
 }
 
 // unread reports whether the value of the column is missing.
-func (b *badRow[T]) unread(column string) bool {
+func (b *badRow[R]) unread(column string) bool {
 	for _, e := range b.errs {
 		if e.column == column {
 			return true
@@ -178,7 +177,7 @@ func (b *badRow[T]) unread(column string) bool {
 
 // forget drops the error of a column; the list may be shared with the row
 // before this update.
-func (b *badRow[T]) forget(column string) {
+func (b *badRow[R]) forget(column string) {
 	var out []*columnError
 	for _, e := range b.errs {
 		if e.column != column {
