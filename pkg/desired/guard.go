@@ -192,11 +192,7 @@ func (g *Guard) Equal(o *Guard) bool {
 // protect blocks what must not exist, and all that needs it. While the guard is the same and
 // blocked nothing the last time, only what has changed can be blocked.
 func (m *Memory) protect(snap observe.Snapshot, want *object.Set) {
-	guards := new(Guards)
-	if m != nil {
-		guards = &m.guards
-	}
-	g := guards.New(snap, *want)
+	g := m.guardOf(snap, *want)
 	blocked := map[object.Key]*object.Block{}
 	look := func(k object.Key, it object.Item) {
 		if b := g.Block(it.Value); b != nil {
@@ -239,6 +235,21 @@ func (m *Memory) protect(snap observe.Snapshot, want *object.Set) {
 		it.Block = b
 		want.Put(it)
 	}
+}
+
+// guardOf is the guard of a snapshot and of what is wanted: that of the last time where nothing that it
+// is made of has changed.
+func (m *Memory) guardOf(snap observe.Snapshot, want object.Set) *Guard {
+	if m == nil {
+		return NewGuard(snap, want)
+	}
+	kinds := object.KindsThat(object.Kind.IsIsolating)
+	if m.guard != nil && m.guards.of != nil && m.guards.of == snap.Protected && m.host == snap.Host &&
+		m.passed.Only(kinds...).Same(want.Only(kinds...)) {
+		return m.guard
+	}
+	m.host = snap.Host
+	return m.guards.New(snap, want)
 }
 
 // firstOf returns the first of the keys that is blocked.

@@ -3,6 +3,7 @@ package desired_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,6 +178,41 @@ func TestNoDriverGetsAround(t *testing.T) {
 		want := k.Num == 77 && k.Prefix.Addr() == netip.MustParseAddr("10.0.0.5")
 		if got := it.Block != nil; got != want {
 			t.Errorf("%s: blocked %t, want %t", k.Text(), got, want)
+		}
+	}
+}
+
+// TestGuardIsThatOfNow: a memory blocks what the whole does, whatever VRFs come and go on the node and
+// among what is wanted, and whatever is protected then.
+func TestGuardIsThatOfNow(t *testing.T) {
+	route := object.Item{Value: object.NewRoute(9, netip.MustParsePrefix("10.0.0.5/32"), "vrf-9", netip.Addr{})}
+	vrf := object.Item{Value: object.Link{Name: "vrf-9", Type: object.LinkVRF, Table: 9, Up: true}}
+	without := livesOn()
+	with, less := without, without
+	host := *with.Host
+	host.Links = append(slices.Clip(host.Links), observe.Link{Name: "vrf-9", Index: 9, Table: 9})
+	with.Host = &host
+	less.Protected = &observe.Protected{}
+	var memory desired.Memory
+	for i, step := range []struct {
+		snap  observe.Snapshot
+		fixed []object.Item
+		block bool
+	}{
+		{with, []object.Item{route}, false},
+		{with, []object.Item{route}, false},
+		{without, []object.Item{route}, true},
+		{less, []object.Item{route}, false},
+		{without, []object.Item{route}, true},
+		{without, []object.Item{route, vrf}, false},
+		{without, []object.Item{route}, true},
+	} {
+		for what, res := range map[string]desired.Result{
+			"again": memory.Compute(step.snap, step.fixed), "whole": desired.Compute(step.snap, step.fixed),
+		} {
+			if it, _ := res.Want.Get(route.Value.Key()); (it.Block != nil) != step.block {
+				t.Errorf("step %d, %s: blocked %v, want %t", i, what, it.Block, step.block)
+			}
 		}
 	}
 }

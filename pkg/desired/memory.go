@@ -22,9 +22,11 @@ type Again interface {
 type Memory struct {
 	drivers map[string]remembered
 	guards  Guards
-	// guard is that of the last time if it blocked nothing, and passed what it let pass.
+	// guard is that of the last time if it blocked nothing, passed what it let pass, and host the one
+	// that it was made of.
 	guard  *Guard
 	passed object.Set
+	host   *observe.Host
 }
 
 // remembered is what is known of a driver, from each of the questions that it is asked. Without a
