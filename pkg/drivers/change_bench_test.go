@@ -71,6 +71,7 @@ func BenchmarkDeriveChange(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
+			first.Protected = observe.Protect(first, observe.Own{}) // once, as a node has it
 			second := first
 			tt.change(&second)
 			measureChange(b, first, second, tt.driver)

@@ -179,7 +179,7 @@ func (p *pass) desired(learned *observe.Learned) {
 	p.collect()
 	var vrfs []*vrf
 	for _, found := range p.vrfs {
-		v := parts.ValueOf(p.parts, phaseVRFs, found.of(), found, func() *vrf {
+		v := parts.ValueOf(p.parts, phaseVRFs, found.name, found, func() *vrf {
 			v := found.fresh()
 			if !p.part(&v.overlay, func() { p.vrf(v) }) {
 				return nil
@@ -192,7 +192,7 @@ func (p *pass) desired(learned *observe.Learned) {
 	}
 	var segments []*segment
 	for _, found := range p.segments {
-		s := parts.ValueOf(p.parts, phaseSegments, found.of(), found, func() *segment {
+		s := parts.ValueOf(p.parts, phaseSegments, found.name, found, func() *segment {
 			s := found.fresh()
 			if !p.part(&s.overlay, func() { p.segment(s) }) {
 				return nil

@@ -44,13 +44,13 @@ func (p *pass) learnedPaths(l *observe.Learned, vrfs []*vrf, segments []*segment
 	in := parts.Value(p.parts, phaseRoutes, []any{p.vnis, p.vtep, l.EVPN}, func() imported { return p.imports(l.EVPN) })
 	for _, v := range vrfs {
 		routes := in.prefixes[v.vni]
-		p.parts.PartOf(phasePrefixes, v.of(), []any{v, routes, l.NoRoute}, func() {
+		p.parts.PartOf(phasePrefixes, v.name, []any{v, routes, l.NoRoute}, func() {
 			p.part(&v.overlay, func() { p.importPrefixes(v, routes) })
 		})
 	}
 	for _, s := range segments {
 		routes := in.stations[s.vni]
-		p.parts.PartOf(phaseClaims, s.of(), []any{s, routes}, func() {
+		p.parts.PartOf(phaseClaims, s.name, []any{s, routes}, func() {
 			for mac, c := range claims(s, routes) {
 				p.parts.Note(claimOn{s.vni, mac}, c)
 			}
@@ -59,7 +59,7 @@ func (p *pass) learnedPaths(l *observe.Learned, vrfs []*vrf, segments []*segment
 	p.segmentStations(segments)
 	for _, s := range segments {
 		routes := in.stations[s.vni]
-		p.parts.PartOf(phaseOthers, s.of(), []any{s, routes, l.NoRoute}, func() {
+		p.parts.PartOf(phaseOthers, s.name, []any{s, routes, l.NoRoute}, func() {
 			p.part(&s.overlay, func() { p.importSegment(s, routes) })
 		})
 	}

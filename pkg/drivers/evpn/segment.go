@@ -102,13 +102,13 @@ type addStation func(list []observe.PortAddress, why ...object.Source)
 func (p *pass) segmentStations(segments []*segment) {
 	byName := map[string]*segment{}
 	for _, s := range segments {
-		byName[s.of()] = s
+		byName[s.name] = s
 		n := s.network
 		given := []any{n.Datapath, p.me}
-		parts.Rows(p.parts, phaseSegmentPorts, s.of(), given, p.portsOf(n), parts.ByName, func(port *observe.PortBinding) {
+		parts.Rows(p.parts, phaseSegmentPorts, s.name, given, p.portsOf(n), parts.ByName, func(port *observe.PortBinding) {
 			p.stationsOf(n, port, func(list []observe.PortAddress, why ...object.Source) {
 				for _, el := range list {
-					p.parts.Hand(phaseSegmentStations, s.of()+" "+el.MAC.String(), handed{s.of(), el, why})
+					p.parts.Hand(phaseSegmentStations, s.name+" "+el.MAC.String(), handed{s.name, el, why})
 				}
 			})
 		})

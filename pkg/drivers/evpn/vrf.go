@@ -27,6 +27,7 @@ var defaults = [2]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustPar
 //	vxlan-V  leg        the leg of a bridged one; that of a routed one is in the VRF
 type overlay struct {
 	vni    uint32
+	name   string // where parts are ordered by it
 	rd     string
 	bridge object.Link
 	vxlan  object.Link
@@ -58,9 +59,6 @@ type vrf struct {
 	shared map[sharedBy][]object.Key
 }
 
-// of names the VNI where parts are ordered by it.
-func (o *overlay) of() string { return fmt.Sprintf("%08d", o.vni) }
-
 // fresh is a VRF that has been found, with nothing of it derived yet: what is derived is written into
 // it, while the found one stays as it is.
 func (v *vrf) fresh() *vrf {
@@ -85,7 +83,7 @@ type sharedBy struct {
 // says where MAC addresses are (RFC 7432 section 9), and it suppresses ARP and ND
 // requests that the bridge can answer from its neighbours (section 10).
 func (p *pass) newOverlay(vni uint32, master string) overlay {
-	o := overlay{vni: vni}
+	o := overlay{vni: vni, name: fmt.Sprintf("%08d", vni)}
 	br := bridgeName(vni)
 	o.bridge = object.Link{Name: br, Type: object.LinkBridge, MAC: macOf(p.vtep, vni, "bridge"), Master: master, Up: true}
 	o.vxlan = object.Link{
