@@ -100,7 +100,18 @@ func (p *Pass) abandon(n int) {
 // which differ, and are never changed. given is what all of them are derived with beside
 // the pass: if it differs from that of the last pass, all run.
 func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) string, derive func(*R)) {
-	eachOf(p, phase, of, given, list[*R]{
+	if p.m == nil {
+		for _, r := range rows {
+			derive(r)
+		}
+		return
+	}
+	st, at, known := p.given(phase, of, given)
+	if was, _ := st.rows.([]*R); known && len(st.queue) == 0 && len(was) == len(rows) &&
+		(len(rows) == 0 || &was[0] == &rows[0]) {
+		return // nothing has changed
+	}
+	eachOf(p, st, at, known, list[*R]{
 		all: slices.Values(rows), name: name, kept: rows, differ: differing[*R],
 		has: func(n string) bool {
 			_, there := slices.BinarySearchFunc(rows, n, func(r *R, n string) int { return strings.Compare(name(r), n) })
@@ -111,7 +122,14 @@ func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) 
 
 // Ports is [Rows] of all ports of the snapshot.
 func Ports(p *Pass, phase, of string, given any, derive func(*observe.PortBinding)) {
-	eachOf(p, phase, of, given, list[*observe.PortBinding]{
+	if p.m == nil {
+		for r := range p.ports.All() {
+			derive(r)
+		}
+		return
+	}
+	st, at, known := p.given(phase, of, given)
+	eachOf(p, st, at, known, list[*observe.PortBinding]{
 		all: p.ports.All(), name: ByName,
 		has: func(n string) bool {
 			_, there := p.sb.Port(n)
@@ -140,17 +158,17 @@ type list[R any] struct {
 	kept   any
 }
 
-func eachOf[R any](p *Pass, phase, of string, given any, rows list[R], derive func(R)) {
-	if p.m == nil {
-		for r := range rows.all {
-			derive(r)
-		}
-		return
-	}
-	st, at, known := p.stretch(phase, of)
+// given comes by a place, which is known if it has been come by in the last pass with the same given.
+func (p *Pass) given(phase, of string, given any) (st *stretch, at place, known bool) {
+	st, at, known = p.stretch(phase, of)
+	known = known && reflect.DeepEqual(st.given, given)
+	st.given = given
+	return st, at, known
+}
+
+func eachOf[R any](p *Pass, st *stretch, at place, known bool, rows list[R], derive func(R)) {
 	former := st.rows
-	whole := !known || !reflect.DeepEqual(st.given, given)
-	st.rows, st.given = rows.kept, given
+	st.rows = rows.kept
 	one := func(name string, r any) {
 		u := st.parts[name]
 		if u == nil {
@@ -160,7 +178,7 @@ func eachOf[R any](p *Pass, phase, of string, given any, rows list[R], derive fu
 		p.run(u, func() { derive(r.(R)) })
 		st.remember(u)
 	}
-	if whole {
+	if !known {
 		for n, u := range st.parts {
 			if !rows.has(n) {
 				p.drop(u)
