@@ -54,6 +54,9 @@ type bfdSoak struct {
 // without a failure, because other tests may keep the machine busy; BFD_SOAK is the long one.
 func TestProofBFDBesideLoad(t *testing.T) {
 	t.Setenv("GODEBUG", "gctrace=1") // of the speaker, whose collections are counted
+	if proof.Full() {
+		t.Setenv(realTimeVariable, "1") // what docs/bfd.md advises for processors that are always busy
+	}
 	s := newBFDSoak(t)
 	for range runtime.NumCPU() {
 		child(t, os.DevNull, "nice", "-n", "10", "sh", "-c", "while :; do :; done")
@@ -197,11 +200,11 @@ func (s *bfdSoak) long(d time.Duration, late func() time.Duration) {
 	}
 	counts := map[string]int{}
 	for _, j := range w.judge(all) {
-		s.t.Logf("%s: %s lost: %s: %s%s", j.at.Sub(w.began).Round(time.Millisecond), j.address, j.Text(),
-			cmp.Or(j.cause, "OURS"), j.text)
+		s.t.Logf("%s: %s lost: %s; explained by: %s%s", j.at.Sub(w.began).Round(time.Millisecond), j.address, j.Text(),
+			j.cause, j.text)
 		counts[j.cause]++
 	}
-	if n := counts[""]; n > 0 {
+	if n := counts[byUs]; n > 0 {
 		s.t.Errorf("%d of %d losses are explained by nothing but this program", n, len(all))
 	}
 	w.report(counts)

@@ -63,7 +63,9 @@ func newWitness(t testing.TB, links []*wire) *witness {
 	}
 	tap := func(name, dev string, inside func(...string) []string) string {
 		path := filepath.Join(dir, name)
-		child(t, path, inside("tcpdump", "-i", dev, "-n", "-tt", "-l", "udp dst port 3784")...)
+		// One that is late loses packets, which then look as if they had not been sent.
+		child(t, path, inside("chrt", "-r", neighbourPriority, "tcpdump", "-i", dev, "-n", "-tt", "-l", "-s", "128",
+			"--immediate-mode", "udp dst port 3784")...)
 		harness.Eventually(t, 10*time.Second, func() string {
 			b, _ := os.ReadFile(path)
 			return unless(bytes.Contains(b, []byte("listening on")), "the tap does not listen")
@@ -209,14 +211,15 @@ type loss struct {
 	bfd.Change
 }
 
-// judged is a loss with what explains it; nothing is ours.
+// judged is a loss with what explains it, and what was seen of it.
 type judged struct {
 	loss
 	cause, text string
 }
 
-// The causes of a loss that are not ours.
+// The causes of a loss; all but the first are not ours.
 const (
+	byUs      = "nothing but this program"
 	byMachine = "the machine held up real-time processes"
 	byControl = "FRR and BIRD lost each other as well"
 	byPeer    = "the neighbour did not send, or did not take what came in time"
@@ -239,7 +242,7 @@ func (w *witness) judge(list []loss) (out []judged) {
 	}
 	floor := w.losses()
 	for _, l := range list {
-		j := judged{loss: l}
+		j := judged{loss: l, cause: byUs}
 		from := l.at.Add(-before)
 		var held time.Duration
 		for cpu, spans := range stalls {
