@@ -14,7 +14,7 @@ import (
 // scripts/debian-root makes.
 const (
 	podman = "/var/cache/bgp-ovn-test/podman"
-	trixie = "/var/cache/bgp-ovn-test/roots/trixie"
+	trixie = "/var/cache/bgp-ovn-test/machines/trixie"
 )
 
 // generateScript lays podman over the root, with the quadlets of a directory in their place, and

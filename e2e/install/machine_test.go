@@ -20,7 +20,7 @@ import (
 )
 
 // roots is where scripts/debian-root keeps the roots of Debian releases.
-const roots = "/var/cache/bgp-ovn-test/roots"
+const roots = "/var/cache/bgp-ovn-test/machines"
 
 // machine is a Debian with systemd as its first process, on a chassis of the lab: it has
 // the chassis's network namespace and its Open vSwitch. What it writes is in a layer of
