@@ -57,6 +57,7 @@ func BenchmarkDeriveChange(b *testing.B) {
 			}}}), unbind("vm500"),
 		},
 		{"native/10000 prefixes", "hv1", advertisedStory(10_000), native.New(nat), withoutAdvertised(5000)},
+		{"native/segment, 1000 stations", "hv1", stretchedStory(1000), native.New(nat), unbind("vm500")},
 		{
 			"kube/5000 services", worker, clusterStory(5000), kube.New(kube.Config{Expose: opts}),
 			withoutEndpoints(2500),
@@ -160,6 +161,18 @@ func advertisedStory(n int) string {
 	for i := range n {
 		fmt.Fprintf(&b, "port p%d on ls0 mac \"%s 10.1.%d.%d\" chassis hv1 up\n", i, mac(0x3e, i), i>>8, i&255)
 		fmt.Fprintf(&b, "advertised p%d on lr0 port lrp-ext prefix 10.1.%d.%d tracked p%d\n", i, i>>8, i&255, i)
+	}
+	return b.String()
+}
+
+// stretchedStory has n VMs on a switch with a VNI, all here.
+func stretchedStory(n int) string {
+	var b strings.Builder
+	b.WriteString("include native\nlearned nothing\nother hv1 ovn-evpn-local-ip=192.0.2.1\n")
+	b.WriteString("datapath ls0 key 8 id dynamic-routing-vni=10 id dynamic-routing-redistribute=fdb\n")
+	b.WriteString("datapath ls9 key 9\nport elsewhere on ls9 mac \"fa:16:3e:99:99:99 10.9.0.9\" chassis hv2 up\n")
+	for i := range n {
+		fmt.Fprintf(&b, "port vm%d on ls0 mac \"%s 10.1.%d.%d\" chassis hv1 up\n", i, mac(0x3e, i), i>>8, i&255)
 	}
 	return b.String()
 }

@@ -113,14 +113,22 @@ func autoRD(vtep netip.Addr, vni uint32) string {
 	return fmt.Sprintf("%d:%d", vni>>16, vni&0xffff)
 }
 
-// segments adds what belongs to each VNI of this node. There are few: whatever port or route changes,
-// all of them are derived again.
+// segments adds what belongs to each VNI of this node. There are few: whatever port of this node or on
+// one of them, or whatever route changes, all of them are derived again.
 func (p *pass) segments() {
 	if p.me == nil || !slices.ContainsFunc(p.sb.Datapaths, hasVNI) {
 		return
 	}
-	given := []any{p.me, p.learned, p.host, p.sb.Datapaths, p.sb.MACs, p.sb.Ports}
+	given := []any{p.me, p.learned, p.host, p.sb.Datapaths, p.sb.MACs, p.linked()}
 	p.parts.Part(phaseSegments, given, p.deriveSegments)
+}
+
+// linked are the ports by which datapaths are local: those that are bound here, and those that lead from
+// one datapath to another.
+func (p *pass) linked() []*observe.PortBinding {
+	return p.parts.Select("linked to "+p.me.UUID.String(), func(port *observe.PortBinding) bool {
+		return p.resident(port) || port.Type == observe.PortPatch
+	})
 }
 
 // hasVNI reports whether a datapath is a switch with a VNI.
@@ -249,7 +257,7 @@ func (p *pass) localDatapaths() map[observe.UUID]*observe.PortBinding {
 		}
 	}
 	patches := map[observe.UUID][]*observe.PortBinding{}
-	for port := range p.sb.Ports.All() {
+	for _, port := range p.linked() {
 		if p.resident(port) {
 			add(port.Datapath, port)
 		}

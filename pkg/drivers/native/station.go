@@ -25,8 +25,8 @@ func (p *pass) findStations(s *segment) {
 	}
 	tokens := strings.FieldsFunc(s.datapath.ExternalIDs[optTokens], func(r rune) bool { return r == ',' || r == ' ' })
 	fdb := slices.Contains(tokens, tokenFDB)
-	for port := range p.sb.Ports.All() {
-		if port.Datapath != s.datapath.UUID || !p.onSegment(port) {
+	for _, port := range p.parts.On(s.datapath.UUID) {
+		if !p.onSegment(port) {
 			continue
 		}
 		p.Row("Port_Binding", port.LogicalPort, func() {
