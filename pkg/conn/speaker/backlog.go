@@ -41,11 +41,31 @@ type ends struct {
 // backlog bounds what waits for slow neighbours.
 type backlog struct {
 	log *slog.Logger
-	// handed counts the changes of paths that GoBGP was given.
+	// handed counts the changes of paths that GoBGP was given, and more has something if there may be some that
+	// a neighbour has not taken.
 	handed atomic.Uint64
+	more   chan struct{}
 
 	mu       sync.Mutex
 	sessions []*waiting
+}
+
+func newBacklog(log *slog.Logger) *backlog {
+	return &backlog{log: log, more: make(chan struct{}, 1)}
+}
+
+// count notes that GoBGP was given changes of paths.
+func (b *backlog) count(changes int) {
+	b.handed.Add(uint64(changes))
+	b.again()
+}
+
+// again has the connections looked at.
+func (b *backlog) again() {
+	select {
+	case b.more <- struct{}{}:
+	default:
+	}
 }
 
 // waiting is the connection of a session, and what it has not taken.
@@ -73,24 +93,35 @@ func (b *backlog) up(e ends) {
 
 // run looks at the connections until the context ends.
 func (b *backlog) run(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	pause := time.NewTimer(lookEvery)
+	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
-			for _, w := range b.look(now, measure) {
-				b.log.Warn("a neighbour is too slow for what changes: its session begins anew",
-					slog.String("peer", w.remote.Addr().String()), slog.Int("changes", mostWaiting))
-				end(w.ends)
-			}
+		case <-b.more:
+			pause.Reset(lookEvery)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+		slow, waits := b.look(time.Now(), measure)
+		for _, w := range slow {
+			b.log.Warn("a neighbour is too slow for what changes: its session begins anew",
+				slog.String("peer", w.remote.Addr().String()), slog.Int("changes", mostWaiting))
+			end(w.ends)
+		}
+		if waits {
+			b.again()
 		}
 	}
 }
 
-// look returns the connections for which too much waits. measure tells what is queued on each.
-func (b *backlog) look(now time.Time, measure func([]*waiting)) (slow []*waiting) {
+// look returns the connections for which too much waits, and whether something waits for others. measure tells what
+// is queued on each.
+func (b *backlog) look(now time.Time, measure func([]*waiting)) (slow []*waiting, more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	handed, waits := b.handed.Load(), false
@@ -98,7 +129,7 @@ func (b *backlog) look(now time.Time, measure func([]*waiting)) (slow []*waiting
 		waits = waits || w.taken != handed
 	}
 	if !waits {
-		return nil
+		return nil, false
 	}
 	measure(b.sessions)
 	all := b.sessions
@@ -113,9 +144,9 @@ func (b *backlog) look(now time.Time, measure func([]*waiting)) (slow []*waiting
 			slow = append(slow, w)
 			continue
 		}
-		b.sessions = append(b.sessions, w)
+		b.sessions, more = append(b.sessions, w), more || w.taken != handed
 	}
-	return slow
+	return slow, more
 }
 
 // measure looks for the connections among those of this process.
@@ -195,7 +226,7 @@ type counter struct {
 func (c counter) RecvMsg(m any) error {
 	err := c.ServerStream.RecvMsg(m)
 	if req, ok := m.(*api.AddPathStreamRequest); ok && err == nil {
-		c.backlog.handed.Add(uint64(len(req.GetPaths())))
+		c.backlog.count(len(req.GetPaths()))
 	}
 	return err
 }

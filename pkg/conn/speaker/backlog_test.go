@@ -19,20 +19,28 @@ func TestBacklog(t *testing.T) {
 	look := func(after time.Duration, queues map[ends]int32) (slow []ends) {
 		t.Helper()
 		now = now.Add(after)
-		for _, w := range b.look(now, func(list []*waiting) {
+		late, more := b.look(now, func(list []*waiting) {
 			for _, w := range list {
 				var ok bool
 				if w.queued, ok = queues[w.ends]; !ok {
 					w.queued = -1
 				}
 			}
-		}) {
+		})
+		for _, w := range late {
 			slow = append(slow, w.ends)
+		}
+		waits := false // for one that is left
+		for _, w := range b.sessions {
+			waits = waits || queues[w.ends] > 0
+		}
+		if more != waits {
+			t.Errorf("something waits: %t, and it says %t", waits, more)
 		}
 		return slow
 	}
 	never := func([]*waiting) { t.Error("nothing has changed, and it looked at the connections") }
-	if b.look(now, never) != nil {
+	if slow, more := b.look(now, never); slow != nil || more {
 		t.Error("nothing has changed")
 	}
 	b.handed.Add(mostWaiting)

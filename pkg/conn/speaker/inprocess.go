@@ -55,7 +55,7 @@ func (e embedded) MovePaths(ctx context.Context, paths []*apiutil.Path) []error 
 // move announces or withdraws. GoBGP would take a withdrawal among what is to be added,
 // too, but remember an identifier for it for ever.
 func (e embedded) move(paths []*apiutil.Path) error {
-	e.backlog.handed.Add(uint64(len(paths)))
+	e.backlog.count(len(paths))
 	if paths[0].Withdrawal {
 		return e.DeletePath(apiutil.DeletePathRequest{Paths: paths})
 	}
@@ -111,7 +111,7 @@ func (e embedded) ListPeer(ctx context.Context, req *api.ListPeerRequest, fn fun
 // startServer runs GoBGP in this process.
 func startServer(cfg Config, sessions *Sessions) (embedded, error) {
 	s := embedded{BgpServer: server.NewBgpServer(server.LoggerOption(slog.New(speakerLog{sessions: sessions}), nil))}
-	s.bfd, s.backlog = &detector{server: s.BgpServer, log: cfg.Logger}, &backlog{log: cfg.Logger}
+	s.bfd, s.backlog = &detector{server: s.BgpServer, log: cfg.Logger}, newBacklog(cfg.Logger)
 	// Every call is served by this loop, the first one too. It never returns.
 	go s.Serve()
 	ctx := context.Background()

@@ -43,7 +43,7 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 	RecordBeside(path).Begin(log)
 	sessions := newSessions(log)
 	sessions.brief = true
-	bfd, waiting := &detector{log: log}, &backlog{log: log}
+	bfd, waiting := &detector{log: log}, newBacklog(log)
 	// The server of GoBGP's making answers before it is returned.
 	made := make(chan struct{})
 	s := server.NewBgpServer(
