@@ -210,28 +210,23 @@ func readAll(r io.Reader) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// message is an object of the API as protobuf.
-type message interface{ Unmarshal(data []byte) error }
-
 // magic begins what the API sends as protobuf.
 var magic = []byte("k8s\x00")
 
-// unpack reads an object of a kind out of its envelope (runtime.Unknown).
-func unpack(data []byte, into message, kind string) error {
+// unwrap returns an object of a kind without its envelope (runtime.Unknown).
+func unwrap(data []byte, kind string) ([]byte, error) {
 	body, ok := bytes.CutPrefix(data, magic)
 	if !ok {
-		return errors.New("what should be an object of the API does not begin as one")
+		return nil, errors.New("what should be an object of the API does not begin as one")
 	}
 	var envelope runtime.Unknown
-	return recovered(func() error {
-		if err := envelope.Unmarshal(body); err != nil {
-			return err
-		}
-		if envelope.Kind != kind {
-			return fmt.Errorf("the server sends a %.60q where a %s should be", envelope.Kind, kind)
-		}
-		return into.Unmarshal(envelope.Raw)
-	})
+	if err := recovered(func() error { return envelope.Unmarshal(body) }); err != nil {
+		return nil, err
+	}
+	if envelope.Kind != kind {
+		return nil, fmt.Errorf("the server sends a %.60q where a %s should be", envelope.Kind, kind)
+	}
+	return envelope.Raw, nil
 }
 
 // event is one of a watch.

@@ -448,12 +448,16 @@ func (f *follower[T]) bookmark(object []byte) (string, error) {
 // ended is why the server ends a watch: a Status.
 func (f *follower[T]) ended(object []byte) error {
 	var st metav1.Status
-	var err error
-	if f.spec.accept == jsonType {
-		err = json.Unmarshal(object, &st)
-	} else {
-		err = unpack(object, &st, "Status")
-	}
+	err := recovered(func() error {
+		if f.spec.accept == jsonType {
+			return json.Unmarshal(object, &st)
+		}
+		raw, err := unwrap(object, "Status")
+		if err != nil {
+			return err
+		}
+		return st.Unmarshal(raw)
+	})
 	if err != nil {
 		return &decodeError{err}
 	}

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
+	"google.golang.org/protobuf/encoding/protowire"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -42,82 +41,83 @@ type spec[T any] struct {
 	one  func(object []byte) (*T, string, error)
 }
 
-var servicesSpec = spec[observe.KubeService]{
-	name: "services", path: "/api/v1/services", accept: protobufType, key: (*observe.KubeService).Key,
-	list: func(body []byte) (p page[observe.KubeService], err error) {
-		var list corev1.ServiceList
-		if err := unpack(body, &list, "ServiceList"); err != nil {
+// protobufSpec is what is asked for of a kind that the API sends as protobuf. one reads an object of it: reduced, with
+// its resourceVersion.
+func protobufSpec[T any](kind string, s spec[T], one func(object []byte) (*T, string, error)) spec[T] {
+	s.accept = protobufType
+	s.list = func(body []byte) (p page[T], err error) {
+		list, err := unwrap(body, kind+"List")
+		if err != nil {
 			return p, err
 		}
-		p.meta = list.ListMeta
-		for i := range list.Items {
-			if err := p.add(service(&list.Items[i])); err != nil {
-				return p, err
+		return p, eachField(list, func(f field) error {
+			switch f.number {
+			case 1:
+				return f.message(p.readMeta)
+			case 2:
+				if err := f.is(protowire.BytesType); err != nil {
+					return err
+				}
+				item, _, err := one(f.octets)
+				return p.add(item, err)
 			}
-		}
-		return p, nil
-	},
-	one: func(object []byte) (*observe.KubeService, string, error) {
-		var o corev1.Service
-		if err := unpack(object, &o, "Service"); err != nil {
+			return nil
+		})
+	}
+	s.one = func(object []byte) (*T, string, error) {
+		raw, err := unwrap(object, kind)
+		if err != nil {
 			return nil, "", err
 		}
-		out, err := service(&o)
-		return out, o.ResourceVersion, err
-	},
+		return one(raw)
+	}
+	return s
 }
 
-var slicesSpec = spec[observe.KubeSlice]{
-	name: "endpointslices", path: "/apis/discovery.k8s.io/v1/endpointslices", accept: protobufType,
+// readMeta reads a field of ListMeta.
+func (p *page[T]) readMeta(f field) error {
+	switch f.number {
+	case 2:
+		return f.text(&p.meta.ResourceVersion)
+	case 3:
+		return f.text(&p.meta.Continue)
+	}
+	return nil
+}
+
+var servicesSpec = protobufSpec("Service", spec[observe.KubeService]{
+	name: "services", path: "/api/v1/services", key: (*observe.KubeService).Key,
+}, func(object []byte) (*observe.KubeService, string, error) {
+	var in serviceFields
+	if err := eachField(object, in.read); err != nil {
+		return nil, "", err
+	}
+	out, err := service(&in)
+	return out, in.version, err
+})
+
+var slicesSpec = protobufSpec("EndpointSlice", spec[observe.KubeSlice]{
+	name: "endpointslices", path: "/apis/discovery.k8s.io/v1/endpointslices",
 	label: observe.KubeLabelService + ",!" + observe.KubeLabelHeadless, key: (*observe.KubeSlice).Key,
-	list: func(body []byte) (p page[observe.KubeSlice], err error) {
-		var list discoveryv1.EndpointSliceList
-		if err := unpack(body, &list, "EndpointSliceList"); err != nil {
-			return p, err
-		}
-		p.meta = list.ListMeta
-		for i := range list.Items {
-			if err := p.add(slice(&list.Items[i])); err != nil {
-				return p, err
-			}
-		}
-		return p, nil
-	},
-	one: func(object []byte) (*observe.KubeSlice, string, error) {
-		var o discoveryv1.EndpointSlice
-		if err := unpack(object, &o, "EndpointSlice"); err != nil {
-			return nil, "", err
-		}
-		out, err := slice(&o)
-		return out, o.ResourceVersion, err
-	},
-}
+}, func(object []byte) (*observe.KubeSlice, string, error) {
+	var in sliceFields
+	if err := eachField(object, in.read); err != nil {
+		return nil, "", err
+	}
+	out, err := slice(&in)
+	return out, in.version, err
+})
 
-var nodeSpec = spec[observe.KubeNode]{
-	name: "nodes", path: "/api/v1/nodes", accept: protobufType,
-	key: func(n *observe.KubeNode) [2]string { return [2]string{n.Name} },
-	list: func(body []byte) (p page[observe.KubeNode], err error) {
-		var list corev1.NodeList
-		if err := unpack(body, &list, "NodeList"); err != nil {
-			return p, err
-		}
-		p.meta = list.ListMeta
-		for i := range list.Items {
-			if err := p.add(node(&list.Items[i])); err != nil {
-				return p, err
-			}
-		}
-		return p, nil
-	},
-	one: func(object []byte) (*observe.KubeNode, string, error) {
-		var o corev1.Node
-		if err := unpack(object, &o, "Node"); err != nil {
-			return nil, "", err
-		}
-		out, err := node(&o)
-		return out, o.ResourceVersion, err
-	},
-}
+var nodeSpec = protobufSpec("Node", spec[observe.KubeNode]{
+	name: "nodes", path: "/api/v1/nodes", key: func(n *observe.KubeNode) [2]string { return [2]string{n.Name} },
+}, func(object []byte) (*observe.KubeNode, string, error) {
+	var in nodeFields
+	if err := eachField(object, in.read); err != nil {
+		return nil, "", err
+	}
+	out, err := node(&in)
+	return out, in.version, err
+})
 
 var egressIPsSpec = spec[observe.KubeEgressIP]{
 	name: "egressips", path: "/apis/k8s.ovn.org/v1/egressips", accept: jsonType, optional: true,
@@ -178,90 +178,84 @@ func named(names ...string) error {
 // longestName is what the API allows for a name.
 const longestName = 253
 
-func service(in *corev1.Service) (*observe.KubeService, error) {
-	if err := named(in.Namespace, in.Name); err != nil {
+// Words of the API.
+const (
+	trafficLocal       = "Local"              // spec.externalTrafficPolicy, spec.internalTrafficPolicy
+	noClusterIP        = "None"               // spec.clusterIPs of a headless service
+	networkUnavailable = "NetworkUnavailable" // status.conditions.type of a node
+	conditionTrue      = "True"               // status.conditions.status
+)
+
+func service(in *serviceFields) (*observe.KubeService, error) {
+	if err := named(in.namespace, in.name); err != nil {
 		return nil, err
 	}
 	out := &observe.KubeService{
-		Namespace: in.Namespace, Name: in.Name,
-		ExternalLocal: in.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
-		InternalLocal: in.Spec.InternalTrafficPolicy != nil &&
-			*in.Spec.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyLocal,
-		PublishNotReady: in.Spec.PublishNotReadyAddresses,
+		Namespace: in.namespace, Name: in.name, PublishNotReady: in.publishNotReady,
+		ExternalLocal: in.externalTraffic == trafficLocal, InternalLocal: in.internalTraffic == trafficLocal,
 	}
 	problems := &out.Problems
-	out.Type = observe.KubeText("spec.type", string(in.Spec.Type), problems)
-	out.Labels = observe.KubeLabels(in.Labels, problems)
-	if in.Spec.LoadBalancerClass != nil {
-		out.Class = observe.KubeText("spec.loadBalancerClass", *in.Spec.LoadBalancerClass, problems)
-	}
+	out.Type = observe.KubeText("spec.type", in.kind, problems)
+	out.Labels = observe.KubeLabels(in.labels, problems)
+	out.Class = observe.KubeText("spec.loadBalancerClass", in.class, problems)
 	const most = observe.MostKubeAddresses
-	ingress := in.Status.LoadBalancer.Ingress
-	for _, i := range observe.KubeBound("status.loadBalancer.ingress", ingress, most, problems) {
-		mode := ""
-		if i.IPMode != nil {
-			mode = string(*i.IPMode)
-		}
-		if got, ok := observe.KubeIngressOf(i.IP, i.Hostname, mode, problems); ok {
+	for _, i := range observe.KubeBound("status.loadBalancer.ingress", in.ingress, most, problems) {
+		if got, ok := observe.KubeIngressOf(i.ip, i.hostname, i.mode, problems); ok {
 			out.Ingress = append(out.Ingress, got)
 		}
 	}
-	for _, ip := range observe.KubeBound("spec.externalIPs", in.Spec.ExternalIPs, most, problems) {
+	for _, ip := range observe.KubeBound("spec.externalIPs", in.externalIPs, most, problems) {
 		if a, ok := observe.KubeAddr("spec.externalIPs", ip, problems); ok {
 			out.ExternalIPs = append(out.ExternalIPs, a)
 		}
 	}
-	for _, ip := range observe.KubeBound("spec.clusterIPs", in.Spec.ClusterIPs, most, problems) {
-		if ip == "" || ip == corev1.ClusterIPNone {
+	for _, ip := range observe.KubeBound("spec.clusterIPs", in.clusterIPs, most, problems) {
+		if ip == "" || ip == noClusterIP {
 			continue
 		}
 		if a, ok := observe.KubeAddr("spec.clusterIPs", ip, problems); ok {
 			out.ClusterIPs = append(out.ClusterIPs, a)
 		}
 	}
-	for _, p := range observe.KubeBound("spec.ports", in.Spec.Ports, observe.MostKubePorts, problems) {
-		if got, ok := observe.KubePortOf(string(p.Protocol), int64(p.Port), problems); ok {
+	for _, p := range observe.KubeBound("spec.ports", in.ports, observe.MostKubePorts, problems) {
+		if got, ok := observe.KubePortOf(p.protocol, int64(p.port), problems); ok {
 			out.Ports = append(out.Ports, got)
 		}
 	}
 	return out, nil
 }
 
-func slice(in *discoveryv1.EndpointSlice) (*observe.KubeSlice, error) {
-	if err := named(in.Namespace, in.Name); err != nil {
+func slice(in *sliceFields) (*observe.KubeSlice, error) {
+	if err := named(in.namespace, in.name); err != nil {
 		return nil, err
 	}
-	out := &observe.KubeSlice{Namespace: in.Namespace, Name: in.Name}
+	out := &observe.KubeSlice{Namespace: in.namespace, Name: in.name}
 	problems := &out.Problems
-	out.Service = observe.KubeText("metadata.labels", in.Labels[observe.KubeLabelService], problems)
-	out.AddressType = observe.KubeText("addressType", string(in.AddressType), problems)
-	endpoints := observe.KubeBound("endpoints", in.Endpoints, observe.MostKubeEndpoints, problems)
+	out.Service = observe.KubeText("metadata.labels", in.labels[observe.KubeLabelService], problems)
+	out.AddressType = observe.KubeText("addressType", in.addressType, problems)
+	endpoints := observe.KubeBound("endpoints", in.endpoints, observe.MostKubeEndpoints, problems)
 	if len(endpoints) > 0 {
 		out.Endpoints = make([]observe.KubeEndpoint, 0, len(endpoints))
 	}
 	for _, e := range endpoints {
-		name := ""
-		if e.NodeName != nil {
-			name = observe.KubeText("nodeName", *e.NodeName, problems)
-		}
-		c := e.Conditions
-		out.Endpoints = append(out.Endpoints, observe.KubeEndpointOf(name, c.Ready, c.Serving, c.Terminating))
+		name := observe.KubeText("nodeName", e.node, problems)
+		out.Endpoints = append(out.Endpoints, observe.KubeEndpointOf(name, e.ready, e.serving, e.terminating))
 	}
 	return out, nil
 }
 
-func node(in *corev1.Node) (*observe.KubeNode, error) {
-	if err := named(in.Name); err != nil {
+func node(in *nodeFields) (*observe.KubeNode, error) {
+	if err := named(in.name); err != nil {
 		return nil, err
 	}
-	_, excluded := in.Labels[observe.KubeLabelExclude]
+	_, excluded := in.labels[observe.KubeLabelExclude]
 	out := &observe.KubeNode{
-		Name: in.Name, Excluded: excluded, Unschedulable: in.Spec.Unschedulable,
-		GatewayMode: observe.KubeGatewayMode(in.Annotations[observe.KubeAnnotationModes]),
+		Name: in.name, Excluded: excluded, Unschedulable: in.unschedulable,
+		GatewayMode: observe.KubeGatewayMode(in.annotations[observe.KubeAnnotationModes]),
 	}
-	for _, c := range in.Status.Conditions {
-		if c.Type == corev1.NodeNetworkUnavailable {
-			out.NetworkUnavailable = c.Status == corev1.ConditionTrue
+	for _, c := range in.conditions {
+		if c.kind == networkUnavailable {
+			out.NetworkUnavailable = c.status == conditionTrue
 		}
 	}
 	return out, nil
