@@ -147,7 +147,7 @@ func (w *everyDriver) everyIntent() Intent {
 
 // TestRoundsOfEveryDriverAreWhole is TestRoundsAreWhole with all drivers at once.
 func TestRoundsOfEveryDriverAreWhole(t *testing.T) {
-	walks, steps, planned := proof.Count(6, 1000), 0, 0
+	walks, steps, planned := proof.Count(6, 2000), 0, 0
 	kinds := map[object.Kind]int{}
 	for seed := range walks {
 		s, err := story.Parse(everything)
