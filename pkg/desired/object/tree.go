@@ -275,58 +275,54 @@ func (t *tree) all(yield func(*entry) bool) bool { return t == nil || t.root.all
 
 // differ yields what two trees have under each key at which they do not have the very
 // same entry, nil for nothing. What both share is not looked at.
-func (t *tree) differ(o *tree, yield func(a, b *entry) bool) bool {
-	var a, b *node
+func (t *tree) differ(o *tree, yield func(a, b *entry) bool) bool { return t.beside(o, false, yield) }
+
+// both yields what two trees have under each key, nil for nothing. No key is looked for: trees have
+// the same keys at the same places.
+func (t *tree) both(o *tree, yield func(a, b *entry) bool) bool { return t.beside(o, true, yield) }
+
+// beside is both, or differ without what both share.
+func (t *tree) beside(o *tree, shared bool, yield func(a, b *entry) bool) bool {
+	var a, b slot
 	if t != nil {
-		a = t.root
+		a.node = t.root
 	}
 	if o != nil {
-		b = o.root
+		b.node = o.root
 	}
-	return a.differ(b, 0, yield)
+	return beside(a, b, 0, shared, yield)
 }
 
-func (n *node) differ(o *node, shift uint, yield func(a, b *entry) bool) bool {
+// beside goes through what is in two slots: shift is the level of the nodes in them.
+func beside(a, b slot, shift uint, shared bool, yield func(a, b *entry) bool) bool {
+	n, o := a.node, b.node
 	switch {
-	case n == o:
-		return true
-	case n == nil:
-		return o.all(func(e *entry) bool { return yield(nil, e) })
-	case o == nil:
-		return n.all(func(e *entry) bool { return yield(e, nil) })
-	case shift >= hashBits:
-		return entriesDiffer(slot{node: n}, slot{node: o}, hashBits, yield)
+	case a == b:
+		return !shared || a.all(func(e *entry) bool { return yield(e, e) })
+	case n == nil || o == nil || shift >= hashBits:
+		return entriesBeside(a, b, shift, shared, yield)
 	}
 	for rest := n.used | o.used; rest != 0; rest &= rest - 1 {
 		bit := rest & -rest
-		var a, b slot
+		var x, y slot
 		if n.used&bit != 0 {
-			a = n.slots[n.place(bit)]
+			x = n.slots[n.place(bit)]
 		}
 		if o.used&bit != 0 {
-			b = o.slots[o.place(bit)]
+			y = o.slots[o.place(bit)]
 		}
-		ok := true
-		switch {
-		case a == b:
-		case a.entry == nil && b.entry == nil:
-			ok = a.node.differ(b.node, shift+levelBits, yield)
-		default:
-			ok = entriesDiffer(a, b, shift+levelBits, yield)
-		}
-		if !ok {
+		if !beside(x, y, shift+levelBits, shared, yield) {
 			return false
 		}
 	}
 	return true
 }
 
-// entriesDiffer is differ where a side is one entry, or none, or both have entries of one
-// hash: shift is the level of the nodes in a and b.
-func entriesDiffer(a, b slot, shift uint, yield func(a, b *entry) bool) bool {
+// entriesBeside is beside where a side is one entry, or none, or both have entries of one hash.
+func entriesBeside(a, b slot, shift uint, shared bool, yield func(a, b *entry) bool) bool {
 	return a.all(func(x *entry) bool {
 		y := b.get(x, shift)
-		return x == y || yield(x, y)
+		return x == y && !shared || yield(x, y)
 	}) && b.all(func(y *entry) bool {
 		return a.get(y, shift) != nil || yield(nil, y)
 	})

@@ -105,6 +105,22 @@ func checkDiffer(t *testing.T, a, b copied) {
 	if !slices.Equal(have, want) {
 		t.Fatalf("differ: %v, want %v", have, want)
 	}
+	seen := map[Key]bool{}
+	a.tree.both(b.tree, func(x, y *entry) bool {
+		k := cmpOr(x, y).key()
+		if seen[k] || x != a.want[k] || y != b.want[k] {
+			t.Fatalf("both: %v and %v under %v", x, y, k)
+		}
+		seen[k] = true
+		return true
+	})
+	for _, all := range []map[Key]*entry{a.want, b.want} {
+		for k := range all {
+			if !seen[k] {
+				t.Fatalf("both leaves %v out", k)
+			}
+		}
+	}
 }
 
 func cmpOr(a, b *entry) *entry {

@@ -10,15 +10,26 @@ import (
 // findBlocked collects what is not there as wanted, and of this what is blocked
 // by itself.
 func (d *differ) findBlocked() {
-	for k, it := range d.toLookAt() {
-		have, there := d.Have.Get(k)
+	look := func(k object.Key, it, have object.Item, there bool) {
 		if there && it.Block == nil && d.agrees(k, it, have) && d.managed(k.Kind) {
-			continue
+			return
 		}
 		d.dirty[k] = true
 		if b, ok := d.blockOf(k, it, have, there); ok {
 			d.blocked[k] = b
 		}
+	}
+	if d.all {
+		for p := range d.Want.Both(d.Have) {
+			if p.InA {
+				look(p.Key, p.A, p.B, p.InB)
+			}
+		}
+		return
+	}
+	for k, it := range d.toLookAt() {
+		have, there := d.Have.Get(k)
+		look(k, it, have, there)
 	}
 }
 

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+	"iter"
 	"maps"
 	"slices"
 
@@ -36,6 +38,8 @@ type Memory struct {
 	// watched are the keys of what is there and another owner's, if it steers, or over
 	// which another owner's object wins.
 	watched map[object.Key]bool
+	// few is for tests, in place of looked.
+	few int
 }
 
 // Known reports whether the memory has anything to compare with.
@@ -71,15 +75,7 @@ func (m *Memory) Diff(in Input) Plan {
 // advance takes over what is wanted and there now, and returns the keys to look at, or
 // that all are to be looked at.
 func (m *Memory) advance(in Input) (look map[object.Key]bool, all bool) {
-	valid := m.valid && slices.Equal(m.unmanaged, in.Unmanaged) && slices.Equal(m.unread, in.Unread)
-	if valid {
-		look = map[object.Key]bool{}
-		for k := range m.want.Differ(in.Want) {
-			look[k] = true
-		}
-		for k := range m.have.Differ(in.Have) {
-			look[k] = true
-		}
+	if look, all = m.changed(in); !all {
 		for k := range look {
 			m.note(k, held(k, m.want, m.have), -1)
 			m.note(k, held(k, in.Want, in.Have), 1)
@@ -88,23 +84,38 @@ func (m *Memory) advance(in Input) (look map[object.Key]bool, all bool) {
 		maps.Copy(look, m.recheck)
 	} else {
 		*m = Memory{
-			recheck: map[object.Key]bool{}, present: map[object.Kind]int{}, metrics: map[uint32]int{},
+			few: m.few, recheck: map[object.Key]bool{}, present: map[object.Kind]int{}, metrics: map[uint32]int{},
 			unwanted: map[object.Key]bool{}, watched: map[object.Key]bool{},
 		}
-		for k, it := range in.Want.All() {
-			have, there := in.Have.Get(k)
-			m.note(k, pair{it, have, true, there}, 1)
-		}
-		for k, it := range in.Have.All() {
-			if m.present[k.Kind] != in.Have.LenOf(k.Kind) && !in.Want.Has(k) {
-				m.note(k, pair{have: it, there: true}, 1)
-			}
+		for p := range in.Want.Both(in.Have) {
+			m.note(p.Key, pair{p.A, p.B, p.InA, p.InB}, 1)
 		}
 	}
 	// Copies, so that nobody changes what is compared with next time.
 	m.valid, m.want, m.have = true, in.Want.Clone(), in.Have.Clone()
 	m.unmanaged, m.unread = slices.Clone(in.Unmanaged), slices.Clone(in.Unread)
-	return look, !valid
+	return look, all
+}
+
+// looked is how many keys are looked at one by one, however few there are in all.
+const looked = 1000
+
+// changed returns the keys whose items are not the very same ones any more; or that all are to be looked at,
+// because nothing is known of last time, or so much has changed that a walk through all is cheaper.
+func (m *Memory) changed(in Input) (look map[object.Key]bool, all bool) {
+	most := max(cmp.Or(m.few, looked), (in.Want.Len()+in.Have.Len())/8)
+	if !m.valid || !slices.Equal(m.unmanaged, in.Unmanaged) || !slices.Equal(m.unread, in.Unread) || len(m.open) > most {
+		return nil, true
+	}
+	look = map[object.Key]bool{}
+	for _, keys := range []iter.Seq[object.Key]{m.want.Differ(in.Want), m.have.Differ(in.Have)} {
+		for k := range keys {
+			if look[k] = true; len(look) > most {
+				return nil, true
+			}
+		}
+	}
+	return look, false
 }
 
 // pair is what two sets have under a key.

@@ -21,6 +21,9 @@ func TestMemoryPlansTheSame(t *testing.T) {
 	for seed := range seeds {
 		w := newPlanWalk(uint64(seed))
 		var m plan.Memory
+		if seed%2 == 1 {
+			m.SetFew(2) // of these few objects, so that now and then all are looked at
+		}
 		for step := range steps {
 			w.step()
 			in := w.input()
