@@ -87,7 +87,8 @@ func (rel frrRelease) start(w *wire, sessions ...session) router {
 }
 
 // zebraTries is how often zebra is started: FRR 10.3 has been seen, once in some hundred
-// starts on a busy machine, not to know an address of its link, and never to look again.
+// starts on a busy machine, not to know the network of an address of its link, which it
+// knows, and never to look again; another one that took its place saw as little.
 const zebraTries = 4
 
 // startZebra starts zebra and waits until it knows the link. FRR 10.3 never looks again at a
@@ -98,11 +99,19 @@ func (f frr) startZebra(networks map[string]string) {
 	for range zebraTries {
 		cmd := f.launch("zebra", "hostname z\n", "zserv")
 		ctx, cancel := harness.WithTimeout(f.t.Context(), 15*time.Second)
-		err := harness.Until(ctx, "zebra knows the link", func() bool {
+		knows := func() bool {
 			missing = f.unconnected(networks)
 			return missing == ""
-		})
+		}
+		err := harness.Until(ctx, "zebra knows the link", knows)
 		cancel()
+		if err != nil {
+			f.t.Logf("the link goes down and comes up again: %s", missing)
+			f.bounce(networks)
+			ctx, cancel = harness.WithTimeout(f.t.Context(), 15*time.Second)
+			err = harness.Until(ctx, "zebra knows the link", knows)
+			cancel()
+		}
 		if err == nil {
 			return
 		}
@@ -111,6 +120,24 @@ func (f frr) startZebra(networks map[string]string) {
 		_ = cmd.Wait()         // how does not matter: another one takes its place
 	}
 	f.t.Fatal(missing)
+}
+
+// bounce takes the link of the router down and up again, with its addresses, so that zebra is told of all of it.
+func (f frr) bounce(networks map[string]string) {
+	f.t.Helper()
+	f.run("ip", "link", "set", f.theirDev, "down")
+	f.run("ip", "link", "set", f.theirDev, "up")
+	addrs := []string{f.theirs4 + "/24", f.theirs6 + "/64"}
+	if networks["ip"] == "" {
+		addrs = []string{theirLink + "/64"}
+	}
+	for _, addr := range addrs {
+		args := []string{"ip", "addr", "replace", addr, "dev", f.theirDev}
+		if strings.Contains(addr, ":") {
+			args = append(args, "nodad")
+		}
+		f.run(args...)
+	}
 }
 
 // unconnected is what zebra does not know of the networks of its link; empty if all.
