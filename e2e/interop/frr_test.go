@@ -98,7 +98,7 @@ func (f frr) startZebra(networks map[string]string) {
 	missing := ""
 	for range zebraTries {
 		cmd := f.launch("zebra", "hostname z\n", "zserv")
-		ctx, cancel := harness.WithTimeout(f.t.Context(), 15*time.Second)
+		ctx, cancel := harness.WithTimeout(f.t.Context(), 5*time.Second)
 		knows := func() bool {
 			missing = f.unconnected(networks)
 			return missing == ""

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -130,13 +131,25 @@ func (c *cloud) deadLink(t *testing.T) {
 	c.inPlace()
 }
 
-// watch changes how a node watches its links.
+// watch changes how a node watches its links. FRR heeds packets of a speaker that has begun anew only once its
+// detection time has passed without those of the one before, and then ends the session of BGP once more: 10 seconds
+// with SlowBFD.
 func (c *cloud) watch(a *product.Agent, how string) {
 	c.t.Helper()
 	harness.Check(c.t, a.Edit(func(s string) string {
 		return strings.NewReplacer(product.SlowBFD, how, product.QuickBFD, how).Replace(s)
 	}))
-	harness.Must(a.Client().Reload(harness.Context(c.t, patience), false))(c.t)
+	ctx := harness.Context(c.t, patience)
+	harness.Must(a.Client().Reload(ctx, false))(c.t)
+	harness.Check(c.t, harness.Await(ctx, "BFD with all neighbours", func(ctx context.Context) (bool, error) {
+		all, err := a.Client().BGPPeers(ctx, "")
+		for _, p := range all.Peers {
+			if p.BFD == nil || p.BFD.State != "Up" || p.BFD.Remote != "Up" {
+				return false, fmt.Errorf("%s: %+v", p.Address, p.BFD)
+			}
+		}
+		return len(all.Peers) == len(a.Chassis.Uplinks()), err
+	}))
 	c.sessions(a.Chassis)
 	c.learned(a.Chassis, 0, 1)
 }
