@@ -67,11 +67,6 @@ func (l List[P]) Find(order func(P) int) (row P, found bool) {
 	return row, order(row) == 0
 }
 
-// Is reports whether two lists are the very same one.
-func (l List[P]) Is(o List[P]) bool {
-	return l.n == o.n && len(l.pieces) == len(o.pieces) && (l.n == 0 || &l.pieces[0] == &o.pieces[0])
-}
-
 // Edit removes a row from a list, or adds one.
 type Edit[P any] struct {
 	Row    P
