@@ -35,6 +35,23 @@ func TestMemoryPlansTheSame(t *testing.T) {
 	}
 }
 
+// Two notes may have the same key: one that says why what is wanted must not come, and one
+// that says why what is there does not go yet. They are in the same order each time.
+func TestNotesOfOneKey(t *testing.T) {
+	v, err := object.Parse("path ipv4-unicast 10.0.0.1/32  next-hop self origin incomplete")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, have object.Set
+	want.Put(object.Item{Value: v, Block: &object.Block{Code: object.BlockProtected, Text: "drawn"}})
+	have.Put(object.Item{Value: v, Marked: true})
+	in := plan.Input{Want: want, Have: have, Ledger: newLedger(), Stuck: map[object.Key]string{v.Key(): "drawn"}}
+	notes := plan.Diff(in).Notes
+	if len(notes) != 2 || notes[0].Block.Code != object.BlockBackoff || notes[1].Block.Code != object.BlockProtected {
+		t.Errorf("got %+v, want the two by their codes", notes)
+	}
+}
+
 // planWalk changes an input of plans at random.
 type planWalk struct {
 	*rand.Rand

@@ -72,7 +72,7 @@ func (d *differ) standsOnReplaced(on []object.Key) bool {
 func (d *differ) order() {
 	d.makeRoom()
 	d.sortOps()
-	sorting.Sort(d.plan.Notes, func(a, b Note) int { return a.Key.Compare(b.Key) })
+	sorting.Sort(d.plan.Notes, compareNotes)
 	var needs, last []object.Key
 	for i := range d.plan.Ops {
 		op := &d.plan.Ops[i]
@@ -88,6 +88,15 @@ func (d *differ) order() {
 		}
 		op.Needs = last
 	}
+}
+
+// compareNotes orders notes by key, and those of one key by what they say: of what is wanted
+// and blocked there may be another that says why it is not taken away yet.
+func compareNotes(a, b Note) int {
+	if c := a.Key.Compare(b.Key); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.Block.Code, b.Block.Code), cmp.Compare(a.Block.Text, b.Block.Text))
 }
 
 // sortOps puts the steps in order.
