@@ -187,8 +187,8 @@ func (c contention) waiting(now time.Time) map[object.Key]string {
 		if one.By != "" {
 			who = one.By
 		}
-		out[k] = fmt.Sprintf("%s has changed it back %d times since %s; repaired again after a pause of %s",
-			who, one.Count, one.Since.Format(time.DateTime), max(one.Pause, repairEvery))
+		out[k] = fmt.Sprintf("changed back %d times since %s, at last by %s; repaired again after a pause of %s",
+			one.Count, one.Since.Format(time.DateTime), who, max(one.Pause, repairEvery))
 	}
 	return out
 }

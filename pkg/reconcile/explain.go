@@ -258,13 +258,22 @@ func (c *Controller) explainObjects(r Round, addr netip.Addr, a reason.Account) 
 	}
 }
 
+// objectSteps tells of all that a path needs, and of the path. What decides whether it is
+// announced is the path: where that is there, what it needs may have been taken away a moment
+// ago, may be changed by others again and again, or may not be readable.
 func (c *Controller) objectSteps(r Round, it object.Item, a reason.Account) reason.Account {
+	announced := r.Have.Has(it.Value.Key())
+	tell := func(stage string, k object.Key) {
+		step := keyStep(r, stage, k)
+		step.Kept = announced && !step.OK
+		a.Steps = append(a.Steps, step)
+	}
 	for _, need := range it.Needs() {
 		if !need.Kind.IsSetting() {
-			a.Steps = append(a.Steps, keyStep(r, "steering", need))
+			tell("steering", need)
 		}
 	}
-	a.Steps = append(a.Steps, keyStep(r, "BGP", it.Value.Key()))
+	tell("BGP", it.Value.Key())
 	return a
 }
 

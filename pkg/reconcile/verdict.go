@@ -163,6 +163,11 @@ func (e Explanation) verdict() string {
 			text += ", NOT REACHABLE HERE: " + first.Text
 		}
 	}
+	if e.Advertised && e.Held == nil {
+		if kept, is := e.Accounts[0].Kept(); is {
+			text += ", NOT AS WANTED: " + kept.Text
+		}
+	}
 	if e.Elsewhere != nil {
 		text += ", ANNOUNCED ELSEWHERE: by " + e.Elsewhere.By()
 	}
@@ -240,11 +245,7 @@ func (e Explanation) String() string {
 			fmt.Fprintf(&b, "%s  also %s\n", e.Address, a.What)
 		}
 		for n, s := range a.Steps {
-			state := "ok"
-			if !s.OK {
-				state = "BLOCKED " + s.Code
-			}
-			fmt.Fprintf(&b, "  %d %-10s %s  %s\n", n+1, s.Stage, s.Text, state)
+			fmt.Fprintf(&b, "  %d %-10s %s  %s\n", n+1, s.Stage, s.Text, s.State())
 		}
 	}
 	e.reachText(&b)

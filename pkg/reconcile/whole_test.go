@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,6 +149,7 @@ func TestRoundsAreWhole(t *testing.T) {
 			log = append(log, w.happens())
 			r := w.agree(seed, log)
 			w.checkDamped(r)
+			w.checkExplained(r, log)
 			steps, planned, aside = steps+1, planned+len(r.Plan.Ops), aside+len(w.c.damper.is)
 		}
 	}
@@ -168,6 +171,21 @@ func (w *eventful) checkDamped(r Round) {
 	for k, it := range r.Want.All() {
 		if _, ok := w.c.damper.is[k]; it.Block != nil && it.Block.Code == object.BlockFlapping && !ok {
 			w.t.Fatalf("%s is withheld without being set aside", k.Text())
+		}
+	}
+}
+
+// checkExplained: what is said to be announced is what is announced, whatever becomes of what it needs,
+// unless this very round has announced or withdrawn it.
+func (w *eventful) checkExplained(r Round, log []string) {
+	w.t.Helper()
+	for i := range eventfulVMs {
+		k := pathKeyOf(100 + i)
+		if slices.ContainsFunc(r.Plan.Ops, func(op plan.Op) bool { return op.Key() == k }) {
+			continue
+		}
+		if e := w.c.Explain(r, k.Prefix.Addr(), nil, false); e.Advertised != r.Have.Has(k) {
+			w.t.Fatalf("after %s: %s there: %v, but\n%s", strings.Join(log, "\n"), k.Text(), r.Have.Has(k), e)
 		}
 	}
 }

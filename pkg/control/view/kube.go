@@ -130,11 +130,7 @@ func ServiceExplanation(w io.Writer, form Form, s control.ServiceExplanation) er
 	if m := s.Missing; m != nil {
 		fmt.Fprintf(&b, "\n-  %s  NOT ADVERTISED\n", m.What)
 		for i, step := range m.Steps {
-			state := "ok"
-			if !step.OK {
-				state = "BLOCKED " + step.Code
-			}
-			fmt.Fprintf(&b, "  %d %-10s %s  %s\n", i+1, step.Stage, step.Text, state)
+			fmt.Fprintf(&b, "  %d %-10s %s  %s\n", i+1, step.Stage, step.Text, step.State())
 		}
 		if m.Try != "" {
 			fmt.Fprintf(&b, "  try:          %s\n", m.Try)

@@ -5,6 +5,7 @@ package reason
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
@@ -53,6 +54,21 @@ type Step struct {
 	OK    bool   `json:"ok"`
 	// Code says what blocks it; empty if OK.
 	Code string `json:"code,omitempty"`
+	// Kept says that what it tells of is not as it should be, and the announcement is there and
+	// stays all the same: it blocks nothing.
+	Kept bool `json:"kept,omitempty"`
+}
+
+// State is the step's outcome in words, as people read it.
+func (s Step) State() string {
+	switch {
+	case s.OK:
+		return "ok"
+	case s.Kept:
+		return s.Code + ", and announced all the same"
+	default:
+		return "BLOCKED " + s.Code
+	}
 }
 
 // Account is a driver's account of one address.
@@ -83,12 +99,17 @@ type Account struct {
 // and not of how it announces it.
 func (a Account) Inbound() bool { return a.Object.Kind == object.KindRoute }
 
-// Blocked returns the first step that is not OK.
+// Blocked returns the first step that keeps the address from being announced.
 func (a Account) Blocked() (Step, bool) {
-	for _, s := range a.Steps {
-		if !s.OK {
-			return s, true
-		}
+	return a.first(func(s Step) bool { return !s.OK && !s.Kept })
+}
+
+// Kept returns the first step that is not as it should be and blocks nothing.
+func (a Account) Kept() (Step, bool) { return a.first(func(s Step) bool { return s.Kept }) }
+
+func (a Account) first(is func(Step) bool) (Step, bool) {
+	if i := slices.IndexFunc(a.Steps, is); i >= 0 {
+		return a.Steps[i], true
 	}
 	return Step{}, false
 }
