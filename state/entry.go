@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,7 +32,12 @@ const entryVersion = 3
 type encoder struct {
 	lists map[*object.Key]encodedList
 	buf   []byte
+	// room is what is left of the memory from which entries are cut.
+	room []byte
 }
+
+// roomSize is how much memory an encoder asks for at once: some hundred entries.
+const roomSize = 64 << 10
 
 type encodedList struct {
 	length int
@@ -70,7 +76,21 @@ func (c *encoder) encode(e Entry) []byte {
 	}
 	b = appendSum(b)
 	c.buf = b
-	return append(make([]byte, 0, len(b)), b...) // bbolt keeps it until the transaction ends
+	return c.keep(b)
+}
+
+// keep copies an entry to where it stays: bbolt has it until the transaction ends.
+func (c *encoder) keep(b []byte) []byte {
+	if len(b) > roomSize/16 {
+		return bytes.Clone(b)
+	}
+	if len(b) > len(c.room) {
+		c.room = make([]byte, roomSize)
+	}
+	n := copy(c.room, b)
+	out := c.room[:n:n]
+	c.room = c.room[n:]
+	return out
 }
 
 func appendSum(b []byte) []byte {

@@ -54,9 +54,7 @@ func (db *DB) Begin(p plan.Plan) error {
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	for _, e := range entries {
-		db.ledger.enter(e)
-	}
+	db.enter(rest)
 	db.unfinished = intent
 	return nil
 }
@@ -71,8 +69,8 @@ func (db *DB) newEntries(p plan.Plan, pick func(i int) bool, now time.Time) []En
 		}
 	}
 	entries := make([]Entry, 0, n)
-	for i, op := range p.Ops {
-		if op.Phase == plan.Build && pick(i) && !db.sameEntry(op) {
+	for i := range p.Ops {
+		if op := &p.Ops[i]; op.Phase == plan.Build && pick(i) && !db.sameEntry(op) {
 			entries = append(entries, db.newEntry(op, now))
 		}
 	}
@@ -101,22 +99,27 @@ func inOrder(entries []Entry) []keyed {
 }
 
 // putPieces writes all but the last few of many entries, in transactions of their own, and returns
-// these few for the transaction that completes them. If it never comes, the ledger has entries of
-// objects that may be ours, as after any crash.
+// these few for the transaction that completes them, or what is not written if one fails. If that
+// transaction never comes, the ledger has entries of objects that may be ours, as after any crash.
 func (db *DB) putPieces(records []keyed) (rest []keyed, err error) {
 	for len(records) > piece {
 		now := records[:piece]
 		if err := db.update(func(tx *bbolt.Tx) error { return putRecords(tx, now) }); err != nil {
-			return nil, err
+			return records, err
 		}
 		db.mu.Lock()
-		for _, r := range now {
-			db.ledger.enter(*r.entry)
-		}
+		db.enter(now)
 		db.mu.Unlock()
 		records = records[piece:]
 	}
 	return records, nil
+}
+
+// enter remembers entries, for a caller that holds mu.
+func (db *DB) enter(records []keyed) {
+	for _, r := range records {
+		db.ledger.enter(*r.entry)
+	}
 }
 
 // putEntries writes entries in one transaction.
@@ -135,7 +138,7 @@ func putRecords(tx *bbolt.Tx, records []keyed) error {
 }
 
 // sameEntry reports whether the ledger says the same of the step already.
-func (db *DB) sameEntry(op plan.Op) bool {
+func (db *DB) sameEntry(op *plan.Op) bool {
 	e, ok := db.entry(op.Key())
 	return ok && e.Value == op.After && e.Cause == op.Cause && slices.Equal(e.Why, op.Why) &&
 		e.Relations.Equal(op.Relations)
@@ -143,7 +146,7 @@ func (db *DB) sameEntry(op plan.Op) bool {
 
 // newEntry keeps the date and the prior value of an older entry: the value to
 // restore is the one from before our first change, not from before the last.
-func (db *DB) newEntry(op plan.Op, now time.Time) Entry {
+func (db *DB) newEntry(op *plan.Op, now time.Time) Entry {
 	e := Entry{
 		Value: op.After, Why: op.Why, Relations: op.Relations, Cause: op.Cause, Since: now, shared: op.Wanted,
 	}
@@ -163,7 +166,8 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 	now := db.now()
 	entries := db.newEntries(p, func(i int) bool { return outcomes[i] == nil && p.Ops[i].Key().HasMark() }, now)
 	gone := slices.Clone(p.Forget)
-	for i, op := range p.Ops {
+	for i := range p.Ops {
+		op := &p.Ops[i]
 		if outcomes[i] == nil && ((op.Verb == plan.Delete && op.Note != plan.NoteReplaced) || op.Verb == plan.Restore) {
 			gone = append(gone, op.Key())
 		}
@@ -209,9 +213,7 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 		for _, k := range gone {
 			db.ledger.forget(k)
 		}
-		for _, e := range entries {
-			db.ledger.enter(e)
-		}
+		db.enter(rest)
 		db.unfinished = Intent{}
 	})
 }
@@ -275,11 +277,7 @@ func (db *DB) Renew(items []object.Item) error {
 	if err != nil {
 		err = fmt.Errorf("record what %d objects need: %w", len(items), err)
 	}
-	return db.remember(err, func() {
-		for _, e := range entries {
-			db.ledger.enter(e)
-		}
-	})
+	return db.remember(err, func() { db.enter(rest) })
 }
 
 // lines prints the steps, the first intentSteps of them.

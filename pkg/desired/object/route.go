@@ -2,7 +2,6 @@ package object
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -160,7 +159,7 @@ func (r Route) Key() Key {
 const protocolWord = "proto"
 
 func routeKey(k Key) string {
-	text := fmt.Sprintf("%s table %d metric %d", k.Prefix, k.Num, k.Aux)
+	text := k.Prefix.String() + " table " + strconv.Itoa(int(k.Num)) + " metric " + strconv.Itoa(int(k.Aux))
 	if k.Sub != "" {
 		text += " " + protocolWord + " " + k.Sub
 	}
