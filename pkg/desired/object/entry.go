@@ -14,6 +14,15 @@ func (e Entry) Key() Key { return e.e.key() }
 // Item is what is stored. What it has of slices must not be changed.
 func (e Entry) Item() Item { return e.e.item() }
 
+// Is reports whether it is an entry at all.
+func (e Entry) Is() bool { return e.e != nil }
+
+// Value is that of the item.
+func (e Entry) Value() Value { return e.e.value }
+
+// Blocked reports whether the item has a block.
+func (e Entry) Blocked() bool { return e.e.blocked }
+
 // Holds reports whether the entry has just this item.
 func (e Entry) Holds(it Item) bool { return e.e != nil && e.e.item().Equal(it) }
 

@@ -318,12 +318,15 @@ func (s Set) Shuffled(k Kind) iter.Seq2[Key, Item] {
 	}
 }
 
-// Pair is what two sets have under a key.
-type Pair struct {
-	Key  Key
-	A, B Item
-	// InA and InB say whether a set has it at all.
-	InA, InB bool
+// Pair is what two sets have under a key: entries, of which one may be none.
+type Pair struct{ A, B Entry }
+
+// Key is the key of both.
+func (p Pair) Key() Key {
+	if p.A.Is() {
+		return p.A.Key()
+	}
+	return p.B.Key()
 }
 
 // Both yields what two sets have under each key that one of them has, in no order. It costs one walk through both,
@@ -333,20 +336,7 @@ func (s Set) Both(o Set) iter.Seq[Pair] {
 		s.freeze()
 		o.freeze()
 		for place := range s.byKind {
-			ok := s.byKind[place].both(o.byKind[place], func(a, b *entry) bool {
-				p := Pair{InA: a != nil, InB: b != nil}
-				if a != nil {
-					p.Key, p.A = a.key(), a.item()
-				}
-				if b != nil {
-					p.B = b.item()
-				}
-				if a == nil {
-					p.Key = b.key()
-				}
-				return yield(p)
-			})
-			if !ok {
+			if !s.byKind[place].both(o.byKind[place], func(a, b *entry) bool { return yield(Pair{Entry{a}, Entry{b}}) }) {
 				return
 			}
 		}

@@ -44,9 +44,10 @@ type entry struct {
 	hash  uint64
 	value Value
 	more  *itemMore // nil if the item has nothing of it
-	// rank and marked are those of [Item].
-	rank   uint8
-	marked bool
+	// rank and marked are those of [Item], and blocked says that it has a block: a walk through all
+	// need not go to more for that.
+	rank            uint8
+	marked, blocked bool
 }
 
 // itemMore is what items of backends mostly are without: see [Item].
@@ -58,7 +59,7 @@ type itemMore struct {
 }
 
 func newEntry(hash uint64, it Item) *entry {
-	e := &entry{hash: hash, value: it.Value, rank: it.Rank, marked: it.Marked}
+	e := &entry{hash: hash, value: it.Value, rank: it.Rank, marked: it.Marked, blocked: it.Block != nil}
 	if it.Why != nil || it.After != nil || it.Shared != nil || it.Keeps != nil || it.Block != nil || it.Found != nil {
 		e.more = &itemMore{it.Why, it.After, it.Shared, it.Keeps, it.Block, it.Found}
 	}
@@ -66,6 +67,12 @@ func newEntry(hash uint64, it Item) *entry {
 }
 
 func (e *entry) key() Key { return e.value.Key() }
+
+// sameKey reports whether two entries have one key. Values that are equal have, and to see that costs less
+// than to work two keys out.
+func (e *entry) sameKey(o *entry) bool {
+	return e.hash == o.hash && (e.value == o.value || e.key() == o.key())
+}
 
 func (e *entry) item() Item {
 	it := Item{Value: e.value, Rank: e.rank, Marked: e.marked}
@@ -191,7 +198,7 @@ func (n *node) put(o *owner, e *entry, shift uint) (*node, bool) {
 		var added bool
 		s.node, added = s.node.put(o, e, shift+levelBits)
 		return n, added
-	case old.hash == e.hash && old.key() == e.key():
+	case old.sameKey(e):
 		s.entry = e
 		return n, false
 	default:
@@ -320,6 +327,12 @@ func beside(a, b slot, shift uint, shared bool, yield func(a, b *entry) bool) bo
 
 // entriesBeside is beside where a side is one entry, or none, or both have entries of one hash.
 func entriesBeside(a, b slot, shift uint, shared bool, yield func(a, b *entry) bool) bool {
+	if x, y := a.entry, b.entry; x != nil && y != nil { // which is what most slots are
+		if x.sameKey(y) {
+			return yield(x, y)
+		}
+		return yield(x, nil) && yield(nil, y)
+	}
 	return a.all(func(x *entry) bool {
 		y := b.get(x, shift)
 		return x == y && !shared || yield(x, y)
@@ -331,7 +344,7 @@ func entriesBeside(a, b slot, shift uint, shared bool, yield func(a, b *entry) b
 // get returns the entry with the key of another one.
 func (s slot) get(like *entry, shift uint) *entry {
 	if e := s.entry; e != nil {
-		if e.hash == like.hash && e.key() == like.key() {
+		if e.sameKey(like) {
 			return e
 		}
 		return nil

@@ -7,29 +7,19 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// findBlocked collects what is not there as wanted, and of this what is blocked
-// by itself.
-func (d *differ) findBlocked() {
-	look := func(k object.Key, it, have object.Item, there bool) {
-		if there && it.Block == nil && d.agrees(k, it, have) && d.managed(k.Kind) {
-			return
-		}
-		d.dirty[k] = true
-		if b, ok := d.blockOf(k, it, have, there); ok {
-			d.blocked[k] = b
-		}
-	}
-	if d.all {
-		for p := range d.Want.Both(d.Have) {
-			if p.InA {
-				look(p.Key, p.A, p.B, p.InB)
-			}
-		}
+// judge notes of a wanted key that it is not there as wanted, and, of what is not, that it is
+// blocked by itself.
+func (d *differ) judge(k object.Key, p object.Pair) {
+	if !p.A.Is() || p.B.Is() && !p.A.Blocked() && d.agrees(k, p.A.Value(), p.B.Item()) && d.managed(k.Kind) {
 		return
 	}
-	for k, it := range d.toLookAt() {
-		have, there := d.Have.Get(k)
-		look(k, it, have, there)
+	d.dirty[k] = true
+	var have object.Item
+	if p.B.Is() {
+		have = p.B.Item()
+	}
+	if b, ok := d.blockOf(k, p.A.Item(), have, p.B.Is()); ok {
+		d.blocked[k] = b
 	}
 }
 
@@ -80,7 +70,7 @@ func (d *differ) blockOf(k object.Key, it, have object.Item, ok bool) (object.Bl
 		return *it.Block, true
 	}
 	switch {
-	case ok && d.agrees(k, it, have):
+	case ok && d.agrees(k, it.Value, have):
 		return object.Block{}, false
 	case ok && !k.Kind.IsSetting() && !d.mine(k, have) && !d.made(k, have):
 		return object.Block{Code: object.BlockForeign, Text: foreignText(it, have)}, true

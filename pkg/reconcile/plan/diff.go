@@ -91,9 +91,9 @@ func (d *differ) made(k object.Key, have object.Item) bool {
 // agrees reports whether what we have is as wanted, with our mark and nothing that we
 // do not write. Kinds that bear no mark everywhere may be shared with another owner, who
 // was there first.
-func (d *differ) agrees(k object.Key, it, have object.Item) bool {
+func (d *differ) agrees(k object.Key, want object.Value, have object.Item) bool {
 	switch {
-	case have.Value != it.Value:
+	case have.Value != want:
 		return false
 	case k.HasMark():
 		return have.Marked && have.Deviates() == ""
@@ -126,7 +126,7 @@ func (d *differ) wanted() {
 			d.replace(k, it, have, ok)
 		case !ok:
 			d.build(Op{Verb: Create, After: it.Value, Why: it.Why})
-		case !d.agrees(k, it, have):
+		case !d.agrees(k, it.Value, have):
 			d.build(Op{
 				Verb: Update, Before: have.Value, After: it.Value, Why: it.Why,
 				Note: changeNote(it, have), Reclaim: reclaims(k, have),

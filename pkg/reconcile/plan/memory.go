@@ -51,8 +51,7 @@ func (m *Memory) Diff(in Input) Plan {
 		Input: in, m: m, dirty: map[object.Key]bool{}, blocked: map[object.Key]object.Block{},
 		replaced: map[object.Key]bool{}, steps: map[object.Key]bool{},
 	}
-	d.look, d.all = m.advance(in)
-	d.findBlocked()
+	m.advance(d)
 	d.blockDependents()
 	if d.findReplaced(); len(d.replaced) > 0 {
 		d.blockDependents() // of what goes with a link and must not come back now
@@ -72,29 +71,34 @@ func (m *Memory) Diff(in Input) Plan {
 	return d.plan
 }
 
-// advance takes over what is wanted and there now, and returns the keys to look at, or
-// that all are to be looked at.
-func (m *Memory) advance(in Input) (look map[object.Key]bool, all bool) {
-	if look, all = m.changed(in); !all {
-		for k := range look {
-			m.note(k, held(k, m.want, m.have), -1)
-			m.note(k, held(k, in.Want, in.Have), 1)
-		}
-		maps.Copy(look, m.open)
-		maps.Copy(look, m.recheck)
-	} else {
+// advance takes over what is wanted and there now. It sets which keys are to be looked at, or looks at
+// all of them in one walk.
+func (m *Memory) advance(d *differ) {
+	d.look, d.all = m.changed(d.Input)
+	if d.all {
 		*m = Memory{
 			few: m.few, recheck: map[object.Key]bool{}, present: map[object.Kind]int{}, metrics: map[uint32]int{},
 			unwanted: map[object.Key]bool{}, watched: map[object.Key]bool{},
 		}
-		for p := range in.Want.Both(in.Have) {
-			m.note(p.Key, pair{p.A, p.B, p.InA, p.InB}, 1)
+		for p := range d.Want.Both(d.Have) {
+			k := p.Key()
+			m.note(k, p, 1)
+			d.judge(k, p)
+		}
+	} else {
+		for k := range d.look {
+			m.note(k, held(k, m.want, m.have), -1)
+			m.note(k, held(k, d.Want, d.Have), 1)
+		}
+		maps.Copy(d.look, m.open)
+		maps.Copy(d.look, m.recheck)
+		for k := range d.look {
+			d.judge(k, held(k, d.Want, d.Have))
 		}
 	}
 	// Copies, so that nobody changes what is compared with next time.
-	m.valid, m.want, m.have = true, in.Want.Clone(), in.Have.Clone()
-	m.unmanaged, m.unread = slices.Clone(in.Unmanaged), slices.Clone(in.Unread)
-	return look, all
+	m.valid, m.want, m.have = true, d.Want.Clone(), d.Have.Clone()
+	m.unmanaged, m.unread = slices.Clone(d.Unmanaged), slices.Clone(d.Unread)
 }
 
 // looked is how many keys are looked at one by one, however few there are in all.
@@ -118,27 +122,23 @@ func (m *Memory) changed(in Input) (look map[object.Key]bool, all bool) {
 	return look, false
 }
 
-// pair is what two sets have under a key.
-type pair struct {
-	want, have    object.Item
-	wanted, there bool
+func held(k object.Key, want, have object.Set) object.Pair {
+	return object.Pair{A: want.Entry(k), B: have.Entry(k)}
 }
 
-func held(k object.Key, want, have object.Set) (p pair) {
-	p.want, p.wanted = want.Get(k)
-	p.have, p.there = have.Get(k)
-	return p
-}
-
-// note counts a key, by 1, or takes that back, by -1.
-func (m *Memory) note(k object.Key, p pair, by int) {
-	if p.wanted && k.Kind.IsSteering() {
-		metric := p.want.Value.(object.Steering).Steers().Metric
+// note counts a key, which is wanted, there or both, by 1, or takes that back, by -1.
+func (m *Memory) note(k object.Key, p object.Pair, by int) {
+	wanted, there := p.A.Is(), p.B.Is()
+	if wanted && k.Kind.IsSteering() {
+		metric := p.A.Value().(object.Steering).Steers().Metric
 		if m.metrics[metric] += by; m.metrics[metric] == 0 {
 			delete(m.metrics, metric)
 		}
 	}
-	if p.wanted && p.there {
+	if !there {
+		return
+	}
+	if wanted {
 		m.present[k.Kind] += by
 	}
 	mark := func(in map[object.Key]bool, holds bool) {
@@ -148,7 +148,8 @@ func (m *Memory) note(k object.Key, p pair, by int) {
 			delete(in, k)
 		}
 	}
-	mark(m.unwanted, p.there && !p.wanted)
-	mark(m.watched, p.there && (p.have.Overridden() != "" || !p.have.Marked && k.Kind.IsSteering()))
-	mark(m.recheck, p.there && p.wanted && !k.Kind.HasMark() && p.have.Deviates() != "")
+	have := p.B.Item()
+	mark(m.unwanted, !wanted)
+	mark(m.watched, have.Overridden() != "" || !have.Marked && k.Kind.IsSteering())
+	mark(m.recheck, wanted && !k.Kind.HasMark() && have.Deviates() != "")
 }
