@@ -1,6 +1,8 @@
 package state
 
 import (
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -121,6 +123,17 @@ func (l *ledger) get(k object.Key) (Entry, bool) {
 	return l.entryOf(k, it), true
 }
 
+// share has what is wanted under a key in place of what the ledger has there, and reports whether
+// both are the same.
+func (l *ledger) share(k object.Key, wanted object.Entry) bool {
+	it, ok := l.items.Get(k)
+	if !ok || !wanted.Holds(it) {
+		return false
+	}
+	l.items.PutEntry(wanted)
+	return true
+}
+
 func (l *ledger) entryOf(k object.Key, it object.Item) Entry {
 	m := l.markOf(k)
 	return Entry{
@@ -198,6 +211,21 @@ func (db *DB) Keys(kind object.Kind) []object.Key {
 		out = append(out, k)
 	}
 	return out
+}
+
+// Differ yields each key under which the ledger does not have the item that is wanted. What it has
+// as it is wanted it shares with the set from then on, so that it is in memory once, and costs
+// nothing the next time.
+func (db *DB) Differ(want object.Set) iter.Seq[object.Key] {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	var out []object.Key
+	for k := range db.ledger.items.Clone().Differ(want) {
+		if e := want.Entry(k); !e.Is() || !db.ledger.share(k, e) {
+			out = append(out, k)
+		}
+	}
+	return slices.Values(out)
 }
 
 // Lines are the entries of the ledger in JSON, one a line in the order of their keys. Secrets

@@ -1,7 +1,10 @@
 package state
 
 import (
+	"errors"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,6 +73,57 @@ func TestPieces(t *testing.T) {
 	same("a file that was behind")
 	if trouble, ill := db.Trouble(); ill {
 		t.Error(trouble.Err)
+	}
+}
+
+// Of what is wanted the ledger tells what it does not have, or has otherwise, and what it has
+// beside that; what is equal it has in common with what is wanted from then on.
+func TestDiffer(t *testing.T) {
+	at := file(t)
+	db := started(t, at, Identity{Chassis: "one"})
+	ops := journalled(0, 20)
+	p := plan.Plan{Ops: ops}
+	if err := errors.Join(db.Begin(p), db.End(p, make([]error, len(ops)), time.Second), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db = started(t, at, Identity{Chassis: "one"}) // nothing in memory is that of before
+	var want object.Set
+	differ := map[object.Key]bool{}
+	for i, op := range slices.Concat(ops, journalled(20, 22)) {
+		it := object.Item{Value: op.After, Why: op.Why}.WithRelations(op.Relations)
+		switch {
+		case i == 3: // not wanted any more
+			differ[op.Key()] = true
+			continue
+		case i == 5:
+			it.Why = nil
+		case i == 6:
+			it.After = nil
+		case i == 8:
+			it.Marked = true
+		case i < len(ops):
+			want.Put(it)
+			continue
+		}
+		want.Put(it)
+		differ[op.Key()] = true
+	}
+	for range 2 {
+		got := map[object.Key]bool{}
+		for k := range db.Differ(want) {
+			got[k] = true
+		}
+		if !maps.Equal(got, differ) {
+			t.Fatalf("got %v, want %v", got, differ)
+		}
+	}
+	for k := range db.ledger.items.Differ(want) { // by what is the very same in memory
+		if !differ[k] {
+			t.Errorf("%s is in memory twice", k.Text())
+		}
+	}
+	if got, want := len(db.Keys(object.KindRoute))+len(db.Keys(object.KindPath)), len(ops); got != want {
+		t.Errorf("the ledger has %d keys, want %d", got, want)
 	}
 }
 

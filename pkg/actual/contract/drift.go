@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"iter"
 	"net/netip"
 	"testing"
 	"time"
@@ -258,6 +259,21 @@ func (l ledger) Keys(kind object.Kind) []object.Key {
 		}
 	}
 	return out
+}
+
+func (l ledger) Differ(want object.Set) iter.Seq[object.Key] {
+	return func(yield func(object.Key) bool) {
+		for k, v := range l {
+			if it, wanted := want.Get(k); (!wanted || it.Value != v) && !yield(k) {
+				return
+			}
+		}
+		for k := range want.All() {
+			if l[k] == nil && !yield(k) {
+				return
+			}
+		}
+	}
 }
 
 // host is the prefix of one address.

@@ -347,11 +347,26 @@ func (s Set) Both(o Set) iter.Seq[Pair] {
 // and within a kind in no order. An item that was put into both separately is yielded
 // although it may be equal; one that came to both from a common set is not, and costs nothing.
 func (s Set) Differ(o Set) iter.Seq[Key] {
+	return s.differ(o, func(_, _ *entry) bool { return true })
+}
+
+// Unlike yields the keys under which s and o do not have equal items. What both share costs
+// nothing, as with Differ; what was put into both separately is compared.
+func (s Set) Unlike(o Set) iter.Seq[Key] {
+	return s.differ(o, func(a, b *entry) bool { return a == nil || b == nil || !a.equal(b) })
+}
+
+// differ yields the keys under which s and o do not have the very same item, of those that counts
+// says yes to.
+func (s Set) differ(o Set, counts func(a, b *entry) bool) iter.Seq[Key] {
 	return func(yield func(Key) bool) {
 		s.freeze()
 		o.freeze()
 		for place := range s.byKind {
 			ok := s.byKind[place].differ(o.byKind[place], func(a, b *entry) bool {
+				if !counts(a, b) {
+					return true
+				}
 				if a == nil {
 					a = b
 				}

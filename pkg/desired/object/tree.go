@@ -82,6 +82,14 @@ func (e *entry) item() Item {
 	return it
 }
 
+// equal reports whether two entries have equal items.
+func (e *entry) equal(o *entry) bool {
+	if e.more == nil && o.more == nil {
+		return e.value == o.value && e.rank == o.rank && e.marked == o.marked
+	}
+	return e.item().Equal(o.item())
+}
+
 const (
 	levelBits = 5
 	hashBits  = 64

@@ -166,6 +166,50 @@ func TestClonesAreApart(t *testing.T) {
 	}
 }
 
+// TestUnlike: of what was put into two sets separately, that is yielded which is not equal.
+func TestUnlike(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 200 {
+		var a, b Set
+		want := map[Key]bool{}
+		for i := range 40 {
+			x := Item{Value: routeTo(i), Marked: r.IntN(2) == 0}
+			y := x
+			switch r.IntN(8) {
+			case 0:
+				y.Marked = !x.Marked
+			case 1:
+				y.Rank = 3
+			case 2:
+				y.Why = []Source{{Row: "another"}}
+			case 3:
+				y.Found = &Found{Deviates: "an MTU"}
+			case 4:
+				x.Block, y.Block = &Block{Code: "a"}, &Block{Code: "a"} // equal, in two places
+			case 5:
+				x.Block = &Block{Code: "a"}
+			}
+			inA, inB := r.IntN(5) > 0, r.IntN(5) > 0
+			if inA {
+				a.Put(x)
+			}
+			if inB {
+				b.Put(y)
+			}
+			if inA != inB || inA && !x.Equal(y) {
+				want[numbered(i)] = true
+			}
+		}
+		got := map[Key]bool{}
+		for k := range a.Unlike(b) {
+			got[k] = true
+		}
+		if !maps.Equal(got, want) {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+	}
+}
+
 // TestDiffer: what a copy shares is not yielded, what was put again is.
 func TestDiffer(t *testing.T) {
 	var s Set

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
@@ -96,9 +97,14 @@ func (d *differ) stay(k, by object.Key, leaving map[object.Key]object.Item) {
 // now needs another flow, a setting that was right before we came. keys are those to look
 // at, nil is everything that is wanted.
 func Outdated(want, have object.Set, l Ownership, keys map[object.Key]bool) []object.Item {
+	look := l.Differ(want)
+	if keys != nil {
+		look = maps.Keys(keys)
+	}
 	var out []object.Item
-	for k, it := range among(want, keys) {
-		if it.Block != nil {
+	for k := range look {
+		it, wanted := want.Get(k)
+		if !wanted || it.Block != nil {
 			continue
 		}
 		was, recorded := l.Recorded(k)
@@ -120,11 +126,8 @@ func Outdated(want, have object.Set, l Ownership, keys map[object.Key]bool) []ob
 	return out
 }
 
-// among yields the items of a set under some keys, nil for all.
+// among yields the items of a set under some keys.
 func among(s object.Set, keys map[object.Key]bool) iter.Seq2[object.Key, object.Item] {
-	if keys == nil {
-		return s.All()
-	}
 	return func(yield func(object.Key, object.Item) bool) {
 		for k := range keys {
 			if it, ok := s.Get(k); ok && !yield(k, it) {

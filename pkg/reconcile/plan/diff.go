@@ -290,11 +290,12 @@ func (d *differ) forget() {
 	if !d.Tidy {
 		return
 	}
-	for _, kind := range object.Kinds() {
-		for _, k := range d.Ledger.Keys(kind) {
-			if d.managed(kind) && !d.Want.Has(k) && d.nothingLeft(k) && (d.Keep == nil || d.Keep(k, d.Ledger.Why(k)) == nil) {
-				d.plan.Forget = append(d.plan.Forget, k)
-			}
+	for k := range d.Ledger.Differ(d.Want) {
+		if d.Want.Has(k) || !d.managed(k.Kind) || !d.nothingLeft(k) {
+			continue
+		}
+		if d.Keep == nil || d.Keep(k, d.Ledger.Why(k)) == nil {
+			d.plan.Forget = append(d.plan.Forget, k)
 		}
 	}
 	slices.SortFunc(d.plan.Forget, object.Key.Compare)

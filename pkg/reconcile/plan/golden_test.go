@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"encoding/json"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -140,6 +141,22 @@ func (l *ledger) Keys(kind object.Kind) []object.Key {
 		}
 	}
 	return out
+}
+
+// Differ yields everything.
+func (l *ledger) Differ(want object.Set) iter.Seq[object.Key] {
+	return func(yield func(object.Key) bool) {
+		for k := range want.All() {
+			if !yield(k) {
+				return
+			}
+		}
+		for k := range l.owned {
+			if !want.Has(k) && !yield(k) {
+				return
+			}
+		}
+	}
 }
 
 // begin and end do what the journal does before and after a plan that succeeds.

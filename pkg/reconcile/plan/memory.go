@@ -11,7 +11,7 @@ import (
 
 // Memory makes the cost of a difference that of what differs from the last one. It has
 // what the last one found out about each key, and looks again at keys whose items are not
-// the very same ones any more, in what is wanted or in what is there, and at all that was
+// the same any more, in what is wanted or in what is there, and at all that was
 // not as wanted. What it plans is what [Diff] plans, which has no memory.
 //
 // The zero value remembers nothing. It is not for concurrent use.
@@ -104,7 +104,7 @@ func (m *Memory) advance(d *differ) {
 // looked is how many keys are looked at one by one, however few there are in all.
 const looked = 1000
 
-// changed returns the keys whose items are not the very same ones any more; or that all are to be looked at,
+// changed returns the keys whose items are not the same any more; or that all are to be looked at,
 // because nothing is known of last time, or so much has changed that a walk through all is cheaper.
 func (m *Memory) changed(in Input) (look map[object.Key]bool, all bool) {
 	most := max(cmp.Or(m.few, looked), (in.Want.Len()+in.Have.Len())/8)
@@ -112,7 +112,7 @@ func (m *Memory) changed(in Input) (look map[object.Key]bool, all bool) {
 		return nil, true
 	}
 	look = map[object.Key]bool{}
-	for _, keys := range []iter.Seq[object.Key]{m.want.Differ(in.Want), m.have.Differ(in.Have)} {
+	for _, keys := range []iter.Seq[object.Key]{m.want.Unlike(in.Want), m.have.Unlike(in.Have)} {
 		for k := range keys {
 			if look[k] = true; len(look) > most {
 				return nil, true

@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+import (
+	"iter"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+)
 
 // Ownership tells what the ledger remembers of a key. The zero value remembers
 // nothing.
@@ -16,6 +20,10 @@ type Ownership interface {
 	Recorded(object.Key) (object.Item, bool)
 	// Keys are the keys of one kind in the ledger, in any order.
 	Keys(object.Kind) []object.Key
+	// Differ yields, in any order, each key under which the ledger does not have the item that is
+	// wanted: what it has and is not wanted, what is wanted and it does not have, and what it has
+	// otherwise. It may yield others, too.
+	Differ(want object.Set) iter.Seq[object.Key]
 }
 
 // NoLedger is an Ownership that remembers nothing.
@@ -35,3 +43,6 @@ func (NoLedger) Recorded(object.Key) (object.Item, bool) { return object.Item{},
 
 // Keys is empty.
 func (NoLedger) Keys(object.Kind) []object.Key { return nil }
+
+// Differ yields all that is wanted.
+func (NoLedger) Differ(want object.Set) iter.Seq[object.Key] { return object.Set{}.Differ(want) }
