@@ -1,7 +1,7 @@
 package parts
 
 import (
-	"slices"
+	"iter"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
@@ -10,7 +10,7 @@ import (
 // as those that want the one rule of a bridge: where they all say the same, one of them speaks
 // for all.
 type holders struct {
-	parts []*part
+	ordered
 	alike alike
 }
 
@@ -43,15 +43,8 @@ func likeness(a, b contribution) alike {
 // hold enters a part that wants a key, or wants it otherwise than before.
 func (m *Memory) hold(k object.Key, u *part, c contribution) {
 	h := m.held[k]
-	i, found := slices.BinarySearchFunc(h.parts, u, (*part).compare)
-	if !found {
-		h.parts = slices.Insert(h.parts, i, u)
-	}
-	if h.alike != unknown {
-		other := h.parts[0]
-		if other == u && len(h.parts) > 1 {
-			other = h.parts[1]
-		}
+	h.enter(u)
+	if other := h.other(u); h.alike != unknown && other != nil {
 		o, _ := other.to(k)
 		h.alike = min(h.alike, likeness(o, c))
 	}
@@ -61,14 +54,12 @@ func (m *Memory) hold(k object.Key, u *part, c contribution) {
 // unhold takes a part out of those that want a key.
 func (m *Memory) unhold(k object.Key, u *part) {
 	h := m.held[k]
-	if i, found := slices.BinarySearchFunc(h.parts, u, (*part).compare); found {
-		h.parts = slices.Delete(h.parts, i, i+1)
-	}
-	switch len(h.parts) {
-	case 0:
+	h.leave(u)
+	if h.empty() {
 		delete(m.held, k)
 		return
-	case 1:
+	}
+	if h.single() {
 		h.alike = unknown
 	}
 	m.held[k] = h
@@ -79,8 +70,8 @@ func (m *Memory) alikeness(k object.Key) alike {
 	h := m.held[k]
 	if h.alike == unknown {
 		h.alike = entirely
-		first, _ := h.parts[0].to(k)
-		for _, u := range h.parts {
+		first, _ := h.first().to(k)
+		for u := range h.all() {
 			c, _ := u.to(k)
 			h.alike = min(h.alike, likeness(first, c))
 		}
@@ -93,13 +84,9 @@ func (m *Memory) alikeness(k object.Key) alike {
 // that want it: those before one of them, or all if that is nil. A later part that wants what
 // does not go together with that runs again, and finds out.
 func (p *Pass) fold(k object.Key, before *part) (object.Entry, bool) {
-	all := p.m.held[k].parts
-	if before != nil {
-		i, _ := slices.BinarySearchFunc(all, before, (*part).compare)
-		all = all[:i]
-	}
+	held := p.m.held[k]
 	base, based := p.base.Get(k)
-	if len(all) == 0 {
+	if held.empty() || before != nil && held.first().compare(before) >= 0 {
 		if !based {
 			return object.Entry{}, false
 		}
@@ -109,17 +96,17 @@ func (p *Pass) fold(k object.Key, before *part) (object.Entry, bool) {
 	if !based {
 		how = p.m.alikeness(k)
 	}
-	if c, _ := all[0].to(k); how == entirely && c.ops == nil {
+	if c, _ := held.first().to(k); how == entirely && c.ops == nil {
 		return c.alone, true
 	}
 	if how == butWhy {
-		return manyReasons(k, all), true
+		return manyReasons(k, held.first(), held.before(before)), true
 	}
 	var s object.Set
 	if based {
 		s.Put(base)
 	}
-	for _, u := range all {
+	for u := range held.before(before) {
 		c, _ := u.to(k)
 		if c.do(&s) != nil && before == nil {
 			u.mark()
@@ -133,11 +120,11 @@ func (p *Pass) fold(k object.Key, before *part) (object.Entry, bool) {
 }
 
 // manyReasons is the item that all these parts want, each for its own reasons.
-func manyReasons(k object.Key, all []*part) object.Entry {
-	first, _ := all[0].to(k)
-	it := first.alone.Item()
+func manyReasons(k object.Key, first *part, all iter.Seq[*part]) object.Entry {
+	alone, _ := first.to(k)
+	it := alone.alone.Item()
 	var why object.Reasons
-	for _, u := range all {
+	for u := range all {
 		c, _ := u.to(k)
 		if !why.Add(c.alone.Item().Why) {
 			break
