@@ -127,23 +127,41 @@ func (m *Memory) handedTo(phase string) *handedTo {
 	return to
 }
 
-// handing enters what a part that has run hands to others, which handed them something before.
+// handing enters what a part that has run hands to others, which handed them something before. Those
+// to which it hands something else now run again.
 func (p *Pass) handing(u *part, before []handing) {
 	if len(u.hands) == 0 && len(before) == 0 || reflect.DeepEqual(u.hands, before) {
 		u.hands = before
 		return
 	}
-	for _, h := range before {
-		to := p.m.handedTo(h.phase)
-		to.dirty[h.name] = true
-		left := to.byName[h.name].without(u)
-		if to.byName[h.name] = left; len(left) == 0 {
-			delete(to.byName, h.name)
+	was, is := byReceiver(before), byReceiver(u.hands)
+	for r, old := range was {
+		if values, has := is[r]; has && reflect.DeepEqual(old, values) {
+			delete(is, r) // they stay
+			continue
+		}
+		to := p.m.handedTo(r.phase)
+		to.dirty[r.name] = true
+		left := to.byName[r.name].without(u)
+		if to.byName[r.name] = left; len(left) == 0 {
+			delete(to.byName, r.name)
 		}
 	}
-	for _, h := range u.hands {
-		to := p.m.handedTo(h.phase)
-		to.dirty[h.name] = true
-		to.byName[h.name] = to.byName[h.name].with(u, h.value)
+	for r, values := range is {
+		to := p.m.handedTo(r.phase)
+		to.dirty[r.name] = true
+		to.byName[r.name] = to.byName[r.name].with(u, values...)
 	}
+}
+
+// receiver is the part of a phase to which something is handed.
+type receiver struct{ phase, name string }
+
+func byReceiver(hands []handing) map[receiver][]any {
+	out := make(map[receiver][]any, len(hands))
+	for _, h := range hands {
+		r := receiver{h.phase, h.name}
+		out[r] = append(out[r], h.value)
+	}
+	return out
 }

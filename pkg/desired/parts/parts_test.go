@@ -292,3 +292,35 @@ func TestOnlyWhatChangedRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyWhoIsHandedAnotherRuns: of the parts that one hands something, those run again that get something else.
+func TestOnlyWhoIsHandedAnotherRuns(t *testing.T) {
+	var memory parts.Memory
+	for _, tt := range []struct{ hands, want string }{
+		{"a1 b1 c1", "a[1] b[1] c[1]"},
+		{"a1 b1 c1", ""},
+		{"a1 b2 c1", "b[2]"},
+		{"a1 c1", ""},
+		{"c1 a1 c2 d1", "c[1 2] d[1]"},
+		{"c2 a1 c1 d1", "c[2 1]"},
+	} {
+		row := &observe.PortBinding{LogicalPort: "p", ExternalIDs: map[string]string{"hands": tt.hands}}
+		snap := observe.Snapshot{SB: &observe.Southbound{Ports: rowlist.Of(row)}}
+		var out object.Set
+		p := parts.Begin(&memory, snap, &out, "rows", "list")
+		parts.Ports(p, "rows", "", nil, func(row *observe.PortBinding) {
+			for _, word := range strings.Fields(row.ExternalIDs["hands"]) {
+				p.Hand("list", word[:1], word[1:])
+			}
+		})
+		var ran []string
+		parts.Handed(p, "list", nil, func(name string, values []any) {
+			p.Skip(observe.Skip{Row: name})
+			ran = append(ran, name+fmt.Sprint(values))
+		})
+		p.End()
+		if got := strings.Join(ran, " "); got != tt.want {
+			t.Errorf("when %q is handed these ran: %q, want %q", tt.hands, got, tt.want)
+		}
+	}
+}
