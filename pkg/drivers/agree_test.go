@@ -62,11 +62,13 @@ func randomDrivers(t *rapid.T, w world) []driver {
 		if p.Type != observe.PortLocalnet || twice || !flag("has a VNI") {
 			continue
 		}
-		method := evpn.MethodVRF
+		c := evpn.NetworkConfig{NetworkRef: ref, Method: evpn.MethodVRF, VNI: uint32(3000 + i)}
 		if flag("l2vni") {
-			method = evpn.MethodL2VNI
+			c.Method = evpn.MethodL2VNI
+		} else if n := len(e.Networks); n > 0 && e.Networks[n-1].Method == evpn.MethodVRF && flag("in the VRF of another") {
+			c.VNI = e.Networks[n-1].VNI
 		}
-		e.Networks = append(e.Networks, evpn.NetworkConfig{NetworkRef: ref, Method: method, VNI: uint32(3000 + i)})
+		e.Networks = append(e.Networks, c)
 		b.Expose.Reserved = append(b.Expose.Reserved, ref)
 	}
 	elsewhere := e

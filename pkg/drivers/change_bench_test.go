@@ -56,6 +56,15 @@ func BenchmarkDeriveChange(b *testing.B) {
 				NetworkRef: expose.NetworkRef{Network: "public"}, Method: evpn.MethodVRF, VNI: 2001,
 			}}}), unbind("vm500"),
 		},
+		{
+			"evpn/behind a provider network, 1000 addresses", "gw-1", behindStory(1000),
+			evpn.New(evpn.Config{
+				Expose: opts, LocalIP: vtep, Port: 4789, AS: 64999, TenantNetworks: true,
+				Networks: []evpn.NetworkConfig{{
+					NetworkRef: expose.NetworkRef{Network: "public", VLAN: 100}, Method: evpn.MethodVRF, VNI: 2001,
+				}},
+			}), unbind("vm500"),
+		},
 		{"native/10000 prefixes", "hv1", advertisedStory(10_000), native.New(nat), withoutAdvertised(5000)},
 		{"native/segment, 1000 stations", "hv1", stretchedStory(1000), native.New(nat), unbind("vm500")},
 		{
@@ -126,6 +135,17 @@ func providerStory(n int) string {
 	for i := range n {
 		fmt.Fprintf(&b, "port vm%d on dp-pub mac \"%s 10.%d.%d.%d\" chassis cmp-1 up\n", i, mac(0x3e, i), i>>16, i>>8&255,
 			i&255)
+	}
+	return b.String()
+}
+
+// behindStory has n VMs on the tenant network of a router whose gateway is on a provider network.
+func behindStory(n int) string {
+	var b strings.Builder
+	b.WriteString("include segment\nrouterport lrp-p2 on dp-r1 mac \"fa:16:3e:2c:7a:02 10.1.0.1/16\" peer p2\n")
+	b.WriteString("switchport p2 on dp-priv2 peer lrp-p2\n")
+	for i := range n {
+		fmt.Fprintf(&b, "port vm%d on dp-priv2 mac \"%s 10.1.%d.%d\" chassis cmp-1 up\n", i+100, mac(0x3e, i), 1+i>>8, i&255)
 	}
 	return b.String()
 }

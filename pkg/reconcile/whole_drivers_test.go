@@ -129,9 +129,12 @@ func (w *everyDriver) everyIntent() Intent {
 		Expose: opts, Port: 4789, AS: 64999, LocalIP: netip.MustParseAddr("99.99.1.1"), KeepVRF: flag(), SubnetMethod: flag(),
 	}
 	if flag() {
-		stretched := expose.NetworkRef{Network: "public", VLAN: 100}
-		e.Networks = []evpn.NetworkConfig{{NetworkRef: stretched, Method: evpn.MethodL2VNI, VNI: 2001}}
-		b.Expose.Reserved = []expose.NetworkRef{stretched}
+		network := expose.NetworkRef{Network: "public", VLAN: 100}
+		e.Networks = []evpn.NetworkConfig{{NetworkRef: network, Method: evpn.MethodL2VNI, VNI: 2001}}
+		if e.TenantNetworks = flag(); flag() {
+			e.Networks[0].Method = evpn.MethodVRF
+		}
+		b.Expose.Reserved = []expose.NetworkRef{network}
 	}
 	nat := native.Defaults()
 	nat.Expose, nat.AS = opts, 64999

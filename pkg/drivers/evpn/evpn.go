@@ -152,26 +152,31 @@ func (d *Driver) DesiredAgain(m *parts.Memory, snap observe.Snapshot, out *objec
 
 // The phases of a pass, in their order.
 const (
-	phaseNetworks        = "networks"
-	phaseBridges         = "bridges"
-	phaseStations        = "stations"
-	phaseVNIs            = "VNIs"
-	phaseVRFs            = "VRFs"
-	phaseSegments        = "segments"
-	phaseSubnets         = "subnets"
-	phaseTenantPorts     = "tenant ports"
-	phaseRoutes          = "routes"
-	phasePrefixes        = "prefixes"
-	phaseClaims          = "claims"
-	phaseSegmentPorts    = "ports of segments"
-	phaseSegmentStations = "stations of segments"
-	phaseOthers          = "others"
-	phaseKept            = "kept"
+	phaseNetworks         = "networks"
+	phaseBridges          = "bridges"
+	phaseProviderPorts    = "ports on provider networks"
+	phaseVNIs             = "VNIs"
+	phaseVRFs             = "VRFs"
+	phaseSegments         = "segments"
+	phaseProviderStations = "stations on provider networks"
+	phaseProviderSubnets  = "subnets behind provider networks"
+	phaseProviderTenants  = "tenant ports behind provider networks"
+	phaseProviderPrefixes = "prefixes of provider networks"
+	phaseSubnets          = "subnets"
+	phaseTenantPorts      = "tenant ports"
+	phaseRoutes           = "routes"
+	phasePrefixes         = "prefixes"
+	phaseClaims           = "claims"
+	phaseSegmentPorts     = "ports of segments"
+	phaseSegmentStations  = "stations of segments"
+	phaseOthers           = "others"
+	phaseKept             = "kept"
 )
 
 var phases = []string{
-	phaseNetworks, phaseBridges, phaseStations, phaseVNIs, phaseVRFs, phaseSegments, phaseSubnets, phaseTenantPorts,
-	phaseRoutes, phasePrefixes, phaseClaims, phaseSegmentPorts, phaseSegmentStations, phaseOthers, phaseKept,
+	phaseNetworks, phaseBridges, phaseProviderPorts, phaseVNIs, phaseVRFs, phaseSegments, phaseProviderStations,
+	phaseProviderSubnets, phaseProviderTenants, phaseProviderPrefixes, phaseSubnets, phaseTenantPorts, phaseRoutes,
+	phasePrefixes, phaseClaims, phaseSegmentPorts, phaseSegmentStations, phaseOthers, phaseKept,
 }
 
 // desired adds everything but the bridges and the VRFs that are kept. Each VNI is derived by itself.
@@ -183,6 +188,9 @@ func (p *pass) desired(learned *observe.Learned) {
 			v := found.fresh()
 			if !p.part(&v.overlay, func() { p.vrf(v) }) {
 				return nil
+			}
+			for _, pn := range v.providers {
+				p.parts.Note(inVRF{pn.network.Localnet}, pn)
 			}
 			return v
 		})
@@ -203,6 +211,7 @@ func (p *pass) desired(learned *observe.Learned) {
 			segments = append(segments, s)
 		}
 	}
+	p.providers(vrfs)
 	p.tenants(vrfs)
 	p.learnedPaths(learned, vrfs, segments)
 }
@@ -219,11 +228,11 @@ type pass struct {
 	// ovsBridges are those of Open vSwitch, the operator's among them.
 	ovsBridges []observe.Bridge
 	vtep       netip.Addr // invalid if there is none
-	// redirects are the chassisredirect ports of the cloud, and stations those on networks with
-	// method vrf, by localnet.
+	// redirects are the chassisredirect ports of the cloud.
 	redirects []*observe.PortBinding
-	stations  map[string][]*station
 	vnis
+	// whole are the subnets behind provider networks that are routed as a whole, by VNI.
+	whole map[uint32][]*behind
 	// noRoute are the VTEPs that cannot be reached.
 	noRoute map[netip.Addr]bool
 }
@@ -259,8 +268,8 @@ func (d *Driver) newPass(m *parts.Memory, snap observe.Snapshot, out *object.Set
 
 // collect finds out which VNIs there are, and what depends on all of them.
 func (p *pass) collect() {
-	p.findStationsOfVRFs()
-	given := []any{p.networks, p.me, p.vtep, p.taken(), p.bridgeNames(), p.redirects, p.named(), p.stations}
+	p.portsOfVRFs()
+	given := []any{p.networks, p.me, p.vtep, p.taken(), p.bridgeNames(), p.redirects, p.named()}
 	p.vnis = parts.Value(p.parts, phaseVNIs, given, func() vnis {
 		p.vnis = vnis{byVNI: map[uint32]*vrf{}}
 		p.findVNIs()
@@ -310,7 +319,18 @@ func (p *pass) row(port *observe.PortBinding, derive func()) {
 // part derives what a VNI consists of, and reports whether it returned; see
 // [expose.Exposer.Part].
 func (p *pass) part(o *overlay, derive func()) bool {
-	return p.Part(fmt.Sprintf("VNI %d", o.vni), func() []object.Source { return o.rows }, derive)
+	return p.Part(fmt.Sprintf("VNI %d", o.vni), func() []object.Source { return p.rowsOf(o) }, derive)
+}
+
+// rowsOf are the rows that have a part in a VNI: every object of it has one of them as its source.
+func (p *pass) rowsOf(o *overlay) []object.Source {
+	rows := slices.Clip(o.why)
+	for _, n := range o.networks {
+		for _, at := range p.findStations(n) {
+			rows = append(rows, at.why...)
+		}
+	}
+	return rows
 }
 
 // live reports whether the port is bound here and up. The order matters: up

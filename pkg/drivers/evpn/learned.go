@@ -44,7 +44,7 @@ func (p *pass) learnedPaths(l *observe.Learned, vrfs []*vrf, segments []*segment
 	in := parts.Value(p.parts, phaseRoutes, []any{p.vnis, p.vtep, l.EVPN}, func() imported { return p.imports(l.EVPN) })
 	for _, v := range vrfs {
 		routes := in.prefixes[v.vni]
-		p.parts.PartOf(phasePrefixes, v.name, []any{v, routes, l.NoRoute}, func() {
+		p.parts.PartOf(phasePrefixes, v.name, []any{v, routes, l.NoRoute, p.whole[v.vni]}, func() {
 			p.part(&v.overlay, func() { p.importPrefixes(v, routes) })
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
-	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -67,18 +66,15 @@ func (p *pass) findNetworks() {
 	}
 }
 
-// findStationsOfVRFs finds what is on this node of networks with method vrf: without anything they
-// have no part in their VNIs.
-func (p *pass) findStationsOfVRFs() {
-	p.stations = map[string][]*station{}
+// portsOfVRFs has the ports on networks with method vrf tell whether anything of these is on this node:
+// without, they have no part in their VNIs.
+func (p *pass) portsOfVRFs() {
 	for _, n := range p.networks.All() {
-		if !slices.ContainsFunc(p.cfg.Networks, func(c NetworkConfig) bool {
+		if slices.ContainsFunc(p.cfg.Networks, func(c NetworkConfig) bool {
 			return c.Method == MethodVRF && c.Is(p.sb, localnetOf(p.sb, n))
 		}) {
-			continue
+			p.handStations(phaseProviderPorts, phaseProviderStations, n.Localnet, n)
 		}
-		p.stations[n.Localnet] = parts.ValueOf(p.parts, phaseStations, n.Localnet, []any{n.Datapath, p.me, p.redirects},
-			func() []*station { return p.findStations(n) })
 	}
 }
 

@@ -1,6 +1,8 @@
 package evpn
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -8,7 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bgp-ovn/bgp-ovn/internal/sorting"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -17,20 +21,26 @@ import (
 // on it, with the same MAC and gateway addresses on every node, and what is on
 // this node of it is announced address by address.
 type provider struct {
-	cfg      NetworkConfig
-	network  *expose.Network
-	leg      *leg
-	exports  object.Words
-	stations []*station
-	why      []object.Source
+	cfg     NetworkConfig
+	network *expose.Network
+	leg     *leg
+	exports object.Words
+	why     []object.Source
+	// at is its place among the networks of its VRF.
+	at int
+	// vrf and flows are known once the VRF is derived.
+	vrf   *vrf
+	flows [2]object.Flow // IPv4, IPv6
 }
+
+// inVRF is a network that is in its VRF: what is on it asks for the provider that is noted under this.
+type inVRF struct{ localnet string }
 
 // provider puts a configured network into the VRF of its VNI, as soon as
 // something of it is on this node.
 func (p *pass) provider(c NetworkConfig, n *expose.Network) {
 	localnet := localnetOf(p.parts, n)
-	stations := p.stations[n.Localnet]
-	if len(stations) == 0 {
+	if !p.parts.Told(stationOn{n.Localnet}) {
 		return
 	}
 	v := p.byVNI[c.VNI]
@@ -49,12 +59,12 @@ func (p *pass) provider(c NetworkConfig, n *expose.Network) {
 			return
 		}
 	}
-	pn := &provider{cfg: c, network: n, exports: c.exports(p.cfg.AS), stations: stations}
+	pn := &provider{cfg: c, network: n, exports: c.exports(p.cfg.AS), at: len(v.providers)}
 	pn.why = []object.Source{p.why("P1", localnet), p.Why("P1", "configuration", c.row())}
 	pn.leg = p.providerLeg(v, n)
 	p.addVRF(v)
 	v.addWhy(pn.why...)
-	v.addStations(stations)
+	v.networks = append(v.networks, n)
 	v.providers = append(v.providers, pn)
 	if v.rd == "" {
 		v.rd = c.RD
@@ -101,8 +111,8 @@ func linkLocal(m object.MAC) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(a), 64)
 }
 
-// providerNetwork adds the leg of a provider network and all that is on this node.
-func (p *pass) providerNetwork(v *vrf, pn *provider) {
+// providerNetwork adds the leg of a provider network.
+func (p *pass) providerNetwork(pn *provider) {
 	p.legDevices(pn.leg, pn.why)
 	block := pn.network.Bridge.Block()
 	for _, s := range append(routingSysctls(pn.leg.dev), proxySysctls(pn.leg.dev)...) {
@@ -111,15 +121,7 @@ func (p *pass) providerNetwork(v *vrf, pn *provider) {
 	for _, a := range legAddresses(pn) {
 		p.onLeg(pn.leg, object.Address{Dev: pn.leg.dev, Prefix: a}, pn.why, block)
 	}
-	flows := p.providerFlows(pn)
-	for _, at := range pn.stations {
-		for _, addr := range at.addrs {
-			p.providerAddress(v, pn, at, addr, flows)
-		}
-	}
-	for _, gw := range p.providerGateways(pn) {
-		p.providerTenants(v, pn, gw, flows)
-	}
+	pn.flows = p.providerFlows(pn)
 }
 
 // legAddresses are the gateway addresses first, because the kernel prefers the
@@ -149,137 +151,103 @@ func (p *pass) providerFlows(pn *provider) [2]object.Flow {
 	return out
 }
 
+// providers adds what is on provider networks (P2) and behind them (P3), prefix by prefix: stations and
+// tenant ports hand the ways to their addresses to the prefixes.
+func (p *pass) providers(vrfs []*vrf) {
+	parts.Handed(p.parts, phaseProviderStations, nil, func(_ string, values []any) {
+		on, at := handedStation(values)
+		for _, pn := range p.parts.Noted(inVRF{on}) {
+			for _, addr := range at.addrs {
+				p.hand(way{pn: pn.(*provider), prefix: hostPrefix(addr), mac: at.mac, port: at.port, why: at.why})
+			}
+		}
+	})
+	p.providerTenants(vrfs)
+	parts.Handed(p.parts, phaseProviderPrefixes, nil, func(_ string, values []any) {
+		var ways []way
+		for _, v := range values {
+			ways = append(ways, v.(way))
+		}
+		p.providerPrefix(ways)
+	})
+}
+
+// way is what a prefix of a VRF may lead to: a station on a provider network, or a gateway on it.
+type way struct {
+	pn     *provider
+	prefix netip.Prefix
+	mac    object.MAC // of the station
+	via    netip.Addr // of the gateway
+	// subnet is the place of what is behind a gateway, and port the first that has the MAC or the address.
+	subnet int
+	port   string
+	why    []object.Source
+}
+
+// hand hands a way to the prefix of the VRF.
+func (p *pass) hand(w way) {
+	p.parts.Hand(phaseProviderPrefixes, w.pn.vrf.name+" "+w.prefix.String(), w)
+}
+
+// compare is the order of ways, of which the first counts: that of the networks in the configuration, what
+// is on a network before what is behind it, and that of the ports.
+func (w way) compare(o way) int {
+	return cmp.Or(cmp.Compare(w.pn.at, o.pn.at), cmp.Compare(w.subnet, o.subnet), strings.Compare(w.port, o.port),
+		bytes.Compare(w.mac[:], o.mac[:]))
+}
+
+// providerPrefix adds one prefix of a VRF, to which there may be several ways.
+func (p *pass) providerPrefix(ways []way) {
+	sorting.Stable(ways, way.compare)
+	rows := func() (out []object.Source) {
+		for _, w := range ways {
+			out = append(out, w.why...)
+		}
+		return out
+	}
+	p.Part(fmt.Sprintf("VNI %d", ways[0].pn.vrf.vni), rows, func() {
+		for _, w := range ways {
+			if w.via.IsValid() {
+				p.providerTenant(w)
+			} else {
+				p.providerAddress(w)
+			}
+		}
+	})
+}
+
 // providerAddress adds one address on the network: its route, its neighbour,
 // because OVN need not answer the kernel, and its announcement.
-func (p *pass) providerAddress(v *vrf, pn *provider, at *station, addr netip.Addr, flows [2]object.Flow) {
-	block := pn.network.Bridge.Block()
-	neigh := object.Neigh{Dev: pn.leg.dev, Addr: addr, MAC: at.mac}
-	if !p.put(neigh, at.why, block) {
+func (p *pass) providerAddress(w way) {
+	block := w.pn.network.Bridge.Block()
+	neigh := object.Neigh{Dev: w.pn.leg.dev, Addr: w.prefix.Addr(), MAC: w.mac}
+	if !p.put(neigh, w.why, block) {
 		return // another port has the address already
 	}
-	route := object.NewRoute(v.table, hostPrefix(addr), pn.leg.dev, netip.Addr{})
-	if p.put(route, at.why, block) {
+	route := object.NewRoute(w.pn.vrf.table, w.prefix, w.pn.leg.dev, netip.Addr{})
+	if p.put(route, w.why, block) {
 		p.parts.Keep(route.Key(), neigh.Key())
-		p.providerPath(v, pn, route.Dst, at.why, flows, neigh.Key(), route.Key())
+		p.providerPath(w, neigh.Key(), route.Key())
 	}
 }
 
 // providerPath announces a prefix of the network. The flow is needed first: without it
 // what the fabric sends would be delivered, and the replies would not come back.
-func (p *pass) providerPath(v *vrf, pn *provider, prefix netip.Prefix, why []object.Source, flows [2]object.Flow,
-	after ...object.Key,
-) {
+func (p *pass) providerPath(w way, after ...object.Key) {
+	v, pn, ipv6 := w.pn.vrf, w.pn, w.prefix.Addr().Is6()
 	in, _, block := pn.leg.wired()
 	if in != 0 {
-		flow := flows[0]
-		if prefix.Addr().Is6() {
-			flow = flows[1]
+		flow := pn.flows[0]
+		if ipv6 {
+			flow = pn.flows[1]
 		}
 		after = append(after, flow.Key())
 	}
 	p.putItem(object.Item{
 		Value: object.EVPNPath{
-			Type: object.EVPNPrefix, RD: v.rd, Prefix: prefix, VNI: v.vni, NextHop: p.vtep, Targets: pn.exports,
+			Type: object.EVPNPrefix, RD: v.rd, Prefix: w.prefix, VNI: v.vni, NextHop: p.vtep, Targets: pn.exports,
 			RouterMAC: v.bridge.MAC, Origin: p.cfg.Expose.Origin,
 		},
-		Why: why, Block: block, Shared: v.shared[sharedBy{pn.leg.dev, prefix.Addr().Is6()}], After: after,
+		Why: w.why, Block: block, Shared: v.shared[sharedBy{pn.leg.dev, ipv6}], After: after,
 	})
-}
-
-// providerGateways are the routers' gateways on the network that are on this node.
-func (p *pass) providerGateways(pn *provider) []*observe.PortBinding {
-	if !p.cfg.TenantNetworks && !p.cfg.TenantGUA {
-		return nil
-	}
-	var out []*observe.PortBinding
-	for _, port := range p.redirects {
-		if !p.live(port) {
-			continue
-		}
-		if lsp, ok := observe.ProviderSide(p.parts, port); ok && lsp.Datapath == pn.network.Datapath {
-			out = append(out, port)
-		}
-	}
-	return out
-}
-
-// providerTenants adds the tenant networks behind a gateway on the network: as
-// subnets, or the router's address and each port by itself.
-func (p *pass) providerTenants(v *vrf, pn *provider, gw *observe.PortBinding, flows [2]object.Flow) {
-	for _, lrp := range p.parts.On(gw.Datapath) {
-		lsp, ok := p.interfacePort(lrp)
-		if !ok || p.networks.IsProvider(lsp.Datapath) {
-			continue
-		}
-		if annotated(lsp) { // it is in a VPN of its own, even if that cannot be read
-			p.annotationOf(lsp) // which is reported
-			continue
-		}
-		p.reportProblems(lrp)
-		for _, prefix := range lrpPrefixes(lrp) {
-			via, _, ok := (&gateway{port: gw}).via(prefix.Addr())
-			if !ok || !p.allowed(prefix.Addr(), lsp) {
-				continue
-			}
-			why := []object.Source{p.why("P3", lrp), p.whyHere("P2", gw)}
-			wired := func(dst netip.Prefix, why []object.Source) {
-				route := object.NewRoute(v.table, dst, pn.leg.dev, via)
-				neigh := object.Neigh{Dev: pn.leg.dev, Addr: via}.Key()
-				if p.put(route, why, pn.network.Bridge.Block()) {
-					p.parts.Keep(route.Key(), neigh)
-					p.providerPath(v, pn, route.Dst, why, flows, neigh, route.Key())
-				}
-			}
-			if p.cfg.SubnetMethod {
-				wired(prefix.Masked(), why)
-				v.nets = append(v.nets, prefix.Masked())
-				v.hosts[prefix.Addr()] = true
-				p.providerTenantPorts(lsp.Datapath, prefix, why,
-					func(host netip.Prefix, _ []object.Source) { v.hosts[host.Addr()] = true })
-				continue
-			}
-			wired(hostPrefix(prefix.Addr()), why)
-			p.providerTenantPorts(lsp.Datapath, prefix, why, wired)
-		}
-	}
-}
-
-// providerTenantPorts calls wired for each tenant address in the subnet. Ports that are
-// bound elsewhere count too, because their traffic goes through the gateway here.
-func (p *pass) providerTenantPorts(network observe.UUID, subnet netip.Prefix, why []object.Source,
-	wired func(netip.Prefix, []object.Source),
-) {
-	for _, port := range p.parts.On(network) {
-		for _, addr := range tenantAddrs(port) {
-			if subnet.Contains(addr) && p.allowed(addr, port) {
-				wired(hostPrefix(addr), append([]object.Source{listing(object.ListsOwn, p.why("P3", port))}, why...))
-			}
-		}
-	}
-}
-
-// lrpPrefixes are the networks of a router port, from Port_Binding column mac, unmasked.
-func lrpPrefixes(lrp *observe.PortBinding) []netip.Prefix {
-	var out []netip.Prefix
-	for _, el := range lrp.Addresses {
-		out = append(out, el.Addrs...)
-	}
-	return out
-}
-
-// allowed applies the tenant filters to an address: which families, and which
-// address scopes, of the switch port that carries the scope.
-func (p *pass) allowed(addr netip.Addr, port *observe.PortBinding) bool {
-	if !p.cfg.TenantNetworks && !observe.IsGUA(addr) {
-		return false
-	}
-	if len(p.cfg.AddressScopes) == 0 {
-		return true
-	}
-	key := "neutron:subnet_pool_addr_scope6"
-	if addr.Is4() {
-		key = "neutron:subnet_pool_addr_scope4"
-	}
-	scope := port.ExternalIDs[key]
-	return scope != "" && slices.Contains(p.cfg.AddressScopes, scope)
 }

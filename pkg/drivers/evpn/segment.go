@@ -3,7 +3,6 @@ package evpn
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
@@ -28,6 +27,7 @@ type station struct {
 	mac   object.MAC
 	addrs []netip.Addr
 	why   []object.Source
+	port  string // the first that has it
 }
 
 // newSegment returns the segment of a configured network.
@@ -38,6 +38,7 @@ func (p *pass) newSegment(c NetworkConfig, n *expose.Network) *segment {
 	s.leg.links[0].NoLearning = true
 	s.leg.ovs.Tag = n.VLAN
 	s.addWhy(p.why("N1", localnetOf(p.parts, n)), p.Why("N1", "configuration", c.row()))
+	s.networks = []*expose.Network{n}
 	s.rd, s.imports, s.exports = c.RD, c.imports(), c.exports(p.cfg.AS)
 	return s
 }
@@ -45,7 +46,6 @@ func (p *pass) newSegment(c NetworkConfig, n *expose.Network) *segment {
 // fresh is a segment that has been found, with nothing of it derived yet.
 func (s *segment) fresh() *segment {
 	c := *s
-	c.rows = slices.Clip(s.rows)
 	return &c
 }
 
@@ -65,7 +65,7 @@ func (p *pass) segment(s *segment) {
 	})
 }
 
-// findStations collects the MAC addresses of ports that are live here.
+// findStations collects the MAC addresses of ports that are live here, where they are not derived one by one.
 func (p *pass) findStations(n *expose.Network) []*station {
 	f := &found{byMAC: map[object.MAC]*station{}}
 	for _, port := range p.portsOf(n) {
@@ -97,37 +97,53 @@ func (p *pass) stationsOf(n *expose.Network, port *observe.PortBinding, add addS
 // addStation takes addresses with their MACs, and the rows that they are from.
 type addStation func(list []observe.PortAddress, why ...object.Source)
 
-// segmentStations adds what this node has on a segment, station by station: the ports on it hand what
-// they have to the MACs.
+// segmentStations adds what this node has on a segment, station by station.
 func (p *pass) segmentStations(segments []*segment) {
 	byName := map[string]*segment{}
 	for _, s := range segments {
 		byName[s.name] = s
-		n := s.network
-		given := []any{n.Datapath, p.me}
-		parts.Rows(p.parts, phaseSegmentPorts, s.name, given, p.portsOf(n), parts.ByName, func(port *observe.PortBinding) {
-			p.stationsOf(n, port, func(list []observe.PortAddress, why ...object.Source) {
-				for _, el := range list {
-					p.parts.Hand(phaseSegmentStations, s.name+" "+el.MAC.String(), handed{s.name, el, why})
-				}
-			})
-		})
+		p.handStations(phaseSegmentPorts, phaseSegmentStations, s.name, s.network)
 	}
 	parts.Handed(p.parts, phaseSegmentStations, segments, func(_ string, values []any) {
-		f := &found{byMAC: map[object.MAC]*station{}}
-		for _, v := range values {
-			f.add([]observe.PortAddress{v.(handed).el}, v.(handed).why...)
-		}
-		s, at := byName[values[0].(handed).segment], f.stations[0]
+		on, at := handedStation(values)
+		s := byName[on]
 		p.Part(fmt.Sprintf("VNI %d", s.vni), func() []object.Source { return at.why }, func() { p.station(s, at) })
 	})
 }
 
-// handed is an element of column mac, or what stands for one, that a port has on a segment.
+// handStations has the ports on a network, in one phase, hand what they have there to the stations, which
+// are parts of another. name is what these know the network by. That there is a station is told, too.
+func (p *pass) handStations(ports, stations, name string, n *expose.Network) {
+	given := []any{n.Datapath, p.me}
+	parts.Rows(p.parts, ports, name, given, p.portsOf(n), parts.ByName, func(port *observe.PortBinding) {
+		p.stationsOf(n, port, func(list []observe.PortAddress, why ...object.Source) {
+			for _, el := range list {
+				p.parts.Tell(stationOn{name})
+				p.parts.Hand(stations, name+" "+el.MAC.String(), handed{name, port.LogicalPort, el, why})
+			}
+		})
+	})
+}
+
+// stationOn is the fact that this node has a station on a network.
+type stationOn struct{ network string }
+
+// handed is an element of column mac, or what stands for one, that a port has on a network.
 type handed struct {
-	segment string
-	el      observe.PortAddress
-	why     []object.Source
+	network, port string
+	el            observe.PortAddress
+	why           []object.Source
+}
+
+// handedStation is the station of which ports have handed elements with its MAC, and the network that it is on.
+func handedStation(values []any) (network string, at *station) {
+	f := &found{byMAC: map[object.MAC]*station{}}
+	for _, v := range values {
+		f.add([]observe.PortAddress{v.(handed).el}, v.(handed).why...)
+	}
+	first := values[0].(handed)
+	f.stations[0].port = first.port
+	return first.network, f.stations[0]
 }
 
 // station adds a MAC address that is on this node, and tells of it.
@@ -170,13 +186,6 @@ func (p *pass) portsOf(n *expose.Network) []*observe.PortBinding {
 		}
 	}
 	return append(out, redirects...)
-}
-
-// addStations adds the rows of stations, whose own objects have no other source.
-func (o *overlay) addStations(stations []*station) {
-	for _, at := range stations {
-		o.rows = append(o.rows, at.why...)
-	}
 }
 
 // found are stations in the order in which they were found.

@@ -131,14 +131,19 @@ func (p *pass) moreSpecific(v *vrf, prefix netip.Prefix) (netip.Addr, bool) {
 		return a, v.hosts[a] || p.parts.Told(hostOf{v.vni, a})
 	}
 	inside := func(n netip.Prefix) bool { return n.Contains(prefix.Addr()) && n.Bits() < prefix.Bits() }
-	if !slices.ContainsFunc(v.nets, inside) {
+	whole := p.whole[v.vni]
+	if !slices.ContainsFunc(v.nets, inside) &&
+		!slices.ContainsFunc(whole, func(s *behind) bool { return inside(s.prefix.Masked()) }) {
 		return netip.Addr{}, false
 	}
 	var lowest netip.Addr
-	for a := range v.hosts {
+	known := func(a netip.Addr) {
 		if prefix.Contains(a) && (!lowest.IsValid() || a.Less(lowest)) {
 			lowest = a
 		}
+	}
+	for a := range v.hosts {
+		known(a)
 	}
 	for _, s := range v.subnets {
 		if !s.prefix.Overlaps(prefix) {
@@ -146,16 +151,27 @@ func (p *pass) moreSpecific(v *vrf, prefix netip.Prefix) (netip.Addr, bool) {
 		}
 		for _, port := range p.parts.On(s.network) {
 			for _, a := range tenantAddrs(port) {
-				if prefix.Contains(a) && v.nearest(a) == s && (!lowest.IsValid() || a.Less(lowest)) {
-					lowest = a
+				if v.nearest(a) == s {
+					known(a)
 				}
+			}
+		}
+	}
+	for _, s := range whole {
+		if !s.prefix.Overlaps(prefix) {
+			continue
+		}
+		known(s.prefix.Addr())
+		for _, port := range p.parts.On(s.network) {
+			for _, a := range p.addrsBehind(s, port) {
+				known(a)
 			}
 		}
 	}
 	return lowest, lowest.IsValid()
 }
 
-// hostOf is the fact that a tenant's port has an address to which the VRF of a VNI leads.
+// hostOf is the fact that a tenant's or a router's port has an address to which the VRF of a VNI leads.
 type hostOf struct {
 	vni  uint32
 	addr netip.Addr

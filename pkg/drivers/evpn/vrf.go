@@ -31,11 +31,10 @@ type overlay struct {
 	rd     string
 	bridge object.Link
 	vxlan  object.Link
-	// why are the rows that brought the VNI about.
-	why []object.Source
-	// rows are those that have a part in the VNI: every object of it has one of them
-	// as its source.
-	rows []object.Source
+	// why are the rows that brought the VNI about, and networks the provider networks of which the
+	// stations have a part in it.
+	why      []object.Source
+	networks []*expose.Network
 	// imports are route targets and wildcards.
 	imports []string
 }
@@ -49,9 +48,8 @@ type vrf struct {
 	legs     []*leg // of gateways
 	// providers are provider networks in it; a VRF has these or gateways.
 	providers []*provider
-	// subnets are those behind gateways of E2; nets are their prefixes and those of
-	// provider networks that are routed as a whole, and hosts the addresses that are
-	// known to be in nets.
+	// subnets are those behind gateways of E2; nets are their prefixes, and hosts the
+	// addresses of router ports in them.
 	subnets []*subnet
 	nets    []netip.Prefix
 	hosts   map[netip.Addr]bool
@@ -63,11 +61,16 @@ type vrf struct {
 // it, while the found one stays as it is.
 func (v *vrf) fresh() *vrf {
 	c := *v
-	c.rows, c.nets, c.hosts = slices.Clip(v.rows), nil, map[netip.Addr]bool{}
-	c.gateways = nil
+	c.nets, c.hosts = nil, map[netip.Addr]bool{}
+	c.gateways, c.providers = nil, nil
 	for _, gw := range v.gateways {
 		g := *gw
 		c.gateways = append(c.gateways, &g)
+	}
+	for _, found := range v.providers {
+		pn := *found
+		pn.vrf = &c
+		c.providers = append(c.providers, &pn)
 	}
 	c.shared = map[sharedBy][]object.Key{}
 	return &c
@@ -210,7 +213,7 @@ func (p *pass) vrf(v *vrf) {
 		p.tenantSubnets(v, gw)
 	}
 	for _, pn := range v.providers {
-		p.providerNetwork(v, pn)
+		p.providerNetwork(pn)
 	}
 }
 
@@ -308,7 +311,6 @@ func (o *overlay) addWhy(why ...object.Source) {
 	for _, src := range why {
 		if !slices.Contains(o.why, src) {
 			o.why = append(o.why, src)
-			o.rows = append(o.rows, src)
 		}
 	}
 }
