@@ -28,23 +28,18 @@ import (
 func TestDerivedAgainIsDerivedWhole(t *testing.T) {
 	all, ofKube := worlds(t), clusters(t)
 	stock := stockOf(ofKube)
-	var learning []world // that have what drivers derive from what neighbours announce
-	for _, w := range all {
-		for _, view := range w.views {
-			if view.Learned != nil && len(view.Learned.EVPN) > 0 {
-				learning = append(learning, w)
-				break
-			}
-		}
-	}
-	steps, items, skips, services := 0, 0, 0, 0
+	learning, ofSegments := informed(all), stretched(t, all)
+	steps, items, skips, services, stations := 0, 0, 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		from := all
-		switch rapid.IntRange(0, 3).Draw(t, "of which worlds") {
+		inSegments := false
+		switch rapid.IntRange(0, 4).Draw(t, "of which worlds") {
 		case 0:
 			from = learning
 		case 1:
 			from = ofKube
+		case 2:
+			from, inSegments = ofSegments, true
 		}
 		origin := from[rapid.IntRange(0, len(from)-1).Draw(t, "world")]
 		drivers := []desired.Driver{randomKube(t, expose.DefaultOptions())}
@@ -62,6 +57,8 @@ func TestDerivedAgainIsDerivedWhole(t *testing.T) {
 				w = w.mutate(t)
 			case inCluster && step > 4:
 				view, w = changeCluster(t, view, origin.views[here], w, stock)
+			case inSegments && step > 5:
+				view, w = changeSegments(t, view, w)
 			case step == 0:
 				w, view = origin, origin.views[here]
 			case step == 1:
@@ -91,15 +88,29 @@ func TestDerivedAgainIsDerivedWhole(t *testing.T) {
 				}
 			}
 			steps, items, skips = steps+1, items+whole.Want.Len(), skips+len(whole.Skipped)
+			stations += stationsOf(whole.Want)
 			if inCluster {
 				services += whole.Want.Len()
 			}
 		}
 	})
-	t.Logf("%d steps, %d items, %d of clusters, %d skips", steps, items, services, skips)
-	if items < 10*steps || services < steps/10 || skips < steps/10 {
-		t.Errorf("too few to mean anything: %d steps, %d items, %d of clusters, %d skips", steps, items, services, skips)
+	t.Logf("%d steps, %d items, %d of clusters, %d stations, %d skips", steps, items, services, stations, skips)
+	if items < 10*steps || min(services, stations, skips) < steps/10 {
+		t.Error("too few to mean anything")
 	}
+}
+
+// informed are the worlds that have what drivers derive from what neighbours announce.
+func informed(all []world) (out []world) {
+	for _, w := range all {
+		for _, view := range w.views {
+			if view.Learned != nil && len(view.Learned.EVPN) > 0 {
+				out = append(out, w)
+				break
+			}
+		}
+	}
+	return out
 }
 
 // grow adds a row like another one of Port_Binding, often with its addresses.

@@ -68,6 +68,10 @@ func BenchmarkDeriveChange(b *testing.B) {
 		{"native/10000 prefixes", "hv1", advertisedStory(10_000), native.New(nat), withoutAdvertised(5000)},
 		{"native/segment, 1000 stations", "hv1", stretchedStory(1000), native.New(nat), unbind("vm500")},
 		{
+			"native/segment, 1000 stations elsewhere", "hv2", stretchedStory(1000) + claimStory(1000), native.New(nat),
+			bind("vm500", "hv2"),
+		},
+		{
 			"kube/5000 services", worker, clusterStory(5000), kube.New(kube.Config{Expose: opts}),
 			withoutEndpoints(2500),
 		},
@@ -197,6 +201,18 @@ func stretchedStory(n int) string {
 	return b.String()
 }
 
+// claimStory has these VMs announced by their node, and one on another node.
+func claimStory(n int) string {
+	var b strings.Builder
+	b.WriteString("other hv2 ovn-evpn-local-ip=192.0.2.2\nport here on ls0 mac \"fa:16:3e:99:99:98\" chassis hv2 up\n")
+	route := "rd 192.0.2.1:10 next-hop 192.0.2.1 vni 10 rt 64999:10"
+	fmt.Fprintf(&b, "learned type-3 192.0.2.1 %s\n", route)
+	for i := range n {
+		fmt.Fprintf(&b, "learned type-2 %s 10.1.%d.%d %s\n", mac(0x3e, i), i>>8, i&255, route)
+	}
+	return b.String()
+}
+
 // clusterStory has n services of one port.
 func clusterStory(n int) string {
 	var b strings.Builder
@@ -215,13 +231,18 @@ func mac(kind, i int) string {
 	return fmt.Sprintf("fa:16:%02x:%02x:%02x:%02x", kind, i>>16, i>>8&255, i&255)
 }
 
-// unbind takes the binding of a port away.
-func unbind(name string) func(*observe.Snapshot) {
+// unbind takes the binding of a port away, and bind gives it to a chassis, if there is one of that name.
+func unbind(name string) func(*observe.Snapshot) { return bind(name, "") }
+
+func bind(name, to string) func(*observe.Snapshot) {
 	return func(snap *observe.Snapshot) {
 		sb := *snap.SB
 		if p, ok := sb.Port(name); ok {
 			c := *p
 			c.Chassis, c.Down = observe.UUID{}, true
+			if chassis, ok := sb.ChassisByName(to); ok {
+				c.Chassis, c.Down = chassis.UUID, false
+			}
 			story.ReplacePort(&sb, p, &c)
 		}
 		snap.SB = &sb

@@ -23,7 +23,7 @@ import (
 )
 
 // everyDriver is a world in which all drivers have something to do: the tenants of two VNIs, a stretched
-// network, a router that advertises by itself, and services, with what may happen to them.
+// network, a router that advertises by itself and a switch with a VNI, and services, with what may happen to them.
 type everyDriver struct{ *eventful }
 
 const everything = `include base
@@ -40,6 +40,9 @@ datapath lr0 key 7
 routerport lrp-ext on lr0 mac "00:00:00:00:ff:02 198.51.100.5/24" redirect cr-lrp-ext peer pub-lr0
 switchport pub-lr0 on pub peer lrp-ext
 gateway cr-lrp-ext on lr0 mac "00:00:00:00:ff:02 198.51.100.5/24" of lrp-ext chassis gw-1 option dynamic-routing=true
+other gw-1 ovn-evpn-local-ip=192.0.2.11
+datapath ls0 key 8 id dynamic-routing-vni=10 id dynamic-routing-redistribute=fdb
+port s0 on ls0 mac "f0:00:00:00:00:00 10.1.0.1" chassis gw-1 up
 learned nothing
 `
 
@@ -48,7 +51,7 @@ func (w *everyDriver) happens() string {
 	n := func(most int) int { return w.rng.IntN(most) }
 	one := func(of ...string) string { return of[n(len(of))] }
 	line := ""
-	switch n(30) {
+	switch n(36) {
 	case 0, 1: // the VPN of a router's gateway or network
 		line = fmt.Sprintf("set %s id neutron_bgpvpn:vni=%d id neutron_bgpvpn:as=64999", one("gw1", "p1"), 1001+n(2))
 	case 2: // a VM of the tenant
@@ -94,6 +97,17 @@ func (w *everyDriver) happens() string {
 			"monitor 10.244.1.9:8080 tcp online", "template gw-1 backends=10.244.1.9:8080", "template gw-1 gone")
 	case 26:
 		line = "set rtoe-GR_gw-1 chassis " + one("gw-1", "gw-1", "cmp-1")
+	case 30, 31, 32: // what is on a switch with a VNI
+		line = one(fmt.Sprintf("port s%d on ls0 mac \"f0:00:00:00:00:%02x 10.1.0.%d\" chassis %s up", n(4), n(4), 1+n(4),
+			one("gw-1", "cmp-1")), fmt.Sprintf("macrow m%d on ls0 port s%d ip 10.1.0.%d mac f0:00:00:00:00:%02x", n(3), n(4),
+			1+n(4), n(4)), fmt.Sprintf("macrow m%d gone", n(3)))
+	case 33, 34: // and what is elsewhere
+		what := one("type-3 99.99.2.2", fmt.Sprintf("type-2 f0:00:00:00:00:%02x", n(6)), fmt.Sprintf(
+			"type-2 f0:00:00:00:00:%02x 10.1.0.%d", n(6), 1+n(6)))
+		line = fmt.Sprintf("learned %s rd 99.99.2.2:10 %s", what, one("gone", "next-hop 99.99.2.2 vni 10 rt 65000:10",
+			fmt.Sprintf("next-hop 99.99.2.2 vni 10 rt 65000:10 mobility %d", n(7))))
+	case 35: // a VTEP of its own for the VNI, or none
+		line = "other gw-1 ovn-evpn-local-ip=" + one("192.0.2.11", "192.0.2.11", "10-192.0.2.12", "x")
 	case 21: // reload
 		w.c.Reconfigure(w.everyIntent())
 		return "reload"

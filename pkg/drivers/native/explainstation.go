@@ -53,7 +53,7 @@ func (e *explainer) stationRow(row *observe.AdvertisedMAC, addr netip.Addr, here
 		return a.Account
 	}
 	e.residence(a, port)
-	at := slices.IndexFunc(here, func(s *segment) bool { return s.datapath.UUID == row.Datapath })
+	at := slices.IndexFunc(here, func(s *segment) bool { return s.datapath == row.Datapath })
 	switch {
 	case at >= 0:
 		a.good("policy", "VNI %d from VTEP %s", vni, here[at].vtep)
@@ -113,7 +113,7 @@ func (e *explainer) stationChassis(row *observe.AdvertisedMAC, mac object.MAC, p
 			continue
 		}
 		as := e.as(c)
-		serves := func(s *segment) bool { return s.datapath.UUID == row.Datapath }
+		serves := func(s *segment) bool { return s.datapath == row.Datapath }
 		if as.onSegment(port) && slices.ContainsFunc(as.findSegments(), serves) {
 			out = append(out, c.Text())
 		}

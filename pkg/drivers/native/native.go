@@ -16,7 +16,8 @@
 // ovn-controller's next run. It is a pure function of snapshot and configuration.
 //
 // Read next: Desired, then router.go for what an active router is, export.go and
-// learn.go for the two directions, segment.go for EVPN.
+// learn.go for the two directions; segment.go for EVPN, then station.go for what of it is
+// here and evpn.go for what is elsewhere.
 package native
 
 import (
@@ -163,18 +164,32 @@ func (d *Driver) DesiredAgain(m *parts.Memory, snap observe.Snapshot, out *objec
 
 // The phases of a pass, in their order.
 const (
-	phaseRouters   = "routers"
-	phaseConflicts = "conflicts"
-	phaseRows      = "rows"
-	phaseVIPs      = "VIPs"
-	phasePrefixes  = "prefixes"
-	phaseStatuses  = "statuses"
-	phaseLearned   = "learned"
-	phaseSegments  = "segments"
+	phaseRouters    = "routers"
+	phaseConflicts  = "conflicts"
+	phaseRows       = "rows"
+	phaseVIPs       = "VIPs"
+	phasePrefixes   = "prefixes"
+	phaseStatuses   = "statuses"
+	phaseLearned    = "learned"
+	phaseSwitches   = "switches"
+	phaseLocal      = "local datapaths"
+	phaseFound      = "switches here"
+	phaseSegments   = "segments"
+	phaseRoutes     = "routes"
+	phaseOthers     = "routes of segments"
+	phaseClaims     = "claims"
+	phasePorts      = "ports of segments"
+	phaseBindings   = "bindings"
+	phaseStations   = "stations"
+	phaseFlooding   = "flooding"
+	phaseEntries    = "entries"
+	phaseNeighbours = "neighbours"
 )
 
 var phases = []string{
-	phaseRouters, phaseConflicts, phaseRows, phaseVIPs, phasePrefixes, phaseStatuses, phaseLearned, phaseSegments,
+	phaseRouters, phaseConflicts, phaseRows, phaseVIPs, phasePrefixes, phaseStatuses, phaseLearned,
+	phaseSwitches, phaseLocal, phaseFound, phaseSegments, phaseRoutes, phaseOthers, phaseClaims,
+	phasePorts, phaseBindings, phaseStations, phaseFlooding, phaseEntries, phaseNeighbours,
 }
 
 // Watched lists the routing tables of active routers, which ovn-controller reads and writes.

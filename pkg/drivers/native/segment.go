@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
@@ -28,28 +29,34 @@ const (
 
 // segment is a logical switch with a VNI that this node serves (N-50).
 type segment struct {
-	vni      uint32
-	name     string
-	datapath *observe.Datapath
-	vtep     netip.Addr
-	rd       string
-	exports  object.Words
-	imports  []string
+	domain
+	name    string
+	row     *observe.Datapath
+	imports []string
 	// bridge, vxlan and dummy are the names of the devices that ovn-controller reads.
 	bridge, vxlan, dummy string
 	// shared says that other switches have the same VXLAN device.
-	shared   bool
-	stations []*station
-	local    map[object.MAC]bool
-	why      []object.Source
+	shared bool
+	// bridged says that the bridge is there or is made.
+	bridged bool
+	// why are the sources of what is announced of the segment itself, and whyOthers those of what others
+	// announce for it.
+	why, whyOthers []object.Source
 }
 
-// station is a MAC address that is on this node.
-type station struct {
-	mac   object.MAC
-	plain bool // announced without an address
-	addrs []netip.Addr
-	why   []object.Source
+// domain is what of a segment the stations on it have to do with.
+type domain struct {
+	// id is the name of the switch and its UUID: no other segment has it, and it is their order.
+	id       string
+	datapath observe.UUID
+	vni      uint32
+	vtep     netip.Addr
+	rd       string
+	exports  object.Words
+	// fdb says that MAC addresses are announced as such.
+	fdb bool
+	// after are the devices that what is announced stands on.
+	after []object.Key
 }
 
 // vteps are the local addresses for EVPN (ovn-evpn-local-ip): one for each VNI that has
@@ -113,55 +120,44 @@ func autoRD(vtep netip.Addr, vni uint32) string {
 	return fmt.Sprintf("%d:%d", vni>>16, vni&0xffff)
 }
 
-// segments adds what belongs to each VNI of this node. There are few: whatever port of this node or on
-// one of them, or whatever route changes, all of them are derived again.
+// segments adds what belongs to each VNI of this node: what its switch consists of, then what is on this
+// node, station by station, and what others announce.
 func (p *pass) segments() {
-	if p.me == nil || !slices.ContainsFunc(p.sb.Datapaths, hasVNI) {
-		return
-	}
-	given := []any{p.me, p.learned, p.host, p.sb.Datapaths, p.sb.MACs, p.linked()}
-	p.parts.Part(phaseSegments, given, p.deriveSegments)
-}
-
-// linked are the ports by which datapaths are local: those that are bound here, and those that lead from
-// one datapath to another.
-func (p *pass) linked() []*observe.PortBinding {
-	return p.parts.Select("linked to "+p.me.UUID.String(), func(port *observe.PortBinding) bool {
-		return p.resident(port) || port.Type == observe.PortPatch
-	})
-}
-
-// hasVNI reports whether a datapath is a switch with a VNI.
-func hasVNI(d *observe.Datapath) bool {
-	router := d.Type == "logical-router" || d.ExternalIDs["logical-router"] != ""
-	_, ok := parseVNI(d.ExternalIDs[optVNI])
-	return ok && !router
-}
-
-func (p *pass) deriveSegments() {
-	all := p.findSegments()
-	if len(all) == 0 {
+	found := p.findSegments()
+	if len(found) == 0 {
 		return
 	}
 	p.holdEVPN()
-	for _, s := range all {
-		rows := func() []object.Source { return append([]object.Source{p.learnedEVPN()}, s.rows()...) }
-		p.Part(fmt.Sprintf("VNI %d", s.vni), rows, func() {
-			after := p.devices(s)
-			p.findStations(s)
-			p.multicast(s, after)
-			p.importRoutes(s, after)
-		})
+	var served []*segment
+	for _, f := range found {
+		given := []any{f, p.me, p.present(f)}
+		if s := parts.ValueOf(p.parts, phaseSegments, f.id, given, func() *segment { return p.serve(f) }); s != nil {
+			served = append(served, s)
+		}
 	}
+	others := p.findOthers(served)
+	p.stations(served)
+	p.importRoutes(served, others)
 }
 
-// rows are the sources of everything of the segment.
-func (s *segment) rows() []object.Source {
-	out := slices.Clone(s.why)
-	for _, at := range s.stations {
-		out = addWhy(out, at.why...)
+// serve adds the devices of a segment that has been found, and says that it is here. If that panics there is
+// no segment, and all that may have led to something of it is held.
+func (p *pass) serve(found *segment) *segment {
+	s := *found
+	rows := func() []object.Source { return append(p.rowsOn(s.datapath), s.whyOthers...) }
+	if !p.Part(fmt.Sprintf("VNI %d", s.vni), rows, func() {
+		s.after = p.devices(&s)
+		s.bridged = p.exists(s.bridge)
+		p.multicast(&s)
+	}) {
+		return nil
 	}
-	return out
+	return &s
+}
+
+// part derives something of a VNI that rows lead to; see [expose.Exposer.Part].
+func (p *pass) part(vni uint32, rows []object.Source, derive func()) {
+	p.Part(fmt.Sprintf("VNI %d", vni), func() []object.Source { return rows }, derive)
 }
 
 // findSegments finds the switches with a VNI that are local here, by name; of two with
@@ -170,43 +166,65 @@ func (p *pass) findSegments() []*segment {
 	if p.me == nil {
 		return nil
 	}
-	var switches []*observe.Datapath
-	devices := map[string]int{} // how many switches name a VXLAN device
-	for _, d := range p.sb.Datapaths {
-		if vni, _ := parseVNI(d.ExternalIDs[optVNI]); hasVNI(d) {
-			switches = append(switches, d)
-			devices[vxlanName(d, vni)]++
-		}
-	}
+	switches := parts.Value(p.parts, phaseSwitches, p.sb.Datapaths, p.switches)
 	if len(switches) == 0 {
 		return nil
 	}
-	slices.SortFunc(switches, func(a, b *observe.Datapath) int {
-		return cmp.Or(strings.Compare(datapathName(a), datapathName(b)), observe.CompareUUID(a.UUID, b.UUID))
+	linked := p.linked()
+	local := parts.Value(p.parts, phaseLocal, []any{p.me.UUID, linked}, func() map[observe.UUID]string {
+		return p.localDatapaths(linked)
 	})
-	local := p.localDatapaths()
-	addrs := p.vteps()
-	var out []*segment
+	return parts.Value(p.parts, phaseFound, []any{p.me, switches, local}, func() []*segment {
+		return p.localSegments(switches, local)
+	})
+}
+
+// stretched is a switch with a VNI, wherever it is.
+type stretched struct {
+	id  string
+	vni uint32
+	row *observe.Datapath
+}
+
+// switches are those with a VNI, by name.
+func (p *pass) switches() (out []stretched) {
+	for _, d := range p.sb.Datapaths {
+		vni, ok := parseVNI(d.ExternalIDs[optVNI])
+		if router := d.Type == "logical-router" || d.ExternalIDs["logical-router"] != ""; ok && !router {
+			out = append(out, stretched{datapathName(d) + "\x00" + d.UUID.String(), vni, d})
+		}
+	}
+	slices.SortFunc(out, func(a, b stretched) int { return strings.Compare(a.id, b.id) })
+	return out
+}
+
+// localSegments are the switches that are served. local has the port by which each datapath is local.
+func (p *pass) localSegments(switches []stretched, local map[observe.UUID]string) (out []*segment) {
+	devices := map[string]int{} // how many switches name a VXLAN device
 	for _, d := range switches {
-		by := local[d.UUID]
-		if by == nil {
+		devices[vxlanName(d.row, d.vni)]++
+	}
+	addrs := p.vteps()
+	for _, d := range switches {
+		by, here := local[d.row.UUID]
+		if !here {
 			continue
 		}
-		vni, _ := parseVNI(d.ExternalIDs[optVNI])
-		s := &segment{vni: vni, name: datapathName(d), datapath: d, vtep: addrs.of(vni), local: map[object.MAC]bool{}}
+		s := &segment{name: datapathName(d.row), row: d.row}
+		s.id, s.datapath, s.vni, s.vtep = d.id, d.row.UUID, d.vni, addrs.of(d.vni)
 		if !s.vtep.IsValid() {
 			p.report(tableDatapath, s.name, CodeNoVTEP,
 				"switch %s: there is no local address for VNI %d: it is not served; set external_ids:%s of Open_vSwitch",
-				s.name, vni, keyLocalIP)
+				s.name, s.vni, keyLocalIP)
 			continue
 		}
-		if i := slices.IndexFunc(out, func(o *segment) bool { return o.vni == vni }); i >= 0 {
+		if i := slices.IndexFunc(out, func(o *segment) bool { return o.vni == s.vni }); i >= 0 {
 			p.report(tableDatapath, s.name, CodeVNIConflict,
 				"switches %s and %s have VNI %d: %s is served, which of them OVN serves is not defined; give each its own",
-				out[i].name, s.name, vni, out[i].name)
+				out[i].name, s.name, s.vni, out[i].name)
 			continue
 		}
-		p.fill(s, by, devices[vxlanName(d, vni)] > 1)
+		p.fill(s, by, devices[vxlanName(d.row, d.vni)] > 1)
 		out = append(out, s)
 	}
 	return out
@@ -225,16 +243,19 @@ func vxlanName(d *observe.Datapath, vni uint32) string {
 //
 // The port by which the switch is local here decides: while that is bound here, a row
 // that is missing beside it is no evidence that the VNI is served no longer.
-func (p *pass) fill(s *segment, by *observe.PortBinding, shared bool) {
-	ids := s.datapath.ExternalIDs
+func (p *pass) fill(s *segment, by string, shared bool) {
+	ids := s.row.ExternalIDs
 	s.bridge = cmp.Or(ids[optBridge], fmt.Sprintf("br-%d", s.vni))
-	s.vxlan = vxlanName(s.datapath, s.vni)
+	s.vxlan = vxlanName(s.row, s.vni)
 	s.dummy = cmp.Or(ids[optDummy], fmt.Sprintf("lo-%d", s.vni))
 	s.shared = shared
 	s.rd = autoRD(s.vtep, s.vni)
-	decides := p.whyPort("N-50", by.LogicalPort)
+	tokens := strings.FieldsFunc(ids[optTokens], func(r rune) bool { return r == ',' || r == ' ' })
+	s.fdb = slices.Contains(tokens, tokenFDB)
+	decides := p.whyPort("N-50", by)
 	decides.Decides = true
 	s.why = []object.Source{p.Why("N-50", tableDatapath, s.name), decides}
+	s.whyOthers = append([]object.Source{p.learnedEVPN()}, s.why...)
 	if rt := p.cfg.RouteTargets[s.vni]; len(rt) > 0 {
 		s.exports, s.imports = object.WordsOf(rt...), rt
 		return
@@ -243,23 +264,31 @@ func (p *pass) fill(s *segment, by *observe.PortBinding, shared bool) {
 	s.imports = []string{fmt.Sprintf("*:%d", s.vni)}
 }
 
+// linked are the ports by which datapaths are local: those that are bound here, and those that lead from
+// one datapath to another.
+func (p *pass) linked() []*observe.PortBinding {
+	return p.parts.Select("linked to "+p.me.UUID.String(), func(port *observe.PortBinding) bool {
+		return p.resident(port) || port.Type == observe.PortPatch
+	})
+}
+
 // localDatapaths are those that ovn-controller has on this node: with a port that is
 // bound here, and all that patch ports lead to from there. A distributed gateway port is
 // crossed only where it is, unless its router lets traffic pass elsewhere too. Each has the
-// first port by which it is local.
-func (p *pass) localDatapaths() map[observe.UUID]*observe.PortBinding {
-	out := map[observe.UUID]*observe.PortBinding{}
+// name of the first port by which it is local.
+func (p *pass) localDatapaths(linked []*observe.PortBinding) map[observe.UUID]string {
+	out := map[observe.UUID]string{}
 	var todo []observe.UUID
-	add := func(u observe.UUID, by *observe.PortBinding) {
-		if !u.IsZero() && out[u] == nil {
+	add := func(u observe.UUID, by string) {
+		if _, there := out[u]; !there && !u.IsZero() {
 			out[u] = by
 			todo = append(todo, u)
 		}
 	}
 	patches := map[observe.UUID][]*observe.PortBinding{}
-	for _, port := range p.linked() {
+	for _, port := range linked {
 		if p.resident(port) {
-			add(port.Datapath, port)
+			add(port.Datapath, port.LogicalPort)
 		}
 		if port.Type == observe.PortPatch || port.Type == observe.PortL3Gateway && p.resident(port) {
 			patches[port.Datapath] = append(patches[port.Datapath], port)
@@ -320,6 +349,16 @@ func (p *pass) devices(s *segment) (after []object.Key) {
 func madeMAC(s *segment, role string) object.MAC {
 	sum := sha256.Sum256([]byte(fmt.Sprintf("%s %d %s %s", s.vtep, s.vni, s.name, role)))
 	return object.MAC{2, sum[0], sum[1], sum[2], sum[3], sum[4]}
+}
+
+// present are the devices of a segment that are there.
+func (p *pass) present(s *segment) (out []observe.Link) {
+	for _, name := range []string{s.bridge, s.vxlan, s.dummy} {
+		if link, there := p.link(name); there {
+			out = append(out, link)
+		}
+	}
+	return out
 }
 
 func (p *pass) link(name string) (observe.Link, bool) {
