@@ -64,7 +64,7 @@ func Handed(p *Pass, phase string, given any, derive func(name string, values []
 	}
 	st, at, known := p.stretch(phase, "")
 	to := p.m.handedTo(phase)
-	if !known || !reflect.DeepEqual(st.given, given) {
+	if !known || !equal(st.given, given) {
 		for name := range st.parts {
 			st.push(name)
 		}

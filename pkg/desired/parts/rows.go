@@ -161,7 +161,7 @@ type list[R any] struct {
 // given comes by a place, which is known if it has been come by in the last pass with the same given.
 func (p *Pass) given(phase, of string, given any) (st *stretch, at place, known bool) {
 	st, at, known = p.stretch(phase, of)
-	known = known && reflect.DeepEqual(st.given, given)
+	known = known && equal(st.given, given)
 	st.given = given
 	return st, at, known
 }
@@ -270,7 +270,7 @@ func (p *Pass) valueOf(phase, of string, given any, derive func() any) any {
 		st.parts[""] = u
 		known = false
 	}
-	if known && len(st.queue) == 0 && reflect.DeepEqual(st.given, given) {
+	if known && len(st.queue) == 0 && equal(st.given, given) {
 		return st.value
 	}
 	former := st.value
@@ -281,6 +281,23 @@ func (p *Pass) valueOf(phase, of string, given any, derive func() any) any {
 		st.value = former
 	}
 	return st.value
+}
+
+// equal is reflect.DeepEqual of what parts are given, which is mostly the very same pointers and lists as before.
+func equal(a, b any) bool {
+	if x, is := a.([]any); is {
+		y, is := b.([]any)
+		for i := 0; is && i < len(x) && i < len(y); i++ {
+			is = equal(x[i], y[i])
+		}
+		return is && len(x) == len(y)
+	}
+	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
+	if x.Kind() == y.Kind() && (x.Kind() == reflect.Pointer || x.Kind() == reflect.Slice && x.Len() == y.Len()) &&
+		x.UnsafePointer() == y.UnsafePointer() && x.Type() == y.Type() {
+		return true
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // same compares two values, by their own idea of it if they have one.
