@@ -202,7 +202,8 @@ func changeDevices(t *rapid.T, view observe.Snapshot) observe.Snapshot {
 		vswitch := *view.OVS
 		vswitch.Bridges = slices.Clone(vswitch.Bridges)
 		b := &vswitch.Bridges[rapid.IntRange(0, len(vswitch.Bridges)-1).Draw(t, "bridge")]
-		port := rapid.SampledFrom([]string{"veth-ovs-1001", "veth-ovs-1002", "veth-ovs-2001", "vlan-1001"}).Draw(t, "made")
+		names := []string{"veth-ovs-1001", "veth-ovs-1002", "veth-ovs-2001", "vlan-1001", "ovsee72aa80d49"}
+		port := rapid.SampledFrom(names).Draw(t, "made")
 		made := observe.MadePort{Name: port, OFPort: uint16(rapid.IntRange(0, 9).Draw(t, "number"))}
 		b.Made = slices.DeleteFunc(slices.Clone(b.Made), func(m observe.MadePort) bool { return m.Name == port })
 		b.Made = append(b.Made, made)

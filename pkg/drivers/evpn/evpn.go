@@ -156,6 +156,7 @@ const (
 	phaseBridges          = "bridges"
 	phaseProviderPorts    = "ports on provider networks"
 	phaseVNIs             = "VNIs"
+	phaseMade             = "made ports"
 	phaseVRFs             = "VRFs"
 	phaseSegments         = "segments"
 	phaseProviderStations = "stations on provider networks"
@@ -174,14 +175,16 @@ const (
 )
 
 var phases = []string{
-	phaseNetworks, phaseBridges, phaseProviderPorts, phaseVNIs, phaseVRFs, phaseSegments, phaseProviderStations,
-	phaseProviderSubnets, phaseProviderTenants, phaseProviderPrefixes, phaseSubnets, phaseTenantPorts, phaseRoutes,
-	phasePrefixes, phaseClaims, phaseSegmentPorts, phaseSegmentStations, phaseOthers, phaseKept,
+	phaseNetworks, phaseBridges, phaseProviderPorts, phaseVNIs, phaseMade, phaseVRFs, phaseSegments,
+	phaseProviderStations, phaseProviderSubnets, phaseProviderTenants, phaseProviderPrefixes, phaseSubnets,
+	phaseTenantPorts, phaseRoutes, phasePrefixes, phaseClaims, phaseSegmentPorts, phaseSegmentStations, phaseOthers,
+	phaseKept,
 }
 
 // desired adds everything but the bridges and the VRFs that are kept. Each VNI is derived by itself.
 func (p *pass) desired(learned *observe.Learned) {
 	p.collect()
+	p.madePorts()
 	var vrfs []*vrf
 	for _, found := range p.vrfs {
 		v := parts.ValueOf(p.parts, phaseVRFs, found.name, found, func() *vrf {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
+	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
 
 // longestVNI is the largest VNI whose legs have names that people recognise:
@@ -147,11 +148,30 @@ func proxySysctls(dev string) []object.Sysctl {
 	}
 }
 
+// madeOn is a port of ours on a bridge of Open vSwitch, under which what is known of it is noted: each leg
+// asks for its own.
+type madeOn struct{ bridge, port string }
+
+// madePorts notes the ports that have been made for legs.
+func (p *pass) madePorts() {
+	p.parts.Part(phaseMade, p.ovsBridges, func() {
+		for _, b := range p.ovsBridges {
+			for _, made := range b.Made {
+				p.parts.Note(madeOn{b.Name, made.Name}, made)
+			}
+		}
+	})
+}
+
 // wired says why traffic of the network cannot reach the leg yet, and otherwise
 // by which OpenFlow ports it comes and goes.
-func (l *leg) wired() (in, out uint16, block *object.Block) {
+func (p *pass) wired(l *leg) (in, out uint16, block *object.Block) {
 	patch, block := l.network.Patch()
-	made, ok := l.network.Bridge.MadePort(l.port)
+	var made observe.MadePort
+	ok := false
+	for _, noted := range p.parts.Noted(madeOn{l.ovs.Bridge, l.port}) {
+		made, ok = noted.(observe.MadePort), true
+	}
 	switch {
 	case block != nil:
 	case !ok:

@@ -28,9 +28,12 @@ type provider struct {
 	why     []object.Source
 	// at is its place among the networks of its VRF.
 	at int
-	// vrf and flows are known once the VRF is derived.
+	// What follows is known once the VRF is derived: the port by which the network's traffic comes, 0 if there is
+	// none, the flows that hand that to the leg, by family, and what is in the way of announcements.
 	vrf   *vrf
-	flows [2]object.Flow // IPv4, IPv6
+	in    uint16
+	flows [2]object.Flow
+	block *object.Block
 }
 
 // inVRF is a network that is in its VRF: what is on it asks for the provider that is noted under this.
@@ -121,7 +124,7 @@ func (p *pass) providerNetwork(pn *provider) {
 	for _, a := range legAddresses(pn) {
 		p.onLeg(pn.leg, object.Address{Dev: pn.leg.dev, Prefix: a}, pn.why, block)
 	}
-	pn.flows = p.providerFlows(pn)
+	p.providerFlows(pn)
 }
 
 // legAddresses are the gateway addresses first, because the kernel prefers the
@@ -136,19 +139,17 @@ func legAddresses(pn *provider) []netip.Prefix {
 }
 
 // providerFlows hand what comes from the network's ports to the leg.
-func (p *pass) providerFlows(pn *provider) [2]object.Flow {
-	var out [2]object.Flow
-	in, _, block := pn.leg.wired()
+func (p *pass) providerFlows(pn *provider) {
+	pn.in, _, pn.block = p.wired(pn.leg)
 	for i, proto := range []string{"ip", "ipv6"} {
-		out[i] = object.Flow{
+		pn.flows[i] = object.Flow{
 			Bridge: pn.network.Bridge.Name, Priority: p.cfg.Expose.FlowPriority, Cookie: p.cfg.Expose.Cookie,
-			Match: fmt.Sprintf("%s,in_port=%d", proto, in), Actions: "mod_dl_dst:" + pn.leg.mac.String() + ",NORMAL",
+			Match: fmt.Sprintf("%s,in_port=%d", proto, pn.in), Actions: "mod_dl_dst:" + pn.leg.mac.String() + ",NORMAL",
 		}
-		if in != 0 {
-			p.onLeg(pn.leg, out[i], pn.why, block)
+		if pn.in != 0 {
+			p.onLeg(pn.leg, pn.flows[i], pn.why, pn.block)
 		}
 	}
-	return out
 }
 
 // providers adds what is on provider networks (P2) and behind them (P3), prefix by prefix: stations and
@@ -235,8 +236,7 @@ func (p *pass) providerAddress(w way) {
 // what the fabric sends would be delivered, and the replies would not come back.
 func (p *pass) providerPath(w way, after ...object.Key) {
 	v, pn, ipv6 := w.pn.vrf, w.pn, w.prefix.Addr().Is6()
-	in, _, block := pn.leg.wired()
-	if in != 0 {
+	if pn.in != 0 {
 		flow := pn.flows[0]
 		if ipv6 {
 			flow = pn.flows[1]
@@ -248,6 +248,6 @@ func (p *pass) providerPath(w way, after ...object.Key) {
 			Type: object.EVPNPrefix, RD: v.rd, Prefix: w.prefix, VNI: v.vni, NextHop: p.vtep, Targets: pn.exports,
 			RouterMAC: v.bridge.MAC, Origin: p.cfg.Expose.Origin,
 		},
-		Why: w.why, Block: block, Shared: v.shared[sharedBy{pn.leg.dev, ipv6}], After: after,
+		Why: w.why, Block: pn.block, Shared: v.shared[sharedBy{pn.leg.dev, ipv6}], After: after,
 	})
 }

@@ -55,7 +55,7 @@ func (p *pass) segment(s *segment) {
 	p.legDevices(s.leg, s.why)
 	p.parts.Keep(s.bridge.Key(), s.leg.device())
 	s.after = append([]object.Key{s.bridge.Key(), s.vxlan.Key()}, s.leg.keys()...)
-	_, _, s.block = s.leg.wired()
+	_, _, s.block = p.wired(s.leg)
 	p.putItem(object.Item{
 		Value: object.EVPNPath{
 			Type: object.EVPNMulticast, RD: s.rd, Prefix: hostPrefix(p.vtep), VNI: s.vni, NextHop: p.vtep, Targets: s.exports,

@@ -79,7 +79,7 @@ func (p *pass) tenantSubnet(v *vrf, gw *gateway, lrp, lsp *observe.PortBinding, 
 		return
 	}
 	why := []object.Source{p.why("E2", lrp), p.why("E2", lsp), p.whyHere("E1", gw.port), p.why("E1", gw.lsp)}
-	in, out, block := gw.leg.wired()
+	in, out, block := p.wired(gw.leg)
 	s := v.subnetOf(lrp, prefix.Masked())
 	if s == nil {
 		route := object.NewRoute(v.table, prefix.Masked(), gw.leg.dev, via)

@@ -224,6 +224,7 @@ func (ns *Networks) findBridges(snap observe.Snapshot, opts Options) []observe.S
 func newBridge(snap observe.Snapshot, m observe.BridgeMapping) *Bridge {
 	b := &Bridge{Name: m.Bridge, Position: m.Position}
 	ovs, ok := snap.OVS.Bridge(m.Bridge)
+	ovs.Made = nil // they come and go with what is derived: a network is the same with them and without
 	b.ovs, b.MAC = ovs, ovs.MAC
 	if !ok {
 		b.block = notWired("bridge %s is mapped but not in the Open_vSwitch database; create it with ovs-vsctl add-br %s",
@@ -328,9 +329,6 @@ func (n *Network) Patch() (observe.PatchPort, *object.Block) {
 
 // Block says why nothing can be connected to the bridge; nil if it is there.
 func (b *Bridge) Block() *object.Block { return b.block }
-
-// MadePort returns the port of ours of that name on the bridge.
-func (b *Bridge) MadePort(name string) (observe.MadePort, bool) { return b.ovs.MadePort(name) }
 
 func (n *Network) needs(ipv6 bool) []object.Key { return n.needsOf[familyIndex(ipv6)] }
 
