@@ -324,3 +324,51 @@ func TestOnlyWhoIsHandedAnotherRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestValueFrom: a value is made from the one before, as long as something is remembered.
+func TestValueFrom(t *testing.T) {
+	var m parts.Memory
+	at := func(m *parts.Memory, given int) []int {
+		p := parts.Begin(m, observe.Snapshot{}, new(object.Set), "values")
+		defer p.End()
+		return parts.ValueFrom(p, "values", "", given, func(former []int) []int {
+			return append(slices.Clone(former), given)
+		})
+	}
+	for _, step := range []struct {
+		given int
+		want  []int
+	}{{1, []int{1}}, {1, []int{1}}, {2, []int{1, 2}}, {2, []int{1, 2}}, {1, []int{1, 2, 1}}} {
+		if got := at(&m, step.given); !slices.Equal(got, step.want) {
+			t.Errorf("given %d: %v, want %v", step.given, got, step.want)
+		}
+	}
+	if got := at(nil, 7); !slices.Equal(got, []int{7}) {
+		t.Errorf("%v without a memory", got)
+	}
+}
+
+// either is equal to any other one of its kind.
+type either struct{ n int }
+
+func (either) EqualTo(o any) bool { _, ok := o.(either); return ok }
+
+// TestGivenByItsOwnIdea: what is given tells by itself whether it is what was given before.
+func TestGivenByItsOwnIdea(t *testing.T) {
+	var m parts.Memory
+	var ran, ranRow, ranHanded int
+	rows := []*int{new(int)}
+	for n := range 3 {
+		p := parts.Begin(&m, observe.Snapshot{}, new(object.Set), "values", "rows", "handed")
+		parts.Value(p, "values", either{n}, func() int { ran++; return n })
+		parts.Rows(p, "rows", "", either{n}, slices.Clone(rows), func(*int) string { return "row" }, func(*int) {
+			ranRow++
+			p.Hand("handed", "to", 1)
+		})
+		parts.Handed(p, "handed", either{n}, func(string, []any) { ranHanded++ })
+		p.End()
+	}
+	if ran != 1 || ranRow != 1 || ranHanded != 1 {
+		t.Errorf("a value ran %d times, a row %d, what is handed something %d", ran, ranRow, ranHanded)
+	}
+}

@@ -257,12 +257,26 @@ func ValueOf[T any](p *Pass, phase, of string, given any, derive func() T) T {
 	if p.m == nil {
 		return derive()
 	}
-	value, _ := p.valueOf(phase, of, given, func() any { return derive() }).(T)
+	value, _ := p.valueOf(phase, of, given, func(any) any { return derive() }).(T)
 	return value
 }
 
-// valueOf is ValueOf where something is remembered.
-func (p *Pass) valueOf(phase, of string, given any, derive func() any) any {
+// ValueFrom is ValueOf for a value that may share what has not changed with the one before: derive is called
+// with that, or with the zero value if there is none. What the value is equal to must not depend on it.
+func ValueFrom[T any](p *Pass, phase, of string, given any, derive func(former T) T) T {
+	if p.m == nil {
+		var none T
+		return derive(none)
+	}
+	value, _ := p.valueOf(phase, of, given, func(former any) any {
+		had, _ := former.(T)
+		return derive(had)
+	}).(T)
+	return value
+}
+
+// valueOf is ValueFrom where something is remembered.
+func (p *Pass) valueOf(phase, of string, given any, derive func(former any) any) any {
 	st, at, known := p.stretch(phase, of)
 	u := st.parts[""]
 	if u == nil {
@@ -275,7 +289,7 @@ func (p *Pass) valueOf(phase, of string, given any, derive func() any) any {
 	}
 	former := st.value
 	st.given = given
-	p.run(u, func() { st.value = derive() })
+	p.run(u, func() { st.value = derive(former) })
 	st.queue = st.queue[:0]
 	if known && same(st.value, former) {
 		st.value = former
@@ -283,7 +297,7 @@ func (p *Pass) valueOf(phase, of string, given any, derive func() any) any {
 	return st.value
 }
 
-// equal is reflect.DeepEqual of what parts are given, which is mostly the very same pointers and lists as before.
+// equal is same for what parts are given, which is mostly the very same pointers and lists as before.
 func equal(a, b any) bool {
 	if x, is := a.([]any); is {
 		y, is := b.([]any)
@@ -297,7 +311,7 @@ func equal(a, b any) bool {
 		x.UnsafePointer() == y.UnsafePointer() && x.Type() == y.Type() {
 		return true
 	}
-	return reflect.DeepEqual(a, b)
+	return same(a, b)
 }
 
 // same compares two values, by their own idea of it if they have one.
