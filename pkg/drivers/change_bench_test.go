@@ -76,6 +76,10 @@ func BenchmarkDeriveChange(b *testing.B) {
 			bind("vm500", "hv2"),
 		},
 		{
+			"native/segment, 1000 stations elsewhere, one goes", "hv2", stretchedStory(1000) + claimStory(1000), native.New(nat),
+			withoutLearned(500),
+		},
+		{
 			"kube/5000 services", worker, clusterStory(5000), kube.New(kube.Config{Expose: opts}),
 			withoutEndpoints(2500),
 		},
@@ -271,6 +275,15 @@ func withoutMade(i int) func(*observe.Snapshot) {
 		vswitch.Bridges = slices.Clone(vswitch.Bridges)
 		vswitch.Bridges[0].Made = slices.Delete(slices.Clone(vswitch.Bridges[0].Made), i, i+1)
 		snap.OVS = &vswitch
+	}
+}
+
+// withoutLearned takes a route of EVPN away.
+func withoutLearned(i int) func(*observe.Snapshot) {
+	return func(snap *observe.Snapshot) {
+		l := *snap.Learned
+		l.EVPN = slices.Delete(slices.Clone(l.EVPN), i, i+1)
+		snap.Learned = &l
 	}
 }
 

@@ -1,11 +1,8 @@
 package native
 
 import (
-	"bytes"
-	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
@@ -42,26 +39,14 @@ func (p *pass) multicast(s *segment) {
 
 func hostPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// others is what others announce for a segment.
-type others struct {
-	// flooding are the VTEPs that take part in it.
-	flooding map[netip.Addr]bool
-	// best has the route that wins for each MAC, and macs are these by MAC.
-	best map[object.MAC]*observe.EVPNRoute
-	macs []*observe.EVPNRoute
-	// addrs are the addresses of these MACs.
-	addrs []*address
-}
-
-// address has the routes that say where an address is.
-type address struct {
-	text   string
-	addr   netip.Addr
-	routes []*observe.EVPNRoute
-}
-
 // claim is a MAC address of a segment under which the route of others for it is noted.
 type claim macHere
+
+// floods is the fact that a VTEP takes part in the flooding of a segment.
+type floods struct {
+	vni  uint32
+	vtep netip.Addr
+}
 
 // findOthers sorts what others announce by segments, and notes who claims a MAC.
 func (p *pass) findOthers(segments []*segment) map[string]*others {
@@ -69,138 +54,60 @@ func (p *pass) findOthers(segments []*segment) map[string]*others {
 	if p.learned == nil {
 		return out
 	}
-	byVNI := parts.Value(p.parts, phaseRoutes, p.learned.EVPN, p.routesByVNI)
+	all := parts.ValueFrom(p.parts, phaseRoutes, "", announced(p.learned.EVPN), p.routes)
 	for _, s := range segments {
-		routes := byVNI[s.vni]
-		given := []any{s.vtep, s.imports, routes}
-		out[s.id] = parts.ValueOf(p.parts, phaseOthers, s.id, given, func() *others { return othersOf(s.wanted(routes)) })
+		given := &wanted{s.vtep, s.imports, all.byVNI[s.vni]}
+		out[s.id] = parts.ValueFrom(p.parts, phaseOthers, s.id, given, given.sorted)
 	}
 	for _, s := range segments {
-		o := out[s.id]
-		p.parts.PartOf(phaseClaims, s.id, o, func() {
-			for _, r := range o.macs {
-				p.parts.Note(claim{r.VNI, r.MAC}, r)
-			}
+		parts.Rows(p.parts, phaseClaims, s.id, s.vni, out[s.id].macs, (*subject).name, func(mac *subject) {
+			r := best(mac.routes)
+			p.parts.Note(claim{s.vni, r.MAC}, r)
 		})
 	}
 	return out
 }
 
-// claimOn is the route of others for a MAC that is here; nil if there is none.
-func (p *pass) claimOn(d *domain, mac object.MAC) *observe.EVPNRoute {
-	for _, r := range p.parts.Noted(claim{d.vni, mac}) {
+// claimOn is the route of others for a MAC that counts; nil if there is none.
+func (p *pass) claimOn(vni uint32, mac object.MAC) *observe.EVPNRoute {
+	for _, r := range p.parts.Noted(claim{vni, mac}) {
 		return r.(*observe.EVPNRoute)
 	}
 	return nil
 }
 
-// routesByVNI are the routes of others that can be those of a segment.
-func (p *pass) routesByVNI() map[uint32][]*observe.EVPNRoute {
-	out := map[uint32][]*observe.EVPNRoute{}
-	for _, r := range p.learned.EVPN {
-		if r.NextHop = r.NextHop.Unmap(); r.NextHop.IsValid() && r.EthernetTag == 0 {
-			out[r.VNI] = append(out[r.VNI], &r)
-		}
-	}
-	return out
-}
-
-// wanted are the routes that a segment takes in, the best first.
-func (s *segment) wanted(routes []*observe.EVPNRoute) (out []*observe.EVPNRoute) {
-	for _, r := range routes {
-		if r.NextHop != s.vtep && s.imported(r.Targets) {
-			out = append(out, r)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b *observe.EVPNRoute) int {
-		return cmp.Or(a.Rank.Compare(b.Rank), a.NextHop.Compare(b.NextHop), strings.Compare(a.RD, b.RD),
-			bytes.Compare(a.MAC[:], b.MAC[:]), object.ComparePrefix(a.Prefix, b.Prefix), strings.Compare(a.Peer, b.Peer))
-	})
-	return out
-}
-
-// imported reports whether one of the route targets is taken in.
-func (s *segment) imported(targets object.Words) bool {
-	return slices.ContainsFunc(targets.List(), func(have string) bool {
-		return slices.ContainsFunc(s.imports, func(want string) bool {
-			number, any := strings.CutPrefix(want, "*:")
-			_, of, _ := strings.Cut(have, ":")
-			return have == want || any && of == number
-		})
-	})
-}
-
-// othersOf sorts routes, the best first, by what they are about.
-func othersOf(routes []*observe.EVPNRoute) *others {
-	o := &others{flooding: map[netip.Addr]bool{}, best: map[object.MAC]*observe.EVPNRoute{}}
-	byAddr := map[netip.Addr]*address{}
-	for _, r := range routes {
+// best is the route that counts, of those for one MAC or address: a sticky one before the latest move
+// (RFC 7432 section 15), then the first.
+func best(routes []*observe.EVPNRoute) (r *observe.EVPNRoute) {
+	for _, next := range routes {
 		switch {
-		case r.Type == object.EVPNMulticast:
-			o.flooding[r.NextHop] = true
-		case r.Type == object.EVPNMacIP && usable(r.MAC):
-			o.best[r.MAC] = winner(o.best[r.MAC], r)
-			if !r.Prefix.IsValid() {
-				continue
-			}
-			at := byAddr[r.Prefix.Addr()]
-			if at == nil {
-				at = &address{text: r.Prefix.Addr().String(), addr: r.Prefix.Addr()}
-				byAddr[at.addr], o.addrs = at, append(o.addrs, at)
-			}
-			at.routes = append(at.routes, r)
+		case r == nil,
+			next.Sticky && !r.Sticky,
+			next.Sticky == r.Sticky && next.Mobility.Value > r.Mobility.Value:
+			r = next
 		}
 	}
-	for _, r := range o.best {
-		o.macs = append(o.macs, r)
-	}
-	slices.SortFunc(o.macs, func(a, b *observe.EVPNRoute) int { return bytes.Compare(a.MAC[:], b.MAC[:]) })
-	slices.SortFunc(o.addrs, func(a, b *address) int { return strings.Compare(a.text, b.text) })
-	return o
-}
-
-// winner is the route that counts of one and the next: a sticky one before the latest move (RFC 7432
-// section 15), then the first.
-func winner(have, r *observe.EVPNRoute) *observe.EVPNRoute {
-	switch {
-	case have == nil,
-		r.Sticky && !have.Sticky,
-		r.Sticky == have.Sticky && r.Mobility.Value > have.Mobility.Value:
-		return r
-	}
-	return have
-}
-
-// reaches reports whether frames to the MAC of a route go where it says, and what is flooded too: by an
-// entry alone ovn-controller would flood to it.
-func (o *others) reaches(r *observe.EVPNRoute) bool {
-	return o.flooding[r.NextHop] && o.best[r.MAC].NextHop == r.NextHop
+	return r
 }
 
 // importRoutes adds what others announce to the kernel's databases, where ovn-controller reads it.
 func (p *pass) importRoutes(segments []*segment, from map[string]*others) {
+	segments = slices.DeleteFunc(slices.Clone(segments), func(s *segment) bool { return from[s.id] == nil })
 	for _, s := range segments {
-		if o := from[s.id]; o != nil {
-			p.parts.PartOf(phaseFlooding, s.id, []any{s, o}, func() {
-				p.part(s.vni, s.whyOthers, func() { p.floods(s, o) })
-			})
-		}
+		vteps := from[s.id].vteps
+		p.parts.PartOf(phaseFlooding, s.id, []any{s, vteps}, func() {
+			p.part(s.vni, s.whyOthers, func() { p.flood(s, vteps) })
+		})
 	}
 	for _, s := range segments {
-		if o := from[s.id]; o != nil {
-			name := func(r *observe.EVPNRoute) string { return r.MAC.String() }
-			parts.Rows(p.parts, phaseEntries, s.id, []any{s, o}, o.macs, name, func(r *observe.EVPNRoute) {
-				p.part(s.vni, s.whyOthers, func() { p.entry(s, o, r) })
-			})
-		}
+		parts.Rows(p.parts, phaseEntries, s.id, s, from[s.id].macs, (*subject).name, func(mac *subject) {
+			p.part(s.vni, s.whyOthers, func() { p.entry(s, best(mac.routes)) })
+		})
 	}
 	for _, s := range segments {
-		if o := from[s.id]; o != nil {
-			name := func(a *address) string { return a.text }
-			parts.Rows(p.parts, phaseNeighbours, s.id, []any{s, o}, o.addrs, name, func(a *address) {
-				p.part(s.vni, s.whyOthers, func() { p.neighbour(s, o, a) })
-			})
-		}
+		parts.Rows(p.parts, phaseNeighbours, s.id, s, from[s.id].addrs, (*subject).name, func(addr *subject) {
+			p.part(s.vni, s.whyOthers, func() { p.neighbour(s, addr.routes) })
+		})
 	}
 }
 
@@ -212,18 +119,19 @@ func (s *segment) sourceVNI() uint32 {
 	return 0
 }
 
-// floods has what is flooded go to whoever takes part (N-55).
-func (p *pass) floods(s *segment, o *others) {
-	for vtep := range o.flooding { // the order does not matter: no two have a key in common
+// flood has what is flooded go to whoever takes part (N-55).
+func (p *pass) flood(s *segment, vteps []netip.Addr) {
+	for _, vtep := range vteps {
+		p.parts.Tell(floods{s.vni, vtep})
 		p.put(object.Item{
 			Value: object.FDB{Dev: s.vxlan, Dst: vtep, SrcVNI: s.sourceVNI()}, Why: s.whyOthers, Shared: s.after,
 		})
 	}
 }
 
-// entry says where a MAC is (N-56).
-func (p *pass) entry(s *segment, o *others, r *observe.EVPNRoute) {
-	if p.parts.Told(macHere{s.vni, r.MAC}) || !o.reaches(r) {
+// entry says where a MAC is (N-56). By an entry alone ovn-controller would flood to it.
+func (p *pass) entry(s *segment, r *observe.EVPNRoute) {
+	if p.parts.Told(macHere{s.vni, r.MAC}) || !p.parts.Told(floods{s.vni, r.NextHop}) {
 		return
 	}
 	p.put(object.Item{
@@ -232,20 +140,19 @@ func (p *pass) entry(s *segment, o *others, r *observe.EVPNRoute) {
 	})
 }
 
-// neighbour says which MAC has an address (N-56).
-func (p *pass) neighbour(s *segment, o *others, a *address) {
-	if !s.bridged || p.parts.Told(addrHere{s.vni, a.addr}) {
+// neighbour says which MAC has an address (N-56), if frames to that go where the route says.
+func (p *pass) neighbour(s *segment, routes []*observe.EVPNRoute) {
+	addr := routes[0].Prefix.Addr()
+	if !s.bridged || p.parts.Told(addrHere{s.vni, addr}) {
 		return
 	}
-	var best *observe.EVPNRoute
-	for _, r := range a.routes {
-		if !p.parts.Told(macHere{s.vni, r.MAC}) {
-			best = winner(best, r)
-		}
+	r := best(slices.DeleteFunc(slices.Clone(routes), func(r *observe.EVPNRoute) bool {
+		return p.parts.Told(macHere{s.vni, r.MAC})
+	}))
+	if r == nil || !p.parts.Told(floods{s.vni, r.NextHop}) || p.claimOn(s.vni, r.MAC).NextHop != r.NextHop {
+		return
 	}
-	if best != nil && o.reaches(best) {
-		p.put(object.Item{
-			Value: object.Neigh{Dev: s.bridge, Addr: a.addr, MAC: best.MAC, Learned: true}, Why: s.whyOthers, Shared: s.after,
-		})
-	}
+	p.put(object.Item{
+		Value: object.Neigh{Dev: s.bridge, Addr: addr, MAC: r.MAC, Learned: true}, Why: s.whyOthers, Shared: s.after,
+	})
 }

@@ -150,7 +150,7 @@ func (p *pass) station(d *domain, st *station) {
 		Origin: p.cfg.Expose.Origin,
 	}
 	var block *object.Block
-	if claim := p.claimOn(d, st.mac); claim != nil {
+	if claim := p.claimOn(d.vni, st.mac); claim != nil {
 		if claim.Sticky {
 			block = &object.Block{Code: blockDuplicateMAC, Text: fmt.Sprintf(
 				"VTEP %s announces the MAC as static; find out why it is on this node too", claim.NextHop)}
