@@ -153,6 +153,7 @@ func (d *Driver) DesiredAgain(m *parts.Memory, snap observe.Snapshot, out *objec
 // The phases of a pass, in their order.
 const (
 	phaseNetworks         = "networks"
+	phaseDevices          = "devices"
 	phaseBridges          = "bridges"
 	phaseProviderPorts    = "ports on provider networks"
 	phaseVNIs             = "VNIs"
@@ -175,7 +176,7 @@ const (
 )
 
 var phases = []string{
-	phaseNetworks, phaseBridges, phaseProviderPorts, phaseVNIs, phaseMade, phaseVRFs, phaseSegments,
+	phaseNetworks, phaseDevices, phaseBridges, phaseProviderPorts, phaseVNIs, phaseMade, phaseVRFs, phaseSegments,
 	phaseProviderStations, phaseProviderSubnets, phaseProviderTenants, phaseProviderPrefixes, phaseSubnets,
 	phaseTenantPorts, phaseRoutes, phasePrefixes, phaseClaims, phaseSegmentPorts, phaseSegmentStations, phaseOthers,
 	phaseKept,
@@ -228,6 +229,8 @@ type pass struct {
 	host     *observe.Host // nil if nothing is known of the node
 	me       observe.UUID  // our Chassis row; zero if it is missing
 	networks *expose.Networks
+	// vrfDevices are the VRFs that the node has, whoever made them.
+	vrfDevices []observe.Link
 	// ovsBridges are those of Open vSwitch, the operator's among them.
 	ovsBridges []observe.Bridge
 	vtep       netip.Addr // invalid if there is none
@@ -262,6 +265,7 @@ func (d *Driver) newPass(m *parts.Memory, snap observe.Snapshot, out *object.Set
 		p.me = c.UUID
 	}
 	p.networks = p.Networks(phaseNetworks, snap)
+	p.vrfDevices = p.findVRFDevices()
 	p.redirects = p.parts.Select(observe.PortChassisRedirect, func(port *observe.PortBinding) bool {
 		return port.Type == observe.PortChassisRedirect
 	})
@@ -285,7 +289,7 @@ func (p *pass) taken() any {
 	if p.host == nil {
 		return nil
 	}
-	return []any{p.host.Links, p.host.Tables}
+	return []any{p.vrfDevices, p.host.Tables}
 }
 
 // named are the names of switches, where the configuration has some.

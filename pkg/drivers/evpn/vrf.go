@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/parts"
 	"github.com/bgp-ovn/bgp-ovn/pkg/drivers/expose"
 	"github.com/bgp-ovn/bgp-ovn/pkg/observe"
 )
@@ -164,14 +165,30 @@ func (p *pass) tableReserved(table uint32) string {
 	}
 }
 
+// findVRFDevices lists the VRFs among the devices of the node. Most others are those of VMs, and come and go with them.
+func (p *pass) findVRFDevices() []observe.Link {
+	if p.host == nil {
+		return nil
+	}
+	return parts.Value(p.parts, phaseDevices, p.host.Links, func() (vrfs []observe.Link) {
+		for _, l := range p.host.Links {
+			if l.Table != 0 {
+				vrfs = append(vrfs, l)
+			}
+		}
+		return vrfs
+	})
+}
+
 // tableTaken says who has the table of a VRF that is not there yet. Who takes that
 // of one that is there is reported only: a stranger must not be able to interrupt a tenant.
 func (p *pass) tableTaken(v *vrf) string {
 	if p.host == nil {
 		return ""
 	}
-	ours, _ := p.host.Link(v.dev.Name)
-	live := ours.Ours && ours.Table == v.table
+	live := slices.ContainsFunc(p.vrfDevices, func(l observe.Link) bool {
+		return l.Name == v.dev.Name && l.Ours && l.Table == v.table
+	})
 	if !live {
 		p.tables = append(p.tables, v.table)
 	}
@@ -180,7 +197,7 @@ func (p *pass) tableTaken(v *vrf) string {
 			return "it holds another owner's routes"
 		}
 	}
-	for _, l := range p.host.Links {
+	for _, l := range p.vrfDevices {
 		if l.Table != v.table || l.Name == v.dev.Name {
 			continue
 		}
@@ -282,7 +299,7 @@ func forwardingAt(ipv6 bool) int {
 // from the main table stays as well.
 func (p *pass) keptVRFs() {
 	if p.cfg.KeepVRF && p.host != nil {
-		p.parts.Part(phaseKept, p.host.Links, func() { p.keptVRFsOf(p.host.Links) })
+		p.parts.Part(phaseKept, p.vrfDevices, func() { p.keptVRFsOf(p.vrfDevices) })
 	}
 }
 
