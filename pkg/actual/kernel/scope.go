@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"unsafe"
@@ -56,11 +57,7 @@ func (s *scope) widen(f actual.Focus) parts {
 	before := s.focus.Want
 	s.focus = f
 	var grown parts
-	for k := range f.Want.Differ(before) {
-		it, ok := f.Want.Get(k)
-		if !ok {
-			continue
-		}
+	for k, it := range changed(f.Want, before) {
 		grown |= s.add(k)
 		if r, ok := it.Value.(object.Route); ok {
 			grown |= s.addRoute(r)
@@ -70,6 +67,20 @@ func (s *scope) widen(f actual.Focus) parts {
 		grown |= s.add(k)
 	}
 	return grown
+}
+
+// changed yields what is wanted now and was not before, or not so.
+func changed(want, before object.Set) iter.Seq2[object.Key, object.Item] {
+	if before.Len() == 0 {
+		return want.All()
+	}
+	return func(yield func(object.Key, object.Item) bool) {
+		for k := range want.Differ(before) {
+			if it, ok := want.Get(k); ok && !yield(k, it) {
+				return
+			}
+		}
+	}
 }
 
 // addRoute adds the devices of a route. In the main table they are those of

@@ -23,8 +23,15 @@ func (e Entry) Value() Value { return e.e.value }
 // Blocked reports whether the item has a block.
 func (e Entry) Blocked() bool { return e.e.blocked }
 
-// Holds reports whether the entry has just this item.
-func (e Entry) Holds(it Item) bool { return e.e != nil && e.e.item().Equal(it) }
+// Holds reports whether the entry has just this item, whatever its rank: that is for those who want
+// the same key in the same pass.
+func (e Entry) Holds(it Item) bool {
+	if e.e == nil {
+		return false
+	}
+	it.Rank = e.e.rank
+	return e.e.item().Equal(it)
+}
 
 // Entry returns what the set has under a key, to be shared with another one; none if it has nothing.
 func (s Set) Entry(k Key) Entry {

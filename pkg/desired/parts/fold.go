@@ -6,12 +6,38 @@ import (
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
-// holders are the parts that want one key, in their order. There may be 100,000 of them, such
+// holders are the parts that want one key: one, as for most keys, or many.
+type holders struct {
+	one  *part
+	many *crowd
+}
+
+// crowd are the parts that want one key, in their order. There may be 100,000 of them, such
 // as those that want the one rule of a bridge: where they all say the same, one of them speaks
 // for all.
-type holders struct {
+type crowd struct {
 	ordered
 	alike alike
+}
+
+// first is the first of them; nil if there is none.
+func (h holders) first() *part {
+	if h.many != nil {
+		return h.many.first()
+	}
+	return h.one
+}
+
+// before yields those before one of the parts, or all if that is nil.
+func (h holders) before(end *part) iter.Seq[*part] {
+	if h.many != nil {
+		return h.many.before(end)
+	}
+	return func(yield func(*part) bool) {
+		if h.one != nil && (end == nil || h.one.compare(end) < 0) {
+			yield(h.one)
+		}
+	}
 }
 
 // alike is how much the contributions to one key have in common.
@@ -43,41 +69,52 @@ func likeness(a, b contribution) alike {
 // hold enters a part that wants a key, or wants it otherwise than before.
 func (m *Memory) hold(k object.Key, u *part, c contribution) {
 	h := m.held[k]
-	h.enter(u)
-	if other := h.other(u); h.alike != unknown && other != nil {
-		o, _ := other.to(k)
-		h.alike = min(h.alike, likeness(o, c))
+	switch {
+	case h.many != nil:
+		h.many.enter(u)
+		if h.many.alike != unknown {
+			o, _ := h.many.other(u).to(k)
+			h.many.alike = min(h.many.alike, likeness(o, c))
+		}
+	case h.one == nil:
+		m.held[k] = holders{one: u}
+	case h.one != u:
+		all := &crowd{}
+		all.enter(h.one)
+		all.enter(u)
+		m.held[k] = holders{many: all}
 	}
-	m.held[k] = h
 }
 
 // unhold takes a part out of those that want a key.
 func (m *Memory) unhold(k object.Key, u *part) {
 	h := m.held[k]
-	h.leave(u)
-	if h.empty() {
-		delete(m.held, k)
+	if h.many == nil {
+		if h.one == u {
+			delete(m.held, k)
+		}
 		return
 	}
-	if h.single() {
-		h.alike = unknown
+	h.many.leave(u)
+	if last := h.many.single(); last != nil {
+		m.held[k] = holders{one: last}
 	}
-	m.held[k] = h
 }
 
 // alikeness is how alike all contributions to a key are; it is found out once and then kept up.
-func (m *Memory) alikeness(k object.Key) alike {
-	h := m.held[k]
-	if h.alike == unknown {
-		h.alike = entirely
-		first, _ := h.first().to(k)
-		for u := range h.all() {
-			c, _ := u.to(k)
-			h.alike = min(h.alike, likeness(first, c))
-		}
-		m.held[k] = h
+func (h holders) alikeness(k object.Key) alike {
+	if h.many == nil {
+		return entirely
 	}
-	return h.alike
+	if h.many.alike == unknown {
+		h.many.alike = entirely
+		first, _ := h.first().to(k)
+		for u := range h.many.all() {
+			c, _ := u.to(k)
+			h.many.alike = min(h.many.alike, likeness(first, c))
+		}
+	}
+	return h.many.alike
 }
 
 // fold puts together what stands under a key, by what was there before the pass and by all parts
@@ -86,7 +123,8 @@ func (m *Memory) alikeness(k object.Key) alike {
 func (p *Pass) fold(k object.Key, before *part) (object.Entry, bool) {
 	held := p.m.held[k]
 	base, based := p.base.Get(k)
-	if held.empty() || before != nil && held.first().compare(before) >= 0 {
+	first := held.first()
+	if first == nil || before != nil && first.compare(before) >= 0 {
 		if !based {
 			return object.Entry{}, false
 		}
@@ -94,13 +132,13 @@ func (p *Pass) fold(k object.Key, before *part) (object.Entry, bool) {
 	}
 	how := mixed
 	if !based {
-		how = p.m.alikeness(k)
+		how = held.alikeness(k)
 	}
-	if c, _ := held.first().to(k); how == entirely && c.ops == nil {
+	if c, _ := first.to(k); how == entirely && c.ops == nil {
 		return c.alone, true
 	}
 	if how == butWhy {
-		return manyReasons(k, held.first(), held.before(before)), true
+		return manyReasons(k, first, held.before(before)), true
 	}
 	var s object.Set
 	if based {
