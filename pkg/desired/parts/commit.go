@@ -177,8 +177,8 @@ func (p *Pass) run(u *part, derive func()) {
 		u.in.telling[u] = true
 	}
 	if p.fresh {
-		for _, c := range u.adds {
-			p.m.hold(c.key(), u, c)
+		for i := range u.adds {
+			p.m.hold(u.adds[i].key(), u, &u.adds[i])
 		}
 		return
 	}
@@ -189,7 +189,7 @@ func (p *Pass) run(u *part, derive func()) {
 			c.alone = before.alone
 			continue
 		}
-		p.m.hold(c.key(), u, *c)
+		p.m.hold(c.key(), u, c)
 		p.touched(c.key(), u)
 	}
 	for _, c := range old.adds {

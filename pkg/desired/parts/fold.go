@@ -28,6 +28,18 @@ func (h holders) first() *part {
 	return h.one
 }
 
+// other is one of them that is not u; nil if there is none.
+func (h holders) other(u *part) *part {
+	switch {
+	case h.many != nil:
+		return h.many.other(u)
+	case h.one != u:
+		return h.one
+	default:
+		return nil
+	}
+}
+
 // before yields those before one of the parts, or all if that is nil.
 func (h holders) before(end *part) iter.Seq[*part] {
 	if h.many != nil {
@@ -55,6 +67,9 @@ func likeness(a, b contribution) alike {
 	if a.ops != nil || b.ops != nil {
 		return mixed
 	}
+	if a.alone == b.alone {
+		return entirely
+	}
 	x, y := a.alone.Item(), b.alone.Item()
 	if x.Equal(y) {
 		return entirely
@@ -66,15 +81,22 @@ func likeness(a, b contribution) alike {
 	return mixed
 }
 
-// hold enters a part that wants a key, or wants it otherwise than before.
-func (m *Memory) hold(k object.Key, u *part, c contribution) {
+// hold enters a part that wants a key, or wants it otherwise than before. Where another part wants
+// the same, both have one entry from then on: 100,000 ports want the rule of their bridge.
+func (m *Memory) hold(k object.Key, u *part, c *contribution) {
 	h := m.held[k]
+	how := mixed
+	if other := h.other(u); other != nil {
+		o, _ := other.to(k)
+		if how = likeness(o, *c); how == entirely {
+			c.alone = o.alone
+		}
+	}
 	switch {
 	case h.many != nil:
 		h.many.enter(u)
 		if h.many.alike != unknown {
-			o, _ := h.many.other(u).to(k)
-			h.many.alike = min(h.many.alike, likeness(o, c))
+			h.many.alike = min(h.many.alike, how)
 		}
 	case h.one == nil:
 		m.held[k] = holders{one: u}
