@@ -9,43 +9,52 @@ import (
 // of what was in use, collects garbage when it gets there, and gives back slowly what is above:
 // after a first round of 100,000 addresses nothing would collect what that round has left.
 type trimmer struct {
-	samples [3]metrics.Sample
-	// allocated is what had been allocated when it was last looked at, trimmed when memory was
-	// last given back, both in octets.
-	allocated, trimmed uint64
-	free               func()
+	samples [4]metrics.Sample
+	// allocated is what had been allocated when it was last looked at, in octets.
+	allocated uint64
+	free      func()
+}
+
+// heap is what is known of the memory of Go, in octets.
+type heap struct {
+	allocated uint64 // ever since the program began
+	live      uint64 // what the last collection left in use
+	objects   uint64 // what is in use, and what has become garbage since
+	free      uint64 // what is free and not given back
 }
 
 const (
-	// worthIt is how much garbage, in octets, is worth a collection.
-	worthIt = 32 << 20
+	// worthIt is how much there must be to give back, in octets, and worthShare which part of what
+	// is in use, for a collection.
+	worthIt, worthShare = 16 << 20, 4
 	// quietShare is the part of the heap that a quiet node allocates at most between two looks.
 	quietShare = 100
 )
 
 func newTrimmer() *trimmer {
 	t := &trimmer{free: debug.FreeOSMemory}
-	for i, name := range [...]string{"/gc/heap/allocs:bytes", "/gc/heap/live:bytes", "/memory/classes/heap/free:bytes"} {
+	for i, name := range [...]string{
+		"/gc/heap/allocs:bytes", "/gc/heap/live:bytes",
+		"/memory/classes/heap/objects:bytes", "/memory/classes/heap/free:bytes",
+	} {
 		t.samples[i].Name = name
 	}
 	return t
 }
 
 // look is called from time to time. It gives memory back once nothing much has been allocated since
-// the last look, if as much as half of what is in use may have become garbage since it last did, or
-// is free and not given back.
+// the last look, if a good part of what is in use is free, or may have become garbage.
 func (t *trimmer) look() {
 	metrics.Read(t.samples[:])
-	t.judge(t.samples[0].Value.Uint64(), t.samples[1].Value.Uint64(), t.samples[2].Value.Uint64())
+	of := func(i int) uint64 { return t.samples[i].Value.Uint64() }
+	t.judge(heap{of(0), of(1), of(2), of(3)})
 }
 
-// judge is look with what it finds: what has ever been allocated, what the last collection left in
-// use, and what is free and not given back, in octets.
-func (t *trimmer) judge(allocated, live, free uint64) {
-	quiet := allocated-t.allocated <= max(live/quietShare, 1<<20)
-	t.allocated = allocated
-	if quiet && max(allocated-t.trimmed, free) >= max(live/2, worthIt) {
+// judge is look with what it finds.
+func (t *trimmer) judge(h heap) {
+	quiet := h.allocated-t.allocated <= max(h.live/quietShare, 1<<20)
+	t.allocated = h.allocated
+	if quiet && h.objects-min(h.live, h.objects)+h.free >= max(h.live/worthShare, worthIt) {
 		t.free()
-		t.trimmed = allocated
 	}
 }
