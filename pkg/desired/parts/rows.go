@@ -308,10 +308,23 @@ func equal(a, b any) bool {
 	}
 	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
 	if x.Kind() == y.Kind() && (x.Kind() == reflect.Pointer || x.Kind() == reflect.Slice && x.Len() == y.Len()) &&
-		x.UnsafePointer() == y.UnsafePointer() && x.Type() == y.Type() {
+		x.Type() == y.Type() && (x.UnsafePointer() == y.UnsafePointer() || sameElements(x, y)) {
 		return true
 	}
 	return same(a, b)
+}
+
+// sameElements reports whether two values are lists of the same pointers, if they are lists of one length.
+func sameElements(x, y reflect.Value) bool {
+	if x.Kind() != reflect.Slice || x.Type().Elem().Kind() != reflect.Pointer {
+		return false
+	}
+	for i := range x.Len() {
+		if x.Index(i).UnsafePointer() != y.Index(i).UnsafePointer() {
+			return false
+		}
+	}
+	return true
 }
 
 // same compares two values, by their own idea of it if they have one.
