@@ -79,6 +79,7 @@ func BenchmarkDeriveChange(b *testing.B) {
 			"native/segment, 1000 stations elsewhere, one goes", "hv2", stretchedStory(1000) + claimStory(1000), native.New(nat),
 			withoutLearned(500),
 		},
+		{"native/500 segments, 1000 stations", "hv1", segmentsStory(500), native.New(nat), unbind("vm501")},
 		{
 			"kube/5000 services", worker, clusterStory(5000), kube.New(kube.Config{Expose: opts}),
 			withoutEndpoints(2500),
@@ -208,6 +209,18 @@ func stretchedStory(n int) string {
 	b.WriteString("datapath ls9 key 9\nport elsewhere on ls9 mac \"fa:16:3e:99:99:99 10.9.0.9\" chassis hv2 up\n")
 	for i := range n {
 		fmt.Fprintf(&b, "port vm%d on ls0 mac \"%s 10.1.%d.%d\" chassis hv1 up\n", i, mac(0x3e, i), i>>8, i&255)
+	}
+	return b.String()
+}
+
+// segmentsStory has n switches with a VNI, and two VMs on each of them.
+func segmentsStory(n int) string {
+	var b strings.Builder
+	b.WriteString("include native\nlearned nothing\nother hv1 ovn-evpn-local-ip=192.0.2.1\n")
+	for i := range 2 * n {
+		fmt.Fprintf(&b, "datapath sw%d key %d id dynamic-routing-vni=%d id dynamic-routing-redistribute=fdb\n", i/2, 100+i/2,
+			1000+i/2)
+		fmt.Fprintf(&b, "port vm%d on sw%d mac %q chassis hv1 up\n", i, i/2, mac(0x3e, i))
 	}
 	return b.String()
 }

@@ -47,8 +47,10 @@ type segment struct {
 // domain is what of a segment the stations on it have to do with.
 type domain struct {
 	// id is the name of the switch and its UUID: no other segment has it, and it is their order.
-	id       string
+	id string
+	// datapath is the row of the switch, and chassis that of this node.
 	datapath observe.UUID
+	chassis  observe.UUID
 	vni      uint32
 	vtep     netip.Addr
 	rd       string
@@ -211,7 +213,7 @@ func (p *pass) localSegments(switches []stretched, local map[observe.UUID]string
 			continue
 		}
 		s := &segment{name: datapathName(d.row), row: d.row}
-		s.id, s.datapath, s.vni, s.vtep = d.id, d.row.UUID, d.vni, addrs.of(d.vni)
+		s.id, s.datapath, s.chassis, s.vni, s.vtep = d.id, d.row.UUID, p.me.UUID, d.vni, addrs.of(d.vni)
 		if !s.vtep.IsValid() {
 			p.report(tableDatapath, s.name, CodeNoVTEP,
 				"switch %s: there is no local address for VNI %d: it is not served; set external_ids:%s of Open_vSwitch",

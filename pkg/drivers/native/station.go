@@ -49,16 +49,14 @@ func (p *pass) stations(segments []*segment) {
 	for _, s := range segments {
 		d := &s.domain
 		domains, byID[d.id], byDatapath[d.datapath] = append(domains, d), d, d
-		given := []any{d, p.me.UUID}
-		parts.Rows(p.parts, phasePorts, d.id, given, p.parts.On(d.datapath), parts.ByName, func(port *observe.PortBinding) {
+		parts.Rows(p.parts, phasePorts, d.id, d, p.parts.On(d.datapath), parts.ByName, func(port *observe.PortBinding) {
 			if p.onSegment(port) {
 				p.Row("Port_Binding", port.LogicalPort, func() { p.port(d, port) })
 			}
 		})
 	}
 	name := func(row *observe.AdvertisedMAC) string { return row.UUID.String() }
-	given := []any{domains, p.me.UUID}
-	parts.Rows(p.parts, phaseBindings, "", given, p.sb.MACs, name, func(row *observe.AdvertisedMAC) {
+	parts.Rows(p.parts, phaseBindings, "", domains, p.sb.MACs, name, func(row *observe.AdvertisedMAC) {
 		if d := byDatapath[row.Datapath]; d != nil {
 			p.Row(observe.TableAdvertisedMAC, row.UUID.String(), func() { p.binding(d, row) })
 		}
