@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,13 +22,13 @@ var errCrash = errors.New("crash")
 // crash says where a process dies. Once it has, nothing is written any more,
 // neither to the world nor to the state file.
 type crash struct {
-	begin, beginWritten bool // at Begin, before or after its transaction
-	change              int  // before the change of this number, -1: never
-	end, endWritten     bool // at End, before or after its transaction
-	dead                bool
+	begin, beginWritten bool        // at Begin, before or after its transaction
+	change              int         // before the change of this number, -1: never
+	end, endWritten     bool        // at End, before or after its transaction
+	dead                atomic.Bool // the journal may die beside the steps
 }
 
-func (c crash) String() string {
+func (c *crash) String() string {
 	switch {
 	case c.begin:
 		return "before the plan is recorded"
@@ -50,25 +51,25 @@ type dyingJournal struct {
 
 func (j dyingJournal) Begin(p plan.Plan) error {
 	if j.c.begin {
-		j.c.dead = true
+		j.c.dead.Store(true)
 		return errCrash
 	}
 	err := j.Journal.Begin(p)
 	if j.c.beginWritten {
-		j.c.dead = true
+		j.c.dead.Store(true)
 		return errCrash
 	}
 	return err
 }
 
 func (j dyingJournal) End(p plan.Plan, outcomes []error, took time.Duration) error {
-	if j.c.end || j.c.dead {
-		j.c.dead = true
+	if j.c.end || j.c.dead.Load() {
+		j.c.dead.Store(true)
 		return errCrash
 	}
 	err := j.Journal.End(p, outcomes, took)
 	if j.c.endWritten {
-		j.c.dead = true
+		j.c.dead.Store(true)
 		return errCrash
 	}
 	return err
@@ -79,8 +80,8 @@ func (n *node) dieIn(c *crash) {
 	n.t.Helper()
 	done := 0
 	n.world.StopOn(func(object.Change) error {
-		if c.dead || done == c.change {
-			c.dead = true
+		if c.dead.Load() || done == c.change {
+			c.dead.Store(true)
 			return errCrash
 		}
 		done++

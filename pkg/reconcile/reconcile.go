@@ -34,7 +34,8 @@ type Observer interface {
 // state.DB is the real one.
 type Journal interface {
 	plan.Ownership
-	// Begin is called before the first step of a plan that is not empty.
+	// Begin is called with a plan that is not empty: before its first step, or beside its steps if all
+	// that they make carries a mark.
 	Begin(p plan.Plan) error
 	// End is called after the last step with one outcome a step.
 	End(p plan.Plan, outcomes []error, took time.Duration) error

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/actual"
@@ -39,10 +40,11 @@ type BlockedError struct{ By object.Key }
 // Error names the step that failed first.
 func (e *BlockedError) Error() string { return "not tried: " + e.By.Text() + " failed first" }
 
-// Journal records what is about to be done before the first step, so that the
-// next process knows what this one may have touched. state.DB is the real one.
+// Journal records what is about to be done, so that the next process knows what this one
+// may have touched. state.DB is the real one.
 type Journal interface {
-	// Begin is called before the first step of a plan that is not empty.
+	// Begin is called with a plan that is not empty: before its first step, or beside its steps if all
+	// that they make carries a mark.
 	Begin(p plan.Plan) error
 	// End is called after the last step with one outcome a step.
 	End(p plan.Plan, outcomes []error, took time.Duration) error
@@ -95,20 +97,26 @@ func AsBlocked(outcome error) (*BlockedError, bool) {
 // Run applies the plan between two entries of the journal. A plan that could not
 // be recorded is applied as far as what it makes carries a mark: of the rest
 // nobody could tell later whose it is. With StopAtFailure none of it is applied.
+//
+// Where all that a plan makes carries a mark, as that of an address that comes or goes, it is
+// recorded while it is applied: traffic does not wait for the disk.
 func (e Executor) Run(ctx context.Context, p plan.Plan) Result {
 	began := e.Now()
-	recorded := e.Journal.Begin(p)
-	x := run{
-		Executor: e, ops: p.Ops, unrecorded: recorded,
-		outcomes: make([]error, len(p.Ops)), failed: map[object.Key]bool{},
+	x := run{Executor: e, ops: p.Ops, outcomes: make([]error, len(p.Ops)), failed: map[object.Key]bool{}}
+	recorded := make(chan error, 1)
+	if x.waitsForRecord() {
+		x.unrecorded = e.Journal.Begin(p)
+		recorded <- x.unrecorded
+	} else {
+		go func() { recorded <- e.Journal.Begin(p) }()
 	}
 	for start := 0; start < len(p.Ops); {
 		start = x.batch(ctx, start)
 	}
 	took := e.Now().Sub(began)
+	err := <-recorded
 	return Result{
-		Outcomes: x.outcomes, Applied: took,
-		JournalErr: errors.Join(recorded, e.Journal.End(p, x.outcomes, took)),
+		Outcomes: x.outcomes, Applied: took, JournalErr: errors.Join(err, e.Journal.End(p, x.outcomes, took)),
 	}
 }
 
@@ -198,13 +206,20 @@ func (x *run) fail(i int, err error) {
 // written: what it makes bears no mark, and nothing would prove it ours.
 const Unrecorded = "not tried without the state file"
 
+// waitsForRecord reports whether a step must not be tried before the plan is recorded.
+func (x *run) waitsForRecord() bool {
+	return x.StopAtFailure || slices.ContainsFunc(x.ops, makesUnmarked)
+}
+
+// makesUnmarked reports whether a step makes what carries no mark.
+func makesUnmarked(op plan.Op) bool { return op.Phase == plan.Build && !op.Key().HasMark() }
+
 // forbidden is why a step must not be tried; nil if it may be.
 func (x *run) forbidden(op plan.Op) error {
 	if by, no := x.blocked(op); no {
 		return &BlockedError{By: by}
 	}
-	unmarked := op.Phase == plan.Build && !op.Key().HasMark()
-	if x.unrecorded != nil && (unmarked || x.StopAtFailure) {
+	if x.unrecorded != nil && (makesUnmarked(op) || x.StopAtFailure) {
 		return fmt.Errorf(Unrecorded+": %w", x.unrecorded)
 	}
 	return nil

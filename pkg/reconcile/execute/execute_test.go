@@ -203,6 +203,57 @@ func TestUnrecordedPlan(t *testing.T) {
 	}
 }
 
+// slowDisk is a journal that records a plan only once a step was applied.
+type slowDisk struct {
+	journal
+	applied chan struct{}
+}
+
+var errNotApplied = errors.New("no step is applied before this")
+
+func (d *slowDisk) Begin(p plan.Plan) error {
+	select {
+	case <-d.applied:
+		return d.journal.Begin(p)
+	case <-time.After(time.Second): // what the disk of a plan that waits for it takes
+		return errNotApplied
+	}
+}
+
+// TestMarkedStepsDoNotWaitForTheDisk: what proves itself ours is applied while the plan is recorded, and
+// nothing else is. What has been recorded is known before the outcome is.
+func TestMarkedStepsDoNotWaitForTheDisk(t *testing.T) {
+	v := parse(t, "route 10.0.0.1/32 table 201 metric 0 dev br-ex",
+		"path ipv4-unicast 10.0.0.1/32 next-hop self origin igp", "address 169.254.1.1/32 dev br-ex")
+	for _, tt := range []struct {
+		name  string
+		items []object.Item
+		stop  bool
+		want  error
+	}{
+		{"an address of a VM comes", []object.Item{{Value: v[0]}, {Value: v[1]}}, false, nil},
+		{"something without a mark", []object.Item{{Value: v[0]}, {Value: v[2]}}, false, errNotApplied},
+		{"each step makes the next one safe", []object.Item{{Value: v[0]}}, true, errNotApplied},
+	} {
+		w := world()
+		d := &slowDisk{applied: make(chan struct{})}
+		w.StopOn(func(object.Change) error {
+			select {
+			case <-d.applied:
+			default:
+				close(d.applied)
+			}
+			return nil
+		})
+		x := executor(t, d, w)
+		x.StopAtFailure = tt.stop
+		res := x.Run(t.Context(), diff(t, w, tt.items...))
+		if !errors.Is(res.JournalErr, tt.want) || tt.want == nil && strings.Join(d.calls, " ") != "begin end" {
+			t.Errorf("%s: got %v, calls %v", tt.name, res.JournalErr, d.calls)
+		}
+	}
+}
+
 // TestOutcomeIsRecorded with how long the backends took; that it cannot be is no
 // failure of a step.
 func TestOutcomeIsRecorded(t *testing.T) {
