@@ -17,7 +17,7 @@
 //
 // Read next: Desired, then router.go for what an active router is, export.go and
 // learn.go for the two directions; segment.go for EVPN, then station.go for what of it is
-// here and evpn.go for what is elsewhere.
+// here, and evpn.go with routes.go for what is elsewhere.
 package native
 
 import (
