@@ -97,9 +97,9 @@ func (d *differ) stay(k, by object.Key, leaving map[object.Key]object.Item) {
 // now needs another flow, a setting that was right before we came. keys are those to look
 // at, nil is everything that is wanted.
 func Outdated(want, have object.Set, l Ownership, keys map[object.Key]bool) []object.Item {
-	look := l.Differ(want)
-	if keys != nil {
-		look = maps.Keys(keys)
+	look := maps.Keys(keys)
+	if keys == nil {
+		look = l.Differ(want)
 	}
 	var out []object.Item
 	for k := range look {
