@@ -32,12 +32,15 @@ const entryVersion = 3
 type encoder struct {
 	lists map[*object.Key]encodedList
 	buf   []byte
-	// room is what is left of the memory from which entries are cut.
-	room []byte
+	// room is what is left of the memory from which entries are cut, and asked how much of it was asked
+	// for last.
+	room  []byte
+	asked int
 }
 
-// roomSize is how much memory an encoder asks for at once: some hundred entries.
-const roomSize = 64 << 10
+// An encoder asks for little memory at first, as one address more needs, and for as much as some hundred
+// entries take in the end.
+const leastRoom, mostRoom = 1 << 10, 64 << 10
 
 type encodedList struct {
 	length int
@@ -81,11 +84,12 @@ func (c *encoder) encode(e Entry) []byte {
 
 // keep copies an entry to where it stays: bbolt has it until the transaction ends.
 func (c *encoder) keep(b []byte) []byte {
-	if len(b) > roomSize/16 {
+	if len(b) > leastRoom {
 		return bytes.Clone(b)
 	}
 	if len(b) > len(c.room) {
-		c.room = make([]byte, roomSize)
+		c.asked = min(max(2*c.asked, leastRoom), mostRoom)
+		c.room = make([]byte, c.asked)
 	}
 	n := copy(c.room, b)
 	out := c.room[:n:n]
