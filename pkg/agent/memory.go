@@ -27,8 +27,9 @@ const (
 	// worthIt is how much there must be to give back, in octets, and worthShare which part of what
 	// is in use, for a collection.
 	worthIt, worthShare = 16 << 20, 4
-	// quietShare is the part of the heap that a quiet node allocates at most between two looks.
-	quietShare = 100
+	// quietAtMost is what a quiet node allocates at most between two looks, in octets, or quietShare which
+	// part of the heap if that is more: it looks at itself meanwhile.
+	quietAtMost, quietShare = 4 << 20, 20
 )
 
 func newTrimmer() *trimmer {
@@ -52,7 +53,7 @@ func (t *trimmer) look() {
 
 // judge is look with what it finds.
 func (t *trimmer) judge(h heap) {
-	quiet := h.allocated-t.allocated <= max(h.live/quietShare, 1<<20)
+	quiet := h.allocated-t.allocated <= max(h.live/quietShare, quietAtMost)
 	t.allocated = h.allocated
 	if quiet && h.objects-min(h.live, h.objects)+h.free >= max(h.live/worthShare, worthIt) {
 		t.free()
