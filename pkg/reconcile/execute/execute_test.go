@@ -207,6 +207,7 @@ func TestUnrecordedPlan(t *testing.T) {
 type slowDisk struct {
 	journal
 	applied chan struct{}
+	takes   time.Duration // at most
 }
 
 var errNotApplied = errors.New("no step is applied before this")
@@ -215,7 +216,7 @@ func (d *slowDisk) Begin(p plan.Plan) error {
 	select {
 	case <-d.applied:
 		return d.journal.Begin(p)
-	case <-time.After(time.Second): // what the disk of a plan that waits for it takes
+	case <-time.After(d.takes):
 		return errNotApplied
 	}
 }
@@ -236,7 +237,10 @@ func TestMarkedStepsDoNotWaitForTheDisk(t *testing.T) {
 		{"each step makes the next one safe", []object.Item{{Value: v[0]}}, true, errNotApplied},
 	} {
 		w := world()
-		d := &slowDisk{applied: make(chan struct{})}
+		d := &slowDisk{applied: make(chan struct{}), takes: time.Minute}
+		if tt.want != nil { // the plan waits for the disk
+			d.takes = 20 * time.Millisecond
+		}
 		w.StopOn(func(object.Change) error {
 			select {
 			case <-d.applied:
