@@ -218,7 +218,7 @@ func TestPauseShrinksAgain(t *testing.T) {
 // TestContentionIsLoggedOnce, with who it is, and once more when it is over.
 func TestContentionIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log strings.Builder
+		var log logged
 		ledger := withLedger(t)
 		l := run(t, nil, func(c *Config) {
 			ledger(c)

@@ -38,6 +38,34 @@ func (l *loop) flaps(t *testing.T, times int) {
 	}
 }
 
+// TestPreviewLeavesAside: to ask what another damping would lead to brings nothing back.
+func TestPreviewLeavesAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := run(t, nil, func(c *Config) { damps(t, c) })
+		l.tell(t, newVM)
+		l.tell(t, otherVM)
+		later(time.Second)
+		l.flaps(t, 3)
+		longer := damping.Config{Suppress: 2500, Reuse: 100, HalfLife: 20 * time.Minute, Longest: time.Hour}
+		for _, other := range []damping.Config{{}, longer} {
+			r, err := l.c.Preview(t.Context(), Intent{Drivers: l.c.Drivers(), Damping: other})
+			if err != nil {
+				t.Fatal(err)
+			}
+			comes := strings.Contains(r.Plan.String(), "+ path    ipv4-unicast 172.24.4.92/32")
+			if comes == other.On() {
+				t.Errorf("with damping %+v:\n%s", other, r.Plan)
+			}
+			later(time.Minute)
+			l.is(t, "in service; 172.24.4.93")
+			l.dampedIs(t, 1, 3)
+		}
+		later(13 * time.Minute) // it comes back when it was to
+		l.is(t, "in service; 172.24.4.92; 172.24.4.93")
+		l.stop()
+	})
+}
+
 // TestFlapping: a path that comes and goes is set aside by name and holds up nobody; it comes
 // back once it has stayed, or by command.
 func TestFlapping(t *testing.T) {

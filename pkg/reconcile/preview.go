@@ -14,16 +14,18 @@ import (
 func (c *Controller) Preview(ctx context.Context, w Intent) (Round, error) {
 	c.round.Lock()
 	defer c.round.Unlock()
-	cfg, derived, settled, fuse, fails, changed := c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured
+	was, derived, settled, fuse, fails, changed := c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured
 	own, held, before, losses, remembered := c.own, c.held, c.before, c.losses, c.remembered
 	unregistered, row, registered, contested := c.unregistered, c.row, c.registered, c.contention
-	drained, unreachable, memory, deriving := c.drain, c.unreachable, c.memory, c.deriving
+	drained, unreachable, memory, deriving, damper := c.drain, c.unreachable, c.memory, c.deriving, c.damper
 	defer func() {
-		c.cfg, c.derived, c.settled, c.fuse, c.fails, c.reconfigured = cfg, derived, settled, fuse, fails, changed
+		c.takeBack(was)
+		c.derived, c.settled, c.fuse, c.fails, c.reconfigured = derived, settled, fuse, fails, changed
 		c.own, c.held, c.before, c.losses, c.remembered = own, held, before, losses, remembered
 		c.unregistered, c.row, c.registered, c.contention = unregistered, row, registered, contested
-		c.drain, c.unreachable, c.memory, c.deriving = drained, unreachable, memory, deriving
+		c.drain, c.unreachable, c.memory, c.deriving, c.damper = drained, unreachable, memory, deriving, damper
 	}()
+	c.damper.memory, c.damper.back = c.damper.memory.Clone(), maps.Clone(c.damper.back)
 	c.adopt(w)
 	c.fails, c.losses, c.contention = maps.Clone(c.fails), maps.Clone(c.losses), c.contention.clone()
 	c.memory, c.deriving = plan.Memory{}, desired.Memory{}

@@ -1,8 +1,13 @@
 package reconcile
 
 import (
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired"
 	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
@@ -56,6 +61,50 @@ func TestPreviewChangesNothing(t *testing.T) {
 		if r := n.round(); !r.Plan.Empty() || len(r.Plan.Notes) > 0 {
 			t.Errorf("after the preview there is something to do:\n%s", r.Plan)
 		}
+	}
+}
+
+// Nothing of the configuration is another one after a preview with an intent that is different in all.
+func TestPreviewTakesAllBack(t *testing.T) {
+	s, err := story.Parse("include base")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, "cmp-1", s, defaults(), nil)
+	n.settle()
+	fields := func() map[string]string {
+		out := map[string]string{}
+		v := reflect.ValueOf(n.c.cfg)
+		for i := range v.NumField() {
+			out[v.Type().Field(i).Name] = fmt.Sprintf("%#v", v.Field(i))
+		}
+		return out
+	}
+	was := fields()
+	w := Intent{
+		Drivers: []desired.Driver{}, Fixed: []object.Item{{}}, Forbidden: func(object.Key) *object.Block { return nil },
+		Fuse: FuseConfig{Share: 0.9}, UnboundHold: time.Hour, Damping: dampedSoon, AuditInterval: time.Hour,
+		DrainWait: time.Hour, LastResort: object.LastResort{LocalPref: true}, Reviewed: true, Text: "another",
+		Own: &observe.Own{},
+	}
+	for v, i := reflect.ValueOf(w), 0; i < v.NumField(); i++ {
+		if v.Field(i).IsZero() {
+			t.Errorf("the intent is not different in %s", v.Type().Field(i).Name)
+		}
+	}
+	n.c.adopt(w)
+	if reflect.DeepEqual(fields(), was) {
+		t.Fatal("an intent changes nothing")
+	}
+	n = newNode(t, "cmp-1", s, defaults(), nil)
+	n.settle()
+	was = fields()
+	w.Fixed = nil
+	if _, err := n.c.Preview(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(was, fields()); diff != "" {
+		t.Error("-before +after:", diff)
 	}
 }
 

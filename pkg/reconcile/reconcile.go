@@ -313,6 +313,14 @@ func (c *Controller) adopt(w Intent) {
 	c.own, c.derived.valid, c.settled, c.reconfigured = w.Own, false, nil, true
 }
 
+// takeBack undoes what adopt has made of the configuration. It leaves alone what no intent replaces, such
+// as the clock, which others read meanwhile.
+func (c *Controller) takeBack(was Config) {
+	c.cfg.Drivers, c.cfg.Fixed, c.cfg.Forbidden = was.Drivers, was.Fixed, was.Forbidden
+	c.cfg.UnboundHold, c.cfg.Text, c.cfg.Reviewed, c.cfg.Damping = was.UnboundHold, was.Text, was.Reviewed, was.Damping
+	c.cfg.Drain.Wait, c.cfg.Drain.LastResort = was.Drain.Wait, was.Drain.LastResort
+}
+
 func (c *Controller) auditInterval() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

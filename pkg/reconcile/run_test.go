@@ -121,6 +121,24 @@ func TestLoopSleepsWhenNothingHappens(t *testing.T) {
 	})
 }
 
+// logged is what a loop has logged, for who reads it while the loop goes on.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 func later(d time.Duration) {
 	<-time.After(d) // in the bubble: the clock moves when everybody waits
 	synctest.Wait()

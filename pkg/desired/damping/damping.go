@@ -83,6 +83,19 @@ type Memory struct {
 	next time.Time
 }
 
+// Clone returns a memory that goes its own way from here on.
+func (m *Memory) Clone() Memory {
+	out := Memory{next: m.next}
+	if m.paths != nil {
+		out.paths = make(map[object.Key]*flap, len(m.paths))
+	}
+	for k, f := range m.paths {
+		same := *f
+		out.paths[k] = &same
+	}
+	return out
+}
+
 // Withdrawn counts a withdrawal of a path that was announced as value; it reports whether the
 // path is set aside because of it.
 func (m *Memory) Withdrawn(c Config, value object.Value, now time.Time) bool {
