@@ -32,13 +32,13 @@ func (db *DB) Unfinished() Intent {
 	return db.unfinished
 }
 
-// Begin records, in one transaction before the first step (in several if the plan is long), what is
-// about to be done, and enters the keys of unmarked kinds into the ledger: from here on they
-// may be ours, whatever becomes of us. What carries a mark proves itself and is
+// Begin records, in one transaction (in several if the plan is long), what is
+// about to be done, and enters the keys of what is not born with a mark into the ledger: from here on they
+// may be ours, whatever becomes of us. What is proves itself and is
 // entered by End, when nobody waits for it any more.
 func (db *DB) Begin(p plan.Plan) error {
 	now := db.now()
-	entries := db.newEntries(p, func(i int) bool { return !p.Ops[i].Key().HasMark() }, now)
+	entries := db.newEntries(p, func(i int) bool { return !p.Ops[i].Key().IsBornMarked() }, now)
 	intent := Intent{Version: Version, At: now, Steps: lines(p)}
 	rest, err := db.putPieces(inOrder(entries))
 	if err == nil {

@@ -79,9 +79,16 @@ func (j dyingJournal) End(p plan.Plan, outcomes []error, took time.Duration) err
 func (n *node) dieIn(c *crash) {
 	n.t.Helper()
 	done := 0
-	n.world.StopOn(func(object.Change) error {
-		if c.dead.Load() || done == c.change {
+	var half object.Value // a device that was made and has not got its mark
+	n.world.StopOn(func(change object.Change) error {
+		if c.dead.Load() {
+			return errCrash
+		}
+		if done == c.change {
 			c.dead.Store(true)
+			if _, link := change.After.(object.Link); link && change.Before == nil {
+				half = change.After
+			}
 			return errCrash
 		}
 		done++
@@ -92,6 +99,9 @@ func (n *node) dieIn(c *crash) {
 		n.t.Fatalf("got %v, want the crash", err)
 	}
 	n.world.StopOn(nil)
+	if half != nil {
+		n.world.Set(false, half)
+	}
 	n.start()
 }
 

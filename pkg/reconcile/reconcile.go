@@ -35,7 +35,7 @@ type Observer interface {
 type Journal interface {
 	plan.Ownership
 	// Begin is called with a plan that is not empty: before its first step, or beside its steps if all
-	// that they make carries a mark.
+	// that they make is born with a mark.
 	Begin(p plan.Plan) error
 	// End is called after the last step with one outcome a step.
 	End(p plan.Plan, outcomes []error, took time.Duration) error

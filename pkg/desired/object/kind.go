@@ -192,6 +192,11 @@ func (k Key) HasMark() bool {
 	return t.marked && (t.markedKey == nil || t.markedKey(k))
 }
 
+// IsBornMarked reports whether the value under a key bears our mark from the moment it is there. A
+// device does not: the kernel takes an alias only for one that exists, and who dies before that
+// is set leaves a device that nothing but the ledger proves ours.
+func (k Key) IsBornMarked() bool { return k.HasMark() && k.Kind != KindLink }
+
 // Coexists reports whether objects of this kind with equal keys and different owners
 // exist beside each other, so that one of another owner is never ours with another
 // mark.

@@ -44,7 +44,7 @@ func (e *BlockedError) Error() string { return "not tried: " + e.By.Text() + " f
 // may have touched. state.DB is the real one.
 type Journal interface {
 	// Begin is called with a plan that is not empty: before its first step, or beside its steps if all
-	// that they make carries a mark.
+	// that they make is born with a mark.
 	Begin(p plan.Plan) error
 	// End is called after the last step with one outcome a step.
 	End(p plan.Plan, outcomes []error, took time.Duration) error
@@ -98,7 +98,7 @@ func AsBlocked(outcome error) (*BlockedError, bool) {
 // be recorded is applied as far as what it makes carries a mark: of the rest
 // nobody could tell later whose it is. With StopAtFailure none of it is applied.
 //
-// Where all that a plan makes carries a mark, as that of an address that comes or goes, it is
+// Where all that a plan makes is born with a mark, as that of an address that comes or goes, it is
 // recorded while it is applied: traffic does not wait for the disk.
 func (e Executor) Run(ctx context.Context, p plan.Plan) Result {
 	began := e.Now()
@@ -208,18 +208,18 @@ const Unrecorded = "not tried without the state file"
 
 // waitsForRecord reports whether a step must not be tried before the plan is recorded.
 func (x *run) waitsForRecord() bool {
-	return x.StopAtFailure || slices.ContainsFunc(x.ops, makesUnmarked)
+	return x.StopAtFailure || slices.ContainsFunc(x.ops, func(op plan.Op) bool {
+		return op.Phase == plan.Build && !op.Key().IsBornMarked()
+	})
 }
-
-// makesUnmarked reports whether a step makes what carries no mark.
-func makesUnmarked(op plan.Op) bool { return op.Phase == plan.Build && !op.Key().HasMark() }
 
 // forbidden is why a step must not be tried; nil if it may be.
 func (x *run) forbidden(op plan.Op) error {
 	if by, no := x.blocked(op); no {
 		return &BlockedError{By: by}
 	}
-	if x.unrecorded != nil && (makesUnmarked(op) || x.StopAtFailure) {
+	unmarked := op.Phase == plan.Build && !op.Key().HasMark()
+	if x.unrecorded != nil && (unmarked || x.StopAtFailure) {
 		return fmt.Errorf(Unrecorded+": %w", x.unrecorded)
 	}
 	return nil

@@ -225,7 +225,8 @@ func (d *slowDisk) Begin(p plan.Plan) error {
 // nothing else is. What has been recorded is known before the outcome is.
 func TestMarkedStepsDoNotWaitForTheDisk(t *testing.T) {
 	v := parse(t, "route 10.0.0.1/32 table 201 metric 0 dev br-ex",
-		"path ipv4-unicast 10.0.0.1/32 next-hop self origin igp", "address 169.254.1.1/32 dev br-ex")
+		"path ipv4-unicast 10.0.0.1/32 next-hop self origin igp", "address 169.254.1.1/32 dev br-ex",
+		"link vrf-1 type vrf table 1 up")
 	for _, tt := range []struct {
 		name  string
 		items []object.Item
@@ -234,6 +235,7 @@ func TestMarkedStepsDoNotWaitForTheDisk(t *testing.T) {
 	}{
 		{"an address of a VM comes", []object.Item{{Value: v[0]}, {Value: v[1]}}, false, nil},
 		{"something without a mark", []object.Item{{Value: v[0]}, {Value: v[2]}}, false, errNotApplied},
+		{"a device, which gets its mark once it is there", []object.Item{{Value: v[0]}, {Value: v[3]}}, false, errNotApplied},
 		{"each step makes the next one safe", []object.Item{{Value: v[0]}}, true, errNotApplied},
 	} {
 		w := world()
