@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +52,13 @@ func TestBFD(t *testing.T) {
 			return unless(s.State == bgp.Established && s.BFD.State == bfd.Up, fmt.Sprintf("%s: %+v", e.name, s))
 		})
 		expect(t, e, v4, map[string]string{"203.0.113.7/32": e.ours})
+		if f, is := e.router.(frr); is {
+			// It makes its session anew once BGP is up, and until that is up again has nothing that could end.
+			harness.Eventually(t, time.Minute, func() string {
+				told := f.ask("bgp neighbors " + e.ours)
+				return unless(strings.Contains(told, "Status: Up"), e.name+": its own BFD is not up:\n"+told)
+			})
+		}
 	}
 	failures := map[string]uint64{}
 	for _, e := range ends {

@@ -156,12 +156,17 @@ func (f frr) unconnected(networks map[string]string) string {
 	return ""
 }
 
+// ask is what bgpd shows.
+func (f frr) ask(what string) string {
+	out, err := exec.Command(f.vtysh[0], append(slices.Clone(f.vtysh[1:]),
+		"--vty_socket", f.dir, "-d", "bgpd", "-c", "show "+what)...).CombinedOutput()
+	return fmt.Sprintf("%v\n%s", err, out)
+}
+
 // tell says how the router sees a test that failed.
 func (f frr) tell() {
 	for _, what := range []string{"bgp summary", "bgp nexthop", "bgp neighbors", "bgp ipv4 unicast"} {
-		out, err := exec.Command(f.vtysh[0], append(slices.Clone(f.vtysh[1:]),
-			"--vty_socket", f.dir, "-d", "bgpd", "-c", "show "+what)...).CombinedOutput()
-		f.t.Logf("%s: show %s: %v\n%s", f.version, what, err, out)
+		f.t.Logf("%s: show %s: %s", f.version, what, f.ask(what))
 	}
 }
 
