@@ -135,15 +135,17 @@ func idle(t *testing.T, a *product.Agent) {
 
 // A VM on a tenant network and a host in FRR's VRF of the same VNI reach each
 // other through the node that has the router's gateway, on a flat provider network
-// and on a VLAN.
+// and on a VLAN; and again once somebody has deleted the device of the leg, which Open
+// vSwitch alone would not notice.
 func TestTenant(t *testing.T) {
 	for _, at := range []struct {
 		name     string
 		external *lab.Network
 		gateway  []string
+		leg      string
 	}{
-		{"flat", shared.flat, []string{"172.24.4.40", "2001:db8:4::40"}},
-		{"vlan", shared.v100, []string{"172.24.100.40", "2001:db8:100::40"}},
+		{"flat", shared.flat, []string{"172.24.4.40", "2001:db8:4::40"}, "veth-ovs-1001"},
+		{"vlan", shared.v100, []string{"172.24.100.40", "2001:db8:100::40"}, "vlan-1001"},
 	} {
 		t.Run(at.name, func(t *testing.T) {
 			tn := newTenant(t, "t-"+at.name, 1001, at.external, at.gateway, shared.gw[1], shared.gw...)
@@ -158,6 +160,16 @@ func TestTenant(t *testing.T) {
 					t.Errorf("evpn 1001 ended with %d and should have %q\n%s%s", res.Exit, part, res.Out, res.Err)
 				}
 			}
+			index, _, _ := strings.Cut(show(t, shared.gw[0], "-o link show "+at.leg), ":")
+			harness.Must(shared.gw[0].Run(t.Context(), "ip", "link", "del", at.leg))(t)
+			another := func(ctx context.Context) (bool, error) {
+				out, err := shared.gw[0].Run(ctx, "ip", "-o", "link", "show", at.leg)
+				now, _, _ := strings.Cut(out, ":")
+				return err == nil && now != index, err
+			}
+			harness.Check(t, harness.Await(storyContext(t), "the leg has another device", another))
+			settled(t)
+			tn.connected(t)
 		})
 	}
 }

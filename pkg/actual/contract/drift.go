@@ -17,12 +17,14 @@ type Act string
 
 // The acts. Remove and Change leave the mark of an object as it is; Take gives an
 // object of ours the mark of another owner and changes nothing else; Beside adds an
-// object of another owner under another key.
+// object of another owner under another key; Again deletes the device of a
+// port and, where Open vSwitch does not make it, makes one of that name.
 const (
 	Remove Act = "removed"
 	Change Act = "changed"
 	Take   Act = "taken"
 	Beside Act = "beside"
+	Again  Act = "device made again"
 )
 
 // Others performs an act with a value as another program would: the value that is
@@ -63,8 +65,8 @@ func (s Subject) drift(t *testing.T, smp sample, others Others, n *drifts) {
 	for _, c := range []struct {
 		act Act
 		v   object.Value
-	}{{Remove, smp.value}, {Change, smp.other}, {Take, smp.value}} {
-		if c.v == nil || kind.IsSetting() && c.act != Change {
+	}{{Remove, smp.value}, {Change, smp.other}, {Take, smp.value}, {Again, smp.value}} {
+		if c.v == nil || kind.IsSetting() && c.act != Change || c.act == Again && kind != object.KindOVSPort {
 			continue
 		}
 		t.Run(string(c.act), func(t *testing.T) {

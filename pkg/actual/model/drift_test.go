@@ -19,6 +19,12 @@ func TestProofDrift(t *testing.T) {
 			w.Unset(v.Key())
 		case contract.Change:
 			w.Set(have.Marked, v)
+		case contract.Again:
+			device := object.Device{Name: v.Key().Name, Up: true}
+			w.Unset(device.Key())
+			if v.(object.OVSPort).Type != object.OVSInternal {
+				w.Set(false, device)
+			}
 		default:
 			w.Set(false, v)
 		}

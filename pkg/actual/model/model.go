@@ -162,7 +162,29 @@ func (w *World) makePeer(v object.Value, exists bool) {
 
 func (w *World) store(it object.Item) {
 	w.shared = nil
+	k := it.Value.Key()
+	if !w.items.Has(k) {
+		w.outdatePort(k)
+	}
 	w.items.Put(it)
+}
+
+// outdatePort lets a port of the switch be made of a device that is gone once there is another
+// one of that name.
+func (w *World) outdatePort(device object.Key) {
+	if device.Kind != object.KindLink && device.Kind != object.KindDevice {
+		return
+	}
+	it, there := w.items.Get(object.Key{Kind: object.KindOVSPort, Name: device.Name})
+	if p, ok := it.Value.(object.OVSPort); there && ok && p.Type != object.OVSInternal && it.Marked {
+		w.losesDevice(it)
+	}
+}
+
+func (w *World) losesDevice(port object.Item) {
+	port.Found = &object.Found{Deviates: "a device that is gone"}
+	w.shared = nil
+	w.items.Put(port)
 }
 
 func (w *World) drop(k object.Key) {
@@ -243,6 +265,11 @@ func (w *World) Unset(keys ...object.Key) {
 	for _, k := range keys {
 		it, exists := w.items.Get(k)
 		w.drop(k)
+		if port, _ := w.items.Get(object.Key{Kind: object.KindOVSPort, Name: k.Name}); k.Kind == object.KindDevice {
+			if p, ok := port.Value.(object.OVSPort); ok && p.Type == object.OVSInternal {
+				w.losesDevice(port)
+			}
+		}
 		if exists && (k.Kind.IsDevice() || k.Kind == object.KindDevice) {
 			w.dropDevice(it.Value)
 		}

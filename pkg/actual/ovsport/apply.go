@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ovn-org/libovsdb/ovsdb"
 
@@ -45,7 +46,7 @@ func (b *Backend) Apply(ctx context.Context, changes []object.Change) []error {
 	b.mu.Unlock()
 	for rest := steps; len(rest) > 0; {
 		n := distinct(rest)
-		perform(ctx, s, rest[:n])
+		b.perform(ctx, s, rest[:n])
 		rest = rest[n:]
 	}
 	b.adopt(s, s.Tables(ctx))
@@ -98,10 +99,45 @@ func fail(steps []step, err error) {
 	}
 }
 
-// perform carries out steps of different names and leaves in each its error.
-func perform(ctx context.Context, db database, steps []step) {
+// perform carries out steps of different names and leaves in each its error. Ports that take a
+// device come last, once ovs-vswitchd has let go of what they had, and so do those whose device
+// is gone, which are deleted first.
+func (b *Backend) perform(ctx context.Context, db database, steps []step) {
+	have := inspectTables(db.Tables(ctx), namesOf(steps))
+	var first, plugs []step
+	for _, st := range steps {
+		p, ok := st.change.After.(object.OVSPort)
+		h, there := have[st.name()]
+		switch {
+		case ok && h.ours && h.lost != "":
+			first = append(first, step{object.Change{Before: h.value}, st.err})
+			plugs = append(plugs, st)
+		case ok && !there && takesDevice(p):
+			plugs = append(plugs, st)
+		default:
+			first = append(first, st)
+		}
+	}
+	b.transact(ctx, db, first)
+	plugs = slices.DeleteFunc(plugs, func(st step) bool { return *st.err != nil })
+	if len(plugs) == 0 {
+		return
+	}
+	if err := b.follow(ctx, db); err != nil {
+		fail(plugs, err)
+		return
+	}
+	b.transact(ctx, db, plugs)
+}
+
+// transact carries out steps of different names in one transaction, or in as many as it takes
+// to find those that the server refuses.
+func (b *Backend) transact(ctx context.Context, db database, steps []step) {
+	if len(steps) == 0 {
+		return
+	}
 	t := db.Tables(ctx)
-	tx := newTransaction(t, inspectTables(t, namesOf(steps)))
+	tx := newTransaction(t, inspectTables(t, namesOf(steps)), b.index)
 	var todo []step
 	for _, st := range steps {
 		n := tx.size()
@@ -118,8 +154,8 @@ func perform(ctx context.Context, db database, steps []step) {
 	case err == nil:
 		verify(db.Tables(ctx), todo)
 	case errors.As(err, &refusal) && len(todo) > 1:
-		perform(ctx, db, todo[:len(todo)/2])
-		perform(ctx, db, todo[len(todo)/2:])
+		b.transact(ctx, db, todo[:len(todo)/2])
+		b.transact(ctx, db, todo[len(todo)/2:])
 	case errors.As(err, &refusal):
 		fail(todo, fmt.Errorf("the Open_vSwitch database refused the transaction: %w", err))
 	default:

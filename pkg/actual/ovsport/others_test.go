@@ -225,7 +225,7 @@ func TestCulprits(t *testing.T) {
 	for i := range steps {
 		steps[i] = step{object.Change{After: internal(fmt.Sprintf("vlan-%d", 3000+i), uint16(i+1))}, &errs[i]}
 	}
-	perform(t.Context(), db, steps)
+	b.perform(t.Context(), db, steps)
 	for i, err := range errs {
 		if bad := db.hidden[steps[i].name()]; bad != (err != nil) || bad && !strings.Contains(err.Error(), "refused") {
 			t.Errorf("%s: got %v", steps[i].name(), err)
@@ -241,7 +241,7 @@ func TestCulprits(t *testing.T) {
 	// A port that ceased to be ours between the read and the write is kept.
 	steps = steps[:1]
 	steps[0].change = object.Change{Before: steps[0].change.After}
-	perform(t.Context(), &unmarked{racing: db, sw: sw, name: steps[0].name()}, steps)
+	b.perform(t.Context(), &unmarked{racing: db, sw: sw, name: steps[0].name()}, steps)
 	if errs[0] == nil || sw.Vsctl("get", "port", steps[0].name(), "external_ids") != "{}" {
 		t.Errorf("got %v", errs[0])
 	}

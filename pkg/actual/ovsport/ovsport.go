@@ -7,8 +7,11 @@
 // left behind. A port of another owner under a name that we want is reported
 // and never changed.
 //
+// A port of a device records the device's index in Interface.external_ids, and is made
+// again where the device is: see ifindexKey.
+//
 // It refuses to make the device of a port that is not internal (the kernel
-// backend does), to wait until ovs-vswitchd has followed (the source of
+// backend does), to wait until ovs-vswitchd has made a port (the source of
 // observe.OpenVSwitch sees the port's number come), and to connect: that is
 // package vswitch's, and shared with that source.
 //
@@ -40,6 +43,11 @@ type Backend struct {
 	first       chan struct{}    // closed when the first attempt to connect has ended, either way
 	applying    bool
 
+	// index asks for the index of a device, 0 if there is none.
+	index func(name string) (int, error)
+	// behind is what cur_cfg has not come to in time, 0 if it has. Only Apply uses it.
+	behind int
+
 	asked   map[string]bool      // the names in focus of the last Read
 	missing map[string]bool      // bridges that were not there when a port was to be made
 	seen    map[string]portState // what the last Read or Apply left, see inspectTables
@@ -52,7 +60,7 @@ var _ actual.Backend = (*Backend)(nil)
 func New() *Backend {
 	return &Backend{
 		changed: make(chan struct{}, 1), first: make(chan struct{}), unavailable: errStarting,
-		asked: map[string]bool{}, missing: map[string]bool{}, seen: map[string]portState{},
+		index: deviceIndex, asked: map[string]bool{}, missing: map[string]bool{}, seen: map[string]portState{},
 	}
 }
 

@@ -87,8 +87,11 @@ func (b *Backend) rememberSeen() {
 	b.seen, b.set = now, object.Set{}
 	for _, h := range now {
 		it := object.Item{Value: h.value, Marked: h.ours}
-		if !h.ours {
+		switch {
+		case !h.ours:
 			it.Found = &object.Found{Deviates: "no external_ids:" + object.OVSPortMark}
+		case h.lost != "":
+			it.Found = &object.Found{Deviates: h.lost}
 		}
 		b.set.Put(it)
 	}

@@ -18,6 +18,8 @@ type portState struct {
 	// The UUIDs of its rows; iface is empty if there is no interface of its name
 	// alone, and bridge if no bridge has the port.
 	port, iface, bridge string
+	// lost says that its device is gone, whether or not another one has the name, see lostDevice.
+	lost string
 }
 
 // inspectTables finds the ports that are ours and those of others under the names.
@@ -60,6 +62,7 @@ func fromRows(t vswitch.Tables, p *vswitch.Port) portState {
 		return h
 	}
 	h.iface, h.value.Type = p.Interfaces[0], i.Type
+	h.lost = lostDevice(i)
 	if i.MAC != nil {
 		// What is not a MAC differs from every one that we want.
 		h.value.MAC, _ = object.ParseMAC(*i.MAC)

@@ -3,6 +3,7 @@ package ovsport
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ func open(t *testing.T, sw *vswitchtest.Switch) *Backend {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
+	b.index = func(name string) (int, error) { return indexIn(sw, name) }
 	return b
 }
 
@@ -119,7 +121,7 @@ func TestContract(t *testing.T) {
 // ours.
 func TestProofDrift(t *testing.T) {
 	sw, s := subject(t)
-	contract.Drift(t, s, func(_ *testing.T, _ actual.Backend, act contract.Act, v object.Value) bool {
+	contract.Drift(t, s, func(t *testing.T, _ actual.Backend, act contract.Act, v object.Value) bool {
 		p := v.(object.OVSPort)
 		switch act {
 		case contract.Remove:
@@ -131,6 +133,15 @@ func TestProofDrift(t *testing.T) {
 			}
 		case contract.Take:
 			sw.Vsctl("--no-wait", "remove", "port", p.Name, "external_ids", object.OVSPortMark)
+		case contract.Again:
+			if p.Type == object.OVSInternal {
+				vswitchtest.Eventually(t, "Open vSwitch has made the device", func() bool {
+					return sw.Vsctl("get", "interface", p.Name, "ifindex") != "[]"
+				})
+				sw.Host("ip", "link", "del", p.Name)
+			} else {
+				remakeVeth(sw)
+			}
 		}
 		return true
 	})
@@ -141,10 +152,10 @@ func subject(t *testing.T) (*vswitchtest.Switch, contract.Subject) {
 	t.Helper()
 	sw := vswitchtest.Start(t)
 	sw.AddBridge("br-ex")
-	sw.Host("ip", "link", "add", "veth-ovs-1001", "type", "veth", "peer", "name", "veth-vrf-1001")
-	sw.Host("ip", "link", "set", "veth-ovs-1001", "up")
+	makeVeth(sw)
 	return sw, contract.Subject{
 		New: func(t *testing.T) actual.Backend {
+			t.Helper()
 			t.Cleanup(func() {
 				for _, name := range strings.Fields(sw.Vsctl("list-ports", "br-ex")) {
 					sw.Vsctl("--no-wait", "del-port", name)
@@ -160,6 +171,26 @@ func subject(t *testing.T) (*vswitchtest.Switch, contract.Subject) {
 	}
 }
 
+func makeVeth(sw *vswitchtest.Switch) {
+	sw.Host("ip", "link", "add", "veth-ovs-1001", "type", "veth", "peer", "name", "veth-vrf-1001")
+	sw.Host("ip", "link", "set", "veth-ovs-1001", "up")
+	sw.Host("ip", "link", "set", "veth-vrf-1001", "up")
+}
+
+func remakeVeth(sw *vswitchtest.Switch) {
+	sw.Host("ip", "link", "del", "veth-ovs-1001")
+	makeVeth(sw)
+}
+
+// indexIn is deviceIndex in the network namespace of the switch.
+func indexIn(sw *vswitchtest.Switch, name string) (int, error) {
+	if !strings.Contains(sw.Host("ip", "-o", "link", "show"), " "+name+"@") {
+		return 0, nil
+	}
+	number, _, _ := strings.Cut(sw.Host("ip", "-o", "link", "show", name), ":")
+	return strconv.Atoi(number)
+}
+
 // The rows are what a person would have made, and the switch takes them.
 func TestRows(t *testing.T) {
 	sw, b := lab(t)
@@ -169,9 +200,13 @@ func TestRows(t *testing.T) {
 	read(t, b, f)
 	mustApply(t, b, creates(vlan, leg)...)
 	vswitchtest.Eventually(t, "both have numbers", func() bool {
-		return sw.Vsctl("get", "interface", vlan.Name, "ofport") > "0" &&
-			sw.Vsctl("get", "interface", leg.Name, "ofport") > "0"
+		return sw.Vsctl("get", "interface", vlan.Name, "ofport") != "[]" &&
+			sw.Vsctl("get", "interface", leg.Name, "ofport") != "[]"
 	})
+	index, err := indexIn(sw, leg.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for what, want := range map[string]string{
 		"port vlan-1002 tag":                   "7",
 		"port vlan-1002 external_ids:bgp-ovn":  `"1"`,
@@ -182,7 +217,7 @@ func TestRows(t *testing.T) {
 		"port veth-ovs-1001 external_ids":      `{bgp-ovn="1"}`,
 		"interface veth-ovs-1001 type":         `""`,
 		"interface veth-ovs-1001 mac":          "[]",
-		"interface veth-ovs-1001 external_ids": `{bgp-ovn="1"}`,
+		"interface veth-ovs-1001 external_ids": fmt.Sprintf("{bgp-ovn=\"1\", bgp-ovn-ifindex=\"%d\"}", index),
 		"interface veth-ovs-1001 error":        "[]",
 	} {
 		if got := sw.Vsctl(append([]string{"get"}, strings.Fields(what)...)...); got != want {

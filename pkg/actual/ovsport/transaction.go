@@ -18,15 +18,18 @@ type transaction struct {
 	tables  vswitch.Tables
 	have    map[string]portState
 	bridges map[string]string // UUIDs by name
+	index   func(name string) (int, error)
 	guards  []ovsdb.Operation
 	rows    []ovsdb.Operation
 	// The changes of Bridge.ports, by the UUID of the bridge.
 	enter, leave map[string][]ovsdb.UUID
 }
 
-func newTransaction(t vswitch.Tables, have map[string]portState) *transaction {
+func newTransaction(t vswitch.Tables, have map[string]portState,
+	index func(string) (int, error),
+) *transaction {
 	tx := &transaction{
-		tables: t, have: have, bridges: make(map[string]string),
+		tables: t, have: have, index: index, bridges: make(map[string]string),
 		enter: map[string][]ovsdb.UUID{}, leave: map[string][]ovsdb.UUID{},
 	}
 	for uuid, br := range t.Bridges {
@@ -72,10 +75,14 @@ func (tx *transaction) plan(c object.Change) error {
 	case found && have.value.SamePort(want):
 		tx.update(have, want)
 	default:
+		ids, err := idsOf(want, tx.index)
+		if err != nil {
+			return err
+		}
 		if found {
 			tx.remove(have)
 		}
-		tx.insert(bridge, want)
+		tx.insert(bridge, want, ids)
 	}
 	return nil
 }
@@ -101,10 +108,10 @@ func mutatePorts(bridge string, how ovsdb.Mutator, ports []ovsdb.UUID) ovsdb.Ope
 
 // insert makes both rows and lets the bridge refer to them: rows to which
 // nothing refers do not outlive the transaction.
-func (tx *transaction) insert(bridge string, p object.OVSPort) {
+func (tx *transaction) insert(bridge string, p object.OVSPort, ids ovsdb.OvsMap) {
 	// Names of new rows are only known within the transaction.
 	port, iface := fmt.Sprintf("port%d", len(tx.rows)), fmt.Sprintf("interface%d", len(tx.rows))
-	i := ovsdb.Row{"name": p.Name, "type": p.Type, "external_ids": mark()}
+	i := ovsdb.Row{"name": p.Name, "type": p.Type, "external_ids": ids}
 	if !p.MAC.IsZero() {
 		i["mac"] = p.MAC.String()
 	}

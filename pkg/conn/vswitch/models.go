@@ -43,7 +43,9 @@ type Port struct {
 }
 
 // Interface is a row of table Interface. OFPort is empty until ovs-vswitchd
-// has processed the row and -1 where it could not create the port.
+// has processed the row and -1 where it could not create the port. IfIndex is the kernel's
+// number of the device that has the name now, which need not be the one that ovs-vswitchd has
+// open; empty or 0 while there is none.
 type Interface struct {
 	UUID        string            `ovsdb:"_uuid"`
 	Name        string            `ovsdb:"name"`
@@ -51,6 +53,7 @@ type Interface struct {
 	OFPort      *int              `ovsdb:"ofport"`
 	MAC         *string           `ovsdb:"mac"`
 	MACInUse    *string           `ovsdb:"mac_in_use"`
+	IfIndex     *int              `ovsdb:"ifindex"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }
 
@@ -121,6 +124,7 @@ const schema = `{
         "ofport": {"type": {"key": "integer", "min": 0, "max": 1}},
         "mac": {"type": {"key": "string", "min": 0, "max": 1}},
         "mac_in_use": {"type": {"key": "string", "min": 0, "max": 1}},
+        "ifindex": {"type": {"key": {"type": "integer", "minInteger": 0}, "min": 0, "max": 1}},
         "external_ids": {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
       }
     }

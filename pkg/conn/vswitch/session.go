@@ -116,7 +116,8 @@ func newMonitor(c client.Client) *client.Monitor {
 		client.WithTable(root, &root.ExternalIDs),
 		client.WithTable(bridge, &bridge.Name, &bridge.Ports, &bridge.DatapathType),
 		client.WithTable(port, &port.Name, &port.Interfaces, &port.ExternalIDs, &port.Tag),
-		client.WithTable(iface, &iface.Name, &iface.Type, &iface.OFPort, &iface.MAC, &iface.MACInUse, &iface.ExternalIDs),
+		client.WithTable(iface, &iface.Name, &iface.Type, &iface.OFPort, &iface.MAC, &iface.MACInUse,
+			&iface.IfIndex, &iface.ExternalIDs),
 	)
 	m.Method = ovsdb.ConditionalMonitorRPC
 	return m
@@ -233,7 +234,7 @@ func (s *Session) Select(ctx context.Context) (Tables, error) {
 	columns := [][]string{
 		{"name", "ports"},
 		{"name", "interfaces", "external_ids", "tag"},
-		{"name", "type", "mac", "external_ids"},
+		{"name", "type", "mac", "ifindex", "external_ids"},
 	}
 	ops := make([]ovsdb.Operation, len(names))
 	for i, name := range names {
