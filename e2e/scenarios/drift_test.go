@@ -17,7 +17,8 @@ func TestDrift(t *testing.T) {
 	s := newSite(t, "drift", []string{"10.9.0.0/26"}, []string{"172.24.4.95", "2001:db8:4::95"}, hv)
 	guest(t, "vm-drift-tenant", s.network, hv, "10.9.0.5")
 	guest(t, "vm-drift", shared.public, hv, "172.24.4.91", "2001:db8:4::91")
-	for _, addr := range []string{"172.24.4.91", "2001:db8:4::91", "172.24.4.95", "2001:db8:4::95", "10.9.0.5"} {
+	announced := []string{"172.24.4.91", "2001:db8:4::91", "172.24.4.95", "2001:db8:4::95", "10.9.0.5"}
+	for _, addr := range announced {
 		at(t, addr, hv)
 	}
 	w := faults.World{
@@ -28,6 +29,10 @@ func TestDrift(t *testing.T) {
 	for _, d := range faults.Drifts() {
 		t.Run(d.Name, func(t *testing.T) {
 			d.Try(t, agent, w)
+			// What is right in every table may still carry no packet.
+			for _, addr := range announced {
+				harness.Check(t, shared.Host.AwaitPing(testContext(t), netip.MustParseAddr(addr)))
+			}
 		})
 	}
 }
