@@ -127,10 +127,11 @@ func TestProofDrift(t *testing.T) {
 		case contract.Remove:
 			sw.Vsctl("--no-wait", "del-port", p.Name)
 		case contract.Change:
-			sw.Vsctl("--no-wait", "set", "port", p.Name, fmt.Sprintf("tag=%d", p.Tag))
-			if !p.MAC.IsZero() {
-				sw.Vsctl("--no-wait", "set", "interface", p.Name, fmt.Sprintf("mac=\"%s\"", p.MAC))
+			args := []string{"--no-wait", "set", "port", p.Name, fmt.Sprintf("tag=%d", p.Tag)}
+			if !p.MAC.IsZero() { // in one transaction, or the repair of the first half meets the second one
+				args = append(args, "--", "set", "interface", p.Name, fmt.Sprintf("mac=\"%s\"", p.MAC))
 			}
+			sw.Vsctl(args...)
 		case contract.Take:
 			sw.Vsctl("--no-wait", "remove", "port", p.Name, "external_ids", object.OVSPortMark)
 		case contract.Again:
