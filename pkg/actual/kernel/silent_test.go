@@ -113,11 +113,20 @@ func TestComparingIsCheap(t *testing.T) {
 	}
 	l.must(changes...)
 	l.read(focus)
-	allocs := testing.AllocsPerRun(5, func() { l.b.compareOnce(context.Background()) })
-	if allocs > many/10 {
-		t.Errorf("%.0f allocations to compare %d entries", allocs, many)
+	// The kernel has the proxies of all namespaces in one table, and a listing misses some while
+	// those of another one come and go: then it is compared again.
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		allocs := testing.AllocsPerRun(5, func() { l.b.compareOnce(context.Background()) })
+		signalled := len(l.b.changed) > 0
+		if allocs <= many/10 && !signalled {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%.0f allocations to compare %d entries, signalled: %v", allocs, many, signalled)
+		}
+		l.read(focus)
+		l.clearSignals()
 	}
-	l.quiet()
 }
 
 // TestCarrierLoss: a device that loses its carrier, as a bridge does when ovs-vswitchd
