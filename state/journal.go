@@ -35,11 +35,13 @@ func (db *DB) Unfinished() Intent {
 // Begin records, in one transaction (in several if the plan is long), what is
 // about to be done, and enters the keys of what is not born with a mark into the ledger: from here on they
 // may be ours, whatever becomes of us. What is proves itself and is
-// entered by End, when nobody waits for it any more.
+// entered by End, when nobody waits for it any more. End takes out again what was
+// certainly not made (object.IsUntouched): if others make it, it is theirs.
 func (db *DB) Begin(p plan.Plan) error {
 	now := db.now()
 	entries := db.newEntries(p, func(i int) bool { return !p.Ops[i].Key().IsBornMarked() }, now)
 	intent := Intent{Version: Version, At: now, Steps: lines(p)}
+	entered := db.notYet(entries)
 	rest, err := db.putPieces(inOrder(entries))
 	if err == nil {
 		err = db.update(func(tx *bbolt.Tx) error {
@@ -55,8 +57,19 @@ func (db *DB) Begin(p plan.Plan) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.enter(rest)
-	db.unfinished = intent
+	db.unfinished, db.entered = intent, entered
 	return nil
+}
+
+// notYet are the keys of entries that the ledger does not have.
+func (db *DB) notYet(entries []Entry) map[object.Key]bool {
+	out := map[object.Key]bool{}
+	for i := range entries {
+		if k := entries[i].Value.Key(); !db.Owned(k) {
+			out[k] = true
+		}
+	}
+	return out
 }
 
 // newEntries are what the steps that pick chooses add to the ledger or change
@@ -173,6 +186,11 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 		}
 	}
 	db.mu.Lock()
+	for i, err := range outcomes {
+		if err != nil && db.entered[p.Ops[i].Key()] && object.IsUntouched(err) {
+			gone = append(gone, p.Ops[i].Key())
+		}
+	}
 	past := db.past
 	db.past.steps = -1 // until the transaction has told; nobody counts along with one that failed
 	db.mu.Unlock()
@@ -214,7 +232,7 @@ func (db *DB) End(p plan.Plan, outcomes []error, took time.Duration) error {
 			db.ledger.forget(k)
 		}
 		db.enter(rest)
-		db.unfinished = Intent{}
+		db.unfinished, db.entered = Intent{}, nil
 	})
 }
 

@@ -28,6 +28,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/bgp-ovn/bgp-ovn/pkg/desired/object"
 )
 
 // Version is the schema version in bucket meta. A file with a higher one was
@@ -82,6 +84,8 @@ type DB struct {
 	contents
 	writes uint64
 	past   past
+	// entered are the keys that Begin has added to the ledger, until End.
+	entered map[object.Key]bool
 	// noted are the names of notes that the next transaction of a round writes.
 	noted map[string]bool
 	// unwritten are drifts that it writes.

@@ -238,6 +238,8 @@ func (s Subject) foreign(t *testing.T, smp sample) {
 	}
 	if errs := b.Apply(t.Context(), []object.Change{{After: smp.value}}); errs[0] == nil {
 		t.Errorf("creating %s over a foreign one succeeded", smp.value.Key().Text())
+	} else if !object.IsUntouched(errs[0]) {
+		t.Errorf("creating %s over a foreign one: %v; want proof that nothing was made", smp.value.Key().Text(), errs[0])
 	}
 	if it, ok := readAs(t, b, true, smp.value).Get(smp.value.Key()); !ok || it.Marked {
 		t.Errorf("the foreign %s is gone or ours now: %v", smp.value.Key().Text(), it.Value)

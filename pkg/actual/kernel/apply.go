@@ -223,7 +223,7 @@ func (b *Backend) resolveClash(want object.Value, refused *rtnl.Error) error {
 		return nil
 	}
 	if !ok {
-		return fmt.Errorf("another object with this key already exists: %w", refused)
+		return object.Untouched(fmt.Errorf("another object with this key already exists: %w", refused))
 	}
 	return b.foreign(have)
 }
@@ -237,7 +237,8 @@ func (b *Backend) foreign(have object.Item) error {
 	if have.Marked {
 		owner = "our own, different"
 	}
-	return fmt.Errorf("%s %s already exists and is not changed: %s", owner, have.Value.Key().Kind, object.Text(have.Value))
+	return object.Untouched(fmt.Errorf("%s %s already exists and is not changed: %s", owner, have.Value.Key().Kind,
+		object.Text(have.Value)))
 }
 
 // applied is what the last Apply did and the mirror does not know yet. Taking it

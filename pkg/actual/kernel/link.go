@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
@@ -43,8 +44,16 @@ func (b *Backend) applyLinks(ctx context.Context, changes []object.Change, errs 
 	}
 	w.flush()
 	for i, c := range changes {
+		var refused *rtnl.Error
+		if c.Before == nil && errors.As(w.errs[i], &refused) {
+			w.errs[i] = object.Untouched(w.errs[i]) // there was one request, to make it
+		}
+	}
+	for i, c := range changes {
 		if c.After != nil && w.errs[i] == nil {
-			w.errs[i] = w.set(i, c.After.(object.Link))
+			if w.errs[i] = w.byFailed(i, c.Key().Name); w.errs[i] == nil {
+				w.errs[i] = w.set(i, c.After.(object.Link))
+			}
 		}
 	}
 	w.flush()
@@ -100,7 +109,7 @@ func (w *linkWriter) begin(i int, c object.Change) error {
 		}
 	}
 	w.made[after.Name] = i
-	if after.Peer != "" {
+	if after.Peer != "" && !w.byPeer(object.Link{Name: after.Peer}) {
 		w.made[after.Peer] = i
 	}
 	return w.create(i, after)
@@ -110,6 +119,15 @@ func (w *linkWriter) begin(i int, c object.Change) error {
 func (w *linkWriter) byPeer(l object.Link) bool {
 	_, made := w.made[l.Name]
 	return made
+}
+
+// byFailed says that a device was not made, because the change for the other end of the veth was
+// refused.
+func (w *linkWriter) byFailed(i int, name string) error {
+	if by, made := w.made[name]; made && by != i && object.IsUntouched(w.errs[by]) {
+		return object.Untouched(fmt.Errorf("its other end was not made: %w", w.errs[by]))
+	}
+	return nil
 }
 
 func (w *linkWriter) remove(i int, l link) error {

@@ -56,8 +56,8 @@ func TestLink(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "kernel has no 802.1Q support; load module 8021q") {
 			t.Errorf("got %v", err)
 		}
-		if l.read(complete(wanting(t, v))).Has(v.Key()) {
-			t.Error("something was made")
+		if l.read(complete(wanting(t, v))).Has(v.Key()) || !object.IsUntouched(err) {
+			t.Error("something was made, or may have been")
 		}
 		return
 	}

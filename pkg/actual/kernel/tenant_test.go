@@ -119,6 +119,33 @@ func TestTenantMarks(t *testing.T) {
 	}
 }
 
+// A device that the kernel refuses is proven not to be made, and so is the other end of a veth.
+// What fails afterwards is there, and ours.
+func TestTenantRefused(t *testing.T) {
+	l := newLab(t)
+	leg := parse(t, "link veth-vrf-1001 type veth peer veth-ovs-1001 mac 02:00:00:00:10:03 up").(object.Link)
+	end := parse(t, "link veth-ovs-1001 type veth peer veth-vrf-1001 mac 02:00:00:00:10:04 up").(object.Link)
+	l.ip("link add veth-ovs-1001 type bridge")
+	for i, err := range l.apply(create(leg), create(end)) {
+		if !object.IsUntouched(err) {
+			t.Errorf("end %d: %v", i, err)
+		}
+	}
+	l.ip("link del veth-ovs-1001")
+	other := leg
+	other.Name, other.Peer = "veth-a", leg.Name // the kernel has its other end under that name soon
+	errs := l.apply(create(leg), create(other), create(end))
+	if errs[0] != nil || !object.IsUntouched(errs[1]) || errs[2] != nil {
+		t.Errorf("got %v", errs)
+	}
+	loop := parse(t, "link br-1001 type bridge mac ff:ff:ff:ff:ff:ff up") // no MAC of a device
+	if err := l.apply(create(loop))[0]; err == nil {
+		t.Error("a bridge with the broadcast address was made")
+	} else if _, there := l.read(complete(wanting(t, loop))).Get(loop.Key()); there == object.IsUntouched(err) {
+		t.Errorf("it is there: %t, but %v", there, err)
+	}
+}
+
 // What another owner does to a tenant's devices is noticed.
 func TestTenantDisturbed(t *testing.T) {
 	for _, disturb := range []string{

@@ -111,7 +111,7 @@ func (w *World) put(c object.Change) error {
 		}
 	}
 	if c.Before == nil && exists && have.Value != c.After && !k.Kind.IsSetting() && !halfVeth(have, c.After) {
-		return fmt.Errorf("%s exists as %q", k.Text(), have.Value.Attrs())
+		return object.Untouched(fmt.Errorf("%s exists as %q", k.Text(), have.Value.Attrs()))
 	}
 	if c.Before == nil && exists && have.Value == c.After {
 		return nil
@@ -131,7 +131,7 @@ func (w *World) guard(c object.Change, have object.Item, exists bool) error {
 	if !exists || have.Marked || !k.HasMark() || k.Kind == object.KindLink || c.Reclaim && have.Value == c.Before {
 		return nil
 	}
-	return fmt.Errorf("another owner's %s already exists: %s", k.Text(), have.Value.Attrs())
+	return object.Untouched(fmt.Errorf("another owner's %s already exists: %s", k.Text(), have.Value.Attrs()))
 }
 
 // removeOurs removes what carries our mark, or is ours without it: what others have

@@ -120,8 +120,8 @@ func (br *bridge) line(have map[object.Key]object.Flow, c object.Change) (string
 	case !ok:
 		return "", fmt.Errorf("%T is not a flow", c.After)
 	case foreign:
-		return "", fmt.Errorf("another owner's flow (cookie %#x) already exists: %s",
-			existing.Cookie, existing.Actions)
+		return "", object.Untouched(fmt.Errorf("another owner's flow (cookie %#x) already exists: %s",
+			existing.Cookie, existing.Actions))
 	case found && existing == want:
 		return "", nil
 	case !br.ours(want.Cookie):

@@ -64,8 +64,8 @@ func (tx *transaction) plan(c object.Change) error {
 	bridge, ok := tx.bridges[want.Bridge]
 	switch {
 	case unmarked && !reclaimed:
-		return fmt.Errorf("another owner's port or interface (no external_ids:%s) already exists: %s",
-			object.OVSPortMark, have.value.Attrs())
+		return object.Untouched(fmt.Errorf("another owner's port or interface (no external_ids:%s) already exists: %s",
+			object.OVSPortMark, have.value.Attrs()))
 	case reclaimed && have.value.SamePort(want):
 		tx.update(have, want)
 		tx.mark(have)

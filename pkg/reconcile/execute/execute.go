@@ -40,6 +40,9 @@ type BlockedError struct{ By object.Key }
 // Error names the step that failed first.
 func (e *BlockedError) Error() string { return "not tried: " + e.By.Text() + " failed first" }
 
+// Untouched is true: see object.IsUntouched.
+func (e *BlockedError) Untouched() bool { return true }
+
 // Journal records what is about to be done, so that the next process knows what this one
 // may have touched. state.DB is the real one.
 type Journal interface {
@@ -220,7 +223,7 @@ func (x *run) forbidden(op plan.Op) error {
 	}
 	unmarked := op.Phase == plan.Build && !op.Key().HasMark()
 	if x.unrecorded != nil && (unmarked || x.StopAtFailure) {
-		return fmt.Errorf(Unrecorded+": %w", x.unrecorded)
+		return object.Untouched(fmt.Errorf(Unrecorded+": %w", x.unrecorded))
 	}
 	return nil
 }
