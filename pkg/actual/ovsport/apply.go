@@ -99,9 +99,9 @@ func fail(steps []step, err error) {
 	}
 }
 
-// perform carries out steps of different names and leaves in each its error. Ports that take a
-// device come last, once ovs-vswitchd has let go of what they had, and so do those whose device
-// is gone, which are deleted first.
+// perform carries out steps of different names and leaves in each its error. Ports whose device is
+// gone are deleted, and made once ovs-vswitchd has let go of what they had, as are those that have
+// been deleted before and take a device.
 func (b *Backend) perform(ctx context.Context, db database, steps []step) {
 	have := inspectTables(db.Tables(ctx), namesOf(steps))
 	var first, plugs []step
@@ -112,7 +112,7 @@ func (b *Backend) perform(ctx context.Context, db database, steps []step) {
 		case ok && h.ours && h.lost != "":
 			first = append(first, step{object.Change{Before: h.value}, st.err})
 			plugs = append(plugs, st)
-		case ok && !there && takesDevice(p):
+		case ok && !there && takesDevice(p) && b.wasThere(p.Name):
 			plugs = append(plugs, st)
 		default:
 			first = append(first, st)
@@ -123,7 +123,7 @@ func (b *Backend) perform(ctx context.Context, db database, steps []step) {
 	if len(plugs) == 0 {
 		return
 	}
-	if err := b.follow(ctx, db); err != nil {
+	if err := b.follow(ctx, db, plugs); err != nil {
 		fail(plugs, err)
 		return
 	}
@@ -148,6 +148,7 @@ func (b *Backend) transact(ctx context.Context, db database, steps []step) {
 	if len(todo) == 0 {
 		return
 	}
+	b.deleting(todo)
 	_, err := db.Transact(ctx, tx.operations()...)
 	var refusal *vswitch.Refusal
 	switch {

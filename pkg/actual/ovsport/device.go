@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,7 +25,7 @@ import (
 const ifindexKey = object.OVSPortMark + "-ifindex"
 
 // followLimit is how long ovs-vswitchd has for what is in the database already before a port
-// takes a device.
+// that was deleted is made again.
 const followLimit = 2 * time.Second
 
 // errNotFollowing is why a port is not made.
@@ -85,38 +87,77 @@ func lostDevice(i *vswitch.Interface) string {
 
 // follow waits until ovs-vswitchd has done what is in the database: a port that is deleted and
 // made again at once is one that was never away for it, and keeps the device that it has open.
-// A switch that did not follow last time is not waited for again until it has.
-func (b *Backend) follow(ctx context.Context, db database) error {
+// A switch that did not follow last time is not waited for again until it has. Nobody waits for a
+// port that was not there before: a switch with many ports may be busy for long.
+func (b *Backend) follow(ctx context.Context, db database, plugs []step) error {
 	root := db.Tables(ctx).Root
 	if root == nil {
 		return errors.New("the Open_vSwitch database has no row of table Open_vSwitch")
 	}
-	limit := followLimit
+	if b.on != db { // the database may be another one, whose numbers begin anew
+		b.on, b.behind = db, 0
+	}
 	if b.behind != 0 {
-		limit = 0
-	} else {
-		next, err := nextConfig(ctx, db, root.UUID)
-		if err != nil {
+		if err := b.awaitConfig(ctx, db, root.UUID, 0); err != nil {
 			return err
 		}
-		b.behind = next
 	}
+	if !slices.ContainsFunc(plugs, func(st step) bool { return b.wasThere(st.name()) }) {
+		return nil
+	}
+	b.mu.Lock()
+	b.letGo = maps.Clone(b.gone)
+	b.mu.Unlock()
+	var err error
+	if b.behind, err = nextConfig(ctx, db, root.UUID); err != nil {
+		return err
+	}
+	return b.awaitConfig(ctx, db, root.UUID, followLimit)
+}
+
+// awaitConfig waits until cur_cfg is what follow waits for, no longer than limit.
+func (b *Backend) awaitConfig(ctx context.Context, db database, root string, limit time.Duration) error {
 	milliseconds := int(limit.Milliseconds())
 	// The row of the table is there under its UUID once cur_cfg has come far enough.
 	_, err := db.Transact(ctx, ovsdb.Operation{
 		Op: ovsdb.OperationWait, Table: vswitch.TableRoot, Timeout: &milliseconds,
 		Where:   []ovsdb.Condition{ovsdb.NewCondition("cur_cfg", ovsdb.ConditionGreaterThanOrEqual, b.behind)},
 		Columns: []string{"_uuid"}, Until: string(ovsdb.WaitConditionEqual),
-		Rows: []ovsdb.Row{{"_uuid": ovsdb.UUID{GoUUID: root.UUID}}},
+		Rows: []ovsdb.Row{{"_uuid": ovsdb.UUID{GoUUID: root}}},
 	})
 	var refusal *vswitch.Refusal
-	if errors.As(err, &refusal) {
+	switch {
+	case errors.As(err, &refusal):
 		return errNotFollowing
+	case err != nil:
+		return err
 	}
-	if err == nil {
-		b.behind = 0
+	b.behind = 0
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name := range b.letGo {
+		delete(b.gone, name)
 	}
-	return err
+	return nil
+}
+
+// wasThere reports whether ovs-vswitchd may still have a port of that name, which the database
+// does not have.
+func (b *Backend) wasThere(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gone[name]
+}
+
+// deleting notes which ports are about to be deleted.
+func (b *Backend) deleting(steps []step) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, st := range steps {
+		if st.change.After == nil {
+			b.gone[st.name()] = true
+		}
+	}
 }
 
 // nextConfig asks ovs-vswitchd to say when it has done what is in the database by now: it sets

@@ -78,7 +78,13 @@ func TestSwitchHangs(t *testing.T) {
 	b := s.New(t).(*Backend)
 	vlan := internal("vlan-1002", 7)
 	read(t, b, focus(t, leg, vlan))
+	mustApply(t, b, creates(leg)...)
+	mustApply(t, b, object.Change{Before: leg})
 	resume := sw.PauseSwitch()
+	fresh := object.OVSPort{Name: "veth-vrf-1001", Bridge: "br-ex"}
+	if errs := b.Apply(t.Context(), creates(fresh)); errs[0] != nil {
+		t.Errorf("a port that was never there waits: %v", errs[0])
+	}
 	for range 3 {
 		errs := b.Apply(t.Context(), creates(leg, vlan))
 		if !errors.Is(errs[0], errNotFollowing) || errs[1] != nil {

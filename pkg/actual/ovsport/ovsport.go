@@ -45,8 +45,14 @@ type Backend struct {
 
 	// index asks for the index of a device, 0 if there is none.
 	index func(name string) (int, error)
-	// behind is what cur_cfg has not come to in time, 0 if it has. Only Apply uses it.
+	// behind is what cur_cfg of database on has not come to yet, 0 if it has, and letGo are the
+	// ports that ovs-vswitchd has let go of then. Only Apply uses them.
+	on     database
 	behind int
+	letGo  map[string]bool
+	// gone are the names of ports that have been deleted, by us or others, since ovs-vswitchd was
+	// last known to have done all that is in the database.
+	gone map[string]bool
 
 	asked   map[string]bool      // the names in focus of the last Read
 	missing map[string]bool      // bridges that were not there when a port was to be made
@@ -60,7 +66,8 @@ var _ actual.Backend = (*Backend)(nil)
 func New() *Backend {
 	return &Backend{
 		changed: make(chan struct{}, 1), first: make(chan struct{}), unavailable: errStarting,
-		index: deviceIndex, asked: map[string]bool{}, missing: map[string]bool{}, seen: map[string]portState{},
+		index: deviceIndex, gone: map[string]bool{},
+		asked: map[string]bool{}, missing: map[string]bool{}, seen: map[string]portState{},
 	}
 }
 

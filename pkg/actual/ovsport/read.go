@@ -84,6 +84,11 @@ func (b *Backend) rememberSeen() {
 	if maps.Equal(now, b.seen) {
 		return
 	}
+	for name := range b.seen {
+		if _, there := now[name]; !there {
+			b.gone[name] = true
+		}
+	}
 	b.seen, b.set = now, object.Set{}
 	for _, h := range now {
 		it := object.Item{Value: h.value, Marked: h.ours}
