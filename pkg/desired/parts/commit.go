@@ -9,13 +9,18 @@ import (
 
 // part is what was derived from one row, or by one phase as a whole.
 type part struct {
-	at   place
 	name string
 	in   *stretch
 	row  any
-	// adds are what it wants, one for each key, and by their places in adds by key where
-	// there are many.
-	adds  []contribution
+	// adds are what it wants, one for each key.
+	adds []contribution
+	*said
+}
+
+// said is what a part has to be known of beside what it wants. There are 100,000 parts of which
+// there is nothing: all of them have silent, which is never written; see [part.say].
+type said struct {
+	// by are the places in adds by key, where there are many.
 	by    map[object.Key]int
 	skips []observe.Skip
 	// rows, uuids, keys, datapaths and asked are what it asked for, the last of facts, facts are those
@@ -26,6 +31,19 @@ type part struct {
 	asked, facts     []any
 	hands            []handing
 	notes            []noting
+}
+
+var silent = &said{}
+
+// newPart is a part that has not run yet.
+func newPart(st *stretch, name string) *part { return &part{name: name, in: st, said: silent} }
+
+// say is what a part says, to be changed.
+func (u *part) say() *said {
+	if u.said == silent {
+		u.said = &said{}
+	}
+	return u.said
 }
 
 // op is one call of a part that changed its view of the set: it added an entry, or had an item
@@ -162,7 +180,7 @@ func (p *Pass) run(u *part, derive func()) {
 		panic("a part is begun within another one")
 	}
 	p.turn()
-	old := part{adds: u.adds, by: u.by, facts: u.facts, hands: u.hands, notes: u.notes}
+	old := part{adds: u.adds, said: u.said}
 	p.forget(u)
 	p.running, p.local = u, object.Set{}
 	clear(p.ops)
@@ -172,7 +190,10 @@ func (p *Pass) run(u *part, derive func()) {
 	p.telling(u, old.facts)
 	p.handing(u, old.hands)
 	p.noting(u, old.notes)
-	u.adds, u.by = gather(p.ops)
+	adds, by := gather(p.ops)
+	if u.adds = adds; by != nil || u.by != nil {
+		u.say().by = by
+	}
 	if len(u.skips) > 0 {
 		u.in.telling[u] = true
 	}
@@ -201,11 +222,11 @@ func (p *Pass) run(u *part, derive func()) {
 
 // drop takes a part away with all that it contributed.
 func (p *Pass) drop(u *part) {
-	facts, hands, notes := u.facts, u.hands, u.notes
+	old := u.said
 	p.forget(u)
-	p.telling(u, facts)
-	p.handing(u, hands)
-	p.noting(u, notes)
+	p.telling(u, old.facts)
+	p.handing(u, old.hands)
+	p.noting(u, old.notes)
 	for _, c := range u.adds {
 		p.leave(c.key(), u)
 	}
@@ -235,8 +256,10 @@ func (p *Pass) forget(u *part) {
 	for _, f := range u.asked {
 		without(p.m.factReaders, f, u)
 	}
-	u.rows, u.uuids, u.keys, u.datapaths, u.asked = nil, nil, nil, nil, nil
-	u.facts, u.hands, u.notes, u.skips = nil, nil, nil, nil
+	by := u.by // of what it wants, which stays until it has run
+	if u.said = silent; by != nil {
+		u.say().by = by
+	}
 	delete(u.in.telling, u)
 }
 

@@ -17,7 +17,7 @@ func (p *Pass) Tell(fact any) {
 		p.told[fact] = true
 		return
 	}
-	p.running.facts = append(p.running.facts, fact)
+	p.running.say().facts = append(p.running.facts, fact)
 }
 
 // Told reports whether a part of an earlier phase has told a fact.
@@ -26,7 +26,7 @@ func (p *Pass) Told(fact any) bool {
 		return p.told[fact]
 	}
 	if u := p.running; u != nil && asks(p.m.factReaders, fact, u) {
-		u.asked = append(u.asked, fact)
+		u.say().asked = append(u.asked, fact)
 	}
 	return p.m.tellers[fact] > 0
 }
@@ -61,7 +61,7 @@ type noting struct{ key, value any }
 // for that; see [Pass.Noted].
 func (p *Pass) Note(key, value any) {
 	if p.m != nil {
-		p.running.notes = append(p.running.notes, noting{key, value})
+		p.running.say().notes = append(p.running.notes, noting{key, value})
 		return
 	}
 	if p.noted == nil {
@@ -77,7 +77,7 @@ func (p *Pass) Noted(key any) []any {
 		return p.noted[key]
 	}
 	if u := p.running; u != nil && asks(p.m.factReaders, key, u) {
-		u.asked = append(u.asked, key)
+		u.say().asked = append(u.asked, key)
 	}
 	list := p.m.noted[key]
 	if len(list) == 0 {
@@ -94,7 +94,9 @@ func (p *Pass) Noted(key any) []any {
 // key under which others stand now run again.
 func (p *Pass) noting(u *part, before []noting) {
 	if len(u.notes) == 0 && len(before) == 0 || reflect.DeepEqual(u.notes, before) {
-		u.notes = before
+		if len(before) > 0 {
+			u.say().notes = before
+		}
 		return
 	}
 	if len(before) == 0 {

@@ -41,7 +41,7 @@ func (h handed) with(u *part, values ...any) handed {
 // Hand gives a value to the part of a later phase that is called name; see [Handed].
 func (p *Pass) Hand(phase, name string, value any) {
 	if p.m != nil {
-		p.running.hands = append(p.running.hands, handing{phase, name, value})
+		p.running.say().hands = append(p.running.hands, handing{phase, name, value})
 		return
 	}
 	if p.hands == nil {
@@ -62,7 +62,7 @@ func Handed(p *Pass, phase string, given any, derive func(name string, values []
 		}
 		return
 	}
-	st, at, known := p.stretch(phase, "")
+	st, known := p.stretch(phase, "")
 	to := p.m.handedTo(phase)
 	if !known || !equal(st.given, given) {
 		for name := range st.parts {
@@ -95,7 +95,7 @@ func Handed(p *Pass, phase string, given any, derive func(name string, values []
 			continue
 		}
 		if u == nil {
-			u = &part{at: at, name: name, in: st}
+			u = newPart(st, name)
 		}
 		p.run(u, func() { derive(name, values) })
 		st.remember(u)
@@ -131,7 +131,9 @@ func (m *Memory) handedTo(phase string) *handedTo {
 // to which it hands something else now run again.
 func (p *Pass) handing(u *part, before []handing) {
 	if len(u.hands) == 0 && len(before) == 0 || reflect.DeepEqual(u.hands, before) {
-		u.hands = before
+		if len(before) > 0 {
+			u.say().hands = before
+		}
 		return
 	}
 	was, is := byReceiver(before), byReceiver(u.hands)

@@ -12,9 +12,10 @@ import (
 // too long, however parts come and go.
 func TestOrdered(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
+	var st stretch
 	all := make([]*part, 5*pieceSize)
 	for i := range all {
-		all[i] = &part{name: fmt.Sprintf("%06d", i)}
+		all[i] = newPart(&st, fmt.Sprintf("%06d", i))
 	}
 	var o ordered
 	is := map[*part]bool{}

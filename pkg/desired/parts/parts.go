@@ -185,7 +185,7 @@ func (p *Pass) Skips() []observe.Skip {
 // Skip reports a row that could not be used.
 func (p *Pass) Skip(s observe.Skip) {
 	if p.running != nil {
-		p.running.skips = append(p.running.skips, s)
+		p.running.say().skips = append(p.running.skips, s)
 		return
 	}
 	p.skips = append(p.skips, s)
@@ -267,7 +267,7 @@ func (p *Pass) Has(k object.Key) bool {
 // Port returns the row of that logical_port.
 func (p *Pass) Port(name string) (*observe.PortBinding, bool) {
 	if u := p.running; u != nil && asks(p.m.rowReaders, name, u) {
-		u.rows = append(u.rows, name)
+		u.say().rows = append(u.rows, name)
 	}
 	return p.sb.Port(name)
 }
@@ -304,13 +304,13 @@ func (p *Pass) see(k object.Key) *object.Set {
 // read notes that the part that runs depends on what stands under a key.
 func (p *Pass) read(k object.Key) {
 	if u := p.running; u != nil && asks(p.m.keyReaders, k, u) {
-		u.keys = append(u.keys, k)
+		u.say().keys = append(u.keys, k)
 	}
 }
 
 // compare is the order of parts.
 func (u *part) compare(o *part) int {
-	if c := u.at.compare(o.at); c != 0 {
+	if c := u.in.at.compare(o.in.at); c != 0 {
 		return c
 	}
 	return strings.Compare(u.name, o.name)

@@ -92,7 +92,7 @@ func (p *Pass) On(datapath observe.UUID) []*observe.PortBinding {
 		return p.grouped[datapath]
 	}
 	if u := p.running; u != nil && asks(p.m.groupReaders, datapath, u) {
-		u.datapaths = append(u.datapaths, datapath)
+		u.say().datapaths = append(u.datapaths, datapath)
 	}
 	g := p.m.groups
 	switch {
@@ -125,7 +125,7 @@ func (p *Pass) PortOf(id observe.UUID) (*observe.PortBinding, bool) {
 		return row, ok
 	}
 	if u := p.running; u != nil && asks(p.m.uuidReaders, id, u) {
-		u.uuids = append(u.uuids, id)
+		u.say().uuids = append(u.uuids, id)
 	}
 	if p.m.byUUID == nil {
 		p.m.byUUID = byUUID(p.ports)

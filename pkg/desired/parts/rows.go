@@ -25,6 +25,7 @@ func (a place) compare(b place) int {
 
 // stretch is what a memory has of a place.
 type stretch struct {
+	at      place
 	parts   map[string]*part
 	telling map[*part]bool // those that complained of something
 	// queue are names of parts that run again in this pass.
@@ -52,23 +53,23 @@ func (n *names) Pop() any {
 }
 
 // stretch comes by a place.
-func (p *Pass) stretch(phase, of string) (st *stretch, at place, known bool) {
+func (p *Pass) stretch(phase, of string) (st *stretch, known bool) {
 	i := slices.Index(p.phases, phase)
 	if i < 0 {
 		panic(fmt.Sprintf("phase %q is not among those of the pass", phase))
 	}
-	at = place{i, of}
+	at := place{i, of}
 	p.passBy(at)
 	st, known = p.m.stretches[at]
 	if !known {
-		st = &stretch{parts: map[string]*part{}, telling: map[*part]bool{}}
+		st = &stretch{at: at, parts: map[string]*part{}, telling: map[*part]bool{}}
 		p.m.stretches[at] = st
 		p.m.places = slices.Insert(p.m.places, p.next, at)
 	}
 	p.next++
 	known = known && st.pass == p.m.passes-1
 	st.pass = p.m.passes
-	return st, at, known
+	return st, known
 }
 
 // passBy drops the places before one that were not come by in this pass, so that what is derived
@@ -106,12 +107,12 @@ func Rows[R any](p *Pass, phase, of string, given any, rows []*R, name func(*R) 
 		}
 		return
 	}
-	st, at, known := p.given(phase, of, given)
+	st, known := p.given(phase, of, given)
 	if was, _ := st.rows.([]*R); known && len(st.queue) == 0 && len(was) == len(rows) &&
 		(len(rows) == 0 || &was[0] == &rows[0]) {
 		return // nothing has changed
 	}
-	eachOf(p, st, at, known, list[*R]{
+	eachOf(p, st, known, list[*R]{
 		all: slices.Values(rows), name: name, kept: rows, differ: differing[*R],
 		has: func(n string) bool {
 			_, there := slices.BinarySearchFunc(rows, n, func(r *R, n string) int { return strings.Compare(name(r), n) })
@@ -128,8 +129,8 @@ func Ports(p *Pass, phase, of string, given any, derive func(*observe.PortBindin
 		}
 		return
 	}
-	st, at, known := p.given(phase, of, given)
-	eachOf(p, st, at, known, list[*observe.PortBinding]{
+	st, known := p.given(phase, of, given)
+	eachOf(p, st, known, list[*observe.PortBinding]{
 		all: p.ports.All(), name: ByName,
 		has: func(n string) bool {
 			_, there := p.sb.Port(n)
@@ -159,20 +160,20 @@ type list[R any] struct {
 }
 
 // given comes by a place, which is known if it has been come by in the last pass with the same given.
-func (p *Pass) given(phase, of string, given any) (st *stretch, at place, known bool) {
-	st, at, known = p.stretch(phase, of)
+func (p *Pass) given(phase, of string, given any) (st *stretch, known bool) {
+	st, known = p.stretch(phase, of)
 	known = known && equal(st.given, given)
 	st.given = given
-	return st, at, known
+	return st, known
 }
 
-func eachOf[R any](p *Pass, st *stretch, at place, known bool, rows list[R], derive func(R)) {
+func eachOf[R any](p *Pass, st *stretch, known bool, rows list[R], derive func(R)) {
 	former := st.rows
 	st.rows = rows.kept
 	one := func(name string, r any) {
 		u := st.parts[name]
 		if u == nil {
-			u = &part{at: at, name: name, in: st}
+			u = newPart(st, name)
 		}
 		u.row = r
 		p.run(u, func() { derive(r.(R)) })
@@ -277,10 +278,10 @@ func ValueFrom[T any](p *Pass, phase, of string, given any, derive func(former T
 
 // valueOf is ValueFrom where something is remembered.
 func (p *Pass) valueOf(phase, of string, given any, derive func(former any) any) any {
-	st, at, known := p.stretch(phase, of)
+	st, known := p.stretch(phase, of)
 	u := st.parts[""]
 	if u == nil {
-		u = &part{at: at, in: st}
+		u = newPart(st, "")
 		st.parts[""] = u
 		known = false
 	}
