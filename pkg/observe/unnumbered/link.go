@@ -76,8 +76,9 @@ func (l *link) open() string {
 	}
 	var err error
 	var conn *ndp.Conn
+	dev := l.dev.Interface // the connection keeps it, and l.dev is another one with each survey
 	bad := l.source.ns.Do(func() error {
-		conn, _, err = ndp.Listen(&l.dev.Interface, ndp.Addr(l.dev.own[0].String()))
+		conn, _, err = ndp.Listen(&dev, ndp.Addr(l.dev.own[0].String()))
 		return err
 	})
 	if bad != nil {
