@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/bgp-ovn/bgp-ovn/pkg/conn/rtnl"
@@ -38,17 +37,12 @@ func linkToValue(l link, names *links) object.Link {
 // devices, then what is set on those that exist. Changes that need each other
 // never come together, so each master is there before its ports.
 func (b *Backend) applyLinks(ctx context.Context, changes []object.Change, errs []error) {
-	w := linkWriter{b: b, ctx: ctx, changes: changes, errs: errs, made: map[string]int{}}
+	w := linkWriter{b: b, ctx: ctx, changes: changes, errs: errs, made: map[string]int{}, making: true}
 	for i, c := range changes {
 		w.errs[i] = w.begin(i, c)
 	}
 	w.flush()
-	for i, c := range changes {
-		var refused *rtnl.Error
-		if c.Before == nil && errors.As(w.errs[i], &refused) {
-			w.errs[i] = object.Untouched(w.errs[i]) // there was one request, to make it
-		}
-	}
+	w.making = false
 	for i, c := range changes {
 		if c.After != nil && w.errs[i] == nil {
 			if w.errs[i] = w.byFailed(i, c.Key().Name); w.errs[i] == nil {
@@ -72,6 +66,7 @@ type linkWriter struct {
 	errs    []error
 	owners  []int
 	made    map[string]int // by which change a device was made, both ends of a veth
+	making  bool           // in the first run
 }
 
 // begin writes what makes or removes a device. What exists under the name must
@@ -174,7 +169,11 @@ func (w *linkWriter) flush() {
 	batch := &w.b.batch
 	err := w.b.conn.Execute(w.ctx, batch, func(at int, err *rtnl.Error) {
 		i := w.owners[at]
-		if outcome := outcome(w.changes[i], err); outcome != nil && w.errs[i] == nil {
+		outcome := outcome(w.changes[i], err)
+		if w.making && w.changes[i].Before == nil {
+			outcome = object.Untouched(outcome) // there was one request, to make it
+		}
+		if outcome != nil && w.errs[i] == nil {
 			w.errs[i] = outcome
 		}
 	})
