@@ -90,6 +90,9 @@ func TestNativeVRF(t *testing.T) {
 	}
 	inPlace("alias bgp-ovn")
 	settled(t)
+	harness.Must(gw.Run(ctx, "ip", "link", "del", vrf))(t)
+	inPlace("alias bgp-ovn")
+	settled(t)
 
 	nbctl("set", "Logical_Router_Port", port, "options:dynamic-routing-maintain-vrf=true")
 	settled(t)
@@ -138,20 +141,30 @@ func TestNativeSegment(t *testing.T) {
 	mac := segment.Host.MAC.String()
 	awaitText(t, "devices", on(t, "ip -d link show"), "br-4001:", "vxlan-4001:", "vxlan id 4001", "lo-4001:",
 		"nolearning")
-	awaitText(t, "entries", on(t, "bridge fdb show dev vxlan-4001"), "00:00:00:00:00:00 dst "+vtep, mac+" dst "+vtep)
-	awaitText(t, "neighbour", on(t, "ip neigh show dev br-4001"), far.Addr().String()+" lladdr "+mac)
 	ask := func(command string) func() (string, error) {
 		return func() (string, error) { return gw.ControllerCtl(t.Context(), command) }
 	}
-	awaitText(t, "VTEP in OVN", ask("evpn/remote-vtep-list"), vtep)
-	awaitText(t, "station in OVN", ask("evpn/vtep-fdb-list"), mac)
-	awaitText(t, "address in OVN", ask("evpn/vtep-arp-list"), far.Addr().String())
 	announced := func() (string, error) {
 		return shared.Tor.Vtysh(t.Context(), "show evpn mac vni 4001", "show evpn arp-cache vni 4001", "show evpn vni 4001")
 	}
-	awaitText(t, "what FRR has", announced, vm.Port.MAC, "10.44.0.10", local)
-	settled(t)
-	exchange(t, gw, vm, segment, far.Addr())
+	inPlace := func() {
+		t.Helper()
+		awaitText(t, "entries", on(t, "bridge fdb show dev vxlan-4001"), "00:00:00:00:00:00 dst "+vtep, mac+" dst "+vtep)
+		awaitText(t, "neighbour", on(t, "ip neigh show dev br-4001"), far.Addr().String()+" lladdr "+mac)
+		awaitText(t, "VTEP in OVN", ask("evpn/remote-vtep-list"), vtep)
+		awaitText(t, "station in OVN", ask("evpn/vtep-fdb-list"), mac)
+		awaitText(t, "address in OVN", ask("evpn/vtep-arp-list"), far.Addr().String())
+		awaitText(t, "what FRR has", announced, vm.Port.MAC, "10.44.0.10", local)
+		settled(t)
+		exchange(t, gw, vm, segment, far.Addr())
+	}
+	inPlace()
+	// ovn-controller reads these devices, and must find those that take their place.
+	for _, device := range []string{"vxlan-4001", "lo-4001", "br-4001"} {
+		harness.Must(gw.Run(ctx, "ip", "link", "del", device))(t)
+		settled(t)
+		inPlace()
+	}
 
 	// With its last guest the switch is not of this node any more: nothing of it is left.
 	harness.Check(t, vm.Unplug(ctx))
