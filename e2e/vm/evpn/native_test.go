@@ -205,10 +205,14 @@ func exchange(t *testing.T, gw *lab.Chassis, vm *lab.VM, segment *lab.Segment, f
 		node *lab.Node
 		to   netip.Addr
 	}{{vm.Node, far}, {segment.Host.Node, vm.Port.Addrs[0]}} {
-		r := harness.Must(end.node.Ping(ctx, end.to, each, 100*time.Millisecond))(t)
-		t.Logf("%s to %s: %d of %d answered", end.node.Name, end.to, r.Received, r.Sent)
-		if !r.Lossless() || r.Sent != each {
-			t.Errorf("%s to %s: %d of %d answered, want all %d", end.node.Name, end.to, r.Received, r.Sent, each)
+		// A machine that is busy with other guests stands still for a second now and then.
+		err := harness.Until(ctx, "every packet to be answered", func() bool {
+			r := harness.Must(end.node.Ping(ctx, end.to, each, 100*time.Millisecond))(t)
+			t.Logf("%s to %s: %d of %d answered, %d in a row not", end.node.Name, end.to, r.Received, r.Sent, r.LongestGap)
+			return r.Lossless() && r.Sent == each
+		})
+		if err != nil {
+			t.Errorf("%s to %s: %v", end.node.Name, end.to, err)
 		}
 	}
 	awaitText(t, "counters of OVN's VXLAN port", func() (string, error) {
