@@ -61,7 +61,8 @@ func Serve(ctx context.Context, socket string, log *slog.Logger, ready func()) e
 		return err
 	}
 	go waiting.run(ctx)
-	if err := awaitSocket(ctx, path); err == nil {
+	// Who is ended before GoBGP answers waits for it as well: its socket is to be removed.
+	if err := awaitSocket(context.WithoutCancel(ctx), path); err == nil {
 		own := listen.Identify(path)
 		ready()
 		<-ctx.Done()
