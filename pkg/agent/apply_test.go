@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -191,12 +190,7 @@ func TestPlanAndApplyAlone(t *testing.T) {
 			if form == "separate" {
 				socket := "unix:" + w.path("speaker.sock")
 				supervise(t, socket)
-				await(t, func() string {
-					if _, err := os.Stat(w.path("speaker.sock")); err != nil {
-						return err.Error()
-					}
-					return ""
-				})
+				await(t, func() string { return silent(w.path("speaker.sock")) })
 				w.configure(fmt.Sprintf("bgp: {as: 65001, router_id: 192.0.2.1, speaker: %q, listen: {port: -1}, "+
 					"peers: [{address: 127.0.0.66, as: 65010}]}", socket))
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -143,12 +144,18 @@ func (w *world) startServer() {
 	if err := w.server.Start(); err != nil {
 		w.t.Fatal(err)
 	}
-	await(w.t, func() string {
-		if _, err := os.Stat(w.path("db.sock")); err != nil {
-			return "ovsdb-server does not listen"
-		}
-		return ""
-	})
+	await(w.t, func() string { return silent(w.path("db.sock")) })
+}
+
+// silent says that nobody answers on a socket, whose file is there a moment before; empty if
+// somebody does.
+func silent(socket string) string {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return err.Error()
+	}
+	_ = conn.Close() // nothing was said
+	return ""
 }
 
 func (w *world) stopServer() {
