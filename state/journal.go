@@ -42,6 +42,9 @@ func (db *DB) Begin(p plan.Plan) error {
 	entries := db.newEntries(p, func(i int) bool { return !p.Ops[i].Key().IsBornMarked() }, now)
 	intent := Intent{Version: Version, At: now, Steps: lines(p)}
 	entered := db.notYet(entries)
+	db.mu.Lock()
+	db.entered = entered // before a piece of them is written: the next one may fail
+	db.mu.Unlock()
 	rest, err := db.putPieces(inOrder(entries))
 	if err == nil {
 		err = db.update(func(tx *bbolt.Tx) error {
@@ -57,7 +60,7 @@ func (db *DB) Begin(p plan.Plan) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.enter(rest)
-	db.unfinished, db.entered = intent, entered
+	db.unfinished = intent
 	return nil
 }
 

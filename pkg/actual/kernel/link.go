@@ -104,7 +104,7 @@ func (w *linkWriter) begin(i int, c object.Change) error {
 		}
 	}
 	w.made[after.Name] = i
-	if after.Peer != "" && !w.byPeer(object.Link{Name: after.Peer}) {
+	if _, made := w.made[after.Peer]; after.Peer != "" && !made {
 		w.made[after.Peer] = i
 	}
 	return w.create(i, after)

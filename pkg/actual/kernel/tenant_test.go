@@ -120,7 +120,6 @@ func TestTenantMarks(t *testing.T) {
 }
 
 // A device that the kernel refuses is proven not to be made, and so is the other end of a veth.
-// What fails afterwards is there, and ours.
 func TestTenantRefused(t *testing.T) {
 	l := newLab(t)
 	leg := parse(t, "link veth-vrf-1001 type veth peer veth-ovs-1001 mac 02:00:00:00:10:03 up").(object.Link)

@@ -85,11 +85,19 @@ func TestSwitchHangs(t *testing.T) {
 	if errs := b.Apply(t.Context(), creates(fresh)); errs[0] != nil {
 		t.Errorf("a port that was never there waits: %v", errs[0])
 	}
+	next := func() string { return sw.Vsctl("get", "open_vswitch", ".", "next_cfg") }
+	before, asked := next(), ""
 	for range 3 {
 		errs := b.Apply(t.Context(), creates(leg, vlan))
 		if !errors.Is(errs[0], errNotFollowing) || errs[1] != nil {
 			t.Errorf("got %v", errs)
 		}
+		if asked == "" {
+			asked = next()
+		}
+	}
+	if now := next(); asked == before || now != asked {
+		t.Errorf("next_cfg was %s, is %s after the first try and %s after the last; want one request", before, asked, now)
 	}
 	resume()
 	vswitchtest.Eventually(t, "the port is made", func() bool {
